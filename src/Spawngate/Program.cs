@@ -1,0 +1,2 @@
+namespace Spawngate;
+internal static class Program { private static int Main() { System.Console.WriteLine("x"); return 0; } }
