@@ -1,31 +1,279 @@
 using System.Net;
+using System.Net.Sockets;
+using Spawngate.Diagnostics;
 
 namespace Spawngate.Upstreams;
 
 /// <summary>The connections to one run of one backend. A new run gets a new pool, so no connection outlives its process.</summary>
+/// <remarks>
+/// Idle connections form a lock-free stack (last in, first out: the warmest is used, the rest age out). Its head packs a
+/// tag and a slot number in one word, so that a pop cannot mistake a node that was popped and pushed again. All
+/// connections, idle or in use, stand in a table of slots; only opening and closing one takes the lock.
+/// Closed connections may stay on the stack; a pop skips them, a trim removes them.
+/// </remarks>
 internal sealed class UpstreamPool
 {
+    private readonly Lock _gate = new();
+    private readonly int _maxIdle;
+    private readonly long _idleTimeoutMs;
+    private readonly CoarseClock _clock;
+    private UpstreamConnection?[] _slots = new UpstreamConnection?[8];
+    private int[] _freeSlots = [7, 6, 5, 4, 3, 2, 1, 0];
+    private int _freeCount = 8;
+    private long _head;
+    private long _nextTrimMs;
+    private volatile bool _retired;
+    private bool _aborted;
+
     /// <summary>Makes an empty pool.</summary>
     /// <param name="endpoint">Where the run listens.</param>
     /// <param name="maxIdle">Idle connections kept.</param>
     /// <param name="idleTimeoutMs">Milliseconds an idle connection is kept.</param>
-    public UpstreamPool(IPEndPoint endpoint, int maxIdle, long idleTimeoutMs)
+    /// <param name="clock">Ages connections.</param>
+    public UpstreamPool(IPEndPoint endpoint, int maxIdle, long idleTimeoutMs, CoarseClock clock)
     {
         Endpoint = endpoint;
-        _ = maxIdle;
-        _ = idleTimeoutMs;
+        _maxIdle = maxIdle;
+        _idleTimeoutMs = idleTimeoutMs;
+        _clock = clock;
+        clock.Tick += OnTick;
     }
 
     /// <summary>Where the run listens.</summary>
     public IPEndPoint Endpoint { get; }
 
+    /// <summary>Open connections, idle and in use.</summary>
+    public int OpenCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _slots.Length - _freeCount;
+            }
+        }
+    }
+
+    /// <summary>Takes the most recently used idle connection that is still good; null when there is none.</summary>
+    public UpstreamConnection? TryRent()
+    {
+        while (Pop() is { } connection)
+        {
+            if (!connection.TryClaim())
+            {
+                FreeSlot(connection);
+                continue;
+            }
+
+            if (!connection.Channel.HasArmedResult)
+            {
+                return connection;
+            }
+
+            Discard(connection);
+        }
+
+        return null;
+    }
+
+    /// <summary>Makes a new connection, to be connected by the caller, who owns it.</summary>
+    public UpstreamConnection Create()
+    {
+        var socket = new Socket(Endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        UpstreamConnection connection;
+        bool aborted;
+        lock (_gate)
+        {
+            if (_freeCount == 0)
+            {
+                GrowSlots();
+            }
+
+            int slot = _freeSlots[--_freeCount];
+            connection = new UpstreamConnection(this, socket, slot);
+            _slots[slot] = connection;
+            aborted = _aborted;
+        }
+
+        if (aborted)
+        {
+            connection.Channel.Abort(reset: false);
+        }
+
+        return connection;
+    }
+
+    /// <summary>
+    /// Takes back a connection whose exchange is complete. It is watched from now on and closed at once if anything arrives on it.
+    /// </summary>
+    public void Return(UpstreamConnection connection)
+    {
+        var channel = connection.Channel;
+        channel.ReleaseOutgoing();
+        if (_retired || channel.ReceivedLength > 0)
+        {
+            Discard(connection);
+            return;
+        }
+
+        channel.Shrink();
+        connection.BecomeIdle(_clock.NowMs);
+        if (!channel.Arm() && connection.TryClaim())
+        {
+            Discard(connection);
+            return;
+        }
+
+        Push(connection);
+        if (_retired)
+        {
+            CloseIdle();
+        }
+    }
+
+    /// <summary>Closes a connection that the caller owns.</summary>
+    public void Discard(UpstreamConnection connection)
+    {
+        connection.Channel.Dispose();
+        FreeSlot(connection);
+    }
+
     /// <summary>Closes idle connections and keeps none from now on; those in use go on until their exchange ends.</summary>
     public void Retire()
     {
+        _retired = true;
+        _clock.Tick -= OnTick;
+        CloseIdle();
     }
 
     /// <summary>Closes every connection, those in use included: their exchanges fail visibly.</summary>
     public void Abort()
     {
+        Retire();
+        UpstreamConnection?[] all;
+        lock (_gate)
+        {
+            _aborted = true;
+            all = [.. _slots];
+        }
+
+        foreach (var connection in all)
+        {
+            connection?.Channel.Abort(reset: false);
+        }
+    }
+
+    private void OnTick()
+    {
+        long now = _clock.NowMs;
+        if (now >= _nextTrimMs && Volatile.Read(ref _head) != 0)
+        {
+            _nextTrimMs = now + Limits.PoolTrimPeriodMs;
+            Trim(now);
+        }
+    }
+
+    /// <summary>
+    /// Closes idle connections that are too old or too many. Those that were in use a moment ago are spared: under load more connections
+    /// than the limit are idle between two requests, and closing them would only make the next request open one.
+    /// </summary>
+    private void Trim(long nowMs)
+    {
+        var kept = new List<UpstreamConnection>();
+        while (TryRent() is { } connection)
+        {
+            long idleMs = nowMs - connection.IdleSinceMs;
+            bool tooMany = kept.Count >= _maxIdle && idleMs >= Limits.PoolTrimPeriodMs;
+            if (_retired || tooMany || idleMs >= _idleTimeoutMs)
+            {
+                Discard(connection);
+            }
+            else
+            {
+                kept.Add(connection);
+            }
+        }
+
+        for (int i = kept.Count - 1; i >= 0; i--)
+        {
+            kept[i].BecomeIdleAgain();
+            Push(kept[i]);
+        }
+
+        if (_retired)
+        {
+            CloseIdle();
+        }
+    }
+
+    private void CloseIdle()
+    {
+        while (TryRent() is { } connection)
+        {
+            Discard(connection);
+        }
+    }
+
+    private void Push(UpstreamConnection connection)
+    {
+        while (true)
+        {
+            long head = Volatile.Read(ref _head);
+            connection.NextIdle = (int)(uint)head;
+            if (Interlocked.CompareExchange(ref _head, NextTag(head) | (uint)(connection.Slot + 1), head) == head)
+            {
+                return;
+            }
+        }
+    }
+
+    private UpstreamConnection? Pop()
+    {
+        while (true)
+        {
+            long head = Volatile.Read(ref _head);
+            int top = (int)(uint)head;
+            if (top == 0)
+            {
+                return null;
+            }
+
+            // Another thread may pop, free and reuse this slot before the exchange below; then the tag has moved and it fails.
+            var connection = Volatile.Read(ref Volatile.Read(ref _slots)[top - 1]);
+            if (connection is null)
+            {
+                continue;
+            }
+
+            if (Interlocked.CompareExchange(ref _head, NextTag(head) | (uint)connection.NextIdle, head) == head)
+            {
+                return connection;
+            }
+        }
+    }
+
+    private static long NextTag(long head) => (head & ~0xFFFF_FFFFL) + (1L << 32);
+
+    private void FreeSlot(UpstreamConnection connection)
+    {
+        lock (_gate)
+        {
+            _slots[connection.Slot] = null;
+            _freeSlots[_freeCount++] = connection.Slot;
+        }
+    }
+
+    private void GrowSlots()
+    {
+        int old = _slots.Length;
+        var slots = new UpstreamConnection?[old * 2];
+        _slots.CopyTo(slots, 0);
+        _freeSlots = new int[slots.Length];
+        for (int slot = slots.Length - 1; slot >= old; slot--)
+        {
+            _freeSlots[_freeCount++] = slot;
+        }
+
+        Volatile.Write(ref _slots, slots);
     }
 }

@@ -1,0 +1,279 @@
+namespace Spawngate.Protocols.Http1;
+
+/// <summary>What <see cref="ChunkedDecoder.Next"/> found.</summary>
+public enum ChunkEvent : byte
+{
+    /// <summary>More bytes are needed.</summary>
+    NeedMore,
+
+    /// <summary>A piece of body data: the event's slice.</summary>
+    Data,
+
+    /// <summary>A trailer field line without its CRLF: the event's slice.</summary>
+    Trailer,
+
+    /// <summary>The body is complete.</summary>
+    End,
+
+    /// <summary>The coding is broken; where the body ends can no longer be known.</summary>
+    Broken,
+}
+
+/// <summary>
+/// Reads the chunked transfer coding (RFC 9112 section 7.1), strictly. Chunk extensions are checked and dropped.
+/// </summary>
+/// <remarks>
+/// <code>
+///        ┌────────────── CRLF ─────────────┐
+///        ▼                                 │
+///  Size ─── size&gt;0 [ext] CRLF ──▶ Data ──▶ DataEnd
+///    │
+///    └── size=0 [ext] CRLF ──▶ Trailers ── CRLF ──▶ Done
+///                               └ field-line CRLF ┘ (repeated)
+/// </code>
+/// </remarks>
+public struct ChunkedDecoder
+{
+    /// <summary>Longest chunk-size line: 16 hex digits and the extensions some clients add; nobody needs more, and it bounds what a peer can make us hold.</summary>
+    public const int MaxSizeLineBytes = 256;
+
+    /// <summary>Longest trailer section: a few signatures and timings; a head may have 32 KiB, trailers are an afterthought.</summary>
+    public const int MaxTrailerBytes = 8192;
+
+    private enum Stage : byte
+    {
+        Size,
+        Data,
+        DataEnd,
+        Trailers,
+        Done,
+        Broken,
+    }
+
+    private Stage _stage;
+    private long _remaining;
+    private int _trailerBytes;
+
+    /// <summary>True when the last chunk and the trailers have been read.</summary>
+    public readonly bool IsDone => _stage == Stage.Done;
+
+    /// <summary>True in front of a chunk's size line: everything before was whole chunks.</summary>
+    public readonly bool IsBetweenChunks => _stage is Stage.Size or Stage.DataEnd;
+
+    /// <summary>Reads one event off the front of the input.</summary>
+    /// <param name="input">Bytes not consumed yet.</param>
+    /// <param name="consumed">How many of them this event used up. With NeedMore an unfinished line stays.</param>
+    /// <param name="start">Offset of the event's slice in the input.</param>
+    /// <param name="length">Length of the event's slice.</param>
+    public ChunkEvent Next(ReadOnlySpan<byte> input, out int consumed, out int start, out int length)
+    {
+        consumed = start = length = 0;
+        while (true)
+        {
+            var rest = input[consumed..];
+            switch (_stage)
+            {
+                case Stage.Size:
+                    if (!ReadSizeLine(rest, out int used))
+                    {
+                        return _stage == Stage.Broken ? ChunkEvent.Broken : ChunkEvent.NeedMore;
+                    }
+
+                    consumed += used;
+                    break;
+                case Stage.Data:
+                    if (rest.IsEmpty)
+                    {
+                        return ChunkEvent.NeedMore;
+                    }
+
+                    start = consumed;
+                    length = (int)Math.Min(_remaining, rest.Length);
+                    consumed += length;
+                    _remaining -= length;
+                    _stage = _remaining == 0 ? Stage.DataEnd : Stage.Data;
+                    return ChunkEvent.Data;
+                case Stage.DataEnd:
+                    if (rest.Length < 2)
+                    {
+                        return rest.IsEmpty || rest[0] == '\r' ? ChunkEvent.NeedMore : Break();
+                    }
+
+                    if (rest[0] != '\r' || rest[1] != '\n')
+                    {
+                        return Break();
+                    }
+
+                    consumed += 2;
+                    _stage = Stage.Size;
+                    break;
+                case Stage.Trailers:
+                    return NextTrailer(rest, ref consumed, out start, out length);
+                case Stage.Done:
+                    return ChunkEvent.End;
+                default:
+                    return ChunkEvent.Broken;
+            }
+        }
+    }
+
+    /// <summary>RFC 9112 section 7.1.1. Returns false when the line is unfinished or broken (then the stage says so).</summary>
+    private bool ReadSizeLine(ReadOnlySpan<byte> rest, out int used)
+    {
+        used = 0;
+        int lf = rest[..Math.Min(rest.Length, MaxSizeLineBytes)].IndexOf((byte)'\n');
+        if (lf < 0)
+        {
+            if (rest.Length >= MaxSizeLineBytes)
+            {
+                Break();
+            }
+
+            return false;
+        }
+
+        if (lf == 0 || rest[lf - 1] != '\r' || !TryReadSize(rest[..(lf - 1)], out long size))
+        {
+            Break();
+            return false;
+        }
+
+        used = lf + 1;
+        _remaining = size;
+        _stage = size == 0 ? Stage.Trailers : Stage.Data;
+        return true;
+    }
+
+    private static bool TryReadSize(ReadOnlySpan<byte> line, out long size)
+    {
+        size = 0;
+        int digits = 0;
+        while (digits < line.Length && HexValue(line[digits]) is var value and >= 0)
+        {
+            if (digits == 16 || size > (long.MaxValue >> 4))
+            {
+                return false;
+            }
+
+            size = (size << 4) | (long)value;
+            digits++;
+        }
+
+        return digits > 0 && IsExtension(line[digits..]);
+    }
+
+    /// <summary>chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ) (RFC 9112 section 7.1.1).</summary>
+    private static bool IsExtension(ReadOnlySpan<byte> rest)
+    {
+        if (!Grammar.IsFieldValue(rest))
+        {
+            return false;
+        }
+
+        while (!rest.IsEmpty)
+        {
+            rest = SkipBws(rest);
+            if (rest.IsEmpty || rest[0] != ';')
+            {
+                return false;
+            }
+
+            rest = SkipBws(rest[1..]);
+            int nameEnd = rest.IndexOfAny(" \t;="u8);
+            var name = nameEnd < 0 ? rest : rest[..nameEnd];
+            if (!Grammar.IsToken(name))
+            {
+                return false;
+            }
+
+            rest = rest[name.Length..];
+            var next = SkipBws(rest);
+            if (!next.IsEmpty && next[0] == '=' && !SkipValue(SkipBws(next[1..]), out rest))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static bool SkipValue(ReadOnlySpan<byte> value, out ReadOnlySpan<byte> rest)
+    {
+        rest = default;
+        if (value.IsEmpty || value[0] != '"')
+        {
+            int end = value.IndexOfAny(" \t;"u8);
+            var token = end < 0 ? value : value[..end];
+            rest = value[token.Length..];
+            return Grammar.IsToken(token);
+        }
+
+        for (int i = 1; i < value.Length; i++)
+        {
+            if (value[i] == '\\')
+            {
+                i++;
+            }
+            else if (value[i] == '"')
+            {
+                rest = value[(i + 1)..];
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private ChunkEvent NextTrailer(ReadOnlySpan<byte> rest, ref int consumed, out int start, out int length)
+    {
+        start = length = 0;
+        int lf = rest.IndexOf((byte)'\n');
+        if (lf < 0)
+        {
+            return _trailerBytes + rest.Length > MaxTrailerBytes ? Break() : ChunkEvent.NeedMore;
+        }
+
+        _trailerBytes += lf + 1;
+        if (lf == 0 || rest[lf - 1] != '\r' || _trailerBytes > MaxTrailerBytes)
+        {
+            return Break();
+        }
+
+        start = consumed;
+        length = lf - 1;
+        consumed += lf + 1;
+        if (length == 0)
+        {
+            _stage = Stage.Done;
+            return ChunkEvent.End;
+        }
+
+        return IsFieldLine(rest[..length]) ? ChunkEvent.Trailer : Break();
+    }
+
+    private static bool IsFieldLine(ReadOnlySpan<byte> line)
+    {
+        int colon = line.IndexOf((byte)':');
+        return colon > 0 && Grammar.IsToken(line[..colon]) && Grammar.IsFieldValue(line[(colon + 1)..]);
+    }
+
+    private static ReadOnlySpan<byte> SkipBws(ReadOnlySpan<byte> rest)
+    {
+        int i = rest.IndexOfAnyExcept((byte)' ', (byte)'\t');
+        return i < 0 ? default : rest[i..];
+    }
+
+    private static int HexValue(byte b) => b switch
+    {
+        >= (byte)'0' and <= (byte)'9' => b - '0',
+        >= (byte)'a' and <= (byte)'f' => b - 'a' + 10,
+        >= (byte)'A' and <= (byte)'F' => b - 'A' + 10,
+        _ => -1,
+    };
+
+    private ChunkEvent Break()
+    {
+        _stage = Stage.Broken;
+        return ChunkEvent.Broken;
+    }
+}

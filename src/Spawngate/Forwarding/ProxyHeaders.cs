@@ -1,0 +1,281 @@
+using Spawngate.Protocols.Http1;
+
+namespace Spawngate.Forwarding;
+
+/// <summary>What is known about the client side of a request, to write the added headers.</summary>
+internal sealed class ClientIdentity
+{
+    /// <summary>Describes a peer.</summary>
+    /// <param name="address">Its address as text.</param>
+    /// <param name="isTrusted">True when it is one of trusted_proxies.</param>
+    public ClientIdentity(string address, bool isTrusted)
+    {
+        Text = address;
+        Address = System.Text.Encoding.ASCII.GetBytes(address);
+        IsTrusted = isTrusted;
+    }
+
+    /// <summary>Address for logs.</summary>
+    public string Text { get; }
+
+    /// <summary>Address for X-Forwarded-For.</summary>
+    public byte[] Address { get; }
+
+    /// <summary>True when its own X-Forwarded-* headers are believed.</summary>
+    public bool IsTrusted { get; }
+}
+
+/// <summary>
+/// Writes the heads that are sent on (spec section 5): everything is written again from what was understood, order and case kept,
+/// hop-by-hop fields and those named in Connection dropped, framing ours.
+/// </summary>
+internal static class ProxyHeaders
+{
+    /// <summary>Room for what a request head gains besides its own bytes: fixed names, Via, and an address; the id and chain are counted apart.</summary>
+    private const int RequestAddedBytes = 512;
+
+    /// <summary>Room for what a response head gains.</summary>
+    private const int ResponseAddedBytes = 320;
+
+    /// <summary>Bytes that <see cref="WriteRequest"/> may need.</summary>
+    public static int RequestBytesNeeded(RequestHead request) =>
+        HeadWriter.BytesNeeded(request.Length + request.HostLength, request.Fields.Count, RequestAddedBytes);
+
+    /// <summary>Bytes that <see cref="WriteResponse"/> may need.</summary>
+    public static int ResponseBytesNeeded(ResponseHead response) =>
+        HeadWriter.BytesNeeded(response.Length, response.Fields.Count, ResponseAddedBytes);
+
+    /// <summary>Writes the request head for the backend. Returns its length.</summary>
+    /// <param name="target">At least <see cref="RequestBytesNeeded"/> bytes.</param>
+    /// <param name="request">The parsed head.</param>
+    /// <param name="head">Its bytes.</param>
+    /// <param name="client">The peer.</param>
+    /// <param name="requestId">X-Request-ID to send.</param>
+    /// <param name="via">Our Via value.</param>
+    public static int WriteRequest(
+        Span<byte> target, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReadOnlySpan<byte> requestId, ReadOnlySpan<byte> via)
+    {
+        var writer = new HeadWriter(target);
+        writer.Write(request.MethodBytes(head));
+        writer.WriteByte((byte)' ');
+        if (request.NeedsSlash(head))
+        {
+            writer.WriteByte((byte)'/');
+        }
+
+        writer.Write(request.Target(head));
+        writer.Write(" HTTP/1.1\r\n"u8);
+        if (request.Fields.HostIndex < 0)
+        {
+            writer.WriteField("Host"u8, request.Host(head));
+        }
+
+        bool upgrade = IsForwardedUpgrade(request, head);
+        foreach (ref readonly var field in request.Fields.Fields)
+        {
+            if (field.Known == KnownHeader.ContentLength)
+            {
+                WriteLength(ref writer, field.Name(head), request.Fields.ContentLength);
+            }
+            else if ((upgrade && field.Known == KnownHeader.Upgrade) || !IsDroppedFromRequest(request, head, field, client.IsTrusted))
+            {
+                writer.WriteField(field.Name(head), field.Value(head));
+            }
+        }
+
+        if (upgrade)
+        {
+            writer.Write("Connection: Upgrade\r\n"u8);
+        }
+
+        if (request.Framing.Kind == BodyKind.Chunked)
+        {
+            writer.Write("Transfer-Encoding: chunked\r\n"u8);
+        }
+
+        writer.WriteField("X-Request-ID"u8, requestId);
+        WriteForwarded(ref writer, request, head, client);
+        writer.WriteField("Via"u8, via);
+        writer.Write("\r\n"u8);
+        return writer.Length;
+    }
+
+    /// <summary>
+    /// True when the upgrade is passed on. An upgrade to h2c is not: the backend would speak HTTP/2 through a tunnel past every check here
+    /// (h2c smuggling), and RFC 9113 section 3.1 has dropped it.
+    /// </summary>
+    public static bool IsForwardedUpgrade(RequestHead request, ReadOnlySpan<byte> head)
+    {
+        if (!request.WantsUpgrade)
+        {
+            return false;
+        }
+
+        foreach (ref readonly var field in request.Fields.Fields)
+        {
+            var rest = field.Known == KnownHeader.Upgrade ? field.Value(head) : default;
+            while (FieldTable.NextListItem(ref rest, out var protocol))
+            {
+                if (Grammar.EqualsIgnoreCase(protocol, "h2c"u8))
+                {
+                    return false;
+                }
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>True when a Via field already names this gateway.</summary>
+    public static bool IsLoop(RequestHead request, ReadOnlySpan<byte> head, ReadOnlySpan<byte> pseudonym)
+    {
+        if (!request.Fields.Has(KnownHeader.Via))
+        {
+            return false;
+        }
+
+        foreach (ref readonly var field in request.Fields.Fields)
+        {
+            if (field.Known == KnownHeader.Via && field.Value(head).IndexOf(pseudonym) >= 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>The client's X-Request-ID if it sent exactly one sane token (1 to 128 visible ASCII characters), else empty.</summary>
+    public static ReadOnlySpan<byte> SaneRequestId(RequestHead request, ReadOnlySpan<byte> head)
+    {
+        ReadOnlySpan<byte> found = default;
+        if (!request.Fields.Has(KnownHeader.RequestId))
+        {
+            return found;
+        }
+
+        int count = 0;
+        foreach (ref readonly var field in request.Fields.Fields)
+        {
+            if (field.Known == KnownHeader.RequestId)
+            {
+                count++;
+                found = field.Value(head);
+            }
+        }
+
+        return count == 1 && found.Length <= Limits.RequestIdBytesMax && Grammar.IsVisibleAscii(found) ? found : default;
+    }
+
+    /// <summary>Writes a response head, final or interim, for an HTTP/1 client. Returns its length.</summary>
+    /// <param name="target">At least <see cref="ResponseBytesNeeded"/> bytes.</param>
+    /// <param name="response">The parsed head.</param>
+    /// <param name="head">Its bytes.</param>
+    /// <param name="framing">How its body goes to the client.</param>
+    /// <param name="connection">What to say in Connection; empty for nothing.</param>
+    /// <param name="requestId">Added as X-Request-ID if the backend sent none; empty for none.</param>
+    public static int WriteResponse(
+        Span<byte> target, ResponseHead response, ReadOnlySpan<byte> head, BodyKind framing, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
+    {
+        var writer = new HeadWriter(target);
+        writer.Write("HTTP/1.1 "u8);
+        var status = response.StatusAndReason(head);
+        writer.Write(status);
+        writer.Write(status.Length == 3 ? " \r\n"u8 : "\r\n"u8);
+        bool keepUpgrade = response.Status is 101 or 426;
+        foreach (ref readonly var field in response.Fields.Fields)
+        {
+            bool dropped = field.Known switch
+            {
+                KnownHeader.Upgrade => !keepUpgrade,
+                KnownHeader.ContentLength => response.Status is < 200 or 204,
+                KnownHeader.None => response.Fields.ConnectionNominates && response.Fields.IsNominated(head, field),
+                _ => KnownHeaders.IsHopByHop(field.Known),
+            };
+            if (dropped)
+            {
+                continue;
+            }
+
+            if (field.Known == KnownHeader.ContentLength)
+            {
+                WriteLength(ref writer, field.Name(head), response.Fields.ContentLength);
+            }
+            else
+            {
+                writer.WriteField(field.Name(head), field.Value(head));
+            }
+        }
+
+        if (framing == BodyKind.Chunked)
+        {
+            writer.Write("Transfer-Encoding: chunked\r\n"u8);
+        }
+
+        if (!requestId.IsEmpty && !response.Fields.Has(KnownHeader.RequestId))
+        {
+            writer.WriteField("X-Request-ID"u8, requestId);
+        }
+
+        if (!connection.IsEmpty)
+        {
+            writer.WriteField("Connection"u8, connection);
+        }
+
+        writer.Write("\r\n"u8);
+        return writer.Length;
+    }
+
+    private static bool IsDroppedFromRequest(RequestHead request, ReadOnlySpan<byte> head, in HeaderField field, bool trusted)
+    {
+        switch (field.Known)
+        {
+            case KnownHeader.RequestId or KnownHeader.ForwardedFor:
+                return true; // Written again below.
+            case KnownHeader.ForwardedHost or KnownHeader.ForwardedProto:
+                return !trusted;
+            case KnownHeader.Host or KnownHeader.Via or KnownHeader.Expect:
+                return false;
+            default:
+                return KnownHeaders.IsHopByHop(field.Known)
+                    || (request.Fields.ConnectionNominates && request.Fields.IsNominated(head, field));
+        }
+    }
+
+    /// <summary>The number we understood, not the client's spelling of it ("007").</summary>
+    private static void WriteLength(ref HeadWriter writer, ReadOnlySpan<byte> name, long length)
+    {
+        writer.Write(name);
+        writer.Write(": "u8);
+        writer.WriteNumber(length);
+        writer.Write("\r\n"u8);
+    }
+
+    private static void WriteForwarded(ref HeadWriter writer, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client)
+    {
+        writer.Write("X-Forwarded-For: "u8);
+        if (client.IsTrusted && request.Fields.Has(KnownHeader.ForwardedFor))
+        {
+            foreach (ref readonly var field in request.Fields.Fields)
+            {
+                if (field.Known == KnownHeader.ForwardedFor && field.ValueLength > 0)
+                {
+                    writer.Write(field.Value(head));
+                    writer.Write(", "u8);
+                }
+            }
+        }
+
+        writer.Write(client.Address);
+        writer.Write("\r\n"u8);
+        if (!client.IsTrusted || !request.Fields.Has(KnownHeader.ForwardedHost))
+        {
+            writer.WriteField("X-Forwarded-Host"u8, request.Host(head));
+        }
+
+        if (!client.IsTrusted || !request.Fields.Has(KnownHeader.ForwardedProto))
+        {
+            writer.Write("X-Forwarded-Proto: http\r\n"u8);
+        }
+    }
+}

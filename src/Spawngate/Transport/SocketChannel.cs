@@ -1,0 +1,365 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Spawngate.Transport;
+
+/// <summary>
+/// One TCP connection with a contiguous receive buffer and a small send buffer; one receive and one send at a time.
+/// </summary>
+/// <remarks>
+/// <code>
+///  receive buffer   0 .. Reserve ......... start ======== end ........ length - Reserve .. length
+///                        consumed          received        room
+/// </code>
+/// A receive can be <em>armed</em> ahead of need. Its completion then tells at once that the peer spoke or left, and costs
+/// nothing extra, since the next read wanted that receive anyway. While one is armed the buffer is not moved, so offsets
+/// and spans into it stay valid. The reserve at both ends is room for a chunk-size line before and a chunk end after data.
+/// </remarks>
+internal sealed class SocketChannel : IDisposable
+{
+    private static readonly LingerOption ResetOnClose = new(true, 0);
+
+    private readonly Socket _socket;
+    private readonly ReceiveOperation _receive;
+    private readonly SocketOperation _send;
+    private byte[] _buffer = [];
+    private int _start;
+    private int _end;
+    private byte[] _outgoing = [];
+    private int _outgoingEnd;
+    private int _closed;
+
+    /// <summary>Takes over a socket; <paramref name="watcher"/> hears of armed receives that end unobserved.</summary>
+    public SocketChannel(Socket socket, IReceiveWatcher? watcher)
+    {
+        _socket = socket;
+        _receive = new ReceiveOperation(this, watcher);
+        _send = new SocketOperation(null);
+    }
+
+    /// <summary>Bytes received and not yet consumed.</summary>
+    public ReadOnlySpan<byte> Received => _buffer.AsSpan(_start, _end - _start);
+
+    /// <summary>Number of bytes received and not yet consumed.</summary>
+    public int ReceivedLength => _end - _start;
+
+    /// <summary>True while a receive is begun and its result not yet taken.</summary>
+    public bool IsArmed => _receive.IsArmed;
+
+    /// <summary>True when an armed receive has ended: data, end of stream or an error wait to be taken.</summary>
+    public bool HasArmedResult => _receive.IsArmed && _receive.HasResult;
+
+    /// <summary>True when the armed receive has ended without data: the peer closed its side, or the connection broke.</summary>
+    public bool ArmedResultIsEnd => HasArmedResult && (_receive.SocketError != SocketError.Success || _receive.BytesTransferred == 0);
+
+    /// <summary>True when the armed receive has ended with an error rather than an orderly close.</summary>
+    public bool ArmedResultIsError => HasArmedResult && _receive.SocketError != SocketError.Success;
+
+    /// <summary>True once <see cref="Abort"/> or <see cref="Dispose"/> was called.</summary>
+    public bool IsClosed => Volatile.Read(ref _closed) != 0;
+
+    /// <summary>Bytes written and not yet sent.</summary>
+    public int OutgoingLength => _outgoingEnd;
+
+    /// <summary>Bytes that still fit behind those written, without growing.</summary>
+    public int OutgoingRoom => _outgoing.Length - _outgoingEnd;
+
+    /// <summary>The underlying socket, for options and half-closes.</summary>
+    public Socket Socket => _socket;
+
+    /// <summary>Connects the socket. Negative when that failed or the channel was aborted; then <see cref="SendError"/> says why.</summary>
+    public ValueTask<int> ConnectAsync(EndPoint endpoint)
+    {
+        _send.RemoteEndPoint = endpoint;
+        _send.SetBuffer(null, 0, 0);
+        _send.Arm();
+        try
+        {
+            return _socket.ConnectAsync(_send) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
+        }
+        catch (ObjectDisposedException)
+        {
+            _send.Disarm();
+            return new ValueTask<int>(-1);
+        }
+    }
+
+    /// <summary>Error of the last connect or send.</summary>
+    public SocketError SendError => _send.SocketError;
+
+    /// <summary>Marks received bytes as used.</summary>
+    public void Consume(int bytes)
+    {
+        Debug.Assert(bytes >= 0 && bytes <= _end - _start, "consumes what was received");
+        _start += bytes;
+        if (_start == _end && !_receive.IsArmed)
+        {
+            _start = _end = Limits.BufferReserveBytes;
+        }
+    }
+
+    /// <summary>
+    /// Makes room for at least <paramref name="roomMin"/> more bytes, by moving what is there or taking a larger buffer.
+    /// Offsets into <see cref="Received"/> stay as they are. Not while a receive is armed.
+    /// </summary>
+    public void EnsureRoom(int roomMin)
+    {
+        if (Room >= roomMin)
+        {
+            return;
+        }
+
+        Debug.Assert(!_receive.IsArmed, "the buffer of an armed receive does not move");
+        int length = _end - _start;
+        int needed = length + roomMin + (2 * Limits.BufferReserveBytes);
+        byte[] target = needed <= _buffer.Length ? _buffer : BufferPool.Rent(needed);
+        Buffer.BlockCopy(_buffer, _start, target, Limits.BufferReserveBytes, length);
+        if (!ReferenceEquals(target, _buffer))
+        {
+            ReturnReceiveBuffer();
+            _buffer = target;
+        }
+
+        _start = Limits.BufferReserveBytes;
+        _end = _start + length;
+    }
+
+    /// <summary>Goes back to a small buffer where what is left fits one, so that an idle connection holds little memory.</summary>
+    public void Shrink()
+    {
+        int length = _end - _start;
+        if (_receive.IsArmed || _buffer.Length <= Limits.SmallBufferBytes || length > Limits.SmallBufferBytes / 2)
+        {
+            return;
+        }
+
+        byte[] small = BufferPool.Rent(Limits.SmallBufferBytes);
+        Buffer.BlockCopy(_buffer, _start, small, Limits.BufferReserveBytes, length);
+        ReturnReceiveBuffer();
+        _buffer = small;
+        _start = Limits.BufferReserveBytes;
+        _end = _start + length;
+    }
+
+    /// <summary>
+    /// Begins a receive without waiting for it; nothing happens when one is armed already or there is no room. False when
+    /// its result (bytes, end or error) is there already.
+    /// </summary>
+    public bool Arm()
+    {
+        if (!_receive.IsArmed)
+        {
+            if (_buffer.Length == 0)
+            {
+                EnsureRoom(1);
+            }
+
+            if (Room == 0)
+            {
+                return true;
+            }
+
+            if (!BeginReceive())
+            {
+                // Keep the result as if it had come a moment later, so that there is one way to take it.
+                _receive.KeepSynchronousResult();
+            }
+        }
+
+        return !_receive.HasResult;
+    }
+
+    /// <summary>
+    /// Receives more bytes behind those already there. Their number; 0 when the peer has ended its side; -1 on an error or
+    /// after <see cref="Abort"/>.
+    /// </summary>
+    public ValueTask<int> ReceiveAsync()
+    {
+        if (_receive.IsArmed)
+        {
+            return _receive.WaitAsync();
+        }
+
+        EnsureRoom(1);
+        return BeginReceive() ? _receive.WaitAsync() : new ValueTask<int>(_receive.TakeSynchronousResult());
+    }
+
+    /// <summary>Room to write at least <paramref name="sizeMin"/> bytes behind those not yet sent; follow with <see cref="CommitOutgoing"/>.</summary>
+    public Span<byte> GetOutgoing(int sizeMin)
+    {
+        if (_outgoing.Length - _outgoingEnd < sizeMin)
+        {
+            byte[] larger = BufferPool.Rent(_outgoingEnd + sizeMin);
+            Buffer.BlockCopy(_outgoing, 0, larger, 0, _outgoingEnd);
+            BufferPool.Return(_outgoing);
+            _outgoing = larger;
+        }
+
+        return _outgoing.AsSpan(_outgoingEnd);
+    }
+
+    /// <summary>Counts bytes written into <see cref="GetOutgoing"/>.</summary>
+    public void CommitOutgoing(int bytes) => _outgoingEnd += bytes;
+
+    /// <summary>Copies bytes behind those not yet sent.</summary>
+    public void Write(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(GetOutgoing(bytes.Length));
+        _outgoingEnd += bytes.Length;
+    }
+
+    /// <summary>Sends what was written; it stays in <see cref="Outgoing"/> until <see cref="ReleaseOutgoing"/>. The bytes sent, or -1.</summary>
+    public ValueTask<int> FlushAsync() => SendAsync(_outgoing, 0, _outgoingEnd);
+
+    /// <summary>Forgets what was written and gives its buffer back.</summary>
+    public void ReleaseOutgoing()
+    {
+        _outgoingEnd = 0;
+        byte[] buffer = _outgoing;
+        _outgoing = [];
+        BufferPool.Return(buffer);
+    }
+
+    /// <summary>The bytes written since the last release, sent or not: a request is sent again from here.</summary>
+    public ReadOnlySpan<byte> Outgoing => _outgoing.AsSpan(0, _outgoingEnd);
+
+    /// <summary>Sends all of these bytes, past the send buffer. Their number, or -1 on an error.</summary>
+    public ValueTask<int> SendAsync(byte[] buffer, int offset, int count)
+    {
+        _send.SetBuffer(buffer, offset, count);
+        _send.Arm();
+        try
+        {
+            return _socket.SendAsync(_send) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
+        }
+        catch (ObjectDisposedException)
+        {
+            _send.Disarm();
+            return new ValueTask<int>(-1);
+        }
+    }
+
+    /// <summary>Sends received bytes of another channel from where they lie, with a chunk frame around them if asked.</summary>
+    /// <param name="source">The channel they were received on.</param>
+    /// <param name="offset">Offset in its <see cref="Received"/>.</param>
+    /// <param name="count">Number of bytes.</param>
+    public ValueTask<int> SendReceivedAsync(SocketChannel source, int offset, int count) =>
+        SendAsync(source._buffer, source._start + offset, count);
+
+    /// <summary>
+    /// Frames received bytes as one chunk in place and sends it: the size line goes before the data and CRLF behind it, into consumed
+    /// bytes or the reserve.
+    /// </summary>
+    /// <param name="source">The channel they were received on; the bytes before <paramref name="offset"/> must be used up.</param>
+    /// <param name="offset">Offset of the data in its <see cref="Received"/>.</param>
+    /// <param name="count">Bytes of data.</param>
+    /// <param name="tail">Written behind the data: CRLF, with the last chunk if the body ends here.</param>
+    public ValueTask<int> SendChunkAsync(SocketChannel source, int offset, int count, ReadOnlySpan<byte> tail)
+    {
+        int dataStart = source._start + offset;
+        Span<byte> sizeLine = stackalloc byte[Limits.BufferReserveBytes];
+        System.Buffers.Text.Utf8Formatter.TryFormat(count, sizeLine, out int digits, 'x');
+        sizeLine[digits] = (byte)'\r';
+        sizeLine[digits + 1] = (byte)'\n';
+        int frameStart = dataStart - digits - 2;
+        sizeLine[..(digits + 2)].CopyTo(source._buffer.AsSpan(frameStart));
+        tail.CopyTo(source._buffer.AsSpan(dataStart + count));
+        return SendAsync(source._buffer, frameStart, digits + 2 + count + tail.Length);
+    }
+
+    /// <summary>Moves received bytes within <see cref="Received"/> towards its front, to join pieces of data.</summary>
+    public void MoveReceived(int from, int to, int count) => Buffer.BlockCopy(_buffer, _start + from, _buffer, _start + to, count);
+
+    /// <summary>Ends our side; the peer reads an end of stream behind what was sent.</summary>
+    public void ShutdownSend() => Shutdown(SocketShutdown.Send);
+
+    /// <summary>Makes a pending receive return 0, to wake whoever waits for the peer.</summary>
+    public void ShutdownReceive() => Shutdown(SocketShutdown.Receive);
+
+    /// <summary>
+    /// Closes the socket from any thread: pending operations end with an error. With <paramref name="reset"/> the peer sees a
+    /// reset instead of an orderly end, so that a cut message cannot look complete.
+    /// </summary>
+    public void Abort(bool reset)
+    {
+        if (Interlocked.Exchange(ref _closed, 1) != 0)
+        {
+            return;
+        }
+
+        if (reset)
+        {
+            try
+            {
+                _socket.LingerState = ResetOnClose;
+            }
+            catch (SocketException)
+            {
+                // Already reset by the peer: nothing left to tell it.
+            }
+        }
+
+        _socket.Dispose();
+    }
+
+    /// <summary>Closes the socket and gives the buffers back. Only by the owner, with no send in progress.</summary>
+    public void Dispose()
+    {
+        Abort(reset: false);
+        ReleaseOutgoing();
+        if (!_receive.IsArmed || _receive.HasResult)
+        {
+            ReturnReceiveBuffer();
+            _buffer = [];
+            _start = _end = 0;
+        }
+
+        _receive.Dispose();
+        _send.Dispose();
+    }
+
+    private int Room => Math.Max(0, _buffer.Length - Limits.BufferReserveBytes - _end);
+
+    private bool BeginReceive()
+    {
+        _receive.SetBuffer(_buffer, _end, Room);
+        _receive.Arm();
+        try
+        {
+            return _socket.ReceiveAsync(_receive);
+        }
+        catch (ObjectDisposedException)
+        {
+            _receive.SocketError = SocketError.OperationAborted;
+            return false;
+        }
+    }
+
+    private void Shutdown(SocketShutdown how)
+    {
+        try
+        {
+            _socket.Shutdown(how);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The connection is gone already; the pending receive says so itself.
+        }
+    }
+
+    private void ReturnReceiveBuffer() => BufferPool.Return(_buffer);
+
+    private sealed class ReceiveOperation(SocketChannel channel, IReceiveWatcher? watcher) : SocketOperation(watcher)
+    {
+        protected override int Finish(int result)
+        {
+            if (result > 0)
+            {
+                channel._end += result;
+            }
+
+            return result;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+using System.Net.Sockets;
+using Spawngate.Transport;
+
+namespace Spawngate.Upstreams;
+
+/// <summary>One connection to a run of a backend. It belongs to one exchange at a time, or to the pool while idle.</summary>
+/// <remarks>
+/// <code>
+///  InUse ── UpstreamPool.Return ──▶ Idle ── TryRent ──▶ InUse
+///                                    │
+///                                    └── backend closes, or speaks unasked ──▶ Closed
+/// </code>
+/// </remarks>
+internal sealed class UpstreamConnection : IReceiveWatcher
+{
+    private const int StateInUse = 0;
+    private const int StateIdle = 1;
+    private const int StateClosed = 2;
+
+    private int _state;
+
+    /// <summary>Makes a connection that is not connected yet.</summary>
+    public UpstreamConnection(UpstreamPool pool, Socket socket, int slot)
+    {
+        Pool = pool;
+        Slot = slot;
+        Channel = new SocketChannel(socket, this);
+    }
+
+    /// <summary>The pool it belongs to.</summary>
+    public UpstreamPool Pool { get; }
+
+    /// <summary>Its bytes.</summary>
+    public SocketChannel Channel { get; }
+
+    /// <summary>True once it has carried an exchange: the backend may have closed it in the meantime.</summary>
+    public bool IsReused { get; private set; }
+
+    /// <summary>When it became idle, on the coarse clock.</summary>
+    public long IdleSinceMs { get; private set; }
+
+    /// <summary>Its place in the pool's table.</summary>
+    internal int Slot { get; }
+
+    /// <summary>The idle connection below it on the pool's stack, as slot + 1; 0 at the bottom.</summary>
+    internal int NextIdle { get; set; }
+
+    /// <summary>Idle → InUse: the caller owns it now, unless it closed meanwhile.</summary>
+    internal bool TryClaim() => Interlocked.CompareExchange(ref _state, StateInUse, StateIdle) == StateIdle;
+
+    /// <summary>InUse → Idle.</summary>
+    internal void BecomeIdle(long nowMs)
+    {
+        IsReused = true;
+        IdleSinceMs = nowMs;
+        Volatile.Write(ref _state, StateIdle);
+    }
+
+    /// <summary>InUse → Idle, keeping the time since when it is: the pool only looked at it.</summary>
+    internal void BecomeIdleAgain() => Volatile.Write(ref _state, StateIdle);
+
+    /// <summary>
+    /// The armed receive of an idle connection ended: the backend closed it, or sent bytes that nobody asked for. Either way it must
+    /// not carry another request.
+    /// </summary>
+    void IReceiveWatcher.OnReceiveUnobserved()
+    {
+        if (Interlocked.CompareExchange(ref _state, StateClosed, StateIdle) == StateIdle)
+        {
+            Channel.Dispose(); // Its slot is freed when it comes off the pool's stack.
+        }
+    }
+}
