@@ -39,4 +39,33 @@ internal static class Limits
 
     /// <summary>Most response fields: a page with a hundred cookies and as many hints still passes.</summary>
     public const int ResponseFieldsMax = 512;
+
+    /// <summary>
+    /// How often a refused connect to a ready backend is taken for its death being noticed: pauses of 4, 16, 64 and 256 ms, 340 ms in
+    /// all, where the exit of a process is seen within a few.
+    /// </summary>
+    public const int ReconnectsMax = 4;
+
+    /// <summary>Bytes a pump moves without giving the completion thread to others: 16 large buffers, about a millisecond.</summary>
+    public const int PumpTurnBytes = 16 * LargeBufferBytes;
+
+    /// <summary>Requests a connection serves without giving the completion thread to others: pipelined errors could keep it for ever.</summary>
+    public const int RequestsPerTurn = 128;
+
+    /// <summary>Milliseconds for which what a client still sends after its final answer is read and thrown away, so that no reset destroys the answer.</summary>
+    public const int LingerMs = 2000;
+
+    /// <summary>Milliseconds a client that has ended its side still gets its answer: long enough for a half-close, short enough to free the backend.</summary>
+    public const int HalfCloseMs = 800;
+
+    /// <summary>Milliseconds an idle connection may still send a request once the gateway drains.</summary>
+    public const int DrainIdleMs = 250;
+
+    // Clients
+
+    /// <summary>Connections the kernel queues for us: its usual ceiling (net.core.somaxconn), so that a thousand simultaneous clients all fit.</summary>
+    public const int AcceptBacklog = 4096;
+
+    /// <summary>Milliseconds without accepting after a failure such as running out of descriptors.</summary>
+    public const int AcceptPauseMs = 100;
 }

@@ -18,6 +18,9 @@ public ref struct HeadWriter
     /// <summary>Bytes written so far.</summary>
     public readonly int Length => _length;
 
+    /// <summary>What was written so far.</summary>
+    public readonly ReadOnlySpan<byte> Written => _target[.._length];
+
     /// <summary>
     /// Upper bound for writing again a head of that size: each field may grow by two bytes ("a:b" becomes "a: b"), and
     /// <paramref name="added"/> is what the caller adds.

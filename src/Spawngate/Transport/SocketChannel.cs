@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Transport;
 
@@ -248,28 +249,47 @@ internal sealed class SocketChannel : IDisposable
         SendAsync(source._buffer, source._start + offset, count);
 
     /// <summary>
-    /// Frames received bytes as one chunk in place and sends it: the size line goes before the data and CRLF behind it, into consumed
-    /// bytes or the reserve.
+    /// Frames received bytes as one chunk in place and sends it: the size line goes before the data and the tail behind it, into
+    /// consumed bytes or the reserve.
     /// </summary>
     /// <param name="source">The channel they were received on; the bytes before <paramref name="offset"/> must be used up.</param>
     /// <param name="offset">Offset of the data in its <see cref="Received"/>.</param>
     /// <param name="count">Bytes of data.</param>
-    /// <param name="tail">Written behind the data: CRLF, with the last chunk if the body ends here.</param>
-    public ValueTask<int> SendChunkAsync(SocketChannel source, int offset, int count, ReadOnlySpan<byte> tail)
+    /// <param name="crlfFirst">True to close the previous chunk first.</param>
+    /// <param name="tail">Written behind the data, where the caller knows that there is room; may be empty.</param>
+    public ValueTask<int> SendChunkAsync(SocketChannel source, int offset, int count, bool crlfFirst, ReadOnlySpan<byte> tail)
     {
+        var writer = new HeadWriter(stackalloc byte[Limits.BufferReserveBytes]);
+        if (crlfFirst)
+        {
+            writer.Write("\r\n"u8);
+        }
+
+        writer.WriteChunkSize(count);
         int dataStart = source._start + offset;
-        Span<byte> sizeLine = stackalloc byte[Limits.BufferReserveBytes];
-        System.Buffers.Text.Utf8Formatter.TryFormat(count, sizeLine, out int digits, 'x');
-        sizeLine[digits] = (byte)'\r';
-        sizeLine[digits + 1] = (byte)'\n';
-        int frameStart = dataStart - digits - 2;
-        sizeLine[..(digits + 2)].CopyTo(source._buffer.AsSpan(frameStart));
+        int frameStart = dataStart - writer.Length;
+        writer.Written.CopyTo(source._buffer.AsSpan(frameStart));
         tail.CopyTo(source._buffer.AsSpan(dataStart + count));
-        return SendAsync(source._buffer, frameStart, digits + 2 + count + tail.Length);
+        return SendAsync(source._buffer, frameStart, writer.Length + count + tail.Length);
     }
 
     /// <summary>Moves received bytes within <see cref="Received"/> towards its front, to join pieces of data.</summary>
     public void MoveReceived(int from, int to, int count) => Buffer.BlockCopy(_buffer, _start + from, _buffer, _start + to, count);
+
+    /// <summary>
+    /// Asks the kernel whether anything (bytes, an end, an error) waits to be read, before its completion is delivered. One system call.
+    /// </summary>
+    public bool PeerHasEnded()
+    {
+        try
+        {
+            return HasArmedResult || _socket.Poll(0, SelectMode.SelectRead);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return true;
+        }
+    }
 
     /// <summary>Ends our side; the peer reads an end of stream behind what was sent.</summary>
     public void ShutdownSend() => Shutdown(SocketShutdown.Send);

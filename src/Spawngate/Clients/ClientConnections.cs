@@ -1,0 +1,135 @@
+using Spawngate.Diagnostics;
+
+namespace Spawngate.Clients;
+
+/// <summary>All open client connections: their ticks, their number, and their end.</summary>
+internal sealed class ClientConnections : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly CoarseClock _clock;
+    private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Http1Connection?[] _slots = new Http1Connection?[256];
+    private Http1Connection?[] _walk = [];
+    private int _count;
+    private long _closeIdleAtMs = long.MaxValue;
+    private volatile bool _draining;
+
+    /// <summary>Ticks on <paramref name="clock"/>.</summary>
+    public ClientConnections(CoarseClock clock)
+    {
+        _clock = clock;
+        clock.Tick += OnTick;
+    }
+
+    /// <summary>Raised after a connection has ended, on its last thread.</summary>
+    public event Action? Removed;
+
+    /// <summary>True once <see cref="Drain"/> was called: every response says <c>Connection: close</c>.</summary>
+    public bool IsDraining => _draining;
+
+    /// <summary>Open connections.</summary>
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Adds a connection before it runs.</summary>
+    public void Add(Http1Connection connection)
+    {
+        lock (_gate)
+        {
+            if (_count == _slots.Length)
+            {
+                Array.Resize(ref _slots, _slots.Length * 2);
+            }
+
+            connection.Slot = _count;
+            _slots[_count++] = connection;
+        }
+    }
+
+    /// <summary>Removes a connection that has ended.</summary>
+    public void Remove(Http1Connection connection)
+    {
+        lock (_gate)
+        {
+            var last = _slots[--_count]!;
+            _slots[_count] = null;
+            if (!ReferenceEquals(last, connection))
+            {
+                _slots[connection.Slot] = last;
+                last.Slot = connection.Slot;
+            }
+
+            if (_draining && _count == 0)
+            {
+                _empty.TrySetResult();
+            }
+        }
+
+        Removed?.Invoke();
+    }
+
+    /// <summary>
+    /// Begins to drain: exchanges in progress end with <c>Connection: close</c>; idle connections get a last moment for a request that
+    /// is on its way, then they are closed. Completes when no connection is left.
+    /// </summary>
+    public Task Drain()
+    {
+        lock (_gate)
+        {
+            _draining = true;
+            _closeIdleAtMs = _clock.NowMs + Limits.DrainIdleMs;
+            if (_count == 0)
+            {
+                _empty.TrySetResult();
+            }
+        }
+
+        return _empty.Task;
+    }
+
+    /// <summary>Cuts every connection.</summary>
+    public void AbortAll() => Walk(static (connection, _) => connection.Abort());
+
+    /// <inheritdoc/>
+    public void Dispose() => _clock.Tick -= OnTick;
+
+    private void OnTick()
+    {
+        bool closeIdle = _clock.NowMs >= Interlocked.Read(ref _closeIdleAtMs);
+        Walk((connection, now) =>
+        {
+            connection.OnTick(now);
+            if (closeIdle)
+            {
+                connection.CloseIfIdle();
+            }
+        });
+    }
+
+    /// <summary>Walks a copy, so that no connection's work happens under the lock.</summary>
+    private void Walk(Action<Http1Connection, long> visit)
+    {
+        int count;
+        Http1Connection?[] walk;
+        lock (_gate)
+        {
+            count = _count;
+            if (_walk.Length < count)
+            {
+                _walk = new Http1Connection?[_slots.Length];
+            }
+
+            walk = _walk;
+            _walk = [];
+            Array.Copy(_slots, walk, count);
+        }
+
+        long now = _clock.NowMs;
+        for (int i = 0; i < count; i++)
+        {
+            visit(walk[i]!, now);
+            walk[i] = null;
+        }
+
+        _walk = walk;
+    }
+}

@@ -1,0 +1,616 @@
+using Spawngate.Backends;
+using Spawngate.Forwarding;
+using Spawngate.Protocols.Http1;
+using Spawngate.Transport;
+
+namespace Spawngate.Clients;
+
+/// <summary>
+/// One client connection that speaks HTTP/1: reads requests one after the other, drives an <see cref="Exchange"/> for each, and relays its
+/// answer. Pipelined requests wait in the receive buffer and are answered in order.
+/// </summary>
+/// <remarks>
+/// <code>
+///        ┌──────────────────────── keep-alive ─────────────────────────┐
+///        ▼                                                             │
+///  Reading ──head──▶ Forwarding ──response head──▶ Relaying ──done─────┤
+///     │                  │                            │                └──▶ Lingering ──▶ closed
+///     └─ refused ────────┴── error before a head ─────┼─ JSON error ──────────▲
+///                                                     └─ error after it ──▶ reset
+///                                                     └─ 101 ──▶ Tunnel ──▶ closed
+/// </code>
+/// One task runs through these; a request body is pumped by a second one beside it. From outside come only: the tick
+/// (<see cref="OnTick"/>), the end of the client (<see cref="OnReceiveUnobserved"/>) and the drain. They change nothing here but
+/// the deadline word, and make the pending operation return.
+/// </remarks>
+internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
+{
+    private readonly ForwardingContext _context;
+    private readonly ClientConnections _connections;
+    private readonly ClientIdentity _identity;
+    private readonly SocketChannel _client;
+    private readonly Exchange _exchange;
+    private readonly BodyPump _responsePump;
+    private BodyPump? _requestPump;
+    private Task<PumpOutcome>? _upload;
+    private DeadlineWord _deadline;
+    private long _clientEndedMs;
+    private bool _inExchange;
+    private bool _headConsumed;
+    private bool _keep;
+    private bool _last;
+    private volatile bool _bodyPending;
+    private volatile bool _tunnelling;
+    private volatile bool _responding;
+
+    /// <summary>Takes over an accepted socket.</summary>
+    public Http1Connection(ForwardingContext context, ClientConnections connections, System.Net.Sockets.Socket socket, ClientIdentity identity)
+    {
+        _context = context;
+        _connections = connections;
+        _identity = identity;
+        _client = new SocketChannel(socket, this);
+        _exchange = new Exchange(context);
+        _responsePump = new BodyPump(this);
+    }
+
+    /// <summary>Its place in <see cref="ClientConnections"/>.</summary>
+    internal int Slot { get; set; }
+
+    /// <summary>Serves the connection until it ends. Never throws.</summary>
+    public async Task RunAsync()
+    {
+        try
+        {
+            await ServeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            ForwardingLog.Unexpected(_context.Log, e, _identity.Text);
+            _exchange.Abort(ProxyError.ClientGone);
+            _client.Abort(reset: true);
+        }
+
+        await StopUploadAsync().ConfigureAwait(false);
+        EndExchange(reusable: false);
+        _client.Dispose();
+        _connections.Remove(this);
+    }
+
+    /// <summary>Looks at the deadlines; on the coarse tick.</summary>
+    public void OnTick(long nowMs)
+    {
+        if (_deadline.TryFire(nowMs, out var kind))
+        {
+            OnDeadline(kind);
+        }
+
+        long endedMs = Volatile.Read(ref _clientEndedMs);
+        if (endedMs != 0 && nowMs - endedMs >= Limits.HalfCloseMs && !_tunnelling)
+        {
+            _exchange.Abort(ProxyError.ClientGone);
+        }
+    }
+
+    /// <summary>The gateway drains: an idle connection ends now.</summary>
+    public void CloseIfIdle()
+    {
+        if (_deadline.TryFireNow(DeadlineKind.KeepAlive))
+        {
+            OnDeadline(DeadlineKind.KeepAlive);
+        }
+    }
+
+    /// <summary>Cuts the connection, whatever it does.</summary>
+    public void Abort()
+    {
+        _exchange.Abort(ProxyError.ClientGone);
+        _client.Abort(reset: true);
+    }
+
+    /// <inheritdoc/>
+    public void OnReceiveUnobserved()
+    {
+        if (_client.ArmedResultIsEnd)
+        {
+            OnClientEnded();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void OnProgress()
+    {
+        if (_deadline.Kind is DeadlineKind.Response or DeadlineKind.Progress)
+        {
+            _deadline.Set(_responding ? DeadlineKind.Progress : DeadlineKind.Response, Due(_exchange.TimeoutMs));
+        }
+    }
+
+    private async Task ServeAsync()
+    {
+        _exchange.Request.Reset();
+        _deadline.Set(DeadlineKind.KeepAlive, Due(_context.Server.HeaderTimeoutSecs * 1000L));
+        for (int turn = 1; ; turn++)
+        {
+            HeadStatus status;
+            while ((status = ParseHead()) == HeadStatus.NeedMore)
+            {
+                if (await _client.ReceiveAsync().ConfigureAwait(false) <= 0 && !await HasLastWordAsync().ConfigureAwait(false))
+                {
+                    break;
+                }
+            }
+
+            if (status != HeadStatus.Complete)
+            {
+                await EndWithoutRequestAsync(status).ConfigureAwait(false);
+                return;
+            }
+
+            var step = Begin();
+            while (step < ExchangeStep.Respond)
+            {
+                step = step switch
+                {
+                    ExchangeStep.Receive => _exchange.AfterReceive(await _exchange.ReceiveAsync().ConfigureAwait(false)),
+                    ExchangeStep.Send => AfterSend(await _exchange.SendAsync().ConfigureAwait(false)),
+                    ExchangeStep.Connect => _exchange.AfterConnect(await _exchange.ConnectAsync().ConfigureAwait(false)),
+                    ExchangeStep.Wait => AfterWait(await _exchange.WaitAsync().ConfigureAwait(false)),
+                    _ => await RelayInterimAsync().ConfigureAwait(false),
+                };
+            }
+
+            if (step == ExchangeStep.Respond && TryWriteWholeResponse())
+            {
+                // The common case, without another state machine: all of the response is here and goes out in one send.
+                bool sent = await _client.FlushAsync().ConfigureAwait(false) >= 0;
+                _client.ReleaseOutgoing();
+                EndExchange(reusable: sent);
+                _keep &= sent;
+            }
+            else if (step == ExchangeStep.Respond)
+            {
+                await RelayResponseAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                await AnswerErrorAsync(_exchange.Error, null).ConfigureAwait(false);
+            }
+
+            if (!_keep || !PrepareNext())
+            {
+                return;
+            }
+
+            if (turn % Limits.RequestsPerTurn == 0)
+            {
+                await Task.Yield();
+            }
+        }
+    }
+
+    private HeadStatus ParseHead()
+    {
+        var status = RequestHeadParser.Parse(_exchange.Request, _client.Received, _context.RequestLimits);
+        if (status == HeadStatus.NeedMore && !_exchange.Request.IsPristine && _deadline.Kind == DeadlineKind.KeepAlive)
+        {
+            _deadline.Set(DeadlineKind.Head, Due(_context.Server.HeaderTimeoutSecs * 1000L));
+        }
+
+        return status;
+    }
+
+    /// <summary>
+    /// The receive returned no bytes. If that was our own idle deadline, a request may have arrived in the same moment: it is still read and
+    /// answered, as the last one.
+    /// </summary>
+    private async ValueTask<bool> HasLastWordAsync()
+    {
+        if (!_deadline.HasFired || !_exchange.Request.IsPristine || await _client.ReceiveAsync().ConfigureAwait(false) <= 0)
+        {
+            return false;
+        }
+
+        _last = true;
+        _deadline.Restart(DeadlineKind.Head, Due(_context.Server.HeaderTimeoutSecs * 1000L));
+        return true;
+    }
+
+    /// <summary>A head is complete: routes it and writes it to the backend.</summary>
+    private ExchangeStep Begin()
+    {
+        var request = _exchange.Request;
+        _inExchange = true;
+        _headConsumed = false;
+        _bodyPending = request.Framing.Kind != BodyKind.None;
+        var received = _client.Received;
+        return AfterDispatch(_exchange.Start(received[..request.Length], received[request.Length..], _identity));
+    }
+
+    private ExchangeStep AfterWait(Admission admission)
+    {
+        var received = _client.Received;
+        int headLength = _headConsumed ? 0 : _exchange.Request.Length;
+        return AfterDispatch(_exchange.AfterWait(admission, received[..headLength], received[headLength..], _identity));
+    }
+
+    private ExchangeStep AfterDispatch(ExchangeStep step)
+    {
+        if (step == ExchangeStep.Wait)
+        {
+            // Held: no deadline of ours runs, the start has its own. An armed receive tells when the client leaves.
+            _deadline.Set(DeadlineKind.None, 0);
+            WatchClient();
+            return step;
+        }
+
+        if (!_headConsumed)
+        {
+            _client.Consume(_exchange.Request.Length + _exchange.BodySentWithHead);
+            _headConsumed = true;
+            _bodyPending = !new BodyReader(_exchange.Request.Framing, _exchange.BodySentWithHead).IsComplete;
+        }
+
+        _deadline.Set(DeadlineKind.Response, Due(_exchange.TimeoutMs));
+        return step;
+    }
+
+    private ExchangeStep AfterSend(int sent)
+    {
+        if (!_bodyPending)
+        {
+            WatchClient();
+        }
+        else if (sent >= 0 && _upload is null)
+        {
+            _requestPump ??= new BodyPump(this);
+            _exchange.Upstream.ReleaseOutgoing();
+            var framing = _exchange.Request.Framing;
+            var reader = new BodyReader(framing, _exchange.BodySentWithHead);
+            _requestPump.Begin(_client, reader, _exchange.Upstream, framing.Kind == BodyKind.Chunked);
+            _upload = UploadAsync(_requestPump);
+        }
+
+        return _exchange.AfterSend();
+    }
+
+    /// <summary>
+    /// Pumps the request body beside the response. A client that leaves or breaks its framing takes the exchange along; a backend that
+    /// stops reading does not, since its answer may still come.
+    /// </summary>
+    private async Task<PumpOutcome> UploadAsync(BodyPump pump)
+    {
+        var outcome = await pump.RunAsync().ConfigureAwait(false);
+        if (outcome is PumpOutcome.SourceCut or PumpOutcome.SourceBroken)
+        {
+            _exchange.Abort(outcome == PumpOutcome.SourceBroken ? ProxyError.BadRequest : ProxyError.ClientGone);
+        }
+        else if (outcome == PumpOutcome.Complete)
+        {
+            _bodyPending = false;
+        }
+
+        return outcome;
+    }
+
+    private async ValueTask<ExchangeStep> RelayInterimAsync()
+    {
+        if (_exchange.Request.IsHttp11)
+        {
+            WriteResponseHead(BodyKind.None, default, default);
+            if (!await FlushClientAsync().ConfigureAwait(false))
+            {
+                _exchange.Abort(ProxyError.ClientGone);
+            }
+        }
+
+        return _exchange.AfterInterim();
+    }
+
+    /// <summary>Writes the final head; true when the whole body could be put behind it and nothing else has to happen.</summary>
+    private bool TryWriteWholeResponse()
+    {
+        _responding = true;
+        var response = _exchange.Response;
+        bool chunked = WriteFinalHead();
+        _exchange.Upstream.Consume(response.Length);
+        _responsePump.Begin(_exchange.Upstream, new BodyReader(response.Framing, 0), _client, chunked);
+        if (_bodyPending || response.Status == 101)
+        {
+            return false;
+        }
+
+        return response.Framing.Kind == BodyKind.None || _responsePump.TryCopyWhole();
+    }
+
+    /// <summary>Decides whether the connection is kept, and writes the head. True when the body goes out chunked.</summary>
+    private bool WriteFinalHead()
+    {
+        var request = _exchange.Request;
+        var kind = _exchange.Response.Framing.Kind;
+        bool lengthUnknown = kind is BodyKind.Chunked or BodyKind.UntilClose;
+        bool chunked = lengthUnknown && request.IsHttp11;
+        _keep = request.IsPersistent && !_connections.IsDraining && !_last
+
+            // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+            && (!lengthUnknown || chunked)
+
+            // Answered instead of 100-continue: the client may send its body or not, so nobody could tell what its next bytes are.
+            && !(_bodyPending && request.Fields.Has(KnownHeader.Expect));
+        WriteResponseHead(chunked ? BodyKind.Chunked : kind == BodyKind.UntilClose ? BodyKind.None : kind, ConnectionOption(), _exchange.RequestId);
+        return chunked;
+    }
+
+    private ReadOnlySpan<byte> ConnectionOption()
+    {
+        if (_exchange.Response.Status == 101)
+        {
+            return "Upgrade"u8;
+        }
+
+        if (_exchange.Response.Status == 426 && _exchange.Response.Fields.Has(KnownHeader.Upgrade))
+        {
+            return _keep ? "Upgrade"u8 : "Upgrade, close"u8;
+        }
+
+        return !_keep ? "close"u8 : _exchange.Request.IsHttp11 ? default : "keep-alive"u8;
+    }
+
+    private void WriteResponseHead(BodyKind framing, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
+    {
+        var response = _exchange.Response;
+        var target = _client.GetOutgoing(ProxyHeaders.ResponseBytesNeeded(response));
+        var head = _exchange.Upstream.Received[..response.Length];
+        _client.CommitOutgoing(ProxyHeaders.WriteResponse(target, response, head, framing, connection, requestId));
+    }
+
+    /// <summary>What <see cref="TryWriteWholeResponse"/> left to do: streams the body, waits for the upload, or becomes a tunnel.</summary>
+    private async ValueTask RelayResponseAsync()
+    {
+        _deadline.Set(DeadlineKind.Progress, Due(_exchange.TimeoutMs));
+        if (_exchange.Response.Status == 101)
+        {
+            await TunnelAsync().ConfigureAwait(false);
+            return;
+        }
+
+        var outcome = await _responsePump.RunAsync().ConfigureAwait(false);
+        if (outcome != PumpOutcome.Complete)
+        {
+            // Begun and cut: the client must see that it is not complete (RFC 9112 section 8).
+            LogCut(outcome);
+            _keep = false;
+            _client.Abort(reset: true);
+            return;
+        }
+
+        bool uploaded = await FinishUploadAsync().ConfigureAwait(false);
+        EndExchange(reusable: uploaded && _upload is null or { IsCompletedSuccessfully: true });
+        if (!uploaded)
+        {
+            await LingerAsync().ConfigureAwait(false);
+        }
+
+        _keep &= uploaded;
+    }
+
+    /// <summary>
+    /// After the response: waits for the rest of the request body. One that the backend answered without reading is read and thrown away for a
+    /// moment, so that the client gets to see its answer. True when all of it has been read.
+    /// </summary>
+    private async ValueTask<bool> FinishUploadAsync()
+    {
+        if (_upload is null)
+        {
+            return !_bodyPending;
+        }
+
+        if (!_upload.IsCompleted)
+        {
+            _requestPump!.Discard();
+            _exchange.CutUpstream();
+            _deadline.Restart(DeadlineKind.Linger, Due(Limits.LingerMs));
+        }
+
+        return await _upload.ConfigureAwait(false) == PumpOutcome.Complete;
+    }
+
+    /// <summary>Splices both sides until both have ended; a half-close is passed on (spec section 8).</summary>
+    private async ValueTask TunnelAsync()
+    {
+        _keep = false;
+        _tunnelling = true;
+        _deadline.Set(DeadlineKind.None, 0);
+        if (!await FlushClientAsync().ConfigureAwait(false) || (_upload is not null && await _upload.ConfigureAwait(false) != PumpOutcome.Complete))
+        {
+            return;
+        }
+
+        var upstream = _exchange.Upstream;
+        upstream.ReleaseOutgoing();
+        _requestPump ??= new BodyPump(this);
+        var untilClose = new BodyFraming(BodyKind.UntilClose, 0);
+        _requestPump.Begin(_client, new BodyReader(untilClose, 0), upstream, chunkedOut: false);
+        _responsePump.Begin(upstream, new BodyReader(untilClose, 0), _client, chunkedOut: false);
+        await Task.WhenAll(SpliceAsync(_requestPump, upstream), SpliceAsync(_responsePump, _client)).ConfigureAwait(false);
+    }
+
+    private async Task SpliceAsync(BodyPump pump, SocketChannel sink)
+    {
+        if (await pump.RunAsync().ConfigureAwait(false) == PumpOutcome.Complete)
+        {
+            sink.ShutdownSend();
+            return;
+        }
+
+        _exchange.CutUpstream();
+        _client.Abort(reset: true);
+    }
+
+    /// <summary>The client gets a JSON error, if nothing of a response has been sent.</summary>
+    private async ValueTask AnswerErrorAsync(ProxyError error, string? detail)
+    {
+        _keep = false;
+        if (error == ProxyError.ClientGone || _client.IsClosed)
+        {
+            return;
+        }
+
+        bool unread = _bodyPending || _upload is not null || !_inExchange;
+        bool last = _last || _exchange.IsAborted || _deadline.HasFired || _connections.IsDraining;
+        _keep = !unread && !last && _exchange.Request.IsPersistent;
+        LogError(error);
+        _responding = true;
+        _deadline.Restart(DeadlineKind.Progress, Due(Limits.LingerMs));
+        ErrorResponse.Write(_client, error, detail, _exchange, _keep, _context.Time);
+        if (!await FlushClientAsync().ConfigureAwait(false))
+        {
+            _keep = false;
+            return;
+        }
+
+        if (!unread)
+        {
+            EndExchange(reusable: false);
+            return;
+        }
+
+        await FinishUploadAsync().ConfigureAwait(false);
+        EndExchange(reusable: false);
+        await LingerAsync().ConfigureAwait(false);
+    }
+
+    private async ValueTask EndWithoutRequestAsync(HeadStatus status)
+    {
+        if (status == HeadStatus.Refused)
+        {
+            var fault = _exchange.Request.Fault;
+            ForwardingLog.Refused(_context.Log, _identity.Text, HeadFaults.Describe(fault));
+            await AnswerErrorAsync(ErrorResponse.ForFault(fault), ErrorResponse.Detail(fault)).ConfigureAwait(false);
+        }
+        else if (_deadline.HasFired && !_exchange.Request.IsPristine)
+        {
+            await AnswerErrorAsync(ProxyError.ClientTimeout, null).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Ends our side and reads what the client still sends until it ends its own, so that no reset overtakes the answer.</summary>
+    private async ValueTask LingerAsync()
+    {
+        _client.ShutdownSend();
+        _deadline.Restart(DeadlineKind.Linger, Due(Limits.LingerMs));
+        do
+        {
+            _client.Consume(_client.ReceivedLength);
+        }
+        while (await _client.ReceiveAsync().ConfigureAwait(false) > 0);
+    }
+
+    /// <summary>Ready for the next request; false when the connection has to end.</summary>
+    private bool PrepareNext()
+    {
+        if (_exchange.IsAborted || !_deadline.Set(DeadlineKind.KeepAlive, Due(_context.Server.KeepAliveTimeoutSecs * 1000L)))
+        {
+            return false;
+        }
+
+        _responding = false;
+        _upload = null;
+        _exchange.Request.Reset();
+        if (_client.ReceivedLength == 0)
+        {
+            _client.Shrink();
+        }
+
+        return true;
+    }
+
+    private async Task StopUploadAsync()
+    {
+        if (_upload is { IsCompleted: false })
+        {
+            _exchange.Abort(ProxyError.ClientGone);
+            _client.Abort(reset: true);
+        }
+
+        if (_upload is not null)
+        {
+            await _upload.ConfigureAwait(false);
+        }
+    }
+
+    private void EndExchange(bool reusable)
+    {
+        if (_inExchange)
+        {
+            _inExchange = false;
+            _exchange.End(reusable);
+        }
+    }
+
+    private void WatchClient()
+    {
+        if (!_client.Arm() && _client.ArmedResultIsEnd)
+        {
+            OnClientEnded();
+        }
+    }
+
+    /// <summary>The client ended its side: perhaps only half of it, so it gets a moment. An error means that it is gone.</summary>
+    private void OnClientEnded()
+    {
+        if (_client.ArmedResultIsError)
+        {
+            _exchange.Abort(ProxyError.ClientGone);
+        }
+        else
+        {
+            Volatile.Write(ref _clientEndedMs, _context.Clock.NowMs);
+        }
+    }
+
+    private void OnDeadline(DeadlineKind kind)
+    {
+        switch (kind)
+        {
+            case DeadlineKind.KeepAlive or DeadlineKind.Head or DeadlineKind.Linger:
+                _client.ShutdownReceive();
+                break;
+            case DeadlineKind.Response when !_responding:
+                _exchange.Abort(_upload is { IsCompleted: false } ? ProxyError.ClientTimeout : ProxyError.RequestTimeout);
+                break;
+            default:
+                _exchange.Abort(ProxyError.ClientGone);
+                _client.Abort(reset: true);
+                break;
+        }
+    }
+
+    private async ValueTask<bool> FlushClientAsync()
+    {
+        int sent = await _client.FlushAsync().ConfigureAwait(false);
+        _client.ReleaseOutgoing();
+        return sent >= 0;
+    }
+
+    /// <summary>When a deadline so many milliseconds from now is due; one tick more, since the coarse clock may be that old. 0 means never.</summary>
+    private long Due(long ms) => ms == 0 ? long.MaxValue >> 3 : _context.Clock.NowMs + ms + Limits.ClockTickMs;
+
+    private void LogError(ProxyError error)
+    {
+        if (error is ProxyError.ConnectionFailed or ProxyError.BadBackendResponse or ProxyError.RequestTimeout)
+        {
+            ForwardingLog.Failed(_context.Log, _identity.Text, Ascii(_exchange.RequestId), Ascii(ProxyErrors.Code(error)));
+        }
+    }
+
+    private void LogCut(PumpOutcome outcome)
+    {
+        if (outcome is PumpOutcome.SourceCut or PumpOutcome.SourceBroken)
+        {
+            ForwardingLog.Cut(_context.Log, _identity.Text, Ascii(_exchange.RequestId), outcome == PumpOutcome.SourceCut ? "the backend ended it early" : "its chunks are malformed");
+        }
+    }
+
+    private static string Ascii(ReadOnlySpan<byte> bytes) => System.Text.Encoding.ASCII.GetString(bytes);
+}

@@ -1,0 +1,344 @@
+using System.Runtime.CompilerServices;
+using Spawngate.Protocols.Http1;
+using Spawngate.Transport;
+
+namespace Spawngate.Forwarding;
+
+/// <summary>How a body transfer ended.</summary>
+internal enum PumpOutcome : byte
+{
+    /// <summary>The whole body has been sent on.</summary>
+    Complete,
+
+    /// <summary>The source ended or failed before the body did.</summary>
+    SourceCut,
+
+    /// <summary>The source's framing is broken.</summary>
+    SourceBroken,
+
+    /// <summary>The sink does not take bytes any more.</summary>
+    SinkFailed,
+}
+
+/// <summary>Told whenever a body moved, to put deadlines off.</summary>
+internal interface IProgressWatch
+{
+    /// <summary>Bytes were received or sent.</summary>
+    void OnProgress();
+}
+
+/// <summary>
+/// Moves one body from one connection to another, with back-pressure: nothing more is read until what was read has been sent.
+/// </summary>
+/// <remarks>
+/// Bytes go out from where they were received. To send chunks, the size line is put in front of the data in the same
+/// buffer, into bytes that are used up or into its reserve; the CRLF that closes a chunk goes behind the data where there is
+/// room, else in front of the next chunk. Several received chunks are joined to one. Used again for every body of a connection.
+/// </remarks>
+internal sealed class BodyPump(IProgressWatch progress)
+{
+    private SocketChannel _source = null!;
+    private SocketChannel _sink = null!;
+    private BodyReader _reader;
+    private bool _chunkedOut;
+    private bool _owesCrlf;
+    private bool _broken;
+    private int _runStart;
+    private int _runLength;
+    private int _consumed;
+    private int _turnBytes;
+    private bool _large;
+    private readonly TrailerBuffer _trailers = new();
+    private volatile bool _discarding;
+
+    /// <summary>Prepares for a body.</summary>
+    /// <param name="source">Where its bytes arrive.</param>
+    /// <param name="reader">Its framing there.</param>
+    /// <param name="sink">Where it goes; bytes written there before go first.</param>
+    /// <param name="chunkedOut">True to send it chunked.</param>
+    public void Begin(SocketChannel source, BodyReader reader, SocketChannel sink, bool chunkedOut)
+    {
+        _source = source;
+        _sink = sink;
+        _reader = reader;
+        _chunkedOut = chunkedOut;
+        _owesCrlf = _broken = _large = _discarding = false;
+        _turnBytes = 0;
+        _trailers.Clear();
+    }
+
+    /// <summary>True when the whole body has been read from the source.</summary>
+    public bool IsSourceComplete => _reader.IsComplete;
+
+    /// <summary>From now on the rest is read and thrown away: its receiver does not want it any more.</summary>
+    public void Discard() => _discarding = true;
+
+    /// <summary>
+    /// Copies the body behind what was written to the sink, without sending, if all of it has been received and is small. False, with
+    /// nothing changed, if not.
+    /// </summary>
+    public bool TryCopyWhole()
+    {
+        var received = _source.Received;
+        if (received.Length > Limits.SmallBufferBytes)
+        {
+            return false;
+        }
+
+        var reader = _reader;
+        var probe = reader;
+        int offset = 0;
+        int total = 0;
+        ChunkEvent e;
+        while ((e = probe.Next(received[offset..], out int consumed, out _, out int length)) == ChunkEvent.Data)
+        {
+            offset += consumed;
+            total += length;
+        }
+
+        if (e != ChunkEvent.End)
+        {
+            return false;
+        }
+
+        var writer = new HeadWriter(_sink.GetOutgoing(total + (2 * Limits.BufferReserveBytes)));
+        if (_chunkedOut && total > 0)
+        {
+            writer.WriteChunkSize(total);
+        }
+
+        offset = 0;
+        while (true)
+        {
+            e = reader.Next(received[offset..], out int consumed, out int start, out int length);
+            writer.Write(received.Slice(offset + start, length));
+            offset += consumed;
+            if (e == ChunkEvent.End)
+            {
+                break;
+            }
+        }
+
+        if (_chunkedOut)
+        {
+            writer.Write(total > 0 ? "\r\n0\r\n\r\n"u8 : "0\r\n\r\n"u8);
+        }
+
+        _sink.CommitOutgoing(writer.Length);
+        _source.Consume(offset);
+        _reader = reader;
+        return true;
+    }
+
+    /// <summary>Moves the whole body.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<PumpOutcome> RunAsync()
+    {
+        while (true)
+        {
+            bool ended = TakeRun();
+            if (!_discarding && (_runLength > 0 || (ended && (_chunkedOut || _sink.OutgoingLength > 0)))
+                && !await SendRunAsync(ended).ConfigureAwait(false) && !_discarding)
+            {
+                return PumpOutcome.SinkFailed;
+            }
+
+            _source.Consume(_consumed);
+            if (ended || _broken)
+            {
+                return ended ? PumpOutcome.Complete : PumpOutcome.SourceBroken;
+            }
+
+            progress.OnProgress();
+            if (_turnBytes >= Limits.PumpTurnBytes)
+            {
+                _turnBytes = 0;
+                await Task.Yield();
+            }
+
+            GrowBuffer();
+            int received = await _source.ReceiveAsync().ConfigureAwait(false);
+            if (received > 0)
+            {
+                _turnBytes += received;
+                progress.OnProgress();
+                continue;
+            }
+
+            if (received < 0 || _reader.Kind != BodyKind.UntilClose)
+            {
+                return PumpOutcome.SourceCut;
+            }
+
+            _runLength = 0;
+            return _discarding || await SendRunAsync(ended: true).ConfigureAwait(false) ? PumpOutcome.Complete : PumpOutcome.SinkFailed;
+        }
+    }
+
+    /// <summary>Finds and joins all data received so far. True when the body ends within it.</summary>
+    private bool TakeRun()
+    {
+        _consumed = _runStart = _runLength = 0;
+        while (true)
+        {
+            var received = _source.Received;
+            var e = _reader.Next(received[_consumed..], out int consumed, out int start, out int length);
+            start += _consumed;
+            _consumed += consumed;
+            switch (e)
+            {
+                case ChunkEvent.Data when _runLength == 0:
+                    _runStart = start;
+                    _runLength = length;
+                    break;
+                case ChunkEvent.Data:
+                    _source.MoveReceived(start, _runStart + _runLength, length);
+                    _runLength += length;
+                    break;
+                case ChunkEvent.Trailer:
+                    _trailers.Add(received.Slice(start, length));
+                    break;
+                case ChunkEvent.End:
+                    return true;
+                default:
+                    _broken = e == ChunkEvent.Broken;
+                    return false;
+            }
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> SendRunAsync(bool ended)
+    {
+        // A head that waits to be sent takes a small first piece along.
+        if (_sink.OutgoingLength > 0)
+        {
+            bool fits = _runLength + (2 * Limits.BufferReserveBytes) <= _sink.OutgoingRoom;
+            if (fits && _runLength > 0)
+            {
+                WriteSmallRun();
+            }
+
+            if (!await FlushAsync().ConfigureAwait(false))
+            {
+                return false;
+            }
+
+            if (fits && !ended)
+            {
+                return true;
+            }
+
+            _runLength = fits ? 0 : _runLength;
+        }
+
+        bool tailSent = false;
+        if (_runLength > 0 && await SendInPlaceAsync(ended, out tailSent).ConfigureAwait(false) < 0)
+        {
+            return false;
+        }
+
+        if (!ended || !_chunkedOut || tailSent)
+        {
+            return true;
+        }
+
+        WriteEnd();
+        return await FlushAsync().ConfigureAwait(false);
+    }
+
+    private void WriteSmallRun()
+    {
+        var run = _source.Received.Slice(_runStart, _runLength);
+        var writer = new HeadWriter(_sink.GetOutgoing(_runLength + (2 * Limits.BufferReserveBytes)));
+        if (_chunkedOut)
+        {
+            writer.WriteChunkSize(_runLength);
+        }
+
+        writer.Write(run);
+        if (_chunkedOut)
+        {
+            writer.Write("\r\n"u8);
+        }
+
+        _sink.CommitOutgoing(writer.Length);
+    }
+
+    private ValueTask<int> SendInPlaceAsync(bool ended, out bool tailSent)
+    {
+        tailSent = false;
+        if (!_chunkedOut)
+        {
+            return _sink.SendReceivedAsync(_source, _runStart, _runLength);
+        }
+
+        var tail = ended && _trailers.IsEmpty ? "\r\n0\r\n\r\n"u8 : "\r\n"u8;
+        bool roomBehind = (_consumed == _source.ReceivedLength && !_source.IsArmed) || _consumed - (_runStart + _runLength) >= tail.Length;
+        tailSent = roomBehind && tail.Length > 2;
+        bool owed = _owesCrlf;
+        _owesCrlf = !roomBehind;
+        return _sink.SendChunkAsync(_source, _runStart, _runLength, owed, roomBehind ? tail : default);
+    }
+
+    private void WriteEnd()
+    {
+        if (_owesCrlf)
+        {
+            _sink.Write("\r\n"u8);
+            _owesCrlf = false;
+        }
+
+        _sink.Write("0\r\n"u8);
+        _sink.Write(_trailers.Written);
+        _sink.Write("\r\n"u8);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> FlushAsync()
+    {
+        int sent = await _sink.FlushAsync().ConfigureAwait(false);
+        _sink.ReleaseOutgoing();
+        return sent >= 0;
+    }
+
+    /// <summary>A body that goes on beyond a small buffer gets a large one.</summary>
+    private void GrowBuffer()
+    {
+        _large |= _turnBytes >= Limits.SmallBufferBytes || _reader.RemainingKnown is > Limits.SmallBufferBytes and < long.MaxValue;
+        if (_large && !_source.IsArmed)
+        {
+            _source.EnsureRoom(Limits.LargeBufferBytes / 2);
+        }
+    }
+
+    /// <summary>Trailer lines that may pass, bounded by <see cref="ChunkedDecoder.MaxTrailerBytes"/>.</summary>
+    private sealed class TrailerBuffer
+    {
+        private byte[] _bytes = [];
+        private int _length;
+
+        public bool IsEmpty => _length == 0;
+
+        public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, _length);
+
+        public void Clear() => _length = 0;
+
+        public void Add(ReadOnlySpan<byte> line)
+        {
+            if (KnownHeaders.IsForbiddenInTrailer(line[..line.IndexOf((byte)':')]))
+            {
+                return;
+            }
+
+            if (_bytes.Length < _length + line.Length + 2)
+            {
+                Array.Resize(ref _bytes, Math.Max(_bytes.Length * 2, _length + line.Length + 2));
+            }
+
+            line.CopyTo(_bytes.AsSpan(_length));
+            "\r\n"u8.CopyTo(_bytes.AsSpan(_length + line.Length));
+            _length += line.Length + 2;
+        }
+    }
+}

@@ -1,0 +1,57 @@
+using Spawngate.Protocols.Http1;
+
+namespace Spawngate.Forwarding;
+
+/// <summary>Finds the data of one body in the bytes received for it, whatever its framing.</summary>
+internal struct BodyReader
+{
+    private readonly BodyKind _kind;
+    private long _remaining;
+    private ChunkedDecoder _chunked;
+
+    /// <summary>Starts at the first byte of a body.</summary>
+    public BodyReader(BodyFraming framing, int alreadyTaken)
+    {
+        _kind = framing.Kind;
+        _remaining = framing.Length - alreadyTaken;
+    }
+
+    /// <summary>How the end is known.</summary>
+    public readonly BodyKind Kind => _kind;
+
+    /// <summary>True when nothing of the body is left to read.</summary>
+    public readonly bool IsComplete => _kind switch
+    {
+        BodyKind.None => true,
+        BodyKind.Length => _remaining == 0,
+        BodyKind.Chunked => _chunked.IsDone,
+        _ => false,
+    };
+
+    /// <summary>Bytes known to be left; long.MaxValue when unknown.</summary>
+    public readonly long RemainingKnown => _kind == BodyKind.Length ? _remaining : _kind == BodyKind.None ? 0 : long.MaxValue;
+
+    /// <summary>Takes the next event off the front of <paramref name="received"/>; see <see cref="ChunkedDecoder.Next"/>.</summary>
+    public ChunkEvent Next(ReadOnlySpan<byte> received, out int consumed, out int start, out int length)
+    {
+        if (_kind == BodyKind.Chunked)
+        {
+            return _chunked.Next(received, out consumed, out start, out length);
+        }
+
+        consumed = start = length = 0;
+        if (IsComplete)
+        {
+            return ChunkEvent.End;
+        }
+
+        if (received.IsEmpty)
+        {
+            return ChunkEvent.NeedMore;
+        }
+
+        consumed = length = _kind == BodyKind.UntilClose ? received.Length : (int)Math.Min(_remaining, received.Length);
+        _remaining -= length;
+        return ChunkEvent.Data;
+    }
+}

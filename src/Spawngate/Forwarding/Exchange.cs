@@ -1,0 +1,405 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using Spawngate.Backends;
+using Spawngate.Protocols.Http1;
+using Spawngate.Transport;
+using Spawngate.Upstreams;
+
+namespace Spawngate.Forwarding;
+
+/// <summary>What an exchange needs next.</summary>
+internal enum ExchangeStep : byte
+{
+    /// <summary>Await <see cref="Exchange.WaitAsync"/>, then <see cref="Exchange.AfterWait"/>: the backend is not ready.</summary>
+    Wait,
+
+    /// <summary>Await <see cref="Exchange.ConnectAsync"/>, then <see cref="Exchange.AfterConnect"/>.</summary>
+    Connect,
+
+    /// <summary>Await <see cref="Exchange.SendAsync"/>, then <see cref="Exchange.AfterSend"/>: the head goes out.</summary>
+    Send,
+
+    /// <summary>Await <see cref="Exchange.ReceiveAsync"/>, then <see cref="Exchange.AfterReceive"/>.</summary>
+    Receive,
+
+    /// <summary>An interim response (1xx) lies at the front of the upstream's bytes; relay it, then <see cref="Exchange.AfterInterim"/>.</summary>
+    Interim,
+
+    /// <summary>The final response head is there; relay it and its body, then <see cref="Exchange.End"/>.</summary>
+    Respond,
+
+    /// <summary>No response will come: <see cref="Exchange.Error"/> says why.</summary>
+    Failed,
+}
+
+/// <summary>
+/// The upstream half of one request: routing, admission, a connection, the request head out and the response head in. It does not
+/// know how the client speaks; the client's connection drives it step by step and relays what it yields.
+/// </summary>
+/// <remarks>
+/// <code>
+///  Start ─┬─ ready ─────────────┬─ pooled ──────────────▶ Send ──▶ Receive ─┬─▶ Respond
+///         │                     └─ none idle ─▶ Connect ──▲         ▲  │    ├─▶ Interim ─▶ Receive
+///         ├─ not ready ─▶ Wait ──┘                │       │         └──┘    └─▶ Failed
+///         └─ no backend, loop ─▶ Failed           │ refused: the process may have just died: Wait again, a few times
+///                                                 ▼
+///              Receive, reused connection closed without a byte: once more on a new one ─▶ Connect
+/// </code>
+/// Every step is synchronous; the awaits stand in the caller, so a request to a ready backend costs no state machine here.
+/// <see cref="Abort"/> may come from any thread at any time. The upstream connection then belongs to whoever exchanges
+/// it out of its field first: the end of the exchange, or the abort.
+/// </remarks>
+internal sealed class Exchange(ForwardingContext context)
+{
+    private readonly byte[] _requestId = new byte[Limits.RequestIdBytesMax];
+    private int _requestIdLength;
+    private Backend? _backend;
+    private BackendRun? _run;
+    private BackendWaiter? _waiter;
+    private UpstreamConnection? _upstream;
+    private UpstreamConnection? _abortable;
+    private int _abortReason;
+    private int _reconnects;
+    private bool _retried;
+    private bool _receivedAny;
+    private string? _cause;
+    private byte[]? _serialized;
+
+    /// <summary>The request's head; its bytes are the client's until <see cref="ExchangeStep.Send"/>.</summary>
+    public RequestHead Request { get; } = new();
+
+    /// <summary>The response's head; its bytes lie at the front of the upstream channel.</summary>
+    public ResponseHead Response { get; } = new();
+
+    /// <summary>Why it failed.</summary>
+    public ProxyError Error { get; private set; }
+
+    /// <summary>Seconds for Retry-After; 0 for none.</summary>
+    public int RetryAfterSecs { get; private set; }
+
+    /// <summary>The id sent to the backend.</summary>
+    public ReadOnlySpan<byte> RequestId => _requestId.AsSpan(0, _requestIdLength);
+
+    /// <summary>Bytes of the request body that went out together with the head.</summary>
+    public int BodySentWithHead { get; private set; }
+
+    /// <summary>True when this request was passed on as an upgrade.</summary>
+    public bool IsUpgrade { get; private set; }
+
+    /// <summary>The upstream's bytes; only between Connect or Send and <see cref="End"/>.</summary>
+    public SocketChannel Upstream => _upstream!.Channel;
+
+    /// <summary>Milliseconds of request_timeout_secs of its backend.</summary>
+    public long TimeoutMs { get; private set; }
+
+    /// <summary>True once <see cref="Abort"/> was called.</summary>
+    public bool IsAborted => Volatile.Read(ref _abortReason) != 0;
+
+    /// <summary>True once the backend admitted it, until <see cref="End"/>.</summary>
+    public bool IsAdmitted => _run is not null;
+
+    /// <summary>Routes the request and, if the backend is ready, writes its head to a connection.</summary>
+    /// <param name="head">The bytes of the head.</param>
+    /// <param name="body">Bytes of the body that are there already.</param>
+    /// <param name="client">The peer.</param>
+    public ExchangeStep Start(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
+    {
+        Error = ProxyError.None;
+        RetryAfterSecs = 0;
+        BodySentWithHead = 0;
+        _reconnects = 0;
+        _retried = _receivedAny = false;
+        _cause = null;
+        _serialized = null;
+        SetRequestId(head);
+        _backend = context.Backends.Find(Request.Host(head));
+        if (_backend is null)
+        {
+            return Fail(ProxyError.UnknownHost);
+        }
+
+        if (ProxyHeaders.IsLoop(Request, head, context.Pseudonym))
+        {
+            return Fail(ProxyError.LoopDetected);
+        }
+
+        TimeoutMs = _backend.Config.RequestTimeoutSecs * 1000L;
+        IsUpgrade = ProxyHeaders.IsForwardedUpgrade(Request, head);
+        if (_backend.TryEnter(out _run))
+        {
+            return Dispatch(head, body, client);
+        }
+
+        _cause = DescribeCause(head, client);
+        return ExchangeStep.Wait;
+    }
+
+    /// <summary>Waits until the backend is ready or has failed.</summary>
+    public async Task<Admission> WaitAsync()
+    {
+        if (_reconnects > 0)
+        {
+            var pause = TimeSpan.FromMilliseconds(1 << (2 * _reconnects));
+            await Task.Delay(pause, context.Time, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, _cause));
+        Volatile.Write(ref _waiter, waiter);
+        Interlocked.MemoryBarrier();
+        if (IsAborted)
+        {
+            _backend.Cancel(waiter);
+        }
+
+        var admission = await waiter.Decision.ConfigureAwait(false);
+        Volatile.Write(ref _waiter, null);
+        return admission;
+    }
+
+    /// <summary>Goes on after <see cref="WaitAsync"/>.</summary>
+    public ExchangeStep AfterWait(Admission admission, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
+    {
+        RetryAfterSecs = admission.RetryAfterSecs;
+        _run = admission.Run;
+        return admission.Outcome switch
+        {
+            AdmissionOutcome.Admitted => Dispatch(head, body, client),
+            AdmissionOutcome.StartFailed => Fail(ProxyError.BackendStartFailed),
+            AdmissionOutcome.Unhealthy => Fail(ProxyError.BackendUnhealthy),
+            AdmissionOutcome.ShuttingDown => Fail(ProxyError.BackendShuttingDown),
+            AdmissionOutcome.QueueFull => Fail(ProxyError.QueueFull),
+            _ => Fail(ProxyError.ClientGone),
+        };
+    }
+
+    /// <summary>Connects the new connection.</summary>
+    public ValueTask<int> ConnectAsync() => Upstream.ConnectAsync(_upstream!.Pool.Endpoint);
+
+    /// <summary>Goes on after <see cref="ConnectAsync"/>.</summary>
+    public ExchangeStep AfterConnect(int result)
+    {
+        if (result >= 0)
+        {
+            return ExchangeStep.Send;
+        }
+
+        bool refused = Upstream.SendError == SocketError.ConnectionRefused;
+        if (!refused || IsAborted || _reconnects == Limits.ReconnectsMax)
+        {
+            return Fail(ProxyError.ConnectionFailed);
+        }
+
+        // Refused by a backend that was ready: most likely it has just died and its exit is being noticed. Leave and ask again:
+        // then this request waits for the new start like every other.
+        _reconnects++;
+        _serialized = Upstream.Outgoing.ToArray();
+        ReleaseUpstream(reusable: false);
+        LeaveBackend();
+        return ExchangeStep.Wait;
+    }
+
+    /// <summary>Sends the head and what went with it.</summary>
+    public ValueTask<int> SendAsync() => Upstream.FlushAsync();
+
+    /// <summary>Goes on after <see cref="SendAsync"/>. A failed send is not the end: the backend may have answered early and closed.</summary>
+    public ExchangeStep AfterSend() => ExchangeStep.Receive;
+
+    /// <summary>Receives more of the response.</summary>
+    public ValueTask<int> ReceiveAsync() => Upstream.ReceiveAsync();
+
+    /// <summary>Goes on after <see cref="ReceiveAsync"/>.</summary>
+    /// <param name="result">Its result.</param>
+    public ExchangeStep AfterReceive(int result)
+    {
+        if (result > 0)
+        {
+            _receivedAny = true;
+            return ParseResponse();
+        }
+
+        if (IsAborted || _receivedAny)
+        {
+            return Fail(_receivedAny ? ProxyError.BadBackendResponse : ProxyError.ConnectionFailed);
+        }
+
+        if (!_upstream!.IsReused || _retried || (BodySentWithHead > 0 && !Request.IsIdempotent))
+        {
+            return Fail(ProxyError.ConnectionFailed);
+        }
+
+        // The backend closed the idle connection just as we used it: the request never reached it. Once more, on a new one.
+        _retried = true;
+        var old = _upstream;
+        var fresh = old.Pool.Create();
+        fresh.Channel.Write(old.Channel.Outgoing);
+        ReleaseUpstream(reusable: false);
+        Attach(fresh);
+        return ExchangeStep.Connect;
+    }
+
+    /// <summary>The interim response has been relayed.</summary>
+    public ExchangeStep AfterInterim()
+    {
+        Upstream.Consume(Response.Length);
+        Response.Reset();
+        return Upstream.ReceivedLength > 0 ? ParseResponse() : ExchangeStep.Receive;
+    }
+
+    /// <summary>
+    /// Ends the exchange: the connection goes back to the pool, or is closed, and the backend is left. Call once, after the last byte
+    /// of the response has been sent or the exchange has failed.
+    /// </summary>
+    /// <param name="reusable">True when request and response were both completely transferred.</param>
+    public void End(bool reusable)
+    {
+        if (_upstream is not null)
+        {
+            ReleaseUpstream(reusable && Response.IsPersistent && !IsUpgrade);
+        }
+
+        LeaveBackend();
+        _backend = null;
+    }
+
+    /// <summary>
+    /// Ends it from outside: pending operations fail and the caller's next step is <see cref="ExchangeStep.Failed"/> with this reason.
+    /// Only the first reason counts.
+    /// </summary>
+    public void Abort(ProxyError reason)
+    {
+        Interlocked.CompareExchange(ref _abortReason, (int)reason, 0);
+        Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: false);
+        if (Volatile.Read(ref _waiter) is { } waiter)
+        {
+            _backend?.Cancel(waiter);
+        }
+    }
+
+    /// <summary>Closes the upstream connection, whose exchange is over or cannot go on; what waits for it returns.</summary>
+    public void CutUpstream() => Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: false);
+
+    private ExchangeStep Dispatch(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
+    {
+        Response.Reset();
+        int bodyInHand = BodyInHand(body.Length);
+        bool bodyFollows = Request.Framing.Kind == BodyKind.Chunked || bodyInHand < Request.Framing.Length;
+
+        // A body that streams cannot be sent twice, so it does not go over a connection that the backend may be closing right now.
+        var upstream = bodyFollows ? null : Rent(_run!.Pool);
+        var step = upstream is null ? ExchangeStep.Connect : ExchangeStep.Send;
+        upstream ??= _run!.Pool.Create();
+        Attach(upstream);
+        var channel = upstream.Channel;
+        if (_serialized is not null)
+        {
+            channel.Write(_serialized);
+        }
+        else
+        {
+            int needed = ProxyHeaders.RequestBytesNeeded(Request) + bodyInHand;
+            channel.CommitOutgoing(ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, context.Via));
+            channel.Write(body[..bodyInHand]);
+            BodySentWithHead = bodyInHand;
+        }
+
+        return IsAborted ? Fail(ProxyError.ConnectionFailed) : step;
+    }
+
+    /// <summary>Body bytes that are there already and of known length share the segment with the head, and can be sent again with it.</summary>
+    private int BodyInHand(int available) =>
+        Request.Framing.Kind == BodyKind.Length ? (int)Math.Min(available, Request.Framing.Length) : 0;
+
+    private UpstreamConnection? Rent(UpstreamPool pool)
+    {
+        var upstream = pool.TryRent();
+        while (upstream is not null && !Request.IsIdempotent && upstream.Channel.PeerHasEnded())
+        {
+            // Its close is in the socket, only not yet delivered. This request could not be repeated, so it is worth the look.
+            pool.Discard(upstream);
+            upstream = pool.TryRent();
+        }
+
+        return upstream;
+    }
+
+    private ExchangeStep ParseResponse()
+    {
+        switch (ResponseHeadParser.Parse(Response, Upstream.Received, Request.Method == MethodKind.Head, ForwardingContext.ResponseLimits))
+        {
+            case HeadStatus.NeedMore:
+                return ExchangeStep.Receive;
+            case HeadStatus.Complete when Response.IsInterim:
+                return ExchangeStep.Interim;
+            case HeadStatus.Complete when Response.Status != 101 || IsUpgrade:
+                return ExchangeStep.Respond;
+            default:
+                ForwardingLog.BadResponse(context.Log, _backend!.Hostname, Response.Fault == HeadFault.None ? "101 without an upgrade" : HeadFaults.Describe(Response.Fault));
+                return Fail(ProxyError.BadBackendResponse);
+        }
+    }
+
+    private ExchangeStep Fail(ProxyError error)
+    {
+        int reason = Volatile.Read(ref _abortReason);
+        Error = reason != 0 ? (ProxyError)reason : error;
+        return ExchangeStep.Failed;
+    }
+
+    private void Attach(UpstreamConnection upstream)
+    {
+        _upstream = upstream;
+        Volatile.Write(ref _abortable, upstream);
+        if (IsAborted)
+        {
+            // The abort may have come between its look at the field and our write: it must find this connection, too.
+            Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: false);
+        }
+    }
+
+    private void ReleaseUpstream(bool reusable)
+    {
+        var upstream = _upstream!;
+        _upstream = null;
+        bool ours = Interlocked.Exchange(ref _abortable, null) is not null;
+        if (ours && reusable)
+        {
+            upstream.Pool.Return(upstream);
+        }
+        else
+        {
+            upstream.Pool.Discard(upstream);
+        }
+    }
+
+    private void LeaveBackend()
+    {
+        if (_run is { } run)
+        {
+            _run = null;
+            _backend!.Leave(run);
+        }
+    }
+
+    private void SetRequestId(ReadOnlySpan<byte> head)
+    {
+        var id = ProxyHeaders.SaneRequestId(Request, head);
+        if (id.IsEmpty)
+        {
+            _requestIdLength = context.WriteRequestId(_requestId);
+            return;
+        }
+
+        id.CopyTo(_requestId);
+        _requestIdLength = id.Length;
+    }
+
+    private string DescribeCause(ReadOnlySpan<byte> head, ClientIdentity client)
+    {
+        var target = Request.Target(head);
+        int query = target.IndexOf((byte)'?');
+        var path = query < 0 ? target : target[..query];
+        return $"{Ascii(Request.MethodBytes(head))} {Ascii(path.Length > 200 ? path[..200] : path)} from {client.Text}";
+
+        static string Ascii(ReadOnlySpan<byte> bytes) => System.Text.Encoding.ASCII.GetString(bytes);
+    }
+}

@@ -1,0 +1,71 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Spawngate.Backends;
+using Spawngate.Config;
+using Spawngate.Diagnostics;
+using Spawngate.Protocols.Http1;
+
+namespace Spawngate.Forwarding;
+
+/// <summary>What all connections share to forward requests.</summary>
+internal sealed class ForwardingContext
+{
+    private readonly ulong _idPrefix;
+    private long _idCounter;
+
+    /// <summary>Makes the context of one gateway.</summary>
+    public ForwardingContext(ServerConfig server, BackendSet backends, TimeProvider time, CoarseClock clock, ILogger log)
+    {
+        Time = time;
+        Server = server;
+        Backends = backends;
+        Clock = clock;
+        Log = log;
+        RequestLimits = new HeadLimits(Limits.RequestLineBytesMax, server.MaxHeaderBytes, server.MaxHeaders);
+
+        // Random, so that two gateways in a row do not take each other for a loop, and ids of two runs never meet.
+        Span<byte> random = stackalloc byte[12];
+        RandomNumberGenerator.Fill(random);
+        _idPrefix = MemoryMarshal.Read<ulong>(random);
+        Pseudonym = Encoding.ASCII.GetBytes($"spawngate-{Convert.ToHexStringLower(random[8..])}");
+        Via = Encoding.ASCII.GetBytes($"1.1 {Encoding.ASCII.GetString(Pseudonym)}");
+    }
+
+    /// <summary>Server settings.</summary>
+    public ServerConfig Server { get; }
+
+    /// <summary>Finds the backend of a host.</summary>
+    public BackendSet Backends { get; }
+
+    /// <summary>Exact time.</summary>
+    public TimeProvider Time { get; }
+
+    /// <summary>Coarse time.</summary>
+    public CoarseClock Clock { get; }
+
+    /// <summary>Log of category <c>spawngate.forwarding</c>.</summary>
+    public ILogger Log { get; }
+
+    /// <summary>Bounds of request heads.</summary>
+    public HeadLimits RequestLimits { get; }
+
+    /// <summary>Bounds of response heads.</summary>
+    public static HeadLimits ResponseLimits => new(Limits.ResponseHeadBytesMax, Limits.ResponseHeadBytesMax, Limits.ResponseFieldsMax);
+
+    /// <summary>Our name in Via: tells a loop.</summary>
+    public byte[] Pseudonym { get; }
+
+    /// <summary>Our Via value.</summary>
+    public byte[] Via { get; }
+
+    /// <summary>Writes a new unique request id of 32 hex digits: 64 random bits of this process and a counter.</summary>
+    public int WriteRequestId(Span<byte> target)
+    {
+        ulong number = (ulong)Interlocked.Increment(ref _idCounter);
+        System.Buffers.Text.Utf8Formatter.TryFormat(_idPrefix, target, out int first, new System.Buffers.StandardFormat('x', 16));
+        System.Buffers.Text.Utf8Formatter.TryFormat(number, target[first..], out int second, new System.Buffers.StandardFormat('x', 16));
+        return first + second;
+    }
+}
