@@ -68,4 +68,54 @@ internal static class Limits
 
     /// <summary>Milliseconds without accepting after a failure such as running out of descriptors.</summary>
     public const int AcceptPauseMs = 100;
+
+    // Backend lifecycle
+
+    /// <summary>Milliseconds to wait for an exit after SIGKILL: the kernel needs a few; 10 s also covers a Docker engine under load.</summary>
+    public const int KillWaitMs = 10_000;
+
+    /// <summary>Milliseconds a backend must have been ready for its failures to be forgotten: longer than any crash at the first request takes to show.</summary>
+    public const int StableReadyMs = 10_000;
+
+    /// <summary>Longest wait between failing starts in seconds: 1, 2, 4, 8, 16, 30; half a minute keeps a crash loop under 3 starts a minute.</summary>
+    public const int RetryWaitSecsMax = 30;
+
+    /// <summary>Attempts to find a free port that no other start was given: each misses with a chance of backends / 28,000, so 16 never do.</summary>
+    public const int PortAttemptsMax = 16;
+
+    /// <summary>Milliseconds a start waits for a fixed port that is taken: killed children of the run before need some to let go of it, under load some hundred.</summary>
+    public const int PortWaitMs = 2_000;
+
+    /// <summary>Random bytes of a ready token: 192 bits, above the 128 that make guessing hopeless.</summary>
+    public const int ReadyTokenBytes = 24;
+
+    /// <summary>Milliseconds during which a refused connection is retried quickly: a start that takes longer does not notice 100 ms more.</summary>
+    public const int ProbeFastPhaseMs = 5_000;
+
+    /// <summary>Milliseconds during which a refused connection is retried after 1 ms; after it 5 ms, so that a fast start loses about 1 ms and a slow one 2 %.</summary>
+    public const int ProbeEagerPhaseMs = 250;
+
+    /// <summary>Milliseconds between quick retries after the eager phase: 200 refused connections a second cost about 0.5 % of a core.</summary>
+    public const int ProbeFastRetryMs = 5;
+
+    /// <summary>Milliseconds one health check may take at most, as users of other checkers expect (HAProxy, Kubernetes: 1 to 5 s).</summary>
+    public const int ProbeTimeoutMs = 5_000;
+
+    /// <summary>Shortest limit of one check in milliseconds: below it, checks in short intervals would fail on a busy machine.</summary>
+    public const int ProbeTimeoutMsMin = 1_000;
+
+    /// <summary>Bytes of a health response's head: the usual 8 KiB of servers and proxies; past it the check fails.</summary>
+    public const int ProbeHeadBytesMax = 8_192;
+
+    /// <summary>Bytes of a health response's body that are read to keep the connection; past it, closing is cheaper than reading.</summary>
+    public const int ProbeBodyBytesMax = 65_536;
+
+    /// <summary>Interim (1xx) responses read before a health answer: one 100 and a few 103 are sane, more are not.</summary>
+    public const int ProbeInterimResponsesMax = 8;
+
+    /// <summary>Bytes of a host name: 253 in DNS, 255 with length bytes; longer ones cannot be configured and are not looked up.</summary>
+    public const int HostNameBytesMax = 255;
+
+    /// <summary>Lines of stderr repeated in the log when a start fails: enough for a stack trace's essence.</summary>
+    public const int FailureStderrLinesMax = 20;
 }

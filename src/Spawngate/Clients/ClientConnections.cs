@@ -24,7 +24,7 @@ internal sealed class ClientConnections : IDisposable
     /// <summary>Raised after a connection has ended, on its last thread.</summary>
     public event Action? Removed;
 
-    /// <summary>True once <see cref="Drain"/> was called: every response says <c>Connection: close</c>.</summary>
+    /// <summary>True once <see cref="DrainAsync"/> was called: every response says <c>Connection: close</c>.</summary>
     public bool IsDraining => _draining;
 
     /// <summary>Open connections.</summary>
@@ -71,7 +71,7 @@ internal sealed class ClientConnections : IDisposable
     /// Begins to drain: exchanges in progress end with <c>Connection: close</c>; idle connections get a last moment for a request that
     /// is on its way, then they are closed. Completes when no connection is left.
     /// </summary>
-    public Task Drain()
+    public Task DrainAsync()
     {
         lock (_gate)
         {

@@ -57,11 +57,11 @@ internal sealed class ClientListener
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _accepting.ConfigureAwait(false);
-        while (_socket.Poll(0, SelectMode.SelectRead) && _room.Wait(0, CancellationToken.None))
+        while (_socket.Poll(0, SelectMode.SelectRead) && await _room.WaitAsync(0, CancellationToken.None).ConfigureAwait(false))
         {
             try
             {
-                Serve(_socket.Accept());
+                Serve(await _socket.AcceptAsync(CancellationToken.None).ConfigureAwait(false));
             }
             catch (SocketException)
             {

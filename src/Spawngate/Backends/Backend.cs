@@ -1,0 +1,179 @@
+using System.Diagnostics.CodeAnalysis;
+using Spawngate.Config;
+
+namespace Spawngate.Backends;
+
+/// <summary>
+/// One backend as requests see it: <see cref="TryEnter"/> and <see cref="Leave"/> when it is ready, <see cref="Enqueue"/> when it is not. What it
+/// runs as, and when, is the business of its <see cref="BackendLifecycle"/>.
+/// </summary>
+internal sealed class Backend
+{
+    private readonly BackendEnvironment _env;
+    private readonly BackendState _state = new();
+    private readonly WaitingRoom _room;
+    private readonly BackendLifecycle _lifecycle;
+    private BackendConfig _config;
+    private long _lastUseMs;
+
+    /// <summary>Makes a stopped backend.</summary>
+    /// <param name="env">What all backends share.</param>
+    /// <param name="config">Its settings.</param>
+    /// <param name="predecessors">Removed backends that have to end before this one may start, because it has the same name, port or container name.</param>
+    public Backend(BackendEnvironment env, BackendConfig config, IReadOnlyList<Backend>? predecessors = null)
+    {
+        _env = env;
+        _config = config;
+        _room = new WaitingRoom(_state, env.Clock);
+        _lifecycle = new BackendLifecycle(this, env, _state, _room, predecessors ?? []);
+    }
+
+    /// <summary>The key it is configured under, as normalised by the configuration; may be a wildcard.</summary>
+    public string Hostname => Volatile.Read(ref _config).Hostname;
+
+    /// <summary>Its settings; a reload replaces them.</summary>
+    public BackendConfig Config => Volatile.Read(ref _config);
+
+    /// <summary>Phase, generation and in-flight count at this moment.</summary>
+    public BackendWord Word => _state.Read();
+
+    /// <summary>Completes when a removed or gateway-stopped backend has ended.</summary>
+    public Task Ended => _lifecycle.End.Ended;
+
+    internal BackendLifecycle Lifecycle => _lifecycle;
+
+    internal ref long LastUseMs => ref _lastUseMs;
+
+    /// <summary>Admits a request if the backend is ready: no allocation, no lock. Then <see cref="Leave"/> must be called exactly once.</summary>
+    public bool TryEnter([NotNullWhen(true)] out BackendRun? run)
+    {
+        run = _room.Run;
+        if (run is not null && _state.TryEnter(run.Generation))
+        {
+            return true;
+        }
+
+        run = null;
+        return false;
+    }
+
+    /// <summary>The same, as a lease that cannot be given back twice.</summary>
+    public bool TryLease(out BackendLease lease)
+    {
+        if (TryEnter(out var run))
+        {
+            lease = new BackendLease(this, run);
+            return true;
+        }
+
+        lease = default;
+        return false;
+    }
+
+    /// <summary>Ends a request that was admitted to <paramref name="run"/>: no allocation, no lock unless it was the last one of a stop.</summary>
+    public void Leave(BackendRun run)
+    {
+        // Before the count drops: whoever then sees nothing in flight also sees this time, and the idle clock starts here.
+        Volatile.Write(ref _lastUseMs, _env.Clock.NowMs);
+        if (_state.Leave(run.Generation) == LeaveOutcome.LastOfStop)
+        {
+            _lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, run.Generation));
+        }
+    }
+
+    /// <summary>
+    /// The cold path: holds a request until the backend is ready, waking it if need be, or decides at once. The waiter may already be decided when it is
+    /// returned.
+    /// </summary>
+    public BackendWaiter Enqueue(WakeCause cause)
+    {
+        var waiter = new BackendWaiter(cause, _env.Time.GetTimestamp());
+        if (_room.Arrive(waiter, Config.MaxQueuedRequests))
+        {
+            _lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, waiter.EnqueuedTimestamp));
+        }
+
+        return waiter;
+    }
+
+    /// <summary>
+    /// Gives up waiting, because the client left. True when that won: the waiter is then decided as <see cref="AdmissionOutcome.Cancelled"/>. False when the
+    /// backend was faster: the caller awaits <see cref="BackendWaiter.Decision"/> and, if admitted, leaves.
+    /// </summary>
+    public bool Cancel(BackendWaiter waiter) => _room.Cancel(waiter);
+
+    /// <summary>Asks for a start; overrides the wait after failures.</summary>
+    public void RequestStart() => PostAdmin(LifecycleInput.AdminStart);
+
+    /// <summary>Asks for a stop. The next request starts the backend anew.</summary>
+    public void RequestStop() => PostAdmin(LifecycleInput.AdminStop);
+
+    /// <summary>Asks for a stop and a start; requests in between are held.</summary>
+    public void RequestRestart() => PostAdmin(LifecycleInput.AdminRestart);
+
+    /// <summary>The ready URL was called.</summary>
+    /// <param name="token">The token that came with it, if any.</param>
+    /// <param name="adminAuthorised">Whether the caller proved to be the administrator.</param>
+    public ReadyCallbackOutcome ReportReady(string? token, bool adminAuthorised)
+    {
+        var current = _lifecycle.Current;
+        if (!adminAuthorised && current?.HasToken(token) != true)
+        {
+            return ReadyCallbackOutcome.Unauthorised;
+        }
+
+        var word = _state.Read();
+        if (current is null || word.Phase != BackendPhase.Starting || word.Generation != current.Generation)
+        {
+            return ReadyCallbackOutcome.NotStarting;
+        }
+
+        _lifecycle.Mailbox.Post(new LifecycleMessage(
+            LifecycleInput.CallbackReady, current.Generation, null, _env.Time.GetTimestamp()));
+        return ReadyCallbackOutcome.Accepted;
+    }
+
+    /// <summary>What the admin API shows.</summary>
+    public BackendStatus GetStatus() => _lifecycle.GetStatus();
+
+    /// <summary>Replaces the settings: timeouts count from now on, the rest from the next start.</summary>
+    internal void Reconfigure(BackendConfig config)
+    {
+        Volatile.Write(ref _config, config);
+        _lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Reconfigured));
+    }
+
+    /// <summary>Drains, stops and never starts again; <see cref="Ended"/> completes then.</summary>
+    internal void Close(LifecycleInput input) => _lifecycle.Mailbox.Post(new LifecycleMessage(input));
+
+    private void PostAdmin(LifecycleInput input) =>
+        _lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, null, _env.Time.GetTimestamp()));
+}
+
+/// <summary>
+/// A request's hold on a run. Disposing it a second time has no effect, so it fits a <c>using</c> and a <c>finally</c> alike; it is not to be copied.
+/// </summary>
+internal struct BackendLease : IDisposable
+{
+    private Backend? _backend;
+
+    /// <summary>Takes over a request that is already counted in flight in <paramref name="run"/>.</summary>
+    public BackendLease(Backend backend, BackendRun run)
+    {
+        _backend = backend;
+        Run = run;
+    }
+
+    /// <summary>The run that was entered.</summary>
+    public BackendRun Run { get; }
+
+    /// <summary>Leaves the run.</summary>
+    public void Dispose()
+    {
+        if (_backend is { } backend)
+        {
+            _backend = null;
+            backend.Leave(Run);
+        }
+    }
+}

@@ -1,0 +1,600 @@
+using Spawngate.Config;
+
+namespace Spawngate.Backends;
+
+/// <summary>
+/// The one author of a backend's phases: an actor whose messages are handled one at a time, without waiting. <c>docs/backend-states.md</c> is its table
+/// of states and inputs; <see cref="BackendState"/> has the diagram. Every deadline is a number that the shared tick compares, so a stopped backend costs nothing
+/// and a running one no timer.
+/// </summary>
+internal sealed class BackendLifecycle
+{
+    private readonly Backend _backend;
+    private readonly BackendEnvironment _env;
+    private readonly BackendState _state;
+    private readonly WaitingRoom _room;
+    private readonly LifecycleReport _report;
+    private readonly StartBackoff _backoff = new();
+    private IReadOnlyList<Backend> _predecessors;
+    private Incarnation? _current;
+    private StopProgress? _stop;
+    private StopReason? _closing;
+    private long _dueAtMs = long.MaxValue;
+
+    /// <summary>Makes the lifecycle of a stopped backend.</summary>
+    public BackendLifecycle(Backend backend, BackendEnvironment env, BackendState state, WaitingRoom room, IReadOnlyList<Backend> predecessors)
+    {
+        _backend = backend;
+        _env = env;
+        _state = state;
+        _room = room;
+        _predecessors = predecessors;
+        _report = new LifecycleReport(env, backend);
+        Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Hostname, input));
+    }
+
+    /// <summary>Where everybody else writes to.</summary>
+    public LifecycleMailbox Mailbox { get; }
+
+    /// <summary>The current start; null when Stopped. Others may only ask it for its generation and token.</summary>
+    public Incarnation? Current => Volatile.Read(ref _current);
+
+    /// <summary>Tells when a closed backend has ended.</summary>
+    public EndNotice End { get; } = new();
+
+    /// <summary>Place in <see cref="ActiveBackends"/>, guarded by its gate; -1 when not in it.</summary>
+    internal int ActiveIndex { get; set; } = -1;
+
+    private BackendConfig Config => _backend.Config;
+
+    private long NowMs => _env.Clock.NowMs;
+
+    /// <summary>Called by the tick: tells the lifecycle, once, that its earliest deadline has passed.</summary>
+    public void PostIfDue(long nowMs)
+    {
+        var due = Volatile.Read(ref _dueAtMs);
+        if (due <= nowMs && Interlocked.CompareExchange(ref _dueAtMs, long.MaxValue, due) == due)
+        {
+            Mailbox.Post(new LifecycleMessage(LifecycleInput.Due));
+        }
+    }
+
+    /// <summary>What the admin API shows.</summary>
+    public BackendStatus GetStatus() => _report.View.ToStatus(
+        Config, _state.Read(), _room.Count, _room.RetryAfterSecs, Volatile.Read(ref _backend.LastUseMs), NowMs);
+
+    private void Handle(LifecycleMessage message)
+    {
+        try
+        {
+            if (message.Generation != 0 && message.Generation != _current?.Generation)
+            {
+                DropStale(message);
+            }
+            else
+            {
+                Dispatch(message);
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref _dueAtMs, NextDueMs());
+            _report.Publish(_current, _stop, _backoff.Failures);
+        }
+    }
+
+    private void Dispatch(LifecycleMessage message)
+    {
+        switch (message.Input)
+        {
+            case LifecycleInput.Wake: OnWake(message); break;
+            case LifecycleInput.AdminStart: OnAdminStart(message); break;
+            case LifecycleInput.AdminStop: OnAdminStop(); break;
+            case LifecycleInput.AdminRestart: OnAdminRestart(message); break;
+            case LifecycleInput.Remove: OnClose(StopReason.Removed); break;
+            case LifecycleInput.GatewayStop: OnClose(StopReason.GatewayStop); break;
+            case LifecycleInput.KillNow: OnKillNow(); break;
+            case LifecycleInput.Launched: OnLaunched((LaunchResult)message.Payload!, message.Timestamp); break;
+            case LifecycleInput.Listening: OnListening(message.Timestamp); break;
+            case LifecycleInput.HealthReady: OnReadySignal(ReadySignal.Health, message.Timestamp); break;
+            case LifecycleInput.CallbackReady: OnReadySignal(ReadySignal.Callback, message.Timestamp); break;
+            case LifecycleInput.Exited: OnExited((ExitReport)message.Payload!); break;
+            case LifecycleInput.Checked: OnChecked((ProbeResult)message.Payload!); break;
+            case LifecycleInput.Drained: OnDrained(); break;
+            case LifecycleInput.Due: OnDue(NowMs); break;
+            case LifecycleInput.PredecessorEnded: OnPredecessorEnded(); break;
+            case LifecycleInput.Reconfigured: break; // The deadlines are computed anew after every message.
+            default: throw new InvalidOperationException($"Unknown input {message.Input}.");
+        }
+    }
+
+    private static void DropStale(LifecycleMessage message)
+    {
+        // A launch that was given up has succeeded after all: nobody else knows of that run.
+        if (message.Payload is LaunchResult { Run: { } run })
+        {
+            run.Kill();
+        }
+    }
+
+    // Starting.
+
+    private void OnWake(LifecycleMessage message)
+    {
+        if (_state.Phase != BackendPhase.Stopped || _closing is not null)
+        {
+            return;
+        }
+
+        if (_room.RetryAfterSecs > 0)
+        {
+            _room.FailHeld();
+            return;
+        }
+
+        var oldest = _room.Oldest();
+        Start(oldest?.Cause ?? (WakeCause)message.Payload!, oldest?.Timestamp ?? message.Timestamp);
+    }
+
+    private void Start(WakeCause cause, long wokenTimestamp)
+    {
+        var generation = _room.BeginStart();
+        var current = new Incarnation(_env, Mailbox, Config, generation, cause, wokenTimestamp);
+        Volatile.Write(ref _current, current);
+        _env.Active.Add(this);
+        _report.Starting(current);
+        if (!MustWaitForPredecessor(generation))
+        {
+            Launch(current);
+        }
+    }
+
+    private bool MustWaitForPredecessor(int generation)
+    {
+        foreach (var predecessor in _predecessors)
+        {
+            var message = new LifecycleMessage(LifecycleInput.PredecessorEnded, generation);
+            if (predecessor.Lifecycle.End.Notify(() => Mailbox.Post(message)))
+            {
+                return true;
+            }
+        }
+
+        _predecessors = [];
+        return false;
+    }
+
+    private void OnPredecessorEnded()
+    {
+        var current = _current!;
+        if (_state.Phase == BackendPhase.Starting && current.StartDeadlineMs == 0 && !MustWaitForPredecessor(current.Generation))
+        {
+            Launch(current);
+        }
+    }
+
+    private void Launch(Incarnation current)
+    {
+        current.StartDeadlineMs = Deadline(current.Config.StartupTimeoutSecs);
+        current.PortDeadlineMs = Math.Min(NowMs + Limits.PortWaitMs, current.StartDeadlineMs);
+        TakePortAndLaunch(current);
+    }
+
+    private void TakePortAndLaunch(Incarnation current)
+    {
+        if (current.TryTakePort())
+        {
+            current.Launch();
+        }
+        else if (NowMs < current.PortDeadlineMs)
+        {
+            current.PortRetryMs = NowMs + Limits.ClockTickMs;
+        }
+        else
+        {
+            var wanted = current.Config.Port;
+            FailStart(wanted == 0 ? "no loopback port is free" : $"port {wanted} is in use by another program", null);
+        }
+    }
+
+    private void OnLaunched(LaunchResult result, long timestamp)
+    {
+        var current = _current!;
+        current.TakeLaunched(result.Run, timestamp);
+        var stopping = _state.Phase == BackendPhase.Stopping;
+        if (result.Run is null && stopping)
+        {
+            FinishStop(result.Error ?? "not started", null);
+        }
+        else if (result.Run is null)
+        {
+            FailStart(result.Error ?? "the launcher gave no reason", null);
+        }
+        else if (stopping)
+        {
+            _stop!.Kill("launched too late");
+        }
+        else if (current.EarlySignal is { } signal)
+        {
+            BecomeReady(current, signal, timestamp);
+        }
+        else
+        {
+            current.ProbeReadiness();
+        }
+    }
+
+    private void OnListening(long timestamp)
+    {
+        if (_current is { ListeningTimestamp: 0 } current)
+        {
+            current.ListeningTimestamp = timestamp;
+        }
+    }
+
+    private void OnReadySignal(ReadySignal signal, long timestamp)
+    {
+        var current = _current!;
+        if (_state.Phase != BackendPhase.Starting)
+        {
+            return;
+        }
+
+        if (current.Run is null)
+        {
+            // The backend called back before the launcher's answer was handled.
+            current.EarlySignal ??= signal;
+            return;
+        }
+
+        BecomeReady(current, signal, timestamp);
+    }
+
+    private void BecomeReady(Incarnation current, ReadySignal signal, long timestamp)
+    {
+        if (signal == ReadySignal.Callback)
+        {
+            // The readiness probe may be in the middle of an attempt; monitoring opens its own.
+            current.StopProbing();
+        }
+
+        var nowMs = NowMs;
+        current.ReadyAtMs = nowMs;
+        current.NextCheckMs = nowMs + Math.Max(Limits.ClockTickMs, (long)(Config.ReadyHealthCheckIntervalMs * _env.Spread()));
+        Volatile.Write(ref _backend.LastUseMs, nowMs);
+        var held = _room.OpenReady(current.OpenPool());
+        _report.Ready(current, current.Timings(signal, timestamp), held);
+    }
+
+    private void FailStart(string reason, ExitReport? exit)
+    {
+        var current = _current!;
+        var somethingLeft = exit is null && current.HasSomethingToEnd;
+        var held = _room.FailStart(current.Generation, somethingLeft, CountFailure());
+        _report.StartFailed(current, reason, _backoff.Failures, held, exit);
+        if (!somethingLeft)
+        {
+            EndIncarnation(StopReason.StartFailed);
+            return;
+        }
+
+        _stop = new StopProgress(StopReason.StartFailed, current, _backend, _env);
+        _stop.Begin(0, reason);
+    }
+
+    private long CountFailure()
+    {
+        var waitMs = _backoff.Fail();
+        return waitMs == 0 ? 0 : NowMs + waitMs;
+    }
+
+    // Running.
+
+    private void OnExited(ExitReport exit)
+    {
+        var current = _current!;
+        // Children of the child go too, however it ended.
+        current.Run!.Kill();
+        switch (_state.Phase)
+        {
+            case BackendPhase.Starting:
+                FailStart($"{exit.Description} before it was ready", exit);
+                break;
+            case BackendPhase.Ready or BackendPhase.Unhealthy:
+                Crash(current, exit);
+                break;
+            default:
+                FinishStop(exit.Description, exit);
+                break;
+        }
+    }
+
+    private void Crash(Incarnation current, ExitReport exit)
+    {
+        var readyForMs = NowMs - current.ReadyAtMs;
+        long retryAtMs = 0;
+        if (readyForMs >= Limits.StableReadyMs)
+        {
+            _backoff.Reset();
+        }
+        else
+        {
+            retryAtMs = CountFailure();
+        }
+
+        var inFlight = _state.Read().InFlight;
+        _room.Crash(current.Generation, retryAtMs);
+        _report.Crashed(exit, _backoff.Failures, inFlight, readyForMs);
+        EndIncarnation(StopReason.Exited);
+    }
+
+    private void OnChecked(ProbeResult result)
+    {
+        var current = _current!;
+        current.IsChecking = false;
+        switch (_state.Phase)
+        {
+            case BackendPhase.Ready when result.Healthy:
+                current.FailedChecks = 0;
+                break;
+            case BackendPhase.Ready:
+                current.FailedChecks++;
+                _report.CheckFailed(current, result.Detail);
+                BecomeUnhealthyAtThreshold(current, result.Detail);
+                break;
+            case BackendPhase.Unhealthy when result.Healthy:
+                current.FailedChecks = 0;
+                _room.Recover(current.Generation);
+                _report.Recovered(current);
+                break;
+            case BackendPhase.Unhealthy:
+                current.FailedChecks++;
+                BeginStop(StopReason.Unhealthy);
+                break;
+        }
+    }
+
+    private void BecomeUnhealthyAtThreshold(Incarnation current, string detail)
+    {
+        if (current.FailedChecks >= Config.UnhealthyThreshold)
+        {
+            current.UnhealthyAtMs = NowMs;
+            _room.MarkUnhealthy(current.Generation);
+            _report.Unhealthy(current, detail);
+        }
+    }
+
+    private void StopIfIdle(Incarnation current, long nowMs)
+    {
+        var lastUseMs = Volatile.Read(ref _backend.LastUseMs);
+        if (nowMs >= IdleDueMs(lastUseMs) && _room.TryBeginIdleStop(current.Generation, lastUseMs, ref _backend.LastUseMs))
+        {
+            EnterStopping(current, StopReason.Idle, 0);
+        }
+    }
+
+    // Stopping.
+
+    private void BeginStop(StopReason reason)
+    {
+        var current = _current!;
+        EnterStopping(current, reason, _room.BeginStop(current.Generation, StopProgress.Holds(reason)));
+    }
+
+    private void EnterStopping(Incarnation current, StopReason reason, long inFlight)
+    {
+        _report.Stopping(current, reason, inFlight);
+        _stop = new StopProgress(reason, current, _backend, _env);
+        if (!_stop.Begin(inFlight))
+        {
+            FinishStop("not started yet", null);
+        }
+    }
+
+    private void OnDrained()
+    {
+        if (_stop is { Stage: StopStage.Draining } stop)
+        {
+            stop.Terminate();
+        }
+    }
+
+    private void OnStopDeadline(StopProgress stop)
+    {
+        if (!stop.OnDeadline())
+        {
+            _report.GivenUp();
+            FinishStop("given up", null);
+        }
+    }
+
+    private void FinishStop(string exitText, ExitReport? exit)
+    {
+        var stop = _stop!;
+        var held = _room.FinishStop(_current!.Generation);
+        _report.Stopped(stop, exitText, exit);
+        if (stop.IsRegular)
+        {
+            _backoff.Reset();
+        }
+
+        _stop = null;
+        EndIncarnation(stop.Reason);
+        if (_closing is not null)
+        {
+            End.Complete();
+        }
+        else if (stop.StartAfter || held > 0)
+        {
+            var oldest = _room.Oldest();
+            var kind = stop.Reason == StopReason.Unhealthy ? WakeKind.Restart : WakeKind.Admin;
+            Start(oldest?.Cause ?? new WakeCause(kind, StopProgress.Name(stop.Reason)), oldest?.Timestamp ?? _env.Time.GetTimestamp());
+        }
+    }
+
+    private void EndIncarnation(StopReason reason)
+    {
+        var current = _current!;
+        Volatile.Write(ref _current, null);
+        _report.Ended(current, reason);
+        _env.Active.Remove(this);
+        current.End();
+    }
+
+    // Asked from outside.
+
+    private void OnAdminStart(LifecycleMessage message)
+    {
+        switch (_state.Phase)
+        {
+            case BackendPhase.Stopped when _closing is null:
+                Start(new WakeCause(WakeKind.Admin, "start"), message.Timestamp);
+                break;
+            case BackendPhase.Stopping when _closing is null:
+                _stop!.StartAfter = true;
+                _room.SetHoldWhileStopping(true);
+                break;
+        }
+    }
+
+    private void OnAdminRestart(LifecycleMessage message)
+    {
+        if (_state.Phase is BackendPhase.Starting or BackendPhase.Ready or BackendPhase.Unhealthy)
+        {
+            BeginStop(StopReason.Restart);
+        }
+        else
+        {
+            OnAdminStart(message);
+        }
+    }
+
+    private void OnAdminStop()
+    {
+        switch (_state.Phase)
+        {
+            case BackendPhase.Starting or BackendPhase.Ready or BackendPhase.Unhealthy:
+                BeginStop(StopReason.Asked);
+                break;
+            case BackendPhase.Stopping when _closing is null:
+                TakeOverStop(StopReason.Asked);
+                break;
+        }
+    }
+
+    private void OnClose(StopReason reason)
+    {
+        _closing ??= reason;
+        _room.Close();
+        switch (_state.Phase)
+        {
+            case BackendPhase.Stopped:
+                End.Complete();
+                break;
+            case BackendPhase.Stopping:
+                TakeOverStop(reason);
+                break;
+            default:
+                BeginStop(reason);
+                break;
+        }
+    }
+
+    private void TakeOverStop(StopReason reason)
+    {
+        _stop!.Reason = reason;
+        _stop.StartAfter = false;
+        _room.SetHoldWhileStopping(false);
+    }
+
+    private void OnKillNow()
+    {
+        OnClose(StopReason.GatewayStop);
+        _stop?.KillNow();
+    }
+
+    // Time.
+
+    private void OnDue(long nowMs)
+    {
+        if (_current is not { } current)
+        {
+            return;
+        }
+
+        switch (_state.Phase)
+        {
+            case BackendPhase.Starting:
+                OnDueStarting(current, nowMs);
+                break;
+            case BackendPhase.Ready:
+                if (nowMs - current.ReadyAtMs >= Limits.StableReadyMs)
+                {
+                    _backoff.Reset();
+                }
+
+                current.CheckIfDue(Config.ReadyHealthCheckIntervalMs, nowMs);
+                StopIfIdle(current, nowMs);
+                break;
+            case BackendPhase.Unhealthy:
+                // Even if monitoring was switched off meanwhile: the next check is the only way out of this phase.
+                current.CheckIfDue(Math.Max(Limits.ClockTickMs, Config.ReadyHealthCheckIntervalMs), nowMs);
+                break;
+            case BackendPhase.Stopping when nowMs >= _stop!.DeadlineMs:
+                OnStopDeadline(_stop);
+                break;
+        }
+    }
+
+    private void OnDueStarting(Incarnation current, long nowMs)
+    {
+        if (current.PortRetryMs != 0)
+        {
+            if (nowMs >= current.PortRetryMs)
+            {
+                TakePortAndLaunch(current);
+            }
+        }
+        else if (current.StartDeadlineMs != 0 && nowMs >= current.StartDeadlineMs)
+        {
+            var detail = current.LastProbeDetail is { } last ? $" (last health check: {last})" : "";
+            FailStart($"not ready within {current.Config.StartupTimeoutSecs} s{detail}", null);
+        }
+    }
+
+    private long NextDueMs()
+    {
+        if (_current is not { } current)
+        {
+            return long.MaxValue;
+        }
+
+        switch (_state.Phase)
+        {
+            case BackendPhase.Starting:
+                var startDue = current.PortRetryMs != 0 ? current.PortRetryMs : current.StartDeadlineMs;
+                return startDue == 0 ? long.MaxValue : startDue;
+            case BackendPhase.Ready:
+                var stableDue = _backoff.Failures == 0 ? long.MaxValue : current.ReadyAtMs + Limits.StableReadyMs;
+                var checkDue = Config.ReadyHealthCheckIntervalMs == 0 ? long.MaxValue : current.NextCheckMs;
+                // While something is in flight the last use is yet to come, so the earliest idle moment is a whole timeout away.
+                var idleFrom = _state.Read().InFlight > 0 ? NowMs : Volatile.Read(ref _backend.LastUseMs);
+                return Math.Min(Math.Min(stableDue, checkDue), IdleDueMs(idleFrom));
+            case BackendPhase.Unhealthy:
+                return current.NextCheckMs;
+            case BackendPhase.Stopping:
+                return _stop?.DeadlineMs ?? long.MaxValue;
+            default:
+                return long.MaxValue;
+        }
+    }
+
+    private long IdleDueMs(long lastUseMs)
+    {
+        var idleMs = Config.IdleTimeoutSecs * 1000L;
+        return idleMs == 0 ? long.MaxValue : lastUseMs + idleMs + Limits.ClockTickMs;
+    }
+
+    /// <summary>A deadline so many seconds away; the coarse clock may be a tick behind, so a tick is added: never early.</summary>
+    private long Deadline(int secs) => NowMs + (secs * 1000L) + Limits.ClockTickMs;
+}

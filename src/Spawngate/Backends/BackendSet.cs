@@ -1,0 +1,143 @@
+using Spawngate.Config;
+
+namespace Spawngate.Backends;
+
+/// <summary>What a reload changed.</summary>
+/// <param name="Added">Backends that are new.</param>
+/// <param name="Removed">Backends that are gone: they drain and stop.</param>
+/// <param name="Updated">Backends with changed settings.</param>
+internal readonly record struct ReloadCounts(int Added, int Removed, int Updated);
+
+/// <summary>
+/// Owns the backends of a gateway: makes them from the configuration, applies reloads, and ends them all. Requests only read <see cref="Table"/>, once each.
+/// </summary>
+internal sealed class BackendSet
+{
+    private readonly BackendEnvironment _env;
+    private readonly Lock _gate = new();
+    private readonly List<Backend> _ending = [];
+    private Dictionary<string, Backend> _byName = new(StringComparer.Ordinal);
+    private IReadOnlyList<Backend> _all = [];
+    private BackendTable _table = BackendTable.Empty;
+    private bool _closed;
+
+    /// <summary>Makes the backends of <paramref name="config"/>, all stopped.</summary>
+    public BackendSet(BackendEnvironment env, GatewayConfig config)
+    {
+        _env = env;
+        Apply(config);
+    }
+
+    /// <summary>The current table.</summary>
+    public BackendTable Table => Volatile.Read(ref _table);
+
+    /// <summary>All backends in the order of the file.</summary>
+    public IReadOnlyList<Backend> All => Volatile.Read(ref _all);
+
+    /// <summary>The backend for the value of a Host header or :authority; null when there is none.</summary>
+    public Backend? Find(ReadOnlySpan<byte> host) => Table.Find(host);
+
+    /// <summary>The backend that is configured under <paramref name="hostname"/>; a wildcard only under its own key.</summary>
+    public Backend? FindByKey(string hostname)
+    {
+        lock (_gate)
+        {
+            return _byName.GetValueOrDefault(hostname.ToLowerInvariant().TrimEnd('.'));
+        }
+    }
+
+    /// <summary>Applies a valid configuration: new backends are routable when this returns, removed ones drain and stop, the rest go on.</summary>
+    public ReloadCounts Apply(GatewayConfig config)
+    {
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                return default;
+            }
+
+            _ending.RemoveAll(static backend => backend.Ended.IsCompleted);
+            var removed = RemoveMissing(config);
+            var (added, updated) = (0, 0);
+            var byName = new Dictionary<string, Backend>(config.Backends.Count, StringComparer.Ordinal);
+            var all = new List<Backend>(config.Backends.Count);
+            foreach (var settings in config.Backends)
+            {
+                if (!_byName.TryGetValue(settings.Hostname, out var backend))
+                {
+                    backend = new Backend(_env, settings, PredecessorsOf(settings));
+                    added++;
+                }
+                else if (!SameSettings(backend.Config, settings))
+                {
+                    backend.Reconfigure(settings);
+                    updated++;
+                }
+
+                byName.Add(settings.Hostname, backend);
+                all.Add(backend);
+            }
+
+            _byName = byName;
+            Volatile.Write(ref _all, all);
+            Volatile.Write(ref _table, new BackendTable(all));
+            return new ReloadCounts(added, removed, updated);
+        }
+    }
+
+    /// <summary>
+    /// Drains and stops all backends in parallel, removed ones included, and completes when the last has ended: each takes at most its drain timeout, grace
+    /// period and <see cref="Limits.KillWaitMs"/>. No backend starts again.
+    /// </summary>
+    public Task StopAllAsync() => CloseAllAsync(LifecycleInput.GatewayStop);
+
+    /// <summary>Cuts what is in flight and kills everything at once; completes when the last has ended.</summary>
+    public Task KillAllAsync() => CloseAllAsync(LifecycleInput.KillNow);
+
+    private Task CloseAllAsync(LifecycleInput input)
+    {
+        lock (_gate)
+        {
+            _closed = true;
+            var ending = new List<Task>(_all.Count + _ending.Count);
+            foreach (var backend in _all.Concat(_ending))
+            {
+                backend.Close(input);
+                ending.Add(backend.Ended);
+            }
+
+            return Task.WhenAll(ending);
+        }
+    }
+
+    private int RemoveMissing(GatewayConfig config)
+    {
+        var kept = config.Backends.Select(static settings => settings.Hostname).ToHashSet(StringComparer.Ordinal);
+        var removed = _all.Where(backend => !kept.Contains(backend.Hostname)).ToList();
+        foreach (var backend in removed)
+        {
+            backend.Close(LifecycleInput.Remove);
+            _ending.Add(backend);
+        }
+
+        return removed.Count;
+    }
+
+    /// <summary>
+    /// Removed backends that may still run when this one starts, and that it could not run beside: the same program twice, two on one port, two
+    /// containers of one name.
+    /// </summary>
+    private List<Backend> PredecessorsOf(BackendConfig settings) => _ending.FindAll(ending =>
+    {
+        var old = ending.Config;
+        var samePort = settings.Kind == BackendKind.Local && old.Kind == BackendKind.Local && settings.Port != 0 && old.Port == settings.Port;
+        var sameContainer = settings.Docker is { } docker && old.Docker?.ContainerName == docker.ContainerName;
+        return samePort || sameContainer || old.Hostname == settings.Hostname;
+    });
+
+    /// <summary>Whether two settings are equal; where they stand in the file does not matter.</summary>
+    private static bool SameSettings(BackendConfig a, BackendConfig b) =>
+        (a with { Args = [], Env = [], Origin = "" }) == (b with { Args = [], Env = [], Origin = "" })
+        && a.Args.SequenceEqual(b.Args, StringComparer.Ordinal)
+        && a.Env.SequenceEqual(b.Env);
+}

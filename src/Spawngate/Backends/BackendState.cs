@@ -1,0 +1,213 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Spawngate.Backends;
+
+/// <summary>What <see cref="BackendState.Leave"/> did.</summary>
+internal enum LeaveOutcome
+{
+    /// <summary>The request was counted out.</summary>
+    Counted,
+
+    /// <summary>It was the last one in flight and the backend is stopping: the drain is over.</summary>
+    LastOfStop,
+
+    /// <summary>Its run is over already, and its count went with the run.</summary>
+    Late,
+}
+
+/// <summary>The parts of the state word at one moment.</summary>
+/// <param name="Phase">The phase.</param>
+/// <param name="Generation">Number of the latest start.</param>
+/// <param name="InFlight">Requests admitted and not yet left.</param>
+internal readonly record struct BackendWord(BackendPhase Phase, int Generation, long InFlight);
+
+/// <summary>
+/// Phase, generation and in-flight count of a backend in one word that is changed by compare-and-swap only, so that "the last
+/// request left", "a request came" and "begin to stop" have one order that everybody sees.
+/// <code>
+///   63   60 59                    32 31                     0
+///  ┌───────┬────────────────────────┬────────────────────────┐
+///  │ phase │ generation             │ in flight              │
+///  └───────┴────────────────────────┴────────────────────────┘
+///
+///             BeginStart              BecomeReady(n)          MarkUnhealthy
+///   Stopped ─────────────▶ Starting ────────────────▶ Ready ────────────────▶ Unhealthy
+///    ▲ ▲ ▲                  │   │                     │ │ ▲ ◀──────────────── │   │
+///    │ │ └── FailStart ─────┘   │ BeginStop           │ │ │     Recover       │   │
+///    │ │                        ▼                     │ │ │                   │   │
+///    │ └─ FinishStop ──────  Stopping ◀── BeginStop ──┘ │ └ TakeBackIdleStop  │   │
+///    │                          ▲  ▲───── TryBeginIdleStop (in flight = 0)    │   │
+///    │                          └─────────── BeginStop ───────────────────────┘   │
+///    └───────────────────────── Crash (from Ready, Unhealthy) ────────────────────┘
+/// </code>
+/// A transition that is not drawn throws. It is a class of its own so that the word, which every request writes, does not
+/// share a cache line with the fields that every request only reads.
+/// </summary>
+internal sealed class BackendState
+{
+    private const int PhaseShift = 60;
+    private const int GenerationShift = 32;
+    private const int GenerationMask = 0x0FFF_FFFF;
+    private const ulong InFlightMask = 0xFFFF_FFFF;
+
+    private ulong _word = Pack(BackendPhase.Stopped, 0, 0);
+
+    /// <summary>The word at this moment.</summary>
+    public BackendWord Read() => Unpack(Volatile.Read(ref _word));
+
+    /// <summary>The phase at this moment.</summary>
+    public BackendPhase Phase => PhaseOf(Volatile.Read(ref _word));
+
+    /// <summary>Admits a request to the run <paramref name="generation"/>: checks Ready and counts in one step. False when that run is not Ready.</summary>
+    public bool TryEnter(int generation)
+    {
+        var seen = Volatile.Read(ref _word);
+        while (PhaseOf(seen) == BackendPhase.Ready && GenerationOf(seen) == generation)
+        {
+            var found = Interlocked.CompareExchange(ref _word, seen + 1, seen);
+            if (found == seen)
+            {
+                return true;
+            }
+
+            seen = found;
+        }
+
+        return false;
+    }
+
+    /// <summary>Counts a request out of the run <paramref name="generation"/>.</summary>
+    /// <exception cref="InvalidOperationException">More requests left than entered.</exception>
+    public LeaveOutcome Leave(int generation)
+    {
+        var seen = Volatile.Read(ref _word);
+        while (true)
+        {
+            if (GenerationOf(seen) != generation || PhaseOf(seen) == BackendPhase.Stopped)
+            {
+                return LeaveOutcome.Late;
+            }
+
+            if ((seen & InFlightMask) == 0)
+            {
+                Refuse(nameof(Leave), seen);
+            }
+
+            var found = Interlocked.CompareExchange(ref _word, seen - 1, seen);
+            if (found == seen)
+            {
+                var last = ((seen - 1) & InFlightMask) == 0;
+                return last && PhaseOf(seen) == BackendPhase.Stopping ? LeaveOutcome.LastOfStop : LeaveOutcome.Counted;
+            }
+
+            seen = found;
+        }
+    }
+
+    /// <summary>Stopped to Starting, with the next generation, which is returned.</summary>
+    public int BeginStart()
+    {
+        var seen = Volatile.Read(ref _word);
+        // 28 bits of generation last 8 years at one start per second; 0 is left out because it means "never started".
+        var next = (GenerationOf(seen) % GenerationMask) + 1;
+        if (PhaseOf(seen) != BackendPhase.Stopped
+            || Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Starting, next, 0), seen) != seen)
+        {
+            Refuse(nameof(BeginStart), seen);
+        }
+
+        return next;
+    }
+
+    /// <summary>Starting to Ready, admitting <paramref name="admitted"/> held requests in the same step.</summary>
+    public void BecomeReady(int generation, int admitted)
+    {
+        var expected = Pack(BackendPhase.Starting, generation, 0);
+        var found = Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Ready, generation, (ulong)admitted), expected);
+        if (found != expected)
+        {
+            Refuse(nameof(BecomeReady), found);
+        }
+    }
+
+    /// <summary>Starting to Stopped: the start failed and left nothing to end.</summary>
+    public void FailStart(int generation) =>
+        Move(generation, Set(BackendPhase.Starting), BackendPhase.Stopped, keepInFlight: false, nameof(FailStart));
+
+    /// <summary>Ready to Unhealthy; requests in flight go on.</summary>
+    public void MarkUnhealthy(int generation) =>
+        Move(generation, Set(BackendPhase.Ready), BackendPhase.Unhealthy, keepInFlight: true, nameof(MarkUnhealthy));
+
+    /// <summary>Unhealthy back to Ready.</summary>
+    public void Recover(int generation) =>
+        Move(generation, Set(BackendPhase.Unhealthy), BackendPhase.Ready, keepInFlight: true, nameof(Recover));
+
+    /// <summary>Ready with nothing in flight to Stopping; false, and nothing changed, when a request got in first.</summary>
+    public bool TryBeginIdleStop(int generation)
+    {
+        var expected = Pack(BackendPhase.Ready, generation, 0);
+        return Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Stopping, generation, 0), expected) == expected;
+    }
+
+    /// <summary>Undoes <see cref="TryBeginIdleStop"/> before anybody could act on it.</summary>
+    public void TakeBackIdleStop(int generation)
+    {
+        var expected = Pack(BackendPhase.Stopping, generation, 0);
+        var found = Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Ready, generation, 0), expected);
+        if (found != expected)
+        {
+            Refuse(nameof(TakeBackIdleStop), found);
+        }
+    }
+
+    /// <summary>Starting, Ready or Unhealthy to Stopping. Returns what is in flight: if it is 0, nobody will report the last one leaving.</summary>
+    public long BeginStop(int generation)
+    {
+        var from = Set(BackendPhase.Starting) | Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy);
+        return (long)(Move(generation, from, BackendPhase.Stopping, keepInFlight: true, nameof(BeginStop)) & InFlightMask);
+    }
+
+    /// <summary>Ready or Unhealthy to Stopped: the run ended by itself; what was in flight is counted out with it.</summary>
+    public void Crash(int generation) =>
+        Move(generation, Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy), BackendPhase.Stopped, keepInFlight: false, nameof(Crash));
+
+    /// <summary>Stopping to Stopped; what a drain timeout left in flight is counted out.</summary>
+    public void FinishStop(int generation) =>
+        Move(generation, Set(BackendPhase.Stopping), BackendPhase.Stopped, keepInFlight: false, nameof(FinishStop));
+
+    private ulong Move(int generation, int from, BackendPhase to, bool keepInFlight, string transition)
+    {
+        var seen = Volatile.Read(ref _word);
+        while (true)
+        {
+            if ((from & Set(PhaseOf(seen))) == 0 || GenerationOf(seen) != generation)
+            {
+                Refuse(transition, seen);
+            }
+
+            var next = Pack(to, generation, keepInFlight ? seen & InFlightMask : 0);
+            var found = Interlocked.CompareExchange(ref _word, next, seen);
+            if (found == seen)
+            {
+                return next;
+            }
+
+            seen = found;
+        }
+    }
+
+    [DoesNotReturn]
+    private static void Refuse(string transition, ulong word) =>
+        throw new InvalidOperationException($"{transition} is not possible from {Unpack(word)}.");
+
+    private static int Set(BackendPhase phase) => 1 << (int)phase;
+
+    private static BackendPhase PhaseOf(ulong word) => (BackendPhase)(word >> PhaseShift);
+
+    private static int GenerationOf(ulong word) => (int)(word >> GenerationShift) & GenerationMask;
+
+    private static ulong Pack(BackendPhase phase, int generation, ulong inFlight) =>
+        ((ulong)phase << PhaseShift) | ((ulong)(uint)generation << GenerationShift) | inFlight;
+
+    private static BackendWord Unpack(ulong word) => new(PhaseOf(word), GenerationOf(word), (long)(word & InFlightMask));
+}

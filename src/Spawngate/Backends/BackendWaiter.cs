@@ -1,0 +1,67 @@
+namespace Spawngate.Backends;
+
+/// <summary>What made a backend start, for the log and the admin API.</summary>
+internal enum WakeKind
+{
+    /// <summary>A request arrived.</summary>
+    Request,
+
+    /// <summary>The admin API was asked to start or restart it.</summary>
+    Admin,
+
+    /// <summary>It was unhealthy and is restarted.</summary>
+    Restart,
+}
+
+/// <summary>Who woke a backend.</summary>
+/// <param name="Kind">The kind of cause.</param>
+/// <param name="Detail">For people: <c>GET /path from 10.0.0.1</c>; null when nothing more is known.</param>
+internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null)
+{
+    /// <summary>One phrase for the log.</summary>
+    public override string ToString()
+    {
+        var kind = Kind switch
+        {
+            WakeKind.Request => "request",
+            WakeKind.Admin => "admin",
+            _ => "restart",
+        };
+        return Detail is null ? kind : $"{kind}: {Detail}";
+    }
+}
+
+/// <summary>A request that is held until its backend is ready, or until it is clear that it will not be.</summary>
+internal sealed class BackendWaiter
+{
+    private readonly TaskCompletionSource<Admission> _decided = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    internal BackendWaiter(WakeCause cause, long enqueuedTimestamp)
+    {
+        Cause = cause;
+        EnqueuedTimestamp = enqueuedTimestamp;
+    }
+
+    /// <summary>
+    /// Completes, never faulted, with what was decided. With <see cref="AdmissionOutcome.Admitted"/> the request is already in flight and
+    /// its owner calls <see cref="Backend.Leave"/> exactly once.
+    /// </summary>
+    public Task<Admission> Decision => _decided.Task;
+
+    /// <summary>What it came for.</summary>
+    internal WakeCause Cause { get; }
+
+    /// <summary><see cref="TimeProvider.GetTimestamp"/> of its arrival.</summary>
+    internal long EnqueuedTimestamp { get; }
+
+    /// <summary>Whether it stands in the queue; guarded by the gate of <see cref="WaitingRoom"/>.</summary>
+    internal bool IsQueued { get; set; }
+
+    /// <summary>The one before it in the queue; guarded by the gate.</summary>
+    internal BackendWaiter? Previous { get; set; }
+
+    /// <summary>The one behind it in the queue; guarded by the gate, then owned by whoever took the queue over.</summary>
+    internal BackendWaiter? Next { get; set; }
+
+    internal void Complete(Admission admission) => _decided.TrySetResult(admission);
+}

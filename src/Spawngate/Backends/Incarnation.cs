@@ -1,0 +1,290 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Spawngate.Config;
+using Spawngate.Upstreams;
+
+namespace Spawngate.Backends;
+
+/// <summary>
+/// One start of a backend with all that belongs to it, from the decision to start until nothing of it is left: token, port, launch, run, probe, pool
+/// and measurements. Only the lifecycle uses it, except for the token. Its asynchronous work ends in messages that carry its generation.
+/// </summary>
+internal sealed class Incarnation
+{
+    private readonly BackendEnvironment _env;
+    private readonly LifecycleMailbox _mailbox;
+    private readonly CancellationTokenSource _launchCancel = new();
+    private readonly string _token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Limits.ReadyTokenBytes));
+    private CancellationTokenSource? _probeCancel;
+    private IHealthProbe? _probe;
+
+    public Incarnation(BackendEnvironment env, LifecycleMailbox mailbox, BackendConfig config, int generation, WakeCause cause, long wokenTimestamp)
+    {
+        _env = env;
+        _mailbox = mailbox;
+        Config = config;
+        Generation = generation;
+        Cause = cause;
+        WokenTimestamp = wokenTimestamp;
+    }
+
+    /// <summary>The settings it was started with.</summary>
+    public BackendConfig Config { get; }
+
+    /// <summary>Its number.</summary>
+    public int Generation { get; }
+
+    /// <summary>Who woke it.</summary>
+    public WakeCause Cause { get; }
+
+    /// <summary>When the request or call that woke it arrived.</summary>
+    public long WokenTimestamp { get; }
+
+    /// <summary>Its loopback port; 0 before the launch.</summary>
+    public int Port { get; private set; }
+
+    /// <summary>Whether the launcher has still to answer.</summary>
+    public bool IsLaunching { get; private set; }
+
+    /// <summary>What runs; null before the launcher answered.</summary>
+    public ILaunchedRun? Run { get; private set; }
+
+    /// <summary>Whether an answer of the launcher or an exit is still to be awaited.</summary>
+    public bool HasSomethingToEnd => IsLaunching || Run is not null;
+
+    /// <summary>The connections to it; null before it is ready.</summary>
+    public UpstreamPool? Pool { get; set; }
+
+    /// <summary>A ready signal that came before the launcher's answer.</summary>
+    public ReadySignal? EarlySignal { get; set; }
+
+    /// <summary>When the start fails at the latest, on the coarse clock; 0 while it waits for a predecessor.</summary>
+    public long StartDeadlineMs { get; set; }
+
+    /// <summary>When the fixed port, found taken, is tried again, on the coarse clock; 0 when the start does not wait for its port.</summary>
+    public long PortRetryMs { get; set; }
+
+    /// <summary>Until when a taken port is waited for, on the coarse clock.</summary>
+    public long PortDeadlineMs { get; set; }
+
+    /// <summary>When it became ready, on the coarse clock.</summary>
+    public long ReadyAtMs { get; set; }
+
+    /// <summary>When it became unhealthy, on the coarse clock.</summary>
+    public long UnhealthyAtMs { get; set; }
+
+    /// <summary>When the next health check is due, on the coarse clock.</summary>
+    public long NextCheckMs { get; set; }
+
+    /// <summary>Whether a health check is under way.</summary>
+    public bool IsChecking { get; set; }
+
+    /// <summary>Failed health checks in a row.</summary>
+    public int FailedChecks { get; set; }
+
+    /// <summary>When the launcher had answered; 0 before.</summary>
+    public long SpawnedTimestamp { get; private set; }
+
+    /// <summary>When the first TCP connection was accepted; 0 before.</summary>
+    public long ListeningTimestamp { get; set; }
+
+    /// <summary>What the readiness probe saw last.</summary>
+    public string? LastProbeDetail => _probe?.LastDetail;
+
+    /// <summary>Whether <paramref name="token"/> is the token of this start; takes the same time for every wrong one of its length.</summary>
+    public bool HasToken(string? token) =>
+        token is not null && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(token), Encoding.UTF8.GetBytes(_token));
+
+    /// <summary>Milliseconds from the waking request to <paramref name="timestamp"/>.</summary>
+    public double SinceWokenMs(long timestamp) => Math.Round(_env.Time.GetElapsedTime(WokenTimestamp, timestamp).TotalMilliseconds, 2);
+
+    /// <summary>The steps of the start, which is ready by <paramref name="signal"/>.</summary>
+    public StartTimings Timings(ReadySignal signal, long readyTimestamp) => new(
+        SinceWokenMs(SpawnedTimestamp),
+        ListeningTimestamp == 0 ? null : SinceWokenMs(ListeningTimestamp),
+        SinceWokenMs(readyTimestamp),
+        signal);
+
+    /// <summary>Takes the configured port, or any free one. False when it is taken.</summary>
+    public bool TryTakePort()
+    {
+        // The port of a container is its own business; on this machine it gets a free one.
+        var port = _env.Ports.Take(Config.Kind == BackendKind.Docker ? 0 : Config.Port);
+        Port = port ?? 0;
+        return port is not null;
+    }
+
+    /// <summary>Has the launcher start it on its port; the answer comes as <see cref="LifecycleInput.Launched"/>.</summary>
+    public void Launch()
+    {
+        PortRetryMs = 0;
+        IsLaunching = true;
+        _ = LaunchAsync(new LaunchRequest(Config, Generation, Port, _env.ReadyUrl(Config.Hostname, _token)));
+    }
+
+    /// <summary>Tells the launcher that the run is no longer wanted.</summary>
+    public void CancelLaunch() => _launchCancel.Cancel();
+
+    /// <summary>Takes the launcher's answer over; the end of the run comes as <see cref="LifecycleInput.Exited"/>.</summary>
+    public void TakeLaunched(ILaunchedRun? run, long timestamp)
+    {
+        IsLaunching = false;
+        Run = run;
+        SpawnedTimestamp = timestamp;
+        if (run is not null)
+        {
+            _ = WatchExitAsync(run);
+        }
+    }
+
+    /// <summary>Asks for health until it is ready: <see cref="LifecycleInput.Listening"/>, then <see cref="LifecycleInput.HealthReady"/>.</summary>
+    public void ProbeReadiness()
+    {
+        var (probe, cancel) = OpenProbe();
+        _ = ProbeReadinessAsync(probe, cancel);
+    }
+
+    /// <summary>Asks for health once, if a check is due: <see cref="LifecycleInput.Checked"/>.</summary>
+    /// <param name="intervalMs">Milliseconds between checks; 0 for none.</param>
+    /// <param name="nowMs">The time on the coarse clock.</param>
+    public void CheckIfDue(int intervalMs, long nowMs)
+    {
+        if (intervalMs == 0 || nowMs < NextCheckMs)
+        {
+            return;
+        }
+
+        // From the planned moment, not from now: backends started together stay spread out.
+        var stepMs = Math.Max(intervalMs, Limits.ClockTickMs);
+        NextCheckMs = NextCheckMs + stepMs > nowMs ? NextCheckMs + stepMs : nowMs + stepMs;
+        if (!IsChecking)
+        {
+            Check(Math.Clamp(intervalMs, Limits.ProbeTimeoutMsMin, Limits.ProbeTimeoutMs));
+        }
+    }
+
+    private void Check(int timeoutMs)
+    {
+        IsChecking = true;
+        var (probe, cancel) = _probe is null ? OpenProbe() : (_probe, _probeCancel!.Token);
+        _ = CheckAsync(probe, timeoutMs, cancel);
+    }
+
+    /// <summary>Ends probing at once.</summary>
+    public void StopProbing()
+    {
+        _probeCancel?.Cancel();
+        _probeCancel?.Dispose();
+        _probeCancel = null;
+        _probe?.Dispose();
+        _probe = null;
+        IsChecking = false;
+    }
+
+    /// <summary>Opens the pool of connections to it.</summary>
+    public BackendRun OpenPool()
+    {
+        Pool = new UpstreamPool(
+            new IPEndPoint(IPAddress.Loopback, Port), _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock);
+        return new BackendRun(Generation, Pool);
+    }
+
+    /// <summary>Lets go of everything that is left. The run has ended, or was given up.</summary>
+    public void End()
+    {
+        StopProbing();
+        // Nothing may reuse a connection to a process that is gone; exchanges under way still read what the kernel holds for them.
+        Pool?.Retire();
+        _launchCancel.Dispose();
+        if (Port != 0)
+        {
+            _env.Ports.Release(Port);
+        }
+    }
+
+    private (IHealthProbe Probe, CancellationToken Cancel) OpenProbe()
+    {
+        // A wildcard is no host name that a backend could be asked for.
+        var host = Config.Hostname.Contains('*') ? "localhost" : Config.Hostname;
+        var endPoint = new IPEndPoint(IPAddress.Loopback, Port);
+        _probe = _env.OpenProbe(new ProbeTarget(endPoint, host, Config.HealthPath, Config.HealthCheckIntervalMs));
+        _probeCancel = new CancellationTokenSource();
+        return (_probe, _probeCancel.Token);
+    }
+
+    private async Task LaunchAsync(LaunchRequest request)
+    {
+        LaunchResult result;
+        try
+        {
+            result = await _env.LauncherFor(Config.Kind).LaunchAsync(request, _launchCancel.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            result = new LaunchResult(null, "the start was cancelled");
+        }
+        catch (Exception e)
+        {
+            // Launchers do not throw; if one does, a backend that is never told would be stuck.
+            result = new LaunchResult(null, e.Message);
+        }
+
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.Launched, Generation, result, _env.Time.GetTimestamp()));
+    }
+
+    private async Task WatchExitAsync(ILaunchedRun run)
+    {
+        ExitReport report;
+        try
+        {
+            report = await run.Exited.ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            report = new ExitReport(e.Message, null, []);
+        }
+
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.Exited, Generation, report));
+    }
+
+    private async Task ProbeReadinessAsync(IHealthProbe probe, CancellationToken cancel)
+    {
+        try
+        {
+            await probe.WaitUntilReadyAsync(
+                () => _mailbox.Post(new LifecycleMessage(LifecycleInput.Listening, Generation, null, _env.Time.GetTimestamp())),
+                cancel).ConfigureAwait(false);
+        }
+        catch (Exception) when (cancel.IsCancellationRequested)
+        {
+            return;
+        }
+        catch (Exception e)
+        {
+            LifecycleLog.Bug(_env.Log, e, Config.Hostname, LifecycleInput.HealthReady);
+            return; // The start deadline ends it.
+        }
+
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.HealthReady, Generation, null, _env.Time.GetTimestamp()));
+    }
+
+    private async Task CheckAsync(IHealthProbe probe, int timeoutMs, CancellationToken cancel)
+    {
+        ProbeResult result;
+        try
+        {
+            result = await probe.CheckAsync(timeoutMs, cancel).ConfigureAwait(false);
+        }
+        catch (Exception) when (cancel.IsCancellationRequested)
+        {
+            return;
+        }
+        catch (Exception e)
+        {
+            result = new ProbeResult(false, e.Message);
+        }
+
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.Checked, Generation, result));
+    }
+}

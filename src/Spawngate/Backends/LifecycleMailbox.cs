@@ -1,0 +1,139 @@
+namespace Spawngate.Backends;
+
+/// <summary>What a lifecycle can be told.</summary>
+internal enum LifecycleInput
+{
+    /// <summary>A request was held while Stopped.</summary>
+    Wake,
+
+    /// <summary>The admin API asks for a start.</summary>
+    AdminStart,
+
+    /// <summary>The admin API asks for a stop.</summary>
+    AdminStop,
+
+    /// <summary>The admin API asks for a restart.</summary>
+    AdminRestart,
+
+    /// <summary>A reload removed the backend.</summary>
+    Remove,
+
+    /// <summary>The gateway stops.</summary>
+    GatewayStop,
+
+    /// <summary>The gateway stops without patience (second SIGINT).</summary>
+    KillNow,
+
+    /// <summary>The launcher answered; payload <see cref="LaunchResult"/>.</summary>
+    Launched,
+
+    /// <summary>The first TCP connection was accepted.</summary>
+    Listening,
+
+    /// <summary>The health probe found the start ready.</summary>
+    HealthReady,
+
+    /// <summary>The backend called its ready URL.</summary>
+    CallbackReady,
+
+    /// <summary>The run ended; payload <see cref="ExitReport"/>.</summary>
+    Exited,
+
+    /// <summary>A health check of a running backend is done; payload <see cref="ProbeResult"/>.</summary>
+    Checked,
+
+    /// <summary>The last request in flight left a stopping backend.</summary>
+    Drained,
+
+    /// <summary>The earliest deadline has passed.</summary>
+    Due,
+
+    /// <summary>A backend that this one had to wait for has ended.</summary>
+    PredecessorEnded,
+
+    /// <summary>The configuration was replaced.</summary>
+    Reconfigured,
+}
+
+/// <summary>One message to a lifecycle.</summary>
+/// <param name="Input">What happened.</param>
+/// <param name="Generation">The start it belongs to; 0 when it belongs to none.</param>
+/// <param name="Payload">What came with it.</param>
+/// <param name="Timestamp"><see cref="TimeProvider.GetTimestamp"/> when it happened, for measurements; 0 when nothing is measured.</param>
+internal readonly record struct LifecycleMessage(LifecycleInput Input, int Generation = 0, object? Payload = null, long Timestamp = 0);
+
+/// <summary>
+/// The mailbox of one lifecycle: messages are handled one at a time, in order, by a work item that exists only while there are any.
+/// Its length is bounded by what can happen to one backend: one message per wake-up, per deadline, per asynchronous step, per call of the admin API.
+/// </summary>
+internal sealed class LifecycleMailbox(Action<LifecycleMessage> handle, Action<IThreadPoolWorkItem> execute, Action<LifecycleInput, Exception> onBug)
+    : IThreadPoolWorkItem
+{
+    private readonly Lock _gate = new();
+    private Queue<LifecycleMessage>? _messages;
+    private bool _scheduled;
+
+    /// <summary>Whether a message waits to be handled.</summary>
+    public bool HasMessages
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _messages is { Count: > 0 };
+            }
+        }
+    }
+
+    /// <summary>Adds a message; never waits for its handling.</summary>
+    public void Post(LifecycleMessage message)
+    {
+        lock (_gate)
+        {
+            (_messages ??= new Queue<LifecycleMessage>(4)).Enqueue(message);
+            if (_scheduled)
+            {
+                return;
+            }
+
+            _scheduled = true;
+        }
+
+        execute(this);
+    }
+
+    /// <summary>Handles messages until there are none.</summary>
+    public void Execute()
+    {
+        while (Step())
+        {
+        }
+    }
+
+    /// <summary>Handles one message. False when there was none; the mailbox then waits to be scheduled again.</summary>
+    public bool Step()
+    {
+        LifecycleMessage message;
+        lock (_gate)
+        {
+            if (_messages is null || !_messages.TryDequeue(out message))
+            {
+                _messages = null; // A stopped backend keeps no buffer.
+                _scheduled = false;
+                return false;
+            }
+        }
+
+        try
+        {
+            handle(message);
+        }
+        catch (Exception bug)
+        {
+            // One backend's bug must not end the gateway, nor this backend's later messages: its deadlines still hold.
+            onBug(message.Input, bug);
+        }
+
+        return true;
+    }
+}

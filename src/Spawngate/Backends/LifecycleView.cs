@@ -1,0 +1,80 @@
+using Spawngate.Config;
+
+namespace Spawngate.Backends;
+
+/// <summary>What a lifecycle shows of itself between two messages: replaced whole, so that the admin API reads it without waiting for a handler.</summary>
+internal sealed record LifecycleView
+{
+    /// <summary>The view of a backend that was never started.</summary>
+    public static readonly LifecycleView Initial = new();
+
+    /// <summary>Port of the current run, or 0.</summary>
+    public int Port { get; init; }
+
+    /// <summary>Process id of the current run.</summary>
+    public int? Pid { get; init; }
+
+    /// <summary>Description of the current run.</summary>
+    public string? Run { get; init; }
+
+    /// <summary>Who woke it the last time.</summary>
+    public WakeCause? WokenBy { get; init; }
+
+    /// <summary>Steps of the last start that became ready.</summary>
+    public StartTimings? LastStart { get; init; }
+
+    /// <summary>Failed starts in a row.</summary>
+    public int Failures { get; init; }
+
+    /// <summary>The last failure.</summary>
+    public string? LastFailure { get; init; }
+
+    /// <summary>Failed health checks in a row.</summary>
+    public int FailedChecks { get; init; }
+
+    /// <summary>Why it stops now.</summary>
+    public StopReason? Stopping { get; init; }
+
+    /// <summary>Why it stopped the last time.</summary>
+    public StopReason? LastStop { get; init; }
+
+    /// <summary>The status for the admin API.</summary>
+    /// <param name="config">Current settings.</param>
+    /// <param name="word">The state word.</param>
+    /// <param name="waiting">Requests held.</param>
+    /// <param name="retryAfterSecs">Seconds of the wait after failures.</param>
+    /// <param name="lastUseMs">Time of last use.</param>
+    /// <param name="nowMs">The time, on the same clock.</param>
+    public BackendStatus ToStatus(BackendConfig config, BackendWord word, int waiting, int retryAfterSecs, long lastUseMs, long nowMs) => new()
+    {
+        Hostname = config.Hostname,
+        Kind = config.Kind,
+        Phase = word.Phase,
+        Port = Port,
+        InFlight = word.InFlight,
+        Waiting = waiting,
+        Generation = word.Generation,
+        Pid = Pid,
+        Run = Run,
+        WokenBy = WokenBy?.ToString(),
+        LastStart = LastStart,
+        FailuresInARow = Failures,
+        RetryAfterSecs = retryAfterSecs,
+        LastFailure = LastFailure,
+        FailedChecks = FailedChecks,
+        IdleStopInSecs = IdleStopInSecs(config, word, lastUseMs, nowMs),
+        StoppingBecause = Stopping is { } stopping ? StopProgress.Name(stopping) : null,
+        LastStopReason = LastStop is { } last ? StopProgress.Name(last) : null,
+    };
+
+    private static int? IdleStopInSecs(BackendConfig config, BackendWord word, long lastUseMs, long nowMs)
+    {
+        if (word.Phase != BackendPhase.Ready || word.InFlight > 0 || config.IdleTimeoutSecs == 0)
+        {
+            return null;
+        }
+
+        var leftMs = lastUseMs + (config.IdleTimeoutSecs * 1000L) - nowMs;
+        return (int)Math.Max(0, (leftMs + 999) / 1000);
+    }
+}

@@ -1,0 +1,72 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Spawngate.Backends;
+
+/// <summary>
+/// Chooses the port of a start and checks that a fixed one is free: otherwise a stranger on that port could answer the
+/// health check in the place of a backend that cannot bind. Remembers what it gave out, because a port chosen for a start is
+/// free for the kernel until the child binds it.
+/// </summary>
+/// <param name="tryBind">Binds a loopback port (0: any free one) for a moment and returns it; null when it is taken.</param>
+internal sealed class LoopbackPorts(Func<int, int?> tryBind)
+{
+    private readonly Lock _gate = new();
+    private readonly HashSet<int> _given = [];
+
+    /// <summary>Ports of this machine.</summary>
+    public LoopbackPorts() : this(TryBind)
+    {
+    }
+
+    /// <summary>Takes <paramref name="wanted"/>, or any free port when it is 0; null when it cannot be had.</summary>
+    public int? Take(int wanted)
+    {
+        for (var attempt = 0; attempt < Limits.PortAttemptsMax; attempt++)
+        {
+            if (tryBind(wanted) is not { } port)
+            {
+                return null;
+            }
+
+            lock (_gate)
+            {
+                // A fixed port is the configuration's word; whether it is free was just tried.
+                if (_given.Add(port) || wanted != 0)
+                {
+                    return port;
+                }
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Gives a port back when its run is over.</summary>
+    public void Release(int port)
+    {
+        lock (_gate)
+        {
+            _given.Remove(port);
+        }
+    }
+
+    private static int? TryBind(int port)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+            return ((IPEndPoint)socket.LocalEndPoint!).Port;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            return null;
+        }
+        catch (SocketException)
+        {
+            // A privileged port, for example, which the backend may well be allowed to bind: not ours to refuse.
+            return port == 0 ? null : port;
+        }
+    }
+}
