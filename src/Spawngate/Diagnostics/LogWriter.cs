@@ -93,46 +93,49 @@ internal sealed class LogWriter : IDisposable
 
     private void Run()
     {
+        long droppedOutput = 0;
+        long dropped = 0;
         bool open = true;
         while (open)
         {
             int length;
             lock (_gate)
             {
+                bool noticeDue = dropped + droppedOutput > 0;
                 while (_filled == 0 && !_closing)
                 {
-                    if (!Monitor.Wait(_gate, HasDropped() ? Limits.LogDropNoticeMs : Timeout.Infinite))
+                    if (!Monitor.Wait(_gate, noticeDue ? Limits.LogDropNoticeMs : Timeout.Infinite))
                     {
                         break; // Nothing more came: time to say what was dropped.
                     }
                 }
 
+                // What was dropped so far came after the lines in this buffer, so it is reported after them.
                 (_filling, _writing) = (_writing, _filling);
                 length = _filled;
                 Volatile.Write(ref _filled, 0);
+                droppedOutput += Interlocked.Exchange(ref _droppedOutput, 0);
+                dropped += Interlocked.Exchange(ref _dropped, 0);
                 open = !_closing;
             }
 
             Send(_writing.AsSpan(0, length));
-            ReportDropped(atOnce: !open);
+            if (dropped + droppedOutput > 0 && (!open || IsNoticeAllowed()))
+            {
+                ReportDropped(dropped, droppedOutput);
+                dropped = droppedOutput = 0;
+            }
         }
     }
 
-    private bool HasDropped() => Interlocked.Read(ref _dropped) + Interlocked.Read(ref _droppedOutput) > 0;
+    private bool IsNoticeAllowed() => !_noticed || _time.GetElapsedTime(_lastNotice).TotalMilliseconds >= Limits.LogDropNoticeMs;
 
-    private void ReportDropped(bool atOnce)
+    private void ReportDropped(long dropped, long droppedOutput)
     {
-        if (!HasDropped() || (!atOnce && _noticed && _time.GetElapsedTime(_lastNotice).TotalMilliseconds < Limits.LogDropNoticeMs))
-        {
-            return;
-        }
-
         _noticed = true;
         _lastNotice = _time.GetTimestamp();
-        long output = Interlocked.Exchange(ref _droppedOutput, 0);
-        long own = Interlocked.Exchange(ref _dropped, 0);
         LogLine notice = LogLine.Begin(_time.GetUtcNow(), LogLevel.Warning, "spawngate.log"u8);
-        notice.Append($"dropped=\"{own + output}\" dropped_output=\"{output}\" Log lines were dropped because the log could not be written fast enough");
+        notice.Append($"dropped=\"{dropped + droppedOutput}\" dropped_output=\"{droppedOutput}\" Log lines were dropped because the log could not be written fast enough");
         Send(notice.End());
     }
 

@@ -157,6 +157,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "fcntl", SetLastError = true)]
     public static partial int LinuxFcntl(int fd, int command, int argument);
 
+    [LibraryImport(Library, EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int LinuxFcntl(int fd, int command, void* argument);
+
     /// <summary>The errno of the last call on this thread.</summary>
     public static int Errno => Marshal.GetLastPInvokeError();
 

@@ -13,6 +13,9 @@ internal sealed class PidFile : IDisposable
     // A rival may remove the file between our opening and locking it; each turn means that another instance just ended.
     private const int Attempts = 16;
 
+    private const int SetOpenFileLock = 37; // F_OFD_SETLK
+    private const short WriteLock = 1; // F_WRLCK
+
     private readonly string _path;
     private readonly SafeFileHandle _handle;
     private bool _removed;
@@ -61,7 +64,7 @@ internal sealed class PidFile : IDisposable
         _removed = true;
         try
         {
-            if (IsStillAt(_handle, _path))
+            if (IsStillAt(_path))
             {
                 File.Delete(_path);
             }
@@ -93,15 +96,15 @@ internal sealed class PidFile : IDisposable
             return true;
         }
 
-        if (!IsStillAt(handle, full))
+        byte[] pid = Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + "\n");
+        RandomAccess.Write(handle, pid, 0);
+        RandomAccess.SetLength(handle, pid.Length); // Written before cut, so a reader never finds it empty.
+        if (!IsStillAt(full))
         {
             handle.Dispose();
             return false;
         }
 
-        byte[] pid = Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + "\n");
-        RandomAccess.Write(handle, pid, 0);
-        RandomAccess.SetLength(handle, pid.Length); // Written before cut, so a reader never finds it empty.
         held = new PidFile(full, handle);
         return true;
     }
@@ -158,41 +161,56 @@ internal sealed class PidFile : IDisposable
             return true; // The share mode it was opened with already keeps others out.
         }
 
-        if (Libc.Flock((int)handle.DangerousGetHandle(), Libc.LOCK_EX | Libc.LOCK_NB) == 0)
-        {
-            return true;
-        }
-
-        int errno = Libc.Errno;
-        cause = errno == Libc.EAGAIN ? null : $"cannot be locked: {Libc.Describe(errno)}";
-        return false;
+        int errno = Lock((int)handle.DangerousGetHandle());
+        cause = errno is 0 || errno == Libc.EAGAIN || errno == Libc.EACCES ? null : $"cannot be locked: {Libc.Describe(errno)}";
+        return errno == 0;
     }
 
-    // Whether the path still leads to the file we hold: a write through one must be seen through the other.
-    private static bool IsStillAt(SafeFileHandle handle, string full)
+    /// <summary>
+    /// On Linux a lock of the open file description over the whole file: it goes with the descriptor, however the process ends, it is refused within one process
+    /// too, and unlike flock it does not make the file unreadable to .NET programs, whose file calls respect flock. Elsewhere flock.
+    /// </summary>
+    /// <returns>0 or the errno.</returns>
+    private static unsafe int Lock(int fd)
+    {
+        if (!Libc.IsLinux || sizeof(nint) != 8)
+        {
+            return Libc.Flock(fd, Libc.LOCK_EX | Libc.LOCK_NB) == 0 ? 0 : Libc.Errno;
+        }
+
+        // struct flock { short type, whence; int64 start, length; int pid; }: all zero but the type means from the start to the end.
+        long* region = stackalloc long[4];
+        new Span<long>(region, 4).Clear();
+        *(short*)region = WriteLock;
+        return Libc.LinuxFcntl(fd, SetOpenFileLock, region) == 0 ? 0 : Libc.Errno;
+    }
+
+    // Whether the path still leads to the file we hold: what was written through the handle is read through the path. A rival that put a
+    // file of its own there wrote another pid into it.
+    private static bool IsStillAt(string full)
     {
         if (OperatingSystem.IsWindows())
         {
             return true;
         }
 
-        int other = Libc.Open(full, Libc.O_RDONLY | Libc.O_CLOEXEC);
-        if (other < 0)
+        int fd = Libc.Open(full, Libc.O_RDONLY | Libc.O_CLOEXEC);
+        if (fd < 0)
         {
             return false;
         }
 
-        // flock belongs to the open file, so on the same file a second one is refused, and on another file it is granted.
-        bool refused = Libc.Flock(other, Libc.LOCK_EX | Libc.LOCK_NB) != 0;
-        Descriptors.Close(other);
-        return refused && !handle.IsClosed;
+        using var other = new SafeFileHandle(fd, ownsHandle: true);
+        return ReadPid(other) == Environment.ProcessId;
     }
 
-    private static string RunningPid(SafeFileHandle handle)
+    private static string RunningPid(SafeFileHandle handle) => ReadPid(handle) is { } pid ? $" as pid {pid}" : "";
+
+    private static int? ReadPid(SafeFileHandle handle)
     {
         byte[] text = new byte[16];
         int length = RandomAccess.Read(handle, text, 0);
         string digits = Encoding.ASCII.GetString(text, 0, length).Trim();
-        return int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int pid) ? $" as pid {pid}" : "";
+        return int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int pid) ? pid : null;
     }
 }
