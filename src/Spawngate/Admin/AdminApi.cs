@@ -1,0 +1,112 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Spawngate.Config;
+
+namespace Spawngate.Admin;
+
+/// <summary>
+/// The admin API's own HTTP server, on its own port. It shares nothing with the proxy's connections, so neither can
+/// starve the other. Its handlers run on pool threads, whatever the completion mode of the sockets.
+/// </summary>
+internal sealed class AdminApi : IAsyncDisposable
+{
+    private readonly ServerConfig _config;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly KestrelServer _server;
+    private readonly AdminRequests _requests;
+    private ListenOptions? _listen;
+
+    /// <summary>Makes the API; nothing listens yet.</summary>
+    /// <param name="config">Where to listen, and the token. Port 0 lets the system choose (for tests).</param>
+    /// <param name="backends">What the API shows and commands.</param>
+    /// <param name="loggers">Makes the logger of category <c>spawngate.admin</c>.</param>
+    /// <param name="time">The clock.</param>
+    public AdminApi(ServerConfig config, IAdminBackends backends, ILoggerFactory loggers, TimeProvider time)
+    {
+        _config = config;
+        _logger = loggers.CreateLogger(AdminEvents.Category);
+        var guard = new AdminGuard(config.AdminBind, config.AdminToken);
+        _requests = new AdminRequests(guard, backends, time, _logger, _stopping.Token);
+        _server = MakeServer();
+    }
+
+    /// <summary>The bound address; with the real port once started.</summary>
+    public IPEndPoint Endpoint => _listen?.EndPoint as IPEndPoint ?? new IPEndPoint(_config.AdminBind, _config.AdminPort);
+
+    /// <summary>Starts to listen.</summary>
+    /// <exception cref="CannotRunException">The address cannot be bound; the message names it and its settings.</exception>
+    public async Task StartAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await _server.StartAsync(_requests, cancel);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            throw new CannotRunException(
+                $"cannot listen on {Endpoint} for the admin API (server.admin_port, server.admin_bind): {BindFailure.Describe(e)}", e);
+        }
+
+        string address = $"http://{Endpoint}";
+        AdminEvents.Listening(_logger, address);
+        if (!IPAddress.IsLoopback(_config.AdminBind) && _config.AdminToken is null)
+        {
+            AdminEvents.OpenToAll(_logger, address);
+        }
+    }
+
+    /// <summary>
+    /// The value of SERVERLESS_PROXY_READY_URL for one start of a local backend. Only after <see cref="StartAsync"/>, as the port may be chosen there.
+    /// </summary>
+    /// <param name="hostname">Key of the backend.</param>
+    /// <param name="token">Token of that start; URL-safe characters only.</param>
+    public string ReadyUrl(string hostname, string token)
+    {
+        IPEndPoint endpoint = ReachableFromHere(Endpoint.Address, Endpoint.Port);
+        return $"http://{endpoint}/ready/{Uri.EscapeDataString(hostname)}?token={token}";
+    }
+
+    /// <summary>Where a listener is reached from this machine: one that is bound to all addresses, through loopback.</summary>
+    public static IPEndPoint ReachableFromHere(IPAddress bind, int port) => new(
+        bind.Equals(IPAddress.Any) ? IPAddress.Loopback : bind.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback : bind, port);
+
+    /// <summary>Stops listening, ends the streams, and gives answers in progress a moment to finish.</summary>
+    public async Task StopAsync()
+    {
+        await _stopping.CancelAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(Limits.AdminStopSecs));
+        await _server.StopAsync(limit.Token);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        _server.Dispose();
+        _stopping.Dispose();
+    }
+
+    private KestrelServer MakeServer()
+    {
+        var options = new KestrelServerOptions { AddServerHeader = false };
+        options.Limits.MaxConcurrentConnections = Limits.AdminConnectionsMax;
+        options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(Limits.AdminHeaderTimeoutSecs);
+        options.Listen(_config.AdminBind, _config.AdminPort, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http1;
+            _listen = listen;
+        });
+
+        // The server's own log says nothing that AdminEvents does not say in this program's terms.
+        var transport = new SocketTransportFactory(
+            Options.Create(new SocketTransportOptions { IOQueueCount = 1 }), NullLoggerFactory.Instance);
+        return new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
+    }
+}

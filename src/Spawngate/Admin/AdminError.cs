@@ -1,0 +1,50 @@
+namespace Spawngate.Admin;
+
+/// <summary>Why the admin API refuses a request: status, code for programs, message for people.</summary>
+/// <param name="Status">HTTP status.</param>
+/// <param name="Code">Code in the JSON body.</param>
+/// <param name="Message">Message in the JSON body.</param>
+internal sealed record AdminError(int Status, string Code, string Message)
+{
+    /// <summary>No such path.</summary>
+    public static AdminError NotFound { get; } = new(404, "NOT_FOUND", "The admin API has no such path.");
+
+    /// <summary>A path names a backend that is not configured.</summary>
+    public static AdminError UnknownHost { get; } = new(404, "UNKNOWN_HOST", "No backend is configured under that host name.");
+
+    /// <summary>The admin token is missing or wrong.</summary>
+    public static AdminError Unauthorised { get; } =
+        new(401, "UNAUTHORIZED", "This needs the header 'Authorization: Bearer TOKEN' with the server.admin_token of the configuration.");
+
+    /// <summary>A ready callback without the right token.</summary>
+    public static AdminError ReadyUnauthorised { get; } =
+        new(401, "UNAUTHORIZED", "This needs the token of the current start (the whole SERVERLESS_PROXY_READY_URL) or the admin token.");
+
+    /// <summary>A ready callback for a backend that is not starting.</summary>
+    public static AdminError NotStarting { get; } = new(409, "NOT_STARTING", "The backend is not starting, so it cannot be declared ready.");
+
+    /// <summary>The Host header is neither a loopback name nor the address of the admin API.</summary>
+    public static AdminError ForbiddenHost { get; } = new(
+        403,
+        "FORBIDDEN_HOST",
+        "The Host of this request is neither a loopback name nor the address of the admin API (server.admin_bind); such requests are refused because a web page could send them by DNS rebinding.");
+
+    /// <summary>A web page of another origin sent a request that changes something.</summary>
+    public static AdminError ForbiddenOrigin { get; } =
+        new(403, "FORBIDDEN_ORIGIN", "A web page of another origin may not send this request.");
+
+    /// <summary>The body is larger than anything this API takes.</summary>
+    public static AdminError TooLarge { get; } =
+        new(413, "PAYLOAD_TOO_LARGE", $"The body of a request to the admin API may have at most {Limits.AdminRequestBodyBytesMax} bytes.");
+
+    /// <summary>Too many clients follow logs.</summary>
+    public static AdminError TooManyFollowers { get; } =
+        new(503, "TOO_MANY_FOLLOWERS", $"{Limits.AdminLogFollowersMax} clients follow logs already; close one of them.");
+
+    /// <summary>A fault of this program; the log has the details.</summary>
+    public static AdminError Internal { get; } = new(500, "INTERNAL_ERROR", "The admin API failed on this request; the log of Spawngate has the details.");
+
+    /// <summary>The path exists, but not for this method.</summary>
+    /// <param name="allowed">The value of the Allow header.</param>
+    public static AdminError MethodNotAllowed(string allowed) => new(405, "METHOD_NOT_ALLOWED", $"This path allows only {allowed}.");
+}

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace Spawngate.Admin;
+
+/// <summary>Log lines of the admin API, category <c>spawngate.admin</c>.</summary>
+internal static partial class AdminEvents
+{
+    /// <summary>Name of the category.</summary>
+    public const string Category = "spawngate.admin";
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "address=\"{Address}\" Admin API is listening")]
+    internal static partial void Listening(ILogger logger, string address);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "address=\"{Address}\" Admin API can be reached from other machines and asks for no token; set server.admin_token, or bind it to 127.0.0.1 with server.admin_bind")]
+    internal static partial void OpenToAll(ILogger logger, string address);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "hostname=\"{Hostname}\" command=\"{Command}\" Command was accepted")]
+    internal static partial void CommandAccepted(ILogger logger, string hostname, AdminCommand command);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "method=\"{Method}\" path=\"{Path}\" Request to the admin API failed")]
+    internal static partial void RequestFailed(ILogger logger, Exception exception, string method, string path);
+}

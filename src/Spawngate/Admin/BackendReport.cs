@@ -1,0 +1,116 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Spawngate.Backends;
+using Spawngate.Config;
+
+namespace Spawngate.Admin;
+
+/// <summary>The state of one backend at one moment, as the admin API shows it.</summary>
+internal sealed record BackendReport
+{
+    /// <summary>Key of the backend in the configuration.</summary>
+    public required string Hostname { get; init; }
+
+    /// <summary>Phase of the backend.</summary>
+    [JsonConverter(typeof(BackendPhaseNames))]
+    public required BackendPhase State { get; init; }
+
+    /// <summary>Port it listens on; null when it is chosen at each start and nothing runs.</summary>
+    public int? Port { get; init; }
+
+    /// <summary>Requests and tunnels that hold it.</summary>
+    public int InFlight { get; init; }
+
+    /// <summary>Requests held until it is ready.</summary>
+    public int Waiting { get; init; }
+
+    /// <summary>Local process or container.</summary>
+    [JsonConverter(typeof(BackendKindNames))]
+    public BackendKind Kind { get; init; }
+
+    /// <summary>Number of its latest start, 0 before the first; so also how often it was started.</summary>
+    public int Generation { get; init; }
+
+    /// <summary>Process id; null when nothing runs or for a container.</summary>
+    public int? Pid { get; init; }
+
+    /// <summary>What runs, for people: <c>pid 1234</c>, <c>container 0a1b…</c>; null when nothing does.</summary>
+    public string? Description { get; init; }
+
+    /// <summary>How the latest start went; null before the first.</summary>
+    public StartReport? LastStart { get; init; }
+
+    /// <summary>Starts that failed since the last one that became ready.</summary>
+    public int FailuresInARow { get; init; }
+
+    /// <summary>Seconds until the next start is tried after failures; null when it may start at once.</summary>
+    public int? RetryAfterSecs { get; init; }
+
+    /// <summary>Cause of the latest failed start or health failure; null when there was none.</summary>
+    public string? LastFailure { get; init; }
+
+    /// <summary>Failed health checks in a row of the current run.</summary>
+    public int FailedChecks { get; init; }
+
+    /// <summary>Seconds without use after which it stops; 0 means never.</summary>
+    public int IdleTimeoutSecs { get; init; }
+
+    /// <summary>Seconds until it stops if nobody uses it; null while it is in use, does not run, or never stops for idleness.</summary>
+    public int? IdleStopInSecs { get; init; }
+
+    /// <summary>Why it stops now; null when it is not stopping.</summary>
+    public string? StoppingBecause { get; init; }
+
+    /// <summary>Why it stopped last; null when it never did.</summary>
+    public string? LastStopReason { get; init; }
+}
+
+/// <summary>Times and causes of one start.</summary>
+internal sealed record StartReport
+{
+    /// <summary>Milliseconds from the decision to start until the process or container was created.</summary>
+    public double? SpawnMs { get; init; }
+
+    /// <summary>Milliseconds from the decision to start until the port accepted.</summary>
+    public double? ListenMs { get; init; }
+
+    /// <summary>Milliseconds from the decision to start until it was ready; null if it is not (yet).</summary>
+    public double? ReadyMs { get; init; }
+
+    /// <summary>What made it ready: <c>health</c>, <c>callback</c> or <c>connect</c>; null if it is not (yet).</summary>
+    public string? Signal { get; init; }
+
+    /// <summary>Who woke it.</summary>
+    public string? Cause { get; init; }
+}
+
+/// <summary>Body of <c>GET /backends</c>.</summary>
+/// <param name="Backends">All backends, in file order.</param>
+/// <param name="Count">How many they are.</param>
+internal sealed record BackendList(IReadOnlyList<BackendReport> Backends, int Count);
+
+/// <summary>Body of <c>GET /version</c>.</summary>
+/// <param name="Name">Name of the program.</param>
+/// <param name="Version">Its version.</param>
+internal sealed record VersionReport(string Name, string Version);
+
+/// <summary>Body of every error of the admin API.</summary>
+/// <param name="Code">For programs.</param>
+/// <param name="Message">For people.</param>
+/// <param name="Status">The HTTP status.</param>
+internal sealed record AdminErrorBody(string Code, string Message, int Status);
+
+/// <summary>Writes phases in lower case, as the specification of the API spells them.</summary>
+internal sealed class BackendPhaseNames() : JsonStringEnumConverter<BackendPhase>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
+
+/// <summary>Writes kinds in lower case, as the configuration file spells them.</summary>
+internal sealed class BackendKindNames() : JsonStringEnumConverter<BackendKind>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
+
+/// <summary>Serialisation code for every JSON body of the admin API, generated at build time because native AOT has no reflection.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(BackendReport))]
+[JsonSerializable(typeof(BackendList))]
+[JsonSerializable(typeof(VersionReport))]
+[JsonSerializable(typeof(AdminErrorBody))]
+[JsonSerializable(typeof(BackendLogLine))]
+internal sealed partial class AdminJson : JsonSerializerContext;

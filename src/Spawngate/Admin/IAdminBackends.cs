@@ -1,0 +1,86 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Spawngate.Admin;
+
+/// <summary>
+/// All that the admin API asks of the backends. Host names that cross this seam are normalised: lower case, without
+/// port and trailing dot. No call blocks; commands are posted to the backend's lifecycle and answered before they are done.
+/// </summary>
+internal interface IAdminBackends
+{
+    /// <summary>A report of every backend, in the order of the configuration file.</summary>
+    IReadOnlyList<BackendReport> ReportAll();
+
+    /// <summary>A report of the backend whose configured key is <paramref name="hostname"/>; null when there is none.</summary>
+    BackendReport? Report(string hostname);
+
+    /// <summary>A report of the backend that a request for <paramref name="hostname"/> is routed to, wildcards included; null when there is none.</summary>
+    BackendReport? ReportRouted(string hostname);
+
+    /// <summary>Hands a command to the backend with that key; false when there is none.</summary>
+    bool Post(string hostname, AdminCommand command);
+
+    /// <summary>Declares a start ready.</summary>
+    /// <param name="hostname">Key of the backend.</param>
+    /// <param name="token">The token of the ready callback as received; null when none was sent. The backend compares it, in constant time.</param>
+    /// <param name="adminAuthorised">The caller proved to know the admin token, which stands in for the token of the start.</param>
+    ReadyOutcome ReportReady(string hostname, string? token, bool adminAuthorised);
+
+    /// <summary>The retained output lines of the backend, oldest first; empty when there are none.</summary>
+    IReadOnlyList<BackendLogLine> ReadLog(string hostname);
+
+    /// <summary>The retained output lines and every new one; null when the backend has too many followers already.</summary>
+    IBackendLogFollower? FollowLog(string hostname);
+}
+
+/// <summary>One reader of a backend's output. It is bounded: who reads too slowly misses lines, and no writer waits. Dispose it to stop.</summary>
+internal interface IBackendLogFollower : IDisposable
+{
+    /// <summary>The lines from before, oldest first.</summary>
+    IReadOnlyList<BackendLogLine> Past { get; }
+
+    /// <summary>Lines this reader has missed so far because it was too slow.</summary>
+    long Missed { get; }
+
+    /// <summary>Takes the next new line if one is there.</summary>
+    bool TryRead([NotNullWhen(true)] out BackendLogLine? line);
+
+    /// <summary>Completes with true once a line may be there, with false when the backend is no longer configured.</summary>
+    /// <param name="cancel">Ends the wait with an <see cref="OperationCanceledException"/>.</param>
+    ValueTask<bool> WaitAsync(CancellationToken cancel);
+}
+
+/// <summary>What an operator can ask of a backend.</summary>
+internal enum AdminCommand
+{
+    /// <summary>Start it unless it runs.</summary>
+    Start,
+
+    /// <summary>Drain and stop it.</summary>
+    Stop,
+
+    /// <summary>Stop it, then start it anew.</summary>
+    Restart,
+}
+
+/// <summary>Answer to a ready callback.</summary>
+internal enum ReadyOutcome
+{
+    /// <summary>The start is ready now.</summary>
+    Accepted,
+
+    /// <summary>No backend has that host name.</summary>
+    UnknownHost,
+
+    /// <summary>The backend is in another phase than starting.</summary>
+    NotStarting,
+
+    /// <summary>Neither the token of this start nor the admin token was presented.</summary>
+    Unauthorised,
+}
+
+/// <summary>One line that a backend wrote.</summary>
+/// <param name="Time">When it was read.</param>
+/// <param name="Stream"><c>stdout</c> or <c>stderr</c>.</param>
+/// <param name="Text">The line without its end.</param>
+internal sealed record BackendLogLine(DateTimeOffset Time, string Stream, string Text);
