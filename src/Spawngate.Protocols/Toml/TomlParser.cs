@@ -121,12 +121,6 @@ internal ref struct TomlParser
         }
 
         _at.Advance(closing.Length);
-        if (path.Count > _depthMax)
-        {
-            _at.Report(position, $"tables nest {path.Count} deep, at most {_depthMax} is allowed");
-            return true;
-        }
-
         var table = TomlDefinitions.DefineTable(_root, path, isArray, position, out var error);
         if (table is null)
         {
@@ -223,6 +217,12 @@ internal ref struct TomlParser
                 return path;
             }
 
+            if (path.Count == _depthMax)
+            {
+                _at.Report(path[0].Position, $"the key has more than {_depthMax} parts, tables may nest {_depthMax} deep");
+                return null;
+            }
+
             _at.Advance(1);
         }
     }
@@ -262,7 +262,7 @@ internal ref struct TomlParser
         var position = _at.Position;
         if (depth > _depthMax)
         {
-            _at.Report($"values nest more than {_depthMax} deep, which is the most that is allowed");
+            _at.Report($"tables and arrays nest more than {_depthMax} deep, which is the most that is allowed");
             return null;
         }
 
