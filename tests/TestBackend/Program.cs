@@ -1,1 +1,123 @@
-return 0;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace TestBackend;
+
+/// <summary>A scriptable child server: it starts, serves and ends in every way that a gateway has to cope with.</summary>
+internal static class Program
+{
+    private const int AcceptBacklog = 4096;
+
+    private static async Task<int> Main(string[] args)
+    {
+        var settings = new Settings(args);
+        var control = new ControlChannel(settings.ControlPort);
+        var server = new ServerState(settings, control);
+        using PosixSignalRegistration termination = OnSigterm(server);
+        control.Tell($"start name={settings.Name} pid={Environment.ProcessId} port={settings.Port}");
+        Note(settings.StartLog);
+        _ = control.ObeyAsync(server.Execute);
+        if (settings.ExitCode is { } code)
+        {
+            _ = ExitLaterAsync(settings.ExitAfterMs, code);
+            if (settings.ExitAfterMs == 0)
+            {
+                return code;
+            }
+        }
+
+        StartOthers(settings);
+        Chatter.Write(Console.OpenStandardOutput(), settings.StdoutLines, settings.LineLength, "out");
+        Chatter.Write(Console.OpenStandardError(), settings.StderrLines, settings.LineLength, "err");
+        Chatter.WriteWithoutEnd(Console.OpenStandardOutput(), settings.StdoutBytes);
+        if (settings.NeverListen || settings.Mode == "sleep")
+        {
+            await Pause.ForeverAsync();
+        }
+
+        await Pause.ForAsync(settings.ListenDelayMs);
+        await ServeAsync(server);
+        return 0;
+    }
+
+    private static async Task ServeAsync(ServerState server)
+    {
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, server.Settings.Port));
+        listener.Listen(AcceptBacklog);
+        server.Control.Tell($"listening {server.Settings.Port}");
+        if (server.Settings.ReadyCallbackMs is { } delayMs)
+        {
+            _ = CallReadyAsync(delayMs, server.Control);
+        }
+
+        while (true)
+        {
+            Socket accepted = await listener.AcceptAsync();
+            accepted.NoDelay = true;
+            _ = new Connection(accepted, server).RunAsync();
+        }
+    }
+
+    private static PosixSignalRegistration OnSigterm(ServerState server) =>
+        PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
+        {
+            context.Cancel = true;
+            Note(server.Settings.ExitLog);
+            server.Control.Tell($"sigterm served={server.Served} inflight={server.InFlight}");
+            if (!server.Settings.IgnoreSigterm)
+            {
+                _ = ExitLaterAsync(server.Settings.ExitDelayMs, 0);
+            }
+        });
+
+    private static async Task ExitLaterAsync(int milliseconds, int code)
+    {
+        await Pause.ForAsync(milliseconds);
+        Environment.Exit(code);
+    }
+
+    /// <summary>A file of its own per note: appending to one file from several processes at once could lose a line.</summary>
+    private static void Note(string? folder)
+    {
+        if (folder is not null)
+        {
+            File.WriteAllText(Path.Combine(folder, $"{Environment.ProcessId}-{Stopwatch.GetTimestamp()}"), "");
+        }
+    }
+
+    private static void StartOthers(Settings settings)
+    {
+        string self = Environment.ProcessPath!;
+        string control = $"--control={settings.ControlPort}";
+        if (settings.Grandchild)
+        {
+            Process.Start(self, ["--mode=sleep", $"--name={settings.Name}-grandchild", control, "--ignore-sigterm"]).Dispose();
+        }
+
+        if (settings.Daemon)
+        {
+            // The shell exits at once: its child is orphaned, but stays in the process group.
+            string[] command = ["-c", "\"$0\" \"$@\" & exit 0", self, "--mode=sleep", $"--name={settings.Name}-daemon", control, "--ignore-sigterm"];
+            using Process shell = Process.Start("/bin/sh", command);
+            shell.WaitForExit();
+        }
+    }
+
+    /// <summary>Posts to the ready URL, without a library: <c>HttpClient</c> alone would double the size and start time of this program.</summary>
+    private static async Task CallReadyAsync(int delayMs, ControlChannel control)
+    {
+        await Pause.ForAsync(delayMs);
+        var url = new Uri(Environment.GetEnvironmentVariable("SERVERLESS_PROXY_READY_URL") ?? "http://missing.invalid/");
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(url.Host, url.Port);
+        string request = $"POST {url.PathAndQuery} HTTP/1.1\r\nHost: {url.Authority}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        await socket.SendAsync(Encoding.Latin1.GetBytes(request));
+        byte[] answer = new byte[1024];
+        int length = await socket.ReceiveAsync(answer);
+        control.Tell("callback " + Encoding.Latin1.GetString(answer, 0, length).Split("\r\n")[0]);
+    }
+}

@@ -1,0 +1,156 @@
+using System.Diagnostics;
+using System.Net;
+
+namespace Spawngate.EndToEnd.Tests.Harness;
+
+/// <summary>One run of the real executable.</summary>
+internal sealed class GatewayProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly Task _logEnd;
+    private readonly Task<string> _stdout;
+
+    private GatewayProcess(Process process, ConfigFile config, string configPath)
+    {
+        _process = process;
+        Config = config;
+        ConfigPath = configPath;
+        Admin = new AdminClient(config.AdminPort);
+        _logEnd = Log.ReadAsync(process.StandardError.BaseStream);
+        _stdout = process.StandardOutput.ReadToEndAsync();
+    }
+
+    /// <summary>The configuration it was started with.</summary>
+    public ConfigFile Config { get; }
+
+    /// <summary>Where the configuration lies.</summary>
+    public string ConfigPath { get; }
+
+    /// <summary>Port of the proxy.</summary>
+    public int Port => Config.Port;
+
+    /// <summary>Process id.</summary>
+    public int Pid => _process.Id;
+
+    /// <summary>Its log.</summary>
+    public LineLog<LogLine> Log { get; } = new(LogLine.Parse);
+
+    /// <summary>Its admin API.</summary>
+    public AdminClient Admin { get; }
+
+    /// <summary>True when the process has ended.</summary>
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>Starts the executable with a configuration file and waits until it serves.</summary>
+    public static async Task<GatewayProcess> StartAsync(ConfigFile config, string folder, IReadOnlyDictionary<string, string> environment)
+    {
+        GatewayProcess gateway = Launch(config, folder, environment);
+        await gateway.ServesAsync();
+        return gateway;
+    }
+
+    /// <summary>Starts the executable with a configuration file.</summary>
+    public static GatewayProcess Launch(ConfigFile config, string folder, IReadOnlyDictionary<string, string> environment)
+    {
+        string path = Path.Combine(folder, $"config-{config.Port}.toml");
+        File.WriteAllText(path, config.ToString());
+        return new GatewayProcess(Process.Start(StartInfo([path], folder, environment))!, config, path);
+    }
+
+    /// <summary>How the executable is started: with nothing of this test's own settings in its environment.</summary>
+    public static ProcessStartInfo StartInfo(IEnumerable<string> args, string folder, IReadOnlyDictionary<string, string> environment)
+    {
+        var info = new ProcessStartInfo(Executables.Gateway, args)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            RedirectStandardInput = true,
+        };
+        foreach (string name in new[] { "SPAWNGATE_LOG", "RUST_LOG", "PORT" })
+        {
+            info.Environment.Remove(name);
+        }
+
+        info.Environment["DOTNET_ROOT"] = Executables.DotnetRoot;
+        foreach ((string name, string value) in environment)
+        {
+            info.Environment[name] = value;
+        }
+
+        return info;
+    }
+
+    /// <summary>Waits until both ports answer; looks again whenever the log has grown, or a moment later.</summary>
+    public async Task ServesAsync()
+    {
+        await UntilAsync("the gateway serves", async () =>
+            await Ports.AcceptsAsync(Config.Port) && await Admin.StatusAsync("/health") == HttpStatusCode.OK);
+    }
+
+    /// <summary>
+    /// Waits for a state that raises no event: it is looked at again whenever the log has grown, or a moment later.
+    /// Fails when the gateway ends, or after a while.
+    /// </summary>
+    public async Task UntilAsync(string what, Func<Task<bool>> holds, TimeSpan? limit = null)
+    {
+        long started = Stopwatch.GetTimestamp();
+        while (!await holds())
+        {
+            if (_process.HasExited)
+            {
+                await _logEnd;
+                throw new InvalidOperationException($"the gateway ended with {_process.ExitCode} before: {what}\n{LogText}");
+            }
+
+            if (Stopwatch.GetElapsedTime(started) > (limit ?? Patience.Default))
+            {
+                throw new TimeoutException($"did not happen within {limit ?? Patience.Default}: {what}");
+            }
+
+            await Log.FromAsync(Log.Lines.Count, _ => true).StaysOpenAsync(Patience.Look);
+        }
+    }
+
+    /// <summary>Waits until the admin API reports this state of a backend.</summary>
+    public Task UntilStateAsync(string host, string state, TimeSpan? limit = null) =>
+        UntilAsync($"{host} is {state}", async () => (await Admin.BackendAsync(host)).GetProperty("state").GetString() == state, limit);
+
+    /// <summary>Waits for a log line that contains all the words.</summary>
+    public Task<LogLine> LogsAsync(params string[] words) => LogsAsync(0, words);
+
+    /// <summary>Waits for a log line that contains all the words, not counting the first <paramref name="skip"/> lines.</summary>
+    public Task<LogLine> LogsAsync(int skip, params string[] words) =>
+        Log.FromAsync(skip, line => words.All(line.Says)).InTimeAsync($"log line with '{string.Join("', '", words)}'");
+
+    /// <summary>Sends a signal.</summary>
+    public void Signal(int signal) => ProcessScan.Signal(Pid, signal);
+
+    /// <summary>Waits for the exit and returns the exit code; the log is complete then.</summary>
+    public async Task<int> ExitAsync(TimeSpan? limit = null)
+    {
+        await _process.WaitForExitAsync().InTimeAsync("exit of the gateway", limit);
+        await _logEnd.InTimeAsync("end of the log: somebody still holds the gateway's stderr", limit);
+        return _process.ExitCode;
+    }
+
+    /// <summary>What it wrote to stdout, once it has ended.</summary>
+    public Task<string> StdoutAsync() => _stdout.InTimeAsync("end of stdout");
+
+    /// <summary>Rewrites the configuration file and asks for a reload.</summary>
+    public void Reload(string text)
+    {
+        File.WriteAllText(ConfigPath, text);
+        Signal(ProcessScan.Hup);
+    }
+
+    /// <summary>The whole log as text.</summary>
+    public string LogText => string.Join('\n', Log.Lines.Select(line => line.Text));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Admin.Dispose();
+        _process.Dispose();
+    }
+}

@@ -1,0 +1,44 @@
+using System.Diagnostics;
+
+namespace Spawngate.EndToEnd.Tests.Harness;
+
+/// <summary>A program that runs to its end: curl, or the gateway's own commands.</summary>
+/// <param name="Code">Exit code.</param>
+/// <param name="Out">What it wrote to stdout.</param>
+/// <param name="Error">What it wrote to stderr.</param>
+internal sealed record Tool(int Code, string Out, string Error)
+{
+    /// <summary>Runs a program.</summary>
+    public static async Task<Tool> RunAsync(string program, params string[] args)
+    {
+        var info = new ProcessStartInfo(program, args) { RedirectStandardError = true, RedirectStandardOutput = true, RedirectStandardInput = true };
+        info.Environment["no_proxy"] = "*";
+        return await RunAsync(info);
+    }
+
+    /// <summary>Runs the gateway's executable in a folder.</summary>
+    public static Task<Tool> GatewayAsync(Scene scene, params string[] args) =>
+        RunAsync(GatewayProcess.StartInfo(args, scene.Folder, scene.Environment));
+
+    /// <summary>Runs curl, quietly, with the given arguments; the test is skipped where there is none.</summary>
+    public static Task<Tool> CurlAsync(params string[] args) => RunAsync(Executables.FindOrSkip("curl"), ["-sS", "--max-time", "20", .. args]);
+
+    private static async Task<Tool> RunAsync(ProcessStartInfo info)
+    {
+        using Process process = Process.Start(info)!;
+        process.StandardInput.Close();
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        try
+        {
+            await process.WaitForExitAsync().InTimeAsync($"end of {info.FileName}");
+        }
+        catch (TimeoutException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+
+        return new Tool(process.ExitCode, await output, await error);
+    }
+}
