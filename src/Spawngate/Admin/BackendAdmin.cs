@@ -1,0 +1,130 @@
+using System.Diagnostics.CodeAnalysis;
+using Spawngate.Backends;
+using Spawngate.Diagnostics;
+
+namespace Spawngate.Admin;
+
+/// <summary>What the admin API sees of the real backends and their output.</summary>
+/// <param name="backends">The backends.</param>
+/// <param name="output">Their last lines.</param>
+internal sealed class BackendAdmin(BackendSet backends, OutputLog output) : IAdminBackends
+{
+    /// <inheritdoc/>
+    public IReadOnlyList<BackendReport> ReportAll() => [.. backends.All.Select(Describe)];
+
+    /// <inheritdoc/>
+    public BackendReport? Report(string hostname) => backends.FindByKey(hostname) is { } backend ? Describe(backend) : null;
+
+    /// <inheritdoc/>
+    public BackendReport? ReportRouted(string hostname) =>
+        backends.Find(System.Text.Encoding.UTF8.GetBytes(hostname)) is { } backend ? Describe(backend) : null;
+
+    /// <inheritdoc/>
+    public bool Post(string hostname, AdminCommand command)
+    {
+        if (backends.FindByKey(hostname) is not { } backend)
+        {
+            return false;
+        }
+
+        switch (command)
+        {
+            case AdminCommand.Start:
+                backend.RequestStart();
+                break;
+            case AdminCommand.Stop:
+                backend.RequestStop();
+                break;
+            default:
+                backend.RequestRestart();
+                break;
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public ReadyOutcome ReportReady(string hostname, string? token, bool adminAuthorised)
+    {
+        if (backends.FindByKey(hostname) is not { } backend)
+        {
+            return ReadyOutcome.UnknownHost;
+        }
+
+        return backend.ReportReady(token, adminAuthorised) switch
+        {
+            ReadyCallbackOutcome.Accepted => ReadyOutcome.Accepted,
+            ReadyCallbackOutcome.Unauthorised => ReadyOutcome.Unauthorised,
+            _ => ReadyOutcome.NotStarting,
+        };
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<BackendLogLine> ReadLog(string hostname) => [.. output.Snapshot(hostname).Select(Convert)];
+
+    /// <inheritdoc/>
+    public IBackendLogFollower? FollowLog(string hostname) => output.Follow(hostname) is { } follower ? new Follower(follower) : null;
+
+    private static BackendLogLine Convert(OutputLine line) =>
+        new(line.At, line.Stream == OutputStream.Stdout ? "stdout" : "stderr", line.Text);
+
+    private static BackendReport Describe(Backend backend)
+    {
+        var status = backend.GetStatus();
+        var config = backend.Config;
+        return new BackendReport
+        {
+            Hostname = status.Hostname,
+            State = status.Phase,
+            Port = status.Port != 0 ? status.Port : config.Port != 0 ? config.Port : null,
+            InFlight = (int)status.InFlight,
+            Waiting = status.Waiting,
+            Kind = status.Kind,
+            Generation = status.Generation,
+            Pid = status.Pid,
+            Description = status.Run,
+            LastStart = status.LastStart is null && status.WokenBy is null ? null : new StartReport
+            {
+                SpawnMs = Rounded(status.LastStart?.SpawnMs),
+                ListenMs = Rounded(status.LastStart?.ListenMs),
+                ReadyMs = Rounded(status.LastStart?.ReadyMs),
+                Signal = Name(status.LastStart?.Signal, config.HealthPath),
+                Cause = status.WokenBy,
+            },
+            FailuresInARow = status.FailuresInARow,
+            RetryAfterSecs = status.RetryAfterSecs == 0 ? null : status.RetryAfterSecs,
+            LastFailure = status.LastFailure,
+            FailedChecks = status.FailedChecks,
+            IdleTimeoutSecs = config.IdleTimeoutSecs,
+            IdleStopInSecs = status.IdleStopInSecs,
+            StoppingBecause = status.StoppingBecause,
+            LastStopReason = status.LastStopReason,
+        };
+    }
+
+    private static string? Name(ReadySignal? signal, string healthPath) => signal switch
+    {
+        null => null,
+        ReadySignal.Callback => "callback",
+        _ => healthPath.Length == 0 ? "connect" : "health",
+    };
+
+    private static double? Rounded(double? ms) => ms is { } value ? Math.Round(value, 3) : null;
+
+    private sealed class Follower(OutputFollower follower) : IBackendLogFollower
+    {
+        public IReadOnlyList<BackendLogLine> Past { get; } = [.. follower.Past.Select(Convert)];
+
+        public long Missed => follower.Dropped;
+
+        public bool TryRead([NotNullWhen(true)] out BackendLogLine? line)
+        {
+            line = follower.Lines.TryRead(out var next) ? Convert(next) : null;
+            return line is not null;
+        }
+
+        public ValueTask<bool> WaitAsync(CancellationToken cancel) => follower.Lines.WaitToReadAsync(cancel);
+
+        public void Dispose() => follower.Dispose();
+    }
+}

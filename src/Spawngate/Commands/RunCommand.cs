@@ -1,0 +1,96 @@
+using Microsoft.Extensions.Logging;
+using Spawngate.Config;
+using Spawngate.Diagnostics;
+using Spawngate.Platform;
+
+namespace Spawngate.Commands;
+
+/// <summary>What the main commands do with a configuration file: run the gateway, check the file, find its admin API.</summary>
+internal static class RunCommand
+{
+    /// <summary>Runs the gateway until a signal ends it.</summary>
+    /// <param name="configPath">The configuration file.</param>
+    /// <param name="console">Where errors of the file go.</param>
+    /// <returns>0 after a clean stop, 2 for a bad configuration.</returns>
+    /// <exception cref="CannotRunException">A port or the PID file cannot be had.</exception>
+    public static async Task<int> RunAsync(string configPath, CommandConsole console)
+    {
+        // In this order: children inherit what we were started with, not what we set for our own runtime.
+        var children = ChildEnvironment.Capture();
+        InlineCompletions.Enable();
+        if (Load(configPath, console) is not { } config)
+        {
+            return ExitCode.Usage;
+        }
+
+        using var signals = new Signals();
+        using var pidFile = AcquirePidFile(config.Server);
+        using var writer = LogWriter.ToStderr(TimeProvider.System);
+        var filter = LogFilter.FromEnvironment(console.Variable);
+        using var loggers = new LineLoggerProvider(filter, writer).CreateFactory();
+        await using var gateway = new Gateway(config, children, loggers, TimeProvider.System);
+        return await ServeAsync(gateway, signals, filter, loggers).ConfigureAwait(false);
+    }
+
+    /// <summary>Validates a file and prints the effective settings.</summary>
+    /// <returns>0, or 2 when the file has errors, which are printed instead.</returns>
+    public static int Check(string configPath, CommandConsole console)
+    {
+        if (Load(configPath, console) is not { } config)
+        {
+            return ExitCode.Usage;
+        }
+
+        ConfigPrinter.Print(config, console.Out);
+        return ExitCode.Success;
+    }
+
+    /// <summary>Finds the admin API that a file describes; null when the file has errors, which are printed.</summary>
+    public static AdminLocation? LocateAdmin(string configPath, CommandConsole console) =>
+        Load(configPath, console) is { } config ? AdminLocation.Of(config.Server) : null;
+
+    private static async Task<int> ServeAsync(Gateway gateway, Signals signals, LogFilter filter, ILoggerFactory loggers)
+    {
+        var log = loggers.CreateLogger("spawngate.gateway");
+        foreach (string warning in filter.Warnings)
+        {
+            GatewayLog.LogLevelWarning(log, warning);
+        }
+
+        var stop = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        bool killed = false;
+        signals.StopRequested += name => stop.TrySetResult(name);
+        signals.KillRequested += () =>
+        {
+            killed = true;
+            stop.TrySetResult("SIGINT");
+            gateway.Kill();
+        };
+        signals.ReloadRequested += () => _ = gateway.ReloadAsync();
+        await gateway.StartAsync().ConfigureAwait(false);
+        string reason = await stop.Task.ConfigureAwait(false);
+        await gateway.StopAsync(reason).ConfigureAwait(false);
+        return killed ? ExitCode.CannotRun : ExitCode.Success;
+    }
+
+    private static PidFile? AcquirePidFile(ServerConfig server)
+    {
+        if (server.PidFile is null)
+        {
+            return null;
+        }
+
+        return PidFile.Acquire(server.PidFile, out string? error) ?? throw new CannotRunException($"{error} (server.pid_file)");
+    }
+
+    private static GatewayConfig? Load(string path, CommandConsole console)
+    {
+        var result = ConfigLoader.LoadFile(path);
+        foreach (var error in result.Errors)
+        {
+            console.Error.WriteLine(error);
+        }
+
+        return result.Config;
+    }
+}

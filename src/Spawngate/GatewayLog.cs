@@ -1,0 +1,39 @@
+using Microsoft.Extensions.Logging;
+
+namespace Spawngate;
+
+/// <summary>Log lines of category <c>spawngate.gateway</c>.</summary>
+internal static partial class GatewayLog
+{
+    /// <summary>The proxy accepts.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "address=\"{Address}\" backends=\"{Backends}\" Proxy is listening")]
+    public static partial void Listening(ILogger log, string address, int backends);
+
+    /// <summary>A stop begins.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "reason=\"{Reason}\" connections=\"{Connections}\" Stopping")]
+    public static partial void Stopping(ILogger log, string reason, int connections);
+
+    /// <summary>A stop has ended.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "duration_ms=\"{DurationMs}\" Stopped")]
+    public static partial void Stopped(ILogger log, long durationMs);
+
+    /// <summary>A reload was applied.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "added=\"{Added}\" removed=\"{Removed}\" updated=\"{Updated}\" Configuration reloaded successfully")]
+    public static partial void Reloaded(ILogger log, int added, int removed, int updated);
+
+    /// <summary>One error of a file that was to be reloaded.</summary>
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Error}")]
+    public static partial void ReloadError(ILogger log, string error);
+
+    /// <summary>A reload was refused.</summary>
+    [LoggerMessage(Level = LogLevel.Error, Message = "errors=\"{Errors}\" Configuration not reloaded: nothing has changed")]
+    public static partial void ReloadRefused(ILogger log, int errors);
+
+    /// <summary>A changed server key does not take effect.</summary>
+    [LoggerMessage(Level = LogLevel.Warning, Message = "key=\"{Key}\" A changed [server] key needs a restart to take effect")]
+    public static partial void NeedsRestart(ILogger log, string key);
+
+    /// <summary>A directive of the log level could not be read.</summary>
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Warning}")]
+    public static partial void LogLevelWarning(ILogger log, string warning);
+}
