@@ -66,7 +66,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output) : IAdm
     public IBackendLogFollower? FollowLog(string hostname) => output.Follow(hostname) is { } follower ? new Follower(follower) : null;
 
     private static BackendLogLine Convert(OutputLine line) =>
-        new(line.At, line.Stream == OutputStream.Stdout ? "stdout" : "stderr", line.Text);
+        new(line.Time, line.Stream == OutputStream.Stdout ? "stdout" : "stderr", line.Text);
 
     private static BackendReport Describe(Backend backend)
     {
