@@ -200,6 +200,7 @@ internal sealed class BackendLifecycle
     private void OnLaunched(LaunchResult result, long timestamp)
     {
         var current = _current!;
+        Require(current.IsLaunching, LifecycleInput.Launched);
         current.TakeLaunched(result.Run, timestamp);
         var stopping = _state.Phase == BackendPhase.Stopping;
         if (result.Run is null && stopping)
@@ -293,6 +294,7 @@ internal sealed class BackendLifecycle
     private void OnExited(ExitReport exit)
     {
         var current = _current!;
+        Require(current.Run is not null, LifecycleInput.Exited);
         // Children of the child go too, however it ended.
         current.Run!.Kill();
         switch (_state.Phase)
@@ -511,6 +513,14 @@ internal sealed class BackendLifecycle
     {
         OnClose(StopReason.GatewayStop);
         _stop?.KillNow();
+    }
+
+    private void Require(bool possible, LifecycleInput input)
+    {
+        if (!possible)
+        {
+            throw new InvalidOperationException($"{input} is not possible in {_state.Read()}.");
+        }
     }
 
     // Time.
