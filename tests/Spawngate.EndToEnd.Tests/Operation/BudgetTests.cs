@@ -1,7 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
-using System.Text;
 using System.Text.RegularExpressions;
 using Spawngate.EndToEnd.Tests.Harness;
 
@@ -65,13 +62,13 @@ internal sealed class BudgetTests : GatewayTest
     [Test]
     public async Task A_cold_start_costs_at_most_15_ms_in_the_median_of_50()
     {
-        // The test itself listens, so that the backend needs no time at all and what is measured is the gateway's own part.
-        using var listener = new TcpListener(IPAddress.Loopback, Ports.Free());
-        listener.Start();
-        _ = ServeAsync(listener);
-        int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Sleeper(Host, port));
+        // A native TestBackend listens a few milliseconds after its exec: what the gateway adds has to fit into the rest.
+        if (File.Exists(Executables.Backend + ".dll"))
+        {
+            Assert.Ignore("the backend is not native (TESTBACKEND_EXE)");
+        }
 
+        GatewayProcess gateway = await GatewayAsync();
         var times = new List<double>();
         for (int i = 0; i < 50; i++)
         {
@@ -107,40 +104,6 @@ internal sealed class BudgetTests : GatewayTest
 
         await TestContext.Out.WriteLineAsync($"{each} bytes for each idle connection");
         Assert.That(each, Is.LessThan(16 * 1024));
-    }
-
-    private static async Task ServeAsync(TcpListener listener)
-    {
-        try
-        {
-            while (true)
-            {
-                _ = AnswerAllAsync(await listener.AcceptSocketAsync());
-            }
-        }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException)
-        {
-            // The test is over.
-        }
-    }
-
-    private static async Task AnswerAllAsync(Socket socket)
-    {
-        using (socket)
-        {
-            byte[] buffer = new byte[4096];
-            int filled = 0;
-            int count;
-            while ((count = await socket.ReceiveAsync(buffer.AsMemory(filled))) > 0)
-            {
-                filled += count;
-                if (Encoding.Latin1.GetString(buffer, 0, filled).EndsWith("\r\n\r\n", StringComparison.Ordinal))
-                {
-                    filled = 0;
-                    await socket.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"u8.ToArray());
-                }
-            }
-        }
     }
 
     private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
