@@ -16,8 +16,14 @@ public static class TomlKeyPath
             return name;
         }
 
-        var quoted = new StringBuilder(name.Length + 2).Append('"');
-        foreach (var c in name)
+        return QuoteText(name);
+    }
+
+    /// <summary>The text as a basic string on one line, with control characters escaped.</summary>
+    public static string QuoteText(string text)
+    {
+        var quoted = new StringBuilder(text.Length + 2).Append('"');
+        foreach (var c in text)
         {
             _ = c switch
             {

@@ -78,6 +78,12 @@ internal sealed record BackendConfig : BackendTimings
 
     /// <summary>The table's position in the file, for messages: <c>file:line:column</c>.</summary>
     public string Origin { get; init; } = "";
+
+    /// <summary>Whether two tables mean the same, wherever they stand: what a reload asks. (Record equality compares lists by reference.)</summary>
+    public bool HasSameSettings(BackendConfig other) =>
+        Scalars(this) == Scalars(other) && Args.SequenceEqual(other.Args) && Env.SequenceEqual(other.Env);
+
+    private static BackendConfig Scalars(BackendConfig config) => config with { Args = [], Env = [], Origin = "" };
 }
 
 /// <summary>When an image is pulled before a start.</summary>

@@ -47,4 +47,27 @@ internal sealed record ServerConfig
 
     /// <summary>Seconds an idle client connection is kept.</summary>
     public int KeepAliveTimeoutSecs { get; init; } = 75;
+
+    /// <summary>The keys of <c>[server]</c> that differ in another configuration, in the order of the documentation: they need a restart.</summary>
+    public IReadOnlyList<string> ChangedKeys(ServerConfig other)
+    {
+        (string Key, bool IsSame)[] keys =
+        [
+            ("port", Port == other.Port),
+            ("bind", Bind.Equals(other.Bind)),
+            ("admin_port", AdminPort == other.AdminPort),
+            ("admin_bind", AdminBind.Equals(other.AdminBind)),
+            ("admin_token", AdminToken == other.AdminToken),
+            ("pool_max_idle_per_host", PoolMaxIdlePerHost == other.PoolMaxIdlePerHost),
+            ("pool_idle_timeout_secs", PoolIdleTimeoutSecs == other.PoolIdleTimeoutSecs),
+            ("pid_file", PidFile == other.PidFile),
+            ("trusted_proxies", TrustedProxies.SequenceEqual(other.TrustedProxies)),
+            ("max_connections", MaxConnections == other.MaxConnections),
+            ("max_header_bytes", MaxHeaderBytes == other.MaxHeaderBytes),
+            ("max_headers", MaxHeaders == other.MaxHeaders),
+            ("header_timeout_secs", HeaderTimeoutSecs == other.HeaderTimeoutSecs),
+            ("keep_alive_timeout_secs", KeepAliveTimeoutSecs == other.KeepAliveTimeoutSecs),
+        ];
+        return [.. keys.Where(key => !key.IsSame).Select(key => key.Key)];
+    }
 }

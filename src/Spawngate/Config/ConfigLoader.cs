@@ -1,0 +1,100 @@
+using Spawngate.Protocols.Toml;
+
+namespace Spawngate.Config;
+
+/// <summary>Turns a configuration file into a <see cref="GatewayConfig"/>, or into the list of everything that is wrong with it.</summary>
+internal static class ConfigLoader
+{
+    private const string SessionsKey = "sessions";
+
+    private static readonly string[] Sections = ["server", "defaults", "backends"];
+
+    /// <summary>Reads and checks a file. A file that cannot be read is an error like any other, at line 1, column 1.</summary>
+    /// <param name="path">The file; errors and <see cref="GatewayConfig.Path"/> repeat it as given.</param>
+    public static ConfigLoadResult LoadFile(string path)
+    {
+        var problem = TryRead(path, out var bytes);
+        return problem is null
+            ? Load(path, bytes, Directory.Exists)
+            : new ConfigLoadResult(null, [new ConfigError(path, new TomlPosition(1, 1), "", problem)]);
+    }
+
+    /// <summary>Checks a text that is already in memory.</summary>
+    /// <param name="path">Its name, for errors and <see cref="GatewayConfig.Path"/>.</param>
+    /// <param name="utf8">The text.</param>
+    /// <param name="folderExists">Says whether a <c>working_dir</c> exists.</param>
+    public static ConfigLoadResult Load(string path, ReadOnlySpan<byte> utf8, Func<string, bool> folderExists)
+    {
+        var document = TomlReader.Read(utf8, Limits.ConfigDepthMax, Limits.ConfigSyntaxErrorsMax);
+        var errors = document.Errors.Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message)).ToList();
+        var root = new ConfigTable(path, errors, document.Root, "");
+        ReportUnknownSections(root);
+        var server = ReadServer(root);
+        var defaults = root.Table("defaults") is { } table ? ReadDefaults(table) : new BackendTimings();
+        var backends = BackendKeys.ReadAll(root, defaults, folderExists);
+        ConfigCrossChecks.Check(root, server, backends);
+        if (errors.Count > 0)
+        {
+            return new ConfigLoadResult(null, [.. errors.OrderBy(error => error.Position)]);
+        }
+
+        var config = new GatewayConfig { Path = path, Server = server, Defaults = defaults, Backends = [.. backends.Select(read => read.Config)] };
+        return new ConfigLoadResult(config, []);
+    }
+
+    private static ServerConfig ReadServer(ConfigTable root) => root.Table("server") is { } table ? ServerKeys.Read(table) : new ServerConfig();
+
+    private static BackendTimings ReadDefaults(ConfigTable table)
+    {
+        table.ReportUnknown(TimingKeys.All, "[defaults]");
+        return TimingKeys.Read(table, new BackendTimings());
+    }
+
+    private static void ReportUnknownSections(ConfigTable root)
+    {
+        if (root.Find(SessionsKey) is { } entry)
+        {
+            root.Report(entry.Position, SessionsKey, "found a section that this version of Spawngate does not support yet, allowed are server, defaults, backends");
+        }
+
+        root.ReportUnknown([.. Sections, SessionsKey], "the top level", listed: Sections);
+    }
+
+    private static string? TryRead(string path, out byte[] bytes)
+    {
+        bytes = [];
+        if (Directory.Exists(path))
+        {
+            return "found a folder, a configuration file is needed";
+        }
+
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+            return TryReadBounded(file, out bytes) ? null : $"found more than {Limits.ConfigFileBytesMax / (1024 * 1024)} MiB, a configuration file may not be larger";
+        }
+        catch (Exception problem) when (problem is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return "found no such file";
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            return $"the file cannot be read: {problem.Message}";
+        }
+    }
+
+    /// <summary>The length is not asked for first: a pipe or device has none, and a file may grow meanwhile.</summary>
+    private static bool TryReadBounded(FileStream file, out byte[] bytes)
+    {
+        using var content = new MemoryStream();
+        var chunk = new byte[Limits.ConfigReadChunkBytes];
+        int count;
+        while ((count = file.Read(chunk)) > 0 && content.Length <= Limits.ConfigFileBytesMax)
+        {
+            content.Write(chunk, 0, count);
+        }
+
+        bytes = content.ToArray();
+        return content.Length <= Limits.ConfigFileBytesMax;
+    }
+}

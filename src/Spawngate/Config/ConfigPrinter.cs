@@ -1,0 +1,112 @@
+using System.Globalization;
+using Spawngate.Protocols.Toml;
+
+namespace Spawngate.Config;
+
+/// <summary>
+/// Writes the effective settings for <c>spawngate check</c>: every key of every backend, defaults filled in, one a line, in a fixed
+/// order and aligned, so that the output of two versions of a file can be compared. Secrets are left out.
+/// </summary>
+internal static class ConfigPrinter
+{
+    /// <summary>Aligns the = of the longest key, <c>ready_health_check_interval_ms</c>.</summary>
+    private const int KeyColumns = 30;
+
+    /// <summary>Writes a whole configuration.</summary>
+    public static void Print(GatewayConfig config, TextWriter to)
+    {
+        PrintServer(config.Server, to);
+        foreach (var backend in config.Backends)
+        {
+            to.WriteLine();
+            PrintBackend(backend, to);
+        }
+
+        to.WriteLine();
+        var noun = config.Backends.Count == 1 ? "backend" : "backends";
+        to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"# {config.Path} is valid: {config.Backends.Count} {noun}"));
+    }
+
+    private static void PrintServer(ServerConfig server, TextWriter to)
+    {
+        to.WriteLine("[server]");
+        Line(to, "port", server.Port);
+        Line(to, "bind", Quoted(server.Bind.ToString()));
+        Line(to, "admin_port", server.AdminPort);
+        Line(to, "admin_bind", Quoted(server.AdminBind.ToString()));
+        Line(to, "admin_token", server.AdminToken is null ? "# unset" : "# set, not shown");
+        Line(to, "pool_max_idle_per_host", server.PoolMaxIdlePerHost);
+        Line(to, "pool_idle_timeout_secs", server.PoolIdleTimeoutSecs);
+        Line(to, "pid_file", server.PidFile is null ? "# none" : Quoted(server.PidFile));
+        Line(to, "trusted_proxies", List(server.TrustedProxies.Select(network => network.ToString())));
+        Line(to, "max_connections", server.MaxConnections);
+        Line(to, "max_header_bytes", server.MaxHeaderBytes);
+        Line(to, "max_headers", server.MaxHeaders);
+        Line(to, "header_timeout_secs", server.HeaderTimeoutSecs);
+        Line(to, "keep_alive_timeout_secs", server.KeepAliveTimeoutSecs);
+    }
+
+    private static void PrintBackend(BackendConfig backend, TextWriter to)
+    {
+        to.WriteLine($"[backends.{TomlKeyPath.Quote(backend.Hostname)}]  # {backend.Origin}");
+        if (backend.Docker is { } docker)
+        {
+            Line(to, "type", Quoted("docker"));
+            PrintDocker(docker, to);
+        }
+        else
+        {
+            Line(to, "type", Quoted("local"));
+            Line(to, "command", Quoted(backend.Command ?? ""));
+            Line(to, "working_dir", backend.WorkingDir is null ? "# that of Spawngate" : Quoted(backend.WorkingDir));
+        }
+
+        Line(to, "args", List(backend.Args));
+        Line(to, "port", backend.Port == 0 ? "0  # a free port at each start" : Number(backend.Port));
+        Line(to, "env", backend.Env.Count == 0 ? "# none" : $"# values not shown: {string.Join(", ", backend.Env.Select(variable => TomlKeyPath.Quote(variable.Key)))}");
+        PrintTimings(backend, to);
+    }
+
+    private static void PrintDocker(DockerConfig docker, TextWriter to)
+    {
+        var policy = docker.PullPolicy switch
+        {
+            PullPolicy.Always => "always",
+            PullPolicy.Never => "never",
+            _ => "if-not-present",
+        };
+        Line(to, "image", Quoted(docker.Image));
+        Line(to, "container_name", Quoted(docker.ContainerName));
+        Line(to, "pull_policy", Quoted(policy));
+        Line(to, "memory", docker.MemoryBytes is { } bytes ? $"\"{Number(bytes)}b\"" : "# no limit");
+        Line(to, "cpus", docker.NanoCpus is { } nano ? Quoted((nano / 1e9m).ToString("0.0########", CultureInfo.InvariantCulture)) : "# no limit");
+        Line(to, "network", docker.Network is null ? "# the engine's default" : Quoted(docker.Network));
+        Line(to, "docker_host", docker.DockerHost is null ? "# DOCKER_HOST, else the usual sockets" : Quoted(docker.DockerHost));
+    }
+
+    private static void PrintTimings(BackendTimings timings, TextWriter to)
+    {
+        Line(to, "idle_timeout_secs", timings.IdleTimeoutSecs == 0 ? "0  # never stops" : Number(timings.IdleTimeoutSecs));
+        Line(to, "startup_timeout_secs", timings.StartupTimeoutSecs);
+        Line(to, "health_check_interval_ms", timings.HealthCheckIntervalMs);
+        Line(to, "health_path", timings.HealthPath.Length == 0 ? "\"\"  # ready when the port accepts" : Quoted(timings.HealthPath));
+        Line(to, "request_timeout_secs", timings.RequestTimeoutSecs);
+        Line(to, "shutdown_grace_period_secs", timings.ShutdownGracePeriodSecs);
+        Line(to, "drain_timeout_secs", timings.DrainTimeoutSecs);
+        Line(to, "ready_health_check_interval_ms", timings.ReadyHealthCheckIntervalMs);
+        Line(to, "unhealthy_threshold", timings.UnhealthyThreshold);
+        Line(to, "max_queued_requests", timings.MaxQueuedRequests);
+    }
+
+    private static void Line(TextWriter to, string key, int value) => Line(to, key, Number(value));
+
+    /// <summary>A value that is only a comment means that the key is not set; the whole line is then a comment.</summary>
+    private static void Line(TextWriter to, string key, string value) =>
+        to.WriteLine(value.StartsWith('#') ? $"# {key.PadRight(KeyColumns - 2)}   {value[2..]}" : $"{key.PadRight(KeyColumns)} = {value}");
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    private static string List(IEnumerable<string> items) => $"[{string.Join(", ", items.Select(Quoted))}]";
+
+    private static string Quoted(string text) => TomlKeyPath.QuoteText(text);
+}

@@ -1,0 +1,147 @@
+using System.Globalization;
+using Spawngate.Protocols.Toml;
+
+namespace Spawngate.Config;
+
+/// <summary>
+/// One table of the file while it is being read: takes typed, bounded values out of it and notes what is wrong with them. A
+/// wrong value is noted and replaced by the fallback, so that the rest is checked all the same.
+/// </summary>
+internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTable table, string path)
+{
+    /// <summary>The table's full path.</summary>
+    public string Path => path;
+
+    /// <summary>The table as read.</summary>
+    public TomlTable Toml => table;
+
+    /// <summary>Where the table begins, for the log: <c>file:line:column</c>.</summary>
+    public string Origin => $"{file}:{table.HeaderPosition}";
+
+    /// <summary>Finds a key.</summary>
+    public TomlEntry? Find(string key) => table.TryGet(key, out var entry) ? entry : null;
+
+    /// <summary>Where a key's value stands, or the table if it has no such key.</summary>
+    public TomlPosition PositionOf(string key) => Find(key)?.Value.Position ?? table.HeaderPosition;
+
+    /// <summary>Notes an error at a place.</summary>
+    public void Report(TomlPosition position, string key, string message) =>
+        errors.Add(new ConfigError(file, position, TomlKeyPath.Append(path, key), message));
+
+    /// <summary>Notes an error of the table itself.</summary>
+    public void ReportHere(string message) => errors.Add(new ConfigError(file, table.HeaderPosition, path, message));
+
+    /// <summary>Notes that the value of a key is wrong.</summary>
+    public void ReportValue(TomlEntry entry, string allowed) =>
+        Report(entry.Value.Position, entry.Name, $"found {ConfigText.Describe(entry.Value)}, allowed is {allowed}");
+
+    /// <summary>Notes an element of an array as wrong.</summary>
+    public void ReportElement(TomlEntry entry, int index, string message) =>
+        errors.Add(new ConfigError(file, ((TomlArray)entry.Value).Items[index].Position, $"{TomlKeyPath.Append(path, entry.Name)}[{index}]", message));
+
+    /// <summary>Notes that a required key is missing, unless a syntax error in the same table may have hidden it.</summary>
+    public void ReportMissing(string key, string needed)
+    {
+        if (!table.IsIncomplete)
+        {
+            Report(table.HeaderPosition, key, $"found no such key, {needed}");
+        }
+    }
+
+    /// <summary>A table below this one; null when it is missing or, which is noted, something else.</summary>
+    public ConfigTable? Table(string key)
+    {
+        if (Find(key) is not { } entry)
+        {
+            return null;
+        }
+
+        if (entry.Value is TomlTable below)
+        {
+            return new ConfigTable(file, errors, below, TomlKeyPath.Append(path, key));
+        }
+
+        ReportValue(entry, $"a table: [{TomlKeyPath.Append(path, key)}] on a line of its own");
+        return null;
+    }
+
+    /// <summary>A whole number between two bounds, both allowed.</summary>
+    public int Int(string key, int fallback, int min, int max, string note = "")
+    {
+        if (Find(key) is not { } entry)
+        {
+            return fallback;
+        }
+
+        if (entry.Value is TomlInteger integer && integer.Value >= min && integer.Value <= max)
+        {
+            return (int)integer.Value;
+        }
+
+        var quotes = entry.Value is TomlString ? ", without quotes" : "";
+        ReportValue(entry, string.Create(CultureInfo.InvariantCulture, $"a whole number from {min} to {max}{quotes}{note}"));
+        return fallback;
+    }
+
+    /// <summary>A string that satisfies a condition.</summary>
+    public string? Text(string key, string? fallback, Func<string, bool> isAllowed, string allowed)
+    {
+        if (Find(key) is not { } entry)
+        {
+            return fallback;
+        }
+
+        if (entry.Value is TomlString text && isAllowed(text.Value))
+        {
+            return text.Value;
+        }
+
+        ReportValue(entry, allowed);
+        return fallback;
+    }
+
+    /// <summary>An array of strings.</summary>
+    public IReadOnlyList<string> TextList(string key, Func<string, bool> isAllowed, string allowed)
+    {
+        if (Find(key) is not { } entry)
+        {
+            return [];
+        }
+
+        if (entry.Value is not TomlArray array)
+        {
+            ReportValue(entry, "an array of strings, such as [\"a\", \"b\"]");
+            return [];
+        }
+
+        var list = new List<string>(array.Items.Count);
+        for (var i = 0; i < array.Items.Count; i++)
+        {
+            if (array.Items[i] is TomlString text && isAllowed(text.Value))
+            {
+                list.Add(text.Value);
+            }
+            else
+            {
+                ReportElement(entry, i, $"found {ConfigText.Describe(array.Items[i])}, allowed is {allowed}");
+            }
+        }
+
+        return list;
+    }
+
+    /// <summary>Notes every key that is not known here, with the one that may have been meant.</summary>
+    /// <param name="known">The keys that may stand here.</param>
+    /// <param name="where">The table, for the message.</param>
+    /// <param name="listed">The keys to name as allowed, if not all.</param>
+    public void ReportUnknown(IReadOnlyCollection<string> known, string where, IReadOnlyCollection<string>? listed = null)
+    {
+        foreach (var entry in table.Entries)
+        {
+            if (!known.Contains(entry.Name))
+            {
+                Report(entry.Position, entry.Name, UnknownKey.Explain(entry.Name, where, listed ?? known));
+            }
+        }
+    }
+}

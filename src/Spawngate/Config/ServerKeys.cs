@@ -1,0 +1,171 @@
+using System.Net;
+using System.Net.Sockets;
+using Spawngate.Protocols.Toml;
+
+namespace Spawngate.Config;
+
+/// <summary>The keys of <c>[server]</c>.</summary>
+internal static class ServerKeys
+{
+    private const string AddressAllowed = "an IPv4 or IPv6 address, such as \"0.0.0.0\", \"127.0.0.1\" or \"::\"";
+    private const string NetworkAllowed = "an address or a network, such as \"10.0.0.1\", \"10.0.0.0/8\" or \"fd00::/8\"";
+
+    /// <summary>Their names.</summary>
+    public static readonly string[] All =
+    [
+        "port",
+        "bind",
+        "admin_port",
+        "admin_bind",
+        "admin_token",
+        "pool_max_idle_per_host",
+        "pool_idle_timeout_secs",
+        "pid_file",
+        "trusted_proxies",
+        "max_connections",
+        "max_header_bytes",
+        "max_headers",
+        "header_timeout_secs",
+        "keep_alive_timeout_secs",
+    ];
+
+    /// <summary>Takes them out of the table.</summary>
+    public static ServerConfig Read(ConfigTable table)
+    {
+        table.ReportUnknown(All, "[server]");
+        var standard = new ServerConfig();
+        return new ServerConfig
+        {
+            Port = table.Int("port", standard.Port, 1, Limits.PortMax),
+            Bind = Address(table, "bind", standard.Bind),
+            AdminPort = table.Int("admin_port", standard.AdminPort, 1, Limits.PortMax),
+            AdminBind = Address(table, "admin_bind", standard.AdminBind),
+            AdminToken = AdminToken(table),
+            PoolMaxIdlePerHost = table.Int("pool_max_idle_per_host", standard.PoolMaxIdlePerHost, 0, Limits.PoolIdlePerHostMax),
+            PoolIdleTimeoutSecs = TimingKeys.Secs(table, "pool_idle_timeout_secs", standard.PoolIdleTimeoutSecs),
+            PidFile = table.Text("pid_file", null, ConfigText.IsFilled, "the path of a file"),
+            TrustedProxies = TrustedProxies(table, standard.TrustedProxies),
+            MaxConnections = table.Int("max_connections", standard.MaxConnections, 1, Limits.ConnectionsMax),
+            MaxHeaderBytes = table.Int("max_header_bytes", standard.MaxHeaderBytes, Limits.HeaderBytesMin, Limits.HeaderBytesMax),
+            MaxHeaders = table.Int("max_headers", standard.MaxHeaders, 1, Limits.HeadersMax),
+            HeaderTimeoutSecs = TimingKeys.Secs(table, "header_timeout_secs", standard.HeaderTimeoutSecs),
+            KeepAliveTimeoutSecs = TimingKeys.Secs(table, "keep_alive_timeout_secs", standard.KeepAliveTimeoutSecs),
+        };
+    }
+
+    /// <summary>
+    /// An address in its full notation. .NET also reads <c>1</c>, <c>127.1</c> and <c>010.0.0.1</c> as IPv4 addresses, which hardly
+    /// anyone means.
+    /// </summary>
+    public static bool TryParseAddress(string text, out IPAddress address)
+    {
+        if (!IPAddress.TryParse(text, out address!))
+        {
+            return false;
+        }
+
+        return address.AddressFamily == AddressFamily.InterNetworkV6 ? !text.StartsWith('[') : address.ToString() == text;
+    }
+
+    private static IPAddress Address(ConfigTable table, string key, IPAddress fallback)
+    {
+        var text = table.Text(key, null, text => TryParseAddress(text, out _), AddressAllowed);
+        return text is not null && TryParseAddress(text, out var address) ? address : fallback;
+    }
+
+    /// <summary>The token travels in a header, and it is a secret: a wrong one is not shown.</summary>
+    private static string? AdminToken(ConfigTable table)
+    {
+        if (table.Find("admin_token") is not { } entry)
+        {
+            return null;
+        }
+
+        if (entry.Value is TomlString token && ConfigText.IsVisibleAscii(token.Value))
+        {
+            return token.Value;
+        }
+
+        var found = entry.Value switch
+        {
+            TomlString { Value: "" } => "an empty string",
+            TomlString => "a string with blanks, control or non-ASCII characters",
+            var other => other.Kind,
+        };
+        table.Report(entry.Value.Position, entry.Name, $"found {found}, allowed is a string of visible ASCII characters without blanks");
+        return null;
+    }
+
+    private static IReadOnlyList<IPNetwork> TrustedProxies(ConfigTable table, IReadOnlyList<IPNetwork> fallback)
+    {
+        if (table.Find("trusted_proxies") is not { } entry)
+        {
+            return fallback;
+        }
+
+        if (entry.Value is not TomlArray array)
+        {
+            table.ReportValue(entry, $"an array, each element {NetworkAllowed}");
+            return fallback;
+        }
+
+        var networks = new List<IPNetwork>(array.Items.Count);
+        for (var i = 0; i < array.Items.Count; i++)
+        {
+            var error = $"allowed is {NetworkAllowed}";
+            if (array.Items[i] is TomlString text && TryParseNetwork(text.Value, out var network, ref error))
+            {
+                networks.Add(network);
+            }
+            else
+            {
+                table.ReportElement(entry, i, $"found {ConfigText.Describe(array.Items[i])}, {error}");
+            }
+        }
+
+        return networks;
+    }
+
+    /// <summary>An address alone is a network of one. Bits after the prefix are refused: <c>10.1.2.3/8</c> may mean one machine, and would trust 16 million.</summary>
+    private static bool TryParseNetwork(string text, out IPNetwork network, ref string error)
+    {
+        network = default;
+        var slash = text.IndexOf('/', StringComparison.Ordinal);
+        if (!TryParseAddress(slash < 0 ? text : text[..slash], out var address) || address is { AddressFamily: AddressFamily.InterNetworkV6, ScopeId: not 0 })
+        {
+            return false;
+        }
+
+        var bits = address.GetAddressBytes().Length * 8;
+        var prefix = bits;
+        if (slash >= 0 && !(IsDecimal(text.AsSpan(slash + 1)) && int.TryParse(text.AsSpan(slash + 1), out prefix) && prefix <= bits))
+        {
+            error = $"allowed after / is a whole number from 0 to {bits}";
+            return false;
+        }
+
+        var masked = Mask(address, prefix);
+        if (!masked.Equals(address))
+        {
+            error = $"which has bits set after the first {prefix}; allowed is the network \"{masked}/{prefix}\" or the address \"{address}\" alone";
+            return false;
+        }
+
+        network = address.IsIPv4MappedToIPv6 && prefix >= 96 ? new IPNetwork(address.MapToIPv4(), prefix - 96) : new IPNetwork(address, prefix);
+        return true;
+    }
+
+    private static bool IsDecimal(ReadOnlySpan<char> text) => !text.IsEmpty && !text.ContainsAnyExceptInRange('0', '9');
+
+    private static IPAddress Mask(IPAddress address, int prefix)
+    {
+        var bytes = address.GetAddressBytes();
+        for (var i = 0; i < bytes.Length; i++)
+        {
+            var keptBits = Math.Clamp(prefix - (i * 8), 0, 8);
+            bytes[i] &= (byte)(0xFF << (8 - keptBits));
+        }
+
+        return new IPAddress(bytes);
+    }
+}

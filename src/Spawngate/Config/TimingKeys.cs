@@ -1,0 +1,47 @@
+namespace Spawngate.Config;
+
+/// <summary>The keys of <c>[defaults]</c>, each of which a backend may repeat.</summary>
+internal static class TimingKeys
+{
+    private const string HealthPathAllowed =
+        "a path that starts with / (visible ASCII characters, others percent-encoded), or \"\" to be ready when the port accepts";
+
+    /// <summary>Their names.</summary>
+    public static readonly string[] All =
+    [
+        "idle_timeout_secs",
+        "startup_timeout_secs",
+        "health_check_interval_ms",
+        "health_path",
+        "request_timeout_secs",
+        "shutdown_grace_period_secs",
+        "drain_timeout_secs",
+        "ready_health_check_interval_ms",
+        "unhealthy_threshold",
+        "max_queued_requests",
+    ];
+
+    /// <summary>Takes them out of a table; what it does not set comes from <paramref name="fallback"/>.</summary>
+    public static BackendTimings Read(ConfigTable table, BackendTimings fallback) => new()
+    {
+        IdleTimeoutSecs = Secs(table, "idle_timeout_secs", fallback.IdleTimeoutSecs, " (0 = never stop)"),
+        StartupTimeoutSecs = Secs(table, "startup_timeout_secs", fallback.StartupTimeoutSecs),
+        HealthCheckIntervalMs = Millisecs(table, "health_check_interval_ms", fallback.HealthCheckIntervalMs),
+        HealthPath = table.Text("health_path", fallback.HealthPath, IsHealthPath, HealthPathAllowed)!,
+        RequestTimeoutSecs = Secs(table, "request_timeout_secs", fallback.RequestTimeoutSecs),
+        ShutdownGracePeriodSecs = Secs(table, "shutdown_grace_period_secs", fallback.ShutdownGracePeriodSecs),
+        DrainTimeoutSecs = Secs(table, "drain_timeout_secs", fallback.DrainTimeoutSecs),
+        ReadyHealthCheckIntervalMs = Millisecs(table, "ready_health_check_interval_ms", fallback.ReadyHealthCheckIntervalMs),
+        UnhealthyThreshold = table.Int("unhealthy_threshold", fallback.UnhealthyThreshold, 1, Limits.UnhealthyThresholdMax),
+        MaxQueuedRequests = table.Int("max_queued_requests", fallback.MaxQueuedRequests, 1, Limits.QueuedRequestsMax),
+    };
+
+    /// <summary>A number of seconds.</summary>
+    public static int Secs(ConfigTable table, string key, int fallback, string note = "") =>
+        table.Int(key, fallback, 0, Limits.ConfigSecsMax, note);
+
+    private static int Millisecs(ConfigTable table, string key, int fallback) => table.Int(key, fallback, 0, Limits.ConfigMillisecsMax);
+
+    private static bool IsHealthPath(string path) =>
+        path.Length == 0 || (path[0] == '/' && ConfigText.IsVisibleAscii(path) && !path.Contains('#'));
+}
