@@ -29,7 +29,7 @@ internal static class Limits
     /// <summary>Allowed keys that an unknown-key message lists: all of [server] (14) or [defaults] (10) fit in two lines, those of a backend (22) do not.</summary>
     public const int ConfigListedKeysMax = 16;
 
-    /// <summary>Highest TCP port (16 bits).</summary>
+    /// <summary>Highest TCP port: the field has 16 bits (RFC 9293 section 3.1).</summary>
     public const int PortMax = 65535;
 
     /// <summary>Longest configurable time in seconds, 68 years; in milliseconds it needs 64 bits.</summary>
