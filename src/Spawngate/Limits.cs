@@ -6,6 +6,219 @@ internal static class Limits
     /// <summary>Period of the coarse clock in milliseconds: a tenth of the shortest configurable time (1 s), so deadlines are exact to 10 %.</summary>
     public const int ClockTickMs = 100;
 
+    // Transport
+
+    /// <summary>Small buffer: a request head of a browser with its cookies fits; an idle connection holds one.</summary>
+    public const int SmallBufferBytes = 4096;
+
+    /// <summary>Large buffer for bodies: big enough that system calls vanish beside copying, below the large-object heap (85,000).</summary>
+    public const int LargeBufferBytes = 65536;
+
+    /// <summary>Small buffers a thread keeps: 64 × 4 KiB = 256 KiB, a burst of 64 exchanges.</summary>
+    public const int SmallBuffersPerThread = 64;
+
+    /// <summary>Large buffers a thread keeps: 16 × 64 KiB = 1 MiB.</summary>
+    public const int LargeBuffersPerThread = 16;
+
+    /// <summary>Room at both ends of a receive buffer for a chunk frame: 8 hex digits and CRLF before; CRLF and the last chunk (7 bytes) behind.</summary>
+    public const int BufferReserveBytes = 16;
+
+    /// <summary>Milliseconds between trims of a pool, and how long a surplus idle connection is spared: ten ticks.</summary>
+    public const int PoolTrimPeriodMs = 1000;
+
+    // Forwarding
+
+    /// <summary>Longest X-Request-ID taken over from a client: room for two UUIDs and a prefix.</summary>
+    public const int RequestIdBytesMax = 128;
+
+    /// <summary>Longest request line: 8 KiB as in nginx and Apache (414).</summary>
+    public const int RequestLineBytesMax = 8192;
+
+    /// <summary>Longest response head: twice what is allowed to clients, for backends that set many cookies.</summary>
+    public const int ResponseHeadBytesMax = 65536;
+
+    /// <summary>Most response fields: a page with a hundred cookies and as many hints still passes.</summary>
+    public const int ResponseFieldsMax = 512;
+
+    /// <summary>
+    /// How often a refused connect to a ready backend is taken for its death being noticed: pauses of 4, 16, 64 and 256 ms, 340 ms in
+    /// all, where the exit of a process is seen within a few.
+    /// </summary>
+    public const int ReconnectsMax = 4;
+
+    /// <summary>Bytes a pump moves without giving the completion thread to others: 16 large buffers, about a millisecond.</summary>
+    public const int PumpTurnBytes = 16 * LargeBufferBytes;
+
+    /// <summary>Requests a connection serves without giving the completion thread to others: pipelined errors could keep it for ever.</summary>
+    public const int RequestsPerTurn = 128;
+
+    /// <summary>Milliseconds for which what a client still sends after its final answer is read and thrown away, so that no reset destroys the answer.</summary>
+    public const int LingerMs = 2000;
+
+    /// <summary>Milliseconds a client that has ended its side still gets its answer: long enough for a half-close, short enough to free the backend.</summary>
+    public const int HalfCloseMs = 800;
+
+    /// <summary>Milliseconds an idle connection may still send a request once the gateway drains.</summary>
+    public const int DrainIdleMs = 250;
+
+    // Clients
+
+    /// <summary>Connections the kernel queues for us: its usual ceiling (net.core.somaxconn), so that a thousand simultaneous clients all fit.</summary>
+    public const int AcceptBacklog = 4096;
+
+    /// <summary>Milliseconds without accepting after a failure such as running out of descriptors.</summary>
+    public const int AcceptPauseMs = 100;
+
+    // Backend lifecycle
+
+    /// <summary>Milliseconds to wait for an exit after SIGKILL: the kernel needs a few; 10 s also covers a Docker engine under load.</summary>
+    public const int KillWaitMs = 10_000;
+
+    /// <summary>Milliseconds a backend must have been ready for its failures to be forgotten: longer than any crash at the first request takes to show.</summary>
+    public const int StableReadyMs = 10_000;
+
+    /// <summary>Longest wait between failing starts in seconds: 1, 2, 4, 8, 16, 30; half a minute keeps a crash loop under 3 starts a minute.</summary>
+    public const int RetryWaitSecsMax = 30;
+
+    /// <summary>Attempts to find a free port that no other start was given: each misses with a chance of backends / 28,000, so 16 never do.</summary>
+    public const int PortAttemptsMax = 16;
+
+    /// <summary>Milliseconds a start waits for a fixed port that is taken: killed children of the run before need some to let go of it, under load some hundred.</summary>
+    public const int PortWaitMs = 2_000;
+
+    /// <summary>Random bytes of a ready token: 192 bits, above the 128 that make guessing hopeless.</summary>
+    public const int ReadyTokenBytes = 24;
+
+    /// <summary>Milliseconds during which a refused connection is retried quickly: a start that takes longer does not notice 100 ms more.</summary>
+    public const int ProbeFastPhaseMs = 5_000;
+
+    /// <summary>Milliseconds during which a refused connection is retried after 1 ms; after it 5 ms, so that a fast start loses about 1 ms and a slow one 2 %.</summary>
+    public const int ProbeEagerPhaseMs = 250;
+
+    /// <summary>Milliseconds between quick retries after the eager phase: 200 refused connections a second cost about 0.5 % of a core.</summary>
+    public const int ProbeFastRetryMs = 5;
+
+    /// <summary>Milliseconds one health check may take at most, as users of other checkers expect (HAProxy, Kubernetes: 1 to 5 s).</summary>
+    public const int ProbeTimeoutMs = 5_000;
+
+    /// <summary>Shortest limit of one check in milliseconds: below it, checks in short intervals would fail on a busy machine.</summary>
+    public const int ProbeTimeoutMsMin = 1_000;
+
+    /// <summary>Bytes of a health response's head: the usual 8 KiB of servers and proxies; past it the check fails.</summary>
+    public const int ProbeHeadBytesMax = 8_192;
+
+    /// <summary>Bytes of a health response's body that are read to keep the connection; past it, closing is cheaper than reading.</summary>
+    public const int ProbeBodyBytesMax = 65_536;
+
+    /// <summary>Interim (1xx) responses read before a health answer: one 100 and a few 103 are sane, more are not.</summary>
+    public const int ProbeInterimResponsesMax = 8;
+
+    /// <summary>Bytes of a host name: 253 in DNS, 255 with length bytes; longer ones cannot be configured and are not looked up.</summary>
+    public const int HostNameBytesMax = 255;
+
+    /// <summary>Lines of stderr repeated in the log when a start fails: enough for a stack trace's essence.</summary>
+    public const int FailureStderrLinesMax = 20;
+
+    // ---- Platform, output of backends, logging ----
+
+    /// <summary>Milliseconds after which PID 1 without children looks for adopted ones: a zombie lives at most this long, one system call a second is free.</summary>
+    public const int ReaperIdlePollMs = 1000;
+
+    /// <summary>Milliseconds a killed group may take to vanish before its run counts as ended anyway: SIGKILL takes microseconds unless a process hangs in the kernel.</summary>
+    public const int KillSettleMs = 1000;
+
+    /// <summary>Bytes read from one output pipe per round: what a pipe holds by default on Linux, so one read empties it.</summary>
+    public const int OutputReadBytes = 64 * 1024;
+
+    /// <summary>Output pipes served per wait; more wait for the next round, in turn. 64 x 64 KiB = 4 MiB are read at most before requests to the drain are seen.</summary>
+    public const int OutputPipesPerRound = 64;
+
+    /// <summary>Bytes read from a pipe after its run has ended: the most a pipe may hold without privilege (fs.pipe-max-size), 16 reads.</summary>
+    public const int OutputFinalDrainBytes = 1024 * 1024;
+
+    /// <summary>Bytes of one line of output; longer ones are cut (16 KiB, as the contract says).</summary>
+    public const int OutputLineBytes = 16 * 1024;
+
+    /// <summary>Lines of stderr kept of a run for the report of its end: a stack trace's worth.</summary>
+    public const int StderrTailLines = 20;
+
+    /// <summary>Bytes of these: two lines of the greatest length, so the memory per run stays below 40 KiB.</summary>
+    public const int StderrTailBytes = 2 * OutputLineBytes;
+
+    /// <summary>Lines of output kept per backend (1,000, as the contract says).</summary>
+    public const int OutputLogLines = 1000;
+
+    /// <summary>Bytes of these: 1,000 lines of 256 bytes fit, and 500 chatty backends hold 128 MiB at most.</summary>
+    public const int OutputLogBytes = 256 * 1024;
+
+    /// <summary>Lines a follower may lag behind before it misses some: as many as are kept.</summary>
+    public const int OutputFollowLines = OutputLogLines;
+
+    /// <summary>Followers per backend, each of which costs a copy of every line: a few people with a few windows.</summary>
+    public const int OutputFollowers = 16;
+
+    /// <summary>Bytes of log waiting to be written, held twice (one part filling, one being written): at 150 bytes a line 7,000 lines.</summary>
+    public const int LogQueueBytes = 1024 * 1024;
+
+    /// <summary>Part of the queue that output of backends may fill; the last quarter is for what Spawngate itself has to say.</summary>
+    public const int LogQueueOutputBytes = LogQueueBytes / 4 * 3;
+
+    /// <summary>Bytes of one log line: a line of output of which every byte had to be escaped (4 for 1), and its fields.</summary>
+    public const int LogLineBytes = (4 * OutputLineBytes) + 4096;
+
+    /// <summary>Milliseconds the end of the program waits for the log to be written: a terminal or pipe that takes longer is stuck.</summary>
+    public const int LogFlushMs = 2000;
+
+    /// <summary>Milliseconds between two notices of dropped log lines, so that a flood does not fill the log with its own notices.</summary>
+    public const int LogDropNoticeMs = 1000;
+
+    /// <summary>Dynamic ports remembered so as not to be handed out again at once: one for each of 256 backends that start together.</summary>
+    public const int RecentPorts = 256;
+
+    /// <summary>Tries to find a port that was not handed out lately, before any free one is taken.</summary>
+    public const int PortTries = 64;
+
+    // Admin API, command line and hello backend.
+
+    /// <summary>Connections to the admin API at once: a ready callback for each of some hundred backends starting together, and room for people and scrapers.</summary>
+    public const int AdminConnectionsMax = 1024;
+
+    /// <summary>Bytes of a request body the admin API accepts: no request has more than a small JSON object.</summary>
+    public const int AdminRequestBodyBytesMax = 64 * 1024;
+
+    /// <summary>Seconds a client of the admin API may take to send a head.</summary>
+    public const int AdminHeaderTimeoutSecs = 10;
+
+    /// <summary>Clients that follow logs at once: a quarter of the admin connections would still leave callbacks room, people need a handful.</summary>
+    public const int AdminLogFollowersMax = 64;
+
+    /// <summary>Bytes of log written before the client must have taken them: four of the longest lines (16 KiB).</summary>
+    public const int AdminLogFlushBytes = 64 * 1024;
+
+    /// <summary>Seconds the admin API waits at a stop for answers in progress; all of them are short.</summary>
+    public const int AdminStopSecs = 2;
+
+    /// <summary>Seconds <c>explain</c> waits for the admin API, which answers from memory.</summary>
+    public const int ExplainTimeoutSecs = 5;
+
+    /// <summary>Bytes of an answer <c>explain</c> reads: one report is about 1 KiB, its longest part a few lines of stderr.</summary>
+    public const int ExplainAnswerBytesMax = 1024 * 1024;
+
+    /// <summary>Connections of the hello backend at once: four times the default of max_queued_requests; each holds one 4 KiB buffer.</summary>
+    public const int HelloConnectionsMax = 4096;
+
+    /// <summary>First size of a connection's buffer in the hello backend: fits the head of a browser's request.</summary>
+    public const int HelloBufferBytes = 4096;
+
+    /// <summary>Longest head the hello backend reads: the default of max_header_bytes twice, as the proxy adds headers to what it accepted.</summary>
+    public const int HelloHeadBytesMax = 64 * 1024;
+
+    /// <summary>Longest line between two chunks the hello backend reads: sixteen size digits, extensions and trailers of a sane length.</summary>
+    public const int HelloChunkLineBytesMax = 4096;
+
+    /// <summary>Milliseconds the hello backend reads on after an error, so that the client gets to see the answer.</summary>
+    public const int HelloLingerMs = 1000;
+
     // Configuration.
 
     /// <summary>Bytes read from a configuration file at a time: 64 KiB, most files in one go.</summary>
@@ -29,7 +242,7 @@ internal static class Limits
     /// <summary>Allowed keys that an unknown-key message lists: all of [server] (14) or [defaults] (10) fit in two lines, those of a backend (22) do not.</summary>
     public const int ConfigListedKeysMax = 16;
 
-    /// <summary>Highest TCP port: the field has 16 bits (RFC 9293 section 3.1).</summary>
+    /// <summary>Highest TCP port (16 bits).</summary>
     public const int PortMax = 65535;
 
     /// <summary>Longest configurable time in seconds, 68 years; in milliseconds it needs 64 bits.</summary>
