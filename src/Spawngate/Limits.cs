@@ -64,4 +64,10 @@ internal static class Limits
 
     /// <summary>Tries to find a port that was not handed out lately, before any free one is taken.</summary>
     public const int PortTries = 64;
+
+    /// <summary>Attempts to lock a PID file that vanishes between opening and locking; each failure means another instance ended in that instant.</summary>
+    public const int PidFileAttempts = 16;
+
+    /// <summary>Bytes read of a file that could not be executed, to say why: what the kernel reads of it (BINPRM_BUF_SIZE).</summary>
+    public const int ExecutableHeadBytes = 256;
 }
