@@ -17,8 +17,8 @@ internal static class TidyBounds
         new(@"\bTimeSpan\.From(?:Seconds|Milliseconds|Minutes|Hours)\s*\(\s*(?<size>[\d_]+)\b"),
     ];
 
-    /// <summary>Sizes up to this are parts of a format (an escape's two characters, a 16-byte tag), not bounds.</summary>
-    private const long SmallSize = 16;
+    /// <summary>Sizes up to this are parts of a format (an escape's two characters, a time of day, a tag), not bounds.</summary>
+    private const long SmallSize = 64;
 
     /// <summary>The bounds of a source file with their lines.</summary>
     public static IEnumerable<(string Name, int Line)> Find(string source)

@@ -125,7 +125,7 @@ internal sealed class TidyScannerTests
     [TestCase("var q = new Queue<int>(100);", "new Queue<int>(100")]
     [TestCase("var p = ArrayPool<byte>.Shared.Rent(65_536);", "Rent(65_536")]
     [TestCase("var t = TimeSpan.FromSeconds(5);", "TimeSpan.FromSeconds(5")]
-    [TestCase("var c = Channel.CreateBounded<int>(64);", "CreateBounded<int>(64")]
+    [TestCase("var c = Channel.CreateBounded<int>(128);", "CreateBounded<int>(128")]
     [TestCase("const int TagBytes = 5;", null)]
     [TestCase("Span<char> utf16 = stackalloc char[2];", null)]
     [TestCase("var b = new byte[Limits.ReadBytes];", null)]
