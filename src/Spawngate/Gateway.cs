@@ -127,7 +127,7 @@ internal sealed class Gateway : IAsyncDisposable
                 return;
             }
 
-            foreach (string key in ServerChanges.Between(_config.Server, config.Server))
+            foreach (string key in _config.Server.ChangedKeys(config.Server))
             {
                 GatewayLog.NeedsRestart(_log, key);
             }

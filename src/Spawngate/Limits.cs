@@ -46,6 +46,9 @@ internal static class Limits
     /// </summary>
     public const int ReconnectsMax = 4;
 
+    /// <summary>The pause before the reconnect of that number, see <see cref="ReconnectsMax"/>.</summary>
+    public static TimeSpan ReconnectPause(int number) => TimeSpan.FromMilliseconds(1 << (2 * number));
+
     /// <summary>Bytes a pump moves without giving the completion thread to others: 16 large buffers, about a millisecond.</summary>
     public const int PumpTurnBytes = 16 * LargeBufferBytes;
 
@@ -236,7 +239,7 @@ internal static class Limits
     /// <summary>Allowed keys that an unknown-key message lists: all of [server] (14) or [defaults] (10) fit in two lines, those of a backend (22) do not.</summary>
     public const int ConfigListedKeysMax = 16;
 
-    /// <summary>Highest TCP port (16 bits).</summary>
+    /// <summary>Highest TCP port: the field in the segment has 16 bits.</summary>
     public const int PortMax = 65535;
 
     /// <summary>Longest configurable time in seconds, 68 years; in milliseconds it needs 64 bits.</summary>
@@ -286,4 +289,12 @@ internal static class Limits
 
     /// <summary>Bytes read of a file that could not be executed, to say why: what the kernel reads of it (BINPRM_BUF_SIZE).</summary>
     public const int ExecutableHeadBytes = 256;
+
+    // Log buffers
+
+    /// <summary>First size of the buffer of one log line: most lines fit; it grows for longer ones up to their own bound.</summary>
+    public const int LogLineFirstBytes = 1024;
+
+    /// <summary>First size of the log writer's two batches: a page, some 40 lines; they grow under load up to their own bound.</summary>
+    public const int LogBatchBytes = 4096;
 }

@@ -34,12 +34,6 @@ public enum ChunkEvent : byte
 /// </remarks>
 public struct ChunkedDecoder
 {
-    /// <summary>Longest chunk-size line: 16 hex digits and the extensions some clients add; nobody needs more, and it bounds what a peer can make us hold.</summary>
-    public const int MaxSizeLineBytes = 256;
-
-    /// <summary>Longest trailer section: a few signatures and timings; a head may have 32 KiB, trailers are an afterthought.</summary>
-    public const int MaxTrailerBytes = 8192;
-
     private enum Stage : byte
     {
         Size,
@@ -121,10 +115,10 @@ public struct ChunkedDecoder
     private bool ReadSizeLine(ReadOnlySpan<byte> rest, out int used)
     {
         used = 0;
-        int lf = rest[..Math.Min(rest.Length, MaxSizeLineBytes)].IndexOf((byte)'\n');
+        int lf = rest[..Math.Min(rest.Length, CodecLimits.ChunkSizeLineBytesMax)].IndexOf((byte)'\n');
         if (lf < 0)
         {
-            if (rest.Length >= MaxSizeLineBytes)
+            if (rest.Length >= CodecLimits.ChunkSizeLineBytesMax)
             {
                 Break();
             }
@@ -230,11 +224,11 @@ public struct ChunkedDecoder
         int lf = rest.IndexOf((byte)'\n');
         if (lf < 0)
         {
-            return _trailerBytes + rest.Length > MaxTrailerBytes ? Break() : ChunkEvent.NeedMore;
+            return _trailerBytes + rest.Length > CodecLimits.TrailerBytesMax ? Break() : ChunkEvent.NeedMore;
         }
 
         _trailerBytes += lf + 1;
-        if (lf == 0 || rest[lf - 1] != '\r' || _trailerBytes > MaxTrailerBytes)
+        if (lf == 0 || rest[lf - 1] != '\r' || _trailerBytes > CodecLimits.TrailerBytesMax)
         {
             return Break();
         }

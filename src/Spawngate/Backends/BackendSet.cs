@@ -68,7 +68,7 @@ internal sealed class BackendSet
                     backend = new Backend(_env, settings, PredecessorsOf(settings));
                     added++;
                 }
-                else if (!SameSettings(backend.Config, settings))
+                else if (!backend.Config.HasSameSettings(settings))
                 {
                     backend.Reconfigure(settings);
                     updated++;
@@ -134,10 +134,4 @@ internal sealed class BackendSet
         var sameContainer = settings.Docker is { } docker && old.Docker?.ContainerName == docker.ContainerName;
         return samePort || sameContainer || old.Hostname == settings.Hostname;
     });
-
-    /// <summary>Whether two settings are equal; where they stand in the file does not matter.</summary>
-    private static bool SameSettings(BackendConfig a, BackendConfig b) =>
-        (a with { Args = [], Env = [], Origin = "" }) == (b with { Args = [], Env = [], Origin = "" })
-        && a.Args.SequenceEqual(b.Args, StringComparer.Ordinal)
-        && a.Env.SequenceEqual(b.Env);
 }

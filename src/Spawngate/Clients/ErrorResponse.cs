@@ -26,7 +26,7 @@ internal static class ErrorResponse
     public static void Write(SocketChannel client, ProxyError error, string? detail, Exchange exchange, bool keep, TimeProvider time)
     {
         byte[] body = ProxyErrors.Body(error, detail);
-        var head = new StringBuilder(256);
+        var head = new StringBuilder();
         head.Append("HTTP/1.1 ").Append(Encoding.ASCII.GetString(ProxyErrors.StatusAndReason(error))).Append("\r\n");
         head.Append("Content-Type: application/json\r\n");
         head.Append("Content-Length: ").Append(body.Length).Append("\r\n");

@@ -378,7 +378,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         if (outcome != PumpOutcome.Complete)
         {
             // Begun and cut: the client must see that it is not complete (RFC 9112 section 8).
-            LogCut(outcome);
+            ForwardingLog.ReportCut(_context.Log, outcome, _identity, _exchange.RequestId);
             _keep = false;
             _client.Abort(reset: true);
             return;
@@ -426,23 +426,12 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             return;
         }
 
-        var upstream = _exchange.Upstream;
-        upstream.ReleaseOutgoing();
         _requestPump ??= new BodyPump(this);
-        var untilClose = new BodyFraming(BodyKind.UntilClose, 0);
-        _requestPump.Begin(_client, new BodyReader(untilClose, 0), upstream, chunkedOut: false);
-        _responsePump.Begin(upstream, new BodyReader(untilClose, 0), _client, chunkedOut: false);
-        await Task.WhenAll(SpliceAsync(_requestPump, upstream), SpliceAsync(_responsePump, _client)).ConfigureAwait(false);
+        await Tunnel.RunAsync(_client, _exchange.Upstream, _requestPump, _responsePump, CutTunnel).ConfigureAwait(false);
     }
 
-    private async Task SpliceAsync(BodyPump pump, SocketChannel sink)
+    private void CutTunnel()
     {
-        if (await pump.RunAsync().ConfigureAwait(false) == PumpOutcome.Complete)
-        {
-            sink.ShutdownSend();
-            return;
-        }
-
         _exchange.CutUpstream();
         _client.Abort(reset: true);
     }
@@ -459,7 +448,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         bool unread = _bodyPending || _upload is not null || !_inExchange;
         bool last = _last || _exchange.IsAborted || _deadline.HasFired || _connections.IsDraining;
         _keep = !unread && !last && _exchange.Request.IsPersistent;
-        LogError(error);
+        ForwardingLog.ReportError(_context.Log, error, _identity, _exchange.RequestId);
         _responding = true;
         _deadline.Restart(DeadlineKind.Progress, Due(Limits.LingerMs));
         ErrorResponse.Write(_client, error, detail, _exchange, _keep, _context.Time);
@@ -595,22 +584,4 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
 
     /// <summary>When a deadline so many milliseconds from now is due; one tick more, since the coarse clock may be that old. 0 means never.</summary>
     private long Due(long ms) => ms == 0 ? long.MaxValue >> 3 : _context.Clock.NowMs + ms + Limits.ClockTickMs;
-
-    private void LogError(ProxyError error)
-    {
-        if (error is ProxyError.ConnectionFailed or ProxyError.BadBackendResponse or ProxyError.RequestTimeout)
-        {
-            ForwardingLog.Failed(_context.Log, _identity.Text, Ascii(_exchange.RequestId), Ascii(ProxyErrors.Code(error)));
-        }
-    }
-
-    private void LogCut(PumpOutcome outcome)
-    {
-        if (outcome is PumpOutcome.SourceCut or PumpOutcome.SourceBroken)
-        {
-            ForwardingLog.Cut(_context.Log, _identity.Text, Ascii(_exchange.RequestId), outcome == PumpOutcome.SourceCut ? "the backend ended it early" : "its chunks are malformed");
-        }
-    }
-
-    private static string Ascii(ReadOnlySpan<byte> bytes) => System.Text.Encoding.ASCII.GetString(bytes);
 }

@@ -16,7 +16,7 @@ internal sealed class LogLine
     [ThreadStatic]
     private static LogLine? t_current;
 
-    private byte[] _buffer = new byte[1024];
+    private byte[] _buffer = new byte[Limits.LogLineFirstBytes];
     private byte[] _clean = [];
     private int _length;
 

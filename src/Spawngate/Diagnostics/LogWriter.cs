@@ -12,8 +12,8 @@ internal sealed class LogWriter : IDisposable
     private readonly Stream _stream;
     private readonly TimeProvider _time;
     private readonly Thread _thread;
-    private byte[] _filling = new byte[4096];
-    private byte[] _writing = new byte[4096];
+    private byte[] _filling = new byte[Limits.LogBatchBytes];
+    private byte[] _writing = new byte[Limits.LogBatchBytes];
     private int _filled;
     private long _dropped;
     private long _droppedOutput;

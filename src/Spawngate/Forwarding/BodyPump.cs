@@ -312,7 +312,7 @@ internal sealed class BodyPump(IProgressWatch progress)
         }
     }
 
-    /// <summary>Trailer lines that may pass, bounded by <see cref="ChunkedDecoder.MaxTrailerBytes"/>.</summary>
+    /// <summary>Trailer lines that may pass, bounded by <see cref="Protocols.CodecLimits.TrailerBytesMax"/>.</summary>
     private sealed class TrailerBuffer
     {
         private byte[] _bytes = [];

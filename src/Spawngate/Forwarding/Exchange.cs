@@ -139,7 +139,7 @@ internal sealed class Exchange(ForwardingContext context)
     {
         if (_reconnects > 0)
         {
-            var pause = TimeSpan.FromMilliseconds(1 << (2 * _reconnects));
+            var pause = Limits.ReconnectPause(_reconnects);
             await Task.Delay(pause, context.Time, CancellationToken.None).ConfigureAwait(false);
         }
 

@@ -28,4 +28,24 @@ internal static partial class ForwardingLog
     /// <summary>Accepting failed for a moment.</summary>
     [LoggerMessage(Level = LogLevel.Error, Message = "error=\"{Error}\" Cannot accept connections for the moment")]
     public static partial void AcceptFailed(ILogger log, string error);
+
+    /// <summary>Logs an error that is the backend's doing; what clients do wrong and what the lifecycle has logged already is not repeated for each request.</summary>
+    public static void ReportError(ILogger log, ProxyError error, ClientIdentity client, ReadOnlySpan<byte> requestId)
+    {
+        if (error is ProxyError.ConnectionFailed or ProxyError.BadBackendResponse or ProxyError.RequestTimeout)
+        {
+            Failed(log, client.Text, Ascii(requestId), Ascii(ProxyErrors.Code(error)));
+        }
+    }
+
+    /// <summary>Logs a response that was cut, unless the client cut it.</summary>
+    public static void ReportCut(ILogger log, PumpOutcome outcome, ClientIdentity client, ReadOnlySpan<byte> requestId)
+    {
+        if (outcome is PumpOutcome.SourceCut or PumpOutcome.SourceBroken)
+        {
+            Cut(log, client.Text, Ascii(requestId), outcome == PumpOutcome.SourceCut ? "the backend ended it early" : "its chunks are malformed");
+        }
+    }
+
+    private static string Ascii(ReadOnlySpan<byte> bytes) => System.Text.Encoding.ASCII.GetString(bytes);
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 
@@ -7,7 +6,7 @@ namespace Spawngate.Hello;
 /// <summary>What the demo backend answers.</summary>
 internal sealed class HelloPage
 {
-    private readonly long _startedAt = Stopwatch.GetTimestamp();
+    private readonly long _startedAt = TimeProvider.System.GetTimestamp();
     private long _requests;
 
     /// <summary>The whole answer to a request, head and body; without the body for HEAD.</summary>
@@ -24,7 +23,7 @@ internal sealed class HelloPage
 
     private string Greeting(HelloRequest request, long number)
     {
-        double upSecs = Stopwatch.GetElapsedTime(_startedAt).TotalSeconds;
+        double upSecs = TimeProvider.System.GetElapsedTime(_startedAt).TotalSeconds;
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"""
             Hello! I am a small server that Spawngate started because you asked for me.

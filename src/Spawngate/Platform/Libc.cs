@@ -170,8 +170,13 @@ internal static unsafe partial class Libc
     [StructLayout(LayoutKind.Sequential)]
     public struct PollFd
     {
+        /// <summary>The descriptor; negative ones are skipped.</summary>
         public int Fd;
+
+        /// <summary>What is asked for.</summary>
         public short Events;
+
+        /// <summary>What is so.</summary>
         public short Revents;
     }
 }

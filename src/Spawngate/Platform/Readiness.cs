@@ -22,7 +22,7 @@ internal sealed unsafe class EpollReadiness : IReadiness
 {
     private const int ControlAdd = 1; // EPOLL_CTL_ADD
     private const int ControlDelete = 2; // EPOLL_CTL_DEL
-    private const int EventBytesMax = 16;
+    private const int LargestEvent = 16; // unpacked
 
     // struct epoll_event { uint32 events; uint64 data; } is packed on x86-64 only (and 32-bit x86 aligns it that way by itself).
     private static readonly bool Packed =
@@ -46,7 +46,7 @@ internal sealed unsafe class EpollReadiness : IReadiness
     /// <inheritdoc/>
     public bool Add(int fd)
     {
-        byte* entry = stackalloc byte[EventBytesMax];
+        byte* entry = stackalloc byte[LargestEvent];
         *(uint*)entry = (uint)Libc.POLLIN; // EPOLLIN has POLLIN's value; hang-up and error are always reported.
         *(long*)(entry + DataOffset) = fd;
         return Libc.EpollControl(_epoll, ControlAdd, fd, entry) == 0;
@@ -55,14 +55,14 @@ internal sealed unsafe class EpollReadiness : IReadiness
     /// <inheritdoc/>
     public void Remove(int fd)
     {
-        byte* unused = stackalloc byte[EventBytesMax];
+        byte* unused = stackalloc byte[LargestEvent];
         _ = Libc.EpollControl(_epoll, ControlDelete, fd, unused);
     }
 
     /// <inheritdoc/>
     public int Wait(Span<int> ready)
     {
-        byte* events = stackalloc byte[ready.Length * EventBytesMax];
+        byte* events = stackalloc byte[ready.Length * LargestEvent];
         int count = Libc.EpollWait(_epoll, events, ready.Length, -1);
         for (int i = 0; i < count; i++)
         {

@@ -9,6 +9,7 @@ namespace Spawngate.Platform;
 /// </summary>
 internal sealed unsafe class Reaper
 {
+    private const int SigInfoSize = 128; // siginfo_t, of that size on every Linux and smaller elsewhere
     private const int PrSetChildSubreaper = 36;
     private const int InitPid = 1;
     private const int AllChildren = 0; // P_ALL
@@ -115,8 +116,8 @@ internal sealed unsafe class Reaper
     // Leaves the child a zombie (WNOWAIT): as long as it is one, its pid and group number cannot be given to another process.
     private static int WaitForAny(out int errno)
     {
-        byte* info = stackalloc byte[128]; // siginfo_t
-        new Span<byte>(info, 128).Clear();
+        byte* info = stackalloc byte[SigInfoSize];
+        new Span<byte>(info, SigInfoSize).Clear();
         int result = Libc.WaitId(AllChildren, 0, info, Exited | Libc.WNOWAIT);
         errno = result == 0 ? 0 : Libc.Errno;
 
