@@ -14,8 +14,8 @@ internal sealed class BackendLifecycle
     private readonly BackendState _state;
     private readonly WaitingRoom _room;
     private readonly LifecycleReport _report;
+    private readonly Predecessors _predecessors;
     private readonly StartBackoff _backoff = new();
-    private IReadOnlyList<Backend> _predecessors;
     private Incarnation? _current;
     private StopProgress? _stop;
     private StopReason? _closing;
@@ -28,7 +28,7 @@ internal sealed class BackendLifecycle
         _env = env;
         _state = state;
         _room = room;
-        _predecessors = predecessors;
+        _predecessors = new Predecessors(predecessors);
         _report = new LifecycleReport(env, backend);
         Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Hostname, input));
     }
@@ -108,14 +108,8 @@ internal sealed class BackendLifecycle
         }
     }
 
-    private static void DropStale(LifecycleMessage message)
-    {
-        // A launch that was given up has succeeded after all: nobody else knows of that run.
-        if (message.Payload is LaunchResult { Run: { } run })
-        {
-            run.Kill();
-        }
-    }
+    /// <summary>A launch that was given up may have succeeded after all: nobody else knows of that run.</summary>
+    private static void DropStale(LifecycleMessage message) => (message.Payload as LaunchResult)?.Run?.Kill();
 
     // Starting.
 
@@ -149,20 +143,8 @@ internal sealed class BackendLifecycle
         }
     }
 
-    private bool MustWaitForPredecessor(int generation)
-    {
-        foreach (var predecessor in _predecessors)
-        {
-            var message = new LifecycleMessage(LifecycleInput.PredecessorEnded, generation);
-            if (predecessor.Lifecycle.End.Notify(() => Mailbox.Post(message)))
-            {
-                return true;
-            }
-        }
-
-        _predecessors = [];
-        return false;
-    }
+    private bool MustWaitForPredecessor(int generation) =>
+        _predecessors.MustWait(() => Mailbox.Post(new LifecycleMessage(LifecycleInput.PredecessorEnded, generation)));
 
     private void OnPredecessorEnded()
     {
@@ -176,21 +158,12 @@ internal sealed class BackendLifecycle
     private void Launch(Incarnation current)
     {
         current.StartDeadlineMs = Deadline(current.Config.StartupTimeoutSecs);
-        current.PortDeadlineMs = Math.Min(NowMs + Limits.PortWaitMs, current.StartDeadlineMs);
-        TakePortAndLaunch(current);
+        LaunchWhenPortIsFree(current);
     }
 
-    private void TakePortAndLaunch(Incarnation current)
+    private void LaunchWhenPortIsFree(Incarnation current)
     {
-        if (current.TryTakePort())
-        {
-            current.Launch();
-        }
-        else if (NowMs < current.PortDeadlineMs)
-        {
-            current.PortRetryMs = NowMs + Limits.ClockTickMs;
-        }
-        else
+        if (!current.TryLaunch(NowMs))
         {
             var wanted = current.Config.Port;
             FailStart(wanted == 0 ? "no loopback port is free" : $"port {wanted} is in use by another program", null);
@@ -200,6 +173,7 @@ internal sealed class BackendLifecycle
     private void OnLaunched(LaunchResult result, long timestamp)
     {
         var current = _current!;
+        Require(current.IsLaunching, LifecycleInput.Launched);
         current.TakeLaunched(result.Run, timestamp);
         var stopping = _state.Phase == BackendPhase.Stopping;
         if (result.Run is null && stopping)
@@ -240,14 +214,15 @@ internal sealed class BackendLifecycle
             return;
         }
 
-        if (current.Run is null)
+        if (current.Run is not null)
+        {
+            BecomeReady(current, signal, timestamp);
+        }
+        else if (current.IsLaunching)
         {
             // The backend called back before the launcher's answer was handled.
             current.EarlySignal ??= signal;
-            return;
         }
-
-        BecomeReady(current, signal, timestamp);
     }
 
     private void BecomeReady(Incarnation current, ReadySignal signal, long timestamp)
@@ -293,6 +268,7 @@ internal sealed class BackendLifecycle
     private void OnExited(ExitReport exit)
     {
         var current = _current!;
+        Require(current.Run is not null, LifecycleInput.Exited);
         // Children of the child go too, however it ended.
         current.Run!.Kill();
         switch (_state.Phase)
@@ -513,6 +489,14 @@ internal sealed class BackendLifecycle
         _stop?.KillNow();
     }
 
+    private void Require(bool possible, LifecycleInput input)
+    {
+        if (!possible)
+        {
+            throw new InvalidOperationException($"{input} is not possible in {_state.Read()}.");
+        }
+    }
+
     // Time.
 
     private void OnDue(long nowMs)
@@ -552,7 +536,7 @@ internal sealed class BackendLifecycle
         {
             if (nowMs >= current.PortRetryMs)
             {
-                TakePortAndLaunch(current);
+                LaunchWhenPortIsFree(current);
             }
         }
         else if (current.StartDeadlineMs != 0 && nowMs >= current.StartDeadlineMs)

@@ -18,6 +18,7 @@ internal sealed class Incarnation
     private readonly string _token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Limits.ReadyTokenBytes));
     private CancellationTokenSource? _probeCancel;
     private IHealthProbe? _probe;
+    private long _portDeadlineMs;
 
     public Incarnation(BackendEnvironment env, LifecycleMailbox mailbox, BackendConfig config, int generation, WakeCause cause, long wokenTimestamp)
     {
@@ -62,11 +63,8 @@ internal sealed class Incarnation
     /// <summary>When the start fails at the latest, on the coarse clock; 0 while it waits for a predecessor.</summary>
     public long StartDeadlineMs { get; set; }
 
-    /// <summary>When the fixed port, found taken, is tried again, on the coarse clock; 0 when the start does not wait for its port.</summary>
-    public long PortRetryMs { get; set; }
-
-    /// <summary>Until when a taken port is waited for, on the coarse clock.</summary>
-    public long PortDeadlineMs { get; set; }
+    /// <summary>When the port, found taken, is tried again, on the coarse clock; 0 when the start does not wait for its port.</summary>
+    public long PortRetryMs { get; private set; }
 
     /// <summary>When it became ready, on the coarse clock.</summary>
     public long ReadyAtMs { get; set; }
@@ -106,21 +104,25 @@ internal sealed class Incarnation
         SinceWokenMs(readyTimestamp),
         signal);
 
-    /// <summary>Takes the configured port, or any free one. False when it is taken.</summary>
-    public bool TryTakePort()
+    /// <summary>
+    /// Has the launcher start it on the configured port, or any free one; the answer comes as <see cref="LifecycleInput.Launched"/>. A taken port is tried again
+    /// after a tick. False when it has been taken for too long.
+    /// </summary>
+    public bool TryLaunch(long nowMs)
     {
         // The port of a container is its own business; on this machine it gets a free one.
-        var port = _env.Ports.Take(Config.Kind == BackendKind.Docker ? 0 : Config.Port);
-        Port = port ?? 0;
-        return port is not null;
-    }
+        if (_env.Ports.Take(Config.Kind == BackendKind.Docker ? 0 : Config.Port) is { } port)
+        {
+            Port = port;
+            PortRetryMs = 0;
+            IsLaunching = true;
+            _ = LaunchAsync(new LaunchRequest(Config, Generation, Port, _env.ReadyUrl(Config.Hostname, _token)));
+            return true;
+        }
 
-    /// <summary>Has the launcher start it on its port; the answer comes as <see cref="LifecycleInput.Launched"/>.</summary>
-    public void Launch()
-    {
-        PortRetryMs = 0;
-        IsLaunching = true;
-        _ = LaunchAsync(new LaunchRequest(Config, Generation, Port, _env.ReadyUrl(Config.Hostname, _token)));
+        _portDeadlineMs = _portDeadlineMs == 0 ? Math.Min(nowMs + Limits.PortWaitMs, StartDeadlineMs) : _portDeadlineMs;
+        PortRetryMs = nowMs + Limits.ClockTickMs;
+        return nowMs < _portDeadlineMs;
     }
 
     /// <summary>Tells the launcher that the run is no longer wanted.</summary>

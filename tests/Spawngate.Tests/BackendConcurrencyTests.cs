@@ -1,0 +1,98 @@
+using Spawngate.Backends;
+using Spawngate.Diagnostics;
+using Spawngate.Tests.Fakes;
+
+namespace Spawngate.Tests;
+
+/// <summary>The same on real threads: no request may be lost or admitted to nothing, whatever the timing.</summary>
+internal sealed class BackendConcurrencyTests
+{
+    private const int RequestsPerThread = 3_000;
+
+    [Test]
+    [CancelAfter(60_000)]
+    public async Task Requests_meet_starts_stops_and_restarts_on_four_threads_and_none_is_lost(CancellationToken cancel)
+    {
+        using var clock = new CoarseClock(TimeProvider.System);
+        using var active = new ActiveBackends(clock);
+        var log = new RecordingLog();
+        var launcher = new InstantLauncher();
+        var backend = new Backend(
+            new BackendEnvironment
+            {
+                Server = new Config.ServerConfig(),
+                Time = TimeProvider.System,
+                Clock = clock,
+                Active = active,
+                LocalLauncher = launcher,
+                OpenProbe = static _ => new InstantProbe(),
+                Ports = new LoopbackPorts(static _ => 40000),
+                Log = log,
+            },
+            LifecycleStage.Config("app.example.com"));
+        var running = Enumerable.Range(0, 4).Select(_ => Task.Run(() => RequestAsync(backend, cancel), cancel)).ToList();
+        var all = Task.WhenAll(running);
+        while (!all.IsCompleted)
+        {
+            // Restarts hold requests, so all of them have to be served.
+            backend.RequestRestart();
+            await Task.Yield();
+        }
+
+        Assert.That(await all, Is.All.EqualTo(RequestsPerThread));
+        backend.Close(LifecycleInput.GatewayStop);
+        await backend.Ended.WaitAsync(cancel);
+        Assert.That(backend.Word, Has.Property("Phase").EqualTo(BackendPhase.Stopped).And.Property("InFlight").Zero);
+        Assert.That(launcher.MaxAlive, Is.EqualTo(1));
+        Assert.That(log.Bugs, Is.Empty);
+        Assert.That(active.Count, Is.Zero);
+    }
+
+    private static async Task<int> RequestAsync(Backend backend, CancellationToken cancel)
+    {
+        var served = 0;
+        for (var i = 0; i < RequestsPerThread; i++)
+        {
+            if (!backend.TryEnter(out var run))
+            {
+                var admission = await backend.Enqueue(new WakeCause(WakeKind.Request)).Decision.WaitAsync(cancel);
+                run = admission.Run;
+            }
+
+            if (run is not null)
+            {
+                served++;
+                backend.Leave(run);
+            }
+        }
+
+        return served;
+    }
+
+    private sealed class InstantLauncher : ILauncher
+    {
+        private ScriptedRun? _last;
+
+        public int MaxAlive { get; private set; }
+
+        public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
+        {
+            MaxAlive = Math.Max(MaxAlive, _last is { HasExited: false } ? 2 : 1);
+            var run = _last = new ScriptedRun(request.Generation) { EndsOnTerminate = true, EndsOnKill = true };
+            return Task.FromResult(new LaunchResult(run, null));
+        }
+    }
+
+    private sealed class InstantProbe : IHealthProbe
+    {
+        public string? LastDetail => null;
+
+        public Task WaitUntilReadyAsync(Action listening, CancellationToken cancel) => Task.CompletedTask;
+
+        public Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel) => Task.FromResult(new ProbeResult(true, ""));
+
+        public void Dispose()
+        {
+        }
+    }
+}

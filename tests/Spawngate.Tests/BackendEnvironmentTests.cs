@@ -1,0 +1,69 @@
+using System.Net;
+using Microsoft.Extensions.Logging.Abstractions;
+using Spawngate.Backends;
+using Spawngate.Config;
+using Spawngate.Diagnostics;
+using Spawngate.Tests.Fakes;
+
+namespace Spawngate.Tests;
+
+/// <summary>The environment of a running gateway: thread pool, real ports, real probe.</summary>
+[CancelAfter(30_000)]
+internal sealed class BackendEnvironmentTests
+{
+    [Test]
+    public async Task A_backend_that_listens_after_its_launch_serves_the_request_that_woke_it(CancellationToken cancel)
+    {
+        using var clock = new CoarseClock(TimeProvider.System);
+        using var launcher = new ListeningLauncher();
+        var env = BackendEnvironment.Create(new ServerConfig(), TimeProvider.System, clock, launcher, NullLoggerFactory.Instance);
+        var set = new BackendSet(env, new GatewayConfig { Backends = [LifecycleStage.Config("app.example.com")] });
+        var backend = set.Find("app.example.com"u8)!;
+        var admission = await backend.Enqueue(new WakeCause(WakeKind.Request)).Decision.WaitAsync(cancel);
+        Assert.That(admission.Outcome, Is.EqualTo(AdmissionOutcome.Admitted));
+        Assert.That(admission.Run!.Pool.Endpoint, Is.EqualTo(launcher.Server!.EndPoint));
+        var start = backend.GetStatus().LastStart!;
+        Assert.That(start.SpawnMs, Is.LessThanOrEqualTo(start.ListenMs!.Value));
+        Assert.That(start.ListenMs, Is.LessThanOrEqualTo(start.ReadyMs));
+        backend.Leave(admission.Run);
+        await set.StopAllAsync().WaitAsync(cancel);
+        Assert.That(backend.GetStatus(), Has.Property("Phase").EqualTo(BackendPhase.Stopped).And.Property("LastStopReason").EqualTo("gateway stops"));
+    }
+
+    [TestCase("127.0.0.1", "http://127.0.0.1:9999/ready/%2A.example.com?token=t")]
+    [TestCase("0.0.0.0", "http://127.0.0.1:9999/ready/%2A.example.com?token=t")]
+    [TestCase("::", "http://[::1]:9999/ready/%2A.example.com?token=t")]
+    public void The_ready_url_is_reachable_from_a_child(string adminBind, string url)
+    {
+        using var clock = new CoarseClock(TimeProvider.System);
+        using var launcher = new ListeningLauncher();
+        var server = new ServerConfig { AdminBind = IPAddress.Parse(adminBind) };
+        var env = BackendEnvironment.Create(server, TimeProvider.System, clock, launcher, NullLoggerFactory.Instance);
+        Assert.That(env.ReadyUrl("*.example.com", "t"), Is.EqualTo(url));
+    }
+
+    [Test]
+    public void Ports_are_free_distinct_and_a_taken_one_is_noticed()
+    {
+        var ports = new LoopbackPorts();
+        var given = Enumerable.Range(0, 50).Select(_ => ports.Take(0)!.Value).ToList();
+        Assert.That(given, Is.Unique);
+        using var server = new ProbeServer();
+        Assert.That(ports.Take(server.EndPoint.Port), Is.Null);
+        Assert.That(ports.Take(given[0]), Is.EqualTo(given[0]));
+    }
+
+    private sealed class ListeningLauncher : ILauncher, IDisposable
+    {
+        public ProbeServer? Server { get; private set; }
+
+        public async Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
+        {
+            await Task.Yield();
+            Server = new ProbeServer(new IPEndPoint(IPAddress.Loopback, request.Port), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            return new LaunchResult(new ScriptedRun(1) { EndsOnTerminate = true }, null);
+        }
+
+        public void Dispose() => Server?.Dispose();
+    }
+}

@@ -1,0 +1,276 @@
+using Spawngate.Backends;
+using Spawngate.Tests.Fakes;
+
+namespace Spawngate.Tests;
+
+/// <summary>
+/// A small deterministic scheduler: the steps of requests, lifecycle, launcher, process, probe, clock and administrator in thousands of random orders, with the
+/// invariants checked after every step and everything brought to rest at the end.
+/// </summary>
+internal sealed class BackendInterleavingTests
+{
+    private const int Orders = 3_000;
+    private const int StepsPerOrder = 120;
+
+    [Test]
+    public void Invariants_hold_in_every_order_of_steps([Values(1, 2, 3, 4)] int part)
+    {
+        for (var i = 0; i < Orders / 4; i++)
+        {
+            var seed = (part * 1_000_000) + i;
+            using var world = new World(seed);
+            try
+            {
+                for (var step = 0; step < StepsPerOrder; step++)
+                {
+                    world.Step();
+                    world.CheckInvariants();
+                }
+
+                world.ComeToRest();
+            }
+            catch (Exception e) when (e is not AssertionException)
+            {
+                throw new InvalidOperationException($"seed {seed}: {world.History}", e);
+            }
+        }
+    }
+
+    private sealed class World : IDisposable
+    {
+        private readonly Random _random;
+        private readonly LifecycleStage _stage;
+        private readonly int _seed;
+        private readonly bool _mayClose;
+        private readonly List<BackendWaiter> _waiters = [];
+        private readonly List<BackendRun> _leases = [];
+        private readonly List<string> _history = [];
+        private readonly List<Action> _enabled = [];
+
+        public World(int seed)
+        {
+            _seed = seed;
+            _random = new Random(seed);
+            _mayClose = _random.Next(4) == 0;
+            _stage = new LifecycleStage(config => config with { MaxQueuedRequests = 5, IdleTimeoutSecs = 2, ReadyHealthCheckIntervalMs = 500, UnhealthyThreshold = 2, DrainTimeoutSecs = 2, ShutdownGracePeriodSecs = 1 });
+        }
+
+        public string History => string.Join(", ", _history.TakeLast(40));
+
+        private Backend Backend => _stage.Backend;
+
+        public void Step()
+        {
+            _enabled.Clear();
+            AddRequestSteps();
+            AddWorldSteps();
+            if (_random.Next(12) == 0)
+            {
+                AddRareSteps();
+            }
+
+            _enabled[_random.Next(_enabled.Count)]();
+            Collect();
+        }
+
+        public void CheckInvariants()
+        {
+            var word = Backend.Word;
+            var counted = word.Phase is BackendPhase.Ready or BackendPhase.Unhealthy or BackendPhase.Stopping
+                ? _leases.Count(lease => lease.Generation == word.Generation)
+                : 0;
+            Assert(word.InFlight == counted, $"in flight {word.InFlight}, leases {counted}");
+            var givenUp = _stage.Log.Records.Count(record => record.Text.Contains("given up after", StringComparison.Ordinal));
+            Assert(_stage.Launcher.Alive <= 1 + givenUp, "two runs at once");
+            Assert(_stage.Launcher.Launches.Count(launch => launch.IsPending) <= 1 + givenUp, "two launches at once");
+            Assert(word.Phase != BackendPhase.Stopped || Held == 0 || Backend.Lifecycle.Mailbox.HasMessages, "a waiter was left behind in Stopped");
+            Assert(word.Phase != BackendPhase.Ready || Held == 0, "a waiter was left behind in Ready");
+            Assert(word.Phase == BackendPhase.Stopped || _stage.Active.Count == 1, "not in the set of active backends");
+            Assert(!_stage.Log.Bugs.Any(), string.Join(' ', _stage.Log.Bugs));
+        }
+
+        /// <summary>Everybody does what is due: nothing may stay held, running or active.</summary>
+        public void ComeToRest()
+        {
+            for (var round = 0; round < 200; round++)
+            {
+                HandleAll();
+                _leases.ToList().ForEach(Leave);
+                if (_stage.Launcher.Launches.FirstOrDefault(static launch => launch.IsPending) is { } launch)
+                {
+                    launch.Succeed();
+                }
+
+                foreach (var run in _stage.Launcher.Launches.Select(static launch => launch.Run).Where(static run => run is { Killed: > 0 } or { Terminated: > 0 }))
+                {
+                    run!.Exit();
+                }
+
+                foreach (var probe in _stage.Probes.Where(static probe => !probe.IsDisposed && probe.AwaitsReady))
+                {
+                    probe.Ready();
+                }
+
+                foreach (var probe in _stage.Probes.Where(static probe => !probe.IsDisposed && probe.AwaitsCheck))
+                {
+                    probe.Answer(true);
+                }
+
+                HandleAll();
+                _stage.Time.AdvanceMs(100);
+            }
+
+            HandleAll();
+            Assert(_waiters.Count == 0, "a waiter was never decided");
+            Assert(Backend.Word is { Phase: BackendPhase.Stopped, InFlight: 0 }, $"rests in {Backend.Word}");
+            Assert(_stage.Active.Count == 0, "active at rest");
+            Assert(_stage.Launcher.Alive == 0, "something runs at rest");
+            Assert(_stage.Probes.All(static probe => probe.IsDisposed), "a probe was left open");
+        }
+
+        public void Dispose() => _stage.Dispose();
+
+        private int Held => _waiters.Count(static waiter => !waiter.Decision.IsCompleted);
+
+        private void HandleAll()
+        {
+            while (_stage.Executor.Count > 0)
+            {
+                _stage.Executor.Step(0);
+                Collect();
+                CheckInvariants();
+            }
+        }
+
+        private void AddRequestSteps()
+        {
+            Add("ask", () => _waiters.Add(_stage.Ask()));
+            Add("enter", () =>
+            {
+                if (Backend.TryEnter(out var run))
+                {
+                    _leases.Add(run);
+                }
+            });
+            if (_leases.Count > 0)
+            {
+                Add("leave", () => Leave(_leases[_random.Next(_leases.Count)]));
+                Add("leave", () => Leave(_leases[_random.Next(_leases.Count)]));
+            }
+
+            if (_waiters.Count > 0)
+            {
+                Add("cancel", () =>
+                {
+                    var waiter = _waiters[_random.Next(_waiters.Count)];
+                    var decided = waiter.Decision.IsCompleted;
+                    Assert(Backend.Cancel(waiter) != decided, "cancelled and decided");
+                });
+            }
+        }
+
+        private void AddWorldSteps()
+        {
+            for (var i = 0; i < _stage.Executor.Count; i++)
+            {
+                var index = i;
+                Add("handle", () => _stage.Executor.Step(index));
+                Add("handle", () => _stage.Executor.Step(index));
+                Add("handle", () => _stage.Executor.Step(index));
+            }
+
+            foreach (var launch in _stage.Launcher.Launches.Where(static launch => launch.IsPending))
+            {
+                Add("launch succeeds", () => launch.Succeed());
+                Add("launch succeeds", () => launch.Succeed());
+                Add("launch fails", () => launch.Fail("no"));
+            }
+
+            foreach (var run in _stage.Launcher.Launches.Select(static launch => launch.Run).OfType<ScriptedRun>().Where(static run => !run.HasExited))
+            {
+                Add("exit", () => run.Exit());
+                if (run.Terminated + run.Killed > 0)
+                {
+                    Add("exit asked", () => run.Exit());
+                    Add("exit asked", () => run.Exit());
+                }
+            }
+
+            foreach (var probe in _stage.Probes.Where(static probe => !probe.IsDisposed))
+            {
+                AddProbeSteps(probe);
+            }
+
+            Add("tick", () => _stage.Time.AdvanceMs(100));
+            Add("second", () => _stage.Time.AdvanceMs(1000));
+        }
+
+        private void AddProbeSteps(ScriptedProbe probe)
+        {
+            if (probe.AwaitsReady)
+            {
+                Add("listen", probe.Listen);
+                Add("ready", probe.Ready);
+                Add("ready", probe.Ready);
+            }
+
+            if (probe.AwaitsCheck)
+            {
+                Add("check ok", () => probe.Answer(true));
+                Add("check fails", () => probe.Answer(false));
+            }
+        }
+
+        private void AddRareSteps()
+        {
+            Add("admin start", Backend.RequestStart);
+            Add("admin stop", Backend.RequestStop);
+            Add("admin restart", Backend.RequestRestart);
+            Add("callback", () => Backend.ReportReady(null, true));
+            Add("minute", () => _stage.Time.AdvanceMs(60_000));
+            Add("reconfigure", () => Backend.Reconfigure(Backend.Config with { IdleTimeoutSecs = _random.Next(1, 4) }));
+            if (_mayClose)
+            {
+                Add("remove", () => Backend.Close(LifecycleInput.Remove));
+                Add("gateway stop", () => Backend.Close(LifecycleInput.GatewayStop));
+                Add("kill now", () => Backend.Close(LifecycleInput.KillNow));
+            }
+        }
+
+        private void Add(string name, Action step) => _enabled.Add(() =>
+        {
+            _history.Add(name);
+            step();
+        });
+
+        private void Leave(BackendRun run)
+        {
+            _leases.Remove(run);
+            Backend.Leave(run);
+        }
+
+        /// <summary>Takes over what was decided: an admitted request is a lease.</summary>
+        private void Collect()
+        {
+            foreach (var waiter in _waiters.Where(static waiter => waiter.Decision.IsCompleted).ToList())
+            {
+                _waiters.Remove(waiter);
+                var admission = LifecycleStage.Decided(waiter);
+                Assert(admission.Run is not null == (admission.Outcome == AdmissionOutcome.Admitted), "a run without admission, or the reverse");
+                if (admission.Run is { } run)
+                {
+                    Assert(run.Generation == Backend.Word.Generation, "admitted to a run that is over");
+                    _leases.Add(run);
+                }
+            }
+        }
+
+        private void Assert(bool holds, string message)
+        {
+            if (!holds)
+            {
+                throw new InvalidOperationException($"seed {_seed}: {message} in {Backend.Word} after {History}");
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+using Spawngate.Backends;
+using Spawngate.Config;
+using Spawngate.Tests.Fakes;
+
+namespace Spawngate.Tests;
+
+/// <summary>Building, reloading and ending all backends.</summary>
+internal sealed class BackendSetTests
+{
+    [Test]
+    public void A_reload_counts_what_changed_and_leaves_the_rest_alone()
+    {
+        using var stage = new LifecycleStage();
+        var a = LifecycleStage.Config("a") with { Args = ["x"], Env = [new("K", "v")], Origin = "file:1:1" };
+        var set = new BackendSet(stage.Env, Config(a, LifecycleStage.Config("b"), LifecycleStage.Config("c")));
+        var (backendA, backendB) = (set.Find("a"u8), set.Find("b"u8));
+        var counts = set.Apply(Config(
+            a with { Args = ["x"], Env = [new("K", "v")], Origin = "file:9:1" },
+            LifecycleStage.Config("b") with { IdleTimeoutSecs = 1 },
+            LifecycleStage.Config("d")));
+        Assert.That(counts, Is.EqualTo(new ReloadCounts(Added: 1, Removed: 1, Updated: 1)));
+        Assert.That(set.Find("a"u8), Is.SameAs(backendA));
+        Assert.That(backendA!.Config.Origin, Is.EqualTo("file:1:1"));
+        Assert.That(set.Find("b"u8), Is.SameAs(backendB));
+        Assert.That(backendB!.Config.IdleTimeoutSecs, Is.EqualTo(1));
+        Assert.That(set.Find("c"u8), Is.Null);
+        Assert.That(set.FindByKey("D."), Is.SameAs(set.Find("d:80"u8)));
+        Assert.That(set.All.Select(backend => backend.Hostname), Is.EqualTo(["a", "b", "d"]));
+        Assert.That(set.Apply(Config(a with { Env = [new("K", "w")] })).Updated, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void A_removed_backend_drains_and_stops_and_never_starts_again()
+    {
+        using var stage = new LifecycleStage();
+        var set = new BackendSet(stage.Env, Config(LifecycleStage.Config("a")));
+        var backend = set.Find("a"u8)!;
+        var run = MakeReady(stage, backend);
+        set.Apply(Config());
+        stage.Settle();
+        Assert.That(backend.Word, Is.EqualTo(new BackendWord(BackendPhase.Stopping, 1, 1)));
+        backend.Leave(run);
+        stage.Settle();
+        stage.Run.Exit();
+        stage.Settle();
+        Assert.That(backend.Ended.IsCompleted, Is.True);
+        backend.RequestStart();
+        stage.Settle();
+        Assert.That(backend.Word.Phase, Is.EqualTo(BackendPhase.Stopped));
+        Assert.That(LifecycleStage.Outcome(backend.Enqueue(default)), Is.EqualTo("ShuttingDown"));
+    }
+
+    [TestCase("a", 0)]
+    [TestCase("other", 8000)]
+    public void What_cannot_run_beside_a_removed_backend_waits_for_its_end(string newName, int port)
+    {
+        using var stage = new LifecycleStage();
+        var set = new BackendSet(stage.Env, Config(LifecycleStage.Config("a", port)));
+        var old = set.Find("a"u8)!;
+        var run = MakeReady(stage, old);
+        set.Apply(Config());
+        set.Apply(Config(LifecycleStage.Config(newName, port)));
+        var fresh = set.Find(System.Text.Encoding.ASCII.GetBytes(newName))!;
+        Assert.That(fresh, Is.Not.SameAs(old));
+        var waiter = fresh.Enqueue(default);
+        stage.Settle();
+        stage.PassSecs(5);
+        Assert.That(fresh.Word.Phase, Is.EqualTo(BackendPhase.Starting));
+        Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(1));
+        old.Leave(run);
+        stage.Settle();
+        stage.Run.Exit();
+        stage.Settle();
+        Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(2));
+        stage.Launcher.Last.Succeed();
+        stage.Settle();
+        stage.Probe.Ready();
+        stage.Settle();
+        Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Admitted"));
+    }
+
+    [Test]
+    public void A_start_that_waits_for_a_predecessor_can_be_stopped()
+    {
+        using var stage = new LifecycleStage();
+        var set = new BackendSet(stage.Env, Config(LifecycleStage.Config("a")));
+        MakeReady(stage, set.Find("a"u8)!);
+        set.Apply(Config());
+        set.Apply(Config(LifecycleStage.Config("a")));
+        var fresh = set.Find("a"u8)!;
+        var waiter = fresh.Enqueue(default);
+        stage.Settle();
+        fresh.RequestStop();
+        stage.Settle();
+        Assert.That(fresh.Word.Phase, Is.EqualTo(BackendPhase.Stopped));
+        Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("ShuttingDown"));
+        stage.Run.Exit();
+        stage.Settle();
+        Assert.That(fresh.Word.Phase, Is.EqualTo(BackendPhase.Stopped));
+        Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public void Stopping_all_is_parallel_and_includes_what_a_reload_removed()
+    {
+        using var stage = new LifecycleStage();
+        stage.Launcher.Immediate = true;
+        var set = new BackendSet(stage.Env, Config([.. Enumerable.Range(0, 20).Select(i => LifecycleStage.Config($"h{i}"))]));
+        foreach (var backend in set.All)
+        {
+            MakeReady(stage, backend);
+        }
+
+        set.Apply(Config([.. Enumerable.Range(1, 19).Select(i => LifecycleStage.Config($"h{i}"))]));
+        var all = set.StopAllAsync();
+        stage.Settle();
+        Assert.That(set.Apply(Config(LifecycleStage.Config("new"))), Is.EqualTo(default(ReloadCounts)));
+        stage.PassSecs(20.2);
+        Assert.That(stage.Launcher.Launches.Select(launch => launch.Run!.Terminated), Is.All.EqualTo(1));
+        Assert.That(all.IsCompleted, Is.False);
+        stage.Launcher.Launches.ForEach(launch => launch.Run!.Exit());
+        stage.Settle();
+        Assert.That(set.All.Select(backend => backend.Ended.IsCompleted), Is.All.True);
+        Assert.That(() => all.IsCompleted, Is.True.After(5).Seconds.PollEvery(1).MilliSeconds);
+        Assert.That(stage.Active.Count, Is.Zero);
+    }
+
+    [Test]
+    public void Killing_all_cuts_a_stop_short()
+    {
+        using var stage = new LifecycleStage();
+        var set = new BackendSet(stage.Env, Config(LifecycleStage.Config("a")));
+        MakeReady(stage, set.Find("a"u8)!);
+        _ = set.StopAllAsync();
+        stage.Settle();
+        Assert.That(stage.Run.Terminated, Is.Zero);
+        _ = set.KillAllAsync();
+        stage.Settle();
+        Assert.That(stage.Run.Killed, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void Ten_thousand_stopped_backends_are_in_no_list_that_is_walked()
+    {
+        using var stage = new LifecycleStage();
+        var set = new BackendSet(stage.Env, Config([.. Enumerable.Range(0, 10_000).Select(i => LifecycleStage.Config($"h{i}"))]));
+        Assert.That(set.All, Has.Count.EqualTo(10_000));
+        Assert.That(stage.Active.Count, Is.Zero);
+        Assert.That(stage.Executor.Count, Is.Zero);
+    }
+
+    private static BackendRun MakeReady(LifecycleStage stage, Backend backend)
+    {
+        var waiter = backend.Enqueue(default);
+        stage.Settle();
+        if (stage.Launcher.Last.IsPending)
+        {
+            stage.Launcher.Last.Succeed();
+            stage.Settle();
+        }
+
+        stage.Probe.Ready();
+        stage.Settle();
+        return LifecycleStage.Decided(waiter).Run!;
+    }
+
+    private static GatewayConfig Config(params BackendConfig[] backends) => new() { Backends = backends };
+}

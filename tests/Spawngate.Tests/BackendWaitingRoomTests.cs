@@ -1,0 +1,42 @@
+using Spawngate.Backends;
+using Spawngate.Tests.Fakes;
+
+namespace Spawngate.Tests;
+
+/// <summary>The gate where requests and phase changes meet.</summary>
+internal sealed class BackendWaitingRoomTests
+{
+    [Test]
+    public void An_idle_stop_is_taken_back_when_a_request_came_and_went_after_the_clock_was_read()
+    {
+        using var stage = new LifecycleStage();
+        var state = new BackendState();
+        var room = new WaitingRoom(state, stage.Clock);
+        var run = new BackendRun(room.BeginStart(), null!);
+        room.OpenReady(run);
+        long lastUse = 7;
+        Assert.That(room.TryBeginIdleStop(run.Generation, lastUseSeenMs: 6, ref lastUse), Is.False);
+        Assert.That(state.Phase, Is.EqualTo(BackendPhase.Ready));
+        Assert.That(room.TryBeginIdleStop(run.Generation, lastUseSeenMs: 7, ref lastUse), Is.True);
+        Assert.That(state.Phase, Is.EqualTo(BackendPhase.Stopping));
+    }
+
+    [Test]
+    public void Waiters_that_leave_from_the_front_the_middle_and_the_end_disturb_nobody()
+    {
+        using var stage = new LifecycleStage();
+        var waiters = Enumerable.Range(0, 6).Select(_ => stage.Ask()).ToList();
+        foreach (var index in new[] { 0, 3, 5, 1 })
+        {
+            Assert.That(stage.Backend.Cancel(waiters[index]), Is.True);
+        }
+
+        Assert.That(stage.Backend.GetStatus().Waiting, Is.EqualTo(2));
+        stage.Settle();
+        stage.Launcher.Last.Fail("no");
+        stage.Settle();
+        Assert.That(
+            waiters.Select(LifecycleStage.Outcome),
+            Is.EqualTo(["Cancelled", "Cancelled", "StartFailed", "Cancelled", "StartFailed", "Cancelled"]));
+    }
+}

@@ -1,0 +1,100 @@
+using Spawngate.Backends;
+
+namespace Spawngate.Tests.Fakes;
+
+/// <summary>A launcher that does what the test says, when it says it.</summary>
+internal sealed class ScriptedLauncher : ILauncher
+{
+    /// <summary>Every launch so far.</summary>
+    public List<ScriptedLaunch> Launches { get; } = [];
+
+    public ScriptedLaunch Last => Launches[^1];
+
+    /// <summary>When set, every launch succeeds at once.</summary>
+    public bool Immediate { get; set; }
+
+    /// <summary>Runs that have not ended.</summary>
+    public int Alive => Launches.Count(launch => launch.Run is { HasExited: false });
+
+    public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
+    {
+        var launch = new ScriptedLaunch(request, cancel);
+        Launches.Add(launch);
+        if (Immediate)
+        {
+            launch.Succeed();
+        }
+
+        return launch.Result;
+    }
+}
+
+/// <summary>One launch. Completions run inline, so that the message they post is there when the call returns.</summary>
+internal sealed class ScriptedLaunch(LaunchRequest request, CancellationToken cancel)
+{
+    private readonly TaskCompletionSource<LaunchResult> _result = new();
+
+    public LaunchRequest Request { get; } = request;
+
+    public CancellationToken Cancel { get; } = cancel;
+
+    public ScriptedRun? Run { get; private set; }
+
+    public bool IsPending => !_result.Task.IsCompleted;
+
+    public Task<LaunchResult> Result => _result.Task;
+
+    public string Token => Request.ReadyUrl[(Request.ReadyUrl.IndexOf("token=", StringComparison.Ordinal) + 6)..];
+
+    public ScriptedRun Succeed()
+    {
+        Run = new ScriptedRun(1000 + Request.Generation);
+        _result.SetResult(new LaunchResult(Run, null));
+        return Run;
+    }
+
+    public void Fail(string error) => _result.SetResult(new LaunchResult(null, error));
+}
+
+/// <summary>A run that ends when the test says so, or at once when told to end, if the test wants that.</summary>
+internal sealed class ScriptedRun(int pid) : ILaunchedRun
+{
+    private readonly TaskCompletionSource<ExitReport> _exited = new();
+
+    public string Description => $"pid {pid}";
+
+    public int? Pid => pid;
+
+    public Task<ExitReport> Exited => _exited.Task;
+
+    public bool HasExited => _exited.Task.IsCompleted;
+
+    public int Terminated { get; private set; }
+
+    public int Killed { get; private set; }
+
+    public bool EndsOnTerminate { get; set; }
+
+    public bool EndsOnKill { get; set; }
+
+    public void Terminate()
+    {
+        Terminated++;
+        if (EndsOnTerminate)
+        {
+            Exit("killed by signal 15 (SIGTERM)");
+        }
+    }
+
+    public void Kill()
+    {
+        Killed++;
+        if (EndsOnKill)
+        {
+            Exit("killed by signal 9 (SIGKILL)");
+        }
+    }
+
+    public void Exit(string description = "exited with status 3", params string[] stderr) =>
+        _exited.TrySetResult(new ExitReport(description, null, stderr));
+}
