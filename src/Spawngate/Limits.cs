@@ -172,12 +172,6 @@ internal static class Limits
     /// <summary>Milliseconds between two notices of dropped log lines, so that a flood does not fill the log with its own notices.</summary>
     public const int LogDropNoticeMs = 1000;
 
-    /// <summary>Dynamic ports remembered so as not to be handed out again at once: one for each of 256 backends that start together.</summary>
-    public const int RecentPorts = 256;
-
-    /// <summary>Tries to find a port that was not handed out lately, before any free one is taken.</summary>
-    public const int PortTries = 64;
-
     // Admin API, command line and hello backend.
 
     /// <summary>Connections to the admin API at once: a ready callback for each of some hundred backends starting together, and room for people and scrapers.</summary>
@@ -286,4 +280,10 @@ internal static class Limits
 
     /// <summary>Length of one label of a host name (RFC 1035 section 2.3.4).</summary>
     public const int HostLabelCharsMax = 63;
+
+    /// <summary>Attempts to lock a PID file that vanishes between opening and locking; each failure means another instance ended in that instant.</summary>
+    public const int PidFileAttempts = 16;
+
+    /// <summary>Bytes read of a file that could not be executed, to say why: what the kernel reads of it (BINPRM_BUF_SIZE).</summary>
+    public const int ExecutableHeadBytes = 256;
 }

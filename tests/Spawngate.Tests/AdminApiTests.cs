@@ -7,6 +7,7 @@ using Spawngate.Config;
 namespace Spawngate.Tests;
 
 /// <summary>Every endpoint of the admin API: what it answers, in which shape.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class AdminApiTests
 {
     private AdminUnderTest _admin = null!;

@@ -5,6 +5,7 @@ using Spawngate.Backends;
 namespace Spawngate.Tests;
 
 /// <summary>Who may talk to the admin API: token, Host, origin.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class AdminGuardTests
 {
     private const string Token = "s3cret-Token";

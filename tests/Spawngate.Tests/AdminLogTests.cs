@@ -5,6 +5,7 @@ using Spawngate.Backends;
 namespace Spawngate.Tests;
 
 /// <summary>The output of backends over the admin API, as it was and as it comes.</summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class AdminLogTests
 {
     private static readonly DateTimeOffset Time = new(2026, 1, 31, 13, 0, 0, 123, TimeSpan.FromHours(1));

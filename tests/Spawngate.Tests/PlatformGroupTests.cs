@@ -80,7 +80,7 @@ internal sealed class PlatformGroupTests
     [Test]
     public async Task A_stopped_child_is_woken_to_end()
     {
-        PlatformScene.Child child = _scene.Shell("trap 'exit 4' TERM; sleep 1000 & echo up; wait");
+        PlatformScene.Child child = _scene.Shell("sleep 1000 & trap 'exit 4' TERM; echo up; wait");
         await child.Output.Next(static line => line == "up");
         const int SigStop = 19;
         Assert.That(Libc.Kill(-child.Process.Pid, SigStop), Is.Zero);

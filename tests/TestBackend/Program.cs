@@ -58,7 +58,7 @@ internal static class Program
         {
             Socket accepted = await listener.AcceptAsync();
             accepted.NoDelay = true;
-            _ = new Connection(accepted, server).RunAsync();
+            _ = server.Settings.RelayPort is var port and not 0 ? Relay.RunAsync(accepted, port) : new Connection(accepted, server).RunAsync();
         }
     }
 

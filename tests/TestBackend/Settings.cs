@@ -35,7 +35,7 @@ internal sealed class Settings
     [
         "mode", "name", "port", "control", "listen-delay-ms", "never-listen", "exit-code", "exit-after-ms", "health", "health-fail-first",
         "ready-callback", "ignore-sigterm", "exit-delay-ms", "grandchild", "daemon", "stdout-lines", "stderr-lines", "stdout-bytes",
-        "line-length", "start-log", "exit-log",
+        "line-length", "start-log", "exit-log", "relay",
     ];
 
     /// <summary><c>server</c>, or <c>sleep</c> for a process that only reports to the control port and lives on.</summary>
@@ -100,6 +100,9 @@ internal sealed class Settings
 
     /// <summary>Folder that gets one file per SIGTERM received.</summary>
     public string? ExitLog => Text("exit-log");
+
+    /// <summary>Loopback port to which every connection is relayed byte for byte instead of being served; 0 for none.</summary>
+    public int RelayPort => Number("relay", 0);
 
     private string? Text(string name) =>
         _arguments.TryGetValue(name, out string? value)

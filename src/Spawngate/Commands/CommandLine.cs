@@ -47,7 +47,7 @@ internal sealed class CommandLine
     {
         [] => _actions.RunAsync(DefaultConfig, _console),
         ["hello"] => HelloAsync(null, null),
-        [{ Length: > 0 } only] when only[0] is not ('-' or '@' or '[') && !_subcommands.Contains(only) => _actions.RunAsync(only, _console),
+        [{ Length: > 0 } only] when only[0] != '-' && !_subcommands.Contains(only) => _actions.RunAsync(only, _console),
         _ => null,
     };
 

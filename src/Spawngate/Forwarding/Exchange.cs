@@ -178,12 +178,12 @@ internal sealed class Exchange(ForwardingContext context)
     /// <summary>Goes on after <see cref="ConnectAsync"/>.</summary>
     public ExchangeStep AfterConnect(int result)
     {
-        if (result >= 0)
+        if (result >= 0 && !Upstream.IsSelfConnected)
         {
             return ExchangeStep.Send;
         }
 
-        bool refused = Upstream.SendError == SocketError.ConnectionRefused;
+        bool refused = result >= 0 || Upstream.SendError == SocketError.ConnectionRefused;
         if (!refused || IsAborted || _reconnects == Limits.ReconnectsMax)
         {
             return Fail(ProxyError.ConnectionFailed);

@@ -17,7 +17,6 @@ internal static class Executable
 {
     private const string DefaultPath = "/usr/local/bin:/bin:/usr/bin";
     private const string Shell = "/bin/sh";
-    private const int HeadBytes = 256;
 
     /// <summary>Starts <paramref name="command"/>.</summary>
     /// <param name="command">What to run.</param>
@@ -179,8 +178,8 @@ internal static class Executable
         try
         {
             using FileStream file = File.OpenRead(full);
-            byte[] head = new byte[HeadBytes];
-            int length = file.ReadAtLeast(head, HeadBytes, throwOnEndOfStream: false);
+            byte[] head = new byte[Limits.ExecutableHeadBytes];
+            int length = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
             return head[..length];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

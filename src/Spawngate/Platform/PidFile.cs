@@ -10,9 +10,6 @@ namespace Spawngate.Platform;
 /// </summary>
 internal sealed class PidFile : IDisposable
 {
-    // A rival may remove the file between our opening and locking it; each turn means that another instance just ended.
-    private const int Attempts = 16;
-
     private const int SetOpenFileLock = 37; // F_OFD_SETLK
     private const short WriteLock = 1; // F_WRLCK
 
@@ -35,7 +32,7 @@ internal sealed class PidFile : IDisposable
         string full = Path.GetFullPath(path);
         try
         {
-            for (int attempt = 0; attempt < Attempts; attempt++)
+            for (int attempt = 0; attempt < Limits.PidFileAttempts; attempt++)
             {
                 if (TryOnce(full, path, out PidFile? held, out error))
                 {

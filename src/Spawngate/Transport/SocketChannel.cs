@@ -89,6 +89,24 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Error of the last connect or send.</summary>
     public SocketError SendError => _send.SocketError;
 
+    /// <summary>
+    /// True when a connect to a port where nobody listens met itself: TCP lets a socket connect to its own ephemeral port. It counts as refused.
+    /// </summary>
+    public bool IsSelfConnected
+    {
+        get
+        {
+            try
+            {
+                return Equals(_socket.LocalEndPoint, _socket.RemoteEndPoint);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                return false; // Gone again already; sending tells.
+            }
+        }
+    }
+
     /// <summary>Marks received bytes as used.</summary>
     public void Consume(int bytes)
     {

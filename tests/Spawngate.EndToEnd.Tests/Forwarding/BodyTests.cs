@@ -59,8 +59,7 @@ internal sealed class BodyTests : SharedGatewayTest
         byte[] body = Pattern.Take(size);
         for (int at = 0; at < size; at += chunk)
         {
-            byte[] part = body[at..Math.Min(size, at + chunk)];
-            await client.SendAsync([.. Encoding.Latin1.GetBytes($"{part.Length:X}\r\n"), .. part, .. "\r\n"u8]);
+            await client.SendChunkAsync(body.AsSpan(at, Math.Min(chunk, size - at)));
         }
 
         await client.SendAsync("0\r\n\r\n");
@@ -216,7 +215,7 @@ internal sealed class LargeBodyTests : GatewayTest
         for (int at = 0; at < Size; at += block.Length)
         {
             Pattern.Fill(block, at);
-            await client.SendAsync(chunked ? [.. "100000\r\n"u8, .. block, .. "\r\n"u8] : block);
+            await (chunked ? client.SendChunkAsync(block) : client.SendAsync(block));
         }
 
         await client.SendAsync(chunked ? "0\r\n\r\n" : "");

@@ -218,7 +218,8 @@ internal sealed class ChainTests : GatewayTest
     public async Task Two_gateways_in_a_row_are_no_loop()
     {
         GatewayProcess inner = await GatewayAsync();
-        GatewayProcess outer = await Scene.GatewayAsync(new ConfigFile().Sleeper(Host, inner.Port, "health_path = \"\""));
+        GatewayProcess outer = await Scene.GatewayAsync(
+            new ConfigFile().TestBackendWith(Host, ["health_path = \"\""], "--name=relay", $"--relay={inner.Port}"));
 
         RawResponse response = await RawClient.RequestAsync(outer.Port, Host, "/echo");
 
@@ -227,14 +228,12 @@ internal sealed class ChainTests : GatewayTest
     }
 
     [Test]
-    public async Task A_loop_through_two_gateways_is_refused_with_508()
+    public async Task A_request_that_comes_back_to_the_gateway_is_refused_with_508()
     {
-        var first = new ConfigFile();
-        var second = new ConfigFile();
-        GatewayProcess entry = await Scene.GatewayAsync(first.Sleeper(Host, second.Port, "health_path = \"\""));
-        await Scene.GatewayAsync(second.Sleeper(Host, first.Port, "health_path = \"\""));
+        var config = new ConfigFile();
+        GatewayProcess gateway = await Scene.GatewayAsync(config.TestBackendWith(Host, ["health_path = \"\""], $"--relay={config.Port}"));
 
-        RawResponse response = await RawClient.RequestAsync(entry.Port, Host, "/");
+        RawResponse response = await RawClient.RequestAsync(gateway.Port, Host, "/");
 
         Assert.That((response.Status, response.Header("X-Proxy-Error")), Is.EqualTo((508, "LOOP_DETECTED")));
     }

@@ -36,10 +36,6 @@ internal sealed class ConfigFile
     public ConfigFile TestBackendWith(string host, string[] lines, params string[] args) =>
         Backend(host, [$"command = {Quote(Executables.Backend)}", $"args = [{string.Join(", ", args.Select(Quote))}]", .. lines]);
 
-    /// <summary>Adds a backend whose port the test itself serves: the process only exists.</summary>
-    public ConfigFile Sleeper(string host, int port, params string[] lines) =>
-        Backend(host, ["command = \"sleep\"", "args = [\"1000\"]", $"port = {port}", .. lines]);
-
     /// <summary>Adds a backend by the lines of its table.</summary>
     public ConfigFile Backend(string host, params string[] lines)
     {

@@ -66,6 +66,17 @@ internal sealed partial class RawClient : IDisposable
         }
     }
 
+    /// <summary>Sends one chunk of a chunked body.</summary>
+    public Task SendChunkAsync(ReadOnlySpan<byte> data)
+    {
+        byte[] size = Encoding.Latin1.GetBytes($"{data.Length:x}\r\n");
+        byte[] chunk = new byte[size.Length + data.Length + 2];
+        size.CopyTo(chunk, 0);
+        data.CopyTo(chunk.AsSpan(size.Length));
+        "\r\n"u8.CopyTo(chunk.AsSpan(chunk.Length - 2));
+        return SendAsync(chunk);
+    }
+
     /// <summary>Ends this side of the connection.</summary>
     public void EndSending() => Socket.Shutdown(SocketShutdown.Send);
 

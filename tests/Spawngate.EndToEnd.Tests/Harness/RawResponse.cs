@@ -79,7 +79,7 @@ internal sealed class EchoedRequest
     {
         string[] lines = head.Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
         RequestLine = lines[0];
-        Headers = [.. lines.Skip(1).Select(line => line.Split(": ", 2)).Select(sides => (sides[0], sides[1]))];
+        Headers = [.. lines.Skip(1).Select(line => line.Split(':', 2)).Select(sides => (sides[0], sides[1].Trim()))];
     }
 
     /// <summary>Method, target and version.</summary>

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using Spawngate.EndToEnd.Tests.Harness;
 
@@ -27,8 +29,8 @@ internal sealed class StartFailureTests : GatewayTest
 
         await FailsAsync(gateway, AtOnce);
 
-        LogLine failure = await gateway.Log.FirstAsync(line => line.Category == "spawngate.lifecycle" && line.Says("status 3")).InTimeAsync("the failure in the log");
-        Assert.That(failure.Text, Does.Contain("the disk is full"));
+        await gateway.LogsAsync("spawngate.lifecycle", Host, "status 3");
+        await gateway.LogsAsync("spawngate.lifecycle", Host, "the disk is full");
     }
 
     [Test]
@@ -94,6 +96,20 @@ internal sealed class StartFailureTests : GatewayTest
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host, $"command = {ConfigFile.Quote(file)}"));
 
         await FailsAsync(gateway, AtOnce);
+    }
+
+    [Test]
+    public async Task A_port_that_another_program_uses_fails_at_once_instead_of_being_taken_for_the_backend()
+    {
+        using var other = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        other.Bind(new IPEndPoint(IPAddress.Loopback, Ports.Free()));
+        other.Listen();
+        int port = ((IPEndPoint)other.LocalEndPoint!).Port;
+        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().TestBackendWith(Host, [$"port = {port}"], "--never-listen"));
+
+        await FailsAsync(gateway, AtOnce);
+
+        await gateway.LogsAsync("spawngate.lifecycle", Host, $"{port}", "in use");
     }
 
     [TestCase("--never-listen", TestName = "A_backend_that_never_listens_fails_at_the_timeout_and_is_ended")]

@@ -1,0 +1,151 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using Spawngate.EndToEnd.Tests.Harness;
+
+namespace Spawngate.EndToEnd.Tests.Operation;
+
+/// <summary>Size, memory and time of the native executable.</summary>
+[NonParallelizable]
+internal sealed class BudgetTests : GatewayTest
+{
+    [SetUp]
+    public void OnlyNative()
+    {
+        if (!Executables.GatewayIsNative)
+        {
+            Assert.Ignore("these budgets are those of the native executable (SPAWNGATE_EXE)");
+        }
+    }
+
+    [Test]
+    public void The_executable_is_one_file_of_at_most_15_MB()
+    {
+        Assert.That(new FileInfo(Executables.Gateway).Length, Is.LessThanOrEqualTo(15_000_000));
+    }
+
+    [Test]
+    public async Task It_accepts_within_60_ms_of_exec()
+    {
+        var times = new List<double>();
+        for (int i = 0; i < 9; i++)
+        {
+            ConfigFile config = new ConfigFile().TestBackend(Host);
+            long started = Stopwatch.GetTimestamp();
+            GatewayProcess gateway = Scene.Launch(config);
+            while (!await Ports.AcceptsAsync(config.Port))
+            {
+                await Task.Yield();
+            }
+
+            times.Add(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+            await gateway.ServesAsync();
+            gateway.Signal(ProcessScan.Term);
+            await gateway.ExitAsync();
+        }
+
+        await ReportAsync("ms from exec to accept", times);
+        Assert.That(Median(times), Is.LessThanOrEqualTo(60));
+    }
+
+    [Test]
+    public async Task It_is_at_most_35_MB_resident_when_idle()
+    {
+        GatewayProcess gateway = await GatewayAsync();
+        await RawClient.RequestAsync(gateway.Port, Host, "/");
+
+        long resident = ProcessScan.ResidentBytes(gateway.Pid);
+
+        await TestContext.Out.WriteLineAsync($"{resident / 1e6:F1} MB resident");
+        Assert.That(resident, Is.LessThanOrEqualTo(35_000_000));
+    }
+
+    [Test]
+    public async Task A_cold_start_costs_at_most_15_ms_in_the_median_of_50()
+    {
+        // A native TestBackend listens a few milliseconds after its exec: what the gateway adds has to fit into the rest.
+        if (File.Exists(Executables.Backend + ".dll"))
+        {
+            Assert.Ignore("the backend is not native (TESTBACKEND_EXE)");
+        }
+
+        GatewayProcess gateway = await GatewayAsync();
+        var times = new List<double>();
+        for (int i = 0; i < 50; i++)
+        {
+            using RawClient client = await RawClient.ConnectAsync(gateway.Port);
+            long asked = Stopwatch.GetTimestamp();
+            RawResponse response = await client.ExchangeAsync(Host, "/");
+            times.Add(Stopwatch.GetElapsedTime(asked).TotalMilliseconds);
+            Assert.That(response.Status, Is.EqualTo(200), response.Text);
+            await gateway.Admin.PostAsync($"/backends/{Host}/stop");
+            await gateway.UntilStateAsync(Host, "stopped");
+        }
+
+        await ReportAsync("ms from a cold request to its answer", times);
+        Assert.That(Median(times), Is.LessThanOrEqualTo(15));
+    }
+
+    [Test]
+    public async Task Two_thousand_idle_client_connections_cost_little_memory()
+    {
+        const int Connections = 2000;
+        GatewayProcess gateway = await GatewayAsync();
+        await RawClient.RequestAsync(gateway.Port, Host, "/");
+        long before = ProcessScan.ResidentBytes(gateway.Pid);
+        var clients = new List<RawClient>();
+        for (int i = 0; i < Connections; i++)
+        {
+            clients.Add(await RawClient.ConnectAsync(gateway.Port));
+            await clients[i].ExchangeAsync(Host, "/");
+        }
+
+        long each = (ProcessScan.ResidentBytes(gateway.Pid) - before) / Connections;
+        clients.ForEach(client => client.Dispose());
+
+        await TestContext.Out.WriteLineAsync($"{each} bytes for each idle connection");
+        Assert.That(each, Is.LessThan(16 * 1024));
+    }
+
+    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+
+    private static Task ReportAsync(string what, List<double> values) =>
+        TestContext.Out.WriteLineAsync($"{what}: median {Median(values):F1}, least {values.Min():F1}, most {values.Max():F1}");
+}
+
+/// <summary>Memory that does not grow with the number of requests.</summary>
+[NonParallelizable]
+internal sealed class MemoryTests : GatewayTest
+{
+    [Test]
+    public async Task Memory_is_flat_under_load()
+    {
+        const long GrowthBytesMax = 16 * 1024 * 1024;
+        GatewayProcess gateway = await GatewayAsync();
+        await LoadAsync(gateway, TimeSpan.FromSeconds(4));
+        long warm = ProcessScan.ResidentBytes(gateway.Pid);
+
+        await LoadAsync(gateway, TimeSpan.FromSeconds(6));
+
+        long after = ProcessScan.ResidentBytes(gateway.Pid);
+        await TestContext.Out.WriteLineAsync($"{warm / 1e6:F1} MB after the first load, {after / 1e6:F1} MB after the second");
+        Assert.That(after - warm, Is.LessThan(GrowthBytesMax));
+    }
+
+    /// <summary>Loads the gateway with wrk where it is installed, else with this suite's own clients.</summary>
+    private static async Task LoadAsync(GatewayProcess gateway, TimeSpan span)
+    {
+        if (Executables.Find("wrk") is { } wrk)
+        {
+            Tool result = await Tool.RunAsync(
+                wrk, "-t2", "-c64", $"-d{span.TotalSeconds:F0}s", "-H", $"Host: {Host}", $"http://127.0.0.1:{gateway.Port}/bytes?n=100");
+            await TestContext.Out.WriteLineAsync(Regex.Match(result.Out, @"Requests/sec:.*").Value);
+            Assert.That(result.Out, Does.Not.Contain("Non-2xx").And.Not.Contain("Socket errors").And.Contain("Requests/sec"));
+            return;
+        }
+
+        using var load = new LoadLoop(gateway.Port, Host, "/bytes?n=100", connections: 64, warmAfter: int.MaxValue);
+        await load.Warm.StaysOpenAsync(span);
+        await load.StopAsync();
+        Assert.That((load.Wrong, load.Cut, load.Unanswered), Is.EqualTo((0, 0, 0)));
+    }
+}
