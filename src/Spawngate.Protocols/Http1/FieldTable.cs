@@ -40,7 +40,11 @@ public readonly struct HeaderField
 /// </summary>
 public sealed class FieldTable
 {
+    /// <summary>Most options in all Connection fields together: each is compared with each field, so 32 of them with 100 fields cost microseconds; senders use two.</summary>
+    public const int MaxConnectionOptions = 32;
+
     private HeaderField[] _fields = new HeaderField[16];
+    private int _connectionOptions;
 
     /// <summary>The fields in order of arrival.</summary>
     public ReadOnlySpan<HeaderField> Fields => _fields.AsSpan(0, Count);
@@ -84,6 +88,7 @@ public sealed class FieldTable
         ContentLength = -1;
         HostIndex = -1;
         _present = 0;
+        _connectionOptions = 0;
         IsChunked = HasTransferEncoding = ConnectionClose = ConnectionKeepAlive = ConnectionUpgrade = ConnectionNominates = false;
     }
 
@@ -247,7 +252,7 @@ public sealed class FieldTable
         var rest = value;
         while (NextListItem(ref rest, out var item))
         {
-            if (!Grammar.IsToken(item))
+            if (!Grammar.IsToken(item) || ++_connectionOptions > MaxConnectionOptions)
             {
                 return HeadFault.BadConnection;
             }
