@@ -8,4 +8,7 @@ public static class CodecLimits
 
     /// <summary>Longest trailer section: a few signatures and timings; a head may have 32 KiB, trailers are an afterthought.</summary>
     public const int TrailerBytesMax = 8192;
+
+    /// <summary>Most options in all Connection fields together: each is compared with each field, so 32 of them with 100 fields cost microseconds; senders use two.</summary>
+    public const int ConnectionOptionsMax = 32;
 }

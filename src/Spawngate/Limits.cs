@@ -23,6 +23,12 @@ internal static class Limits
     /// <summary>Room at both ends of a receive buffer for a chunk frame: 8 hex digits and CRLF before; CRLF and the last chunk (7 bytes) behind.</summary>
     public const int BufferReserveBytes = 16;
 
+    /// <summary>Small buffers kept for all threads: 512 × 4 KiB = 2 MiB, what eight threads keep of their own.</summary>
+    public const int SmallBuffersShared = 512;
+
+    /// <summary>Large buffers kept for all threads: 64 × 64 KiB = 4 MiB, what four threads keep of their own.</summary>
+    public const int LargeBuffersShared = 64;
+
     /// <summary>Milliseconds between trims of a pool, and how long a surplus idle connection is spared: ten ticks.</summary>
     public const int PoolTrimPeriodMs = 1000;
 
@@ -68,6 +74,15 @@ internal static class Limits
 
     /// <summary>Connections the kernel queues for us: its usual ceiling (net.core.somaxconn), so that a thousand simultaneous clients all fit.</summary>
     public const int AcceptBacklog = 4096;
+
+    /// <summary>Seconds of silence after which the kernel asks whether a client is still there: below the 5 minutes after which NAT tables forget a connection.</summary>
+    public const int TcpKeepAliveSecs = 60;
+
+    /// <summary>Seconds between unanswered questions.</summary>
+    public const int TcpKeepAliveIntervalSecs = 10;
+
+    /// <summary>Unanswered questions after which the client is gone: 60 + 6 × 10 s, two minutes in all.</summary>
+    public const int TcpKeepAliveProbes = 6;
 
     /// <summary>Milliseconds without accepting after a failure such as running out of descriptors.</summary>
     public const int AcceptPauseMs = 100;

@@ -41,6 +41,7 @@ public readonly struct HeaderField
 public sealed class FieldTable
 {
     private HeaderField[] _fields = new HeaderField[16];
+    private int _connectionOptions;
 
     /// <summary>The fields in order of arrival.</summary>
     public ReadOnlySpan<HeaderField> Fields => _fields.AsSpan(0, Count);
@@ -84,6 +85,7 @@ public sealed class FieldTable
         ContentLength = -1;
         HostIndex = -1;
         _present = 0;
+        _connectionOptions = 0;
         IsChunked = HasTransferEncoding = ConnectionClose = ConnectionKeepAlive = ConnectionUpgrade = ConnectionNominates = false;
     }
 
@@ -247,7 +249,7 @@ public sealed class FieldTable
         var rest = value;
         while (NextListItem(ref rest, out var item))
         {
-            if (!Grammar.IsToken(item))
+            if (!Grammar.IsToken(item) || ++_connectionOptions > CodecLimits.ConnectionOptionsMax)
             {
                 return HeadFault.BadConnection;
             }

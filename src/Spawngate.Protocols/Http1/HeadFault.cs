@@ -78,7 +78,7 @@ public enum HeadFault : byte
     /// <summary>Transfer-Encoding in an HTTP/1.0 message (RFC 9112 section 6.1).</summary>
     TransferEncodingInHttp10,
 
-    /// <summary>Connection is not a list of tokens.</summary>
+    /// <summary>Connection is not a list of tokens, or one of more than <see cref="CodecLimits.ConnectionOptionsMax"/>.</summary>
     BadConnection,
 
     /// <summary>The status line is not <c>version SP 3DIGIT [SP reason]</c> (RFC 9112 section 4).</summary>
@@ -135,7 +135,7 @@ public static class HeadFaults
         HeadFault.BadTransferEncoding => "Transfer-Encoding is malformed or does not end with one chunked",
         HeadFault.UnknownTransferCoding => "a transfer coding other than chunked is not implemented",
         HeadFault.TransferEncodingInHttp10 => "HTTP/1.0 has no Transfer-Encoding",
-        HeadFault.BadConnection => "the Connection header is malformed",
+        HeadFault.BadConnection => "the Connection header is malformed or too long",
         HeadFault.BadStatusLine => "the status line is malformed",
         _ => "malformed",
     };

@@ -77,8 +77,8 @@ public sealed class RequestHead
     public bool IsIdempotent => Method is MethodKind.Get or MethodKind.Head or MethodKind.Put or MethodKind.Delete
         or MethodKind.Options or MethodKind.Trace;
 
-    /// <summary>True before the first byte of a request line was seen.</summary>
-    public bool IsPristine => SearchFrom == 0;
+    /// <summary>True before the first byte of a request line was seen; an empty line that a client sent after its last body is none.</summary>
+    public bool IsPristine => !HasRequestLine && SearchFrom == LineStart;
 
     internal int MethodStart { get; set; }
 

@@ -36,6 +36,7 @@ internal sealed class ClientListener
                 _socket.DualMode = true;
             }
 
+            DetectVanishedClients(_socket);
             _socket.Bind(endpoint);
             _socket.Listen(Limits.AcceptBacklog);
         }
@@ -72,6 +73,17 @@ internal sealed class ClientListener
         _connections.Removed -= OnRemoved;
         _socket.Dispose();
         _stop.Dispose();
+    }
+
+    /// <summary>
+    /// Accepted sockets inherit it: a client whose machine vanished without a word would otherwise hold a tunnel, and with it the backend, for ever.
+    /// </summary>
+    private static void DetectVanishedClients(Socket socket)
+    {
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, Limits.TcpKeepAliveSecs);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Limits.TcpKeepAliveIntervalSecs);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, Limits.TcpKeepAliveProbes);
     }
 
     private async Task AcceptLoopAsync()

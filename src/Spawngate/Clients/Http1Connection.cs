@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Spawngate.Backends;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
@@ -39,9 +40,11 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     private bool _headConsumed;
     private bool _keep;
     private bool _last;
+    private bool _lingerOwed;
     private volatile bool _bodyPending;
     private volatile bool _tunnelling;
     private volatile bool _responding;
+    private volatile bool _relayingInterim;
 
     /// <summary>Takes over an accepted socket.</summary>
     public Http1Connection(ForwardingContext context, ClientConnections connections, System.Net.Sockets.Socket socket, ClientIdentity identity)
@@ -124,6 +127,12 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         {
             _deadline.Set(_responding ? DeadlineKind.Progress : DeadlineKind.Response, Due(_exchange.TimeoutMs));
         }
+
+        if (Volatile.Read(ref _clientEndedMs) != 0)
+        {
+            // It ended only its own side, and takes what we send.
+            Volatile.Write(ref _clientEndedMs, _context.Clock.NowMs);
+        }
     }
 
     private async Task ServeAsync()
@@ -175,6 +184,11 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             else
             {
                 await AnswerErrorAsync(_exchange.Error, null).ConfigureAwait(false);
+            }
+
+            if (_lingerOwed && !_client.IsClosed)
+            {
+                await LingerAsync().ConfigureAwait(false);
             }
 
             if (!_keep || !PrepareNext())
@@ -251,7 +265,13 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             _bodyPending = !new BodyReader(_exchange.Request.Framing, _exchange.BodySentWithHead).IsComplete;
         }
 
-        _deadline.Set(DeadlineKind.Response, Due(_exchange.TimeoutMs));
+        if (!_deadline.Set(DeadlineKind.Response, Due(_exchange.TimeoutMs)))
+        {
+            // The idle time ran out in the moment the request came: it is served, within its own time, as the last one.
+            _last = true;
+            _deadline.Restart(DeadlineKind.Response, Due(_exchange.TimeoutMs));
+        }
+
         return step;
     }
 
@@ -280,13 +300,26 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     /// </summary>
     private async Task<PumpOutcome> UploadAsync(BodyPump pump)
     {
-        var outcome = await pump.RunAsync().ConfigureAwait(false);
+        PumpOutcome outcome;
+        try
+        {
+            outcome = await pump.RunAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            ForwardingLog.Unexpected(_context.Log, e, _identity.Text);
+            outcome = PumpOutcome.SourceCut;
+        }
+
         if (outcome is PumpOutcome.SourceCut or PumpOutcome.SourceBroken)
         {
             _exchange.Abort(outcome == PumpOutcome.SourceBroken ? ProxyError.BadRequest : ProxyError.ClientGone);
         }
         else if (outcome == PumpOutcome.Complete)
         {
+            // Watched before it is said that the body is done: from then on the connection's own task may read.
+            _client.Shrink();
+            WatchClient();
             _bodyPending = false;
         }
 
@@ -297,11 +330,14 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     {
         if (_exchange.Request.IsHttp11)
         {
-            WriteResponseHead(BodyKind.None, default, default);
+            _exchange.WriteResponseHead(_client, chunked: false, default, default);
+            _relayingInterim = true;
             if (!await FlushClientAsync().ConfigureAwait(false))
             {
                 _exchange.Abort(ProxyError.ClientGone);
             }
+
+            _relayingInterim = false;
         }
 
         return _exchange.AfterInterim();
@@ -337,34 +373,14 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
 
             // Answered instead of 100-continue: the client may send its body or not, so nobody could tell what its next bytes are.
             && !(_bodyPending && request.Fields.Has(KnownHeader.Expect));
-        WriteResponseHead(chunked ? BodyKind.Chunked : kind == BodyKind.UntilClose ? BodyKind.None : kind, ConnectionOption(), _exchange.RequestId);
+        _lingerOwed = !_keep && request.IsPersistent;
+        var connection = ProxyHeaders.ConnectionOption(_exchange.Response, _keep, request.IsHttp11);
+        _exchange.WriteResponseHead(_client, chunked, connection, _exchange.RequestId);
         return chunked;
     }
 
-    private ReadOnlySpan<byte> ConnectionOption()
-    {
-        if (_exchange.Response.Status == 101)
-        {
-            return "Upgrade"u8;
-        }
-
-        if (_exchange.Response.Status == 426 && _exchange.Response.Fields.Has(KnownHeader.Upgrade))
-        {
-            return _keep ? "Upgrade"u8 : "Upgrade, close"u8;
-        }
-
-        return !_keep ? "close"u8 : _exchange.Request.IsHttp11 ? default : "keep-alive"u8;
-    }
-
-    private void WriteResponseHead(BodyKind framing, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
-    {
-        var response = _exchange.Response;
-        var target = _client.GetOutgoing(ProxyHeaders.ResponseBytesNeeded(response));
-        var head = _exchange.Upstream.Received[..response.Length];
-        _client.CommitOutgoing(ProxyHeaders.WriteResponse(target, response, head, framing, connection, requestId));
-    }
-
     /// <summary>What <see cref="TryWriteWholeResponse"/> left to do: streams the body, waits for the upload, or becomes a tunnel.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask RelayResponseAsync()
     {
         _deadline.Set(DeadlineKind.Progress, Due(_exchange.TimeoutMs));
@@ -378,7 +394,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         if (outcome != PumpOutcome.Complete)
         {
             // Begun and cut: the client must see that it is not complete (RFC 9112 section 8).
-            ForwardingLog.ReportCut(_context.Log, outcome, _identity, _exchange.RequestId);
+            ForwardingLog.BodyCut(_context.Log, _identity, _exchange, outcome);
             _keep = false;
             _client.Abort(reset: true);
             return;
@@ -418,7 +434,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     /// <summary>Splices both sides until both have ended; a half-close is passed on (spec section 8).</summary>
     private async ValueTask TunnelAsync()
     {
-        _keep = false;
+        _keep = _lingerOwed = false;
         _tunnelling = true;
         _deadline.Set(DeadlineKind.None, 0);
         if (!await FlushClientAsync().ConfigureAwait(false) || (_upload is not null && await _upload.ConfigureAwait(false) != PumpOutcome.Complete))
@@ -426,14 +442,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             return;
         }
 
-        _requestPump ??= new BodyPump(this);
-        await Tunnel.RunAsync(_client, _exchange.Upstream, _requestPump, _responsePump, CutTunnel).ConfigureAwait(false);
-    }
-
-    private void CutTunnel()
-    {
-        _exchange.CutUpstream();
-        _client.Abort(reset: true);
+        await Tunnel.RunAsync(_client, _exchange, _requestPump ??= new BodyPump(this), _responsePump).ConfigureAwait(false);
     }
 
     /// <summary>The client gets a JSON error, if nothing of a response has been sent.</summary>
@@ -448,7 +457,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         bool unread = _bodyPending || _upload is not null || !_inExchange;
         bool last = _last || _exchange.IsAborted || _deadline.HasFired || _connections.IsDraining;
         _keep = !unread && !last && _exchange.Request.IsPersistent;
-        ForwardingLog.ReportError(_context.Log, error, _identity, _exchange.RequestId);
+        ForwardingLog.Error(_context.Log, _identity, _exchange, error);
         _responding = true;
         _deadline.Restart(DeadlineKind.Progress, Due(Limits.LingerMs));
         ErrorResponse.Write(_client, error, detail, _exchange, _keep, _context.Time);
@@ -461,6 +470,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         if (!unread)
         {
             EndExchange(reusable: false);
+            _lingerOwed = !_keep && _exchange.Request.IsPersistent;
             return;
         }
 
@@ -486,6 +496,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     /// <summary>Ends our side and reads what the client still sends until it ends its own, so that no reset overtakes the answer.</summary>
     private async ValueTask LingerAsync()
     {
+        _lingerOwed = false;
         _client.ShutdownSend();
         _deadline.Restart(DeadlineKind.Linger, Due(Limits.LingerMs));
         do
@@ -505,7 +516,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
 
         _responding = false;
         _upload = null;
-        _exchange.Request.Reset();
+        _exchange.Reset();
         if (_client.ReceivedLength == 0)
         {
             _client.Shrink();
@@ -565,8 +576,8 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             case DeadlineKind.KeepAlive or DeadlineKind.Head or DeadlineKind.Linger:
                 _client.ShutdownReceive();
                 break;
-            case DeadlineKind.Response when !_responding:
-                _exchange.Abort(_upload is { IsCompleted: false } ? ProxyError.ClientTimeout : ProxyError.RequestTimeout);
+            case DeadlineKind.Response when !_responding && !_relayingInterim:
+                _exchange.Abort(_upload is { IsCompleted: false } && _requestPump!.AwaitsSource ? ProxyError.ClientTimeout : ProxyError.RequestTimeout);
                 break;
             default:
                 _exchange.Abort(ProxyError.ClientGone);
@@ -575,6 +586,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> FlushClientAsync()
     {
         int sent = await _client.FlushAsync().ConfigureAwait(false);

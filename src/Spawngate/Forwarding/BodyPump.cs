@@ -50,6 +50,7 @@ internal sealed class BodyPump(IProgressWatch progress)
     private bool _large;
     private readonly TrailerBuffer _trailers = new();
     private volatile bool _discarding;
+    private volatile bool _awaitsSource;
 
     /// <summary>Prepares for a body.</summary>
     /// <param name="source">Where its bytes arrive.</param>
@@ -69,6 +70,9 @@ internal sealed class BodyPump(IProgressWatch progress)
 
     /// <summary>True when the whole body has been read from the source.</summary>
     public bool IsSourceComplete => _reader.IsComplete;
+
+    /// <summary>True while it waits for the source to send more, rather than for the sink to take it.</summary>
+    public bool AwaitsSource => _awaitsSource;
 
     /// <summary>From now on the rest is read and thrown away: its receiver does not want it any more.</summary>
     public void Discard() => _discarding = true;
@@ -157,7 +161,16 @@ internal sealed class BodyPump(IProgressWatch progress)
             }
 
             GrowBuffer();
+
+            // A head still waits for a first piece of body, but none is here: it does not wait any longer (an event stream may be silent for long).
+            if (_sink.OutgoingLength > 0 && _source.Arm() && !await FlushAsync().ConfigureAwait(false))
+            {
+                return PumpOutcome.SinkFailed;
+            }
+
+            _awaitsSource = true;
             int received = await _source.ReceiveAsync().ConfigureAwait(false);
+            _awaitsSource = false;
             if (received > 0)
             {
                 _turnBytes += received;

@@ -98,6 +98,15 @@ internal sealed class Exchange(ForwardingContext context)
     /// <summary>True once the backend admitted it, until <see cref="End"/>.</summary>
     public bool IsAdmitted => _run is not null;
 
+    /// <summary>Forgets the last request, so that nothing of it shows up in the answer to the next.</summary>
+    public void Reset()
+    {
+        Request.Reset();
+        Error = ProxyError.None;
+        RetryAfterSecs = 0;
+        _requestIdLength = 0;
+    }
+
     /// <summary>Routes the request and, if the backend is ready, writes its head to a connection.</summary>
     /// <param name="head">The bytes of the head.</param>
     /// <param name="body">Bytes of the body that are there already.</param>
@@ -230,11 +239,22 @@ internal sealed class Exchange(ForwardingContext context)
         // The backend closed the idle connection just as we used it: the request never reached it. Once more, on a new one.
         _retried = true;
         var old = _upstream;
-        var fresh = old.Pool.Create();
+        if (TryCreate(old.Pool) is not { } fresh)
+        {
+            return Fail(ProxyError.ConnectionFailed);
+        }
+
         fresh.Channel.Write(old.Channel.Outgoing);
         ReleaseUpstream(reusable: false);
         Attach(fresh);
         return ExchangeStep.Connect;
+    }
+
+    /// <summary>Writes the response head that was read, interim or final, behind what waits to be sent to an HTTP/1 client; see <see cref="ProxyHeaders.WriteResponse"/>.</summary>
+    public void WriteResponseHead(SocketChannel client, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
+    {
+        var target = client.GetOutgoing(ProxyHeaders.ResponseBytesNeeded(Response));
+        client.CommitOutgoing(ProxyHeaders.WriteResponse(target, Response, Upstream.Received[..Response.Length], chunked, connection, requestId));
     }
 
     /// <summary>The interim response has been relayed.</summary>
@@ -281,13 +301,18 @@ internal sealed class Exchange(ForwardingContext context)
     private ExchangeStep Dispatch(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
         Response.Reset();
-        int bodyInHand = BodyInHand(body.Length);
+        int bodyInHand = _serialized is null ? BodyInHand(body.Length) : BodySentWithHead;
         bool bodyFollows = Request.Framing.Kind == BodyKind.Chunked || bodyInHand < Request.Framing.Length;
 
         // A body that streams cannot be sent twice, so it does not go over a connection that the backend may be closing right now.
         var upstream = bodyFollows ? null : Rent(_run!.Pool);
         var step = upstream is null ? ExchangeStep.Connect : ExchangeStep.Send;
-        upstream ??= _run!.Pool.Create();
+        upstream ??= TryCreate(_run!.Pool);
+        if (upstream is null)
+        {
+            return Fail(ProxyError.ConnectionFailed);
+        }
+
         Attach(upstream);
         var channel = upstream.Channel;
         if (_serialized is not null)
@@ -320,6 +345,20 @@ internal sealed class Exchange(ForwardingContext context)
         }
 
         return upstream;
+    }
+
+    /// <summary>Out of descriptors is an answer for this request, not an end of its connection.</summary>
+    private UpstreamConnection? TryCreate(UpstreamPool pool)
+    {
+        try
+        {
+            return pool.Create();
+        }
+        catch (SocketException e)
+        {
+            ForwardingLog.NoSocket(context.Log, _backend!.Hostname, e.Message);
+            return null;
+        }
     }
 
     private ExchangeStep ParseResponse()

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.Extensions.Logging;
 
 namespace Spawngate.Forwarding;
@@ -25,27 +26,30 @@ internal static partial class ForwardingLog
     [LoggerMessage(Level = LogLevel.Error, Message = "client=\"{Client}\" Connection ended by an unexpected error")]
     public static partial void Unexpected(ILogger log, Exception error, string client);
 
+    /// <summary>No socket could be made for a request.</summary>
+    [LoggerMessage(Level = LogLevel.Error, Message = "hostname=\"{Hostname}\" error=\"{Error}\" Cannot open a connection to the backend")]
+    public static partial void NoSocket(ILogger log, string hostname, string error);
+
     /// <summary>Accepting failed for a moment.</summary>
     [LoggerMessage(Level = LogLevel.Error, Message = "error=\"{Error}\" Cannot accept connections for the moment")]
     public static partial void AcceptFailed(ILogger log, string error);
 
-    /// <summary>Logs an error that is the backend's doing; what clients do wrong and what the lifecycle has logged already is not repeated for each request.</summary>
-    public static void ReportError(ILogger log, ProxyError error, ClientIdentity client, ReadOnlySpan<byte> requestId)
+    /// <summary>Logs an error that an administrator should know of; what clients do wrong is not among them.</summary>
+    public static void Error(ILogger log, ClientIdentity client, Exchange exchange, ProxyError error)
     {
         if (error is ProxyError.ConnectionFailed or ProxyError.BadBackendResponse or ProxyError.RequestTimeout)
         {
-            Failed(log, client.Text, Ascii(requestId), Ascii(ProxyErrors.Code(error)));
+            Failed(log, client.Text, Encoding.ASCII.GetString(exchange.RequestId), Encoding.ASCII.GetString(ProxyErrors.Code(error)));
         }
     }
 
-    /// <summary>Logs a response that was cut, unless the client cut it.</summary>
-    public static void ReportCut(ILogger log, PumpOutcome outcome, ClientIdentity client, ReadOnlySpan<byte> requestId)
+    /// <summary>Logs a response that its backend cut; one that ended because of the client or of us is not its fault.</summary>
+    public static void BodyCut(ILogger log, ClientIdentity client, Exchange exchange, PumpOutcome outcome)
     {
-        if (outcome is PumpOutcome.SourceCut or PumpOutcome.SourceBroken)
+        if (!exchange.IsAborted && outcome is (PumpOutcome.SourceCut or PumpOutcome.SourceBroken))
         {
-            Cut(log, client.Text, Ascii(requestId), outcome == PumpOutcome.SourceCut ? "the backend ended it early" : "its chunks are malformed");
+            var cause = outcome == PumpOutcome.SourceCut ? "the backend ended it early" : "its chunks are malformed";
+            Cut(log, client.Text, Encoding.ASCII.GetString(exchange.RequestId), cause);
         }
     }
-
-    private static string Ascii(ReadOnlySpan<byte> bytes) => System.Text.Encoding.ASCII.GetString(bytes);
 }

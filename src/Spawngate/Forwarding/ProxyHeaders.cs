@@ -171,11 +171,11 @@ internal static class ProxyHeaders
     /// <param name="target">At least <see cref="ResponseBytesNeeded"/> bytes.</param>
     /// <param name="response">The parsed head.</param>
     /// <param name="head">Its bytes.</param>
-    /// <param name="framing">How its body goes to the client.</param>
+    /// <param name="chunked">True when its body goes to the client chunked.</param>
     /// <param name="connection">What to say in Connection; empty for nothing.</param>
     /// <param name="requestId">Added as X-Request-ID if the backend sent none; empty for none.</param>
     public static int WriteResponse(
-        Span<byte> target, ResponseHead response, ReadOnlySpan<byte> head, BodyKind framing, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
+        Span<byte> target, ResponseHead response, ReadOnlySpan<byte> head, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
     {
         var writer = new HeadWriter(target);
         writer.Write("HTTP/1.1 "u8);
@@ -207,7 +207,7 @@ internal static class ProxyHeaders
             }
         }
 
-        if (framing == BodyKind.Chunked)
+        if (chunked)
         {
             writer.Write("Transfer-Encoding: chunked\r\n"u8);
         }
@@ -224,6 +224,25 @@ internal static class ProxyHeaders
 
         writer.Write("\r\n"u8);
         return writer.Length;
+    }
+
+    /// <summary>What to say in Connection to an HTTP/1 client, with a final response; empty for nothing.</summary>
+    /// <param name="response">The response.</param>
+    /// <param name="keep">True when the client's connection is kept.</param>
+    /// <param name="isHttp11">False for an HTTP/1.0 client, which has to be told that it is kept.</param>
+    public static ReadOnlySpan<byte> ConnectionOption(ResponseHead response, bool keep, bool isHttp11)
+    {
+        if (response.Status == 101)
+        {
+            return "Upgrade"u8;
+        }
+
+        if (response.Status == 426 && response.Fields.Has(KnownHeader.Upgrade))
+        {
+            return keep ? "Upgrade"u8 : "Upgrade, close"u8;
+        }
+
+        return !keep ? "close"u8 : isHttp11 ? default : "keep-alive"u8;
     }
 
     private static bool IsDroppedFromRequest(RequestHead request, ReadOnlySpan<byte> head, in HeaderField field, bool trusted)

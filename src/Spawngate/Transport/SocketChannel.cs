@@ -240,6 +240,16 @@ internal sealed class SocketChannel : IDisposable
         BufferPool.Return(buffer);
     }
 
+    /// <summary>Forgets what was written, but keeps a small buffer for the next head: the thread that writes it is not the one that ends this exchange.</summary>
+    public void ClearOutgoing()
+    {
+        _outgoingEnd = 0;
+        if (_outgoing.Length > Limits.SmallBufferBytes)
+        {
+            ReleaseOutgoing();
+        }
+    }
+
     /// <summary>The bytes written since the last release, sent or not: a request is sent again from here.</summary>
     public ReadOnlySpan<byte> Outgoing => _outgoing.AsSpan(0, _outgoingEnd);
 

@@ -109,7 +109,7 @@ internal sealed class UpstreamPool
     public void Return(UpstreamConnection connection)
     {
         var channel = connection.Channel;
-        channel.ReleaseOutgoing();
+        channel.ClearOutgoing();
         if (_retired || channel.ReceivedLength > 0)
         {
             Discard(connection);
