@@ -6,6 +6,8 @@ namespace TestBackend;
 /// <summary>The well-behaved paths. Each answers whether the connection may serve another request.</summary>
 internal static class Routes
 {
+    private const string HeldHead = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
+
     private delegate Task<bool> Route(Connection connection, Request request, ServerState server);
 
     private static readonly Dictionary<string, Route> All = new()
@@ -185,13 +187,18 @@ internal static class Routes
         return true;
     }
 
-    /// <summary>Waits for the test's <c>release KEY</c>: before the head, or with <c>at=body</c> in the middle of the body.</summary>
+    /// <summary>Waits for the test's <c>release KEY</c>: before the head, with <c>at=head</c> after it, with <c>at=body</c> in the middle of the body.</summary>
     private static async Task<bool> HoldAsync(Connection connection, Request request, ServerState server)
     {
-        bool inBody = request.Query("at") == "body";
-        await connection.SendAsync(inBody ? "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhe" : "");
+        (string before, string after) = request.Query("at") switch
+        {
+            "head" => (HeldHead, "held"),
+            "body" => (HeldHead + "he", "ld"),
+            _ => ("", HeldHead + "held"),
+        };
+        await connection.SendAsync(before);
         await server.HoldAsync(request.Query("key", "hold"));
-        await connection.SendAsync(inBody ? "ld" : "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nheld");
+        await connection.SendAsync(after);
         return true;
     }
 

@@ -122,6 +122,19 @@ internal sealed class BodyTests : SharedGatewayTest
     }
 
     [Test]
+    public async Task A_response_head_is_not_held_back_until_its_body_comes()
+    {
+        using RawClient client = await ConnectAsync();
+        await client.SendAsync(RawClient.Head(Host, "/hold?key=head&at=head"));
+
+        RawResponse response = await client.ReadHeadAsync();
+        await (await SharedGateway.Control.StartAsync()).DoAsync("release head");
+        await client.ReadBodyAsync(response);
+
+        Assert.That(response.Text, Is.EqualTo("held"));
+    }
+
+    [Test]
     public async Task The_first_part_of_a_response_is_not_held_back()
     {
         using RawClient client = await ConnectAsync();

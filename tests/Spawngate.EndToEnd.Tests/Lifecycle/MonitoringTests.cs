@@ -38,8 +38,8 @@ internal sealed class MonitoringTests : GatewayTest
     public async Task A_request_on_which_the_backend_crashes_gets_CONNECTION_FAILED_and_the_next_one_is_served()
     {
         GatewayProcess gateway = await GatewayAsync();
-        await RawClient.RequestAsync(gateway.Port, Host, "/");
 
+        // On a new connection, so that it is not sent again: nothing says whether the backend acted on it.
         RawResponse crashed = await RawClient.RequestAsync(gateway.Port, Host, "/crash", "POST");
         RawResponse next = await RawClient.RequestAsync(gateway.Port, Host, "/");
 
@@ -125,19 +125,19 @@ internal sealed class MonitoringTests : GatewayTest
     }
 
     [Test]
-    public async Task Many_crashes_and_starts_leave_nothing()
+    public async Task Many_stops_and_starts_leave_nothing()
     {
-        const int Rounds = 20;
+        const int Rounds = 15;
         GatewayProcess gateway = await GatewayAsync();
         for (int i = 0; i < Rounds; i++)
         {
             Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
-            BackendProcess backend = await Control.StartAsync(index: i);
-            await backend.SendAsync(i % 2 == 0 ? "crash" : "exit 0");
-            await backend.ExitedInTimeAsync();
+            await gateway.Admin.PostAsync($"/backends/{Host}/stop");
+            await (await Control.StartAsync(index: i)).ExitedInTimeAsync();
+            await gateway.UntilStateAsync(Host, "stopped");
         }
 
-        await gateway.UntilStateAsync(Host, "stopped");
         Assert.That(Scene.Children(), Is.Empty);
+        Assert.That(Control.Started(), Has.Count.EqualTo(Rounds));
     }
 }

@@ -92,12 +92,12 @@ internal sealed class ReadyCallbackTests : GatewayTest
     public async Task The_admin_token_may_declare_a_starting_backend_ready()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Server("admin_token = \"open sesame\"").TestBackend(Host, "--health=500"));
+            new ConfigFile().Server("admin_token = \"open-sesame\"").TestBackend(Host, "--health=500"));
         Task<RawResponse> held = RawClient.RequestAsync(gateway.Port, Host, "/");
         await (await Control.StartAsync()).ToldAsync("listening");
 
         HttpStatusCode without = await gateway.Admin.PostAsync($"/ready/{Host}");
-        gateway.Admin.Token = "open sesame";
+        gateway.Admin.Token = "open-sesame";
         HttpStatusCode with = await gateway.Admin.PostAsync($"/ready/{Host}");
 
         Assert.That((without, with), Is.EqualTo((HttpStatusCode.Unauthorized, HttpStatusCode.OK)));
@@ -108,7 +108,7 @@ internal sealed class ReadyCallbackTests : GatewayTest
     public async Task The_callback_of_the_backend_works_when_an_admin_token_is_set()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Server("admin_token = \"open sesame\"").TestBackend(Host, "--health=500", "--ready-callback=0"));
+            new ConfigFile().Server("admin_token = \"open-sesame\"").TestBackend(Host, "--health=500", "--ready-callback=0"));
 
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
     }

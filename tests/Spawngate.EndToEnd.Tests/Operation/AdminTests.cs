@@ -7,7 +7,7 @@ namespace Spawngate.EndToEnd.Tests.Operation;
 /// <summary>The admin API: what it tells, what it does, and whom it lets in.</summary>
 internal sealed class AdminTests : GatewayTest
 {
-    private const string Token = "open sesame";
+    private const string Token = "open-sesame";
 
     [Test]
     public async Task Health_and_version_answer()
@@ -110,7 +110,7 @@ internal sealed class AdminTests : GatewayTest
         }
 
         Assert.That(await gateway.Admin.PostAsync($"/backends/{Host}/start"), Is.EqualTo(HttpStatusCode.Unauthorized));
-        gateway.Admin.Token = "open sesamE";
+        gateway.Admin.Token = "open-sesamE";
         Assert.That(await gateway.Admin.StatusAsync("/backends"), Is.EqualTo(HttpStatusCode.Unauthorized));
         gateway.Admin.Token = Token;
         Assert.That(await gateway.Admin.StatusAsync("/backends"), Is.EqualTo(HttpStatusCode.OK));

@@ -18,9 +18,12 @@ internal sealed class BudgetTests : GatewayTest
     }
 
     [Test]
-    public void The_executable_is_one_file_of_at_most_15_MB()
+    public async Task The_executable_is_one_file_of_at_most_15_MB()
     {
-        Assert.That(new FileInfo(Executables.Gateway).Length, Is.LessThanOrEqualTo(15_000_000));
+        long bytes = new FileInfo(Executables.Gateway).Length;
+
+        await Figures.NoteAsync($"{bytes / 1e6:F1} MB on disk");
+        Assert.That(bytes, Is.LessThanOrEqualTo(15_000_000));
     }
 
     [Test]
@@ -43,8 +46,8 @@ internal sealed class BudgetTests : GatewayTest
             await gateway.ExitAsync();
         }
 
-        await ReportAsync("ms from exec to accept", times);
-        Assert.That(Median(times), Is.LessThanOrEqualTo(60));
+        await Figures.NoteAsync("ms from exec to accept", times);
+        Assert.That(Figures.Median(times), Is.LessThanOrEqualTo(60));
     }
 
     [Test]
@@ -55,7 +58,7 @@ internal sealed class BudgetTests : GatewayTest
 
         long resident = ProcessScan.ResidentBytes(gateway.Pid);
 
-        await TestContext.Out.WriteLineAsync($"{resident / 1e6:F1} MB resident");
+        await Figures.NoteAsync($"{resident / 1e6:F1} MB resident");
         Assert.That(resident, Is.LessThanOrEqualTo(35_000_000));
     }
 
@@ -81,8 +84,8 @@ internal sealed class BudgetTests : GatewayTest
             await gateway.UntilStateAsync(Host, "stopped");
         }
 
-        await ReportAsync("ms from a cold request to its answer", times);
-        Assert.That(Median(times), Is.LessThanOrEqualTo(15));
+        await Figures.NoteAsync("ms from a cold request to its answer", times);
+        Assert.That(Figures.Median(times), Is.LessThanOrEqualTo(15));
     }
 
     [Test]
@@ -102,14 +105,9 @@ internal sealed class BudgetTests : GatewayTest
         long each = (ProcessScan.ResidentBytes(gateway.Pid) - before) / Connections;
         clients.ForEach(client => client.Dispose());
 
-        await TestContext.Out.WriteLineAsync($"{each} bytes for each idle connection");
+        await Figures.NoteAsync($"{each} bytes for each idle connection");
         Assert.That(each, Is.LessThan(16 * 1024));
     }
-
-    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
-
-    private static Task ReportAsync(string what, List<double> values) =>
-        TestContext.Out.WriteLineAsync($"{what}: median {Median(values):F1}, least {values.Min():F1}, most {values.Max():F1}");
 }
 
 /// <summary>Memory that does not grow with the number of requests.</summary>
@@ -127,7 +125,7 @@ internal sealed class MemoryTests : GatewayTest
         await LoadAsync(gateway, TimeSpan.FromSeconds(6));
 
         long after = ProcessScan.ResidentBytes(gateway.Pid);
-        await TestContext.Out.WriteLineAsync($"{warm / 1e6:F1} MB after the first load, {after / 1e6:F1} MB after the second");
+        await Figures.NoteAsync($"{warm / 1e6:F1} MB after the first load, {after / 1e6:F1} MB after the second");
         Assert.That(after - warm, Is.LessThan(GrowthBytesMax));
     }
 
@@ -138,7 +136,7 @@ internal sealed class MemoryTests : GatewayTest
         {
             Tool result = await Tool.RunAsync(
                 wrk, "-t2", "-c64", $"-d{span.TotalSeconds:F0}s", "-H", $"Host: {Host}", $"http://127.0.0.1:{gateway.Port}/bytes?n=100");
-            await TestContext.Out.WriteLineAsync(Regex.Match(result.Out, @"Requests/sec:.*").Value);
+            await Figures.NoteAsync(Regex.Match(result.Out, @"Requests/sec:.*").Value);
             Assert.That(result.Out, Does.Not.Contain("Non-2xx").And.Not.Contain("Socket errors").And.Contain("Requests/sec"));
             return;
         }
