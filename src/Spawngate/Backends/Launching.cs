@@ -24,7 +24,11 @@ internal sealed record LaunchRequest(BackendConfig Config, int Generation, int P
 /// <summary>A started run, or why there is none.</summary>
 /// <param name="Run">The run; null when the start failed.</param>
 /// <param name="Error">The cause, for the log and the admin API; null when it started.</param>
-internal sealed record LaunchResult(ILaunchedRun? Run, string? Error);
+internal sealed record LaunchResult(ILaunchedRun? Run, string? Error)
+{
+    /// <summary>Milliseconds from the request to the running process, for the log and the admin API; 0 when unknown.</summary>
+    public double SpawnMs { get; init; }
+}
 
 /// <summary>How a run ended.</summary>
 /// <param name="Description">For people: <c>exited with status 3</c>, <c>killed by signal 9 (SIGKILL)</c>.</param>
