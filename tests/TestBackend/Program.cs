@@ -19,6 +19,7 @@ internal static class Program
         using PosixSignalRegistration termination = OnSigterm(server);
         control.Tell($"start name={settings.Name} pid={Environment.ProcessId} port={settings.Port}");
         Note(settings.StartLog);
+        using FileStream? alone = BeAlone(settings.Alone);
         _ = control.ObeyAsync(server.Execute);
         if (settings.ExitCode is { } code)
         {
@@ -86,6 +87,25 @@ internal static class Program
         if (folder is not null)
         {
             File.WriteAllText(Path.Combine(folder, $"{Environment.ProcessId}-{Stopwatch.GetTimestamp()}"), "");
+        }
+    }
+
+    /// <summary>The kernel drops the lock with the process, whatever it dies of.</summary>
+    private static FileStream? BeAlone(string? folder)
+    {
+        if (folder is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            return new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException)
+        {
+            File.WriteAllText(Path.Combine(folder, $"overlap-{Environment.ProcessId}"), "");
+            return null;
         }
     }
 

@@ -70,6 +70,10 @@ internal static class Routes
             case "redirect":
                 await connection.RespondAsync(request, 302, "", headers: "Location: /\r\n");
                 return true;
+            case { } slow when slow.StartsWith("slow-", StringComparison.Ordinal):
+                await Pause.ForAsync(int.Parse(slow["slow-".Length..]));
+                await connection.RespondAsync(request, 200, "health, late");
+                return true;
             default:
                 await connection.RespondAsync(request, int.Parse(answer), "health");
                 return true;

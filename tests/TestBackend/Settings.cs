@@ -35,7 +35,7 @@ internal sealed class Settings
     [
         "mode", "name", "port", "control", "listen-delay-ms", "never-listen", "exit-code", "exit-after-ms", "health", "health-fail-first",
         "ready-callback", "ignore-sigterm", "exit-delay-ms", "grandchild", "daemon", "stdout-lines", "stderr-lines", "stdout-bytes",
-        "line-length", "start-log", "exit-log", "relay",
+        "line-length", "start-log", "exit-log", "alone", "relay",
     ];
 
     /// <summary><c>server</c>, or <c>sleep</c> for a process that only reports to the control port and lives on.</summary>
@@ -62,7 +62,7 @@ internal sealed class Settings
     /// <summary>Milliseconds until the exit of <see cref="ExitCode"/>.</summary>
     public int ExitAfterMs => Number("exit-after-ms", 0);
 
-    /// <summary>Answer of the health path: a status code, <c>redirect</c>, <c>hang</c> or <c>close</c>.</summary>
+    /// <summary>Answer of the health path: a status code, <c>slow-MILLISECONDS</c>, <c>redirect</c>, <c>hang</c> or <c>close</c>.</summary>
     public string Health => Text("health") ?? "200";
 
     /// <summary>Number of health checks answered with 500 before <see cref="Health"/> applies.</summary>
@@ -100,6 +100,12 @@ internal sealed class Settings
 
     /// <summary>Folder that gets one file per SIGTERM received.</summary>
     public string? ExitLog => Text("exit-log");
+
+    /// <summary>
+    /// Folder in which this process holds a lock as long as it lives. If another process holds it at the start, two of the same
+    /// backend run at once, and a file <c>overlap-PID</c> says so.
+    /// </summary>
+    public string? Alone => Text("alone");
 
     /// <summary>Loopback port to which every connection is relayed byte for byte instead of being served; 0 for none.</summary>
     public int RelayPort => Number("relay", 0);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
@@ -8,12 +9,14 @@ namespace Spawngate.EndToEnd.Tests.Harness;
 internal sealed class BackendProcess : IDisposable
 {
     private readonly Socket _socket;
-    private readonly LineLog<string> _lines = new(line => line);
+    private readonly LineLog<string> _lines;
+    private readonly List<long> _checked = [];
 
     /// <summary>Takes over an accepted control connection.</summary>
     public BackendProcess(Socket socket)
     {
         _socket = socket;
+        _lines = new LineLog<string>(Note);
         Exited = _lines.ReadAsync(new NetworkStream(socket));
     }
 
@@ -28,6 +31,18 @@ internal sealed class BackendProcess : IDisposable
 
     /// <summary>Completes when the process has ended: the kernel closes its connection then, whatever it died of.</summary>
     public Task Exited { get; }
+
+    /// <summary>When it told of health checks (<see cref="Stopwatch.GetTimestamp"/>).</summary>
+    public long[] Checked
+    {
+        get
+        {
+            lock (_checked)
+            {
+                return [.. _checked];
+            }
+        }
+    }
 
     /// <summary>All it has told so far.</summary>
     public IReadOnlyList<string> Told => _lines.Lines;
@@ -69,4 +84,17 @@ internal sealed class BackendProcess : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _socket.Dispose();
+
+    private string Note(string line)
+    {
+        if (line.StartsWith("health ", StringComparison.Ordinal))
+        {
+            lock (_checked)
+            {
+                _checked.Add(Stopwatch.GetTimestamp());
+            }
+        }
+
+        return line;
+    }
 }

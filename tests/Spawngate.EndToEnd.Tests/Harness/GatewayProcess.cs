@@ -6,6 +6,7 @@ namespace Spawngate.EndToEnd.Tests.Harness;
 /// <summary>One run of the real executable.</summary>
 internal sealed class GatewayProcess : IDisposable
 {
+    private const int OutputLinesKept = 20_000;
     private readonly Process _process;
     private readonly Task _logEnd;
     private readonly Task<string> _stdout;
@@ -33,7 +34,7 @@ internal sealed class GatewayProcess : IDisposable
     public int Pid => _process.Id;
 
     /// <summary>Its log.</summary>
-    public LineLog<LogLine> Log { get; } = new(LogLine.Parse);
+    public LineLog<LogLine> Log { get; } = KeepingSomeOutput();
 
     /// <summary>Its admin API.</summary>
     public AdminClient Admin { get; }
@@ -137,6 +138,15 @@ internal sealed class GatewayProcess : IDisposable
     /// <summary>What it wrote to stdout, once it has ended.</summary>
     public Task<string> StdoutAsync() => _stdout.InTimeAsync("end of stdout");
 
+    /// <summary>Replaces the configuration file in one step, as an editor does, and asks for a reload: a reload that is under way reads the old or the new one.</summary>
+    public void ReloadAtomically(string text)
+    {
+        string fresh = ConfigPath + ".new";
+        File.WriteAllText(fresh, text);
+        File.Move(fresh, ConfigPath, overwrite: true);
+        Signal(ProcessScan.Hup);
+    }
+
     /// <summary>Rewrites the configuration file and asks for a reload.</summary>
     public void Reload(string text)
     {
@@ -146,6 +156,13 @@ internal sealed class GatewayProcess : IDisposable
 
     /// <summary>The whole log as text.</summary>
     public string LogText => string.Join('\n', Log.Lines.Select(line => line.Text));
+
+    /// <summary>What backends write is kept up to a bound: a test may have a gigabyte of it written.</summary>
+    private static LineLog<LogLine> KeepingSomeOutput()
+    {
+        int kept = 0;
+        return new LineLog<LogLine>(LogLine.Parse, line => line.Category != "backend" || ++kept <= OutputLinesKept);
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -4,7 +4,8 @@ namespace Spawngate.EndToEnd.Tests.Harness;
 
 /// <summary>Lines as they arrive from somewhere, all kept, with waiting for the first that fits.</summary>
 /// <typeparam name="T">What a line is parsed to.</typeparam>
-internal sealed class LineLog<T>(Func<string, T> parse)
+/// <param name="keeps">Which lines to keep; null for all.</param>
+internal sealed class LineLog<T>(Func<string, T> parse, Func<T, bool>? keeps = null)
 {
     private readonly Lock _lock = new();
     private readonly List<T> _lines = [];
@@ -31,7 +32,11 @@ internal sealed class LineLog<T>(Func<string, T> parse)
         {
             while (await reader.ReadLineAsync() is { } line)
             {
-                Add(parse(line));
+                T parsed = parse(line);
+                if (keeps?.Invoke(parsed) != false)
+                {
+                    Add(parsed);
+                }
             }
         }
         catch (IOException)

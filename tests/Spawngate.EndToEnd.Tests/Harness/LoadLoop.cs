@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Sockets;
 
 namespace Spawngate.EndToEnd.Tests.Harness;
@@ -32,6 +33,9 @@ internal sealed class LoadLoop : IDisposable
 
     /// <summary>Complete responses with another status.</summary>
     public int Wrong => Volatile.Read(ref _wrong);
+
+    /// <summary>How often each error code was answered; responses of another status without a code count under their status.</summary>
+    public ConcurrentDictionary<string, int> WrongCodes { get; } = [];
 
     /// <summary>Responses that began and broke off.</summary>
     public int Cut => Volatile.Read(ref _cut);
@@ -100,6 +104,11 @@ internal sealed class LoadLoop : IDisposable
         }
 
         Interlocked.Increment(ref response.Status == 200 ? ref _complete : ref _wrong);
+        if (response.Status != 200)
+        {
+            WrongCodes.AddOrUpdate(response.Header("X-Proxy-Error") ?? $"{response.Status}", 1, (_, count) => count + 1);
+        }
+
         if (Complete >= _warmAfter)
         {
             _warm.TrySetResult();
