@@ -101,6 +101,15 @@ internal static class Limits
     /// <summary>Attempts to find a free port that no other start was given: each misses with a chance of backends / 28,000, so 16 never do.</summary>
     public const int PortAttemptsMax = 16;
 
+    /// <summary>
+    /// Lowest port chosen for a backend: below it most well-known servers live, between it and the range of outgoing connections (32768 on Linux)
+    /// are 12,768 ports, and 4,536 more above that range.
+    /// </summary>
+    public const int QuietPortMin = 20_000;
+
+    /// <summary>Random tries to meet a free port outside of the range of outgoing connections: a third of them hit, so 64 miss with a chance of 10^-13.</summary>
+    public const int QuietPortAttemptsMax = 64;
+
     /// <summary>Milliseconds a start waits for a fixed port that is taken: killed children of the run before need some to let go of it, under load some hundred.</summary>
     public const int PortWaitMs = 2_000;
 

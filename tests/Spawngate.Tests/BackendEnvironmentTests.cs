@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
+using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -48,6 +49,7 @@ internal sealed class BackendEnvironmentTests
         var ports = new LoopbackPorts();
         var given = Enumerable.Range(0, 50).Select(_ => ports.Take(0)!.Value).ToList();
         Assert.That(given, Is.Unique);
+        Assert.That(given.Where(EphemeralPorts.Contain), Is.Empty, "an outgoing connection could take them before the backend does");
         using var server = new ProbeServer();
         Assert.That(ports.Take(server.EndPoint.Port), Is.Null);
         Assert.That(ports.Take(given[0]), Is.EqualTo(given[0]));

@@ -439,10 +439,7 @@ internal sealed class BackendLifecycleTests
     {
         using var stage = new LifecycleStage();
         stage.ToReady();
-        Cycle(stage.Backend, 1_000);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        Cycle(stage.Backend, 10_000);
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+        Assert.That(Allocations.Least(() => Cycle(stage.Backend, 10_000)), Is.Zero);
     }
 
     private static void Cycle(Backend backend, int times)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Platform;
 
 namespace Spawngate.Backends;
 
@@ -51,7 +52,25 @@ internal sealed class LoopbackPorts(Func<int, int?> tryBind)
         }
     }
 
+    /// <summary>
+    /// Any free port, if possible one that no outgoing connection can take before the backend binds it; and a random one, so that
+    /// several gateways on one machine rarely look at the same.
+    /// </summary>
     private static int? TryBind(int port)
+    {
+        for (var attempt = 0; port == 0 && attempt < Limits.QuietPortAttemptsMax; attempt++)
+        {
+            var candidate = Random.Shared.Next(Limits.QuietPortMin, Limits.PortMax + 1);
+            if (!EphemeralPorts.Contain(candidate) && BindOnce(candidate) is { } quiet)
+            {
+                return quiet;
+            }
+        }
+
+        return BindOnce(port);
+    }
+
+    private static int? BindOnce(int port)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         try

@@ -322,7 +322,8 @@ internal sealed class Exchange(ForwardingContext context)
         else
         {
             int needed = ProxyHeaders.RequestBytesNeeded(Request) + bodyInHand;
-            channel.CommitOutgoing(ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, context.Via));
+            byte[] via = Request.IsHttp11 ? context.Via : context.ViaHttp10;
+            channel.CommitOutgoing(ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via));
             channel.Write(body[..bodyInHand]);
             BodySentWithHead = bodyInHand;
         }

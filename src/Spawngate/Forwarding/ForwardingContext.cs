@@ -31,6 +31,7 @@ internal sealed class ForwardingContext
         _idPrefix = MemoryMarshal.Read<ulong>(random);
         Pseudonym = Encoding.ASCII.GetBytes($"spawngate-{Convert.ToHexStringLower(random[8..])}");
         Via = Encoding.ASCII.GetBytes($"1.1 {Encoding.ASCII.GetString(Pseudonym)}");
+        ViaHttp10 = Encoding.ASCII.GetBytes($"1.0 {Encoding.ASCII.GetString(Pseudonym)}");
     }
 
     /// <summary>Server settings.</summary>
@@ -57,8 +58,11 @@ internal sealed class ForwardingContext
     /// <summary>Our name in Via: tells a loop.</summary>
     public byte[] Pseudonym { get; }
 
-    /// <summary>Our Via value.</summary>
+    /// <summary>Our Via value for a request that was received as HTTP/1.1.</summary>
     public byte[] Via { get; }
+
+    /// <summary>Our Via value for a request that was received as HTTP/1.0.</summary>
+    public byte[] ViaHttp10 { get; }
 
     /// <summary>Writes a new unique request id of 32 hex digits: 64 random bits of this process and a counter.</summary>
     public int WriteRequestId(Span<byte> target)
