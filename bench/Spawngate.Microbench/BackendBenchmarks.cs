@@ -1,8 +1,14 @@
+<<<<<<< HEAD
 using System.Text;
+=======
+using System.Net;
+using System.Net.Sockets;
+>>>>>>> http
 using BenchmarkDotNet.Attributes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Config;
+<<<<<<< HEAD
 using Spawngate.Diagnostics;
 
 namespace Spawngate.Microbench;
@@ -83,4 +89,67 @@ public class ReadyBackendBenchmarks
     /// <summary>A whole request: two connections, four messages.</summary>
     [Benchmark]
     public int WholeRequest() => _stage.Exchange(Vectors.SmallRequest, "Hello, World!"u8);
+=======
+using Spawngate.Tests.Fakes;
+using Spawngate.Upstreams;
+
+namespace Spawngate.Microbench;
+
+/// <summary>What a request does with a ready backend besides bytes: it is admitted and borrows a connection.</summary>
+public class BackendBenchmarks : IDisposable
+{
+    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private ReadyBackends? _backends;
+    private Backend _backend = null!;
+    private UpstreamPool _pool = null!;
+
+    /// <summary>Makes a ready backend with one idle connection.</summary>
+    [GlobalSetup]
+    public async Task SetUpAsync()
+    {
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener.Listen();
+        int port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
+        _backends = await ReadyBackends.StartAsync(TimeProvider.System, NullLogger.Instance, new ServerConfig(), ReadyBackends.Config("a", port)).ConfigureAwait(false);
+        _backend = _backends.Set.All[0];
+        if (_backend.TryEnter(out var run))
+        {
+            _pool = run.Pool;
+            _backend.Leave(run);
+        }
+
+        var connection = _pool.Create();
+        await connection.Channel.ConnectAsync(_pool.Endpoint).ConfigureAwait(false);
+        _pool.Return(connection);
+    }
+
+    /// <summary>Admission and its end.</summary>
+    [Benchmark]
+    public void EnterAndLeave()
+    {
+        if (_backend.TryEnter(out var run))
+        {
+            _backend.Leave(run);
+        }
+    }
+
+    /// <summary>A connection taken and given back.</summary>
+    [Benchmark]
+    public void RentAndReturn()
+    {
+        if (_pool.TryRent() is { } connection)
+        {
+            _pool.Return(connection);
+        }
+    }
+
+    /// <inheritdoc/>
+    [GlobalCleanup]
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _backends?.Dispose();
+        GC.SuppressFinalize(this);
+    }
+>>>>>>> http
 }

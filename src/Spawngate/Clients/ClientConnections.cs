@@ -94,15 +94,11 @@ internal sealed class ClientConnections : IDisposable
 
     private void OnTick()
     {
-        bool closeIdle = _clock.NowMs >= Interlocked.Read(ref _closeIdleAtMs);
-        Walk((connection, now) =>
+        Walk(static (connection, now) => connection.OnTick(now));
+        if (_clock.NowMs >= Interlocked.Read(ref _closeIdleAtMs))
         {
-            connection.OnTick(now);
-            if (closeIdle)
-            {
-                connection.CloseIfIdle();
-            }
-        });
+            Walk(static (connection, _) => connection.CloseIfIdle());
+        }
     }
 
     /// <summary>Walks a copy, so that no connection's work happens under the lock.</summary>

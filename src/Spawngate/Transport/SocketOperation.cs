@@ -22,13 +22,14 @@ internal interface IReceiveWatcher
 /// </code>
 /// Begin, await and GetResult belong to one thread at a time; only the kernel's completion comes from elsewhere.
 /// </remarks>
-internal class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>
+internal class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>, IThreadPoolWorkItem
 {
     private static readonly Action<object?> CompletedMark = static _ => throw new UnreachableException();
 
     private readonly IReceiveWatcher? _watcher;
     private Action<object?>? _continuation;
     private object? _continuationState;
+    private Action<object?>? _deferred;
     private short _token;
 
     /// <summary>Makes an operation; <paramref name="watcher"/> hears of completions that nobody awaits.</summary>
@@ -88,9 +89,19 @@ internal class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>
         if (ReferenceEquals(previous, CompletedMark))
         {
             // It completed between GetStatus and here. The awaiter is still on the stack: resume it from elsewhere.
-            _continuationState = null;
-            ThreadPool.UnsafeQueueUserWorkItem(continuation, state, preferLocal: true);
+            _deferred = continuation;
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
         }
+    }
+
+    /// <summary>Resumes the awaiter that was deferred to here; the operation is its own work item, so that this allocates nothing.</summary>
+    void IThreadPoolWorkItem.Execute()
+    {
+        var continuation = _deferred!;
+        object? state = _continuationState;
+        _deferred = null;
+        _continuationState = null;
+        continuation(state);
     }
 
     /// <summary>Runs when a result is taken, on the taker's thread.</summary>

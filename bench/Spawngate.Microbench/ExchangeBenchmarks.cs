@@ -1,0 +1,45 @@
+using BenchmarkDotNet.Attributes;
+using Spawngate.Tests.Fakes;
+
+namespace Spawngate.Microbench;
+
+/// <summary>One whole proxied request over loopback, from the client's send to the last byte of the answer: mostly system calls and thread wake-ups.</summary>
+public class ExchangeBenchmarks : IDisposable
+{
+    private LoopbackGateway? _length;
+    private LoopbackGateway? _chunked;
+    private LoopbackGateway? _post;
+
+    /// <summary>Starts three gateways.</summary>
+    [GlobalSetup]
+    public async Task SetUpAsync()
+    {
+        const string length = "HTTP/1.1 200 OK\r\nServer: test\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!";
+        const string chunked = "HTTP/1.1 200 OK\r\nServer: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n8\r\n, world!\r\n0\r\n\r\n";
+        _length = await LoopbackGateway.StartAsync(TimeProvider.System, length).ConfigureAwait(false);
+        _chunked = await LoopbackGateway.StartAsync(TimeProvider.System, chunked).ConfigureAwait(false);
+        _post = await LoopbackGateway.StartAsync(TimeProvider.System, length, requestBodyBytes: 5).ConfigureAwait(false);
+    }
+
+    /// <summary>GET, and an answer of known length.</summary>
+    [Benchmark]
+    public void Get() => _length!.Exchange("GET /some/path HTTP/1.1\r\nHost: app.example.com\r\nAccept: */*\r\n\r\n"u8);
+
+    /// <summary>GET, and a chunked answer.</summary>
+    [Benchmark]
+    public void GetChunked() => _chunked!.Exchange("GET /some/path HTTP/1.1\r\nHost: app.example.com\r\nAccept: */*\r\n\r\n"u8);
+
+    /// <summary>POST with a small body.</summary>
+    [Benchmark]
+    public void Post() => _post!.Exchange("POST /form HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\na=b&c"u8);
+
+    /// <inheritdoc/>
+    [GlobalCleanup]
+    public void Dispose()
+    {
+        _length?.Dispose();
+        _chunked?.Dispose();
+        _post?.Dispose();
+        GC.SuppressFinalize(this);
+    }
+}
