@@ -333,6 +333,12 @@ internal static class Limits
     /// <summary>Bytes of the entry that carries the token: its name (27), the address (60), a host name of 255 bytes escaped (765), and the token (55).</summary>
     public const int EnvironEntryBytes = 1024;
 
+    /// <summary>Looks at an environment that was empty: executing a program takes a fraction of a millisecond, some more on a busy machine.</summary>
+    public const int EnvironRetriesMax = 3;
+
+    /// <summary>Milliseconds between these looks, 3 in all for an adopted process whose environment is really empty.</summary>
+    public const int EnvironRetryMs = 1;
+
     /// <summary>Milliseconds between two readings of the process table for runs that end: 500 of them within a second cause at most 40 readings.</summary>
     public const int ProcessScanPauseMs = 25;
 

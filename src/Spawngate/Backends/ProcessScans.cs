@@ -106,7 +106,7 @@ internal sealed class ProcessScans
         foreach (ProcessEntry entry in table)
         {
             // Children that lead a run are ended by their own lifecycle. Of what is deeper the run is that of the adopted one above it.
-            if (entry.Parent == self && !entry.IsZombie && !Reaper.Shared.IsLeader(entry.Pid) && ProcessTable.TokenOf(entry.Pid) is { } token)
+            if (entry.Parent == self && !entry.IsZombie && !Reaper.Shared.IsLeader(entry.Pid) && ProcessTable.TokenOfChild(entry.Pid) is { } token)
             {
                 adopted.Add(entry.Pid, token);
             }

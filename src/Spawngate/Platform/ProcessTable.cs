@@ -88,9 +88,28 @@ internal static unsafe class ProcessTable
         return length <= 0 ? null : ProcessEntry.Parse(pid, new ReadOnlySpan<byte>(buffer, (int)length));
     }
 
-    /// <summary>The token in the environment a process was executed with; null when there is none or it is not ours to read.</summary>
-    public static RunToken? TokenOf(int pid)
+    /// <summary>
+    /// The token in the environment a process was executed with; null when there is none or it is not ours to read. In the moment of executing a program a process
+    /// has no environment: an empty one is looked at again.
+    /// </summary>
+    public static RunToken? TokenOfChild(int pid)
     {
+        RunToken? token = TokenOf(pid, out bool isEmpty);
+        for (int retry = 0; isEmpty && retry < Limits.EnvironRetriesMax; retry++)
+        {
+            _ = Libc.Poll(null, 0, Limits.EnvironRetryMs);
+            token = TokenOf(pid, out isEmpty);
+        }
+
+        return token;
+    }
+
+    /// <summary>The same, looked at once.</summary>
+    public static RunToken? TokenOf(int pid) => TokenOf(pid, out _);
+
+    private static RunToken? TokenOf(int pid, out bool isEmpty)
+    {
+        isEmpty = false;
         int fd = Open(pid, "environ\0"u8);
         if (fd < 0)
         {
@@ -101,8 +120,10 @@ internal static unsafe class ProcessTable
         RunToken? token = null;
         int kept = 0;
         nint length;
+        isEmpty = true;
         while (token is null && (length = Libc.Read(fd, buffer + kept, (nuint)(Limits.EnvironReadBytes - kept))) > 0)
         {
+            isEmpty = false;
             int filled = kept + (int)length;
             buffer[filled] = 0; // Ends the last entry, should the process have overwritten the end of its environment.
             token = RunToken.Find(new ReadOnlySpan<byte>(buffer, filled + 1));

@@ -51,11 +51,17 @@ internal sealed class GatewayProcess : IDisposable
     }
 
     /// <summary>Starts the executable with a configuration file.</summary>
-    public static GatewayProcess Launch(ConfigFile config, string folder, IReadOnlyDictionary<string, string> environment)
+    /// <param name="config">Its configuration.</param>
+    /// <param name="folder">Where it is started and its configuration written.</param>
+    /// <param name="environment">Variables added to those of the test.</param>
+    /// <param name="wrapper">A command that runs the command which follows it; empty for none.</param>
+    public static GatewayProcess Launch(ConfigFile config, string folder, IReadOnlyDictionary<string, string> environment, params string[] wrapper)
     {
         string path = Path.Combine(folder, $"config-{config.Port}.toml");
         File.WriteAllText(path, config.ToString());
-        return new GatewayProcess(Process.Start(StartInfo([path], folder, environment))!, config, path);
+        ProcessStartInfo info = StartInfo(wrapper.Length == 0 ? [path] : [.. wrapper.Skip(1), Executables.Gateway, path], folder, environment);
+        info.FileName = wrapper.Length == 0 ? info.FileName : wrapper[0];
+        return new GatewayProcess(Process.Start(info)!, config, path);
     }
 
     /// <summary>How the executable is started: with nothing of this test's own settings in its environment.</summary>

@@ -46,6 +46,36 @@ internal static partial class ProcessScan
     /// <summary>Whether a process is the guard of a gateway.</summary>
     public static bool IsGuard(int pid) => System.Text.RegularExpressions.Regex.IsMatch(CommandLine(pid), @"spawngate(\.dll)? guard \d+\]$");
 
+    /// <summary>The children of a process with the letter of their state (Z for zombies).</summary>
+    public static List<(int Pid, char State)> ChildrenOf(int parent)
+    {
+        var found = new List<(int, char)>();
+        foreach (string folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && StatOf(pid) is { } stat
+                && stat[1] == parent.ToString(CultureInfo.InvariantCulture))
+            {
+                found.Add((pid, stat[0][0]));
+            }
+        }
+
+        return found;
+    }
+
+    // State, parent and what follows: the fields after the name, which may have blanks and brackets of its own.
+    private static string[]? StatOf(int pid)
+    {
+        try
+        {
+            string text = File.ReadAllText($"/proc/{pid}/stat");
+            return text[(text.LastIndexOf(')') + 2)..].Split(' ');
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Waits until none of the processes with the marker lives any more; returns those that outlast the limit.</summary>
     public static async Task<List<int>> OutlastingAsync(string marker, TimeSpan limit)
     {

@@ -45,6 +45,15 @@ internal sealed class Scene : IAsyncDisposable
         return gateway;
     }
 
+    /// <summary>Starts a gateway by way of another command and waits until it serves.</summary>
+    public async Task<GatewayProcess> GatewayUnderAsync(string[] wrapper, ConfigFile config)
+    {
+        GatewayProcess gateway = GatewayProcess.Launch(config, Folder, Environment, wrapper);
+        _gateways.Add(gateway);
+        await gateway.ServesAsync();
+        return gateway;
+    }
+
     /// <summary>Creates a folder inside the scene's.</summary>
     public string NewFolder(string name) => Directory.CreateDirectory(Path.Combine(Folder, name)).FullName;
 

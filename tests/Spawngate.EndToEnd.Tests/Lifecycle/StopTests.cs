@@ -4,7 +4,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
-/// <summary>What was started is ended whole: the process, its group, its children, and also when the gateway itself dies.</summary>
+/// <summary>What was started is ended whole: the process, its group, its children, and what left the group.</summary>
 internal sealed class StopTests : GatewayTest
 {
     [Test]
@@ -63,6 +63,25 @@ internal sealed class StopTests : GatewayTest
         await gateway.Admin.PostAsync($"/backends/{Host}/stop");
 
         await daemon.ExitedInTimeAsync();
+    }
+
+    [Test]
+    public async Task A_daemon_that_forked_twice_into_a_session_of_its_own_goes_within_the_grace_period()
+    {
+        Executables.FindOrSkip("setsid");
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("shutdown_grace_period_secs = 1").Backend(Host, Trees.WithDaemons()));
+        await StartedAsync(gateway);
+        BackendProcess stubborn = await Control.StartAsync("stubborn");
+        BackendProcess obedient = await Control.StartAsync("obedient");
+
+        await gateway.Admin.PostAsync($"/backends/{Host}/stop");
+        await gateway.UntilStateAsync(Host, "stopped");
+
+        Assert.That(Scene.Children().Select(ProcessScan.CommandLine), Is.Empty);
+        await Task.WhenAll(stubborn.ExitedInTimeAsync(), obedient.ExitedInTimeAsync());
+        Assert.That(obedient.Told, Has.Some.StartsWith("sigterm"), "it had the chance to end by itself");
+        Assert.That(stubborn.Told, Has.Some.StartsWith("sigterm"));
     }
 
     [Test]
@@ -168,30 +187,6 @@ internal sealed class StopTests : GatewayTest
         Assert.That((await held).Status, Is.EqualTo(503));
         await backend.ExitedInTimeAsync();
         await gateway.UntilStateAsync(Host, "stopped");
-    }
-
-    [Test]
-    public async Task Nothing_runs_on_after_SIGKILL_to_the_gateway()
-    {
-        GatewayProcess gateway = await GatewayAsync();
-        BackendProcess backend = await StartedAsync(gateway);
-
-        gateway.Signal(ProcessScan.Kill);
-
-        await backend.ExitedInTimeAsync();
-        await Scene.NothingRunsAsync();
-    }
-
-    [Test]
-    public async Task No_grandchild_runs_on_after_SIGKILL_to_the_gateway()
-    {
-        GatewayProcess gateway = await GatewayAsync("--grandchild");
-        await StartedAsync(gateway);
-        BackendProcess grandchild = await Control.StartAsync("backend-grandchild");
-
-        gateway.Signal(ProcessScan.Kill);
-
-        await grandchild.ExitedInTimeAsync();
     }
 
     private async Task<BackendProcess> StartedAsync(GatewayProcess gateway)
