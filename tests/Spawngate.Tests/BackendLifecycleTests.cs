@@ -385,6 +385,26 @@ internal sealed class BackendLifecycleTests
     }
 
     [Test]
+    public void A_new_check_interval_holds_at_once_and_other_changes_do_not_move_the_checks()
+    {
+        using var stage = new LifecycleStage(config => config with { ReadyHealthCheckIntervalMs = 60_000 });
+        stage.ToReady();
+        stage.Pass(1000);
+        stage.Backend.Reconfigure(stage.Backend.Config with { ReadyHealthCheckIntervalMs = 2000 });
+        stage.Settle();
+        for (var i = 0; i < 19; i++)
+        {
+            stage.Pass(100);
+            stage.Backend.Reconfigure(stage.Backend.Config with { IdleTimeoutSecs = 100 + i });
+            stage.Settle();
+        }
+
+        Assert.That(stage.Probe, Has.Property("Checks").Zero);
+        stage.Pass(200);
+        Assert.That(stage.Probe, Has.Property("Checks").EqualTo(1));
+    }
+
+    [Test]
     public void A_taken_port_is_waited_for_a_moment_then_reported()
     {
         using var stage = new LifecycleStage(config => config with { Port = 8000 });

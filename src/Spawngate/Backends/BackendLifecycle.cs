@@ -103,7 +103,7 @@ internal sealed class BackendLifecycle
             case LifecycleInput.Drained: OnDrained(); break;
             case LifecycleInput.Due: OnDue(NowMs); break;
             case LifecycleInput.PredecessorEnded: OnPredecessorEnded(); break;
-            case LifecycleInput.Reconfigured: break; // The deadlines are computed anew after every message.
+            case LifecycleInput.Reconfigured: OnReconfigured(); break;
             default: throw new InvalidOperationException($"Unknown input {message.Input}.");
         }
     }
@@ -235,7 +235,7 @@ internal sealed class BackendLifecycle
 
         var nowMs = NowMs;
         current.ReadyAtMs = nowMs;
-        current.NextCheckMs = nowMs + Math.Max(Limits.ClockTickMs, (long)(Config.ReadyHealthCheckIntervalMs * _env.Spread()));
+        current.PlanChecks(Config.ReadyHealthCheckIntervalMs, nowMs);
         Volatile.Write(ref _backend.LastUseMs, nowMs);
         var held = _room.OpenReady(current.OpenPool());
         _report.Ready(current, current.Timings(signal, timestamp), held);
@@ -487,6 +487,15 @@ internal sealed class BackendLifecycle
     {
         OnClose(StopReason.GatewayStop);
         _stop?.KillNow();
+    }
+
+    private void OnReconfigured()
+    {
+        // The other deadlines are computed anew after every message.
+        if (_state.Phase is BackendPhase.Ready or BackendPhase.Unhealthy)
+        {
+            _current!.PlanChecks(Config.ReadyHealthCheckIntervalMs, NowMs);
+        }
     }
 
     private void Require(bool possible, LifecycleInput input)

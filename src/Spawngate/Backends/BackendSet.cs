@@ -58,6 +58,7 @@ internal sealed class BackendSet
 
             _ending.RemoveAll(static backend => backend.Ended.IsCompleted);
             var removed = RemoveMissing(config);
+            var ending = new EndingBackends(_ending);
             var (added, updated) = (0, 0);
             var byName = new Dictionary<string, Backend>(config.Backends.Count, StringComparer.Ordinal);
             var all = new List<Backend>(config.Backends.Count);
@@ -65,7 +66,7 @@ internal sealed class BackendSet
             {
                 if (!_byName.TryGetValue(settings.Hostname, out var backend))
                 {
-                    backend = new Backend(_env, settings, PredecessorsOf(settings));
+                    backend = new Backend(_env, settings, ending.PredecessorsOf(settings));
                     added++;
                 }
                 else if (!backend.Config.HasSameSettings(settings))
@@ -122,16 +123,4 @@ internal sealed class BackendSet
 
         return removed.Count;
     }
-
-    /// <summary>
-    /// Removed backends that may still run when this one starts, and that it could not run beside: the same program twice, two on one port, two
-    /// containers of one name.
-    /// </summary>
-    private List<Backend> PredecessorsOf(BackendConfig settings) => _ending.FindAll(ending =>
-    {
-        var old = ending.Config;
-        var samePort = settings.Kind == BackendKind.Local && old.Kind == BackendKind.Local && settings.Port != 0 && old.Port == settings.Port;
-        var sameContainer = settings.Docker is { } docker && old.Docker?.ContainerName == docker.ContainerName;
-        return samePort || sameContainer || old.Hostname == settings.Hostname;
-    });
 }

@@ -19,6 +19,7 @@ internal sealed class Incarnation
     private CancellationTokenSource? _probeCancel;
     private IHealthProbe? _probe;
     private long _portDeadlineMs;
+    private int _plannedIntervalMs = -1;
 
     public Incarnation(BackendEnvironment env, LifecycleMailbox mailbox, BackendConfig config, int generation, WakeCause cause, long wokenTimestamp)
     {
@@ -73,7 +74,7 @@ internal sealed class Incarnation
     public long UnhealthyAtMs { get; set; }
 
     /// <summary>When the next health check is due, on the coarse clock.</summary>
-    public long NextCheckMs { get; set; }
+    public long NextCheckMs { get; private set; }
 
     /// <summary>Whether a health check is under way.</summary>
     public bool IsChecking { get; set; }
@@ -145,6 +146,21 @@ internal sealed class Incarnation
     {
         var (probe, cancel) = OpenProbe();
         _ = ProbeReadinessAsync(probe, cancel);
+    }
+
+    /// <summary>
+    /// Plans the first check at an interval that is new to this run at a random moment within it: backends that become ready, or get new settings, at
+    /// the same time are not checked at the same time ever after.
+    /// </summary>
+    /// <param name="intervalMs">Milliseconds between checks; 0 for none.</param>
+    /// <param name="nowMs">The time on the coarse clock.</param>
+    public void PlanChecks(int intervalMs, long nowMs)
+    {
+        if (intervalMs != _plannedIntervalMs)
+        {
+            _plannedIntervalMs = intervalMs;
+            NextCheckMs = nowMs + Math.Max(Limits.ClockTickMs, (long)(intervalMs * _env.Spread()));
+        }
     }
 
     /// <summary>Asks for health once, if a check is due: <see cref="LifecycleInput.Checked"/>.</summary>
