@@ -6,6 +6,7 @@ using Spawngate.Clients;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
+using Spawngate.Guarding;
 using Spawngate.Platform;
 
 namespace Spawngate;
@@ -15,9 +16,9 @@ namespace Spawngate;
 /// </summary>
 /// <remarks>
 /// <code>
-///  Start:  backends (all stopped) ─▶ proxy port bound ─▶ admin API listens ─▶ proxy accepts
+///  Start:  backends (all stopped) ─▶ proxy port bound ─▶ admin API listens ─▶ guard begins ─▶ proxy accepts
 ///  Stop:   proxy stops accepting ─▶ idle clients get a last moment ─▶ all backends drain and stop in parallel
-///          ─▶ remaining clients end ─▶ admin API ends
+///          ─▶ remaining clients end ─▶ admin API ends ─▶ guard ends
 ///  Kill:   the same with everything cut and killed at once
 /// </code>
 /// </remarks>
@@ -27,6 +28,7 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly CoarseClock _clock;
     private readonly OutputDrain _drain = new();
     private readonly OutputLog _output;
+    private readonly Guardian _guardian;
     private readonly BackendEnvironment _environment;
     private readonly BackendSet _backends;
     private readonly ClientConnections _connections;
@@ -50,7 +52,9 @@ internal sealed class Gateway : IAsyncDisposable
         _log = loggers.CreateLogger("spawngate.gateway");
         _clock = new CoarseClock(time);
         _output = new OutputLog(time);
-        var launcher = new ProcessLauncher(children, _drain, new LoggedOutput(loggers.CreateLogger("backend"), _output), time);
+        _guardian = new Guardian(children, loggers.CreateLogger("spawngate.guard"), time);
+        var output = new LoggedOutput(loggers.CreateLogger("backend"), _output);
+        var launcher = new ProcessLauncher(children, _drain, output, time, _guardian);
         _environment = BackendEnvironment.Create(config.Server, time, _clock, launcher, loggers);
         _backends = new BackendSet(_environment, config);
         _connections = new ClientConnections(_clock);
@@ -74,6 +78,7 @@ internal sealed class Gateway : IAsyncDisposable
         }
 
         await _admin.StartAsync(CancellationToken.None).ConfigureAwait(false);
+        _guardian.Start();
         _listener.Start();
         GatewayLog.Listening(_log, _listener.Endpoint.ToString(), _config.Backends.Count);
     }
@@ -103,6 +108,7 @@ internal sealed class Gateway : IAsyncDisposable
         _connections.AbortAll();
         await WaitAtMostAsync(drained, Limits.LingerMs).ConfigureAwait(false);
         await _admin.StopAsync().ConfigureAwait(false);
+        await _guardian.StopAsync().ConfigureAwait(false);
         GatewayLog.Stopped(_log, (long)_time.GetElapsedTime(begun).TotalMilliseconds);
     }
 
@@ -151,6 +157,7 @@ internal sealed class Gateway : IAsyncDisposable
     {
         await _admin.DisposeAsync().ConfigureAwait(false);
         _environment.Active.Dispose();
+        _guardian.Dispose();
         _connections.Dispose();
         _clock.Dispose();
         _drain.Dispose();

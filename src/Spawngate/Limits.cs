@@ -321,4 +321,42 @@ internal static class Limits
 
     /// <summary>First size of the log writer's two batches: a page, some 40 lines; they grow under load up to their own bound.</summary>
     public const int LogBatchBytes = 4096;
+
+    // Guard and process trees
+
+    /// <summary>Bytes read of <c>/proc/PID/stat</c>: 52 numbers of at most 20 digits and a name of at most 64 bytes make 1.2 KB.</summary>
+    public const int ProcessStatBytes = 2048;
+
+    /// <summary>Bytes of an environment read at a time: 16 KiB on the stack, most environments in one go, the largest (2 MiB) in 150.</summary>
+    public const int EnvironReadBytes = 16 * 1024;
+
+    /// <summary>Bytes of the entry that carries the token: its name (27), the address (60), a host name of 255 bytes escaped (765), and the token (55).</summary>
+    public const int EnvironEntryBytes = 1024;
+
+    /// <summary>Milliseconds between two readings of the process table for runs that end: 500 of them within a second cause at most 40 readings.</summary>
+    public const int ProcessScanPauseMs = 25;
+
+    /// <summary>Bytes the guard reads of its pipe at a time: what a pipe writes in one piece on Linux, 102 records.</summary>
+    public const int GuardReadBytes = 4096;
+
+    /// <summary>Milliseconds between two looks of the guard at what it ends: a tenth of the shortest grace period that can end by itself (1 s), halved.</summary>
+    public const int GuardLookMs = 50;
+
+    /// <summary>
+    /// Looks in a row at which nothing of a dead gateway's runs was found: 10 × 50 ms, in which a process that was being spawned when the gateway died
+    /// has executed its program and can be recognised.
+    /// </summary>
+    public const int GuardQuietLooks = 10;
+
+    /// <summary>Milliseconds the gateway waits at its end for its guard, which then has only to exit: 1 ms, or its whole start of some hundred when that is still under way.</summary>
+    public const int GuardStopMs = 1000;
+
+    /// <summary>Milliseconds between attempts to write to a guard whose pipe is full: it takes 1,638 records and empties within microseconds, unless the guard is stopped.</summary>
+    public const int GuardRetryMs = 10;
+
+    /// <summary>Attempts after which such a guard is replaced: 500 × 10 ms, longer than a machine under load delays a ready process.</summary>
+    public const int GuardRetriesMax = 500;
+
+    /// <summary>First generation of the guard's garbage collector: 64 KiB hold 1,600 records' worth of anything, where the default is a processor cache.</summary>
+    public const int GuardHeapBudgetBytes = 64 * 1024;
 }

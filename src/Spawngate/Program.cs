@@ -1,4 +1,5 @@
 using Spawngate.Commands;
+using Spawngate.Guarding;
 
 namespace Spawngate;
 
@@ -7,6 +8,12 @@ internal static class Program
 {
     private static Task<int> Main(string[] args)
     {
+        // First of all: a guard lives beside its gateway, so nothing that the command line needs is made for it.
+        if (args is [GuardProgram.Command, ..])
+        {
+            return Task.FromResult(GuardProgram.Run(args.AsSpan(1)));
+        }
+
         var actions = new CommandActions
         {
             RunAsync = RunCommand.RunAsync,

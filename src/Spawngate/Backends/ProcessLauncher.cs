@@ -1,5 +1,6 @@
 using Spawngate.Config;
 using Spawngate.Diagnostics;
+using Spawngate.Guarding;
 using Spawngate.Platform;
 
 namespace Spawngate.Backends;
@@ -9,22 +10,28 @@ namespace Spawngate.Backends;
 /// <param name="drain">Reads their output.</param>
 /// <param name="output">Gets their lines.</param>
 /// <param name="time">Measures how long a spawn takes.</param>
-internal sealed class ProcessLauncher(ChildEnvironment environment, OutputDrain drain, IOutputSink output, TimeProvider time) : ILauncher
+/// <param name="guardian">Is told of every run; null for none.</param>
+internal sealed class ProcessLauncher(
+    ChildEnvironment environment, OutputDrain drain, IOutputSink output, TimeProvider time, Guardian? guardian = null) : ILauncher
 {
     /// <summary>The command that means this very executable.</summary>
     private const string Self = "spawngate";
 
     // A spawn blocks until the child has executed its program (half a millisecond, more from a slow disk): never on the caller's thread.
     /// <inheritdoc/>
-    public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel) =>
-        Task.Run(() => Launch(request, cancel), CancellationToken.None);
+    public async Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
+    {
+        // A wait only for a request that comes in the first moments of the gateway, before its guard has a process.
+        await (guardian?.Ready ?? Task.CompletedTask).ConfigureAwait(false);
+        return await Task.Run(() => Launch(request, cancel), CancellationToken.None).ConfigureAwait(false);
+    }
 
     /// <summary>The environment of a run: inherited, then [env], then what every backend is told.</summary>
     internal IReadOnlyList<byte[]> EnvironmentOf(LaunchRequest request) => environment.With(
     [
         .. request.Config.Env,
         new("PORT", request.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
-        new("SERVERLESS_PROXY_READY_URL", request.ReadyUrl),
+        new(RunToken.Variable, request.ReadyUrl),
     ]);
 
     private LaunchResult Launch(LaunchRequest request, CancellationToken cancel)
@@ -39,17 +46,17 @@ internal sealed class ProcessLauncher(ChildEnvironment environment, OutputDrain 
             return Cancelled();
         }
 
-        BackendConfig config = request.Config;
-        string command = config.Command ?? "";
-        (string program, IReadOnlyList<string> arguments) = command == Self ? OwnExecutable(config.Args) : (command, config.Args);
+        var mark = new RunMark(request, guardian);
         long begun = time.GetTimestamp();
-        ChildProcess? child = ChildProcess.Start(new ChildCommand(program, arguments, EnvironmentOf(request), config.WorkingDir), out string? error);
+        ChildProcess? child = ChildProcess.Start(CommandOf(request), out string? error);
         if (child is null)
         {
+            mark.Remove();
             return new LaunchResult(null, error);
         }
 
-        var run = new LocalRun(child, config.Hostname, drain, output);
+        mark.Spawned(child.Pid);
+        var run = new LocalRun(child, request.Config.Hostname, drain, output, mark);
         if (cancel.IsCancellationRequested)
         {
             run.Kill();
@@ -61,17 +68,51 @@ internal sealed class ProcessLauncher(ChildEnvironment environment, OutputDrain 
 
     private static LaunchResult Cancelled() => new(null, "the start was cancelled");
 
-    // Run as `dotnet spawngate.dll`, the process is the host and the program an argument of it.
-    private static (string Program, IReadOnlyList<string> Arguments) OwnExecutable(IReadOnlyList<string> arguments)
+    private ChildCommand CommandOf(LaunchRequest request)
     {
-        string path = Environment.ProcessPath ?? Self;
-        if (!Path.GetFileNameWithoutExtension(path.AsSpan()).Equals("dotnet", StringComparison.OrdinalIgnoreCase))
-        {
-            return (path, arguments);
-        }
+        BackendConfig config = request.Config;
+        (string program, IReadOnlyList<string> arguments) = config.Command == Self
+            ? (OwnExecutable.FilePath, OwnExecutable.After(config.Args))
+            : (config.Command ?? "", config.Args);
+        return new ChildCommand(program, arguments, EnvironmentOf(request), config.WorkingDir);
+    }
+}
 
-        string assembly = Path.Combine(AppContext.BaseDirectory, typeof(ProcessLauncher).Assembly.GetName().Name + ".dll");
-        return (path, [assembly, .. arguments]);
+/// <summary>What marks the processes of one run as its own, and the guard's knowledge of it.</summary>
+internal sealed class RunMark
+{
+    private readonly Guardian? _guardian;
+
+    /// <summary>Announces the run to the guard.</summary>
+    public RunMark(LaunchRequest request, Guardian? guardian)
+    {
+        _guardian = guardian;
+        Token = RunToken.OfReadyUrl(request.ReadyUrl);
+        if (Token is { } token)
+        {
+            guardian?.Expect(token, request.Config.ShutdownGracePeriodSecs * 1000L);
+        }
+    }
+
+    /// <summary>The token that every process of the run carries; null when its ready URL has none.</summary>
+    public RunToken? Token { get; }
+
+    /// <summary>The run has a process.</summary>
+    public void Spawned(int pid)
+    {
+        if (Token is { } token)
+        {
+            _guardian?.Spawned(token, pid);
+        }
+    }
+
+    /// <summary>Nothing is left of the run.</summary>
+    public void Remove()
+    {
+        if (Token is { } token)
+        {
+            _guardian?.Forget(token);
+        }
     }
 }
 
@@ -81,11 +122,15 @@ internal sealed class LocalRun : ILaunchedRun
     private readonly ChildProcess _child;
     private readonly OutputPipe _stdout;
     private readonly OutputPipe _stderr;
+    private readonly RunMark _mark;
+    private readonly TaskCompletionSource _killed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly LineRing _tail = new(Limits.StderrTailLines, Limits.StderrTailBytes);
+    private volatile bool _asked;
 
-    internal LocalRun(ChildProcess child, string hostname, OutputDrain drain, IOutputSink output)
+    internal LocalRun(ChildProcess child, string hostname, OutputDrain drain, IOutputSink output, RunMark mark)
     {
         _child = child;
+        _mark = mark;
         _stdout = drain.Add(child.StdoutFd, new StreamSink(hostname, OutputStream.Stdout, output, null));
         _stderr = drain.Add(child.StderrFd, new StreamSink(hostname, OutputStream.Stderr, output, _tail));
         Exited = WatchAsync();
@@ -98,20 +143,34 @@ internal sealed class LocalRun : ILaunchedRun
     public int? Pid => _child.Pid;
 
     /// <summary>
-    /// Completes when the leader has ended, nothing is left of its group and its last output was read. If the leader ends unasked, the rest of
-    /// its group is killed at once; after <see cref="Terminate"/> the rest has time until <see cref="Kill"/>.
+    /// Completes when the leader has ended, nothing is left of its group or of what left it, and the last output was read. If the leader ends unasked, the
+    /// rest is killed at once; after <see cref="Terminate"/> it has time until <see cref="Kill"/>.
     /// </summary>
     public Task<ExitReport> Exited { get; }
 
     /// <inheritdoc/>
-    public void Terminate() => _child.Terminate();
+    public void Terminate()
+    {
+        _asked = true;
+        _child.Terminate();
+    }
 
     /// <inheritdoc/>
-    public void Kill() => _child.Kill();
+    public void Kill()
+    {
+        _child.Kill();
+        _killed.TrySetResult();
+    }
 
     private async Task<ExitReport> WatchAsync()
     {
         WaitStatus status = await _child.Ended.ConfigureAwait(false);
+        if (_mark.Token is { } token)
+        {
+            await new RunRemains(token, _child.Pid).EndAsync(_asked ? _killed.Task : Task.CompletedTask).ConfigureAwait(false);
+            _mark.Remove();
+        }
+
         await Task.WhenAll(_stdout.FinishAsync(), _stderr.FinishAsync()).ConfigureAwait(false);
         string[] lines = [.. _tail.ToArray().Select(static line => line.Text)];
         return new ExitReport(status.Describe(), status.ExitCode, lines);

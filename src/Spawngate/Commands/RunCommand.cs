@@ -18,6 +18,11 @@ internal static class RunCommand
         // In this order: children inherit what we were started with, not what we set for our own runtime.
         var children = ChildEnvironment.Capture();
         InlineCompletions.Enable();
+        if (ChildProcess.IsSupported)
+        {
+            _ = Reaper.Shared; // As PID 1 we may be handed orphans before anything was started.
+        }
+
         if (Load(configPath, console) is not { } config)
         {
             return ExitCode.Usage;

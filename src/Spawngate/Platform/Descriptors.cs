@@ -6,6 +6,12 @@ namespace Spawngate.Platform;
 /// </summary>
 internal static unsafe class Descriptors
 {
+    /// <summary>Number of stderr.</summary>
+    public const int Stderr = 2;
+
+    /// <summary>F_GETFD, which fails for a descriptor that is not open.</summary>
+    public const int GetFlags = 1;
+
     private const int F_SETFD = 2;
     private const int FD_CLOEXEC = 1;
     private const int F_DUPFD_CLOEXEC = 1030;

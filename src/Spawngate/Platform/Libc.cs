@@ -20,8 +20,10 @@ internal static unsafe partial class Libc
     public const int EISDIR = 21;
     public const int ETXTBSY = 26;
 
-    public const int SIGPIPE = 13;
+    public const int SIGHUP = 1;
+    public const int SIGINT = 2;
     public const int SIGKILL = 9;
+    public const int SIGPIPE = 13;
     public const int SIGTERM = 15;
 
     public const short POSIX_SPAWN_SETSIGDEF = 0x04;
@@ -35,6 +37,7 @@ internal static unsafe partial class Libc
     public const int LOCK_NB = 4;
     public const int X_OK = 1;
     public const short POLLIN = 1;
+    public const short POLLOUT = 4;
 
     /// <summary>Bytes set aside for <c>posix_spawnattr_t</c> and <c>posix_spawn_file_actions_t</c>: glibc and musl use at most 336, macOS a pointer.</summary>
     public const int SpawnStructBytes = 1024;
@@ -99,6 +102,12 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "sigfillset")]
     public static partial int SigFillSet(void* set);
 
+    [LibraryImport(Library, EntryPoint = "sigaddset")]
+    public static partial int SigAddSet(void* set, int signal);
+
+    [LibraryImport(Library, EntryPoint = "getppid")]
+    public static partial int ParentPid();
+
     [LibraryImport(Library, EntryPoint = "signal")]
     public static partial nint Signal(int signal, nint handler);
 
@@ -131,6 +140,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
+
+    [LibraryImport(Library, EntryPoint = "open", SetLastError = true)]
+    public static partial int Open(byte* path, int flags);
 
     [LibraryImport(Library, EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Access(string path, int mode);

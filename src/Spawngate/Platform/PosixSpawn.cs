@@ -11,11 +11,18 @@ namespace Spawngate.Platform;
 /// <param name="StdoutFd">Becomes the child's 1.</param>
 /// <param name="StderrFd">Becomes the child's 2.</param>
 internal sealed record SpawnPlan(
-    string Path, IReadOnlyList<string> Arguments, IReadOnlyList<byte[]> Environment, string? WorkingDirectory, int StdoutFd, int StderrFd);
+    string Path, IReadOnlyList<string> Arguments, IReadOnlyList<byte[]> Environment, string? WorkingDirectory, int StdoutFd, int StderrFd)
+{
+    /// <summary>Becomes the child's 0; negative for /dev/null.</summary>
+    public int StdinFd { get; init; } = -1;
+
+    /// <summary>Signals that the child starts with blocked; what it starts itself would inherit that.</summary>
+    public IReadOnlyList<int> BlockedSignals { get; init; } = [];
+}
 
 /// <summary>
 /// The one call of <c>posix_spawn</c>. The child leads a session of its own (hence a process group of its own, whose number is its pid),
-/// starts with an empty signal mask and default handlers, reads /dev/null, and has no descriptor beyond 0-2.
+/// starts with default handlers and, unless the plan says otherwise, an empty signal mask and /dev/null to read, and has no descriptor beyond 0-2.
 /// </summary>
 internal static unsafe class PosixSpawn
 {
@@ -49,6 +56,11 @@ internal static unsafe class PosixSpawn
     {
         byte* signals = stackalloc byte[Libc.SignalSetBytes];
         _ = Libc.SigEmptySet(signals);
+        foreach (int signal in plan.BlockedSignals)
+        {
+            _ = Libc.SigAddSet(signals, signal);
+        }
+
         int errno = Libc.SpawnAttrSetSigMask(attributes, signals);
         _ = Libc.SigFillSet(signals);
 
@@ -58,11 +70,7 @@ internal static unsafe class PosixSpawn
         flags += (short)(Libc.POSIX_SPAWN_SETSID + Libc.POSIX_SPAWN_CLOEXEC_DEFAULT);
         errno = errno != 0 ? errno : Libc.SpawnAttrSetFlags(attributes, flags);
 
-        fixed (byte* devNull = "/dev/null\0"u8)
-        {
-            errno = errno != 0 ? errno : Libc.FileActionsAddOpen(actions, 0, devNull, Libc.O_RDONLY, 0);
-        }
-
+        errno = errno != 0 ? errno : PrepareStdin(plan.StdinFd, actions);
         errno = errno != 0 ? errno : Libc.FileActionsAddDup2(actions, plan.StdoutFd, 1);
         errno = errno != 0 ? errno : Libc.FileActionsAddDup2(actions, plan.StderrFd, 2);
         if (errno != 0 || plan.WorkingDirectory is null)
@@ -73,6 +81,19 @@ internal static unsafe class PosixSpawn
         fixed (byte* directory = Encoding.UTF8.GetBytes(plan.WorkingDirectory + '\0'))
         {
             return Libc.FileActionsAddChdir(actions, directory);
+        }
+    }
+
+    private static int PrepareStdin(int stdinFd, byte* actions)
+    {
+        if (stdinFd >= 0)
+        {
+            return Libc.FileActionsAddDup2(actions, stdinFd, 0);
+        }
+
+        fixed (byte* devNull = "/dev/null\0"u8)
+        {
+            return Libc.FileActionsAddOpen(actions, 0, devNull, Libc.O_RDONLY, 0);
         }
     }
 

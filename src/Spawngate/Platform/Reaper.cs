@@ -55,7 +55,7 @@ internal sealed unsafe class Reaper
         }
     }
 
-    /// <summary>Hands over the started child, if there is one, and ends what <see cref="BeginSpawn"/> announced.</summary>
+    /// <summary>Hands over the started child, if it is a run's leader, and ends what <see cref="BeginSpawn"/> announced.</summary>
     public void EndSpawn(ChildProcess? child)
     {
         WaitStatus? status = null;
@@ -69,10 +69,11 @@ internal sealed unsafe class Reaper
                     _children.Add(child.Pid, child);
                 }
 
-                _registrations++;
-                Monitor.PulseAll(_gate);
             }
 
+            // Also without one: what was started may be a child that is nobody's run, and its end has to be waited for.
+            _registrations++;
+            Monitor.PulseAll(_gate);
             if (--_spawnsUnderWay == 0)
             {
                 _unclaimed.Clear();
@@ -82,6 +83,15 @@ internal sealed unsafe class Reaper
         if (status is { } ended)
         {
             Settle(child!, child!.LeaderReaped(ended));
+        }
+    }
+
+    /// <summary>Whether this is the leader of a run that has not ended.</summary>
+    public bool IsLeader(int pid)
+    {
+        lock (_gate)
+        {
+            return _children.ContainsKey(pid);
         }
     }
 

@@ -347,6 +347,12 @@ internal sealed class SocketChannel : IDisposable
                 // Already reset by the peer: nothing left to tell it.
             }
         }
+        else if (_socket.Connected)
+        {
+            // A socket that is disposed of during an operation, and an armed receive is one, is otherwise closed with a reset: it would
+            // destroy what was sent and the peer has not read yet.
+            ShutdownSend();
+        }
 
         _socket.Dispose();
     }

@@ -47,7 +47,7 @@ internal sealed class StormTests : GatewayTest
 
     private ConfigFile Config(int backends)
     {
-        ConfigFile config = new ConfigFile().Defaults("idle_timeout_secs = 1", "ready_health_check_interval_ms = 300");
+        ConfigFile config = new ConfigFile().Server("keep_alive_timeout_secs = 3600").Defaults("idle_timeout_secs = 1", "ready_health_check_interval_ms = 300");
         for (int i = 0; i < backends; i++)
         {
             Scene.NewFolder($"starts{i}");

@@ -43,6 +43,9 @@ internal static partial class ProcessScan
         }
     }
 
+    /// <summary>Whether a process is the guard of a gateway.</summary>
+    public static bool IsGuard(int pid) => System.Text.RegularExpressions.Regex.IsMatch(CommandLine(pid), @"spawngate(\.dll)? guard \d+\]$");
+
     /// <summary>Waits until none of the processes with the marker lives any more; returns those that outlast the limit.</summary>
     public static async Task<List<int>> OutlastingAsync(string marker, TimeSpan limit)
     {

@@ -56,8 +56,14 @@ internal sealed class Scene : IAsyncDisposable
         return path;
     }
 
-    /// <summary>Processes of this scene other than its gateways.</summary>
-    public List<int> Children() => [.. ProcessScan.Find(_marker).Except(_gateways.Where(each => !each.HasExited).Select(each => each.Pid))];
+    /// <summary>Processes of this scene other than its gateways and their guards.</summary>
+    public List<int> Children() =>
+    [
+        .. ProcessScan.Find(_marker).Except(_gateways.Where(each => !each.HasExited).Select(each => each.Pid)).Where(pid => !ProcessScan.IsGuard(pid)),
+    ];
+
+    /// <summary>The guards of this scene's gateways.</summary>
+    public List<int> Guards() => [.. ProcessScan.Find(_marker).Where(ProcessScan.IsGuard)];
 
     /// <summary>Waits until no process of this scene is left, and names those that are.</summary>
     public async Task NothingRunsAsync(TimeSpan? limit = null)

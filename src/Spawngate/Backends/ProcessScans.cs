@@ -1,0 +1,126 @@
+using Spawngate.Guarding;
+using Spawngate.Platform;
+
+namespace Spawngate.Backends;
+
+/// <summary>What one reading of the process table showed.</summary>
+/// <param name="table">All processes.</param>
+/// <param name="adopted">The tokens of those that were orphaned below us and so became our children.</param>
+internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, RunToken> adopted)
+{
+    /// <summary>The living processes of a run whose leader and group have ended: adopted ones with its token or of its session, and all below them.</summary>
+    /// <param name="token">The run's token.</param>
+    /// <param name="session">The run's session, which has the number of its leader.</param>
+    public List<ProcessEntry> RemainsOf(RunToken token, int session)
+    {
+        // A process of that number cannot be the leader, who is collected; so the number is another's by now, and so is the session.
+        bool isSessionOurs = !table.Exists(entry => entry.Pid == session);
+        var owners = new ProcessOwners();
+        foreach (ProcessEntry entry in table)
+        {
+            if ((isSessionOurs && entry.Session == session) || (adopted.TryGetValue(entry.Pid, out RunToken carried) && carried == token))
+            {
+                owners.Add(entry.Pid, token);
+            }
+        }
+
+        owners.Spread(table);
+        return table.FindAll(entry => !entry.IsZombie && owners.Of(entry.Pid) is not null);
+    }
+}
+
+/// <summary>
+/// Reads the process table for runs that end. Who asks gets a reading that began after the call; all who ask while one is under way share the next,
+/// so 500 runs that end together cost a few readings and not 500.
+/// </summary>
+internal sealed class ProcessScans
+{
+    private static readonly Lazy<ProcessScans> Instance = new(static () => new ProcessScans());
+
+    private readonly Lock _gate = new();
+    private readonly SemaphoreSlim _reading = new(1, 1);
+    private readonly TimeProvider _time = TimeProvider.System;
+    private TaskCompletionSource? _orphanEnded;
+    private Task<ProcessSnapshot>? _next;
+    private long _readAt;
+
+    private ProcessScans() => Reaper.Shared.OrphanReaped += OnOrphanReaped;
+
+    /// <summary>The scans of this process.</summary>
+    public static ProcessScans Shared => Instance.Value;
+
+    /// <summary>Readings so far.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>Completes at the next end of an adopted process. Take it before a reading, so that none is missed between the two.</summary>
+    public Task NextOrphanEndAsync()
+    {
+        lock (_gate)
+        {
+            _orphanEnded ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _orphanEnded.Task;
+        }
+    }
+
+    /// <summary>The next reading.</summary>
+    public Task<ProcessSnapshot> NextAsync()
+    {
+        lock (_gate)
+        {
+            return _next ??= Task.Run(ReadInTurnAsync);
+        }
+    }
+
+    private async Task<ProcessSnapshot> ReadInTurnAsync()
+    {
+        await _reading.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            double sinceMs = _readAt == 0 ? Limits.ProcessScanPauseMs : _time.GetElapsedTime(_readAt).TotalMilliseconds;
+            if (sinceMs < Limits.ProcessScanPauseMs)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(Limits.ProcessScanPauseMs - sinceMs), _time).ConfigureAwait(false);
+            }
+
+            lock (_gate)
+            {
+                _next = null; // Whoever asks from here on needs a later one.
+            }
+
+            Count++;
+            return Read();
+        }
+        finally
+        {
+            _readAt = _time.GetTimestamp();
+            _reading.Release();
+        }
+    }
+
+    private static ProcessSnapshot Read()
+    {
+        var table = new List<ProcessEntry>();
+        ProcessTable.Read(table);
+        int self = Environment.ProcessId;
+        var adopted = new Dictionary<int, RunToken>();
+        foreach (ProcessEntry entry in table)
+        {
+            // Children that lead a run are ended by their own lifecycle. Of what is deeper the run is that of the adopted one above it.
+            if (entry.Parent == self && !entry.IsZombie && !Reaper.Shared.IsLeader(entry.Pid) && ProcessTable.TokenOf(entry.Pid) is { } token)
+            {
+                adopted.Add(entry.Pid, token);
+            }
+        }
+
+        return new ProcessSnapshot(table, adopted);
+    }
+
+    private void OnOrphanReaped(int pid)
+    {
+        lock (_gate)
+        {
+            _orphanEnded?.TrySetResult();
+            _orphanEnded = null;
+        }
+    }
+}

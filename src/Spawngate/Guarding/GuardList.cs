@@ -1,0 +1,57 @@
+namespace Spawngate.Guarding;
+
+/// <summary>A run as the guard knows it.</summary>
+/// <param name="Pid">Its leader and group; 0 while only its token is known.</param>
+/// <param name="Start">When the leader started, in ticks since the machine did; 0 when it could not be read.</param>
+/// <param name="GraceMs">Milliseconds between SIGTERM and SIGKILL.</param>
+internal readonly record struct GuardedRun(int Pid, long Start, int GraceMs);
+
+/// <summary>
+/// What the guard knows: the runs on its list, by token. Takes the bytes of the pipe in pieces of any length. Applying a record allocates nothing
+/// once the table has its size, because the guard lives as long as its gateway and shall stay small.
+/// </summary>
+/// <param name="startOf">The start time of a process; 0 when there is none.</param>
+internal sealed class GuardList(Func<int, long> startOf)
+{
+    private readonly Dictionary<RunToken, GuardedRun> _runs = [];
+    private readonly byte[] _rest = new byte[GuardRecord.Bytes];
+    private int _restBytes;
+
+    /// <summary>The runs.</summary>
+    public IReadOnlyDictionary<RunToken, GuardedRun> Runs => _runs;
+
+    /// <summary>Applies the records in <paramref name="bytes"/>; what is left of a record waits for its other part.</summary>
+    /// <returns>False when the bytes are no records: the two sides do not speak the same language.</returns>
+    public bool Take(ReadOnlySpan<byte> bytes)
+    {
+        while (_restBytes + bytes.Length >= GuardRecord.Bytes)
+        {
+            int missing = GuardRecord.Bytes - _restBytes;
+            bytes[..missing].CopyTo(_rest.AsSpan(_restBytes));
+            bytes = bytes[missing..];
+            _restBytes = 0;
+            if (GuardRecord.Read(_rest) is not { } record)
+            {
+                return false;
+            }
+
+            Apply(record);
+        }
+
+        bytes.CopyTo(_rest.AsSpan(_restBytes));
+        _restBytes += bytes.Length;
+        return true;
+    }
+
+    private void Apply(GuardRecord record)
+    {
+        if (record.IsStart)
+        {
+            _runs[record.Token] = new GuardedRun(record.Pid, record.Pid == 0 ? 0 : startOf(record.Pid), record.GraceMs);
+        }
+        else
+        {
+            _runs.Remove(record.Token);
+        }
+    }
+}

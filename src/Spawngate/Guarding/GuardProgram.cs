@@ -1,0 +1,143 @@
+using System.Globalization;
+using System.Text;
+using Spawngate.Platform;
+
+namespace Spawngate.Guarding;
+
+/// <summary>
+/// The guard: <c>spawngate guard PID</c>, started by the gateway with that pid and never by hand. It reads <see cref="GuardRecord"/>s from its stdin and does
+/// nothing else, until the pipe ends. It shares the gateway's stderr, to which it says what it did after the gateway's death.
+/// </summary>
+internal static unsafe class GuardProgram
+{
+    /// <summary>The subcommand.</summary>
+    public const string Command = "guard";
+
+    private const int SetName = 15; // PR_SET_NAME
+    private const int Stdin = 0;
+    private const int Stderr = 2;
+
+    /// <summary>Runs the guard.</summary>
+    /// <param name="arguments">What follows the subcommand.</param>
+    /// <returns>The exit code.</returns>
+    public static int Run(ReadOnlySpan<string> arguments)
+    {
+        if (arguments.Length != 1 || !int.TryParse(arguments[0], NumberStyles.None, CultureInfo.InvariantCulture, out int gateway))
+        {
+            Say("spawngate: guard is started by the gateway itself; a configuration file of that name is given as ./guard");
+            return ExitCode.Usage;
+        }
+
+        NameThisThread();
+        var list = new GuardList(static pid => ProcessTable.Find(pid)?.Start ?? 0);
+        if (!ReadToEnd(list))
+        {
+            return ExitCode.CannotRun;
+        }
+
+        if (list.Runs.Count > 0)
+        {
+            // A gateway that closes the pipe with runs left is about to exit, having given them up. As long as it lives they are its own.
+            AwaitEndOf(gateway);
+            EndAll(list.Runs, gateway, TimeProvider.System);
+        }
+
+        return ExitCode.Success;
+    }
+
+    // It was executed by way of /proc/self/exe, so ps and top would call it "exe".
+    private static void NameThisThread()
+    {
+        if (Libc.IsLinux)
+        {
+            fixed (byte* name = "spawngate-guard\0"u8)
+            {
+                _ = Libc.LinuxPrctl(SetName, (nuint)name, 0, 0, 0);
+            }
+        }
+    }
+
+    private static bool ReadToEnd(GuardList list)
+    {
+        byte* buffer = stackalloc byte[Limits.GuardReadBytes];
+        while (true)
+        {
+            nint length = Libc.Read(Stdin, buffer, Limits.GuardReadBytes);
+            if (length == 0)
+            {
+                return true;
+            }
+
+            if (length > 0 ? !list.Take(new ReadOnlySpan<byte>(buffer, (int)length)) : Libc.Errno != Libc.EINTR)
+            {
+                return false;
+            }
+        }
+    }
+
+    private static void AwaitEndOf(int gateway)
+    {
+        while (Libc.ParentPid() == gateway)
+        {
+            Pause();
+        }
+    }
+
+    private static void EndAll(IReadOnlyDictionary<RunToken, GuardedRun> runs, int gateway, TimeProvider time)
+    {
+        long begun = time.GetTimestamp();
+        Log(time, $"gateway=\"{gateway}\" runs=\"{runs.Count}\" The gateway has died: ending what it started");
+        var ending = new TreeEnding(runs, 0, ProcessTable.TokenOf, Environment.ProcessId);
+        var table = new List<ProcessEntry>();
+        int quiet = 0, alive = 0;
+        double nowMs = 0;
+        while (quiet < Limits.GuardQuietLooks && nowMs < ending.LastKillAtMs + (double)Limits.KillWaitMs)
+        {
+            ReadTable(runs, table);
+            nowMs = time.GetElapsedTime(begun).TotalMilliseconds;
+            alive = ending.Step((long)nowMs, table, ProcessTable.Signal);
+            quiet = alive == 0 ? quiet + 1 : 0;
+            Pause();
+        }
+
+        Log(time, $"gateway=\"{gateway}\" killed=\"{ending.Killed}\" left=\"{alive}\" duration_ms=\"{(long)nowMs}\" What the gateway had started has ended");
+    }
+
+    private static void ReadTable(IReadOnlyDictionary<RunToken, GuardedRun> runs, List<ProcessEntry> table)
+    {
+        table.Clear();
+        ProcessTable.Read(table);
+        if (ProcessTable.IsAvailable)
+        {
+            return;
+        }
+
+        // Without a table to read the groups are all that can be asked for.
+        foreach (GuardedRun run in runs.Values)
+        {
+            if (run.Pid != 0 && Libc.Kill(-run.Pid, 0) == 0)
+            {
+                table.Add(new ProcessEntry(run.Pid, 1, run.Pid, run.Pid, run.Start, IsZombie: false));
+            }
+        }
+    }
+
+    private static void Pause() => _ = Libc.Poll(null, 0, Limits.GuardLookMs);
+
+    private static void Log(TimeProvider time, string message) => Say(string.Create(
+        CultureInfo.InvariantCulture, $"{time.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.fff'Z'} WARN spawngate.guard: {message}"));
+
+    // Only if it can be written at once: a reader that has stopped reading must not keep the guard from its work.
+    private static void Say(string line)
+    {
+        var stderr = new Libc.PollFd { Fd = Stderr, Events = Libc.POLLOUT };
+        if (Libc.Poll(&stderr, 1, 0) == 1 && stderr.Revents == Libc.POLLOUT)
+        {
+            byte[] bytes = Encoding.UTF8.GetBytes(line + "\n");
+            fixed (byte* start = bytes)
+            {
+                _ = Libc.Write(Stderr, start, (nuint)bytes.Length);
+            }
+        }
+    }
+}
