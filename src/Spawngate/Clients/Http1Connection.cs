@@ -42,9 +42,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     private bool _last;
     private bool _lingerOwed;
     private volatile bool _bodyPending;
-    private volatile bool _tunnelling;
-    private volatile bool _responding;
-    private volatile bool _relayingInterim;
+    private volatile bool _tunnelling, _responding, _relayingInterim, _receiveShut;
 
     /// <summary>Takes over an accepted socket.</summary>
     public Http1Connection(ForwardingContext context, ClientConnections connections, System.Net.Sockets.Socket socket, ClientIdentity identity)
@@ -172,8 +170,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             if (step == ExchangeStep.Respond && TryWriteWholeResponse())
             {
                 // The common case, without another state machine: all of the response is here and goes out in one send.
-                bool sent = await _client.FlushAsync().ConfigureAwait(false) >= 0;
-                _client.ReleaseOutgoing();
+                bool sent = await FlushClientAsync().ConfigureAwait(false);
                 EndExchange(reusable: sent);
                 _keep &= sent;
             }
@@ -373,7 +370,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
 
             // Answered instead of 100-continue: the client may send its body or not, so nobody could tell what its next bytes are.
             && !(_bodyPending && request.Fields.Has(KnownHeader.Expect));
-        _lingerOwed = !_keep && request.IsPersistent;
+        _lingerOwed = !_keep;
         var connection = ProxyHeaders.ConnectionOption(_exchange.Response, _keep, request.IsHttp11);
         _exchange.WriteResponseHead(_client, chunked, connection, _exchange.RequestId);
         return chunked;
@@ -470,7 +467,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         if (!unread)
         {
             EndExchange(reusable: false);
-            _lingerOwed = !_keep && _exchange.Request.IsPersistent;
+            _lingerOwed = !_keep;
             return;
         }
 
@@ -493,7 +490,10 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         }
     }
 
-    /// <summary>Ends our side and reads what the client still sends until it ends its own, so that no reset overtakes the answer.</summary>
+    /// <summary>
+    /// Ends our side and reads what the client still sends until it ends its own (RFC 9112 section 9.6): closing with unread bytes, or with a receive
+    /// pending, is a reset, which may overtake the answer.
+    /// </summary>
     private async ValueTask LingerAsync()
     {
         _lingerOwed = false;
@@ -563,7 +563,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         {
             _exchange.Abort(ProxyError.ClientGone);
         }
-        else
+        else if (!_receiveShut)
         {
             Volatile.Write(ref _clientEndedMs, _context.Clock.NowMs);
         }
@@ -574,6 +574,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         switch (kind)
         {
             case DeadlineKind.KeepAlive or DeadlineKind.Head or DeadlineKind.Linger:
+                _receiveShut = true;
                 _client.ShutdownReceive();
                 break;
             case DeadlineKind.Response when !_responding && !_relayingInterim:

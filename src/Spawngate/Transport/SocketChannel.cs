@@ -112,7 +112,7 @@ internal sealed class SocketChannel : IDisposable
     {
         Debug.Assert(bytes >= 0 && bytes <= _end - _start, "consumes what was received");
         _start += bytes;
-        if (_start == _end && !_receive.IsArmed)
+        if (_start == _end && !_receive.IsArmed && _buffer.Length > 0)
         {
             _start = _end = Limits.BufferReserveBytes;
         }
@@ -324,6 +324,9 @@ internal sealed class SocketChannel : IDisposable
 
     /// <summary>Makes a pending receive return 0, to wake whoever waits for the peer.</summary>
     public void ShutdownReceive() => Shutdown(SocketShutdown.Receive);
+
+    /// <summary>Ends both sides in order: an armed receive ends without data. To close with a receive pending would be a reset.</summary>
+    public void ShutdownBoth() => Shutdown(SocketShutdown.Both);
 
     /// <summary>
     /// Closes the socket from any thread: pending operations end with an error. With <paramref name="reset"/> the peer sees a

@@ -7,15 +7,17 @@ namespace Spawngate.Upstreams;
 /// <remarks>
 /// <code>
 ///  InUse ── UpstreamPool.Return ──▶ Idle ── TryRent ──▶ InUse
-///                                    │
-///                                    └── backend closes, or speaks unasked ──▶ Closed
+///                                    │                │
+///                                    │                └── CloseIdle ──▶ Closing ──▶ Closed
+///                                    └── backend closes, or speaks unasked ─────────────▲
 /// </code>
 /// </remarks>
 internal sealed class UpstreamConnection : IReceiveWatcher
 {
     private const int StateInUse = 0;
     private const int StateIdle = 1;
-    private const int StateClosed = 2;
+    private const int StateClosing = 2;
+    private const int StateClosed = 3;
 
     private int _state;
 
@@ -68,6 +70,28 @@ internal sealed class UpstreamConnection : IReceiveWatcher
         if (Interlocked.CompareExchange(ref _state, StateClosed, StateIdle) == StateIdle)
         {
             Channel.Dispose(); // Its slot is freed when it comes off the pool's stack.
+            return;
+        }
+
+        FinishClosing();
+    }
+
+    /// <summary>InUse → Closing: ends a connection that was idle until the caller claimed it, in order, so that the backend reads an end and no error.</summary>
+    internal void CloseIdle()
+    {
+        Volatile.Write(ref _state, StateClosing);
+        Channel.ShutdownBoth();
+        if (!Channel.IsArmed || Channel.HasArmedResult)
+        {
+            FinishClosing();
+        }
+    }
+
+    private void FinishClosing()
+    {
+        if (Interlocked.CompareExchange(ref _state, StateClosed, StateClosing) == StateClosing)
+        {
+            Channel.Dispose();
         }
     }
 }

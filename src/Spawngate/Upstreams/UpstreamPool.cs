@@ -186,7 +186,8 @@ internal sealed class UpstreamPool
             bool tooMany = kept.Count >= _maxIdle && idleMs >= Limits.PoolTrimPeriodMs;
             if (_retired || tooMany || idleMs >= _idleTimeoutMs)
             {
-                Discard(connection);
+                connection.CloseIdle();
+                FreeSlot(connection);
             }
             else
             {
@@ -210,7 +211,8 @@ internal sealed class UpstreamPool
     {
         while (TryRent() is { } connection)
         {
-            Discard(connection);
+            connection.CloseIdle();
+            FreeSlot(connection);
         }
     }
 

@@ -1,0 +1,52 @@
+using System.Text;
+using Spawngate.Tests.Fakes;
+
+namespace Spawngate.Tests;
+
+/// <summary>A request to a ready backend allocates nothing in steady state: the whole process is measured, since completions run on any thread.</summary>
+[NonParallelizable]
+internal sealed class ClientsAllocationTests
+{
+    private const int Requests = 20_000;
+
+    private const string Get = "GET /some/path?with=query HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: test\r\nAccept: */*\r\nCookie: a=b\r\n\r\n";
+    private const string Length = "HTTP/1.1 200 OK\r\nServer: test\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!";
+    private const string Chunked = "HTTP/1.1 200 OK\r\nServer: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n8\r\n, world!\r\n0\r\n\r\n";
+
+    [TestCase(Get, Length, 0, 0, TestName = "GET with a small Content-Length response")]
+    [TestCase(Get, Length, 80, 0, TestName = "GET with a response in two segments")]
+    [TestCase(Get, Chunked, 0, 0, TestName = "GET with a small chunked response")]
+    [TestCase(Get, Chunked, 66, 0, TestName = "GET with a chunked response in two segments")]
+    [TestCase("POST /form HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\na=b&c", Length, 0, 5, TestName = "POST with a small body")]
+    public async Task Allocates_nothing(string request, string response, int cut, int bodyBytes)
+    {
+        using var gateway = await LoopbackGateway.StartAsync(new FakeTime(), response, cut, bodyBytes);
+        byte[] bytes = Encoding.ASCII.GetBytes(request);
+        double best = double.MaxValue;
+        for (int round = 0; round < 4 && best >= 1; round++)
+        {
+            // The first round also warms up: code is compiled, buffers and caches fill.
+            best = Math.Min(best, Measure(gateway, bytes));
+        }
+
+        Assert.That(best, Is.LessThan(1), "bytes per request");
+    }
+
+    private static double Measure(LoopbackGateway gateway, byte[] request)
+    {
+        for (int i = 0; i < Requests / 10; i++)
+        {
+            gateway.Exchange(request);
+        }
+
+        long before = GC.GetTotalAllocatedBytes(precise: true);
+        for (int i = 0; i < Requests; i++)
+        {
+            gateway.Exchange(request);
+        }
+
+        double perRequest = (GC.GetTotalAllocatedBytes(precise: true) - before) / (double)Requests;
+        TestContext.Out.WriteLine($"{perRequest:f3} bytes per request");
+        return perRequest;
+    }
+}

@@ -1,0 +1,283 @@
+using Spawngate.Clients;
+using Spawngate.Config;
+using Spawngate.Tests.Http;
+
+namespace Spawngate.Tests;
+
+/// <summary>Deadlines, half-closes and the drain of client connections, in time that only the test moves.</summary>
+internal sealed class ClientsDeadlineTests
+{
+    private const string Get = "GET / HTTP/1.1\r\nHost: app.example.com\r\n\r\n";
+    private const string Ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+    [Test]
+    public async Task A_backend_that_does_not_answer_in_time_is_504_and_the_connection_ends()
+    {
+        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 3 });
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get);
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        stage.Time.AdvanceMs(2900);
+        Assert.That(client.Socket.Available, Is.Zero);
+        stage.Time.AdvanceMs(400);
+        var response = await client.ReadAsync();
+        Assert.That((response.Status, response["X-Proxy-Error"], response["Connection"]), Is.EqualTo((504, "REQUEST_TIMEOUT", "close")));
+        Assert.That(await backend.ReadToResetOrEndAsync(), Is.Empty);
+        client.EndSending();
+        await stage.EndedAsync(client);
+    }
+
+    [Test]
+    public async Task A_client_that_stops_in_its_body_is_408_but_a_backend_that_stops_reading_is_504()
+    {
+        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 3 });
+        var client = await stage.ConnectAsync();
+        await client.SendAsync("POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 10\r\n\r\nhello");
+        var backend = await stage.AcceptAsync();
+        Assert.That(await backend.ReadHeadAsync() + await backend.ReadTextAsync(5), Does.EndWith("hello"));
+        await BarrierAsync(stage);
+        stage.Time.AdvanceMs(3500);
+        Assert.That((await client.ReadAsync()).Status, Is.EqualTo(408));
+        client.EndSending();
+        await stage.EndedAsync(client);
+    }
+
+    [Test]
+    public async Task A_slow_head_is_408()
+    {
+        await using var stage = await ForwardingStage.StartAsync(server: new ServerConfig { HeaderTimeoutSecs = 5, KeepAliveTimeoutSecs = 600 });
+        var client = await stage.ConnectAsync();
+        await RoundTripAsync(stage, client, await FirstAsync(stage, client));
+        await client.SendAsync("GET / HTTP/1.1\r\nHos");
+        var answer = client.ReadAsync();
+        for (int i = 0; i < 20 && !answer.IsCompleted; i++)
+        {
+            await BarrierAsync(stage);
+            stage.Time.AdvanceMs(5200);
+        }
+
+        var response = await answer;
+        Assert.That((response.Status, response["X-Proxy-Error"], response["Connection"]), Is.EqualTo((408, "CLIENT_TIMEOUT", "close")));
+        client.EndSending();
+        await stage.EndedAsync(client);
+    }
+
+    [Test]
+    public async Task An_idle_connection_ends_silently_even_behind_an_empty_line()
+    {
+        await using var stage = await ForwardingStage.StartAsync(server: new ServerConfig { HeaderTimeoutSecs = 5, KeepAliveTimeoutSecs = 20 });
+        var fresh = await stage.ConnectAsync();
+        var client = await stage.ConnectAsync();
+        var backend = await FirstAsync(stage, client);
+        await RoundTripAsync(stage, client, backend);
+        await client.SendAsync("\r\n");
+        await BarrierAsync(stage);
+        stage.Time.AdvanceMs(5500);
+        Assert.That(await fresh.ReadToEndAsync(), Is.Empty, "a connection that never sent anything ends with the head timeout");
+        await RoundTripAsync(stage, client, backend);
+        stage.Time.AdvanceMs(20500);
+        Assert.That(await client.ReadToEndAsync(), Is.Empty);
+        await stage.EndedAsync(client);
+    }
+
+    [Test]
+    public async Task A_response_may_take_long_as_long_as_it_moves()
+    {
+        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 3 });
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get);
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        await backend.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n");
+        await client.ReadHeadAsync();
+        for (int i = 0; i < 5; i++)
+        {
+            stage.Time.AdvanceMs(2900);
+            await backend.SendAsync("x");
+            Assert.That(await client.ReadTextAsync(1), Is.EqualTo("x"));
+
+            // The byte was received by the client a moment before the pump notes it.
+            await BarrierAsync(stage, backend);
+        }
+
+        stage.Time.AdvanceMs(3300);
+        await client.ReadToResetAsync();
+        await stage.EndedAsync(client);
+    }
+
+    [Test]
+    public async Task A_client_that_ended_only_its_side_still_gets_its_answer()
+    {
+        await using var stage = await ForwardingStage.StartAsync();
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get);
+        client.EndSending();
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        await backend.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+        await client.ReadHeadAsync();
+        for (int i = 0; i < 10; i++)
+        {
+            stage.Time.AdvanceMs(Limits.HalfCloseMs / 2);
+            await backend.SendAsync("x");
+            Assert.That(await client.ReadTextAsync(1), Is.EqualTo("x"));
+            await BarrierAsync(stage, backend);
+        }
+
+        Assert.That(await client.ReadToEndAsync(), Is.Empty);
+        await stage.EndedAsync(client);
+    }
+
+    [Test]
+    public async Task A_client_that_ended_its_side_does_not_hold_a_silent_backend()
+    {
+        await using var stage = await ForwardingStage.StartAsync();
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get);
+        client.EndSending();
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        var ended = backend.ReadToResetOrEndAsync();
+        while (!ended.IsCompleted)
+        {
+            stage.Time.AdvanceMs(Limits.HalfCloseMs);
+            await Task.Yield();
+        }
+
+        await stage.EndedAsync(client);
+        Assert.That(stage.Time.GetTimestamp(), Is.LessThan(TimeSpan.FromSeconds(30).Ticks), "not the request timeout");
+    }
+
+    [Test]
+    public async Task A_drain_closes_the_connection_with_its_response_and_idle_ones_after_a_moment()
+    {
+        await using var stage = await ForwardingStage.StartAsync();
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get + Get);
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        var idle = await stage.ConnectAsync();
+        await RoundTripAsync(stage, idle, await FirstAsync(stage, idle));
+        var drained = stage.Connections.DrainAsync();
+        await backend.SendAsync(Ok);
+        Assert.That((await client.ReadAsync())["Connection"], Is.EqualTo("close"));
+        Assert.That(await client.ReadToEndAsync(), Is.Empty, "and no reset that could destroy the answer, though another request was sent");
+        client.EndSending();
+
+        stage.Time.AdvanceMs(100);
+        Assert.That(idle.Socket.Available, Is.Zero);
+        stage.Time.AdvanceMs(Limits.DrainIdleMs);
+        Assert.That(await idle.ReadToEndAsync(), Is.Empty);
+        idle.EndSending();
+        await drained.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    [Test]
+    public async Task A_request_on_its_way_when_the_idle_connection_is_closed_is_served_within_its_own_deadline()
+    {
+        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 3 });
+        for (int i = 0; i < 20; i++)
+        {
+            var client = await stage.ConnectAsync();
+            var backend = await FirstAsync(stage, client);
+            await RoundTripAsync(stage, client, backend);
+
+            // The request and the end of the idle time meet; either it was in time, or the connection ends in order.
+            var closing = Task.Run(() => stage.Time.AdvanceMs(75_200));
+            await client.SendAsync(Get);
+            await closing;
+            var received = backend.ReadToResetOrEndAsync();
+            var ended = client.ReadToResetOrEndAsync();
+            while (!ended.IsCompleted || !received.IsCompleted)
+            {
+                stage.Time.AdvanceMs(1000);
+                await Task.Yield();
+            }
+
+            Assert.That(await ended, (await received).Length > 0 ? Does.StartWith("HTTP/1.1 504") : Is.Empty);
+            client.Dispose();
+            backend.Dispose();
+            await stage.EndedAsync(client);
+        }
+    }
+
+    [TestCase(DeadlineKind.KeepAlive)]
+    [TestCase(DeadlineKind.Head)]
+    [TestCase(DeadlineKind.Response)]
+    [TestCase(DeadlineKind.Progress)]
+    [TestCase(DeadlineKind.Linger)]
+    public void A_deadline_fires_once_when_due_and_stays_fired(DeadlineKind kind)
+    {
+        var word = default(DeadlineWord);
+        Assert.That((word.Kind, word.HasFired, word.TryFire(long.MaxValue, out _)), Is.EqualTo((DeadlineKind.None, false, false)));
+        Assert.That(word.Set(kind, 100), Is.True);
+        Assert.That((word.Kind, word.TryFire(99, out _), word.HasFired), Is.EqualTo((kind, false, false)));
+        Assert.That((word.TryFire(100, out var fired), fired), Is.EqualTo((true, kind)));
+        Assert.That((word.HasFired, word.Kind, word.TryFire(101, out _)), Is.EqualTo((true, DeadlineKind.None, false)));
+        Assert.That(word.Set(DeadlineKind.Response, 200), Is.False);
+        Assert.That((word.HasFired, word.TryFire(300, out _)), Is.EqualTo((true, false)));
+        word.Restart(DeadlineKind.Linger, 300);
+        Assert.That((word.HasFired, word.Kind, word.TryFire(300, out _)), Is.EqualTo((false, DeadlineKind.Linger, true)));
+    }
+
+    [Test]
+    public void Only_the_wanted_kind_is_fired_early_and_none_never()
+    {
+        var word = default(DeadlineWord);
+        Assert.That(word.TryFireNow(DeadlineKind.KeepAlive), Is.False);
+        word.Set(DeadlineKind.Response, 100);
+        Assert.That(word.TryFireNow(DeadlineKind.KeepAlive), Is.False);
+        word.Set(DeadlineKind.KeepAlive, long.MaxValue >> 3);
+        Assert.That((word.Kind, word.TryFire(1L << 59, out _)), Is.EqualTo((DeadlineKind.KeepAlive, false)), "never");
+        Assert.That((word.TryFireNow(DeadlineKind.KeepAlive), word.TryFireNow(DeadlineKind.KeepAlive)), Is.EqualTo((true, false)));
+        word.Restart(DeadlineKind.Progress, 5);
+        word.Set(DeadlineKind.None, 0);
+        Assert.That((word.Kind, word.HasFired, word.TryFire(long.MaxValue, out _)), Is.EqualTo((DeadlineKind.None, false, false)));
+    }
+
+    [Test]
+    public void Setting_and_firing_have_one_winner()
+    {
+        for (int i = 0; i < 2000; i++)
+        {
+            var word = default(DeadlineWord);
+            word.Set(DeadlineKind.KeepAlive, 1);
+            bool set = false;
+            int fired = 0;
+            Parallel.Invoke(
+                () => set = word.Set(DeadlineKind.None, 0),
+                () => fired += word.TryFire(1, out _) ? 1 : 0);
+            Assert.That((set ? 1 : 0) + fired, Is.EqualTo(1));
+        }
+    }
+
+    private static async Task<WireEnd> FirstAsync(ForwardingStage stage, WireEnd client)
+    {
+        await client.SendAsync(Get.Replace("GET", "POST", StringComparison.Ordinal).Replace("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", StringComparison.Ordinal));
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        await backend.SendAsync(Ok);
+        await client.ReadAsync();
+        return backend;
+    }
+
+    private static async Task RoundTripAsync(ForwardingStage stage, WireEnd client, WireEnd backend)
+    {
+        await client.SendAsync(Get);
+        await backend.ReadAsync();
+        await backend.SendAsync(Ok);
+        Assert.That((await client.ReadAsync()).Status, Is.EqualTo(200));
+    }
+
+    /// <summary>Full exchanges that the gateway answers itself: what was sent to it before them has been read by then.</summary>
+    private static async Task BarrierAsync(ForwardingStage stage, WireEnd? _ = null)
+    {
+        using var other = await stage.ConnectAsync();
+        for (int i = 0; i < 3; i++)
+        {
+            await other.SendAsync("GET / HTTP/1.1\r\nHost: unknown.example.com\r\n\r\n");
+            await other.ReadAsync();
+        }
+    }
+}

@@ -1,0 +1,100 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+using Spawngate.Backends;
+using Spawngate.Config;
+using Spawngate.Diagnostics;
+
+namespace Spawngate.Tests.Fakes;
+
+/// <summary>Backends that are ready on fixed loopback ports without a process: whatever listens there is the backend.</summary>
+internal sealed class ReadyBackends : IDisposable
+{
+    private ReadyBackends(BackendEnvironment env, GatewayConfig config)
+    {
+        Env = env;
+        Set = new BackendSet(env, config);
+    }
+
+    public BackendEnvironment Env { get; }
+
+    public BackendSet Set { get; }
+
+    public CoarseClock Clock => Env.Clock;
+
+    /// <summary>Starts all backends of <paramref name="configs"/> and returns when they are ready.</summary>
+    public static async Task<ReadyBackends> StartAsync(TimeProvider time, ILogger log, ServerConfig server, params BackendConfig[] configs)
+    {
+        var clock = new CoarseClock(time);
+        var env = new BackendEnvironment
+        {
+            Server = server,
+            Time = time,
+            Clock = clock,
+            Active = new ActiveBackends(clock),
+            LocalLauncher = new Launcher(),
+            OpenProbe = static _ => new Probe(),
+            Ports = new LoopbackPorts(static wanted => wanted),
+            Log = log,
+        };
+        var backends = new ReadyBackends(env, new GatewayConfig { Server = server, Backends = configs });
+        foreach (var backend in backends.Set.All)
+        {
+            var admission = await backend.Enqueue(new WakeCause(WakeKind.Request, "a test")).Decision.ConfigureAwait(false);
+            backend.Leave(admission.Run!);
+        }
+
+        return backends;
+    }
+
+    /// <summary>A backend that is never stopped for being idle, on <paramref name="port"/>.</summary>
+    public static BackendConfig Config(string hostname, int port) => new(new BackendTimings { IdleTimeoutSecs = 0, ShutdownGracePeriodSecs = 0, DrainTimeoutSecs = 0 })
+    {
+        Hostname = hostname,
+        Command = "nothing",
+        Port = port,
+    };
+
+    public void Dispose()
+    {
+        Env.Active.Dispose();
+        Clock.Dispose();
+    }
+
+    private sealed class Launcher : ILauncher
+    {
+        public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel) =>
+            Task.FromResult(new LaunchResult(new Run(), null));
+    }
+
+    private sealed class Run : ILaunchedRun
+    {
+        private readonly TaskCompletionSource<ExitReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public string Description => "nothing";
+
+        public int? Pid => null;
+
+        public Task<ExitReport> Exited => _exited.Task;
+
+        public void Terminate() => _exited.TrySetResult(new ExitReport("ended", 0, []));
+
+        public void Kill() => Terminate();
+    }
+
+    private sealed class Probe : IHealthProbe
+    {
+        public string? LastDetail => null;
+
+        public Task WaitUntilReadyAsync(Action listening, CancellationToken cancel)
+        {
+            listening();
+            return Task.CompletedTask;
+        }
+
+        public Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel) => Task.FromResult(new ProbeResult(true, "status 200"));
+
+        public void Dispose()
+        {
+        }
+    }
+}

@@ -1,0 +1,279 @@
+using System.Globalization;
+using System.Text;
+using Spawngate.Forwarding;
+using Spawngate.Protocols.Http1;
+using Spawngate.Tests.Http;
+using Spawngate.Transport;
+
+namespace Spawngate.Tests;
+
+/// <summary>Bodies through a pump over loopback sockets; what comes out is decoded by a reader of the tests' own and compared.</summary>
+internal sealed class ForwardingBodyPumpTests
+{
+    private const string Head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    [TestCase(0)]
+    [TestCase(1)]
+    [TestCase(100)]
+    [TestCase(4000)]
+    [TestCase(70_000)]
+    [TestCase(1_000_000)]
+    public async Task A_length_passes_and_what_follows_it_stays(int length)
+    {
+        await using var scene = await Scene.OpenAsync();
+        string body = Pattern(length);
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Length, length), chunkedOut: false);
+        var sending = scene.Writer.SendAsync(body + "next");
+        Assert.That(await scene.Reader.ReadTextAsync(length), Is.EqualTo(body));
+        Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));
+        await sending;
+        while (scene.Source.ReceivedLength < 4)
+        {
+            await scene.Source.ReceiveAsync();
+        }
+
+        Assert.That(Encoding.ASCII.GetString(scene.Source.Received), Is.EqualTo("next"));
+    }
+
+    [Test]
+    public async Task Chunks_pass_however_they_are_cut([Range(1, 40)] int seed)
+    {
+        var random = new Random(seed);
+        await using var scene = await Scene.OpenAsync(slow: seed % 4 == 0);
+        string body = Pattern(random.Next(seed % 3 == 0 ? 200_000 : 3_000));
+        bool trailers = random.Next(2) == 0;
+        string coded = Encode(body, random, seed % 5 == 0 ? 3 : 9000) + (trailers ? "0;x\r\nX-Sum: 1\r\nHost: evil\r\n\r\n" : "0\r\n\r\n");
+        await scene.WriteHeadAsync(random.Next(2) == 0);
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Chunked, 0), chunkedOut: true);
+        var sending = SendInPiecesAsync(scene.Writer, coded + "GET / next", random);
+        var message = await scene.ReadAsync();
+        Assert.That(message.Text, Is.EqualTo(body));
+        Assert.That(message.Trailers, Is.EqualTo(trailers ? [("X-Sum", "1")] : Array.Empty<(string, string)>()));
+        Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));
+        await sending;
+    }
+
+    [Test]
+    public async Task Many_tiny_chunks_are_joined()
+    {
+        await using var scene = await Scene.OpenAsync();
+        string body = Pattern(20_000);
+        await scene.WriteHeadAsync(true);
+        var sending = scene.Writer.SendAsync(string.Concat(body.Select(c => $"1\r\n{c}\r\n")) + "0\r\n\r\n");
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Chunked, 0), chunkedOut: true);
+        var message = await scene.ReadAsync();
+        await sending;
+        Assert.That((message.Text, await pumped), Is.EqualTo((body, PumpOutcome.Complete)));
+        Assert.That(message.Chunks, Has.Count.LessThan(1000));
+    }
+
+    [Test]
+    public async Task Byte_by_byte_is_passed_on_as_it_comes()
+    {
+        await using var scene = await Scene.OpenAsync();
+        await scene.WriteHeadAsync(true);
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Chunked, 0), chunkedOut: true);
+        Assert.That(await scene.Reader.ReadTextAsync(Head.Length), Is.EqualTo(Head), "the head does not wait for a body");
+        string received = "";
+        foreach (char c in "3\r\nabc\r\n0A\r\n0123456789\r\n0\r\nA: b\r\n\r\n")
+        {
+            await scene.Writer.SendAsync(c.ToString());
+        }
+
+        while (!received.EndsWith("\r\n\r\n", StringComparison.Ordinal))
+        {
+            received += await scene.Reader.ReadTextAsync(1);
+        }
+
+        var message = StrictHttp.TryRead(Encoding.Latin1.GetBytes(Head + received), ended: true, toHead: false, out _)!;
+        Assert.That((message.Text, message.Trailers), Is.EqualTo(("abc0123456789", new[] { ("A", "b") })));
+        Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));
+    }
+
+    [TestCase(0)]
+    [TestCase(5)]
+    [TestCase(300_000)]
+    public async Task Until_close_becomes_chunks(int length)
+    {
+        await using var scene = await Scene.OpenAsync();
+        await scene.WriteHeadAsync(true);
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.UntilClose, 0), chunkedOut: true);
+        var sending = Task.Run(async () =>
+        {
+            await scene.Writer.SendAsync(Pattern(length));
+            scene.Writer.EndSending();
+        });
+        Assert.That((await scene.ReadAsync()).Text, Is.EqualTo(Pattern(length)));
+        Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));
+        await sending;
+    }
+
+    [Test]
+    public async Task Chunks_become_plain_bytes_for_a_sink_without_chunks()
+    {
+        await using var scene = await Scene.OpenAsync();
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Chunked, 0), chunkedOut: false);
+        await scene.Writer.SendAsync("3\r\nabc\r\n2\r\nde\r\n0\r\nX: y\r\n\r\n");
+        Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));
+        Assert.That(await scene.Reader.ReadTextAsync(5), Is.EqualTo("abcde"));
+        Assert.That(scene.Reader.Pending, Is.Empty);
+    }
+
+    [TestCase(BodyKind.Length, "hello", PumpOutcome.SourceCut)]
+    [TestCase(BodyKind.Chunked, "5\r\nhello\r\n0\r\n", PumpOutcome.SourceCut)]
+    [TestCase(BodyKind.Chunked, "5\r\nhelloX", PumpOutcome.SourceBroken)]
+    [TestCase(BodyKind.Chunked, "5\r\nhello\r\n0\r\nbad trailer\r\n\r\n", PumpOutcome.SourceBroken)]
+    public async Task A_body_that_is_cut_or_broken_is_never_completed(BodyKind kind, string sent, PumpOutcome expected)
+    {
+        await using var scene = await Scene.OpenAsync();
+        var pumped = scene.PumpAsync(new BodyFraming(kind, kind == BodyKind.Length ? 10 : 0), chunkedOut: kind == BodyKind.Chunked);
+        await scene.Writer.SendAsync(sent);
+        scene.Writer.EndSending();
+        Assert.That(await pumped, Is.EqualTo(expected));
+        scene.Sink.ShutdownSend();
+        Assert.That(await scene.Reader.ReadToEndAsync(), Does.Contain("hello").And.Not.Contain("0\r\n\r\n"));
+    }
+
+    [Test]
+    public async Task A_sink_that_went_away_ends_it_unless_the_rest_is_to_be_thrown_away()
+    {
+        await using var scene = await Scene.OpenAsync();
+        scene.Reader.Reset();
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Length, 10_000_000), chunkedOut: false);
+        var sending = scene.Writer.SendAsync(Pattern(500_000));
+        Assert.That(await pumped, Is.EqualTo(PumpOutcome.SinkFailed));
+        scene.Source.Abort(reset: true);
+        await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        await using var other = await Scene.OpenAsync();
+        other.Reader.Reset();
+        pumped = other.PumpAsync(new BodyFraming(BodyKind.Length, 500_000), chunkedOut: false, discard: true);
+        await other.Writer.SendAsync(Pattern(500_000));
+        Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));
+    }
+
+    [TestCase("3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n", true, "4\r\nabcd\r\n0\r\n\r\n")]
+    [TestCase("0\r\n\r\n", true, "0\r\n\r\n")]
+    [TestCase("3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n", false, "abcd")]
+    [TestCase("3\r\nabc\r\n0\r\nX: y\r\n\r\n", true, null)]
+    [TestCase("3\r\nabc\r\n", true, null)]
+    [TestCase("zz\r\n", true, null)]
+    public async Task A_small_body_that_is_all_there_is_copied_behind_the_head(string sent, bool chunkedOut, string? copied)
+    {
+        await using var scene = await Scene.OpenAsync();
+        await scene.Writer.SendAsync(sent + "rest");
+        while (scene.Source.ReceivedLength < sent.Length + 4)
+        {
+            await scene.Source.ReceiveAsync();
+        }
+
+        scene.Pump.Begin(scene.Source, new BodyReader(new BodyFraming(BodyKind.Chunked, 0), 0), scene.Sink, chunkedOut);
+        Assert.That(scene.Pump.TryCopyWhole(), Is.EqualTo(copied is not null));
+        Assert.That(Encoding.ASCII.GetString(scene.Sink.Outgoing), Is.EqualTo(copied ?? ""));
+        Assert.That(Encoding.ASCII.GetString(scene.Source.Received), Is.EqualTo(copied is null ? sent + "rest" : "rest"));
+    }
+
+    private static string Pattern(int length) => string.Create(length, 0, static (span, _) =>
+    {
+        for (int i = 0; i < span.Length; i++)
+        {
+            // Line ends and zeros in between, so that data looks like framing.
+            span[i] = "0123456789\r\n0\r\n\r\nabcdef"[(i * 7 + i / 19) % 22];
+        }
+    });
+
+    private static string Encode(string body, Random random, int chunkMax)
+    {
+        var coded = new StringBuilder();
+        for (int at = 0; at < body.Length;)
+        {
+            int size = Math.Min(body.Length - at, random.Next(1, chunkMax));
+            string digits = size.ToString(random.Next(2) == 0 ? "x" : "X4", CultureInfo.InvariantCulture);
+            coded.Append(digits).Append(random.Next(4) == 0 ? ";a=\"b c\"" : "").Append("\r\n").Append(body, at, size).Append("\r\n");
+            at += size;
+        }
+
+        return coded.ToString();
+    }
+
+    private static async Task SendInPiecesAsync(WireEnd end, string text, Random random)
+    {
+        for (int at = 0; at < text.Length;)
+        {
+            int size = Math.Min(text.Length - at, random.Next(3) == 0 ? random.Next(1, 8) : random.Next(1, 20_000));
+            await end.SendAsync(text.Substring(at, size));
+            at += size;
+            await Task.Yield();
+        }
+    }
+
+    /// <summary>writer ══▶ source ─ pump ─ sink ══▶ reader.</summary>
+    private sealed class Scene : IAsyncDisposable, IProgressWatch
+    {
+        private Task _pumped = Task.CompletedTask;
+
+        private Scene(WireEnd writer, SocketChannel source, SocketChannel sink, WireEnd reader)
+        {
+            (Writer, Source, Sink, Reader) = (writer, source, sink, reader);
+            Pump = new BodyPump(this);
+        }
+
+        public WireEnd Writer { get; }
+
+        public SocketChannel Source { get; }
+
+        public SocketChannel Sink { get; }
+
+        public WireEnd Reader { get; }
+
+        public BodyPump Pump { get; }
+
+        public static async Task<Scene> OpenAsync(bool slow = false)
+        {
+            // Tiny kernel buffers make every other send wait for the reader.
+            var (writer, source) = await WireEnd.PairAsync(slow ? 4096 : 0);
+            var (reader, sink) = await WireEnd.PairAsync(slow ? 4096 : 0);
+            return new Scene(writer, new SocketChannel(source, null), new SocketChannel(sink, null), reader);
+        }
+
+        public async Task WriteHeadAsync(bool waiting)
+        {
+            Sink.Write(Encoding.ASCII.GetBytes(Head));
+            if (!waiting)
+            {
+                await Sink.FlushAsync();
+                Sink.ReleaseOutgoing();
+            }
+        }
+
+        public Task<PumpOutcome> PumpAsync(BodyFraming framing, bool chunkedOut, bool discard = false)
+        {
+            Pump.Begin(Source, new BodyReader(framing, 0), Sink, chunkedOut);
+            if (discard)
+            {
+                Pump.Discard();
+            }
+
+            var pumped = Pump.RunAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+            _pumped = pumped;
+            return pumped;
+        }
+
+        public Task<StrictMessage> ReadAsync() => Reader.ReadAsync();
+
+        public void OnProgress()
+        {
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            Writer.Dispose();
+            Reader.Dispose();
+            Source.Abort(reset: true);
+            Sink.Abort(reset: true);
+            await _pumped.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Source.Dispose();
+            Sink.Dispose();
+        }
+    }
+}

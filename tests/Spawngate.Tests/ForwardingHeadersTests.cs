@@ -1,0 +1,229 @@
+using System.Text;
+using FsCheck;
+using FsCheck.Fluent;
+using Spawngate.Forwarding;
+using Spawngate.Protocols.Http1;
+using Spawngate.Tests.Http;
+
+namespace Spawngate.Tests;
+
+/// <summary>The heads that are sent on, read again by a strict reader of the tests' own.</summary>
+internal sealed class ForwardingHeadersTests
+{
+    private static readonly HeadLimits HeadLimits = new(8192, 65536, 512);
+
+    [Test]
+    public void What_is_not_hop_by_hop_keeps_order_case_and_value()
+    {
+        var sent = Forward("GET /p?q HTTP/1.1\r\nB-field: 2\r\nhOST:  Example.COM:80 \r\nA-Field:\r\na-field: x\ty \xe9\r\nCookie: c\r\n\r\n");
+        Assert.That(sent.StartLine, Is.EqualTo("GET /p?q HTTP/1.1"));
+        Assert.That(sent.Fields.Take(5), Is.EqualTo(new[] { ("B-field", "2"), ("hOST", "Example.COM:80"), ("A-Field", ""), ("a-field", "x\ty \xe9"), ("Cookie", "c") }));
+    }
+
+    [TestCase("Connection: keep-alive\r\nKeep-Alive: 5\r\n")]
+    [TestCase("Proxy-Connection: keep-alive\r\n")]
+    [TestCase("TE: trailers\r\n")]
+    [TestCase("Upgrade: websocket\r\n")]
+    [TestCase("HTTP2-Settings: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n")]
+    [TestCase("X-Gone: 1\r\nConnection: close, x-gone\r\nx-GONE: 2\r\n")]
+    [TestCase("Connection: a\r\nConnection: b\r\nA: 1\r\nB: 2\r\n")]
+    [TestCase("Connection: Trailer\r\nTrailer: x\r\n")]
+    public void Hop_by_hop_fields_are_dropped(string fields)
+    {
+        var sent = Forward($"GET / HTTP/1.1\r\nHost: a\r\n{fields}Last: 1\r\n\r\n");
+        Assert.That(sent.Names, Is.EqualTo(new[] { "Host", "Last", "X-Request-ID", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via" }));
+    }
+
+    [Test]
+    public void What_the_gateway_answers_for_cannot_be_nominated_away()
+    {
+        var sent = Forward("POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length, x-forwarded-for, x-request-id, via, x-forwarded-host, x-forwarded-proto\r\nContent-Length: 5\r\nVia: 1.0 x\r\n\r\n", trusted: true);
+        Assert.That((sent["Host"], sent["Content-Length"], sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"]), Is.EqualTo(("a", "5", "192.0.2.7", "a", "http")));
+        Assert.That((sent["X-Request-ID"], sent["Via"]), Is.EqualTo(("new-id", "1.0 x|1.1 spawngate-x")));
+    }
+
+    [TestCase(false, "192.0.2.7", "a:80", "http")]
+    [TestCase(true, "1.1.1.1, 2.2.2.2, 192.0.2.7", "public.example", "https")]
+    public void Forwarded_fields_are_believed_from_trusted_peers_only(bool trusted, string chain, string host, string proto)
+    {
+        var sent = Forward("GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 1.1.1.1\r\nX-FORWARDED-FOR: 2.2.2.2\r\nX-Forwarded-For:\r\nX-Forwarded-Host: public.example\r\nX-Forwarded-Proto: https\r\n\r\n", trusted);
+        Assert.That((sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"]), Is.EqualTo((chain, host, proto)));
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public void Without_forwarded_fields_trust_makes_no_difference(bool trusted)
+    {
+        var sent = Forward("GET / HTTP/1.1\r\nHost: a\r\n\r\n", trusted);
+        Assert.That((sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"], sent["Via"]), Is.EqualTo(("192.0.2.7", "a", "http", "1.1 spawngate-x")));
+    }
+
+    [TestCase("X-Request-ID: abc-1\r\n", "abc-1")]
+    [TestCase("x-request-id: {~}\r\n", "{~}")]
+    [TestCase("X-Request-ID: a b\r\n", "")]
+    [TestCase("X-Request-ID:\r\n", "")]
+    [TestCase("X-Request-ID: \xe9\r\n", "")]
+    [TestCase("X-Request-ID: a\r\nX-Request-ID: b\r\n", "")]
+    [TestCase("", "")]
+    public void A_request_id_is_taken_over_if_it_is_one_sane_token(string field, string expected)
+    {
+        var (request, head) = Parse($"GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n");
+        Assert.That(Latin(ProxyHeaders.SaneRequestId(request, head)), Is.EqualTo(expected));
+    }
+
+    [TestCase(128, true)]
+    [TestCase(129, false)]
+    public void A_request_id_has_a_length(int length, bool sane)
+    {
+        var (request, head) = Parse($"GET / HTTP/1.1\r\nHost: a\r\nX-Request-ID: {new string('x', length)}\r\n\r\n");
+        Assert.That(ProxyHeaders.SaneRequestId(request, head).Length, Is.EqualTo(sane ? length : 0));
+    }
+
+    [TestCase("GET http://b/x HTTP/1.1\r\nHost: B\r\n\r\n", "GET /x HTTP/1.1", "B")]
+    [TestCase("GET http://b?x HTTP/1.0\r\n\r\n", "GET /?x HTTP/1.1", "b")]
+    [TestCase("GET http://b:8080 HTTP/1.0\r\n\r\n", "GET / HTTP/1.1", "b:8080")]
+    [TestCase("OPTIONS http://b HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.1", "b")]
+    [TestCase("OPTIONS * HTTP/1.1\r\nHost: b\r\n\r\n", "OPTIONS * HTTP/1.1", "b")]
+    public void An_absolute_target_becomes_origin_form_with_a_host(string head, string line, string host)
+    {
+        var sent = Forward(head);
+        Assert.That((sent.StartLine, sent["Host"]), Is.EqualTo((line, host)));
+    }
+
+    [TestCase("Content-Length: 007\r\n", "Content-Length", "7")]
+    [TestCase("cOntent-length: 0\r\n", "cOntent-length", "0")]
+    [TestCase("Transfer-Encoding: ,CHUNKED,\r\n", "Transfer-Encoding", "chunked")]
+    public void Framing_is_written_as_it_was_understood(string field, string name, string value)
+    {
+        var sent = Forward($"POST / HTTP/1.1\r\nHost: a\r\n{field}\r\n", body: value == "chunked" ? "0\r\n\r\n" : new string('x', int.Parse(value)));
+        Assert.That((sent.Names.Contains(name), sent[name]), Is.EqualTo((true, value)));
+    }
+
+    [Test]
+    public void Expect_and_trailer_announcements_pass()
+    {
+        var sent = Forward("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTrailer: x\r\nContent-Length: 0\r\n\r\n");
+        Assert.That((sent["Expect"], sent["Trailer"]), Is.EqualTo(("100-continue", "x")));
+    }
+
+    [TestCase("websocket", "websocket", "Upgrade")]
+    [TestCase("a/1, b", "a/1, b", "Upgrade")]
+    [TestCase("h2c", null, null)]
+    [TestCase("websocket, H2C", null, null)]
+    public void Upgrades_pass_but_not_to_h2c(string asked, string? sentUpgrade, string? sentConnection)
+    {
+        var sent = Forward($"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {asked}\r\n\r\n");
+        Assert.That((sent["Upgrade"], sent["Connection"]), Is.EqualTo((sentUpgrade, sentConnection)));
+    }
+
+    [TestCase("Via: 1.1 spawngate-x\r\n", true)]
+    [TestCase("Via: 1.0 a, 1.1 spawngate-x (c), 1.1 b\r\n", true)]
+    [TestCase("Via: 1.0 a\r\nVia: 1.1 spawngate-x\r\n", true)]
+    [TestCase("Via: 1.1 spawngate-y\r\n", false)]
+    [TestCase("X: spawngate-x\r\n", false)]
+    public void A_loop_is_seen_in_via(string field, bool loop)
+    {
+        var (request, head) = Parse($"GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n");
+        Assert.That(ProxyHeaders.IsLoop(request, head, "spawngate-x"u8), Is.EqualTo(loop));
+    }
+
+    [TestCase("HTTP/1.0 200 Fine\r\nServer: x\r\nConnection: keep-alive, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nUpgrade: y\r\nContent-Length: 05\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n", "HTTP/1.1 200 Fine|Server=x|Content-Length=5|set-cookie=a|Set-Cookie=b|X-Request-ID=new-id")]
+    [TestCase("HTTP/1.1 204\r\nContent-Length: 5\r\nX-Request-Id: theirs\r\n\r\n", "HTTP/1.1 204 |X-Request-Id=theirs")]
+    [TestCase("HTTP/1.1 426 Upgrade\r\nUpgrade: y\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 426 Upgrade|Upgrade=y|Content-Length=0|X-Request-ID=new-id")]
+    [TestCase("HTTP/1.1 304 x\r\nContent-Length: 5\r\nVia: 1.1 b\r\nTrailer: t\r\n\r\n", "HTTP/1.1 304 x|Content-Length=5|Via=1.1 b|Trailer=t|X-Request-ID=new-id")]
+    public void Responses_keep_what_is_theirs(string response, string expected)
+    {
+        var sent = Relay(response, chunked: false, "");
+        Assert.That(string.Join('|', sent.Fields.Select(f => $"{f.Name}={f.Value}").Prepend(sent.StartLine)), Is.EqualTo(expected));
+    }
+
+    [TestCase(true, true, 200, "")]
+    [TestCase(false, true, 200, "close")]
+    [TestCase(true, false, 200, "keep-alive")]
+    [TestCase(false, false, 200, "close")]
+    [TestCase(true, true, 101, "Upgrade")]
+    [TestCase(false, true, 426, "Upgrade, close")]
+    [TestCase(true, true, 426, "Upgrade")]
+    public void Connection_says_what_the_client_must_know(bool keep, bool http11, int status, string expected)
+    {
+        var response = new ResponseHead();
+        response.Reset();
+        ResponseHeadParser.Parse(response, Encoding.ASCII.GetBytes($"HTTP/1.1 {status} x\r\nUpgrade: y\r\nContent-Length: 0\r\n\r\n"), false, HeadLimits);
+        Assert.That(Latin(ProxyHeaders.ConnectionOption(response, keep, http11)), Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void Any_accepted_request_is_sent_on_as_the_same_message_within_the_space_asked_for()
+    {
+        var value = Letters("abz 019,;=/\"\t\xe9", 0, 20).Select(v => v.Trim(' ', '\t'));
+        var name = Gen.Elements("X-A", "x-b", "Cookie", "Accept", "Via", "TE", "Keep-Alive", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID", "Expect", "Trailer", "Upgrade");
+        var field = Gen.Zip(name, value);
+        var options = Gen.ListOf(Gen.Elements("close", "keep-alive", "x-a", "Cookie", "upgrade", "te", "host"));
+        var requests =
+            from target in Gen.Elements("/", "/a?b=c", "http://h.example/x", "http://h.example?q", "http://h.example", "*")
+            from version in Gen.Elements("1.0", "1.1")
+            from withHost in Gen.Frequency((9, Gen.Constant(true)), (1, Gen.Constant(false)))
+            from fields in Gen.ListOf(field)
+            from connection in options.Select(list => list.Take(FieldTable.MaxConnectionOptions))
+            from framing in Gen.Elements("", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n")
+            from trusted in Gen.Elements(true, false)
+            select (Target: target, Version: version, WithHost: withHost, Fields: fields.ToArray(), Connection: connection.ToArray(), Framing: framing, Trusted: trusted);
+        Prop.ForAll(requests.ToArbitrary(), r =>
+        {
+            string method = r.Target == "*" ? "OPTIONS" : "POST";
+            string lines = string.Concat(r.Fields.Select(f => $"{f.Item1}:{f.Item2}\r\n"));
+            string head = $"{method} {r.Target} HTTP/{r.Version}\r\n{(r.WithHost ? "Host: h.example\r\n" : "")}{lines}{(r.Connection.Length > 0 ? $"Connection: {string.Join(',', r.Connection)}\r\n" : "")}{r.Framing}\r\n";
+            var request = new RequestHead();
+            request.Reset();
+            if (RequestHeadParser.Parse(request, Encoding.Latin1.GetBytes(head), HeadLimits) != HeadStatus.Complete)
+            {
+                return !r.WithHost || (r.Version == "1.0" && r.Framing.StartsWith('T'));
+            }
+
+            var sent = Forward(head, r.Trusted, r.Framing.StartsWith('T') ? "0\r\n\r\n" : r.Framing.Length > 0 ? "abc" : "");
+            string[] written = ["TE", "Keep-Alive", "X-Forwarded-For", "X-Request-ID", "Upgrade", "Via", "X-Forwarded-Host", "X-Forwarded-Proto"];
+            bool Passes(string n) => !written.Contains(n) && !(r.Connection.Contains(n, StringComparer.OrdinalIgnoreCase) && n != "Host");
+            var kept = sent.Fields.Where(f => r.Fields.Select(x => x.Item1).Contains(f.Name) && !written.Contains(f.Name));
+            return sent["Host"] == "h.example" && kept.SequenceEqual(r.Fields.Where(f => Passes(f.Item1)))
+                && sent["Via"]!.EndsWith("1.1 spawngate-x", StringComparison.Ordinal) && sent["X-Request-ID"] == "new-id";
+        }).Check(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(1000));
+    }
+
+    private static Gen<string> Letters(string alphabet, int lengthMin, int lengthMax) =>
+        from length in Gen.Choose(lengthMin, lengthMax)
+        from letters in Gen.ArrayOf(Gen.Elements(alphabet.ToCharArray()), length)
+        select new string(letters);
+
+    private static string Latin(ReadOnlySpan<byte> bytes) => Encoding.Latin1.GetString(bytes);
+
+    private static (RequestHead Request, byte[] Head) Parse(string head)
+    {
+        byte[] bytes = Encoding.Latin1.GetBytes(head);
+        var request = new RequestHead();
+        request.Reset();
+        Assert.That(RequestHeadParser.Parse(request, bytes, HeadLimits), Is.EqualTo(HeadStatus.Complete), request.Fault.ToString());
+        return (request, bytes);
+    }
+
+    private static StrictMessage Forward(string head, bool trusted = false, string body = "hello")
+    {
+        var (request, bytes) = Parse(head);
+
+        // Exactly the space that was promised to suffice.
+        byte[] target = new byte[ProxyHeaders.RequestBytesNeeded(request)];
+        int length = ProxyHeaders.WriteRequest(target, request, bytes, new ClientIdentity("192.0.2.7", trusted), "new-id"u8, "1.1 spawngate-x"u8);
+        byte[] message = [.. target.AsSpan(0, length), .. Encoding.Latin1.GetBytes(body)];
+        return StrictHttp.TryRead(message, ended: true, toHead: false, out _) ?? throw new AssertionException($"Incomplete: {Latin(message)}");
+    }
+
+    private static StrictMessage Relay(string head, bool chunked, string connection)
+    {
+        byte[] bytes = Encoding.Latin1.GetBytes(head);
+        var response = new ResponseHead();
+        response.Reset();
+        Assert.That(ResponseHeadParser.Parse(response, bytes, false, HeadLimits), Is.EqualTo(HeadStatus.Complete), response.Fault.ToString());
+        byte[] target = new byte[ProxyHeaders.ResponseBytesNeeded(response)];
+        int length = ProxyHeaders.WriteResponse(target, response, bytes, chunked, Encoding.ASCII.GetBytes(connection), "new-id"u8);
+        return StrictHttp.TryRead(target.AsSpan(0, length), ended: true, toHead: true, out _) ?? throw new AssertionException($"Incomplete: {Latin(target)}");
+    }
+}
