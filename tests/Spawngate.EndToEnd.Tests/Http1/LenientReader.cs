@@ -7,7 +7,7 @@ namespace Spawngate.EndToEnd.Tests.Http1;
 internal sealed record LenientRequest(string Method, string Target, string Body, string Trailers)
 {
     /// <inheritdoc/>
-    public override string ToString() => $"{Method} {Target} {Body}{Trailers}".TrimEnd();
+    public override string ToString() => $"{Method} {Target}{(Body.Length > 0 ? " " : "")}{Body}{Trailers}";
 }
 
 /// <summary>How a sloppy server decides where parsers disagree.</summary>
