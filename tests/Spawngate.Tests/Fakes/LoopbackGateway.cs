@@ -50,9 +50,7 @@ internal sealed class LoopbackGateway : IDisposable
         gateway._backends = await ReadyBackends.StartAsync(time, NullLogger.Instance, server, config).ConfigureAwait(false);
         gateway._connections = new ClientConnections(gateway._backends.Clock);
         new Thread(gateway.AcceptBackend) { IsBackground = true }.Start();
-        await gateway._client.ConnectAsync(gateway._front.LocalEndPoint!).ConfigureAwait(false);
-        gateway._client.Blocking = true;
-        var socket = await gateway._front.AcceptAsync().ConfigureAwait(false);
+        var socket = gateway.ConnectClient();
         socket.NoDelay = true;
         var context = new ForwardingContext(server, gateway._backends.Set, time, gateway._backends.Clock, NullLogger.Instance);
         var connection = new Http1Connection(context, gateway._connections, socket, new ClientIdentity("127.0.0.1", true));
@@ -92,6 +90,15 @@ internal sealed class LoopbackGateway : IDisposable
         ((IAsyncResult)_served).AsyncWaitHandle.WaitOne(TimeSpan.FromSeconds(30));
         _connections.Dispose();
         _backends.Dispose();
+    }
+
+    /// <summary>
+    /// Not asynchronously: the runtime would make the client's socket non-blocking for good, and then every wait of a blocking call allocates.
+    /// </summary>
+    private Socket ConnectClient()
+    {
+        _client.Connect(_front.LocalEndPoint!);
+        return _front.Accept();
     }
 
     private static Socket Listener()
