@@ -79,7 +79,8 @@ internal sealed class ForwardingHeadersTests
         Assert.That(ProxyHeaders.SaneRequestId(request, head).Length, Is.EqualTo(sane ? length : 0));
     }
 
-    [TestCase("GET http://b/x HTTP/1.1\r\nHost: B\r\n\r\n", "GET /x HTTP/1.1", "B")]
+    [TestCase("GET http://b/x HTTP/1.1\r\nHost: B\r\n\r\n", "GET /x HTTP/1.1", "b")]
+    [TestCase("GET http://b/x HTTP/1.1\r\nHost: b:80\r\n\r\n", "GET /x HTTP/1.1", "b")]
     [TestCase("GET http://b?x HTTP/1.0\r\n\r\n", "GET /?x HTTP/1.1", "b")]
     [TestCase("GET http://b:8080 HTTP/1.0\r\n\r\n", "GET / HTTP/1.1", "b:8080")]
     [TestCase("OPTIONS http://b HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.1", "b")]
@@ -110,10 +111,47 @@ internal sealed class ForwardingHeadersTests
     [TestCase("a/1, b", "a/1, b", "Upgrade")]
     [TestCase("h2c", null, null)]
     [TestCase("websocket, H2C", null, null)]
+    [TestCase("h2c/2.0", null, null)]
     public void Upgrades_pass_but_not_to_h2c(string asked, string? sentUpgrade, string? sentConnection)
     {
         var sent = Forward($"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {asked}\r\n\r\n");
         Assert.That((sent["Upgrade"], sent["Connection"]), Is.EqualTo((sentUpgrade, sentConnection)));
+    }
+
+    [TestCase("POST", "1.0", null)]
+    [TestCase("POST", "1.1", "100-continue")]
+    public void An_expectation_in_HTTP_1_0_is_ignored(string method, string version, string? expected)
+    {
+        var sent = Forward($"{method} / HTTP/{version}\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+        Assert.That(sent["Expect"], Is.EqualTo(expected));
+    }
+
+    [TestCase("OPTIONS", "5", "4", false)]
+    [TestCase("TRACE", "1", "0", false)]
+    [TestCase("TRACE", "0", "0", true)]
+    [TestCase("OPTIONS", "00", "0", true)]
+    [TestCase("OPTIONS", "many", "many", false)]
+    [TestCase("GET", "0", "0", false)]
+    public void Max_Forwards_is_counted_down_for_TRACE_and_OPTIONS(string method, string received, string sentOn, bool last)
+    {
+        string head = $"{method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: {received}\r\n\r\n";
+        var (request, bytes) = Parse(head);
+        Assert.That(ProxyHeaders.IsLastHop(request, bytes), Is.EqualTo(last));
+        Assert.That(Forward(head, body: "")["Max-Forwards"], Is.EqualTo(sentOn));
+    }
+
+    [TestCase("", "Sun, 06 Nov 1994 08:49:37 GMT")]
+    [TestCase("date: theirs\r\n", "theirs")]
+    public void A_response_without_a_date_gets_one(string field, string expected)
+    {
+        byte[] bytes = Encoding.Latin1.GetBytes($"HTTP/1.1 200 OK\r\n{field}Content-Length: 0\r\n\r\n");
+        var response = new ResponseHead();
+        response.Reset();
+        Assert.That(ResponseHeadParser.Parse(response, bytes, false, HeadLimits), Is.EqualTo(HeadStatus.Complete));
+        byte[] target = new byte[ProxyHeaders.ResponseBytesNeeded(response)];
+        int length = ProxyHeaders.WriteResponse(target, response, bytes, false, "Upgrade, close"u8, Encoding.ASCII.GetBytes(new string('x', 128)), "Sun, 06 Nov 1994 08:49:37 GMT"u8);
+        var sent = StrictHttp.TryRead(target.AsSpan(0, length), ended: true, toHead: true, out _)!;
+        Assert.That(sent["Date"], Is.EqualTo(expected));
     }
 
     [TestCase("Via: 1.1 spawngate-x\r\n", true)]
@@ -164,7 +202,7 @@ internal sealed class ForwardingHeadersTests
             from version in Gen.Elements("1.0", "1.1")
             from withHost in Gen.Frequency((9, Gen.Constant(true)), (1, Gen.Constant(false)))
             from fields in Gen.ListOf(field)
-            from connection in options.Select(list => list.Take(FieldTable.MaxConnectionOptions))
+            from connection in options.Select(list => list.Take(Protocols.CodecLimits.ConnectionOptionsMax))
             from framing in Gen.Elements("", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n")
             from trusted in Gen.Elements(true, false)
             select (Target: target, Version: version, WithHost: withHost, Fields: fields.ToArray(), Connection: connection.ToArray(), Framing: framing, Trusted: trusted);
@@ -182,7 +220,7 @@ internal sealed class ForwardingHeadersTests
 
             var sent = Forward(head, r.Trusted, r.Framing.StartsWith('T') ? "0\r\n\r\n" : r.Framing.Length > 0 ? "abc" : "");
             string[] written = ["TE", "Keep-Alive", "X-Forwarded-For", "X-Request-ID", "Upgrade", "Via", "X-Forwarded-Host", "X-Forwarded-Proto"];
-            bool Passes(string n) => !written.Contains(n) && !(r.Connection.Contains(n, StringComparer.OrdinalIgnoreCase) && n != "Host");
+            bool Passes(string n) => !written.Contains(n) && (n != "Expect" || r.Version == "1.1") && !(r.Connection.Contains(n, StringComparer.OrdinalIgnoreCase) && n != "Host");
             var kept = sent.Fields.Where(f => r.Fields.Select(x => x.Item1).Contains(f.Name) && !written.Contains(f.Name));
             return sent["Host"] == "h.example" && kept.SequenceEqual(r.Fields.Where(f => Passes(f.Item1)))
                 && sent["Via"]!.EndsWith("1.1 spawngate-x", StringComparison.Ordinal) && sent["X-Request-ID"] == "new-id";

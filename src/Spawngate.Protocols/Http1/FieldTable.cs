@@ -128,7 +128,8 @@ public sealed class FieldTable
         }
 
         _fields[Count] = new HeaderField(known, start, colon, valueStart, value.Length);
-        var fault = known == KnownHeader.None ? HeadFault.None : Note(known, value);
+        var fault = known != KnownHeader.None ? Note(known, value)
+            : KnownHeaders.IsFramingLookalike(name) ? HeadFault.LookalikeFieldName : HeadFault.None;
         Count++;
         _present |= 1u << (int)known;
         return fault;

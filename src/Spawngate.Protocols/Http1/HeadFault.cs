@@ -42,6 +42,9 @@ public enum HeadFault : byte
     /// <summary>A field line has no colon or its name is not a token (RFC 9112 section 5).</summary>
     BadFieldName,
 
+    /// <summary>A field that some servers take for Content-Length or Transfer-Encoding, see <see cref="KnownHeaders.IsFramingLookalike"/>.</summary>
+    LookalikeFieldName,
+
     /// <summary>White space between name and colon (RFC 9112 section 5.1).</summary>
     SpaceBeforeColon,
 
@@ -123,6 +126,7 @@ public static class HeadFaults
         HeadFault.HeadTooLarge => "the header section is too large",
         HeadFault.TooManyFields => "there are too many header fields",
         HeadFault.BadFieldName => "a header field has no valid name",
+        HeadFault.LookalikeFieldName => "the name of a header field looks like Content-Length or Transfer-Encoding",
         HeadFault.SpaceBeforeColon => "there is white space before the colon of a header field",
         HeadFault.LineFolding => "a header line begins with white space (line folding)",
         HeadFault.MissingHost => "the Host header is missing or empty",

@@ -53,6 +53,12 @@ public enum KnownHeader : byte
 
     /// <summary>X-Forwarded-Proto.</summary>
     ForwardedProto,
+
+    /// <summary>Date (RFC 9110 section 6.6.1).</summary>
+    Date,
+
+    /// <summary>Max-Forwards (RFC 9110 section 7.6.2).</summary>
+    MaxForwards,
 }
 
 /// <summary>Recognises the names of <see cref="KnownHeader"/>.</summary>
@@ -63,11 +69,11 @@ public static class KnownHeaders
     {
         2 => Match(name, "te"u8, KnownHeader.Te),
         3 => Match(name, "via"u8, KnownHeader.Via),
-        4 => Match(name, "host"u8, KnownHeader.Host),
+        4 => (name[0] | 0x20) == 'h' ? Match(name, "host"u8, KnownHeader.Host) : Match(name, "date"u8, KnownHeader.Date),
         6 => Match(name, "expect"u8, KnownHeader.Expect),
         7 => (name[0] | 0x20) == 'u' ? Match(name, "upgrade"u8, KnownHeader.Upgrade) : Match(name, "trailer"u8, KnownHeader.Trailer),
         10 => (name[0] | 0x20) == 'c' ? Match(name, "connection"u8, KnownHeader.Connection) : Match(name, "keep-alive"u8, KnownHeader.KeepAlive),
-        12 => Match(name, "x-request-id"u8, KnownHeader.RequestId),
+        12 => (name[0] | 0x20) == 'x' ? Match(name, "x-request-id"u8, KnownHeader.RequestId) : Match(name, "max-forwards"u8, KnownHeader.MaxForwards),
         14 => (name[0] | 0x20) == 'c' ? Match(name, "content-length"u8, KnownHeader.ContentLength) : Match(name, "http2-settings"u8, KnownHeader.Http2Settings),
         15 => Match(name, "x-forwarded-for"u8, KnownHeader.ForwardedFor),
         16 => (name[0] | 0x20) == 'p' ? Match(name, "proxy-connection"u8, KnownHeader.ProxyConnection) : Match(name, "x-forwarded-host"u8, KnownHeader.ForwardedHost),
@@ -81,13 +87,21 @@ public static class KnownHeaders
         or KnownHeader.Http2Settings;
 
     /// <summary>
+    /// True for <c>Content_Length</c> and <c>Transfer_Encoding</c>: servers that turn names into variables (CGI, WSGI) take them for the fields that frame
+    /// the message, where this gateway, by the letter of RFC 9110 section 5.1, does not.
+    /// </summary>
+    public static bool IsFramingLookalike(ReadOnlySpan<byte> name) =>
+        (name.Length == 14 && name[7] == '_' && Grammar.EqualsIgnoreCase(name[..7], "content"u8) && Grammar.EqualsIgnoreCase(name[8..], "length"u8))
+        || (name.Length == 17 && name[8] == '_' && Grammar.EqualsIgnoreCase(name[..8], "transfer"u8) && Grammar.EqualsIgnoreCase(name[9..], "encoding"u8));
+
+    /// <summary>
     /// True for fields that must not stand in a trailer section (RFC 9110 section 6.5.1): they frame, route or authenticate,
     /// and a recipient that merged them would read another message than the sender wrote.
     /// </summary>
     public static bool IsForbiddenInTrailer(ReadOnlySpan<byte> name)
     {
         var known = Identify(name);
-        if (known is not KnownHeader.None and not KnownHeader.RequestId)
+        if (known is not KnownHeader.None and not KnownHeader.RequestId || IsFramingLookalike(name))
         {
             return true;
         }

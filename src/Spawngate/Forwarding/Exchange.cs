@@ -43,7 +43,7 @@ internal enum ExchangeStep : byte
 ///         ├─ not ready ─▶ Wait ──┘                │       │         └──┘    └─▶ Failed
 ///         └─ no backend, loop ─▶ Failed           │ refused: the process may have just died: Wait again, a few times
 ///                                                 ▼
-///              Receive, reused connection closed without a byte: once more on a new one ─▶ Connect
+///              Receive, reused connection closed without a byte, idempotent: once more on a new one ─▶ Connect
 /// </code>
 /// Every step is synchronous; the awaits stand in the caller, so a request to a ready backend costs no state machine here.
 /// <see cref="Abort"/> may come from any thread at any time. The upstream connection then belongs to whoever exchanges
@@ -130,6 +130,11 @@ internal sealed class Exchange(ForwardingContext context)
         if (ProxyHeaders.IsLoop(Request, head, context.Pseudonym))
         {
             return Fail(ProxyError.LoopDetected);
+        }
+
+        if (ProxyHeaders.IsLastHop(Request, head))
+        {
+            return Fail(ProxyError.NotImplemented);
         }
 
         TimeoutMs = _backend.Config.RequestTimeoutSecs * 1000L;
@@ -231,12 +236,14 @@ internal sealed class Exchange(ForwardingContext context)
             return Fail(_receivedAny ? ProxyError.BadBackendResponse : ProxyError.ConnectionFailed);
         }
 
-        if (!_upstream!.IsReused || _retried || (BodySentWithHead > 0 && !Request.IsIdempotent))
+        // RFC 9112 section 9.3.1: a request that is not idempotent is never sent twice, since nobody can tell whether its first copy had an effect.
+        // For those, Rent has looked whether the backend was closing.
+        if (!_upstream!.IsReused || _retried || !Request.IsIdempotent)
         {
             return Fail(ProxyError.ConnectionFailed);
         }
 
-        // The backend closed the idle connection just as we used it: the request never reached it. Once more, on a new one.
+        // The backend closed the idle connection just as we used it: most likely the request never reached it. Once more, on a new one.
         _retried = true;
         var old = _upstream;
         if (TryCreate(old.Pool) is not { } fresh)
@@ -254,7 +261,7 @@ internal sealed class Exchange(ForwardingContext context)
     public void WriteResponseHead(SocketChannel client, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
     {
         var target = client.GetOutgoing(ProxyHeaders.ResponseBytesNeeded(Response));
-        client.CommitOutgoing(ProxyHeaders.WriteResponse(target, Response, Upstream.Received[..Response.Length], chunked, connection, requestId));
+        client.CommitOutgoing(ProxyHeaders.WriteResponse(target, Response, Upstream.Received[..Response.Length], chunked, connection, requestId, requestId.IsEmpty ? default : context.Date));
     }
 
     /// <summary>The interim response has been relayed.</summary>

@@ -14,6 +14,8 @@ internal sealed class ForwardingContext
 {
     private readonly ulong _idPrefix;
     private long _idCounter;
+    private byte[] _date = [];
+    private long _dateSecond;
 
     /// <summary>Makes the context of one gateway.</summary>
     public ForwardingContext(ServerConfig server, BackendSet backends, TimeProvider time, CoarseClock clock, ILogger log)
@@ -32,6 +34,8 @@ internal sealed class ForwardingContext
         Pseudonym = Encoding.ASCII.GetBytes($"spawngate-{Convert.ToHexStringLower(random[8..])}");
         Via = Encoding.ASCII.GetBytes($"1.1 {Encoding.ASCII.GetString(Pseudonym)}");
         ViaHttp10 = Encoding.ASCII.GetBytes($"1.0 {Encoding.ASCII.GetString(Pseudonym)}");
+        RenewDate();
+        clock.Tick += RenewDate;
     }
 
     /// <summary>Server settings.</summary>
@@ -64,6 +68,9 @@ internal sealed class ForwardingContext
     /// <summary>Our Via value for a request that was received as HTTP/1.0.</summary>
     public byte[] ViaHttp10 { get; }
 
+    /// <summary>The time as a Date field says it, renewed once a second by the coarse clock.</summary>
+    public ReadOnlySpan<byte> Date => Volatile.Read(ref _date);
+
     /// <summary>Writes a new unique request id of 32 hex digits: 64 random bits of this process and a counter.</summary>
     public int WriteRequestId(Span<byte> target)
     {
@@ -71,5 +78,16 @@ internal sealed class ForwardingContext
         System.Buffers.Text.Utf8Formatter.TryFormat(_idPrefix, target, out int first, new System.Buffers.StandardFormat('x', 16));
         System.Buffers.Text.Utf8Formatter.TryFormat(number, target[first..], out int second, new System.Buffers.StandardFormat('x', 16));
         return first + second;
+    }
+
+    private void RenewDate()
+    {
+        var now = Time.GetUtcNow();
+        long second = now.ToUnixTimeSeconds();
+        if (second != _dateSecond)
+        {
+            _dateSecond = second;
+            Volatile.Write(ref _date, Encoding.ASCII.GetBytes(now.ToString("R", System.Globalization.CultureInfo.InvariantCulture)));
+        }
     }
 }

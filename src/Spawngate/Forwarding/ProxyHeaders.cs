@@ -75,7 +75,16 @@ internal static class ProxyHeaders
         {
             if (field.Known == KnownHeader.ContentLength)
             {
-                WriteLength(ref writer, field.Name(head), request.Fields.ContentLength);
+                WriteNumber(ref writer, field.Name(head), request.Fields.ContentLength);
+            }
+            else if (field.Known == KnownHeader.Host)
+            {
+                // Of an absolute target, its own authority (RFC 9112 section 3.2.2).
+                writer.WriteField(field.Name(head), request.Host(head));
+            }
+            else if (field.Known == KnownHeader.MaxForwards && CountsForwards(request) && Grammar.TryParseLength(field.Value(head), out long forwards))
+            {
+                WriteNumber(ref writer, field.Name(head), Math.Max(0, forwards - 1));
             }
             else if ((upgrade && field.Known == KnownHeader.Upgrade) || !IsDroppedFromRequest(request, head, field, client.IsTrusted))
             {
@@ -116,7 +125,7 @@ internal static class ProxyHeaders
             var rest = field.Known == KnownHeader.Upgrade ? field.Value(head) : default;
             while (FieldTable.NextListItem(ref rest, out var protocol))
             {
-                if (Grammar.EqualsIgnoreCase(protocol, "h2c"u8))
+                if (protocol.Length >= 3 && Grammar.EqualsIgnoreCase(protocol[..3], "h2c"u8))
                 {
                     return false;
                 }
@@ -137,6 +146,25 @@ internal static class ProxyHeaders
         foreach (ref readonly var field in request.Fields.Fields)
         {
             if (field.Known == KnownHeader.Via && field.Value(head).IndexOf(pseudonym) >= 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>True when a TRACE or OPTIONS must not go further (RFC 9110 section 7.6.2): Max-Forwards is 0.</summary>
+    public static bool IsLastHop(RequestHead request, ReadOnlySpan<byte> head)
+    {
+        if (!request.Fields.Has(KnownHeader.MaxForwards) || !CountsForwards(request))
+        {
+            return false;
+        }
+
+        foreach (ref readonly var field in request.Fields.Fields)
+        {
+            if (field.Known == KnownHeader.MaxForwards && Grammar.TryParseLength(field.Value(head), out long forwards) && forwards == 0)
             {
                 return true;
             }
@@ -174,8 +202,9 @@ internal static class ProxyHeaders
     /// <param name="chunked">True when its body goes to the client chunked.</param>
     /// <param name="connection">What to say in Connection; empty for nothing.</param>
     /// <param name="requestId">Added as X-Request-ID if the backend sent none; empty for none.</param>
+    /// <param name="date">Added as Date if the backend sent none (RFC 9110 section 6.6.1); empty for none.</param>
     public static int WriteResponse(
-        Span<byte> target, ResponseHead response, ReadOnlySpan<byte> head, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
+        Span<byte> target, ResponseHead response, ReadOnlySpan<byte> head, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId, ReadOnlySpan<byte> date = default)
     {
         var writer = new HeadWriter(target);
         writer.Write("HTTP/1.1 "u8);
@@ -199,7 +228,7 @@ internal static class ProxyHeaders
 
             if (field.Known == KnownHeader.ContentLength)
             {
-                WriteLength(ref writer, field.Name(head), response.Fields.ContentLength);
+                WriteNumber(ref writer, field.Name(head), response.Fields.ContentLength);
             }
             else
             {
@@ -210,6 +239,11 @@ internal static class ProxyHeaders
         if (chunked)
         {
             writer.Write("Transfer-Encoding: chunked\r\n"u8);
+        }
+
+        if (!date.IsEmpty && !response.Fields.Has(KnownHeader.Date))
+        {
+            writer.WriteField("Date"u8, date);
         }
 
         if (!requestId.IsEmpty && !response.Fields.Has(KnownHeader.RequestId))
@@ -253,7 +287,9 @@ internal static class ProxyHeaders
                 return true; // Written again below.
             case KnownHeader.ForwardedHost or KnownHeader.ForwardedProto:
                 return !trusted;
-            case KnownHeader.Host or KnownHeader.Via or KnownHeader.Expect:
+            case KnownHeader.Expect:
+                return !request.IsHttp11; // To be ignored there (RFC 9110 section 10.1.1), and nobody could relay the 100.
+            case KnownHeader.Via:
                 return false;
             default:
                 return KnownHeaders.IsHopByHop(field.Known)
@@ -261,12 +297,14 @@ internal static class ProxyHeaders
         }
     }
 
+    private static bool CountsForwards(RequestHead request) => request.Method is MethodKind.Trace or MethodKind.Options;
+
     /// <summary>The number we understood, not the client's spelling of it ("007").</summary>
-    private static void WriteLength(ref HeadWriter writer, ReadOnlySpan<byte> name, long length)
+    private static void WriteNumber(ref HeadWriter writer, ReadOnlySpan<byte> name, long number)
     {
         writer.Write(name);
         writer.Write(": "u8);
-        writer.WriteNumber(length);
+        writer.WriteNumber(number);
         writer.Write("\r\n"u8);
     }
 

@@ -33,6 +33,8 @@ internal sealed class RequestHeadFaultTests
         yield return Case(HeadFault.BadFieldName, "GET / HTTP/1.1\r\nHost: a\r\nX(Y: b\r\n\r\n");
         yield return Case(HeadFault.BadFieldName, "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\x0b: chunked\r\n\r\n");
         yield return Case(HeadFault.BadFieldName, "GET / HTTP/1.1\r\nHost: a\r\nX\xe9: b\r\n\r\n");
+        yield return Case(HeadFault.LookalikeFieldName, "POST / HTTP/1.1\r\nHost: a\r\nContent_Length: 5\r\n\r\n");
+        yield return Case(HeadFault.LookalikeFieldName, "POST / HTTP/1.1\r\nHost: a\r\ntransfer_encoding: chunked\r\n\r\n");
         yield return Case(HeadFault.BadConnection, "GET / HTTP/1.1\r\nHost: a\r\nConnection: a b\r\n\r\n");
         yield return Case(HeadFault.BadConnection, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close;x\r\n\r\n");
     }

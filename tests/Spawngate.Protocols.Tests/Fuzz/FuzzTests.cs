@@ -1,0 +1,128 @@
+using System.Globalization;
+using Spawngate.Protocols.Http1;
+using Spawngate.Protocols.Tests.Http1;
+using Spawngate.Protocols.Toml;
+using static Spawngate.Protocols.Tests.Http1.HeadParsing;
+
+namespace Spawngate.Protocols.Tests.Fuzz;
+
+/// <summary>
+/// A fuzz target for each codec. Whatever comes in: no exception, no read past the end (each piece is an array of its very length), no more consumed than
+/// was there, and the same outcome wherever the input is cut.
+/// </summary>
+[Category("Fuzz")]
+internal sealed class FuzzTests
+{
+    private static readonly string[] HttpWords =
+    [
+        "\r\n", "\r\n\r\n", "\n", "\r", "\0", " ", "\t", ":", ": ", ",", ";", "\"", "GET ", "POST ", "HEAD ", "OPTIONS * ", "/", " HTTP/1.1\r\n", " HTTP/1.0\r\n", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 204 \r\n",
+        "Host: a\r\n", "Content-Length: 5\r\n", "Content-Length: ", "Content_Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: ", "chunked", "gzip", "identity",
+        "Connection: close\r\n", "Connection: keep-alive, x\r\n", "Upgrade: websocket\r\n", "Expect: 100-continue\r\n", "http://a", "https://", "@", "[::1]", ":80", "%00", "18446744073709551621", "-1", "+5", "0x5",
+    ];
+
+    private static readonly string[] ChunkWords =
+        ["\r\n", "0\r\n\r\n", "0\r\n", "5\r\nhello\r\n", ";a=b", ";a=\"b\"", ";", "=", "\"", "\\", "X-A: b\r\n", "ffffffffffffffff", "7fffffffffffffff", "0000", "\n", "\r", "\0", " ", ":"];
+
+    private static readonly string[] TomlWords =
+    [
+        "[", "]", "[[", "]]", "{", "}", "=", " = ", ".", ",", "\"", "\"\"\"", "'", "'''", "\n", "\r\n", "#", "\\", "\\u0041", "\\U0001F600", "true", "false", "inf", "nan", "0x", "0o7", "0b1", "1_000", "1e9", "-",
+        "9223372036854775808", "1979-05-27T07:32:00Z", "07:32:00.5", "[backends.\"a.b\"]\n", "[server]\n", "port = 80\n", "a.b.c = 1\n", "\u00ef\u00bb\u00bf", "\u00ff", "\u00e2\u0082\u00ac",
+    ];
+
+    [Test]
+    public void Request_heads() => FuzzTarget.Run("request", HttpWords, (input, random) =>
+    {
+        var (status, head) = Request(input);
+        string whole = Describe(status, head, input);
+        Assert.That(status != HeadStatus.Complete || head.Length <= input.Length, "the head lies within the input");
+        foreach (int[] cuts in SomeCuts(input.Length, random))
+        {
+            var (again, cutHead) = Request(input, null, cuts);
+            Assert.That(again, Is.EqualTo(status), $"cut at {string.Join(',', cuts)}");
+            Assert.That(status != HeadStatus.Complete || Describe(again, cutHead, input) == whole, $"cut at {string.Join(',', cuts)}");
+        }
+
+        return status == HeadStatus.Complete ? $"{head.Method} {head.Framing.Kind} {head.IsPersistent} {head.WantsUpgrade} {head.IsAbsoluteForm} {Known(head.Fields)}" : $"{status} {head.Fault}";
+    });
+
+    [Test]
+    public void Response_heads() => FuzzTarget.Run("response", HttpWords, (input, random) =>
+    {
+        bool toHead = random.Next(4) == 0;
+        var (status, head) = Response(input, toHead);
+        string whole = Describe(status, head, input);
+        Assert.That(status != HeadStatus.Complete || head.Length <= input.Length, "the head lies within the input");
+        foreach (int[] cuts in SomeCuts(input.Length, random))
+        {
+            var (again, cutHead) = Response(input, toHead, null, cuts);
+            Assert.That(again, Is.EqualTo(status), $"cut at {string.Join(',', cuts)}");
+            Assert.That(status != HeadStatus.Complete || Describe(again, cutHead, input) == whole, $"cut at {string.Join(',', cuts)}");
+        }
+
+        return status == HeadStatus.Complete ? $"{head.Status / 100} {head.Framing.Kind} {head.IsPersistent} {head.IsInterim} {Known(head.Fields)}" : $"{status} {head.Fault}";
+    });
+
+    [Test]
+    public void Chunks() => FuzzTarget.Run("chunked", ChunkWords, (input, random) =>
+    {
+        var (text, end, consumed) = ChunkedDecoderTests.Decode(input, []);
+        Assert.That(consumed, Is.LessThanOrEqualTo(input.Length));
+        foreach (int[] cuts in SomeCuts(input.Length, random))
+        {
+            var again = ChunkedDecoderTests.Decode(input, cuts);
+            Assert.That((again.Text, again.End), Is.EqualTo((text, end)), $"cut at {string.Join(',', cuts)}");
+            Assert.That(end == ChunkEvent.Broken || again.Consumed == consumed, $"cut at {string.Join(',', cuts)}");
+        }
+
+        return $"{end} {Math.Min(text.Length, 20)} {input.Length - consumed == 0} {text.Count(c => c == '[')}";
+    });
+
+    [Test]
+    public void Toml() => FuzzTarget.Run("toml", TomlWords, (input, random) =>
+    {
+        TomlDocument document = TomlReader.Read(input, depthMax: 16, errorsMax: 20);
+        int lines = input.AsSpan().Count((byte)'\n') + 1;
+        foreach (TomlError error in document.Errors)
+        {
+            Assert.That(error.Position.Line, Is.InRange(1, lines), error.Message);
+            Assert.That(error.Position.Column, Is.InRange(1, input.Length + 1), error.Message);
+            Assert.That(error.Message, Is.Not.Empty);
+        }
+
+        if (document.IsValid)
+        {
+            TomlDocument again = TomlReader.Read([.. input, .. "\n# a comment changes nothing\n"u8], depthMax: 16, errorsMax: 20);
+            Assert.That(again.IsValid);
+            Assert.That(Tree(again.Root), Is.EqualTo(Tree(document.Root)));
+        }
+
+        // Digits and quoted parts of messages vary without end; the rest of the sentence tells which rule it was.
+        return document.IsValid ? $"valid {document.Root.Entries.Count}" : string.Concat(document.Errors[0].Message.Where(c => char.IsAsciiLetter(c) || c == ' ').Take(40));
+    });
+
+    /// <summary>Two random cuts, and byte by byte now and then.</summary>
+    private static IEnumerable<int[]> SomeCuts(int length, Random random)
+    {
+        yield return [random.Next(length + 1)];
+        yield return [.. new[] { random.Next(length + 1), random.Next(length + 1) }.Order()];
+        if (length < 64 || random.Next(16) == 0)
+        {
+            yield return [.. Enumerable.Range(1, Math.Max(0, length - 1))];
+        }
+    }
+
+    private static string Known(FieldTable table) =>
+        string.Join(',', table.Fields.ToArray().Select(field => field.Known).Where(known => known != KnownHeader.None).Distinct().Order());
+
+    private static string Tree(TomlValue value) => value switch
+    {
+        TomlTable table => "{" + string.Join(';', table.Entries.Select(entry => $"{entry.Name}={Tree(entry.Value)}")) + "}",
+        TomlArray array => "[" + string.Join(';', array.Items.Select(Tree)) + "]",
+        TomlString text => "'" + text.Value + "'",
+        TomlInteger number => number.Value.ToString(CultureInfo.InvariantCulture),
+        TomlFloat number => number.Value.ToString("R", CultureInfo.InvariantCulture),
+        TomlBoolean truth => truth.Value.ToString(),
+        TomlDateTime time => time.Text,
+        _ => value.Kind,
+    };
+}
