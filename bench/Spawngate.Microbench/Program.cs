@@ -1,20 +1,3 @@
-<<<<<<< HEAD
-using BenchmarkDotNet.Running;
-using Spawngate.Commands;
-using Spawngate.Microbench;
-
-// Socket completions run as in the product.
-InlineCompletions.Enable();
-
-// `--check-allocations` runs every step many times and fails if one allocates; anything else goes to BenchmarkDotNet.
-return args is ["--check-allocations"] ? await AllocationBudget.CheckAsync(Console.Out) : Benchmarks(args);
-
-static int Benchmarks(string[] args)
-{
-    BenchmarkSwitcher.FromAssembly(typeof(AllocationBudget).Assembly).Run(args);
-    return 0;
-}
-=======
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Diagnosers;
@@ -42,4 +25,3 @@ var config = ManualConfig.CreateEmpty()
     .AddLogger(ConsoleLogger.Default);
 BenchmarkSwitcher.FromAssembly(typeof(AllocationCheck).Assembly).Run(args, config);
 return 0;
->>>>>>> http
