@@ -362,7 +362,4 @@ internal static class Limits
 
     /// <summary>Attempts after which such a guard is replaced: 500 × 10 ms, longer than a machine under load delays a ready process.</summary>
     public const int GuardRetriesMax = 500;
-
-    /// <summary>First generation of the guard's garbage collector: 64 KiB hold 1,600 records' worth of anything, where the default is a processor cache.</summary>
-    public const int GuardHeapBudgetBytes = 64 * 1024;
 }

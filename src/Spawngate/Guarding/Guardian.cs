@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Text;
 using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
 using Spawngate.Platform;
@@ -308,13 +308,11 @@ internal sealed class Guardian : IDisposable
         await Task.Run(Launch, CancellationToken.None).ConfigureAwait(false);
     }
 
-    // Without the variable that marks what a gateway started: if we are a backend ourselves, our guard must not be ended for a process of ours
-    // that leaves its group. And with a collector that keeps little, for a program that allocates next to nothing.
+    // Without the variable that marks what a gateway started: if we are a backend ourselves, our guard must not be ended as a process of ours that
+    // left its group.
     private List<byte[]> GuardEnvironment()
     {
-        string budget = Limits.GuardHeapBudgetBytes.ToString("x", CultureInfo.InvariantCulture);
-        IReadOnlyList<byte[]> all = _environment.With([new("DOTNET_GCgen0size", budget), new(RunToken.Variable, "")]);
-        byte[] mark = [.. System.Text.Encoding.UTF8.GetBytes(RunToken.Variable), (byte)'='];
-        return [.. all.Where(entry => !entry.AsSpan().SequenceEqual(mark))];
+        byte[] mark = Encoding.UTF8.GetBytes($"{RunToken.Variable}=");
+        return [.. _environment.With([]).Where(entry => !entry.AsSpan().StartsWith(mark))];
     }
 }

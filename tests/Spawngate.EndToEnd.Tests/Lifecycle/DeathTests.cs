@@ -16,14 +16,14 @@ internal sealed class DeathTests : GatewayTest
         ConfigFile config = Twenty();
         GatewayProcess gateway = await Scene.GatewayAsync(config);
         await AskAllAsync(gateway);
-        BackendProcess[] daemons = await Task.WhenAll(new[] { "b2-", "b7-", "b17-" }.Select(prefix => Control.StartAsync(prefix + "stubborn")));
+        BackendProcess[] daemons = await Task.WhenAll(new[] { "b2-", "b6-", "b18-" }.Select(prefix => Control.StartAsync(prefix + "stubborn")));
         Assert.That(Scene.Children(), Has.Count.GreaterThanOrEqualTo(20));
 
         gateway.Signal(ProcessScan.Kill);
         long killed = Stopwatch.GetTimestamp();
         await Scene.NothingRunsAsync();
 
-        Figures.Note("SIGKILL to the gateway until nothing of 20 backends runs, grace period 2 s", $"{Stopwatch.GetElapsedTime(killed).TotalSeconds:F2} s");
+        await Figures.NoteAsync($"nothing of 20 backends ran {Stopwatch.GetElapsedTime(killed).TotalSeconds:F2} s after SIGKILL, with a grace period of {GraceSecs} s");
         await gateway.ExitAsync();
         await gateway.LogsAsync("spawngate.guard", "runs=\"20\"", "The gateway has died");
         await gateway.LogsAsync("spawngate.guard", "left=\"0\"");
