@@ -3,7 +3,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Http1;
 
 /// <summary>A backend that closes, resets or stalls at each point of its response, with both framings: the client learns the truth, and nobody else notices.</summary>
-internal sealed class BackendFaultTests : FaultTest
+internal sealed class BackendFaultTests() : FaultTest(patient: false)
 {
     private int _asked;
 
@@ -18,6 +18,16 @@ internal sealed class BackendFaultTests : FaultTest
             ended.TrySetResult();
             return false;
         });
+        if (at == FaultPoint.AfterBody && how == FaultKind.Stall)
+        {
+            // To do nothing more is what a backend does between two requests.
+            Backend.Answers(async (peer, _) =>
+            {
+                await peer.SendAsync(Response(at, chunked));
+                return true;
+            });
+        }
+
         using RawClient client = await ConnectAsync();
         await client.SendAsync(Head());
 

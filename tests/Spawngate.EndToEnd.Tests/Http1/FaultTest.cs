@@ -37,7 +37,7 @@ internal enum FaultKind
 }
 
 /// <summary>A test that has a scripted backend for itself; whatever happened, afterwards nothing is in flight and the next requests are served.</summary>
-internal abstract class FaultTest
+internal abstract class FaultTest(bool patient)
 {
     /// <summary>A second, as promised, and half of one for a machine that is busy with other tests.</summary>
     private static readonly TimeSpan CancelLimit = TimeSpan.FromSeconds(1.5);
@@ -49,7 +49,7 @@ internal abstract class FaultTest
     [SetUp]
     public async Task TakeAsync()
     {
-        Backend = await FaultyBackend.TakeAsync();
+        Backend = await FaultyBackend.TakeAsync(patient);
         await ServesAsync();
     }
 

@@ -153,7 +153,8 @@ internal static class FramingVariants
         yield return Pass("CL_tabs_around", $"{Post}Content-Length:\t5\t\r\n\r\nhello{Hidden}", "POST /{v}/a hello", HiddenSeen);
         yield return Pass("No_framing_at_all", $"{Post}\r\n{Hidden}", "POST /{v}/a", HiddenSeen);
         yield return Pass("Similar_names_mean_nothing", $"{Post}X-Content-Length: 5\r\nContent-Lengths: 5\r\nX-Transfer-Encodings: chunked\r\n\r\n{Hidden}", "POST /{v}/a", HiddenSeen);
-        yield return Refuse("Short_body_then_a_request", 400, $"{Post}Content-Length: 3\r\n\r\nhello{Hidden}", "POST /{v}/a hel");
+        yield return Pass("Short_length_makes_an_odd_method_of_the_rest", $"{Post}Content-Length: 3\r\n\r\nhello{Hidden}", "POST /{v}/a hel", "loGET /{v}/hidden");
+        yield return Refuse("Short_length_makes_a_bad_method_of_the_rest", 400, $"{Post}Content-Length: 3\r\n\r\nhel@@{Hidden}", "POST /{v}/a hel");
         yield return Refuse("TE_in_HTTP_1_0", 400, $"POST /{{v}}/a HTTP/1.0\r\n{Host}{Chunked}\r\n{LastChunk}{Hidden}");
         yield return Refuse("TE_and_CL_in_HTTP_1_0", 400, $"POST /{{v}}/a HTTP/1.0\r\n{Host}{Chunked}Content-Length: 5\r\n\r\n{LastChunk}{Hidden}");
         yield return Refuse("TE_in_HTTP_1_0_kept_alive", 400, $"POST /{{v}}/a HTTP/1.0\r\n{Host}Connection: keep-alive\r\n{Chunked}\r\n{LastChunk}{Hidden}");

@@ -10,7 +10,8 @@ internal sealed class Http1Gateway
     public const string LenientHost = "lenient.test";
 
     /// <summary>Hosts of the scripted backends; a test borrows one for itself.</summary>
-    private static readonly string[] FaultyHosts = ["faulty-0.test", "faulty-1.test", "faulty-2.test"];
+    private static readonly (string Host, bool IsPatient)[] Faulty =
+        [("hasty-0.test", false), ("hasty-1.test", false), ("hasty-2.test", false), ("patient-0.test", true), ("patient-1.test", true), ("patient-2.test", true)];
 
     private static readonly List<ScriptedUpstream> Upstreams = [];
     private static Scene? _scene;
@@ -30,16 +31,16 @@ internal sealed class Http1Gateway
     {
         _scene = new Scene();
         ConfigFile config = ScriptedUpstream.Configure(new ConfigFile().Server("header_timeout_secs = 1"), LenientHost);
-        foreach (string host in FaultyHosts)
+        foreach ((string host, bool isPatient) in Faulty)
         {
-            ScriptedUpstream.Configure(config, host, "request_timeout_secs = 1");
+            ScriptedUpstream.Configure(config, host, $"request_timeout_secs = {(isPatient ? 30 : 1)}");
         }
 
         _gateway = await _scene.GatewayAsync(config);
         Upstreams.Add(await ScriptedUpstream.StartAsync(_gateway, _scene.Control, LenientHost, Lenient.ServeAsync));
-        foreach (string host in FaultyHosts)
+        foreach ((string host, bool isPatient) in Faulty)
         {
-            var backend = new FaultyBackend(host);
+            var backend = new FaultyBackend(host, isPatient);
             Upstreams.Add(await ScriptedUpstream.StartAsync(_gateway, _scene.Control, host, backend.ServeAsync));
             FaultyBackend.Give(backend);
         }
