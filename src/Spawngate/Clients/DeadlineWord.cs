@@ -57,6 +57,16 @@ internal struct DeadlineWord
         return false;
     }
 
+    /// <summary>Puts a deadline of a transfer off; any other, and one that is changed in this very moment, stays as it is.</summary>
+    public void PutOff(long dueMs)
+    {
+        long word = Volatile.Read(ref _word);
+        if (word > 0 && (DeadlineKind)(word & 7) is DeadlineKind.Response or DeadlineKind.Progress)
+        {
+            Interlocked.CompareExchange(ref _word, (dueMs << 3) | (word & 7), word);
+        }
+    }
+
     /// <summary>Sets a deadline even though the previous one has fired and has been dealt with: for the last acts of a connection.</summary>
     public void Restart(DeadlineKind kind, long dueMs) => Interlocked.Exchange(ref _word, (dueMs << 3) | (long)kind);
 

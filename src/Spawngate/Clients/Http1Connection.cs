@@ -35,12 +35,10 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     private BodyPump? _requestPump;
     private Task<PumpOutcome>? _upload;
     private DeadlineWord _deadline;
-    private long _clientEndedMs;
+    private PeerWatch _watch;
     private bool _inExchange;
     private bool _headConsumed;
-    private bool _keep;
-    private bool _last;
-    private bool _lingerOwed;
+    private bool _keep, _last, _lingerOwed;
     private volatile bool _bodyPending;
     private volatile bool _tunnelling, _responding, _relayingInterim, _receiveShut;
 
@@ -81,13 +79,18 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     /// <summary>Looks at the deadlines; on the coarse tick.</summary>
     public void OnTick(long nowMs)
     {
+        if (_watch.HasSendMoved(_client, _exchange.WatchedUpstream))
+        {
+            _deadline.PutOff(Due(_exchange.TimeoutMs));
+            _watch.OnProgress(nowMs);
+        }
+
         if (_deadline.TryFire(nowMs, out var kind))
         {
             OnDeadline(kind);
         }
 
-        long endedMs = Volatile.Read(ref _clientEndedMs);
-        if (endedMs != 0 && nowMs - endedMs >= Limits.HalfCloseMs && !_tunnelling)
+        if ((_inExchange && _watch.IsClientGone(_client, nowMs)) || (_watch.IsHalfCloseOver(nowMs) && !_tunnelling))
         {
             _exchange.Abort(ProxyError.ClientGone);
         }
@@ -126,11 +129,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             _deadline.Set(_responding ? DeadlineKind.Progress : DeadlineKind.Response, Due(_exchange.TimeoutMs));
         }
 
-        if (Volatile.Read(ref _clientEndedMs) != 0)
-        {
-            // It ended only its own side, and takes what we send.
-            Volatile.Write(ref _clientEndedMs, _context.Clock.NowMs);
-        }
+        _watch.OnProgress(_context.Clock.NowMs);
     }
 
     private async Task ServeAsync()
@@ -565,7 +564,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         }
         else if (!_receiveShut)
         {
-            Volatile.Write(ref _clientEndedMs, _context.Clock.NowMs);
+            _watch.OnClientEnded(_context.Clock.NowMs);
         }
     }
 

@@ -89,6 +89,9 @@ internal sealed class Exchange(ForwardingContext context)
     /// <summary>The upstream's bytes; only between Connect or Send and <see cref="End"/>.</summary>
     public SocketChannel Upstream => _upstream!.Channel;
 
+    /// <summary>The same while it can be aborted, else null; from any thread, to look at.</summary>
+    public SocketChannel? WatchedUpstream => Volatile.Read(ref _abortable)?.Channel;
+
     /// <summary>Milliseconds of request_timeout_secs of its backend.</summary>
     public long TimeoutMs { get; private set; }
 

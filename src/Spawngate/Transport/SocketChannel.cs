@@ -48,6 +48,9 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>True while a receive is begun and its result not yet taken.</summary>
     public bool IsArmed => _receive.IsArmed;
 
+    /// <summary>True while a send is begun and not complete.</summary>
+    public bool IsSending => _send.IsArmed && !_send.HasResult;
+
     /// <summary>True when an armed receive has ended: data, end of stream or an error wait to be taken.</summary>
     public bool HasArmedResult => _receive.IsArmed && _receive.HasResult;
 

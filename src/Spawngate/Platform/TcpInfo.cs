@@ -1,0 +1,50 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Spawngate.Platform;
+
+/// <summary>What the kernel knows of a TCP connection beyond what reading and writing tell (<c>TCP_INFO</c>, Linux; elsewhere nothing is known).</summary>
+/// <param name="HasEnded">The peer has ended its side, although bytes may wait in front of that end.</param>
+/// <param name="IsGone">The connection is over: reset, or given up.</param>
+/// <param name="BytesAcked">Bytes that the peer's kernel has taken since the connection began.</param>
+internal readonly record struct TcpInfo(bool HasEnded, bool IsGone, long BytesAcked)
+{
+    // include/uapi/linux/tcp.h: struct tcp_info begins with its state; tcpi_bytes_acked has been at this place since Linux 4.1.
+    private const int LevelTcp = 6;
+    private const int OptionTcpInfo = 11;
+    private const int StateOffset = 0;
+    private const int BytesAckedOffset = 120;
+    private const int StructSize = 232;
+    private const byte StateClose = 7;
+    private const byte StateCloseWait = 8;
+    private const byte StateLastAck = 9;
+    private const byte StateClosing = 11;
+
+    /// <summary>Asks the kernel. False where it does not say, and for a socket that is closed already.</summary>
+    public static bool TryRead(Socket socket, out TcpInfo info)
+    {
+        info = default;
+        if (!OperatingSystem.IsLinux())
+        {
+            return false;
+        }
+
+        Span<byte> bytes = stackalloc byte[StructSize];
+        try
+        {
+            if (socket.GetRawSocketOption(LevelTcp, OptionTcpInfo, bytes) < BytesAckedOffset + sizeof(long))
+            {
+                return false;
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return false;
+        }
+
+        byte state = bytes[StateOffset];
+        long acked = MemoryMarshal.Read<long>(bytes[BytesAckedOffset..]);
+        info = new TcpInfo(state is StateCloseWait or StateLastAck or StateClosing, state == StateClose, acked);
+        return true;
+    }
+}
