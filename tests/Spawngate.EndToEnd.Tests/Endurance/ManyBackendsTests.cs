@@ -10,6 +10,10 @@ internal sealed class ManyBackendsTests : GatewayTest
 {
     private const int Configured = 10_000;
     private const string Reloaded = "Configuration reloaded successfully";
+
+    /// <summary>The framework-dependent build compiles itself while it is watched.</summary>
+    private static readonly double Slack = Executables.GatewayIsNative ? 1 : 30;
+
     private static readonly TimeSpan Watched = TimeSpan.FromSeconds(5);
 
     [Test]
@@ -32,7 +36,7 @@ internal sealed class ManyBackendsTests : GatewayTest
             + $"{ProcessScan.ResidentBytes(gateway.Pid) / 1e6:F1} MB resident afterwards");
         Assert.That((await RawClient.RequestAsync(gateway.Port, "x9999.test", "/")).Status, Is.EqualTo(200));
         Assert.That((await RawClient.RequestAsync(gateway.Port, "9999.test", "/")).Status, Is.EqualTo(404));
-        Assert.That(idle, Is.LessThan(0.02), "share of a core used when nothing runs");
+        Assert.That(idle, Is.LessThan(0.02 * Slack), "share of a core used when nothing runs");
         Assert.That(resident, Is.LessThan(150_000_000));
         Assert.That(new[] { loadMs, same, changed, replaced }, Has.All.LessThan(Executables.GatewayIsNative ? 3000 : 10_000));
     }
@@ -84,8 +88,8 @@ internal sealed class ManyBackendsTests : GatewayTest
             + $"({1e6 * (checking - unwatched) / checksPerSec:F0} us each), {100 * unwatched:F2} % without checks, {ProcessVitals.Of(gateway.Pid)}");
         await Figures.NoteAsync($"checks by tenth of their interval: {string.Join(' ', perTick)}");
         Assert.That(checksPerSec, Is.InRange(0.8 * running, 1.2 * running));
-        Assert.That(unwatched, Is.LessThan(0.03), "share of a core without checks");
-        Assert.That(checking - unwatched, Is.LessThan(running * 300e-6), "share of a core for one check a second of each");
+        Assert.That(unwatched, Is.LessThan(0.03 * Slack), "share of a core without checks");
+        Assert.That(checking - unwatched, Is.LessThan(running * 300e-6 * Slack), "share of a core for one check a second of each");
         Assert.That(perTick.Max(), Is.LessThan(perTick.Sum() * 0.3), "the share of one tenth of the interval in all checks");
         Assert.That(await StatesAsync(gateway, "ready"), Is.EqualTo(running), "all of them run on");
     }

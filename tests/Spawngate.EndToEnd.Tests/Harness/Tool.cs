@@ -8,12 +8,15 @@ namespace Spawngate.EndToEnd.Tests.Harness;
 /// <param name="Error">What it wrote to stderr.</param>
 internal sealed record Tool(int Code, string Out, string Error)
 {
-    /// <summary>Runs a program.</summary>
-    public static async Task<Tool> RunAsync(string program, params string[] args)
+    /// <summary>Runs a program that ends soon.</summary>
+    public static Task<Tool> RunAsync(string program, params string[] args) => RunAsync(Patience.Default, program, args);
+
+    /// <summary>Runs a program that ends within a limit.</summary>
+    public static async Task<Tool> RunAsync(TimeSpan limit, string program, params string[] args)
     {
         var info = new ProcessStartInfo(program, args) { RedirectStandardError = true, RedirectStandardOutput = true, RedirectStandardInput = true };
         info.Environment["no_proxy"] = "*";
-        return await RunAsync(info);
+        return await RunAsync(info, limit);
     }
 
     /// <summary>Runs the gateway's executable in a folder.</summary>
@@ -23,7 +26,7 @@ internal sealed record Tool(int Code, string Out, string Error)
     /// <summary>Runs curl, quietly, with the given arguments; the test is skipped where there is none.</summary>
     public static Task<Tool> CurlAsync(params string[] args) => RunAsync(Executables.FindOrSkip("curl"), ["-sS", "--max-time", "20", .. args]);
 
-    private static async Task<Tool> RunAsync(ProcessStartInfo info)
+    private static async Task<Tool> RunAsync(ProcessStartInfo info, TimeSpan? limit = null)
     {
         using Process process = Process.Start(info)!;
         process.StandardInput.Close();
@@ -31,7 +34,7 @@ internal sealed record Tool(int Code, string Out, string Error)
         Task<string> error = process.StandardError.ReadToEndAsync();
         try
         {
-            await process.WaitForExitAsync().InTimeAsync($"end of {info.FileName}");
+            await process.WaitForExitAsync().InTimeAsync($"end of {info.FileName}", limit);
         }
         catch (TimeoutException)
         {
