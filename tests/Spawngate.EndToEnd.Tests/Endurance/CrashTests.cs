@@ -22,6 +22,9 @@ internal sealed class CrashTests : GatewayTest
 
         await backend.SendAsync("crash");
         long crashed = Stopwatch.GetTimestamp();
+
+        // While the process dies its socket may still take a connection; what comes once the exit is noticed is served by a new start.
+        await gateway.UntilAsync("the exit is noticed", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty("state").GetString() == "stopped");
         RawResponse next = await RawClient.RequestAsync(gateway.Port, Host, "/");
 
         Assert.That(next.Status, Is.EqualTo(200));
