@@ -217,7 +217,10 @@ internal sealed class UpstreamsPoolTests
         }
 
         threads.ForEach(thread => thread.Join());
-        Assert.That((faults, _pool.OpenCount), Is.EqualTo((0, connections)).Or.EqualTo((0, 2)));
+        Assert.That(faults, Is.Zero);
+
+        // How many a trim finds surplus depends on how many are rented at that moment; those within the limit are always kept.
+        Assert.That(_pool.OpenCount, Is.InRange(2, connections));
         Assert.That(rented, Is.GreaterThan(1000));
         int left = 0;
         while (_pool.TryRent() is { } connection)

@@ -36,9 +36,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     private Task<PumpOutcome>? _upload;
     private DeadlineWord _deadline;
     private PeerWatch _watch;
-    private bool _inExchange;
-    private bool _headConsumed;
-    private bool _keep, _last, _lingerOwed;
+    private bool _inExchange, _headConsumed, _keep, _last, _lingerOwed;
     private volatile bool _bodyPending;
     private volatile bool _tunnelling, _responding, _relayingInterim, _receiveShut;
 
@@ -55,6 +53,9 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
 
     /// <summary>Its place in <see cref="ClientConnections"/>.</summary>
     internal int Slot { get; set; }
+
+    /// <summary>Which deadline runs, and whether it is the client's body that is waited for.</summary>
+    internal (DeadlineKind Deadline, bool ForBody) Awaited => (_deadline.Kind, _upload is { IsCompleted: false } && _requestPump!.AwaitsSource);
 
     /// <summary>Serves the connection until it ends. Never throws.</summary>
     public async Task RunAsync()

@@ -6,7 +6,7 @@ namespace Spawngate.EndToEnd.Tests.Harness;
 /// <summary>One run of the real executable.</summary>
 internal sealed class GatewayProcess : IDisposable
 {
-    private const int OutputLinesKept = 20_000;
+    private const int OutputLinesKept = 120_000;
     private readonly Process _process;
     private readonly Task _logEnd;
     private readonly Task<string> _stdout;

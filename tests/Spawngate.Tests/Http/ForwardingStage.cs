@@ -20,6 +20,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
     private readonly Socket _front = Listener();
     private readonly Socket _backend = Listener();
     private readonly List<WireEnd> _ends = [];
+    private readonly Dictionary<WireEnd, Http1Connection> _connections = [];
     private ReadyBackends _backends = null!;
 
     private ForwardingStage()
@@ -58,8 +59,26 @@ internal sealed class ForwardingStage : IAsyncDisposable
         var connection = new Http1Connection(Context, Connections, socket, new ClientIdentity("192.0.2.7", trusted));
         Connections.Add(connection);
         client.Served = connection.RunAsync();
+        _connections.Add(client, connection);
         _ends.Add(client);
         return client;
+    }
+
+    /// <summary>Passes when that deadline of the client's connection runs, so that moving the time means something.</summary>
+    public Task DeadlineAsync(WireEnd client, DeadlineKind kind, bool forBody = false) => Task.Run(() =>
+    {
+        var connection = _connections[client];
+        Assert.That(SpinWait.SpinUntil(() => connection.Awaited == (kind, forBody), Patience), () => $"The deadline is {connection.Awaited}");
+    });
+
+    /// <summary>Moves the time on and on until something has happened.</summary>
+    public async Task AdvanceUntilAsync(Task happened, int stepMs = Limits.ClockTickMs)
+    {
+        while (!happened.IsCompleted)
+        {
+            Time.AdvanceMs(stepMs);
+            await Task.Yield();
+        }
     }
 
     /// <summary>The backend's end of the next connection made to it.</summary>
