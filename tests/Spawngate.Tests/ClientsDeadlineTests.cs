@@ -178,7 +178,10 @@ internal sealed class ClientsDeadlineTests
         var received = backend.ReadToResetOrEndAsync();
         var ended = client.ReadToResetOrEndAsync();
         await stage.AdvanceUntilAsync(Task.WhenAll(ended, received), 1000);
-        Assert.That(await ended, (await received).Length > 0 ? Does.StartWith("HTTP/1.1 504") : Is.Empty.Or.StartsWith("HTTP/1.1 504"));
+        await received;
+
+        // Nothing holds it for ever. The fake time runs on while the answer is being sent, so its own deadline may cut it.
+        Assert.That(await ended, Is.Empty.Or.StartsWith("HTTP/1.1 504"));
         client.Dispose();
         await stage.EndedAsync(client);
     }
