@@ -65,16 +65,19 @@ internal sealed class GuardProtocolTests
         var list = new GuardList(static _ => 1);
         byte[] start = Bytes(new GuardRecord(true, Token, 42, 1000));
         byte[] end = Bytes(new GuardRecord(false, Token, 0, 0));
-        list.Take(start);
-        list.Take(end);
+        Feed();
         long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 5_000; i++)
-        {
-            list.Take(start);
-            list.Take(end);
-        }
-
+        Feed();
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+
+        void Feed()
+        {
+            for (int i = 0; i < 5_000; i++)
+            {
+                list.Take(start);
+                list.Take(end);
+            }
+        }
     }
 
     [TestCase("http://127.0.0.1:9999/ready/app.test?token=" + Digits, true)]
