@@ -90,7 +90,12 @@ internal sealed class ManyBackendsTests : GatewayTest
         Assert.That(checksPerSec, Is.InRange(0.8 * running, 1.2 * running));
         Assert.That(unwatched, Is.LessThan(0.03 * Slack), "share of a core without checks");
         Assert.That(checking - unwatched, Is.LessThan(running * 300e-6 * Slack), "share of a core for one check a second of each");
-        Assert.That(perTick.Max(), Is.LessThan(perTick.Sum() * 0.3), "the share of one tenth of the interval in all checks");
+        if (running >= 100)
+        {
+            // Moments are chosen at random: of only a few, four of ten fall into one tenth once in ten runs.
+            Assert.That(perTick.Max(), Is.LessThan(perTick.Sum() * 0.3), "the share of one tenth of the interval in all checks");
+        }
+
         Assert.That(await StatesAsync(gateway, "ready"), Is.EqualTo(running), "all of them run on");
     }
 
