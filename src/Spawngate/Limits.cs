@@ -64,7 +64,10 @@ internal static class Limits
     /// <summary>Milliseconds for which what a client still sends after its final answer is read and thrown away, so that no reset destroys the answer.</summary>
     public const int LingerMs = 2000;
 
-    /// <summary>Milliseconds a client that has ended its side still gets its answer: long enough for a half-close, short enough to free the backend.</summary>
+    /// <summary>
+    /// Milliseconds after which a client that has ended its side, and waits, is asked whether it is still there: long enough that most answers come first, short
+    /// enough that a client which left frees its backend within a second, two ticks of the clock included.
+    /// </summary>
     public const int HalfCloseMs = 800;
 
     /// <summary>Milliseconds an idle connection may still send a request once the gateway drains.</summary>

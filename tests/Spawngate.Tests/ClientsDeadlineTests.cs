@@ -125,18 +125,77 @@ internal sealed class ClientsDeadlineTests
         await stage.EndedAsync(client);
     }
 
-    [Test]
-    public async Task A_client_that_ended_its_side_does_not_hold_a_silent_backend()
+    [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200)]
+    [TestCase("HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n", 103)]
+    [TestCase("nonsense\r\n\r\n", 502)]
+    public async Task A_client_that_ended_only_its_side_waits_for_its_answer_as_long_as_any_other(string answer, int status)
     {
-        // Without a request timeout, so that nothing else can end it.
         await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 0 });
         var client = await stage.ConnectAsync();
         await client.SendAsync(Get);
         client.EndSending();
         var backend = await stage.AcceptAsync();
         await backend.ReadAsync();
+
+        // It is asked, by the first byte of its answer, whether it is still there.
+        await stage.AdvanceUntilAsync(client.PeekAsync());
+        Assert.That(client.Socket.Available, Is.EqualTo(1));
+        for (int i = 0; i < 100; i++)
+        {
+            stage.Time.AdvanceMs(Limits.HalfCloseMs);
+        }
+
+        await backend.SendAsync(answer);
+        var response = await client.ReadAsync();
+        Assert.That(response.Status, Is.EqualTo(status));
+        if (status == 103)
+        {
+            // Between an interim and the final response it is asked again.
+            await stage.AdvanceUntilAsync(client.PeekAsync());
+            await backend.SendAsync(Ok);
+            Assert.That((await client.ReadAsync()).Text, Is.EqualTo("ok"));
+        }
+
+        Assert.That(await client.ReadToEndAsync(), Is.Empty);
+        await stage.EndedAsync(client);
+    }
+
+    [Test]
+    public async Task A_client_that_left_in_order_does_not_hold_a_silent_backend()
+    {
+        // Without a request timeout, so that nothing else can end it.
+        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 0 });
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get);
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        client.Dispose();
         await stage.AdvanceUntilAsync(backend.ReadToResetOrEndAsync());
         await stage.EndedAsync(client);
+    }
+
+    [Test]
+    public async Task A_client_that_waits_itself_for_a_100_which_never_comes_is_not_to_blame()
+    {
+        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 3 });
+        foreach (bool told in (bool[])[false, true])
+        {
+            var client = await stage.ConnectAsync();
+            await client.SendAsync("POST / HTTP/1.1\r\nHost: app.example.com\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n");
+            var backend = await stage.AcceptAsync();
+            await backend.ReadHeadAsync();
+            if (told)
+            {
+                await backend.SendAsync("HTTP/1.1 100 Continue\r\n\r\n");
+                Assert.That((await client.ReadAsync()).Status, Is.EqualTo(100));
+                await stage.DeadlineAsync(client, DeadlineKind.Response, forBody: true);
+            }
+
+            stage.Time.AdvanceMs(3500);
+            Assert.That((await client.ReadAsync()).Status, Is.EqualTo(told ? 408 : 504));
+            client.EndSending();
+            await stage.EndedAsync(client);
+        }
     }
 
     [Test]

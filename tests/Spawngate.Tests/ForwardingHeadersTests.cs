@@ -22,7 +22,8 @@ internal sealed class ForwardingHeadersTests
 
     [TestCase("Connection: keep-alive\r\nKeep-Alive: 5\r\n")]
     [TestCase("Proxy-Connection: keep-alive\r\n")]
-    [TestCase("TE: trailers\r\n")]
+    [TestCase("TE: gzip, trailersx\r\n")]
+    [TestCase("X_Forwarded_For: 1.1.1.1\r\nx-forwarded_host: b\r\nX_FORWARDED-PROTO: https\r\nX_Request_ID: 1\r\n")]
     [TestCase("Upgrade: websocket\r\n")]
     [TestCase("HTTP2-Settings: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n")]
     [TestCase("X-Gone: 1\r\nConnection: close, x-gone\r\nx-GONE: 2\r\n")]
@@ -106,6 +107,23 @@ internal sealed class ForwardingHeadersTests
         var sent = Forward("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTrailer: x\r\nContent-Length: 0\r\n\r\n");
         Assert.That((sent["Expect"], sent["Trailer"]), Is.EqualTo(("100-continue", "x")));
     }
+
+    [TestCase("TE: trailers\r\n", "TE")]
+    [TestCase("te: gzip;q=0.5 , Trailers\r\nConnection: te\r\nTE: trailers\r\n", "TE")]
+    [TestCase("TE: trailers\r\nConnection: Upgrade, TE\r\nUpgrade: websocket\r\n", "Upgrade, TE")]
+    public void That_the_client_takes_trailers_is_passed_on_as_an_option_of_this_hop(string fields, string connection)
+    {
+        var sent = Forward($"GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        Assert.That((sent["TE"], sent["Connection"]), Is.EqualTo(("trailers", connection)));
+        Assert.That(Forward($"GET / HTTP/1.0\r\nHost: a\r\n{fields}\r\n")["TE"], Is.Null);
+    }
+
+    [TestCase("X_Forwarded_Fox")]
+    [TestCase("X-Forwarded-Fo_")]
+    [TestCase("X_Request_IDs")]
+    [TestCase("Y_Forwarded_For")]
+    public void Other_names_with_underscores_pass(string name) =>
+        Assert.That(Forward($"GET / HTTP/1.1\r\nHost: a\r\n{name}: 1\r\n\r\n")[name], Is.EqualTo("1"));
 
     [TestCase("websocket", "websocket", "Upgrade")]
     [TestCase("a/1, b", "a/1, b", "Upgrade")]

@@ -95,13 +95,28 @@ public static class KnownHeaders
         || (name.Length == 17 && name[8] == '_' && Grammar.EqualsIgnoreCase(name[..8], "transfer"u8) && Grammar.EqualsIgnoreCase(name[9..], "encoding"u8));
 
     /// <summary>
+    /// True for names that such servers take for a field which the gateway vouches for, as <c>X_Forwarded_For</c>: the same but for underscores.
+    /// </summary>
+    public static bool IsForwardedLookalike(ReadOnlySpan<byte> name)
+    {
+        if (name.Length is not (12 or 15 or 16 or 17) || (name[0] | 0x20) != 'x' || !name.Contains((byte)'_'))
+        {
+            return false;
+        }
+
+        Span<byte> dashed = stackalloc byte[17];
+        name.Replace(dashed, (byte)'_', (byte)'-');
+        return Identify(dashed[..name.Length]) is KnownHeader.RequestId or KnownHeader.ForwardedFor or KnownHeader.ForwardedHost or KnownHeader.ForwardedProto;
+    }
+
+    /// <summary>
     /// True for fields that must not stand in a trailer section (RFC 9110 section 6.5.1): they frame, route or authenticate,
     /// and a recipient that merged them would read another message than the sender wrote.
     /// </summary>
     public static bool IsForbiddenInTrailer(ReadOnlySpan<byte> name)
     {
         var known = Identify(name);
-        if (known is not KnownHeader.None and not KnownHeader.RequestId || IsFramingLookalike(name))
+        if (known is not KnownHeader.None and not KnownHeader.RequestId || IsFramingLookalike(name) || IsForwardedLookalike(name))
         {
             return true;
         }

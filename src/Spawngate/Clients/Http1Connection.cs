@@ -24,7 +24,7 @@ namespace Spawngate.Clients;
 /// (<see cref="OnTick"/>), the end of the client (<see cref="OnReceiveUnobserved"/>) and the drain. They change nothing here but
 /// the deadline word, and make the pending operation return.
 /// </remarks>
-internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
+internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 {
     private readonly ForwardingContext _context;
     private readonly ClientConnections _connections;
@@ -32,13 +32,9 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     private readonly SocketChannel _client;
     private readonly Exchange _exchange;
     private readonly BodyPump _responsePump;
-    private BodyPump? _requestPump;
-    private Task<PumpOutcome>? _upload;
-    private DeadlineWord _deadline;
-    private PeerWatch _watch;
-    private bool _inExchange, _headConsumed, _keep, _last, _lingerOwed;
-    private volatile bool _bodyPending;
-    private volatile bool _tunnelling, _responding, _relayingInterim, _receiveShut;
+    private readonly Upload _upload;
+    private readonly ConnectionWatch _watch;
+    private bool _headConsumed, _keep, _last, _lingerOwed;
 
     /// <summary>Takes over an accepted socket.</summary>
     public Http1Connection(ForwardingContext context, ClientConnections connections, System.Net.Sockets.Socket socket, ClientIdentity identity)
@@ -49,13 +45,15 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         _client = new SocketChannel(socket, this);
         _exchange = new Exchange(context);
         _responsePump = new BodyPump(this);
+        _upload = new Upload(this);
+        _watch = new ConnectionWatch(context, _client, _exchange, _upload);
     }
 
     /// <summary>Its place in <see cref="ClientConnections"/>.</summary>
     internal int Slot { get; set; }
 
     /// <summary>Which deadline runs, and whether it is the client's body that is waited for.</summary>
-    internal (DeadlineKind Deadline, bool ForBody) Awaited => (_deadline.Kind, _upload is { IsCompleted: false } && _requestPump!.AwaitsSource);
+    internal (DeadlineKind Deadline, bool ForBody) Awaited => (_watch.Deadline, _upload.AwaitsClient);
 
     /// <summary>Serves the connection until it ends. Never throws.</summary>
     public async Task RunAsync()
@@ -77,34 +75,11 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         _connections.Remove(this);
     }
 
-    /// <summary>Looks at the deadlines; on the coarse tick.</summary>
-    public void OnTick(long nowMs)
-    {
-        if (_watch.HasSendMoved(_client, _exchange.WatchedUpstream))
-        {
-            _deadline.PutOff(Due(_exchange.TimeoutMs));
-            _watch.OnProgress(nowMs);
-        }
-
-        if (_deadline.TryFire(nowMs, out var kind))
-        {
-            OnDeadline(kind);
-        }
-
-        if ((_inExchange && _watch.IsClientGone(_client, nowMs)) || (_watch.IsHalfCloseOver(nowMs) && !_tunnelling))
-        {
-            _exchange.Abort(ProxyError.ClientGone);
-        }
-    }
+    /// <summary>Looks at the deadlines and at the client; on the coarse tick.</summary>
+    public void OnTick(long nowMs) => _watch.OnTick(nowMs);
 
     /// <summary>The gateway drains: an idle connection ends now.</summary>
-    public void CloseIfIdle()
-    {
-        if (_deadline.TryFireNow(DeadlineKind.KeepAlive))
-        {
-            OnDeadline(DeadlineKind.KeepAlive);
-        }
-    }
+    public void CloseIfIdle() => _watch.CloseIfIdle();
 
     /// <summary>Cuts the connection, whatever it does.</summary>
     public void Abort()
@@ -114,29 +89,15 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     }
 
     /// <inheritdoc/>
-    public void OnReceiveUnobserved()
-    {
-        if (_client.ArmedResultIsEnd)
-        {
-            OnClientEnded();
-        }
-    }
+    public void OnReceiveUnobserved() => _watch.OnReceiveUnobserved();
 
     /// <inheritdoc/>
-    public void OnProgress()
-    {
-        if (_deadline.Kind is DeadlineKind.Response or DeadlineKind.Progress)
-        {
-            _deadline.Set(_responding ? DeadlineKind.Progress : DeadlineKind.Response, Due(_exchange.TimeoutMs));
-        }
-
-        _watch.OnProgress(_context.Clock.NowMs);
-    }
+    public void OnProgress() => _watch.OnProgress();
 
     private async Task ServeAsync()
     {
         _exchange.Request.Reset();
-        _deadline.Set(DeadlineKind.KeepAlive, Due(_context.Server.HeaderTimeoutSecs * 1000L));
+        _watch.Set(DeadlineKind.KeepAlive, _context.Server.HeaderTimeoutSecs * 1000L);
         for (int turn = 1; ; turn++)
         {
             HeadStatus status;
@@ -159,7 +120,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             {
                 step = step switch
                 {
-                    ExchangeStep.Receive => _exchange.AfterReceive(await _exchange.ReceiveAsync().ConfigureAwait(false)),
+                    ExchangeStep.Receive => AfterReceive(await _exchange.ReceiveAsync().ConfigureAwait(false)),
                     ExchangeStep.Send => AfterSend(await _exchange.SendAsync().ConfigureAwait(false)),
                     ExchangeStep.Connect => _exchange.AfterConnect(await _exchange.ConnectAsync().ConfigureAwait(false)),
                     ExchangeStep.Wait => AfterWait(await _exchange.WaitAsync().ConfigureAwait(false)),
@@ -203,9 +164,9 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     private HeadStatus ParseHead()
     {
         var status = RequestHeadParser.Parse(_exchange.Request, _client.Received, _context.RequestLimits);
-        if (status == HeadStatus.NeedMore && !_exchange.Request.IsPristine && _deadline.Kind == DeadlineKind.KeepAlive)
+        if (status == HeadStatus.NeedMore && !_exchange.Request.IsPristine && _watch.Deadline == DeadlineKind.KeepAlive)
         {
-            _deadline.Set(DeadlineKind.Head, Due(_context.Server.HeaderTimeoutSecs * 1000L));
+            _watch.Set(DeadlineKind.Head, _context.Server.HeaderTimeoutSecs * 1000L);
         }
 
         return status;
@@ -217,13 +178,13 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     /// </summary>
     private async ValueTask<bool> HasLastWordAsync()
     {
-        if (!_deadline.HasFired || !_exchange.Request.IsPristine || await _client.ReceiveAsync().ConfigureAwait(false) <= 0)
+        if (!_watch.HasFired || !_exchange.Request.IsPristine || await _client.ReceiveAsync().ConfigureAwait(false) <= 0)
         {
             return false;
         }
 
         _last = true;
-        _deadline.Restart(DeadlineKind.Head, Due(_context.Server.HeaderTimeoutSecs * 1000L));
+        _watch.Restart(DeadlineKind.Head, _context.Server.HeaderTimeoutSecs * 1000L);
         return true;
     }
 
@@ -231,9 +192,9 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     private ExchangeStep Begin()
     {
         var request = _exchange.Request;
-        _inExchange = true;
+        _watch.InExchange = true;
         _headConsumed = false;
-        _bodyPending = request.Framing.Kind != BodyKind.None;
+        _upload.Reset(request.Framing.Kind != BodyKind.None, request.IsHttp11 && request.Fields.Has(KnownHeader.Expect));
         var received = _client.Received;
         return AfterDispatch(_exchange.Start(received[..request.Length], received[request.Length..], _identity));
     }
@@ -250,8 +211,8 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         if (step == ExchangeStep.Wait)
         {
             // Held: no deadline of ours runs, the start has its own. An armed receive tells when the client leaves.
-            _deadline.Set(DeadlineKind.None, 0);
-            WatchClient();
+            _watch.Clear();
+            _watch.WatchClient();
             return step;
         }
 
@@ -259,14 +220,14 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         {
             _client.Consume(_exchange.Request.Length + _exchange.BodySentWithHead);
             _headConsumed = true;
-            _bodyPending = !new BodyReader(_exchange.Request.Framing, _exchange.BodySentWithHead).IsComplete;
+            _upload.SetRest(_exchange.Request.Framing, _exchange.BodySentWithHead);
         }
 
-        if (!_deadline.Set(DeadlineKind.Response, Due(_exchange.TimeoutMs)))
+        if (!_watch.Set(DeadlineKind.Response, _exchange.TimeoutMs))
         {
             // The idle time ran out in the moment the request came: it is served, within its own time, as the last one.
             _last = true;
-            _deadline.Restart(DeadlineKind.Response, Due(_exchange.TimeoutMs));
+            _watch.Restart(DeadlineKind.Response, _exchange.TimeoutMs);
         }
 
         return step;
@@ -274,38 +235,47 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
 
     private ExchangeStep AfterSend(int sent)
     {
-        if (!_bodyPending)
+        var step = _exchange.AfterSend();
+        if (!_upload.IsPending)
         {
-            WatchClient();
+            _watch.WatchClient();
         }
-        else if (sent >= 0 && _upload is null)
+        else if (sent >= 0)
         {
-            _requestPump ??= new BodyPump(this);
-            _exchange.Upstream.ReleaseOutgoing();
-            var framing = _exchange.Request.Framing;
-            var reader = new BodyReader(framing, _exchange.BodySentWithHead);
-            _requestPump.Begin(_client, reader, _exchange.Upstream, framing.Kind == BodyKind.Chunked);
-            _upload = UploadAsync(_requestPump);
+            BeginUpload();
         }
 
-        return _exchange.AfterSend();
+        return step;
+    }
+
+    private ExchangeStep AfterReceive(int received)
+    {
+        var step = _exchange.AfterReceive(received);
+        if (received > 0 && _upload.IsPending)
+        {
+            BeginUpload();
+        }
+
+        return step;
+    }
+
+    /// <summary>Pumps the request body beside the response, once the backend is known to take this request.</summary>
+    private void BeginUpload()
+    {
+        if (!_upload.IsBegun && _exchange.TryTakeBody())
+        {
+            _upload.Begin(_client, _exchange.Request.Framing, _exchange.BodySentWithHead, _exchange.Upstream);
+        }
     }
 
     /// <summary>
-    /// Pumps the request body beside the response. A client that leaves or breaks its framing takes the exchange along; a backend that
-    /// stops reading does not, since its answer may still come.
+    /// A client that leaves or breaks its framing takes the exchange along; a backend that stops reading does not, since its answer may still come.
     /// </summary>
-    private async Task<PumpOutcome> UploadAsync(BodyPump pump)
+    void IUploadWatcher.OnUploadEnded(PumpOutcome outcome, Exception? unexpected)
     {
-        PumpOutcome outcome;
-        try
+        if (unexpected is not null)
         {
-            outcome = await pump.RunAsync().ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            ForwardingLog.Unexpected(_context.Log, e, _identity.Text);
-            outcome = PumpOutcome.SourceCut;
+            ForwardingLog.Unexpected(_context.Log, unexpected, _identity.Text);
         }
 
         if (outcome is PumpOutcome.SourceCut or PumpOutcome.SourceBroken)
@@ -316,25 +286,27 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         {
             // Watched before it is said that the body is done: from then on the connection's own task may read.
             _client.Shrink();
-            WatchClient();
-            _bodyPending = false;
+            _watch.WatchClient();
         }
-
-        return outcome;
     }
 
     private async ValueTask<ExchangeStep> RelayInterimAsync()
     {
         if (_exchange.Request.IsHttp11)
         {
+            _watch.BeginAnswer(ConnectionPhase.SendingInterim);
             _exchange.WriteResponseHead(_client, chunked: false, default, default);
-            _relayingInterim = true;
+            if (_exchange.Response.Status == 100)
+            {
+                _upload.OnContinue();
+            }
+
             if (!await FlushClientAsync().ConfigureAwait(false))
             {
                 _exchange.Abort(ProxyError.ClientGone);
             }
 
-            _relayingInterim = false;
+            _watch.EndAnswer();
         }
 
         return _exchange.AfterInterim();
@@ -343,12 +315,12 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     /// <summary>Writes the final head; true when the whole body could be put behind it and nothing else has to happen.</summary>
     private bool TryWriteWholeResponse()
     {
-        _responding = true;
+        _watch.BeginAnswer(ConnectionPhase.Responding);
         var response = _exchange.Response;
         bool chunked = WriteFinalHead();
         _exchange.Upstream.Consume(response.Length);
         _responsePump.Begin(_exchange.Upstream, new BodyReader(response.Framing, 0), _client, chunked);
-        if (_bodyPending || response.Status == 101)
+        if (_upload.IsPending || response.Status == 101)
         {
             return false;
         }
@@ -369,7 +341,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             && (!lengthUnknown || chunked)
 
             // Answered instead of 100-continue: the client may send its body or not, so nobody could tell what its next bytes are.
-            && !(_bodyPending && request.Fields.Has(KnownHeader.Expect));
+            && !(_upload.IsPending && request.Fields.Has(KnownHeader.Expect));
         _lingerOwed = !_keep;
         var connection = ProxyHeaders.ConnectionOption(_exchange.Response, _keep, request.IsHttp11);
         _exchange.WriteResponseHead(_client, chunked, connection, _exchange.RequestId);
@@ -380,7 +352,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask RelayResponseAsync()
     {
-        _deadline.Set(DeadlineKind.Progress, Due(_exchange.TimeoutMs));
+        _watch.Set(DeadlineKind.Progress, _exchange.TimeoutMs);
         if (_exchange.Response.Status == 101)
         {
             await TunnelAsync().ConfigureAwait(false);
@@ -398,7 +370,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         }
 
         bool uploaded = await FinishUploadAsync().ConfigureAwait(false);
-        EndExchange(reusable: uploaded && _upload is null or { IsCompletedSuccessfully: true });
+        EndExchange(reusable: uploaded);
         if (!uploaded)
         {
             await LingerAsync().ConfigureAwait(false);
@@ -413,33 +385,30 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     /// </summary>
     private async ValueTask<bool> FinishUploadAsync()
     {
-        if (_upload is null)
+        if (_upload.IsRunning)
         {
-            return !_bodyPending;
-        }
-
-        if (!_upload.IsCompleted)
-        {
-            _requestPump!.Discard();
+            _upload.Discard();
             _exchange.CutUpstream();
-            _deadline.Restart(DeadlineKind.Linger, Due(Limits.LingerMs));
+            _watch.Restart(DeadlineKind.Linger, Limits.LingerMs);
         }
 
-        return await _upload.ConfigureAwait(false) == PumpOutcome.Complete;
+        return await _upload.EndedAsync().ConfigureAwait(false);
     }
 
     /// <summary>Splices both sides until both have ended; a half-close is passed on (spec section 8).</summary>
     private async ValueTask TunnelAsync()
     {
         _keep = _lingerOwed = false;
-        _tunnelling = true;
-        _deadline.Set(DeadlineKind.None, 0);
-        if (!await FlushClientAsync().ConfigureAwait(false) || (_upload is not null && await _upload.ConfigureAwait(false) != PumpOutcome.Complete))
+
+        // The request is complete before its connection becomes a tunnel, and its body moves within its deadline.
+        if (!await FlushClientAsync().ConfigureAwait(false) || !await _upload.EndedAsync().ConfigureAwait(false))
         {
             return;
         }
 
-        await Tunnel.RunAsync(_client, _exchange, _requestPump ??= new BodyPump(this), _responsePump).ConfigureAwait(false);
+        _watch.Phase = ConnectionPhase.Tunnelling;
+        _watch.Clear();
+        await Tunnel.RunAsync(_client, _exchange, _upload.Pump, _responsePump).ConfigureAwait(false);
     }
 
     /// <summary>The client gets a JSON error, if nothing of a response has been sent.</summary>
@@ -451,12 +420,12 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             return;
         }
 
-        bool unread = _bodyPending || _upload is not null || !_inExchange;
-        bool last = _last || _exchange.IsAborted || _deadline.HasFired || _connections.IsDraining;
+        bool unread = _upload.IsPending || _upload.IsBegun || !_watch.InExchange;
+        bool last = _last || _exchange.IsAborted || _watch.HasFired || _connections.IsDraining;
         _keep = !unread && !last && _exchange.Request.IsPersistent;
         ForwardingLog.Error(_context.Log, _identity, _exchange, error);
-        _responding = true;
-        _deadline.Restart(DeadlineKind.Progress, Due(Limits.LingerMs));
+        _watch.BeginAnswer(ConnectionPhase.Responding);
+        _watch.Restart(DeadlineKind.Progress, Limits.LingerMs);
         ErrorResponse.Write(_client, error, detail, _exchange, _keep, _context.Time);
         if (!await FlushClientAsync().ConfigureAwait(false))
         {
@@ -484,7 +453,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
             ForwardingLog.Refused(_context.Log, _identity.Text, HeadFaults.Describe(fault));
             await AnswerErrorAsync(ErrorResponse.ForFault(fault), ErrorResponse.Detail(fault)).ConfigureAwait(false);
         }
-        else if (_deadline.HasFired && !_exchange.Request.IsPristine)
+        else if (_watch.HasFired && !_exchange.Request.IsPristine)
         {
             await AnswerErrorAsync(ProxyError.ClientTimeout, null).ConfigureAwait(false);
         }
@@ -498,7 +467,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     {
         _lingerOwed = false;
         _client.ShutdownSend();
-        _deadline.Restart(DeadlineKind.Linger, Due(Limits.LingerMs));
+        _watch.Restart(DeadlineKind.Linger, Limits.LingerMs);
         do
         {
             _client.Consume(_client.ReceivedLength);
@@ -509,13 +478,13 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
     /// <summary>Ready for the next request; false when the connection has to end.</summary>
     private bool PrepareNext()
     {
-        if (_exchange.IsAborted || !_deadline.Set(DeadlineKind.KeepAlive, Due(_context.Server.KeepAliveTimeoutSecs * 1000L)))
+        if (_exchange.IsAborted || !_watch.Set(DeadlineKind.KeepAlive, _context.Server.KeepAliveTimeoutSecs * 1000L))
         {
             return false;
         }
 
-        _responding = false;
-        _upload = null;
+        _watch.EndAnswer();
+        _upload.Reset(pending: false, expectsContinue: false);
         _exchange.Reset();
         if (_client.ReceivedLength == 0)
         {
@@ -527,63 +496,21 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
 
     private async Task StopUploadAsync()
     {
-        if (_upload is { IsCompleted: false })
+        if (_upload.IsRunning)
         {
             _exchange.Abort(ProxyError.ClientGone);
             _client.Abort(reset: true);
         }
 
-        if (_upload is not null)
-        {
-            await _upload.ConfigureAwait(false);
-        }
+        await _upload.EndedAsync().ConfigureAwait(false);
     }
 
     private void EndExchange(bool reusable)
     {
-        if (_inExchange)
+        if (_watch.InExchange)
         {
-            _inExchange = false;
+            _watch.InExchange = false;
             _exchange.End(reusable);
-        }
-    }
-
-    private void WatchClient()
-    {
-        if (!_client.Arm() && _client.ArmedResultIsEnd)
-        {
-            OnClientEnded();
-        }
-    }
-
-    /// <summary>The client ended its side: perhaps only half of it, so it gets a moment. An error means that it is gone.</summary>
-    private void OnClientEnded()
-    {
-        if (_client.ArmedResultIsError)
-        {
-            _exchange.Abort(ProxyError.ClientGone);
-        }
-        else if (!_receiveShut)
-        {
-            _watch.OnClientEnded(_context.Clock.NowMs);
-        }
-    }
-
-    private void OnDeadline(DeadlineKind kind)
-    {
-        switch (kind)
-        {
-            case DeadlineKind.KeepAlive or DeadlineKind.Head or DeadlineKind.Linger:
-                _receiveShut = true;
-                _client.ShutdownReceive();
-                break;
-            case DeadlineKind.Response when !_responding && !_relayingInterim:
-                _exchange.Abort(_upload is { IsCompleted: false } && _requestPump!.AwaitsSource ? ProxyError.ClientTimeout : ProxyError.RequestTimeout);
-                break;
-            default:
-                _exchange.Abort(ProxyError.ClientGone);
-                _client.Abort(reset: true);
-                break;
         }
     }
 
@@ -594,7 +521,4 @@ internal sealed class Http1Connection : IReceiveWatcher, IProgressWatch
         _client.ReleaseOutgoing();
         return sent >= 0;
     }
-
-    /// <summary>When a deadline so many milliseconds from now is due; one tick more, since the coarse clock may be that old. 0 means never.</summary>
-    private long Due(long ms) => ms == 0 ? long.MaxValue >> 3 : _context.Clock.NowMs + ms + Limits.ClockTickMs;
 }

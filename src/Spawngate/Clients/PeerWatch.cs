@@ -14,9 +14,15 @@ namespace Spawngate.Clients;
 /// </remarks>
 internal struct PeerWatch
 {
+    private const int AnswerNone = 0;
+    private const int AnswerProbing = 1;
+    private const int AnswerProbed = 2;
+    private const int AnswerBegun = 3;
+
     private long _clientAcked;
     private long _upstreamAcked;
     private long _endedMs;
+    private int _answer;
 
     /// <summary>True once since the last look when a peer took bytes of a send that is pending; on the tick.</summary>
     public bool HasSendMoved(SocketChannel client, SocketChannel? upstream)
@@ -26,23 +32,52 @@ internal struct PeerWatch
     }
 
     /// <summary>
-    /// True when the connection of the client is over, and no pending receive says so: what the client sent waits to be read, or is not read while the
-    /// backend does not take it; on the tick. An end behind such bytes is noted like one that a receive reports.
+    /// True when the client is gone, and no pending receive says so: what it sent waits to be read, or is not read while the backend does not take it, or
+    /// the receive has already said that the client ended its side; on the tick.
     /// </summary>
-    public bool IsClientGone(SocketChannel client, long nowMs)
+    /// <remarks>
+    /// An end of the client's side is all that TCP says, whether the client has left or only sends no more. What tells the two apart is a byte sent
+    /// to it: a client that has left answers with a reset. So a client that has waited for a while gets the first byte of its answer ahead of time: it is
+    /// the same for every answer. Once a body streams there is no such byte, and a client that ended its side is taken for gone when nothing moves.
+    /// </remarks>
+    public bool IsClientGone(SocketChannel client, long nowMs, bool tunnelling)
     {
-        if ((client.IsArmed && !client.HasArmedResult) || !TcpInfo.TryRead(client.Socket, out var info))
+        if (client.IsArmed && !client.HasArmedResult)
         {
             return false;
         }
 
-        if (info.HasEnded && client.HasArmedResult)
+        bool told = TcpInfo.TryRead(client.Socket, out var info);
+        if (told && info.HasEnded && client.HasArmedResult)
         {
             Interlocked.CompareExchange(ref _endedMs, nowMs, 0);
         }
 
-        return info.IsGone;
+        return info.IsGone || (!tunnelling && IsHalfCloseOver(nowMs) && !IsAnswering(client, told));
     }
+
+    /// <summary>
+    /// The owner of the connection is going to write an answer, interim or final. True when its first byte has been sent already.
+    /// </summary>
+    public bool BeginAnswer()
+    {
+        var spin = default(SpinWait);
+        int before;
+        while ((before = Interlocked.CompareExchange(ref _answer, AnswerBegun, AnswerNone)) == AnswerProbing)
+        {
+            spin.SpinOnce(sleep1Threshold: -1); // The tick is within its send, which does not wait.
+        }
+
+        if (before == AnswerProbed)
+        {
+            Volatile.Write(ref _answer, AnswerBegun);
+        }
+
+        return before == AnswerProbed;
+    }
+
+    /// <summary>The answer has been sent whole; another may follow.</summary>
+    public void EndAnswer() => Volatile.Write(ref _answer, AnswerNone);
 
     /// <summary>The client ended its side.</summary>
     public void OnClientEnded(long nowMs) => Volatile.Write(ref _endedMs, nowMs);
@@ -56,8 +91,21 @@ internal struct PeerWatch
         }
     }
 
-    /// <summary>True when a client that ended its side has had its time.</summary>
-    public readonly bool IsHalfCloseOver(long nowMs) => Volatile.Read(in _endedMs) is var ended and not 0 && nowMs - ended >= Limits.HalfCloseMs;
+    private readonly bool IsHalfCloseOver(long nowMs) => Volatile.Read(in _endedMs) is var ended and not 0 && nowMs - ended >= Limits.HalfCloseMs;
+
+    /// <summary>True while a client that ended its side may still be there to get its answer.</summary>
+    private bool IsAnswering(SocketChannel client, bool kernelTells)
+    {
+        int before = kernelTells ? Interlocked.CompareExchange(ref _answer, AnswerProbing, AnswerNone) : Volatile.Read(ref _answer);
+        if (before != AnswerNone || !kernelTells)
+        {
+            return before == AnswerProbed; // Its reset, had it come, would have told by now or tells at a later tick.
+        }
+
+        bool? sent = client.TrySendAhead((byte)'H');
+        Volatile.Write(ref _answer, sent == true ? AnswerProbed : AnswerNone);
+        return sent != false;
+    }
 
     private static bool HasMoved(SocketChannel channel, ref long acked)
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using Spawngate.Backends;
+using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 using Spawngate.Upstreams;
@@ -43,8 +44,11 @@ internal enum ExchangeStep : byte
 ///         ├─ not ready ─▶ Wait ──┘                │       │         └──┘    └─▶ Failed
 ///         └─ no backend, loop ─▶ Failed           │ refused: the process may have just died: Wait again, a few times
 ///                                                 ▼
-///              Receive, reused connection closed without a byte, idempotent: once more on a new one ─▶ Connect
+///              Receive, closed without a byte: once more, on a new connection ─▶ Connect, or by the next process ─▶ Wait
 /// </code>
+/// A request that got no byte of an answer is sent again only while its body is still the client's, and only if it is idempotent or the
+/// kernel knows that not one byte of it arrived. On a connection that was used before, that is a close which crossed the request: it goes out on a new one. A
+/// reset on a new connection means that the process ended and left the request unread: the next process gets it, never the same.
 /// Every step is synchronous; the awaits stand in the caller, so a request to a ready backend costs no state machine here.
 /// <see cref="Abort"/> may come from any thread at any time. The upstream connection then belongs to whoever exchanges
 /// it out of its field first: the end of the exchange, or the abort.
@@ -56,12 +60,17 @@ internal sealed class Exchange(ForwardingContext context)
     private Backend? _backend;
     private BackendRun? _run;
     private BackendWaiter? _waiter;
+    private TaskCompletionSource? _pauseCut;
     private UpstreamConnection? _upstream;
     private UpstreamConnection? _abortable;
     private int _abortReason;
     private int _reconnects;
     private bool _retried;
     private bool _receivedAny;
+    private bool _bodyHeld;
+    private bool _bodyTaken;
+    private long _sentBefore;
+    private BackendRun? _endedRun;
     private string? _cause;
     private byte[]? _serialized;
 
@@ -120,7 +129,8 @@ internal sealed class Exchange(ForwardingContext context)
         RetryAfterSecs = 0;
         BodySentWithHead = 0;
         _reconnects = 0;
-        _retried = _receivedAny = false;
+        _retried = _receivedAny = _bodyHeld = _bodyTaken = false;
+        _endedRun = null;
         _cause = null;
         _serialized = null;
         SetRequestId(head);
@@ -156,8 +166,7 @@ internal sealed class Exchange(ForwardingContext context)
     {
         if (_reconnects > 0)
         {
-            var pause = Limits.ReconnectPause(_reconnects);
-            await Task.Delay(pause, context.Time, CancellationToken.None).ConfigureAwait(false);
+            await PauseAsync(Limits.ReconnectPause(_reconnects)).ConfigureAwait(false);
         }
 
         var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, _cause));
@@ -173,6 +182,20 @@ internal sealed class Exchange(ForwardingContext context)
         return admission;
     }
 
+    /// <summary>Passes after so long, or when the exchange is aborted.</summary>
+    private async Task PauseAsync(TimeSpan pause)
+    {
+        var cut = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Volatile.Write(ref _pauseCut, cut);
+        Interlocked.MemoryBarrier();
+        if (!IsAborted)
+        {
+            await Task.WhenAny(Task.Delay(pause, context.Time, CancellationToken.None), cut.Task).ConfigureAwait(false);
+        }
+
+        Volatile.Write(ref _pauseCut, null);
+    }
+
     /// <summary>Goes on after <see cref="WaitAsync"/>.</summary>
     public ExchangeStep AfterWait(Admission admission, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
@@ -180,6 +203,7 @@ internal sealed class Exchange(ForwardingContext context)
         _run = admission.Run;
         return admission.Outcome switch
         {
+            AdmissionOutcome.Admitted when ReferenceEquals(_run, _endedRun) => AwaitNextRun(),
             AdmissionOutcome.Admitted => Dispatch(head, body, client),
             AdmissionOutcome.StartFailed => Fail(ProxyError.BackendStartFailed),
             AdmissionOutcome.Unhealthy => Fail(ProxyError.BackendUnhealthy),
@@ -201,25 +225,41 @@ internal sealed class Exchange(ForwardingContext context)
         }
 
         bool refused = result >= 0 || Upstream.SendError == SocketError.ConnectionRefused;
-        if (!refused || IsAborted || _reconnects == Limits.ReconnectsMax)
+        if (!refused || IsAborted)
         {
             return Fail(ProxyError.ConnectionFailed);
         }
 
         // Refused by a backend that was ready: most likely it has just died and its exit is being noticed. Leave and ask again:
         // then this request waits for the new start like every other.
-        _reconnects++;
         _serialized = Upstream.Outgoing.ToArray();
-        ReleaseUpstream(reusable: false);
-        LeaveBackend();
-        return ExchangeStep.Wait;
+        return AwaitNextRun();
     }
 
     /// <summary>Sends the head and what went with it.</summary>
     public ValueTask<int> SendAsync() => Upstream.FlushAsync();
 
     /// <summary>Goes on after <see cref="SendAsync"/>. A failed send is not the end: the backend may have answered early and closed.</summary>
-    public ExchangeStep AfterSend() => ExchangeStep.Receive;
+    public ExchangeStep AfterSend()
+    {
+        // A close that crossed the head on a reused connection shows now: the backend's kernel answers at once. As long as the body is not touched,
+        // the request can still be sent elsewhere.
+        _bodyHeld = BodyFollows && _upstream!.IsReused && Upstream.PeerHasEnded();
+        return ExchangeStep.Receive;
+    }
+
+    /// <summary>True when the body may be taken from the client and sent on; from then on the request cannot be repeated.</summary>
+    public bool TryTakeBody()
+    {
+        if (_bodyHeld)
+        {
+            return false;
+        }
+
+        _bodyTaken = true;
+        Upstream.ReleaseOutgoing();
+        return true;
+    }
 
     /// <summary>Receives more of the response.</summary>
     public ValueTask<int> ReceiveAsync() => Upstream.ReceiveAsync();
@@ -231,6 +271,7 @@ internal sealed class Exchange(ForwardingContext context)
         if (result > 0)
         {
             _receivedAny = true;
+            _bodyHeld = false;
             return ParseResponse();
         }
 
@@ -239,25 +280,25 @@ internal sealed class Exchange(ForwardingContext context)
             return Fail(_receivedAny ? ProxyError.BadBackendResponse : ProxyError.ConnectionFailed);
         }
 
-        // RFC 9112 section 9.3.1: a request that is not idempotent is never sent twice, since nobody can tell whether its first copy had an effect.
-        // For those, Rent has looked whether the backend was closing.
-        if (!_upstream!.IsReused || _retried || !Request.IsIdempotent)
+        // RFC 9110 section 9.2.2: a request that is not idempotent is not repeated unless it is known that it was never applied.
+        if (_bodyTaken || !(Request.IsIdempotent || IsUndelivered()))
         {
             return Fail(ProxyError.ConnectionFailed);
         }
 
-        // The backend closed the idle connection just as we used it: most likely the request never reached it. Once more, on a new one.
-        _retried = true;
-        var old = _upstream;
-        if (TryCreate(old.Pool) is not { } fresh)
+        if (_upstream!.IsReused && !_retried)
+        {
+            return RetryOnNewConnection();
+        }
+
+        if (Upstream.ReceiveError != SocketError.ConnectionReset || _endedRun is not null)
         {
             return Fail(ProxyError.ConnectionFailed);
         }
 
-        fresh.Channel.Write(old.Channel.Outgoing);
-        ReleaseUpstream(reusable: false);
-        Attach(fresh);
-        return ExchangeStep.Connect;
+        _endedRun = _run;
+        _serialized = Upstream.Outgoing.ToArray();
+        return AwaitNextRun();
     }
 
     /// <summary>Writes the response head that was read, interim or final, behind what waits to be sent to an HTTP/1 client; see <see cref="ProxyHeaders.WriteResponse"/>.</summary>
@@ -299,6 +340,7 @@ internal sealed class Exchange(ForwardingContext context)
     {
         Interlocked.CompareExchange(ref _abortReason, (int)reason, 0);
         Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: false);
+        Volatile.Read(ref _pauseCut)?.TrySetResult();
         if (Volatile.Read(ref _waiter) is { } waiter)
         {
             _backend?.Cancel(waiter);
@@ -308,16 +350,57 @@ internal sealed class Exchange(ForwardingContext context)
     /// <summary>Closes the upstream connection, whose exchange is over or cannot go on; what waits for it returns.</summary>
     public void CutUpstream() => Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: false);
 
+    /// <summary>True while bytes of the request's body are to follow its head.</summary>
+    private bool BodyFollows => Request.Framing.Kind == BodyKind.Chunked || (Request.Framing.Kind == BodyKind.Length && BodySentWithHead < Request.Framing.Length);
+
+    private ExchangeStep RetryOnNewConnection()
+    {
+        _retried = true;
+        _bodyHeld = false;
+        var old = _upstream!;
+        if (TryCreate(old.Pool) is not { } fresh)
+        {
+            return Fail(ProxyError.ConnectionFailed);
+        }
+
+        fresh.Channel.Write(old.Channel.Outgoing);
+        ReleaseUpstream(reusable: false);
+        Attach(fresh);
+        return ExchangeStep.Connect;
+    }
+
+    /// <summary>Leaves a process that seems to have ended and asks again; in the worst case the gateway has not noticed its end yet, which takes moments.</summary>
+    private ExchangeStep AwaitNextRun()
+    {
+        if (_reconnects == Limits.ReconnectsMax)
+        {
+            return Fail(ProxyError.ConnectionFailed);
+        }
+
+        _reconnects++;
+        if (_upstream is not null)
+        {
+            ReleaseUpstream(reusable: false);
+        }
+
+        LeaveBackend();
+        return ExchangeStep.Wait;
+    }
+
+    /// <summary>
+    /// True when the backend's kernel has taken no byte of this request. It acknowledges what it takes in, before any process reads it, so such a request
+    /// cannot have had an effect. The connection's first acknowledgement is that of its SYN, which counts one.
+    /// </summary>
+    private bool IsUndelivered() => TcpInfo.TryRead(Upstream.Socket, out var info) && info.BytesAcked <= _sentBefore + 1;
+
     private ExchangeStep Dispatch(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
         Response.Reset();
         int bodyInHand = _serialized is null ? BodyInHand(body.Length) : BodySentWithHead;
-        bool bodyFollows = Request.Framing.Kind == BodyKind.Chunked || bodyInHand < Request.Framing.Length;
-
-        // A body that streams cannot be sent twice, so it does not go over a connection that the backend may be closing right now.
-        var upstream = bodyFollows ? null : Rent(_run!.Pool);
+        BodySentWithHead = bodyInHand;
+        var upstream = Rent(_run!.Pool);
         var step = upstream is null ? ExchangeStep.Connect : ExchangeStep.Send;
-        upstream ??= TryCreate(_run!.Pool);
+        upstream ??= TryCreate(_run.Pool);
         if (upstream is null)
         {
             return Fail(ProxyError.ConnectionFailed);
@@ -335,7 +418,6 @@ internal sealed class Exchange(ForwardingContext context)
             byte[] via = Request.IsHttp11 ? context.Via : context.ViaHttp10;
             channel.CommitOutgoing(ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via));
             channel.Write(body[..bodyInHand]);
-            BodySentWithHead = bodyInHand;
         }
 
         return IsAborted ? Fail(ProxyError.ConnectionFailed) : step;
@@ -348,9 +430,9 @@ internal sealed class Exchange(ForwardingContext context)
     private UpstreamConnection? Rent(UpstreamPool pool)
     {
         var upstream = pool.TryRent();
-        while (upstream is not null && !Request.IsIdempotent && upstream.Channel.PeerHasEnded())
+        while (upstream is not null && (!Request.IsIdempotent || BodyFollows) && upstream.Channel.PeerHasEnded())
         {
-            // Its close is in the socket, only not yet delivered. This request could not be repeated, so it is worth the look.
+            // Its close is in the socket, only not yet delivered. This request could perhaps not be repeated, so it is worth the look.
             pool.Discard(upstream);
             upstream = pool.TryRent();
         }
@@ -398,6 +480,7 @@ internal sealed class Exchange(ForwardingContext context)
     private void Attach(UpstreamConnection upstream)
     {
         _upstream = upstream;
+        _sentBefore = upstream.Channel.SentTotal;
         Volatile.Write(ref _abortable, upstream);
         if (IsAborted)
         {

@@ -71,6 +71,9 @@ internal sealed class ForwardingContext
     /// <summary>The time as a Date field says it, renewed once a second by the coarse clock.</summary>
     public ReadOnlySpan<byte> Date => Volatile.Read(ref _date);
 
+    /// <summary>When a deadline so many milliseconds from now is due, on the coarse clock; one tick more, since that may be so old. 0 means never.</summary>
+    public long DueIn(long ms) => ms == 0 ? long.MaxValue >> 3 : Clock.NowMs + ms + Limits.ClockTickMs;
+
     /// <summary>Writes a new unique request id of 32 hex digits: 64 random bits of this process and a counter.</summary>
     public int WriteRequestId(Span<byte> target)
     {

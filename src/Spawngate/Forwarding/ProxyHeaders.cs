@@ -71,6 +71,7 @@ internal static class ProxyHeaders
         }
 
         bool upgrade = IsForwardedUpgrade(request, head);
+        bool trailers = false;
         foreach (ref readonly var field in request.Fields.Fields)
         {
             if (field.Known == KnownHeader.ContentLength)
@@ -86,15 +87,20 @@ internal static class ProxyHeaders
             {
                 WriteNumber(ref writer, field.Name(head), Math.Max(0, forwards - 1));
             }
+            else if (!trailers && field.Known == KnownHeader.Te && AcceptsTrailers(request, head))
+            {
+                trailers = true;
+                writer.WriteField(field.Name(head), "trailers"u8);
+            }
             else if ((upgrade && field.Known == KnownHeader.Upgrade) || !IsDroppedFromRequest(request, head, field, client.IsTrusted))
             {
                 writer.WriteField(field.Name(head), field.Value(head));
             }
         }
 
-        if (upgrade)
+        if (upgrade || trailers)
         {
-            writer.Write("Connection: Upgrade\r\n"u8);
+            writer.WriteField("Connection"u8, upgrade ? trailers ? "Upgrade, TE"u8 : "Upgrade"u8 : "TE"u8);
         }
 
         if (request.Framing.Kind == BodyKind.Chunked)
@@ -291,10 +297,33 @@ internal static class ProxyHeaders
                 return !request.IsHttp11; // To be ignored there (RFC 9110 section 10.1.1), and nobody could relay the 100.
             case KnownHeader.Via:
                 return false;
+            case KnownHeader.None when KnownHeaders.IsForwardedLookalike(field.Name(head)):
+                return true;
             default:
                 return KnownHeaders.IsHopByHop(field.Known)
                     || (request.Fields.ConnectionNominates && request.Fields.IsNominated(head, field));
         }
+    }
+
+    /// <summary>
+    /// True when the client takes trailers (RFC 9110 section 10.1.4). They pass, so the same is said to the backend, which may be waiting for it; other codings
+    /// are for one hop.
+    /// </summary>
+    private static bool AcceptsTrailers(RequestHead request, ReadOnlySpan<byte> head)
+    {
+        foreach (ref readonly var field in request.Fields.Fields)
+        {
+            var rest = field.Known == KnownHeader.Te && request.IsHttp11 ? field.Value(head) : default;
+            while (FieldTable.NextListItem(ref rest, out var coding))
+            {
+                if (Grammar.EqualsIgnoreCase(coding, "trailers"u8))
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
     }
 
     private static bool CountsForwards(RequestHead request) => request.Method is MethodKind.Trace or MethodKind.Options;

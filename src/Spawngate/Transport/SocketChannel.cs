@@ -29,12 +29,15 @@ internal sealed class SocketChannel : IDisposable
     private int _end;
     private byte[] _outgoing = [];
     private int _outgoingEnd;
+    private int _sentAhead;
     private int _closed;
+    private volatile bool _connected;
 
     /// <summary>Takes over a socket; <paramref name="watcher"/> hears of armed receives that end unobserved.</summary>
     public SocketChannel(Socket socket, IReceiveWatcher? watcher)
     {
         _socket = socket;
+        _connected = socket.Connected;
         _receive = new ReceiveOperation(this, watcher);
         _send = new SocketOperation(null);
     }
@@ -80,6 +83,7 @@ internal sealed class SocketChannel : IDisposable
         _send.Arm();
         try
         {
+            _connected = true; // Perhaps: to shut down a socket that is not connected does no harm.
             return _socket.ConnectAsync(_send) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
         }
         catch (ObjectDisposedException)
@@ -88,6 +92,12 @@ internal sealed class SocketChannel : IDisposable
             return new ValueTask<int>(-1);
         }
     }
+
+    /// <summary>Bytes given to the kernel to send since the connection began.</summary>
+    public long SentTotal { get; private set; }
+
+    /// <summary>Error of the last receive.</summary>
+    public SocketError ReceiveError => _receive.SocketError;
 
     /// <summary>Error of the last connect or send.</summary>
     public SocketError SendError => _send.SocketError;
@@ -232,7 +242,36 @@ internal sealed class SocketChannel : IDisposable
     }
 
     /// <summary>Sends what was written; it stays in <see cref="Outgoing"/> until <see cref="ReleaseOutgoing"/>. The bytes sent, or -1.</summary>
-    public ValueTask<int> FlushAsync() => SendAsync(_outgoing, 0, _outgoingEnd);
+    public ValueTask<int> FlushAsync()
+    {
+        int ahead = _sentAhead;
+        _sentAhead = 0;
+        return SendAsync(_outgoing, ahead, _outgoingEnd - ahead);
+    }
+
+    /// <summary>
+    /// Sends one byte at once, from any thread, while no other send is in progress. Null when the kernel would make it wait, false when the connection is over.
+    /// </summary>
+    public bool? TrySendAhead(byte value)
+    {
+        try
+        {
+            if (!_socket.Poll(0, SelectMode.SelectWrite))
+            {
+                return null;
+            }
+
+            _socket.Send([value], SocketFlags.None, out var error);
+            return error == SocketError.Success;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The first of the bytes written next went out by <see cref="TrySendAhead"/>: it is not sent again.</summary>
+    public void SkipSentAhead() => _sentAhead = 1;
 
     /// <summary>Forgets what was written and gives its buffer back.</summary>
     public void ReleaseOutgoing()
@@ -261,6 +300,7 @@ internal sealed class SocketChannel : IDisposable
     {
         _send.SetBuffer(buffer, offset, count);
         _send.Arm();
+        SentTotal += count;
         try
         {
             return _socket.SendAsync(_send) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
@@ -353,7 +393,7 @@ internal sealed class SocketChannel : IDisposable
                 // Already reset by the peer: nothing left to tell it.
             }
         }
-        else if (_socket.Connected)
+        else if (_connected && SendError != SocketError.ConnectionRefused)
         {
             // A socket that is disposed of during an operation, and an armed receive is one, is otherwise closed with a reset: it would
             // destroy what was sent and the peer has not read yet.

@@ -86,6 +86,9 @@ internal sealed class WireEnd(Socket socket) : IDisposable
         return Take(Pending.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4);
     }
 
+    /// <summary>Passes when something has been received, and leaves it there.</summary>
+    public async Task PeekAsync() => await socket.ReceiveAsync(new byte[1], SocketFlags.Peek).WaitAsync(Patience);
+
     /// <summary>Reads that many characters.</summary>
     public async Task<string> ReadTextAsync(int length)
     {

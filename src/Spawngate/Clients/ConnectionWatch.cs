@@ -1,0 +1,161 @@
+using Spawngate.Forwarding;
+using Spawngate.Transport;
+
+namespace Spawngate.Clients;
+
+/// <summary>What a connection does, as far as its deadlines have to know.</summary>
+internal enum ConnectionPhase : byte
+{
+    /// <summary>Nothing of the answer to the current request has been written.</summary>
+    Unanswered,
+
+    /// <summary>An interim response is being sent.</summary>
+    SendingInterim,
+
+    /// <summary>The final response is being sent.</summary>
+    Responding,
+
+    /// <summary>Protocols are switched.</summary>
+    Tunnelling,
+}
+
+/// <summary>
+/// What may end a client connection from outside while its own task waits: its deadline, and the end of the client. It changes nothing of the
+/// connection but its deadline word, and makes the pending operation return.
+/// </summary>
+/// <remarks>The tick and socket completions come on their own threads; everything else is called by the connection's task or its upload.</remarks>
+internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel client, Exchange exchange, Upload upload)
+{
+    private DeadlineWord _deadline;
+    private PeerWatch _peer;
+    private volatile ConnectionPhase _phase;
+    private volatile bool _receiveShut;
+
+    /// <summary>True between the head of a request and the end of its exchange.</summary>
+    public bool InExchange { get; set; }
+
+    /// <summary>The deadline that runs.</summary>
+    public DeadlineKind Deadline => _deadline.Kind;
+
+    /// <summary>True once a deadline has fired and has not been restarted.</summary>
+    public bool HasFired => _deadline.HasFired;
+
+    /// <summary>What the connection does now.</summary>
+    public ConnectionPhase Phase
+    {
+        set => _phase = value;
+    }
+
+    /// <summary>Sets the deadline so many milliseconds from now (0: never). False when the previous one has fired already.</summary>
+    public bool Set(DeadlineKind kind, long ms) => _deadline.Set(kind, context.DueIn(ms));
+
+    /// <summary>Ends the deadline.</summary>
+    public void Clear() => _deadline.Set(DeadlineKind.None, 0);
+
+    /// <summary>Sets a deadline even though the previous one has fired and has been dealt with.</summary>
+    public void Restart(DeadlineKind kind, long ms) => _deadline.Restart(kind, context.DueIn(ms));
+
+    /// <summary>
+    /// An answer, interim or final, is going to be written. Its first byte may have been sent already, to see whether the client is still there.
+    /// </summary>
+    public void BeginAnswer(ConnectionPhase phase)
+    {
+        _phase = phase;
+        if (_peer.BeginAnswer())
+        {
+            client.SkipSentAhead();
+        }
+    }
+
+    /// <summary>The answer has been sent whole.</summary>
+    public void EndAnswer()
+    {
+        _phase = ConnectionPhase.Unanswered;
+        _peer.EndAnswer();
+    }
+
+    /// <summary>Arms a receive, which tells when the client speaks or leaves.</summary>
+    public void WatchClient()
+    {
+        if (!client.Arm())
+        {
+            OnReceiveUnobserved();
+        }
+    }
+
+    /// <summary>An armed receive ended: the client may have ended its side, perhaps only half of it, which is found out later. An error means that it is gone.</summary>
+    public void OnReceiveUnobserved()
+    {
+        if (!client.ArmedResultIsEnd)
+        {
+            return;
+        }
+
+        if (client.ArmedResultIsError)
+        {
+            exchange.Abort(ProxyError.ClientGone);
+        }
+        else if (!_receiveShut)
+        {
+            _peer.OnClientEnded(context.Clock.NowMs);
+        }
+    }
+
+    /// <summary>Bytes of a body moved.</summary>
+    public void OnProgress()
+    {
+        if (_deadline.Kind is DeadlineKind.Response or DeadlineKind.Progress)
+        {
+            Set(_phase == ConnectionPhase.Responding ? DeadlineKind.Progress : DeadlineKind.Response, exchange.TimeoutMs);
+        }
+
+        _peer.OnProgress(context.Clock.NowMs);
+    }
+
+    /// <summary>Looks at the deadlines and at the client; on the coarse tick.</summary>
+    public void OnTick(long nowMs)
+    {
+        if (_peer.HasSendMoved(client, exchange.WatchedUpstream))
+        {
+            _deadline.PutOff(context.DueIn(exchange.TimeoutMs));
+            _peer.OnProgress(nowMs);
+        }
+
+        if (_deadline.TryFire(nowMs, out var kind))
+        {
+            OnDeadline(kind);
+        }
+
+        if (InExchange && _peer.IsClientGone(client, nowMs, _phase == ConnectionPhase.Tunnelling))
+        {
+            exchange.Abort(ProxyError.ClientGone);
+        }
+    }
+
+    /// <summary>Ends the connection if it waits for a request.</summary>
+    public void CloseIfIdle()
+    {
+        if (_deadline.TryFireNow(DeadlineKind.KeepAlive))
+        {
+            OnDeadline(DeadlineKind.KeepAlive);
+        }
+    }
+
+    private void OnDeadline(DeadlineKind kind)
+    {
+        switch (kind)
+        {
+            case DeadlineKind.KeepAlive or DeadlineKind.Head or DeadlineKind.Linger:
+                _receiveShut = true;
+                client.ShutdownReceive();
+                break;
+            case DeadlineKind.Response when _phase == ConnectionPhase.Unanswered:
+                exchange.Abort(upload.AwaitsClient ? ProxyError.ClientTimeout : ProxyError.RequestTimeout);
+                break;
+            default:
+                exchange.Abort(ProxyError.ClientGone);
+                client.Abort(reset: true);
+                break;
+        }
+    }
+}
