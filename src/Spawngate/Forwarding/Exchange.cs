@@ -224,7 +224,7 @@ internal sealed class Exchange(ForwardingContext context)
             return ExchangeStep.Send;
         }
 
-        bool refused = result >= 0 || Upstream.SendError == SocketError.ConnectionRefused;
+        bool refused = result >= 0 || Upstream.SendError is SocketError.ConnectionRefused or SocketError.ConnectionReset;
         if (!refused || IsAborted)
         {
             return Fail(ProxyError.ConnectionFailed);
@@ -291,7 +291,7 @@ internal sealed class Exchange(ForwardingContext context)
             return RetryOnNewConnection();
         }
 
-        if (Upstream.ReceiveError != SocketError.ConnectionReset || _endedRun is not null)
+        if (!Upstream.WasReset || _endedRun is not null)
         {
             return Fail(ProxyError.ConnectionFailed);
         }

@@ -96,8 +96,10 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Bytes given to the kernel to send since the connection began.</summary>
     public long SentTotal { get; private set; }
 
-    /// <summary>Error of the last receive.</summary>
-    public SocketError ReceiveError => _receive.SocketError;
+    /// <summary>
+    /// True when the peer's kernel refused what was sent last, by a reset. It is reported once, to whichever operation asks first; EPIPE says that an end came before it.
+    /// </summary>
+    public bool WasReset => IsReset(_receive.SocketError) || IsReset(SendError);
 
     /// <summary>Error of the last connect or send.</summary>
     public SocketError SendError => _send.SocketError;
@@ -447,6 +449,8 @@ internal sealed class SocketChannel : IDisposable
             // The connection is gone already; the pending receive says so itself.
         }
     }
+
+    private static bool IsReset(SocketError error) => error is SocketError.ConnectionReset or SocketError.Shutdown;
 
     private void ReturnReceiveBuffer() => BufferPool.Return(_buffer);
 

@@ -42,6 +42,21 @@ internal sealed class ColdStartTests : GatewayTest
         Assert.That(Directory.GetFiles(starts), Has.Length.EqualTo(1), "processes started");
     }
 
+    /// <summary>As <c>printf 'GET …' | nc -N</c> does it.</summary>
+    [Test]
+    public async Task A_client_that_sends_no_more_is_held_and_answered_like_any_other()
+    {
+        GatewayProcess gateway = await GatewayAsync("--listen-delay-ms=2500");
+        using RawClient client = await RawClient.ConnectAsync(gateway.Port);
+        await client.SendAsync(RawClient.Head(Host, "/"));
+        client.EndSending();
+
+        RawResponse response = await client.ReadResponseAsync();
+
+        Assert.That(response.Status, Is.EqualTo(200));
+        Assert.That(await client.EndsAsync());
+    }
+
     [Test]
     public async Task The_body_of_a_held_request_arrives_whole()
     {
