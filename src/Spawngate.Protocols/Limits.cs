@@ -94,4 +94,7 @@ public static class CodecLimits
 
     /// <summary>DATA bytes, either way, that earn an idle frame: at 512 a window opened byte by byte costs 512 times what it earns.</summary>
     public const int DataBytesPerIdleFrame = 512;
+
+    /// <summary>Name of a response field that is put into lower case on the stack; the longest in use have some 40 bytes, longer ones cost an allocation.</summary>
+    public const int LowerNameBytes = 256;
 }
