@@ -122,17 +122,44 @@ public sealed class FieldTable
         var value = Grammar.TrimOws(raw);
         int valueStart = value.IsEmpty ? end : start + colon + 1 + raw.IndexOfAnyExcept((byte)' ', (byte)'\t');
         var known = KnownHeaders.Identify(name);
+        var fault = Append(known, start, colon, valueStart, value);
+        return fault == HeadFault.None && known == KnownHeader.None && KnownHeaders.IsFramingLookalike(name) ? HeadFault.LookalikeFieldName : fault;
+    }
+
+    /// <summary>Adds a field whose name and value have been checked, and notes what it says.</summary>
+    internal HeadFault Append(KnownHeader known, int nameStart, int nameLength, int valueStart, ReadOnlySpan<byte> value)
+    {
         if (Count == _fields.Length)
         {
             Array.Resize(ref _fields, _fields.Length * 2);
         }
 
-        _fields[Count] = new HeaderField(known, start, colon, valueStart, value.Length);
-        var fault = known != KnownHeader.None ? Note(known, value)
-            : KnownHeaders.IsFramingLookalike(name) ? HeadFault.LookalikeFieldName : HeadFault.None;
+        _fields[Count] = new HeaderField(known, nameStart, nameLength, valueStart, value.Length);
+        var fault = known == KnownHeader.None ? HeadFault.None : Note(known, value);
         Count++;
         _present |= 1u << (int)known;
         return fault;
+    }
+
+    /// <summary>Makes the value of the last field longer by that many bytes that were put behind it.</summary>
+    internal void ExtendLast(int bytes)
+    {
+        ref var last = ref _fields[Count - 1];
+        last = new HeaderField(last.Known, last.NameStart, last.NameLength, last.ValueStart, last.ValueLength + bytes);
+    }
+
+    /// <summary>Makes a field the last one: its line of <paramref name="bytes"/> bytes has been moved behind all others, to <paramref name="start"/>.</summary>
+    internal void MoveToEnd(int index, int bytes, int start)
+    {
+        var moved = _fields[index];
+        for (int i = index; i < Count - 1; i++)
+        {
+            var field = _fields[i + 1];
+            _fields[i] = new HeaderField(field.Known, field.NameStart - bytes, field.NameLength, field.ValueStart - bytes, field.ValueLength);
+        }
+
+        _fields[Count - 1] = new HeaderField(moved.Known, start, moved.NameLength, start + moved.ValueStart - moved.NameStart, moved.ValueLength);
+        HostIndex -= HostIndex > index ? 1 : 0;
     }
 
     /// <summary>True when the Connection field names <paramref name="field"/>, so that it must not be forwarded (RFC 9110 section 7.6.1).</summary>

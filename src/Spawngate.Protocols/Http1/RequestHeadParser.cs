@@ -262,14 +262,14 @@ public static class RequestHeadParser
     }
 
     /// <summary>Equal without case; the default port 80 may be written or left out.</summary>
-    private static bool SameAuthority(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b) =>
+    internal static bool SameAuthority(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b) =>
         System.Text.Ascii.EqualsIgnoreCase(WithoutDefaultPort(a), WithoutDefaultPort(b));
 
     private static ReadOnlySpan<byte> WithoutDefaultPort(ReadOnlySpan<byte> host) =>
         host.EndsWith(":80"u8) ? host[..^3] : host.EndsWith(":"u8) ? host[..^1] : host;
 
     /// <summary>Methods are case-sensitive (RFC 9110 section 9.1).</summary>
-    private static MethodKind IdentifyMethod(ReadOnlySpan<byte> method) => method.Length switch
+    internal static MethodKind IdentifyMethod(ReadOnlySpan<byte> method) => method.Length switch
     {
         3 when method.SequenceEqual("GET"u8) => MethodKind.Get,
         3 when method.SequenceEqual("PUT"u8) => MethodKind.Put,
