@@ -365,4 +365,21 @@ internal static class Limits
 
     /// <summary>Attempts after which such a guard is replaced: 500 × 10 ms, longer than a machine under load delays a ready process.</summary>
     public const int GuardRetriesMax = 500;
+
+    // HTTP/2
+
+    /// <summary>Bytes of data that wait for one send of an HTTP/2 connection: four frames, a large buffer.</summary>
+    public const int Http2OutputBytes = LargeBufferBytes;
+
+    /// <summary>Bytes with which a send does not wait for others to add theirs: half of what one takes.</summary>
+    public const int Http2FlushBytes = Http2OutputBytes / 2;
+
+    /// <summary>Room for control frames besides those that wait: window updates that were put off, 13 bytes each, for a few dozen streams.</summary>
+    public const int Http2ControlRoomBytes = 512;
+
+    /// <summary>Streams a connection keeps to use again, some 3 KB each: as many as a browser has open at once.</summary>
+    public const int Http2StreamsKept = 32;
+
+    /// <summary>Bytes of settings an upgrade request may bring: twice the ten identifiers that are registered, six bytes each.</summary>
+    public const int Http2UpgradeSettingsBytes = 120;
 }

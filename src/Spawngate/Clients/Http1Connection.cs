@@ -1,7 +1,9 @@
 using System.Runtime.CompilerServices;
 using Spawngate.Backends;
+using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
+using Spawngate.Protocols.Http2;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients;
@@ -26,6 +28,9 @@ namespace Spawngate.Clients;
 /// </remarks>
 internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 {
+    /// <summary>With so many bytes, "PRI ", the preface of HTTP/2 differs from every method.</summary>
+    private const int PrefaceMethodBytes = 4;
+
     private readonly ForwardingContext _context;
     private readonly ClientConnections _connections;
     private readonly ClientIdentity _identity;
@@ -34,7 +39,9 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
     private readonly BodyPump _responsePump;
     private readonly Upload _upload;
     private readonly ConnectionWatch _watch;
-    private bool _headConsumed, _keep, _last, _lingerOwed;
+    private Http2Connection? _http2;
+    private bool _headConsumed, _keep, _last, _lingerOwed, _hasPreface;
+    private bool _mayHavePreface = true;
 
     /// <summary>Takes over an accepted socket.</summary>
     public Http1Connection(ForwardingContext context, ClientConnections connections, System.Net.Sockets.Socket socket, ClientIdentity identity)
@@ -76,10 +83,30 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
     }
 
     /// <summary>Looks at the deadlines and at the client; on the coarse tick.</summary>
-    public void OnTick(long nowMs) => _watch.OnTick(nowMs);
+    public void OnTick(long nowMs)
+    {
+        if (Volatile.Read(ref _http2) is { } http2)
+        {
+            http2.OnTick(nowMs);
+        }
+        else
+        {
+            _watch.OnTick(nowMs);
+        }
+    }
 
     /// <summary>The gateway drains: an idle connection ends now.</summary>
-    public void CloseIfIdle() => _watch.CloseIfIdle();
+    public void CloseIfIdle()
+    {
+        if (Volatile.Read(ref _http2) is { } http2)
+        {
+            http2.CloseIfIdle();
+        }
+        else
+        {
+            _watch.CloseIfIdle();
+        }
+    }
 
     /// <summary>Cuts the connection, whatever it does.</summary>
     public void Abort()
@@ -107,6 +134,12 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
                 {
                     break;
                 }
+            }
+
+            if (_hasPreface || (status == HeadStatus.Complete && await TryUpgradeAsync().ConfigureAwait(false)))
+            {
+                await ServeHttp2Async().ConfigureAwait(false);
+                return;
             }
 
             if (status != HeadStatus.Complete)
@@ -163,6 +196,19 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 
     private HeadStatus ParseHead()
     {
+        var match = _mayHavePreface ? Http2Preface.Match(_client.Received) : PrefaceMatch.No;
+        _hasPreface = match == PrefaceMatch.Complete;
+        _mayHavePreface = match == PrefaceMatch.Partial;
+        if (_hasPreface || (_mayHavePreface && _client.ReceivedLength >= PrefaceMethodBytes))
+        {
+            if (_watch.Deadline == DeadlineKind.KeepAlive)
+            {
+                _watch.Set(DeadlineKind.Head, _context.Server.HeaderTimeoutSecs * 1000L);
+            }
+
+            return _hasPreface ? HeadStatus.Complete : HeadStatus.NeedMore;
+        }
+
         var status = RequestHeadParser.Parse(_exchange.Request, _client.Received, _context.RequestLimits);
         if (status == HeadStatus.NeedMore && !_exchange.Request.IsPristine && _watch.Deadline == DeadlineKind.KeepAlive)
         {
@@ -170,6 +216,45 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         }
 
         return status;
+    }
+
+    /// <summary>The rest of the connection speaks HTTP/2.</summary>
+    private async ValueTask ServeHttp2Async()
+    {
+        var http2 = _http2 ?? new Http2Connection(_context, _connections, _identity, _client);
+        Volatile.Write(ref _http2, http2);
+        _watch.Clear();
+        await http2.RunAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Takes up <c>Upgrade: h2c</c> (RFC 7540 section 3.2) for a request without a body, as the first on its connection. Others are served over HTTP/1.1, as if they had not asked.
+    /// </summary>
+    private async ValueTask<bool> TryUpgradeAsync()
+    {
+        var request = _exchange.Request;
+        if (!request.WantsUpgrade || !request.Fields.Has(KnownHeader.Http2Settings) || request.Framing.Kind != BodyKind.None)
+        {
+            return false;
+        }
+
+        var settings = ProxyHeaders.SettingsOfH2cUpgrade(request, _client.Received);
+        var http2 = new Http2Connection(_context, _connections, _identity, _client);
+        if (settings.IsEmpty || _connections.IsDraining || !_watch.Set(DeadlineKind.Progress, Limits.LingerMs) || !http2.TryAdopt(settings))
+        {
+            return false;
+        }
+
+        _client.Write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"u8);
+        if (!await FlushClientAsync().ConfigureAwait(false))
+        {
+            return true; // Gone: serving it finds that out.
+        }
+
+        http2.BeginAdopted(_client.Received[..request.Length]);
+        _client.Consume(request.Length);
+        _http2 = http2;
+        return true;
     }
 
     /// <summary>

@@ -33,6 +33,16 @@ internal enum ExchangeStep : byte
     Failed,
 }
 
+/// <summary>The protocol in which a request was received, as Via says it.</summary>
+internal enum ReceivedProtocol : byte
+{
+    /// <summary>HTTP/1.1, or HTTP/1.0 as its head says.</summary>
+    Http1,
+
+    /// <summary>HTTP/2.</summary>
+    Http2,
+}
+
 /// <summary>
 /// The upstream half of one request: routing, admission, a connection, the request head out and the response head in. It does not
 /// know how the client speaks; the client's connection drives it step by step and relays what it yields.
@@ -74,6 +84,9 @@ internal sealed class Exchange(ForwardingContext context)
     private string? _cause;
     private byte[]? _serialized;
 
+    /// <summary>How requests are received.</summary>
+    public ReceivedProtocol ReceivedBy { get; init; }
+
     /// <summary>The request's head; its bytes are the client's until <see cref="ExchangeStep.Send"/>.</summary>
     public RequestHead Request { get; } = new();
 
@@ -109,6 +122,9 @@ internal sealed class Exchange(ForwardingContext context)
 
     /// <summary>True once the backend admitted it, until <see cref="End"/>.</summary>
     public bool IsAdmitted => _run is not null;
+
+    /// <summary>Forgets an abort of the request before; when nobody can abort any more who means that one.</summary>
+    public void Revive() => Volatile.Write(ref _abortReason, 0);
 
     /// <summary>Forgets the last request, so that nothing of it shows up in the answer to the next.</summary>
     public void Reset()
@@ -415,7 +431,7 @@ internal sealed class Exchange(ForwardingContext context)
         else
         {
             int needed = ProxyHeaders.RequestBytesNeeded(Request) + bodyInHand;
-            byte[] via = Request.IsHttp11 ? context.Via : context.ViaHttp10;
+            byte[] via = ReceivedBy == ReceivedProtocol.Http2 ? context.ViaHttp2 : Request.IsHttp11 ? context.Via : context.ViaHttp10;
             channel.CommitOutgoing(ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via));
             channel.Write(body[..bodyInHand]);
         }

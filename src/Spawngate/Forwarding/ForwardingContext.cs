@@ -33,6 +33,7 @@ internal sealed class ForwardingContext
         _idPrefix = MemoryMarshal.Read<ulong>(random);
         Pseudonym = Encoding.ASCII.GetBytes($"spawngate-{Convert.ToHexStringLower(random[8..])}");
         Via = Encoding.ASCII.GetBytes($"1.1 {Encoding.ASCII.GetString(Pseudonym)}");
+        ViaHttp2 = Encoding.ASCII.GetBytes($"2.0 {Encoding.ASCII.GetString(Pseudonym)}");
         ViaHttp10 = Encoding.ASCII.GetBytes($"1.0 {Encoding.ASCII.GetString(Pseudonym)}");
         RenewDate();
         clock.Tick += RenewDate;
@@ -64,6 +65,9 @@ internal sealed class ForwardingContext
 
     /// <summary>Our Via value for a request that was received as HTTP/1.1.</summary>
     public byte[] Via { get; }
+
+    /// <summary>Our Via value for a request that was received as HTTP/2.</summary>
+    public byte[] ViaHttp2 { get; }
 
     /// <summary>Our Via value for a request that was received as HTTP/1.0.</summary>
     public byte[] ViaHttp10 { get; }

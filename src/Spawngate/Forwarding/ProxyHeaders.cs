@@ -141,6 +141,26 @@ internal static class ProxyHeaders
         return true;
     }
 
+    /// <summary>The settings of a request that asks to upgrade to h2c and to nothing else, and names its one HTTP2-Settings in Connection (RFC 7540 section 3.2.1); else empty.</summary>
+    public static ReadOnlySpan<byte> SettingsOfH2cUpgrade(RequestHead request, ReadOnlySpan<byte> head)
+    {
+        ReadOnlySpan<byte> settings = default;
+        int asked = 0;
+        foreach (ref readonly var field in request.Fields.Fields)
+        {
+            if (field.Known == KnownHeader.Upgrade)
+            {
+                asked += Grammar.EqualsIgnoreCase(field.Value(head), "h2c"u8) ? 1 : 2;
+            }
+            else if (field.Known == KnownHeader.Http2Settings)
+            {
+                settings = settings.IsEmpty && request.Fields.IsNominated(head, field) ? field.Value(head) : default;
+            }
+        }
+
+        return asked == 1 ? settings : default;
+    }
+
     /// <summary>True when a Via field already names this gateway.</summary>
     public static bool IsLoop(RequestHead request, ReadOnlySpan<byte> head, ReadOnlySpan<byte> pseudonym)
     {

@@ -48,6 +48,9 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Number of bytes received and not yet consumed.</summary>
     public int ReceivedLength => _end - _start;
 
+    /// <summary>True when the receive buffer has no room: the last receive took all it could.</summary>
+    public bool IsFull => Room == 0;
+
     /// <summary>True while a receive is begun and its result not yet taken.</summary>
     public bool IsArmed => _receive.IsArmed;
 

@@ -1,0 +1,643 @@
+using Spawngate.Forwarding;
+using Spawngate.Protocols.Http1;
+using Spawngate.Protocols.Http2;
+using Spawngate.Transport;
+
+namespace Spawngate.Clients.Http2;
+
+/// <summary>
+/// One client connection that speaks HTTP/2: a reader that hands requests to <see cref="StreamExchange"/>s, and a writer that sends what they put into
+/// <see cref="Http2Output"/>. See docs/http2.md.
+/// </summary>
+/// <remarks>
+/// <code>
+///  Open ──▶ GOAWAY (drain, idle) ── last stream ended, all sent ──▶ send side shut ── client ends, or a moment ──▶ closed
+///    │                                     ▲
+///    └── connection error: GOAWAY, streams cancelled
+///    └── client ended or broke: streams cancelled ──▶ closed
+/// </code>
+/// <see cref="Gate"/> guards the session, the output, the scheduler and the state of streams. It is held for microseconds: nothing within it waits, and no task is
+/// resumed within it.
+/// </remarks>
+internal sealed class Http2Connection : IThreadPoolWorkItem
+{
+    private readonly ForwardingContext _context;
+    private readonly ClientConnections _connections;
+    private readonly SocketChannel _client;
+    private readonly List<StreamExchange> _free = [];
+    private readonly List<StreamExchange> _deferred = [];
+    private readonly List<StreamExchange> _toPump = [];
+    private readonly SocketContinuation _sending;
+    private readonly TaskCompletionSource _quiet = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private StreamExchange?[] _streams = new StreamExchange?[Limits.Http2StreamsKept];
+    private StreamExchange _next;
+    private StreamExchange? _woken;
+    private DeadlineWord _deadline;
+    private PeerWatch _peer;
+    private int _open;
+    private int _adopted;
+    private bool _flushQueued;
+    private bool _goingAway;
+    private bool _closing;
+    private bool _failed;
+    private bool _readerEnded;
+    private bool _sendShut;
+    private long _settingsDueMs;
+
+    /// <summary>Takes over a connection on which the preface, or an upgrade, was seen.</summary>
+    public Http2Connection(ForwardingContext context, ClientConnections connections, ClientIdentity identity, SocketChannel client)
+    {
+        _context = context;
+        _connections = connections;
+        _client = client;
+        Identity = identity;
+        Output = new Http2Output(client);
+        Session = new Http2Session(context.RequestLimits, context.Clock.NowMs);
+        _next = new StreamExchange(this, context);
+        _sending = new SocketContinuation(sent =>
+        {
+            if (AfterSend(sent))
+            {
+                Send();
+            }
+        });
+        _settingsDueMs = context.DueIn(context.Server.HeaderTimeoutSecs * 1000L);
+        _deadline.Set(DeadlineKind.KeepAlive, _settingsDueMs);
+    }
+
+    /// <summary>Guards all that streams share.</summary>
+    public Lock Gate { get; } = new();
+
+    /// <summary>The protocol's state.</summary>
+    public Http2Session Session { get; }
+
+    /// <summary>What waits to be sent.</summary>
+    public Http2Output Output { get; }
+
+    /// <summary>Who may write next.</summary>
+    public Http2Scheduler Scheduler { get; } = new();
+
+    /// <summary>The client.</summary>
+    public ClientIdentity Identity { get; }
+
+    /// <summary>Serves the connection until it has ended. The caller disposes of the channel.</summary>
+    public async Task RunAsync()
+    {
+        lock (Gate)
+        {
+            WriteControl();
+        }
+
+        Flush();
+        do
+        {
+            ReadEvents();
+        }
+        while (await _client.ReceiveAsync().ConfigureAwait(false) > 0);
+
+        AbandonStreams();
+        await _quiet.Task.ConfigureAwait(false);
+    }
+
+    /// <summary>Looks whether a request that asks to upgrade can be taken up, as stream 1. False when its settings are wrong: then there is no upgrade.</summary>
+    /// <param name="settings">The value of its HTTP2-Settings field.</param>
+    public bool TryAdopt(ReadOnlySpan<byte> settings)
+    {
+        Span<byte> payload = stackalloc byte[Limits.Http2UpgradeSettingsBytes];
+        _adopted = Http2SettingsField.TryDecode(settings, payload, out int length) ? Session.AdoptUpgrade(payload[..length]) : -1;
+        return _adopted >= 0;
+    }
+
+    /// <summary>Begins the request that was taken up; before <see cref="RunAsync"/>.</summary>
+    /// <param name="head">Its head, as received.</param>
+    public void BeginAdopted(ReadOnlySpan<byte> head)
+    {
+        RequestHeadParser.Parse(_next.Request, head, _context.RequestLimits);
+        StreamExchange stream;
+        lock (Gate)
+        {
+            stream = Attach(_adopted, ended: true, isTunnel: false);
+        }
+
+        stream.Begin(head);
+    }
+
+    /// <summary>Looks at the deadlines of the connection and its streams; on the coarse tick.</summary>
+    public void OnTick(long nowMs)
+    {
+        bool taken = _peer.HasSendMoved(_client, null);
+        lock (Gate)
+        {
+            foreach (var stream in _streams)
+            {
+                stream?.OnTick(nowMs, taken);
+            }
+
+            if (Session.AwaitsSettingsAck && nowMs >= _settingsDueMs)
+            {
+                Session.Fail(ErrorCode.SettingsTimeout);
+                _client.ShutdownReceive();
+            }
+
+            if (_connections.IsDraining && !_goingAway)
+            {
+                // Gently: what the client opens until it has heard of it is still served.
+                _goingAway = true;
+                Session.GoAway(final: false);
+            }
+        }
+
+        if (_deadline.TryFire(nowMs, out var kind))
+        {
+            OnDeadline(kind);
+        }
+
+        FlushSoon();
+        EndWhenQuiet();
+    }
+
+    /// <summary>The gateway drains: no more streams; the connection ends with the last.</summary>
+    public void CloseIfIdle()
+    {
+        lock (Gate)
+        {
+            Close();
+        }
+
+        FlushSoon();
+        EndWhenQuiet();
+    }
+
+    /// <summary>Cuts the connection, whatever it does.</summary>
+    public void Abort() => _client.Abort(reset: true);
+
+    /// <summary>True when the stream can take frames; within the gate. Control frames that wait go first.</summary>
+    public bool MayWrite(StreamExchange stream)
+    {
+        WriteControl();
+        return _streams[stream.Slot] == stream && Session.MaySend(stream.Slot);
+    }
+
+    /// <summary>Puts control frames that wait into the output; within the gate, and before any other frame.</summary>
+    public void WriteControl()
+    {
+        while (Session.ControlLength > 0)
+        {
+            Output.Commit(Session.WriteControl(Output.Reserve(Session.ControlLength + Limits.Http2ControlRoomBytes)));
+        }
+    }
+
+    /// <summary>Has a stream's task go on; within the gate, <see cref="ResumeWoken"/> follows outside of it.</summary>
+    public void Wake(StreamExchange stream)
+    {
+        stream.NextWoken = _woken;
+        _woken = stream;
+    }
+
+    /// <summary>Lets those go on that were woken within the gate.</summary>
+    public void ResumeWoken()
+    {
+        if (Volatile.Read(ref _woken) is null)
+        {
+            return;
+        }
+
+        StreamExchange? woken;
+        lock (Gate)
+        {
+            woken = _woken;
+            _woken = null;
+        }
+
+        while (woken is not null)
+        {
+            var next = woken.NextWoken;
+            woken.NextWoken = null;
+            woken.Resume();
+            woken = next;
+        }
+    }
+
+    /// <summary>
+    /// Sends what waits: at once when one stream is all there is, else after a turn through the thread pool, in which others add theirs. Outside of the gate.
+    /// </summary>
+    public void FlushSoon()
+    {
+        ResumeWoken();
+        bool queue;
+        bool take = false;
+        lock (Gate)
+        {
+            WriteControl();
+            queue = _open > 1 && !_flushQueued && !Output.IsSending && Output.Length is > 0 and < Limits.Http2FlushBytes;
+            _flushQueued |= queue;
+            if (!queue && !_flushQueued)
+            {
+                take = Output.TryTake();
+            }
+        }
+
+        if (queue)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+        else if (take)
+        {
+            Send();
+        }
+    }
+
+    /// <summary>A stream is over; on its own task.</summary>
+    public void OnFinished(StreamExchange stream)
+    {
+        bool isLast;
+        lock (Gate)
+        {
+            Session.Release(stream.Slot);
+            _streams[stream.Slot] = null;
+            _open--;
+            if (_free.Count < Limits.Http2StreamsKept)
+            {
+                _free.Add(stream);
+            }
+
+            isLast = _open == 0;
+            if (isLast && !_readerEnded)
+            {
+                // Of a connection that ends, the time to take what was sent.
+                _deadline.Restart(_closing ? DeadlineKind.Linger : DeadlineKind.KeepAlive, _context.DueIn(_context.Server.KeepAliveTimeoutSecs * 1000L));
+            }
+        }
+
+        FlushSoon();
+        if (isLast)
+        {
+            EndWhenQuiet();
+        }
+    }
+
+    /// <inheritdoc/>
+    void IThreadPoolWorkItem.Execute()
+    {
+        bool take;
+        lock (Gate)
+        {
+            _flushQueued = false;
+            take = Output.TryTake();
+        }
+
+        if (take)
+        {
+            Send();
+        }
+        else
+        {
+            EndWhenQuiet();
+        }
+    }
+
+    private void Flush()
+    {
+        bool take;
+        lock (Gate)
+        {
+            WriteControl();
+            take = !_flushQueued && Output.TryTake();
+        }
+
+        if (take)
+        {
+            Send();
+        }
+    }
+
+    /// <summary>Sends what was taken, and what has come since, until nothing waits.</summary>
+    private void Send()
+    {
+        int sent;
+        do
+        {
+            if (!_sending.TryGetResult(Output.SendAsync(), out sent))
+            {
+                return;
+            }
+        }
+        while (AfterSend(sent));
+    }
+
+    /// <summary>A send has ended: those who waited for room write on. True when there is more to send.</summary>
+    private bool AfterSend(int sent)
+    {
+        bool more;
+        lock (Gate)
+        {
+            Output.Sent();
+            if (sent < 0)
+            {
+                Output.Clear();
+            }
+
+            TakeTurns();
+            WriteControl();
+            more = sent >= 0 && !_flushQueued && Output.TryTake();
+        }
+
+        if (sent < 0)
+        {
+            _client.Abort(reset: true); // The reader sees it, and cancels the streams.
+        }
+
+        ResumeWoken();
+        if (!more)
+        {
+            EndWhenQuiet();
+        }
+
+        return more;
+    }
+
+    private void TakeTurns()
+    {
+        while (Output.Room > Http2Session.DataHeaderSize && Scheduler.Take() is { } stream)
+        {
+            stream.TakeTurn();
+        }
+    }
+
+    /// <summary>Takes up all that has been received.</summary>
+    private void ReadEvents()
+    {
+        bool ends = false;
+        int at = 0;
+        bool filled = _client.IsFull;
+        while (!ends)
+        {
+            Http2EventKind kind;
+            Http2Event found;
+            StreamExchange? begun = null;
+            lock (Gate)
+            {
+                kind = Session.Read(_client.Received[at..], _next.Request, _context.Clock.NowMs, out int consumed, out found);
+                if (kind is Http2EventKind.Data or Http2EventKind.Trailers)
+                {
+                    OnBody(kind, found, at);
+                }
+                else
+                {
+                    begun = OnEvent(kind, found);
+                }
+
+                at += consumed;
+            }
+
+            if (begun is not null)
+            {
+                Begin(begun, kind, found);
+            }
+
+            ends = kind == Http2EventKind.ConnectionError;
+            if (kind == Http2EventKind.NeedMore)
+            {
+                break;
+            }
+        }
+
+        _client.Consume(ends ? _client.ReceivedLength : at);
+        if (filled && !ends)
+        {
+            _client.EnsureRoom(Limits.LargeBufferBytes / 2);
+        }
+
+        EndOfBatch();
+    }
+
+    private void EndOfBatch()
+    {
+        foreach (var stream in _deferred)
+        {
+            stream.BeginDeferred();
+        }
+
+        _deferred.Clear();
+        foreach (var stream in _toPump)
+        {
+            stream.Upload.Pump();
+        }
+
+        _toPump.Clear();
+        if (_open == 0 && _client.ReceivedLength == 0)
+        {
+            _client.Shrink();
+        }
+
+        lock (Gate)
+        {
+            TakeTurns();
+            if (_open == 0 && !_goingAway && _deadline.Kind is DeadlineKind.KeepAlive or DeadlineKind.Head)
+            {
+                WatchForRest();
+            }
+        }
+
+        FlushSoon();
+    }
+
+    /// <summary>Between requests a client may be silent for the keep-alive time, but within a frame only for that of a head.</summary>
+    private void WatchForRest()
+    {
+        bool within = !Session.IsBetweenFrames || _client.ReceivedLength > 0;
+        if (within != (_deadline.Kind == DeadlineKind.Head))
+        {
+            _deadline.Set(within ? DeadlineKind.Head : DeadlineKind.KeepAlive, _context.DueIn((within ? _context.Server.HeaderTimeoutSecs : _context.Server.KeepAliveTimeoutSecs) * 1000L));
+        }
+    }
+
+    /// <summary>Takes up an event that is not about a body; within the gate. A request that is to begin, if it is one.</summary>
+    private StreamExchange? OnEvent(Http2EventKind kind, in Http2Event found)
+    {
+        switch (kind)
+        {
+            case Http2EventKind.Request or Http2EventKind.RequestRefused:
+                return Attach(found.Slot, found.EndStream, found.IsTunnel);
+            case Http2EventKind.StreamReset:
+                _streams[found.Slot]?.OnGone();
+                break;
+            case Http2EventKind.WindowOpened when found.Slot >= 0:
+                _streams[found.Slot]?.OnWindowOpened();
+                break;
+            case Http2EventKind.WindowOpened or Http2EventKind.Settings:
+                foreach (var stream in _streams)
+                {
+                    stream?.OnWindowOpened();
+                }
+
+                break;
+            case Http2EventKind.PriorityChanged when _streams[found.Slot] is { } stream:
+                stream.Urgency = Session.Stream(found.Slot).Priority.Urgency;
+                break;
+            case Http2EventKind.GoAway:
+                Close();
+                break;
+            case Http2EventKind.ConnectionError when !_failed:
+                _failed = _goingAway = _closing = true;
+                CancelStreams();
+
+                // What it still sends is thrown away for a moment, in which it may read why.
+                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+                break;
+        }
+
+        return null;
+    }
+
+    private void OnBody(Http2EventKind kind, in Http2Event found, int at)
+    {
+        if (_streams[found.Slot] is not { } stream)
+        {
+            return;
+        }
+
+        bool ready = kind == Http2EventKind.Data
+            ? stream.Upload.OnData(_client.Received.Slice(at + found.Start, found.Length), found.EndStream)
+            : stream.Upload.OnTrailers(Session.HeadBytes);
+        if (ready && !_toPump.Contains(stream))
+        {
+            _toPump.Add(stream);
+        }
+    }
+
+    /// <summary>Gives a stream its exchange; within the gate.</summary>
+    private StreamExchange Attach(int slot, bool ended, bool isTunnel)
+    {
+        var stream = _next;
+        if (_free.Count > 0)
+        {
+            _next = _free[^1];
+            _free.RemoveAt(_free.Count - 1);
+        }
+        else
+        {
+            _next = new StreamExchange(this, _context);
+        }
+
+        if (slot >= _streams.Length)
+        {
+            Array.Resize(ref _streams, Math.Max(_streams.Length * 2, slot + 1));
+        }
+
+        _streams[slot] = stream;
+        _open++;
+        _deadline.Set(DeadlineKind.None, 0);
+        stream.Assign(slot, ended, isTunnel, Session.Stream(slot).Priority.Urgency);
+        return stream;
+    }
+
+    private void Begin(StreamExchange stream, Http2EventKind kind, in Http2Event found)
+    {
+        if (kind == Http2EventKind.RequestRefused)
+        {
+            var fault = stream.Request.Fault;
+            ForwardingLog.Refused(_context.Log, Identity.Text, HeadFaults.Describe(fault));
+            stream.Refuse(ErrorResponse.ForFault(fault), ErrorResponse.Detail(fault));
+        }
+        else if (found.EndStream || found.IsTunnel)
+        {
+            stream.Begin(Session.HeadBytes);
+        }
+        else
+        {
+            // Its body is usually right behind it, and then goes out in one send with the head.
+            stream.Defer(Session.HeadBytes);
+            _deferred.Add(stream);
+        }
+    }
+
+    /// <summary>No new streams; the connection ends when the last has; within the gate.</summary>
+    private void Close()
+    {
+        if (_closing)
+        {
+            return;
+        }
+
+        _goingAway = _closing = true;
+        Session.GoAway(final: true);
+    }
+
+    private void CancelStreams()
+    {
+        foreach (var stream in _streams)
+        {
+            stream?.OnGone();
+        }
+    }
+
+    /// <summary>The reader has ended: nobody is left to answer.</summary>
+    private void AbandonStreams()
+    {
+        lock (Gate)
+        {
+            _readerEnded = _goingAway = _closing = true;
+            _deadline.Set(DeadlineKind.None, 0);
+            CancelStreams();
+        }
+
+        if (!_sendShut)
+        {
+            _client.Abort(reset: false);
+        }
+
+        ResumeWoken();
+        EndWhenQuiet();
+    }
+
+    /// <summary>Once all streams have ended and all has been sent: ends our side, and says so to the reader when that has ended, too.</summary>
+    private void EndWhenQuiet()
+    {
+        bool shut;
+        bool over;
+        lock (Gate)
+        {
+            bool quiet = _closing && _open == 0 && !Output.IsSending && !_flushQueued && (Output.Length == 0 || _readerEnded) && (Session.ControlLength == 0 || _readerEnded);
+            shut = quiet && !_sendShut;
+            _sendShut |= quiet;
+            over = quiet && _readerEnded;
+            if (over)
+            {
+                Output.Clear();
+            }
+            else if (shut)
+            {
+                // What the client still sends is read and thrown away for a moment: closing with unread bytes would be a reset, and might overtake the last answers.
+                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+            }
+        }
+
+        if (shut)
+        {
+            _client.ShutdownSend();
+        }
+
+        if (over)
+        {
+            _quiet.TrySetResult();
+        }
+    }
+
+    private void OnDeadline(DeadlineKind kind)
+    {
+        if (kind == DeadlineKind.Linger)
+        {
+            _client.ShutdownReceive();
+            return;
+        }
+
+        lock (Gate)
+        {
+            Close();
+        }
+
+        FlushSoon();
+        EndWhenQuiet();
+    }
+}

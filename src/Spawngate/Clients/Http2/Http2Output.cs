@@ -1,0 +1,82 @@
+using Spawngate.Transport;
+
+namespace Spawngate.Clients.Http2;
+
+/// <summary>
+/// The frames of a connection that wait to be sent. While one buffer is on its way the next one fills, so that what many streams have to say goes out
+/// together. All but the sending itself happens within the connection's gate.
+/// </summary>
+/// <remarks>
+/// <code>
+///  Reserve, Commit ──▶ filling ── TryTake ──▶ sending ── SendAsync ──▶ Sent
+///        (room for data ends at Limits.Http2OutputBytes; heads and control frames always find room)
+/// </code>
+/// </remarks>
+internal sealed class Http2Output(SocketChannel client)
+{
+    private byte[] _filling = [];
+    private int _length;
+    private byte[] _sending = [];
+    private int _sendingLength;
+    private bool _large;
+
+    /// <summary>Bytes that wait for the next send.</summary>
+    public int Length => _length;
+
+    /// <summary>Bytes of data, with its frame header, that may still be added.</summary>
+    public int Room => Limits.Http2OutputBytes - _length;
+
+    /// <summary>True while a send is under way.</summary>
+    public bool IsSending { get; private set; }
+
+    /// <summary>Room for at least so many bytes behind those that wait; follow with <see cref="Commit"/>.</summary>
+    public Span<byte> Reserve(int sizeMin)
+    {
+        if (_filling.Length - _length < sizeMin)
+        {
+            byte[] larger = BufferPool.Rent(Math.Max(_length + sizeMin, _large ? Limits.LargeBufferBytes : 0));
+            Buffer.BlockCopy(_filling, 0, larger, 0, _length);
+            BufferPool.Return(_filling);
+            _filling = larger;
+        }
+
+        return _filling.AsSpan(_length);
+    }
+
+    /// <summary>Counts bytes written into <see cref="Reserve"/>.</summary>
+    public void Commit(int bytes) => _length += bytes;
+
+    /// <summary>Begins a send of all that waits. False when there is nothing, or a send is under way.</summary>
+    public bool TryTake()
+    {
+        if (IsSending || _length == 0)
+        {
+            return false;
+        }
+
+        (_sending, _sendingLength, _filling, _length) = (_filling, _length, [], 0);
+
+        // A connection that says much begins its next buffer large, instead of growing into it.
+        _large = _sendingLength > Limits.SmallBufferBytes / 2;
+        return IsSending = true;
+    }
+
+    /// <summary>Sends what was taken. Its length, or -1.</summary>
+    public ValueTask<int> SendAsync() => client.SendAsync(_sending, 0, _sendingLength);
+
+    /// <summary>The send has ended.</summary>
+    public void Sent()
+    {
+        IsSending = false;
+        BufferPool.Return(_sending);
+        _sending = [];
+    }
+
+    /// <summary>Throws away what waits: nobody will read it.</summary>
+    public void Clear()
+    {
+        BufferPool.Return(_filling);
+        _filling = [];
+        _length = 0;
+    }
+}

@@ -1,0 +1,55 @@
+namespace Spawngate.Clients.Http2;
+
+/// <summary>
+/// The streams that have data but must wait for room in the output: the most urgent first (RFC 9218 section 10), those of equal urgency in turns of one frame.
+/// </summary>
+internal sealed class Http2Scheduler
+{
+    private const int Urgencies = 8;
+
+    private readonly StreamExchange?[] _first = new StreamExchange?[Urgencies];
+    private readonly StreamExchange?[] _last = new StreamExchange?[Urgencies];
+    private uint _waiting;
+
+    /// <summary>True when a stream that is as urgent, or more, waits already: who comes now stands behind it.</summary>
+    public bool HasWaiting(int urgency) => (_waiting & ((2u << urgency) - 1)) != 0;
+
+    /// <summary>Adds a stream behind the others of its urgency.</summary>
+    public void Add(StreamExchange stream)
+    {
+        int urgency = stream.Urgency;
+        stream.NextWaiting = null;
+        if (_last[urgency] is { } last)
+        {
+            last.NextWaiting = stream;
+        }
+        else
+        {
+            _first[urgency] = stream;
+        }
+
+        _last[urgency] = stream;
+        _waiting |= 1u << urgency;
+    }
+
+    /// <summary>Takes the stream whose turn it is; null when none waits.</summary>
+    public StreamExchange? Take()
+    {
+        if (_waiting == 0)
+        {
+            return null;
+        }
+
+        int urgency = System.Numerics.BitOperations.TrailingZeroCount(_waiting);
+        var stream = _first[urgency]!;
+        _first[urgency] = stream.NextWaiting;
+        if (stream.NextWaiting is null)
+        {
+            _last[urgency] = null;
+            _waiting &= ~(1u << urgency);
+        }
+
+        stream.NextWaiting = null;
+        return stream;
+    }
+}
