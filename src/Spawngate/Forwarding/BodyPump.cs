@@ -208,6 +208,8 @@ internal sealed class BodyPump(IProgressWatch progress)
                     _source.MoveReceived(start, _runStart + _runLength, length);
                     _runLength += length;
                     break;
+                case ChunkEvent.Trailer when _reader.DropsTrailers:
+                    break;
                 case ChunkEvent.Trailer:
                     _trailers.Add(received.Slice(start, length));
                     break;
