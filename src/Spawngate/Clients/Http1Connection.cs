@@ -296,17 +296,16 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         {
             _watch.BeginAnswer(ConnectionPhase.SendingInterim);
             _exchange.WriteResponseHead(_client, chunked: false, default, default);
-            if (_exchange.Response.Status == 100)
-            {
-                _upload.OnContinue();
-            }
-
             if (!await FlushClientAsync().ConfigureAwait(false))
             {
                 _exchange.Abort(ProxyError.ClientGone);
             }
 
             _watch.EndAnswer();
+            if (_exchange.Response.Status == 100)
+            {
+                _upload.OnContinue();
+            }
         }
 
         return _exchange.AfterInterim();
