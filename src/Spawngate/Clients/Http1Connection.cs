@@ -384,7 +384,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
     /// </summary>
     private async ValueTask<bool> FinishUploadAsync()
     {
-        if (_upload.IsRunning)
+        if (_upload.IsRunning && !await _upload.EndsSoonAsync(_context.Time).ConfigureAwait(false))
         {
             _upload.Discard();
             _exchange.CutUpstream();
