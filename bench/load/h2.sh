@@ -97,7 +97,7 @@ if command -v haproxy > /dev/null; then
   proxies+=("haproxy $haproxy_port $haproxy")
 fi
 if command -v nghttpx > /dev/null; then
-  nghttpx --no-conf --workers=1 --single-process -f"127.0.0.1,$nghttpx_port;no-tls" -b"127.0.0.1,$backend" --add-x-forwarded-for --backend-connections-per-frontend=0 \
+  nghttpx --conf=/dev/null --workers=1 --single-process -f"127.0.0.1,$nghttpx_port;no-tls" -b"127.0.0.1,$backend" --add-x-forwarded-for --backend-connections-per-frontend=0 \
     --errorlog-file="$work/nghttpx.log" --accesslog-file=/dev/null > /dev/null 2>&1 & nghttpx=$!
   pids+=("$nghttpx")
   proxies+=("nghttpx $nghttpx_port $nghttpx")

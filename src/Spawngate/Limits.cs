@@ -64,6 +64,9 @@ internal static class Limits
     /// <summary>Milliseconds for which what a client still sends after its final answer is read and thrown away, so that no reset destroys the answer.</summary>
     public const int LingerMs = 2000;
 
+    /// <summary>Milliseconds a request body whose last bytes are being sent may take to end after the response has: a send over loopback takes less than one.</summary>
+    public const int UploadEndMs = 100;
+
     /// <summary>
     /// Milliseconds after which a client that has ended its side, and waits, is asked whether it is still there: long enough that most answers come first, short
     /// enough that a client which left frees its backend within a second, two ticks of the clock included.

@@ -108,6 +108,18 @@ internal sealed class ForwardingBodyPumpTests
         await sending;
     }
 
+    [TestCase(0, Limits.SmallBufferBytes)]
+    [TestCase(100_000, Limits.LargeBufferBytes)]
+    public async Task Only_bytes_that_are_there_get_a_large_buffer(int sent, int expected)
+    {
+        await using var scene = await Scene.OpenAsync();
+        await scene.Writer.SendAsync(Pattern(sent));
+        _ = scene.PumpAsync(new BodyFraming(BodyKind.Length, 1_000_000), chunkedOut: false);
+
+        Assert.That(await scene.Reader.ReadTextAsync(sent), Is.EqualTo(Pattern(sent)));
+        Assert.That(scene.Source.ReceiveBufferBytes, Is.EqualTo(expected));
+    }
+
     [Test]
     public async Task Chunks_become_plain_bytes_for_a_sink_without_chunks()
     {

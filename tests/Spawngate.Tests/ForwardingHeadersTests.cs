@@ -187,6 +187,8 @@ internal sealed class ForwardingHeadersTests
     [TestCase("HTTP/1.1 204\r\nContent-Length: 5\r\nX-Request-Id: theirs\r\n\r\n", "HTTP/1.1 204 |X-Request-Id=theirs")]
     [TestCase("HTTP/1.1 426 Upgrade\r\nUpgrade: y\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 426 Upgrade|Upgrade=y|Content-Length=0|X-Request-ID=new-id")]
     [TestCase("HTTP/1.1 304 x\r\nContent-Length: 5\r\nVia: 1.1 b\r\nTrailer: t\r\n\r\n", "HTTP/1.1 304 x|Content-Length=5|Via=1.1 b|Trailer=t|X-Request-ID=new-id")]
+    [TestCase("HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\nConnection: trailer\r\nTrailer: t\r\n\r\n", "HTTP/1.1 204 x|X-Request-ID=new-id")]
+    [TestCase("HTTP/1.1 103 x\r\nTransfer-Encoding: chunked\r\nLink: a\r\n\r\n", "HTTP/1.1 103 x|Link=a|X-Request-ID=new-id")]
     public void Responses_keep_what_is_theirs(string response, string expected)
     {
         var sent = Relay(response, chunked: false, "");

@@ -26,6 +26,12 @@ public readonly record struct BodyFraming(BodyKind Kind, long Length)
     /// <summary>No body.</summary>
     public static readonly BodyFraming None = new(BodyKind.None, 0);
 
+    /// <summary>
+    /// True when no trailer field goes further: Connection names end-to-end fields, which must not pass as trailers either (RFC 9110 section 7.6.1), and
+    /// when the trailers come its field is long gone.
+    /// </summary>
+    public bool DropsTrailers { get; init; }
+
     /// <summary>Decides the framing of a request (RFC 9112 section 6.3 items 3 to 6) or the fault that forbids one.</summary>
     /// <param name="fields">Its fields.</param>
     /// <param name="isHttp11">False for HTTP/1.0.</param>
@@ -45,7 +51,7 @@ public readonly record struct BodyFraming(BodyKind Kind, long Length)
                 return HeadFault.LengthAndTransferEncoding;
             }
 
-            framing = new BodyFraming(BodyKind.Chunked, 0);
+            framing = Chunked(fields);
         }
         else if (fields.ContentLength > 0)
         {
@@ -81,7 +87,7 @@ public readonly record struct BodyFraming(BodyKind Kind, long Length)
 
         if (fields.HasTransferEncoding)
         {
-            framing = new BodyFraming(BodyKind.Chunked, 0);
+            framing = Chunked(fields);
         }
         else if (fields.ContentLength >= 0)
         {
@@ -94,4 +100,6 @@ public readonly record struct BodyFraming(BodyKind Kind, long Length)
 
         return HeadFault.None;
     }
+
+    private static BodyFraming Chunked(FieldTable fields) => new(BodyKind.Chunked, 0) { DropsTrailers = fields.ConnectionNominatesEndToEnd };
 }

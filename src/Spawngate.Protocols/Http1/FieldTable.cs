@@ -70,6 +70,9 @@ public sealed class FieldTable
     /// <summary>True when Connection names options besides close, keep-alive and upgrade, so fields may have to be dropped.</summary>
     public bool ConnectionNominates { get; private set; }
 
+    /// <summary>True when one of those is not itself the name of a hop-by-hop field, so that it may name a trailer field, too.</summary>
+    public bool ConnectionNominatesEndToEnd { get; private set; }
+
     /// <summary>Index of the Host field, or -1.</summary>
     public int HostIndex { get; private set; } = -1;
 
@@ -86,7 +89,7 @@ public sealed class FieldTable
         HostIndex = -1;
         _present = 0;
         _connectionOptions = 0;
-        IsChunked = HasTransferEncoding = ConnectionClose = ConnectionKeepAlive = ConnectionUpgrade = ConnectionNominates = false;
+        IsChunked = HasTransferEncoding = ConnectionClose = ConnectionKeepAlive = ConnectionUpgrade = ConnectionNominates = ConnectionNominatesEndToEnd = false;
     }
 
     /// <summary>Reads one field line (RFC 9112 section 5) and notes what it says.</summary>
@@ -297,6 +300,7 @@ public sealed class FieldTable
             else
             {
                 ConnectionNominates = true;
+                ConnectionNominatesEndToEnd |= !KnownHeaders.IsHopByHop(KnownHeaders.Identify(item));
             }
         }
 

@@ -61,7 +61,7 @@ internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel c
     public void BeginAnswer(ConnectionPhase phase)
     {
         _phase = phase;
-        if (_peer.BeginAnswer())
+        if (_peer.BeginAnswer(phase == ConnectionPhase.Responding, context.Clock.NowMs))
         {
             client.SkipSentAhead();
         }
@@ -71,7 +71,7 @@ internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel c
     public void EndAnswer()
     {
         _phase = ConnectionPhase.Unanswered;
-        _peer.EndAnswer();
+        _peer.EndAnswer(context.Clock.NowMs);
     }
 
     /// <summary>Arms a receive, which tells when the client speaks or leaves.</summary>

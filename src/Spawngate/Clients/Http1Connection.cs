@@ -381,17 +381,16 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         {
             _watch.BeginAnswer(ConnectionPhase.SendingInterim);
             _exchange.WriteResponseHead(_client, chunked: false, default, default);
-            if (_exchange.Response.Status == 100)
-            {
-                _upload.OnContinue();
-            }
-
             if (!await FlushClientAsync().ConfigureAwait(false))
             {
                 _exchange.Abort(ProxyError.ClientGone);
             }
 
             _watch.EndAnswer();
+            if (_exchange.Response.Status == 100)
+            {
+                _upload.OnContinue();
+            }
         }
 
         return _exchange.AfterInterim();
@@ -470,7 +469,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
     /// </summary>
     private async ValueTask<bool> FinishUploadAsync()
     {
-        if (_upload.IsRunning)
+        if (_upload.IsRunning && !await _upload.EndsSoonAsync(_context.Time).ConfigureAwait(false))
         {
             _upload.Discard();
             _exchange.CutUpstream();

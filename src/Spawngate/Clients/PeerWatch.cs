@@ -17,7 +17,8 @@ internal struct PeerWatch
     private const int AnswerNone = 0;
     private const int AnswerProbing = 1;
     private const int AnswerProbed = 2;
-    private const int AnswerBegun = 3;
+    private const int AnswerInterim = 3;
+    private const int AnswerFinal = 4;
 
     private long _clientAcked;
     private long _upstreamAcked;
@@ -53,31 +54,39 @@ internal struct PeerWatch
             Interlocked.CompareExchange(ref _endedMs, nowMs, 0);
         }
 
-        return info.IsGone || (!tunnelling && IsHalfCloseOver(nowMs) && !IsAnswering(client, told));
+        return info.IsGone || (!tunnelling && IsHalfCloseOver(nowMs) && !IsAnswering(client, told, nowMs));
     }
 
-    /// <summary>
-    /// The owner of the connection is going to write an answer, interim or final. True when its first byte has been sent already.
-    /// </summary>
-    public bool BeginAnswer()
+    /// <summary>The owner of the connection is going to write an answer. True when its first byte has been sent already.</summary>
+    /// <param name="isFinal">False for an interim one: its deadline ends it, if need be, and another wait follows.</param>
+    /// <param name="nowMs">Coarse time.</param>
+    public bool BeginAnswer(bool isFinal, long nowMs)
     {
+        // What nothing moves is counted from here on.
+        OnProgress(nowMs);
+        int begun = isFinal ? AnswerFinal : AnswerInterim;
         var spin = default(SpinWait);
         int before;
-        while ((before = Interlocked.CompareExchange(ref _answer, AnswerBegun, AnswerNone)) == AnswerProbing)
+        while ((before = Interlocked.CompareExchange(ref _answer, begun, AnswerNone)) == AnswerProbing)
         {
             spin.SpinOnce(sleep1Threshold: -1); // The tick is within its send, which does not wait.
         }
 
         if (before == AnswerProbed)
         {
-            Volatile.Write(ref _answer, AnswerBegun);
+            Volatile.Write(ref _answer, begun);
         }
 
         return before == AnswerProbed;
     }
 
     /// <summary>The answer has been sent whole; another may follow.</summary>
-    public void EndAnswer() => Volatile.Write(ref _answer, AnswerNone);
+    /// <param name="nowMs">Coarse time.</param>
+    public void EndAnswer(long nowMs)
+    {
+        OnProgress(nowMs);
+        Volatile.Write(ref _answer, AnswerNone);
+    }
 
     /// <summary>The client ended its side.</summary>
     public void OnClientEnded(long nowMs) => Volatile.Write(ref _endedMs, nowMs);
@@ -94,12 +103,18 @@ internal struct PeerWatch
     private readonly bool IsHalfCloseOver(long nowMs) => Volatile.Read(in _endedMs) is var ended and not 0 && nowMs - ended >= Limits.HalfCloseMs;
 
     /// <summary>True while a client that ended its side may still be there to get its answer.</summary>
-    private bool IsAnswering(SocketChannel client, bool kernelTells)
+    private bool IsAnswering(SocketChannel client, bool kernelTells, long nowMs)
     {
-        int before = kernelTells ? Interlocked.CompareExchange(ref _answer, AnswerProbing, AnswerNone) : Volatile.Read(ref _answer);
-        if (before != AnswerNone || !kernelTells)
+        switch (kernelTells ? Interlocked.CompareExchange(ref _answer, AnswerProbing, AnswerNone) : Volatile.Read(ref _answer))
         {
-            return before == AnswerProbed; // Its reset, had it come, would have told by now or tells at a later tick.
+            case AnswerNone when kernelTells:
+                break;
+            case AnswerProbed or AnswerInterim:
+                return true; // Its reset, had it come, would have told by now or tells at a later tick.
+            case AnswerFinal:
+                return !IsHalfCloseOver(nowMs); // It may have begun after the first look.
+            default:
+                return false;
         }
 
         bool? sent = client.TrySendAhead((byte)'H');

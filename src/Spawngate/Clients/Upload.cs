@@ -72,6 +72,19 @@ internal sealed class Upload(IUploadWatcher watcher)
     /// <summary>From now on the body is read and thrown away: its receiver does not want it any more.</summary>
     public void Discard() => _pump!.Discard();
 
+    /// <summary>
+    /// True when it ends within a moment. A body of which the last bytes are being sent has only not heard yet that the backend took them: it is not worth its connection.
+    /// </summary>
+    public async ValueTask<bool> EndsSoonAsync(TimeProvider time)
+    {
+        if (_pump!.IsSourceComplete)
+        {
+            await Task.WhenAny(_running!, Task.Delay(TimeSpan.FromMilliseconds(Limits.UploadEndMs), time, CancellationToken.None)).ConfigureAwait(false);
+        }
+
+        return !IsRunning;
+    }
+
     /// <summary>Waits for the end. True when all of the body has been read; also when there was nothing to read.</summary>
     public async ValueTask<bool> EndedAsync() =>
         _running is null ? !_pending : await _running.ConfigureAwait(false) == PumpOutcome.Complete;

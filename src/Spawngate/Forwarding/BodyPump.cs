@@ -208,6 +208,8 @@ internal sealed class BodyPump(IProgressWatch progress)
                     _source.MoveReceived(start, _runStart + _runLength, length);
                     _runLength += length;
                     break;
+                case ChunkEvent.Trailer when _reader.DropsTrailers:
+                    break;
                 case ChunkEvent.Trailer:
                     _trailers.Add(received.Slice(start, length));
                     break;
@@ -315,11 +317,20 @@ internal sealed class BodyPump(IProgressWatch progress)
         return sent >= 0;
     }
 
-    /// <summary>A body that goes on beyond a small buffer gets a large one.</summary>
+    /// <summary>
+    /// A body that goes on beyond a small buffer gets a large one. To announce a long body is not enough: its bytes must be there, or thousands of
+    /// clients that announce and then fall silent would hold a large buffer each.
+    /// </summary>
     private void GrowBuffer()
     {
-        _large |= _turnBytes >= Limits.SmallBufferBytes || _reader.RemainingKnown is > Limits.SmallBufferBytes and < long.MaxValue;
-        if (_large && !_source.IsArmed)
+        if (_source.IsArmed)
+        {
+            return;
+        }
+
+        _large = _large || _turnBytes >= Limits.SmallBufferBytes
+            || (_reader.RemainingKnown is > Limits.SmallBufferBytes and < long.MaxValue && _source.IsReadable());
+        if (_large)
         {
             _source.EnsureRoom(Limits.LargeBufferBytes / 2);
         }

@@ -14,7 +14,11 @@ internal struct BodyReader
     {
         _kind = framing.Kind;
         _remaining = framing.Length - alreadyTaken;
+        DropsTrailers = framing.DropsTrailers;
     }
+
+    /// <summary>True when trailer fields are not to be sent on.</summary>
+    public readonly bool DropsTrailers { get; }
 
     /// <summary>How the end is known.</summary>
     public readonly BodyKind Kind => _kind;

@@ -244,7 +244,7 @@ internal static class ProxyHeaders
             {
                 KnownHeader.Upgrade => !keepUpgrade,
                 KnownHeader.ContentLength => response.Status is < 200 or 204,
-                KnownHeader.None => response.Fields.ConnectionNominates && response.Fields.IsNominated(head, field),
+                KnownHeader.None or KnownHeader.Trailer => response.Fields.ConnectionNominates && response.Fields.IsNominated(head, field),
                 _ => KnownHeaders.IsHopByHop(field.Known),
             };
             if (dropped)

@@ -51,6 +51,9 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>True when the receive buffer has no room: the last receive took all it could.</summary>
     public bool IsFull => Room == 0;
 
+    /// <summary>Size of the receive buffer.</summary>
+    public int ReceiveBufferBytes => _buffer.Length;
+
     /// <summary>True while a receive is begun and its result not yet taken.</summary>
     public bool IsArmed => _receive.IsArmed;
 
@@ -355,11 +358,14 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>
     /// Asks the kernel whether anything (bytes, an end, an error) waits to be read, before its completion is delivered. One system call.
     /// </summary>
-    public bool PeerHasEnded()
+    public bool PeerHasEnded() => HasArmedResult || IsReadable();
+
+    /// <summary>Asks the kernel whether a receive would return at once. One system call.</summary>
+    public bool IsReadable()
     {
         try
         {
-            return HasArmedResult || _socket.Poll(0, SelectMode.SelectRead);
+            return _socket.Poll(0, SelectMode.SelectRead);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {

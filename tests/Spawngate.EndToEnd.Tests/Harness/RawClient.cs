@@ -133,36 +133,49 @@ internal sealed partial class RawClient : IDisposable
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         using var kept = new MemoryStream();
-        void Take(ReadOnlySpan<byte> part)
+        await ReadBodyAsync(response, part =>
         {
-            hash.AppendData(part);
-            response.BodyLength += part.Length;
-            kept.Write(part[..(int)Math.Min(part.Length, KeptBodyBytesMax - kept.Length)]);
-        }
+            hash.AppendData(part.Span);
+            kept.Write(part.Span[..(int)Math.Min(part.Length, KeptBodyBytesMax - kept.Length)]);
+            return Task.CompletedTask;
+        }, method);
+        response.Body = kept.ToArray();
+        response.Sha256 = Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
+    /// <summary>Reads the body that belongs to a head and hands its pieces out.</summary>
+    public async Task ReadBodyAsync(RawResponse response, Func<ReadOnlyMemory<byte>, Task> take, string method = "GET")
+    {
         response.Framing = FramingOf(response, method);
         switch (response.Framing)
         {
             case Framing.Length:
-                await ReadExactlyAsync(long.Parse(response.Header("Content-Length")!, CultureInfo.InvariantCulture), Take);
+                await ReadExactlyAsync(long.Parse(response.Header("Content-Length")!, CultureInfo.InvariantCulture), CountedAsync);
                 break;
             case Framing.Chunked:
-                await ReadChunksAsync(response, Take);
+                await ReadChunksAsync(response, CountedAsync);
                 break;
             case Framing.Close:
-                await ReadToEndAsync(Take);
+                await ReadToEndAsync(CountedAsync);
                 break;
         }
 
-        response.Body = kept.ToArray();
-        response.Sha256 = Convert.ToHexStringLower(hash.GetHashAndReset());
+        Task CountedAsync(ReadOnlyMemory<byte> part)
+        {
+            response.BodyLength += part.Length;
+            return take(part);
+        }
     }
 
     /// <summary>Reads exactly this many bytes, whatever they are.</summary>
     public async Task<byte[]> ReadBytesAsync(int count)
     {
         using var bytes = new MemoryStream();
-        await ReadExactlyAsync(count, part => bytes.Write(part));
+        await ReadExactlyAsync(count, part =>
+        {
+            bytes.Write(part.Span);
+            return Task.CompletedTask;
+        });
         return bytes.ToArray();
     }
 
@@ -197,7 +210,7 @@ internal sealed partial class RawClient : IDisposable
         return match.Success ? (match.Groups[1].Value, match.Groups[2].Value) : throw new NotHttpException($"field line: {line}");
     }
 
-    private async Task ReadChunksAsync(RawResponse response, ByteSink take)
+    private async Task ReadChunksAsync(RawResponse response, Func<ReadOnlyMemory<byte>, Task> take)
     {
         while (true)
         {
@@ -226,7 +239,7 @@ internal sealed partial class RawClient : IDisposable
         }
     }
 
-    private async Task ReadExactlyAsync(long count, ByteSink take)
+    private async Task ReadExactlyAsync(long count, Func<ReadOnlyMemory<byte>, Task> take)
     {
         long left = count;
         while (left > 0)
@@ -237,18 +250,20 @@ internal sealed partial class RawClient : IDisposable
             }
 
             int part = (int)Math.Min(left, _end - _start);
-            take(_buffer.AsSpan(_start, part));
+            ReadOnlyMemory<byte> piece = _buffer.AsMemory(_start, part);
             _start += part;
             left -= part;
+            await take(piece);
         }
     }
 
-    private async Task ReadToEndAsync(ByteSink take)
+    private async Task ReadToEndAsync(Func<ReadOnlyMemory<byte>, Task> take)
     {
         do
         {
-            take(_buffer.AsSpan(_start, _end - _start));
+            ReadOnlyMemory<byte> piece = _buffer.AsMemory(_start, _end - _start);
             _start = _end;
+            await take(piece);
         }
         while (await FillAsync());
     }
@@ -303,8 +318,6 @@ internal sealed partial class RawClient : IDisposable
         _end += count;
         return count > 0;
     }
-
-    private delegate void ByteSink(ReadOnlySpan<byte> part);
 
     [GeneratedRegex(@"^(HTTP/1\.[01]) ([1-5]\d\d) [\x20-\x7e]*$")]
     private static partial Regex StatusLine();

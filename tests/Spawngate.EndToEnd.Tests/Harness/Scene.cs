@@ -65,11 +65,17 @@ internal sealed class Scene : IAsyncDisposable
         return path;
     }
 
-    /// <summary>Processes of this scene other than its gateways and their guards.</summary>
-    public List<int> Children() =>
-    [
-        .. ProcessScan.Find(_marker).Except(_gateways.Where(each => !each.HasExited).Select(each => each.Pid)).Where(pid => !ProcessScan.IsGuard(pid)),
-    ];
+    /// <summary>
+    /// Processes of this scene other than its gateways and their guards. A process between its fork and its exec still has the command line of the gateway,
+    /// whatever it is going to be.
+    /// </summary>
+    public List<int> Children()
+    {
+        var gateways = _gateways.Where(each => !each.HasExited).ToDictionary(each => each.Pid, each => Arguments(each.Pid));
+        return [.. ProcessScan.Find(_marker).Where(pid => !gateways.ContainsKey(pid) && !ProcessScan.IsGuard(pid) && !gateways.ContainsValue(Arguments(pid)))];
+
+        static string Arguments(int pid) => ProcessScan.CommandLine(pid)[$"{pid} ".Length..];
+    }
 
     /// <summary>The guards of this scene's gateways.</summary>
     public List<int> Guards() => [.. ProcessScan.Find(_marker).Where(ProcessScan.IsGuard)];

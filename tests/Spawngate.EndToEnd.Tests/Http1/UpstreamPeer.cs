@@ -39,6 +39,9 @@ internal sealed class UpstreamPeer(Socket socket) : IDisposable
     /// <summary>The socket underneath.</summary>
     public Socket Socket { get; } = socket;
 
+    /// <summary>True when bytes that were not asked for yet are there, or come within a moment.</summary>
+    public bool HasMore(TimeSpan moment) => _start != _end || Socket.Poll(moment, SelectMode.SelectRead);
+
     /// <summary>Reads one request head; null when the gateway ended the connection before one.</summary>
     public async Task<UpstreamRequest?> ReadHeadAsync()
     {

@@ -77,6 +77,36 @@ internal sealed class FuzzTests
         return $"{end} {Math.Min(text.Length, 20)} {input.Length - consumed == 0} {text.Count(c => c == '[')}";
     });
 
+    /// <summary>Whole messages: what frames the body is decided once more, by other means, and its end is where it is wherever the message is cut.</summary>
+    [Test]
+    public void Framing() => FuzzTarget.Run("framing", [.. HttpWords, .. ChunkWords], (input, random) =>
+    {
+        bool toHead = random.Next(4) == 0;
+        bool isResponse = input.AsSpan().StartsWith("HTTP/"u8);
+        var (status, fault, framing, length) = isResponse ? OfResponse(input, toHead) : OfRequest(input);
+        if (status != HeadStatus.Complete)
+        {
+            return $"{status} {fault}";
+        }
+
+        Assert.That((framing.Kind, framing.Length), Is.EqualTo(FramingRules.Decide(Text(input.AsSpan(0, length)), toHead)));
+        if (framing.Kind != BodyKind.Chunked)
+        {
+            return $"{isResponse} {framing.Kind}";
+        }
+
+        byte[] body = input[length..];
+        var whole = ChunkedDecoderTests.Decode(body, []);
+        foreach (int[] cuts in SomeCuts(body.Length, random))
+        {
+            var again = ChunkedDecoderTests.Decode(body, cuts);
+            Assert.That((again.Text, again.End), Is.EqualTo((whole.Text, whole.End)), $"body cut at {string.Join(',', cuts)}");
+            Assert.That(whole.End == ChunkEvent.Broken || again.Consumed == whole.Consumed, $"body cut at {string.Join(',', cuts)}");
+        }
+
+        return $"{isResponse} {whole.End} {framing.DropsTrailers} {Math.Min(whole.Text.Length, 20)} {whole.Text.Count(c => c == '[')}";
+    });
+
     [Test]
     public void Toml() => FuzzTarget.Run("toml", TomlWords, (input, random) =>
     {
@@ -99,6 +129,18 @@ internal sealed class FuzzTests
         // Digits and quoted parts of messages vary without end; the rest of the sentence tells which rule it was.
         return document.IsValid ? $"valid {document.Root.Entries.Count}" : string.Concat(document.Errors[0].Message.Where(c => char.IsAsciiLetter(c) || c == ' ').Take(40));
     });
+
+    private static (HeadStatus Status, HeadFault Fault, BodyFraming Framing, int Length) OfRequest(byte[] input)
+    {
+        var (status, head) = Request(input);
+        return (status, head.Fault, head.Framing, head.Length);
+    }
+
+    private static (HeadStatus Status, HeadFault Fault, BodyFraming Framing, int Length) OfResponse(byte[] input, bool toHead)
+    {
+        var (status, head) = Response(input, toHead);
+        return (status, head.Fault, head.Framing, head.Length);
+    }
 
     /// <summary>Two random cuts, and byte by byte now and then.</summary>
     private static IEnumerable<int[]> SomeCuts(int length, Random random)

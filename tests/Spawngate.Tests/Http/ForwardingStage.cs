@@ -18,7 +18,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly Socket _front = Listener();
-    private readonly Socket _backend = Listener();
+    private Socket _backend = Listener();
     private readonly List<WireEnd> _ends = [];
     private readonly Dictionary<WireEnd, Http1Connection> _connections = [];
     private ReadyBackends _backends = null!;
@@ -95,7 +95,14 @@ internal sealed class ForwardingStage : IAsyncDisposable
     public bool HasNewConnection => _backend.Poll(0, SelectMode.SelectRead);
 
     /// <summary>Nobody listens at the backend's port any more.</summary>
-    public void StopListening() => _backend.Dispose();
+    public void StopListening()
+    {
+        // Its port stays taken, so that no other test listens there.
+        var endpoint = _backend.LocalEndPoint!;
+        _backend.Dispose();
+        _backend = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        _backend.Bind(endpoint);
+    }
 
     /// <summary>Passes when the client's connection has ended and nothing is in flight.</summary>
     public async Task EndedAsync(WireEnd client)

@@ -1,3 +1,5 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
@@ -53,6 +55,7 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
         Identity = identity;
         Output = new Http2Output(client);
         Session = new Http2Session(context.RequestLimits, context.Clock.NowMs);
+        SetWebSocketKey();
         _next = new StreamExchange(this, context);
         _sending = new SocketContinuation(sent =>
         {
@@ -294,6 +297,16 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
         {
             EndWhenQuiet();
         }
+    }
+
+    /// <summary>The key of WebSockets towards backends: it only shows that the backend understood (RFC 6455 section 1.3).</summary>
+    private void SetWebSocketKey()
+    {
+        Span<byte> random = stackalloc byte[16];
+        Span<byte> key = stackalloc byte[24];
+        RandomNumberGenerator.Fill(random);
+        Base64.EncodeToUtf8(random, key, out _, out _);
+        Session.SetWebSocketKey(key);
     }
 
     private void Flush()

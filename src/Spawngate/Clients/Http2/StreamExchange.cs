@@ -110,7 +110,7 @@ internal sealed class StreamExchange
         _detail = null;
         _headLength = 0;
         _awaitsContinue = !ended && Request.Fields.Has(KnownHeader.Expect);
-        _upload.Reset(ended);
+        _upload.Reset(ended || Request.Framing.Kind == BodyKind.None);
     }
 
     /// <summary>Keeps the head until the first of the body is there.</summary>
