@@ -18,19 +18,34 @@ public sealed class DynamicTable
     /// <summary>What an entry counts besides its bytes (RFC 7541 section 4.1).</summary>
     public const int EntryOverhead = 32;
 
+    /// <summary>One field of the table.</summary>
     internal struct Entry
     {
+        /// <summary>Where its text begins.</summary>
         public int Start;
+
+        /// <summary>Length of the name.</summary>
         public int NameLength;
+
+        /// <summary>Length of the value, which lies behind the name.</summary>
         public int ValueLength;
+
+        /// <summary>What it is; of the decoder's table.</summary>
         public FieldTraits Traits;
 
-        /// <summary>The encoder's chains: number of the next older entry with the same hash.</summary>
-        public uint NextByName;
-        public uint NextByField;
+        /// <summary>Hash of the name; of the encoder's table, like all below.</summary>
         public uint NameHash;
+
+        /// <summary>Hash of the field.</summary>
         public uint FieldHash;
 
+        /// <summary>Number of the next older entry in the same bucket of names.</summary>
+        public uint NextByName;
+
+        /// <summary>Number of the next older entry in the same bucket of fields.</summary>
+        public uint NextByField;
+
+        /// <summary>What it counts.</summary>
         public readonly int Size => NameLength + ValueLength + EntryOverhead;
     }
 
