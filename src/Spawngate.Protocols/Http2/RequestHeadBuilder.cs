@@ -48,7 +48,17 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
         key.CopyTo(_webSocketKey);
     }
 
-    /// <summary>Begins a head, or a trailer section.</summary>
+    /// <summary>Gives back what a large head took, so that a connection which then says nothing does not keep it.</summary>
+    public void ReleaseLarge()
+    {
+        if (_buffer.IsRented)
+        {
+            _buffer.Clear();
+            _start = 0;
+        }
+    }
+
+    /// <summary>Begins a head.</summary>
     public void Begin(RequestHead head)
     {
         _head = head;

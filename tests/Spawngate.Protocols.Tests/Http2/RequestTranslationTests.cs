@@ -177,6 +177,17 @@ internal sealed class RequestTranslationTests
     }
 
     [Test]
+    public void A_large_head_is_not_kept()
+    {
+        var run = new SessionRun();
+        run.Feed(Start().Raw(Long(1, [.. Get, ("x", new string('v', 30000))])));
+        Assert.That(run.HeadBytes, Has.Length.GreaterThan(30000));
+        Assert.That(run.Session.HeadBytes.Length, Is.Zero, "the read that found no more has given it back");
+        run.Feed(new ClientBytes().Request(3));
+        Assert.That(run.Session.HeadBytes.Length, Is.Positive, "a small one stays where it is");
+    }
+
+    [Test]
     public void A_block_that_is_too_long_ends_the_connection()
     {
         var client = Start().Frame(FrameType.Headers, 1, 1, 0x82);

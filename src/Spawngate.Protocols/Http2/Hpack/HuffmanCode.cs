@@ -199,29 +199,28 @@ public static class HuffmanCode
             int filled = (63 - left) >> 3;
             at += filled;
             left += filled << 3;
-            for (int i = 0; i < DirectPerFill; i++)
+            int entry = Unsafe.Add(ref direct, (int)(window >> (64 - DirectBits)));
+            for (int i = 0; i < DirectPerFill && entry != 0; i++)
             {
-                int entry = Unsafe.Add(ref direct, (int)(window >> (64 - DirectBits)));
-                int used = entry >> 8;
-                if (entry == 0)
-                {
-                    if (left < LongestBits)
-                    {
-                        break;
-                    }
-
-                    if (!TryDecodeLong((uint)(window >> 32), out entry, out used))
-                    {
-                        return false;
-                    }
-
-                    i = DirectPerFill;
-                }
-
                 Unsafe.Add(ref to, count++) = (byte)entry;
-                window <<= used;
-                left -= used;
+                window <<= entry >> 8;
+                left -= entry >> 8;
+                entry = Unsafe.Add(ref direct, (int)(window >> (64 - DirectBits)));
             }
+
+            if (entry != 0 || left < LongestBits)
+            {
+                continue;
+            }
+
+            if (!TryDecodeLong((uint)(window >> 32), out entry, out int used))
+            {
+                return false;
+            }
+
+            Unsafe.Add(ref to, count++) = (byte)entry;
+            window <<= used;
+            left -= used;
         }
 
         pending = window;
