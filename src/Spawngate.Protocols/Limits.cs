@@ -29,6 +29,12 @@ public static class CodecLimits
     /// <summary>Decoder's own buffer for Huffman text: blocks of up to 640 bytes, nearly all requests, need no other; 1 KiB per connection.</summary>
     public const int HpackScratchBytesMax = 1024;
 
+    /// <summary>First size of a table's text: some 30 short fields; doubles up to 8 KiB, twice the table, so that it is moved once in 4 KiB.</summary>
+    public const int HpackTextBytesMin = 1024;
+
+    /// <summary>Entries of a table at first, a power of two: 32 × 32 bytes; doubles up to 128, as many as 4 KiB can hold at 32 each.</summary>
+    public const int HpackEntriesMin = 32;
+
     /// <summary>Longest name of a table entry that is parked on the stack while the table moves: as long as the table, 4 KiB.</summary>
     public const int HpackParkedNameBytesMax = HpackTableBytes;
 

@@ -26,6 +26,9 @@ internal struct HeadBuffer
         Length = 0;
     }
 
+    /// <summary>True when it holds a rented array.</summary>
+    public readonly bool IsRented => _bytes != _own;
+
     /// <summary>Appends bytes.</summary>
     public void Write(ReadOnlySpan<byte> bytes)
     {

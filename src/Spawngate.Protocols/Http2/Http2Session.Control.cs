@@ -386,7 +386,7 @@ public sealed partial class Http2Session
 
     private void QueueReset(int id, ErrorCode code)
     {
-        if (HasRoomFor(FrameWriter.ResetSize, out var target))
+        if (_failure is null && HasRoomFor(FrameWriter.ResetSize, out var target))
         {
             _outbox.Commit(FrameWriter.Reset(target, id, code));
         }
@@ -424,6 +424,11 @@ public sealed partial class Http2Session
 
     private void TellWindow(int id, ref ReceiveWindow window)
     {
+        if (_failure is not null)
+        {
+            return;
+        }
+
         var target = _outbox.Reserve(FrameWriter.WindowUpdateSize);
         if (target.IsEmpty)
         {

@@ -82,6 +82,7 @@ public sealed partial class Http2Session
         consumed = 0;
         found = new Http2Event { Slot = -1 };
         _nowMs = nowMs;
+        _builder.ReleaseLarge();
         if (_failure is null && !_hasPreface && !TryTakePreface(input, ref consumed))
         {
             return _failure is null ? Http2EventKind.NeedMore : Report(ref found);
@@ -227,7 +228,7 @@ public sealed partial class Http2Session
                 return StreamError(slot, id, code, MalformedReason.None, ref found);
             case FrameVerdict.Ignore:
                 bool underWay = slot >= 0 ? _streams[slot].Receive.TryReceive(flow) : _streams.TryTakeAllowance(id, flow);
-                return !underWay ? FailWith(ErrorCode.StreamClosed, ref found) : SpendIdle(1) ? GoOn : Report(ref found);
+                return underWay ? GoOn : FailWith(ErrorCode.StreamClosed, ref found);
         }
 
         ref var stream = ref _streams[slot];

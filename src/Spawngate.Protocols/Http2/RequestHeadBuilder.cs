@@ -17,7 +17,7 @@ namespace Spawngate.Protocols.Http2;
 /// </remarks>
 internal sealed class RequestHeadBuilder(HeadLimits limits)
 {
-    private readonly byte[] _webSocketKey = new byte[24];
+    private readonly byte[] _webSocketKey = [.. "AAAAAAAAAAAAAAAAAAAAAA=="u8];
     private RequestHead _head = null!;
     private HeadBuffer _buffer;
     private HeadFault _fault;
@@ -42,9 +42,23 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
     public bool HasPriority { get; private set; }
 
     /// <summary>Sets the Sec-WebSocket-Key that backends are sent for tunnels: 24 characters, the Base64 form of 16 bytes.</summary>
-    public void SetWebSocketKey(ReadOnlySpan<byte> key) => key.CopyTo(_webSocketKey);
+    public void SetWebSocketKey(ReadOnlySpan<byte> key)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(key.Length, _webSocketKey.Length);
+        key.CopyTo(_webSocketKey);
+    }
 
-    /// <summary>Begins a head, or a trailer section.</summary>
+    /// <summary>Gives back what a large head took, so that a connection which then says nothing does not keep it.</summary>
+    public void ReleaseLarge()
+    {
+        if (_buffer.IsRented)
+        {
+            _buffer.Clear();
+            _start = 0;
+        }
+    }
+
+    /// <summary>Begins a head.</summary>
     public void Begin(RequestHead head)
     {
         _head = head;

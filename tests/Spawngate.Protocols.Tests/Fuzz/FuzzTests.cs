@@ -1,6 +1,8 @@
 using System.Globalization;
 using Spawngate.Protocols.Http1;
+using Spawngate.Protocols.Http2.Hpack;
 using Spawngate.Protocols.Tests.Http1;
+using Spawngate.Protocols.Tests.Http2;
 using Spawngate.Protocols.Toml;
 using static Spawngate.Protocols.Tests.Http1.HeadParsing;
 
@@ -27,6 +29,14 @@ internal sealed class FuzzTests
     [
         "[", "]", "[[", "]]", "{", "}", "=", " = ", ".", ",", "\"", "\"\"\"", "'", "'''", "\n", "\r\n", "#", "\\", "\\u0041", "\\U0001F600", "true", "false", "inf", "nan", "0x", "0o7", "0b1", "1_000", "1e9", "-",
         "9223372036854775808", "1979-05-27T07:32:00Z", "07:32:00.5", "[backends.\"a.b\"]\n", "[server]\n", "port = 80\n", "a.b.c = 1\n", "\u00ef\u00bb\u00bf", "\u00ff", "\u00e2\u0082\u00ac",
+    ];
+
+    private static readonly string[] Http2Words =
+    [
+        "\0", "\x01", "\x04", "\x05", "\x08", "\x09", "\xff", "\x80", "\x7f", "\x3f", "\x20", "\x82", "\x83", "\x84", "\x86", "\x41\x01a", "\x40\x01a\x01b", "\xbe", "\0\0\0\x01", "\0\0\0\x03", "\0\0\0\0",
+        "\0\0\x06\x01\x05\0\0\0\x01\x82\x86\x84\x41\x01a", "\0\0\x06\x01\x04\0\0\0\x03\x83\x86\x84\x41\x01a", "\0\0\x01\0\x01\0\0\0\x03x", "\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08", "\0\0\x04\x08\0\0\0\0\x01\0\0\0\x01",
+        "\0\0\0\x04\x01\0\0\0\0", "\0\0\0\x09\x04\0\0\0\x01", "\0\0\x08\x06\0\0\0\0\0" + "12345678", "\0\0\x07\x10\0\0\0\0\0\0\0\0\x01u=1", "\x0f\x0d\x015", "\x40\x04host\x01a", "\x40\x0a:authority", "\x00\x06cookie\x03" + "a=b",
+        "\x40\x0econtent-length\x01" + "5", "\x40\x02te\x08trailers", "\x40\x0aconnection\x05" + "close", "\r\n", " ", ":",
     ];
 
     [Test]
@@ -141,6 +151,48 @@ internal sealed class FuzzTests
         var (status, head) = Response(input, toHead);
         return (status, head.Fault, head.Framing, head.Length);
     }
+
+    [Test]
+    public void Http2_connections() => FuzzTarget.Run("http2", Http2Words, (input, random) =>
+    {
+        byte[] bytes = [.. ClientBytes.Start().Bytes, .. input];
+        var whole = SessionRun.Of(bytes);
+        string outcome = whole.ToString();
+        foreach (int[] cuts in SomeCuts(bytes.Length, random))
+        {
+            Assert.That(SessionRun.Of(bytes, cuts).ToString(), Is.EqualTo(outcome), $"cut at {string.Join(',', cuts)}");
+        }
+
+        if (whole.Events[^1].StartsWith("request", StringComparison.Ordinal))
+        {
+            var (status, head) = Request(whole.HeadBytes);
+            Assert.That(Describe(status, head, whole.HeadBytes), Is.EqualTo(Describe(HeadStatus.Complete, whole.Head, whole.HeadBytes)), "as HTTP/1.1 has it");
+        }
+
+        SessionPropertyTests.AssertSound(whole);
+
+        // What happened, without the bytes it happened with.
+        return string.Join(';', whole.Events.Select(line => string.Join(' ', line.Split(' ').Where((word, i) => i == 0 || (line[0] is 'r' or 'u' or 'e' && word.All(char.IsAsciiLetter))).Take(3))).Distinct().TakeLast(4));
+    });
+
+    [Test]
+    public void Header_blocks() => FuzzTarget.Run("hpack", Http2Words, (input, random) =>
+    {
+        var decoder = new HpackDecoder(CodecLimits.HpackTableBytes);
+        int cut = random.Next(input.Length + 1);
+        var first = HpackCodes.Decode(decoder, input[..cut]);
+        var second = first is null ? null : HpackCodes.Decode(decoder, input[cut..]);
+        Assert.That(decoder.TableSize, Is.LessThanOrEqualTo(CodecLimits.HpackTableBytes));
+        if (first is not null && second is not null)
+        {
+            var encoder = new HpackEncoder(CodecLimits.HpackTableBytes);
+            var listener = new HpackDecoder(CodecLimits.HpackTableBytes);
+            Assert.That(HpackCodes.Decode(listener, HpackCodes.Encode(encoder, first)), Is.EqualTo(first));
+            Assert.That(HpackCodes.Decode(listener, HpackCodes.Encode(encoder, second)), Is.EqualTo(second));
+        }
+
+        return $"{first?.Count} {second?.Count} {decoder.TableCount} {decoder.TableSize / 64}";
+    });
 
     /// <summary>Two random cuts, and byte by byte now and then.</summary>
     private static IEnumerable<int[]> SomeCuts(int length, Random random)

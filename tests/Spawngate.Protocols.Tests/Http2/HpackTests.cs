@@ -317,6 +317,38 @@ internal sealed class HpackTests
         }
     }
 
+    /// <summary>The text grows and moves with entries of any sizes, and none is lost.</summary>
+    [Test]
+    public void Entries_of_all_sizes_find_room()
+    {
+        int[] sizes = [1, 30, 300, 476, 700, 1023, 1500, 1600, 2000, 3000, 4063];
+        foreach (int first in sizes)
+        {
+            foreach (int second in sizes)
+            {
+                var decoder = new HpackDecoder(CodecLimits.HpackTableBytes);
+                Decode(decoder, [0x40, 1, (byte)'a', .. LengthAnd(first, 'x')]);
+                for (int i = 0; i < 3; i++)
+                {
+                    Decode(decoder, [0x40, 1, (byte)'b', .. LengthAnd(second, 'y')]);
+                    Decode(decoder, [0x7E, .. LengthAnd(first, 'z')]);
+                    Assert.That(Decode(decoder, [0xBE]), Is.EqualTo(new[] { ("b", new string('z', first)) }), $"{first} and {second}");
+                    bool fits = first + second + 66 <= CodecLimits.HpackTableBytes;
+                    Assert.That(Decode(decoder, [0xBF]), Is.EqualTo(fits ? new[] { ("b", new string('y', second)) } : null), $"{first} and {second}");
+                }
+            }
+        }
+    }
+
+    [Test]
+    public void A_full_text_makes_room_for_an_entry_longer_than_itself()
+    {
+        // 1,024 + 701 bytes at first, all of them in use, then 2,001 more.
+        var decoder = new HpackDecoder(CodecLimits.HpackTableBytes);
+        Decode(decoder, [0x40, 1, (byte)'a', .. LengthAnd(700, 'x'), 0x40, 1, (byte)'b', .. LengthAnd(1023, 'y'), 0x40, 1, (byte)'c', .. LengthAnd(2000, 'z')]);
+        Assert.That(Decode(decoder, [0xC0, 0xBF, 0xBE]), Is.EqualTo(new[] { ("a", new string('x', 700)), ("b", new string('y', 1023)), ("c", new string('z', 2000)) }));
+    }
+
     private static byte[] LengthAnd(int length, char letter = 'v')
     {
         byte[] prefix = new byte[6];

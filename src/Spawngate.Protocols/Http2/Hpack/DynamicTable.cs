@@ -7,30 +7,45 @@ namespace Spawngate.Protocols.Http2.Hpack;
 /// </summary>
 /// <remarks>
 /// <code>
-///  text:     … evicted │ oldest entry … newest entry │ free           (twice the table's size; moved to the front when full)
+///  text:     … evicted │ oldest entry … newest entry │ free           (grows to twice the table's size; moved to the front when full)
 ///  entries:  a ring; entry number n is in place n mod its length
 /// </code>
-/// The text of an entry lies in one piece. Moving happens once per table size written, so it costs less than the writing. Both arrays are allocated with
-/// the first entry: a connection that never indexes has none.
+/// The text of an entry lies in one piece. Moving happens once per table size written, so it costs less than the writing. Both arrays grow with what
+/// is put in: a connection that indexes little has little.
 /// </remarks>
 public sealed class DynamicTable
 {
     /// <summary>What an entry counts besides its bytes (RFC 7541 section 4.1).</summary>
     public const int EntryOverhead = 32;
 
+    /// <summary>One field of the table.</summary>
     internal struct Entry
     {
+        /// <summary>Where its text begins.</summary>
         public int Start;
+
+        /// <summary>Length of the name.</summary>
         public int NameLength;
+
+        /// <summary>Length of the value, which lies behind the name.</summary>
         public int ValueLength;
+
+        /// <summary>What it is; of the decoder's table.</summary>
         public FieldTraits Traits;
 
-        /// <summary>The encoder's chains: number of the next older entry with the same hash.</summary>
-        public uint NextByName;
-        public uint NextByField;
+        /// <summary>Hash of the name; of the encoder's table, like all below.</summary>
         public uint NameHash;
+
+        /// <summary>Hash of the field.</summary>
         public uint FieldHash;
 
+        /// <summary>Number of the next older entry in the same bucket of names.</summary>
+        public uint NextByName;
+
+        /// <summary>Number of the next older entry in the same bucket of fields.</summary>
+        public uint NextByField;
+
+        /// <summary>What it counts.</summary>
         public readonly int Size => NameLength + ValueLength + EntryOverhead;
     }
 
@@ -59,10 +74,6 @@ public sealed class DynamicTable
     {
         SizeMax = sizeMax;
         Evict(sizeMax);
-        if (_text.Length > 0 && 2 * sizeMax > _text.Length)
-        {
-            Reallocate();
-        }
     }
 
     /// <summary>Inserts a field, evicting from the oldest (RFC 7541 section 4.4). A field larger than the table empties it and is not inserted.</summary>
@@ -79,22 +90,28 @@ public sealed class DynamicTable
             return false;
         }
 
-        if (_text.Length == 0)
-        {
-            Reallocate();
-        }
-
-        // Evicting moves no text, so a name in an evicted entry is still there. Making room does: such a name is moved along.
+        // Evicting moves no text, so a name in an evicted entry is still there; making room takes care of it.
         Evict(SizeMax - (int)size);
         int length = name.Length + value.Length;
-        if (_textEnd + length > _text.Length)
+        if (Count == _entries.Length)
         {
-            InsertMoving(name, value);
+            GrowEntries();
+        }
+
+        if (_textEnd + length <= _text.Length)
+        {
+            Write(name, value);
+        }
+        else if (_text.Length < 2 * SizeMax)
+        {
+            // The old array is left as it is, with the name that may lie in it.
+            int live = Size - (Count * EntryOverhead);
+            MoveToFront(new byte[Math.Min(2 * SizeMax, Math.Max(2 * _text.Length, CodecLimits.HpackTextBytesMin + live + length))]);
+            Write(name, value);
         }
         else
         {
-            name.CopyTo(_text.AsSpan(_textEnd));
-            value.CopyTo(_text.AsSpan(_textEnd + name.Length));
+            WriteMoving(name, value);
         }
 
         Inserted++;
@@ -136,16 +153,21 @@ public sealed class DynamicTable
         Debug.Assert(Count > 0 || Size == 0, "an empty table has no size");
     }
 
-    /// <summary>Moves the live text to the front and writes a new entry's behind it.</summary>
-    private void InsertMoving(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
+    private void Write(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
+    {
+        name.CopyTo(_text.AsSpan(_textEnd));
+        value.CopyTo(_text.AsSpan(_textEnd + name.Length));
+    }
+
+    /// <summary>Moves the live text to the front of its array and writes a new entry's behind it.</summary>
+    private void WriteMoving(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
     {
         // The name may lie in text that the move overwrites.
         Span<byte> parked = name.Length <= CodecLimits.HpackParkedNameBytesMax ? stackalloc byte[name.Length] : new byte[name.Length];
         name.CopyTo(parked);
         MoveToFront(_text);
         Debug.Assert(_textEnd + name.Length + value.Length <= _text.Length, "there is room for all entries twice");
-        parked.CopyTo(_text.AsSpan(_textEnd));
-        value.CopyTo(_text.AsSpan(_textEnd + parked.Length));
+        Write(parked, value);
     }
 
     private void MoveToFront(byte[] target)
@@ -166,11 +188,9 @@ public sealed class DynamicTable
         _textEnd = end;
     }
 
-    /// <summary>Gives it room for its size: text twice over, and an entry for each 32 bytes, rounded up to a power of two.</summary>
-    private void Reallocate()
+    private void GrowEntries()
     {
-        MoveToFront(new byte[2 * SizeMax]);
-        var entries = new Entry[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)(SizeMax / EntryOverhead) + 1)];
+        var entries = new Entry[Math.Max(CodecLimits.HpackEntriesMin, 2 * _entries.Length)];
         for (uint number = Inserted - (uint)Count + 1; number != Inserted + 1; number++)
         {
             entries[number & (uint)(entries.Length - 1)] = ByNumber(number);

@@ -14,6 +14,9 @@ public static class HuffmanCode
 {
     private const int DirectBits = 10;
     private const int LongestBits = 30;
+
+    /// <summary>Short codes that 56 bits hold whatever they are.</summary>
+    private const int DirectPerFill = 5;
     private const int EndOfString = 256;
 
     private static ReadOnlySpan<byte> Lengths =>
@@ -143,10 +146,15 @@ public static class HuffmanCode
 
         ref byte to = ref MemoryMarshal.GetReference(target);
         ref ushort direct = ref MemoryMarshal.GetArrayDataReference(Direct);
-        ulong pending = 0; // Left-aligned; behind its bits are zeros.
+        ulong pending = 0; // Left-aligned; bits behind those that are counted are zeros, or those that follow.
         int bits = 0;
         int at = 0;
         int written = 0;
+        if (!TryDecodeBulk(coded, ref to, ref at, ref pending, ref bits, ref written))
+        {
+            return false;
+        }
+
         while (true)
         {
             Refill(coded, ref at, ref pending, ref bits);
@@ -176,6 +184,49 @@ public static class HuffmanCode
                 return true;
             }
         }
+    }
+
+    /// <summary>All but the last eight bytes: the bits are filled up to 56 at least, which five short codes cannot use up. False for the end-of-string code.</summary>
+    private static bool TryDecodeBulk(ReadOnlySpan<byte> coded, ref byte to, ref int at, ref ulong pending, ref int bits, ref int written)
+    {
+        ref ushort direct = ref MemoryMarshal.GetArrayDataReference(Direct);
+        ulong window = pending;
+        int left = bits;
+        int count = written;
+        while (coded.Length - at >= sizeof(ulong))
+        {
+            window |= BinaryPrimitives.ReadUInt64BigEndian(coded[at..]) >> left;
+            int filled = (63 - left) >> 3;
+            at += filled;
+            left += filled << 3;
+            int entry = Unsafe.Add(ref direct, (int)(window >> (64 - DirectBits)));
+            for (int i = 0; i < DirectPerFill && entry != 0; i++)
+            {
+                Unsafe.Add(ref to, count++) = (byte)entry;
+                window <<= entry >> 8;
+                left -= entry >> 8;
+                entry = Unsafe.Add(ref direct, (int)(window >> (64 - DirectBits)));
+            }
+
+            if (entry != 0 || left < LongestBits)
+            {
+                continue;
+            }
+
+            if (!TryDecodeLong((uint)(window >> 32), out entry, out int used))
+            {
+                return false;
+            }
+
+            Unsafe.Add(ref to, count++) = (byte)entry;
+            window <<= used;
+            left -= used;
+        }
+
+        pending = window;
+        bits = left;
+        written = count;
+        return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
