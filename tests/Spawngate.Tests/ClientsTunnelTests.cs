@@ -80,14 +80,17 @@ internal sealed class ClientsTunnelTests
         Assert.That((await second.ReadAsync()).StartLine, Does.StartWith("GET /two"));
     }
 
-    [TestCase("h2c")]
-    [TestCase("H2C")]
-    [TestCase("websocket, h2c")]
-    public async Task An_upgrade_to_h2c_is_not_passed_on(string protocol)
+    [TestCase("h2c", "HTTP2-Settings: AAMAAABkAA\r\n", "", TestName = "Settings of no whole number")]
+    [TestCase("h2c", "HTTP2-Settings: AAUAAAAA\r\n", "", TestName = "Settings out of range")]
+    [TestCase("H2C", "HTTP2-Settings: AAMAAABk\r\nHTTP2-Settings: AAMAAABk\r\n", "", TestName = "Settings twice")]
+    [TestCase("h2c", "HTTP2-Settings: AAMAAABk\r\nContent-Length: 2\r\n", "hi", TestName = "With a body")]
+    [TestCase("h2c/2", "HTTP2-Settings: AAMAAABk\r\n", "", TestName = "Another protocol")]
+    [TestCase("websocket, h2c", "HTTP2-Settings: AAMAAABk\r\n", "", TestName = "Among others")]
+    public async Task An_upgrade_to_h2c_that_is_not_taken_up_is_not_passed_on_either(string protocol, string fields, string body)
     {
         await using var stage = await ForwardingStage.StartAsync();
         var client = await stage.ConnectAsync();
-        await client.SendAsync($"GET / HTTP/1.1\r\nHost: app.example.com\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\nHTTP2-Settings: AAMAAABk\r\n\r\n");
+        await client.SendAsync($"GET / HTTP/1.1\r\nHost: app.example.com\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\n{fields}\r\n{body}");
         var backend = await stage.AcceptAsync();
         var request = await backend.ReadAsync();
         Assert.That((request["Upgrade"], request["HTTP2-Settings"], request["Connection"]), Is.EqualTo(((string?)null, (string?)null, (string?)null)));

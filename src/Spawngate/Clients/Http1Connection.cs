@@ -3,7 +3,6 @@ using Spawngate.Backends;
 using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
-using Spawngate.Protocols.Http2;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients;
@@ -28,9 +27,6 @@ namespace Spawngate.Clients;
 /// </remarks>
 internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 {
-    /// <summary>With so many bytes, "PRI ", the preface of HTTP/2 differs from every method.</summary>
-    private const int PrefaceMethodBytes = 4;
-
     private readonly ForwardingContext _context;
     private readonly ClientConnections _connections;
     private readonly ClientIdentity _identity;
@@ -40,8 +36,8 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
     private readonly Upload _upload;
     private readonly ConnectionWatch _watch;
     private Http2Connection? _http2;
-    private bool _headConsumed, _keep, _last, _lingerOwed, _hasPreface;
-    private bool _mayHavePreface = true;
+    private Http2Upgrade _upgrade;
+    private bool _headConsumed, _keep, _last, _lingerOwed;
 
     /// <summary>Takes over an accepted socket.</summary>
     public Http1Connection(ForwardingContext context, ClientConnections connections, System.Net.Sockets.Socket socket, ClientIdentity identity)
@@ -136,15 +132,8 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
                 }
             }
 
-            if (_hasPreface || (status == HeadStatus.Complete && await TryUpgradeAsync().ConfigureAwait(false)))
+            if ((status != HeadStatus.Complete || _upgrade.HasPreface || _exchange.Request.WantsUpgrade) && await EndsHttp1Async(status).ConfigureAwait(false))
             {
-                await ServeHttp2Async().ConfigureAwait(false);
-                return;
-            }
-
-            if (status != HeadStatus.Complete)
-            {
-                await EndWithoutRequestAsync(status).ConfigureAwait(false);
                 return;
             }
 
@@ -196,17 +185,14 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 
     private HeadStatus ParseHead()
     {
-        var match = _mayHavePreface ? Http2Preface.Match(_client.Received) : PrefaceMatch.No;
-        _hasPreface = match == PrefaceMatch.Complete;
-        _mayHavePreface = match == PrefaceMatch.Partial;
-        if (_hasPreface || (_mayHavePreface && _client.ReceivedLength >= PrefaceMethodBytes))
+        if (!_upgrade.IsHttp1(_client.Received))
         {
             if (_watch.Deadline == DeadlineKind.KeepAlive)
             {
                 _watch.Set(DeadlineKind.Head, _context.Server.HeaderTimeoutSecs * 1000L);
             }
 
-            return _hasPreface ? HeadStatus.Complete : HeadStatus.NeedMore;
+            return _upgrade.HasPreface ? HeadStatus.Complete : HeadStatus.NeedMore;
         }
 
         var status = RequestHeadParser.Parse(_exchange.Request, _client.Received, _context.RequestLimits);
@@ -218,42 +204,38 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         return status;
     }
 
-    /// <summary>The rest of the connection speaks HTTP/2.</summary>
-    private async ValueTask ServeHttp2Async()
+    /// <summary>True when no request of HTTP/1 is to be served, and all that is left has been done: no request came, or the rest of the connection spoke HTTP/2.</summary>
+    private async ValueTask<bool> EndsHttp1Async(HeadStatus status)
     {
-        var http2 = _http2 ?? new Http2Connection(_context, _connections, _identity, _client);
+        if (status != HeadStatus.Complete)
+        {
+            await EndWithoutRequestAsync(status).ConfigureAwait(false);
+            return true;
+        }
+
+        var http2 = _upgrade.HasPreface
+            ? new Http2Connection(_context, _connections, _identity, _client)
+            : Http2Upgrade.TryTakeUp(_context, _connections, _identity, _client, _exchange.Request);
+        if (http2 is null)
+        {
+            return false;
+        }
+
+        if (!_upgrade.HasPreface)
+        {
+            _watch.Set(DeadlineKind.Progress, Limits.LingerMs);
+            if (!await FlushClientAsync().ConfigureAwait(false))
+            {
+                return true;
+            }
+
+            http2.BeginAdopted(_client.Received[.._exchange.Request.Length]);
+            _client.Consume(_exchange.Request.Length);
+        }
+
         Volatile.Write(ref _http2, http2);
         _watch.Clear();
         await http2.RunAsync().ConfigureAwait(false);
-    }
-
-    /// <summary>
-    /// Takes up <c>Upgrade: h2c</c> (RFC 7540 section 3.2) for a request without a body, as the first on its connection. Others are served over HTTP/1.1, as if they had not asked.
-    /// </summary>
-    private async ValueTask<bool> TryUpgradeAsync()
-    {
-        var request = _exchange.Request;
-        if (!request.WantsUpgrade || !request.Fields.Has(KnownHeader.Http2Settings) || request.Framing.Kind != BodyKind.None)
-        {
-            return false;
-        }
-
-        var settings = ProxyHeaders.SettingsOfH2cUpgrade(request, _client.Received);
-        var http2 = new Http2Connection(_context, _connections, _identity, _client);
-        if (settings.IsEmpty || _connections.IsDraining || !_watch.Set(DeadlineKind.Progress, Limits.LingerMs) || !http2.TryAdopt(settings))
-        {
-            return false;
-        }
-
-        _client.Write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"u8);
-        if (!await FlushClientAsync().ConfigureAwait(false))
-        {
-            return true; // Gone: serving it finds that out.
-        }
-
-        http2.BeginAdopted(_client.Received[..request.Length]);
-        _client.Consume(request.Length);
-        _http2 = http2;
         return true;
     }
 

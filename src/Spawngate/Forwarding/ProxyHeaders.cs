@@ -141,11 +141,11 @@ internal static class ProxyHeaders
         return true;
     }
 
-    /// <summary>The settings of a request that asks to upgrade to h2c and to nothing else, and names its one HTTP2-Settings in Connection (RFC 7540 section 3.2.1); else empty.</summary>
+    /// <summary>The settings of a request without a body that asks to upgrade to h2c and to nothing else, and names its one HTTP2-Settings in Connection (RFC 7540 section 3.2.1); else empty.</summary>
     public static ReadOnlySpan<byte> SettingsOfH2cUpgrade(RequestHead request, ReadOnlySpan<byte> head)
     {
         ReadOnlySpan<byte> settings = default;
-        int asked = 0;
+        int asked = request.WantsUpgrade && request.Framing.Kind == BodyKind.None && request.Fields.Has(KnownHeader.Http2Settings) ? 0 : 2;
         foreach (ref readonly var field in request.Fields.Fields)
         {
             if (field.Known == KnownHeader.Upgrade)

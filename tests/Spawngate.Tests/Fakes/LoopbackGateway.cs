@@ -59,6 +59,9 @@ internal sealed class LoopbackGateway : IDisposable
         return gateway;
     }
 
+    /// <summary>The client's end, for what is not HTTP/1.</summary>
+    public Socket Client => _client;
+
     /// <summary>One request and its whole answer.</summary>
     public void Exchange(ReadOnlySpan<byte> request)
     {

@@ -8,8 +8,8 @@ using Spawngate.Transport;
 namespace Spawngate.Clients.Http2;
 
 /// <summary>
-/// One client connection that speaks HTTP/2: a reader that hands requests to <see cref="StreamExchange"/>s, and a writer that sends what they put into
-/// <see cref="Http2Output"/>. See docs/http2.md.
+/// One client connection that speaks HTTP/2: a reader that hands requests to <see cref="StreamExchange"/>s, and an <see cref="Http2Writer"/> that sends what they
+/// have to say. See docs/http2.md.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -18,10 +18,10 @@ namespace Spawngate.Clients.Http2;
 ///    └── connection error: GOAWAY, streams cancelled
 ///    └── client ended or broke: streams cancelled ──▶ closed
 /// </code>
-/// <see cref="Gate"/> guards the session, the output, the scheduler and the state of streams. It is held for microseconds: nothing within it waits, and no task is
+/// <see cref="Gate"/> guards the session, the writer and the state of streams. It is held for microseconds: nothing within it waits, and no task is
 /// resumed within it.
 /// </remarks>
-internal sealed class Http2Connection : IThreadPoolWorkItem
+internal sealed class Http2Connection
 {
     private readonly ForwardingContext _context;
     private readonly ClientConnections _connections;
@@ -29,16 +29,13 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
     private readonly List<StreamExchange> _free = [];
     private readonly List<StreamExchange> _deferred = [];
     private readonly List<StreamExchange> _toPump = [];
-    private readonly SocketContinuation _sending;
     private readonly TaskCompletionSource _quiet = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private StreamExchange?[] _streams = new StreamExchange?[Limits.Http2StreamsKept];
     private StreamExchange _next;
-    private StreamExchange? _woken;
     private DeadlineWord _deadline;
     private PeerWatch _peer;
     private int _open;
     private int _adopted;
-    private bool _flushQueued;
     private bool _goingAway;
     private bool _closing;
     private bool _failed;
@@ -53,17 +50,10 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
         _connections = connections;
         _client = client;
         Identity = identity;
-        Output = new Http2Output(client);
+        Writer = new Http2Writer(this, client);
         Session = new Http2Session(context.RequestLimits, context.Clock.NowMs);
         SetWebSocketKey();
         _next = new StreamExchange(this, context);
-        _sending = new SocketContinuation(sent =>
-        {
-            if (AfterSend(sent))
-            {
-                Send();
-            }
-        });
         _settingsDueMs = context.DueIn(context.Server.HeaderTimeoutSecs * 1000L);
         _deadline.Set(DeadlineKind.KeepAlive, _settingsDueMs);
     }
@@ -74,11 +64,11 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
     /// <summary>The protocol's state.</summary>
     public Http2Session Session { get; }
 
-    /// <summary>What waits to be sent.</summary>
-    public Http2Output Output { get; }
+    /// <summary>The sending half.</summary>
+    public Http2Writer Writer { get; }
 
-    /// <summary>Who may write next.</summary>
-    public Http2Scheduler Scheduler { get; } = new();
+    /// <summary>Streams that are being served; within the gate.</summary>
+    public int OpenStreams => _open;
 
     /// <summary>The client.</summary>
     public ClientIdentity Identity { get; }
@@ -86,12 +76,7 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
     /// <summary>Serves the connection until it has ended. The caller disposes of the channel.</summary>
     public async Task RunAsync()
     {
-        lock (Gate)
-        {
-            WriteControl();
-        }
-
-        Flush();
+        Writer.FlushSoon();
         do
         {
             ReadEvents();
@@ -155,7 +140,7 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
             OnDeadline(kind);
         }
 
-        FlushSoon();
+        Writer.FlushSoon();
         EndWhenQuiet();
     }
 
@@ -167,7 +152,7 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
             Close();
         }
 
-        FlushSoon();
+        Writer.FlushSoon();
         EndWhenQuiet();
     }
 
@@ -177,77 +162,8 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
     /// <summary>True when the stream can take frames; within the gate. Control frames that wait go first.</summary>
     public bool MayWrite(StreamExchange stream)
     {
-        WriteControl();
+        Writer.WriteControl();
         return _streams[stream.Slot] == stream && Session.MaySend(stream.Slot);
-    }
-
-    /// <summary>Puts control frames that wait into the output; within the gate, and before any other frame.</summary>
-    public void WriteControl()
-    {
-        while (Session.ControlLength > 0)
-        {
-            Output.Commit(Session.WriteControl(Output.Reserve(Session.ControlLength + Limits.Http2ControlRoomBytes)));
-        }
-    }
-
-    /// <summary>Has a stream's task go on; within the gate, <see cref="ResumeWoken"/> follows outside of it.</summary>
-    public void Wake(StreamExchange stream)
-    {
-        stream.NextWoken = _woken;
-        _woken = stream;
-    }
-
-    /// <summary>Lets those go on that were woken within the gate.</summary>
-    public void ResumeWoken()
-    {
-        if (Volatile.Read(ref _woken) is null)
-        {
-            return;
-        }
-
-        StreamExchange? woken;
-        lock (Gate)
-        {
-            woken = _woken;
-            _woken = null;
-        }
-
-        while (woken is not null)
-        {
-            var next = woken.NextWoken;
-            woken.NextWoken = null;
-            woken.Resume();
-            woken = next;
-        }
-    }
-
-    /// <summary>
-    /// Sends what waits: at once when one stream is all there is, else after a turn through the thread pool, in which others add theirs. Outside of the gate.
-    /// </summary>
-    public void FlushSoon()
-    {
-        ResumeWoken();
-        bool queue;
-        bool take = false;
-        lock (Gate)
-        {
-            WriteControl();
-            queue = _open > 1 && !_flushQueued && !Output.IsSending && Output.Length is > 0 and < Limits.Http2FlushBytes;
-            _flushQueued |= queue;
-            if (!queue && !_flushQueued)
-            {
-                take = Output.TryTake();
-            }
-        }
-
-        if (queue)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-        }
-        else if (take)
-        {
-            Send();
-        }
     }
 
     /// <summary>A stream is over; on its own task.</summary>
@@ -272,28 +188,8 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
             }
         }
 
-        FlushSoon();
+        Writer.FlushSoon();
         if (isLast)
-        {
-            EndWhenQuiet();
-        }
-    }
-
-    /// <inheritdoc/>
-    void IThreadPoolWorkItem.Execute()
-    {
-        bool take;
-        lock (Gate)
-        {
-            _flushQueued = false;
-            take = Output.TryTake();
-        }
-
-        if (take)
-        {
-            Send();
-        }
-        else
         {
             EndWhenQuiet();
         }
@@ -307,74 +203,6 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
         RandomNumberGenerator.Fill(random);
         Base64.EncodeToUtf8(random, key, out _, out _);
         Session.SetWebSocketKey(key);
-    }
-
-    private void Flush()
-    {
-        bool take;
-        lock (Gate)
-        {
-            WriteControl();
-            take = !_flushQueued && Output.TryTake();
-        }
-
-        if (take)
-        {
-            Send();
-        }
-    }
-
-    /// <summary>Sends what was taken, and what has come since, until nothing waits.</summary>
-    private void Send()
-    {
-        int sent;
-        do
-        {
-            if (!_sending.TryGetResult(Output.SendAsync(), out sent))
-            {
-                return;
-            }
-        }
-        while (AfterSend(sent));
-    }
-
-    /// <summary>A send has ended: those who waited for room write on. True when there is more to send.</summary>
-    private bool AfterSend(int sent)
-    {
-        bool more;
-        lock (Gate)
-        {
-            Output.Sent();
-            if (sent < 0)
-            {
-                Output.Clear();
-            }
-
-            TakeTurns();
-            WriteControl();
-            more = sent >= 0 && !_flushQueued && Output.TryTake();
-        }
-
-        if (sent < 0)
-        {
-            _client.Abort(reset: true); // The reader sees it, and cancels the streams.
-        }
-
-        ResumeWoken();
-        if (!more)
-        {
-            EndWhenQuiet();
-        }
-
-        return more;
-    }
-
-    private void TakeTurns()
-    {
-        while (Output.Room > Http2Session.DataHeaderSize && Scheduler.Take() is { } stream)
-        {
-            stream.TakeTurn();
-        }
     }
 
     /// <summary>Takes up all that has been received.</summary>
@@ -445,14 +273,14 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
 
         lock (Gate)
         {
-            TakeTurns();
+            Writer.TakeTurns();
             if (_open == 0 && !_goingAway && _deadline.Kind is DeadlineKind.KeepAlive or DeadlineKind.Head)
             {
                 WatchForRest();
             }
         }
 
-        FlushSoon();
+        Writer.FlushSoon();
     }
 
     /// <summary>Between requests a client may be silent for the keep-alive time, but within a frame only for that of a head.</summary>
@@ -476,17 +304,17 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
                 _streams[found.Slot]?.OnGone();
                 break;
             case Http2EventKind.WindowOpened when found.Slot >= 0:
-                _streams[found.Slot]?.OnWindowOpened();
+                _streams[found.Slot]?.Sender.OnWindowOpened();
                 break;
             case Http2EventKind.WindowOpened or Http2EventKind.Settings:
                 foreach (var stream in _streams)
                 {
-                    stream?.OnWindowOpened();
+                    stream?.Sender.OnWindowOpened();
                 }
 
                 break;
             case Http2EventKind.PriorityChanged when _streams[found.Slot] is { } stream:
-                stream.Urgency = Session.Stream(found.Slot).Priority.Urgency;
+                stream.Sender.Urgency = Session.Stream(found.Slot).Priority.Urgency;
                 break;
             case Http2EventKind.GoAway:
                 Close();
@@ -600,24 +428,24 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
             _client.Abort(reset: false);
         }
 
-        ResumeWoken();
+        Writer.ResumeWoken();
         EndWhenQuiet();
     }
 
     /// <summary>Once all streams have ended and all has been sent: ends our side, and says so to the reader when that has ended, too.</summary>
-    private void EndWhenQuiet()
+    public void EndWhenQuiet()
     {
         bool shut;
         bool over;
         lock (Gate)
         {
-            bool quiet = _closing && _open == 0 && !Output.IsSending && !_flushQueued && (Output.Length == 0 || _readerEnded) && (Session.ControlLength == 0 || _readerEnded);
+            bool quiet = _closing && _open == 0 && (_readerEnded ? Writer.IsIdle : Writer.IsQuiet);
             shut = quiet && !_sendShut;
             _sendShut |= quiet;
             over = quiet && _readerEnded;
             if (over)
             {
-                Output.Clear();
+                Writer.Output.Clear();
             }
             else if (shut)
             {
@@ -650,7 +478,7 @@ internal sealed class Http2Connection : IThreadPoolWorkItem
             Close();
         }
 
-        FlushSoon();
+        Writer.FlushSoon();
         EndWhenQuiet();
     }
 }

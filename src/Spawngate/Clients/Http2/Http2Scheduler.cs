@@ -7,15 +7,15 @@ internal sealed class Http2Scheduler
 {
     private const int Urgencies = 8;
 
-    private readonly StreamExchange?[] _first = new StreamExchange?[Urgencies];
-    private readonly StreamExchange?[] _last = new StreamExchange?[Urgencies];
+    private readonly StreamSender?[] _first = new StreamSender?[Urgencies];
+    private readonly StreamSender?[] _last = new StreamSender?[Urgencies];
     private uint _waiting;
 
     /// <summary>True when a stream that is as urgent, or more, waits already: who comes now stands behind it.</summary>
     public bool HasWaiting(int urgency) => (_waiting & ((2u << urgency) - 1)) != 0;
 
     /// <summary>Adds a stream behind the others of its urgency.</summary>
-    public void Add(StreamExchange stream)
+    public void Add(StreamSender stream)
     {
         int urgency = stream.Urgency;
         stream.NextWaiting = null;
@@ -33,7 +33,7 @@ internal sealed class Http2Scheduler
     }
 
     /// <summary>Takes the stream whose turn it is; null when none waits.</summary>
-    public StreamExchange? Take()
+    public StreamSender? Take()
     {
         if (_waiting == 0)
         {

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Spawngate.Backends;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
@@ -29,24 +28,17 @@ internal sealed class StreamExchange
     private readonly ForwardingContext _context;
     private readonly Exchange _exchange;
     private readonly StreamUpload _upload;
-    private readonly Signal _begun = new();
-    private readonly Signal _turn = new();
+    private readonly Signal<ExchangeStep> _begun = new();
+    private readonly StreamSender _sender;
     private DeadlineWord _deadline;
-    private StreamBody _body;
-    private ExchangeStep _step;
     private byte[] _head = [];
     private int _headLength;
     private ProxyError _refusal;
     private string? _detail;
-    private bool _waitsForTurn;
-    private bool _queued;
-    private bool _gone;
     private bool _isTunnel;
-    private bool _awaitsTunnelEnd;
     private bool _skipped;
     private volatile bool _responding;
     private volatile bool _awaitsContinue;
-    private WriteOutcome _turnOutcome;
 
     /// <summary>Makes one that waits for <see cref="Begin"/>.</summary>
     public StreamExchange(Http2Connection connection, ForwardingContext context)
@@ -55,26 +47,8 @@ internal sealed class StreamExchange
         _context = context;
         _exchange = new Exchange(context) { ReceivedBy = ReceivedProtocol.Http2 };
         _upload = new StreamUpload(connection, this);
+        _sender = new StreamSender(connection);
         _ = ServeAsync();
-    }
-
-    /// <summary>How far writing got.</summary>
-    internal enum WriteOutcome : byte
-    {
-        /// <summary>It has to wait for a window, or for room.</summary>
-        Wait,
-
-        /// <summary>The backend has to send more.</summary>
-        Input,
-
-        /// <summary>All has been written.</summary>
-        Done,
-
-        /// <summary>The backend's framing is broken.</summary>
-        Broken,
-
-        /// <summary>The stream is closed: the client reset it, or left.</summary>
-        Gone,
     }
 
     /// <summary>The request's head, filled in by the session.</summary>
@@ -83,14 +57,8 @@ internal sealed class StreamExchange
     /// <summary>The slot of the stream.</summary>
     public int Slot { get; private set; }
 
-    /// <summary>How urgent its response is, 0 to 7 (RFC 9218).</summary>
-    public int Urgency { get; set; }
-
-    /// <summary>The next one in the same queue of the scheduler.</summary>
-    public StreamExchange? NextWaiting { get; set; }
-
-    /// <summary>The next one that is to be told that its turn has come.</summary>
-    public StreamExchange? NextWoken { get; set; }
+    /// <summary>The response's body.</summary>
+    public StreamSender Sender => _sender;
 
     /// <summary>True while the connection's reader collects what of the body came along with the head.</summary>
     public bool IsDeferred { get; private set; }
@@ -102,9 +70,9 @@ internal sealed class StreamExchange
     public void Assign(int slot, bool ended, bool isTunnel, int urgency)
     {
         Slot = slot;
-        Urgency = urgency;
         _isTunnel = isTunnel;
-        _gone = _waitsForTurn = _queued = _responding = _awaitsTunnelEnd = _skipped = false;
+        _responding = _skipped = false;
+        _sender.Reset(slot, urgency);
         _exchange.Revive();
         _refusal = ProxyError.None;
         _detail = null;
@@ -124,11 +92,10 @@ internal sealed class StreamExchange
     public void BeginDeferred()
     {
         IsDeferred = false;
-        if (_gone)
+        if (_sender.IsGone)
         {
-            _step = ExchangeStep.Failed;
             _refusal = ProxyError.ClientGone;
-            _begun.Set();
+            _begun.Set(ExchangeStep.Failed);
             return;
         }
 
@@ -140,8 +107,7 @@ internal sealed class StreamExchange
     {
         var step = _exchange.Start(head, _upload.Gathered, _connection.Identity);
         AfterDispatch(step, head);
-        _step = step;
-        _begun.Set();
+        _begun.Set(step);
     }
 
     /// <summary>Answers a head that the session refused.</summary>
@@ -149,47 +115,15 @@ internal sealed class StreamExchange
     {
         _refusal = error;
         _detail = detail;
-        _step = ExchangeStep.Failed;
-        _begun.Set();
+        _begun.Set(ExchangeStep.Failed);
     }
 
     /// <summary>The stream was reset, or the connection ends: ends what is under way at the backend; within the gate.</summary>
     public void OnGone()
     {
-        _gone = true;
         _exchange.Abort(ProxyError.ClientGone);
-        Wake(WriteOutcome.Gone);
+        _sender.OnGone();
     }
-
-    /// <summary>Its window, or the connection's, has opened; within the gate.</summary>
-    public void OnWindowOpened()
-    {
-        if (_waitsForTurn && !_queued)
-        {
-            Enqueue();
-        }
-    }
-
-    /// <summary>Its turn to write; within the gate, called by whoever makes room.</summary>
-    public void TakeTurn()
-    {
-        _queued = false;
-        if (!_waitsForTurn)
-        {
-            return;
-        }
-
-        var outcome = Write(framesMax: 1);
-        if (outcome == WriteOutcome.Wait)
-        {
-            return;
-        }
-
-        Wake(outcome);
-    }
-
-    /// <summary>Lets its task go on after <see cref="Wake"/>; outside of the gate.</summary>
-    public void Resume() => _turn.Set();
 
     /// <summary>So many bytes of DATA have been passed on or thrown away; within the gate.</summary>
     public void Consume(int bytes)
@@ -204,7 +138,7 @@ internal sealed class StreamExchange
     public void OnUploadProgress()
     {
         OnProgress();
-        _connection.FlushSoon();
+        _connection.Writer.FlushSoon();
     }
 
     /// <summary>Looks at its deadline; on the tick, within the gate, so that it is still that of the request it was set for.</summary>
@@ -232,15 +166,36 @@ internal sealed class StreamExchange
         OnGone();
     }
 
+    /// <summary>One task for all requests that it ever serves, with every wait in it: so that none of them allocates.</summary>
     private async Task ServeAsync()
     {
         while (true)
         {
-            await _begun.WaitAsync().ConfigureAwait(false);
+            var step = await _begun.WaitAsync().ConfigureAwait(false);
             bool complete = false;
             try
             {
-                complete = await ServeOneAsync().ConfigureAwait(false);
+                while (step < ExchangeStep.Respond)
+                {
+                    step = step switch
+                    {
+                        ExchangeStep.Receive => AfterReceive(await _exchange.ReceiveAsync().ConfigureAwait(false)),
+                        ExchangeStep.Send => AfterSend(await _exchange.SendAsync().ConfigureAwait(false)),
+                        ExchangeStep.Connect => _exchange.AfterConnect(await _exchange.ConnectAsync().ConfigureAwait(false)),
+                        ExchangeStep.Wait => AfterWait(await _exchange.WaitAsync().ConfigureAwait(false)),
+                        _ => RelayInterim(),
+                    };
+                }
+
+                var outcome = Respond(step);
+                while (outcome < WriteOutcome.Done)
+                {
+                    outcome = outcome == WriteOutcome.Input
+                        ? AfterInput(await _exchange.ReceiveAsync().ConfigureAwait(false))
+                        : AfterTurn(await _sender.WaitAsync().ConfigureAwait(false));
+                }
+
+                complete = outcome == WriteOutcome.Done;
             }
             catch (Exception e)
             {
@@ -254,55 +209,53 @@ internal sealed class StreamExchange
             }
 
             await _upload.CloseAsync().ConfigureAwait(false);
-            _exchange.End(reusable: complete && _upload.IsComplete);
-            _exchange.Reset();
-            _deadline.Set(DeadlineKind.None, 0);
-            _body = default;
-            ReturnHead();
-            _begun.Reset();
-            _connection.OnFinished(this);
+            Finish(complete);
         }
     }
 
-    /// <summary>Serves one request. True when its response was written whole.</summary>
-    private async ValueTask<bool> ServeOneAsync()
+    /// <summary>Gives everything back, and itself to the next request.</summary>
+    private void Finish(bool complete)
     {
-        var step = _step;
-        while (step < ExchangeStep.Respond)
-        {
-            step = step switch
-            {
-                ExchangeStep.Receive => AfterReceive(await _exchange.ReceiveAsync().ConfigureAwait(false)),
-                ExchangeStep.Send => AfterSend(await _exchange.SendAsync().ConfigureAwait(false)),
-                ExchangeStep.Connect => _exchange.AfterConnect(await _exchange.ConnectAsync().ConfigureAwait(false)),
-                ExchangeStep.Wait => AfterWait(await _exchange.WaitAsync().ConfigureAwait(false)),
-                _ => RelayInterim(),
-            };
-        }
+        _exchange.End(reusable: complete && _upload.IsComplete);
+        _exchange.Reset();
+        _deadline.Restart(DeadlineKind.None, 0);
+        ReturnHead();
+        _begun.Reset();
+        _connection.OnFinished(this);
+    }
 
+    private WriteOutcome Respond(ExchangeStep step)
+    {
         _responding = true;
-        var outcome = step == ExchangeStep.Respond ? BeginResponse() : BeginError();
-        while (true)
+        return Settle(step == ExchangeStep.Respond ? BeginResponse() : BeginError());
+    }
+
+    private WriteOutcome AfterTurn(WriteOutcome outcome)
+    {
+        OnProgress();
+        return Settle(outcome);
+    }
+
+    /// <summary>A tunnel is done when both sides have ended; within it no deadline runs. Of broken framing the log hears.</summary>
+    private WriteOutcome Settle(WriteOutcome outcome)
+    {
+        if (outcome == WriteOutcome.Input)
         {
-            switch (outcome)
+            _sender.PrepareInput();
+        }
+        else if (outcome == WriteOutcome.Broken)
+        {
+            ForwardingLog.BodyCut(_context.Log, _connection.Identity, _exchange, PumpOutcome.SourceBroken);
+        }
+        else if (outcome == WriteOutcome.Done && _isTunnel && _exchange.Response.Status == 101)
+        {
+            lock (_connection.Gate)
             {
-                case WriteOutcome.Input:
-                    outcome = await ReadMoreAsync().ConfigureAwait(false);
-                    break;
-                case WriteOutcome.Wait:
-                    await _turn.WaitAsync().ConfigureAwait(false);
-                    outcome = _turnOutcome;
-                    OnProgress();
-                    break;
-                case WriteOutcome.Done:
-                    return await EndTunnelAsync().ConfigureAwait(false);
-                case WriteOutcome.Broken:
-                    ForwardingLog.BodyCut(_context.Log, _connection.Identity, _exchange, PumpOutcome.SourceBroken);
-                    return false;
-                default:
-                    return false;
+                return _upload.IsOver ? outcome : _sender.AwaitTunnelEnd();
             }
         }
+
+        return outcome;
     }
 
     private ExchangeStep AfterWait(Admission admission)
@@ -396,11 +349,11 @@ internal sealed class StreamExchange
         {
             if (_connection.MayWrite(this))
             {
-                ResponseFrames.WriteHead(_connection.Session, Slot, _connection.Output, _exchange, default, endStream: false);
+                ResponseFrames.WriteHead(_connection.Session, Slot, _connection.Writer.Output, _exchange, default, endStream: false);
             }
         }
 
-        _connection.FlushSoon();
+        _connection.Writer.FlushSoon();
         return _exchange.AfterInterim();
     }
 
@@ -425,15 +378,14 @@ internal sealed class StreamExchange
             }
 
             bool empty = framing.Kind == BodyKind.None || framing is { Kind: BodyKind.Length, Length: 0 };
-            ResponseFrames.WriteHead(_connection.Session, Slot, _connection.Output, _exchange, _context.Date, endStream: empty);
+            ResponseFrames.WriteHead(_connection.Session, Slot, _connection.Writer.Output, _exchange, _context.Date, endStream: empty);
             _exchange.Upstream.Consume(response.Length);
-            _body = StreamBody.Of(_exchange.Upstream, framing);
             if (opensTunnel)
             {
                 _upload.Open(_exchange.Upstream, chunked: false, tunnel: true);
             }
 
-            outcome = empty ? WriteOutcome.Done : Advance();
+            outcome = empty ? WriteOutcome.Done : _sender.Begin(StreamBody.Of(_exchange.Upstream, framing));
         }
 
         if (opensTunnel)
@@ -442,7 +394,7 @@ internal sealed class StreamExchange
             _upload.Pump();
         }
 
-        _connection.FlushSoon();
+        _connection.Writer.FlushSoon();
         return outcome;
     }
 
@@ -466,20 +418,17 @@ internal sealed class StreamExchange
                 return WriteOutcome.Gone;
             }
 
-            ResponseFrames.WriteErrorHead(_connection.Session, Slot, _connection.Output, _exchange, error, body.Length, _context.Date, empty);
-            _body = StreamBody.Of(body);
-            outcome = empty ? WriteOutcome.Done : Advance();
+            ResponseFrames.WriteErrorHead(_connection.Session, Slot, _connection.Writer.Output, _exchange, error, body.Length, _context.Date, empty);
+            outcome = empty ? WriteOutcome.Done : _sender.Begin(StreamBody.Of(body));
         }
 
-        _connection.FlushSoon();
+        _connection.Writer.FlushSoon();
         return outcome;
     }
 
-    private async ValueTask<WriteOutcome> ReadMoreAsync()
+    private WriteOutcome AfterInput(int received)
     {
-        _body.PrepareInput();
-        int received = await _exchange.ReceiveAsync().ConfigureAwait(false);
-        if (received <= 0 && (received < 0 || !_body.EndSource()))
+        if (!_sender.TakeInput(received))
         {
             ForwardingLog.BodyCut(_context.Log, _connection.Identity, _exchange, PumpOutcome.SourceCut);
             return WriteOutcome.Gone;
@@ -489,132 +438,11 @@ internal sealed class StreamExchange
         WriteOutcome outcome;
         lock (_connection.Gate)
         {
-            outcome = _gone ? WriteOutcome.Gone : Advance();
+            outcome = _sender.Advance();
         }
 
-        _connection.FlushSoon();
-        return outcome;
-    }
-
-    /// <summary>Writes what there is, or stands in line when others wait; within the gate.</summary>
-    private WriteOutcome Advance()
-    {
-        if (_connection.Scheduler.HasWaiting(Urgency))
-        {
-            _turn.Reset();
-            _waitsForTurn = true;
-            Enqueue();
-            return WriteOutcome.Wait;
-        }
-
-        var outcome = Write(int.MaxValue);
-        if (outcome == WriteOutcome.Wait && !_waitsForTurn)
-        {
-            _turn.Reset();
-            _waitsForTurn = true;
-        }
-
-        return outcome;
-    }
-
-    /// <summary>Puts data into frames while windows and room allow; within the gate. With <see cref="WriteOutcome.Wait"/> it stands in line, unless it is a window that it waits for.</summary>
-    private WriteOutcome Write(int framesMax)
-    {
-        var session = _connection.Session;
-        var output = _connection.Output;
-        _connection.WriteControl();
-        for (int frames = 0; ; frames++)
-        {
-            if (_gone || !session.MaySend(Slot))
-            {
-                return WriteOutcome.Gone;
-            }
-
-            int room = output.Room - Http2Session.DataHeaderSize;
-            if (room <= 0 || frames == framesMax)
-            {
-                Enqueue();
-                return WriteOutcome.Wait;
-            }
-
-            int quota = Math.Min(session.SendQuota(Slot), room);
-            var target = output.Reserve(Http2Session.DataHeaderSize + quota);
-            int length = _body.Take(target.Slice(Http2Session.DataHeaderSize, quota), out var stop);
-            bool trailers = stop == BodyStop.End && _body.Trailers is { Count: > 0 };
-            if (length > 0 || (stop == BodyStop.End && !trailers))
-            {
-                output.Commit(session.WriteDataHeader(target, Slot, length, stop == BodyStop.End && !trailers) + length);
-            }
-
-            switch (stop)
-            {
-                case BodyStop.End:
-                    if (trailers)
-                    {
-                        ResponseFrames.WriteTrailers(session, Slot, output, CollectionsMarshal.AsSpan(_body.Trailers));
-                    }
-
-                    return WriteOutcome.Done;
-                case BodyStop.Input:
-                    return WriteOutcome.Input;
-                case BodyStop.Broken:
-                    return WriteOutcome.Broken;
-                case BodyStop.Full when session.SendQuota(Slot) == 0:
-                    return WriteOutcome.Wait; // The window's opening puts it in line.
-            }
-        }
-    }
-
-    /// <summary>A tunnel ends when both sides have ended; within it no deadline runs. True when the response was complete.</summary>
-    private async ValueTask<bool> EndTunnelAsync()
-    {
-        if (!_isTunnel || _exchange.Response.Status != 101 || _upload.IsOver)
-        {
-            return true;
-        }
-
-        lock (_connection.Gate)
-        {
-            if (_gone || _upload.IsOver)
-            {
-                return true;
-            }
-
-            _turn.Reset();
-            _awaitsTunnelEnd = true;
-        }
-
-        await _turn.WaitAsync().ConfigureAwait(false);
-        return true;
-    }
-
-    /// <summary>A tunnel's upload has ended; within the gate.</summary>
-    public void OnTunnelUploadEnded()
-    {
-        if (_awaitsTunnelEnd)
-        {
-            Wake(WriteOutcome.Done);
-        }
-    }
-
-    private void Enqueue()
-    {
-        if (!_queued)
-        {
-            _queued = true;
-            _connection.Scheduler.Add(this);
-        }
-    }
-
-    /// <summary>Its task goes on when the gate has been left, see <see cref="Http2Connection.ResumeWoken"/>.</summary>
-    private void Wake(WriteOutcome outcome)
-    {
-        if (_waitsForTurn || _awaitsTunnelEnd)
-        {
-            _waitsForTurn = _awaitsTunnelEnd = false;
-            _turnOutcome = outcome;
-            _connection.Wake(this);
-        }
+        _connection.Writer.FlushSoon();
+        return Settle(outcome);
     }
 
     private void OnProgress()

@@ -24,7 +24,7 @@ internal sealed class StreamUpload
     private readonly Http2Connection _connection;
     private readonly StreamExchange _stream;
     private readonly SocketContinuation _continuation;
-    private readonly Signal _quiet = new();
+    private readonly Signal<bool> _quiet = new();
     private byte[] _gathering = [];
     private int _start;
     private int _end;
@@ -136,7 +136,7 @@ internal sealed class StreamUpload
     }
 
     /// <summary>Ends it, wherever it is: passes when no send is under way. The caller has seen to it that a send does not last.</summary>
-    public ValueTask CloseAsync()
+    public ValueTask<bool> CloseAsync()
     {
         lock (_connection.Gate)
         {
@@ -233,7 +233,7 @@ internal sealed class StreamUpload
         if (_tunnel)
         {
             _upstream!.ShutdownSend();
-            _stream.OnTunnelUploadEnded();
+            _stream.Sender.OnTunnelUploadEnded();
         }
     }
 
@@ -252,7 +252,7 @@ internal sealed class StreamUpload
                 _endSent = false;
                 _stream.Consume(_end - _start);
                 Free();
-                _stream.OnTunnelUploadEnded();
+                _stream.Sender.OnTunnelUploadEnded();
             }
             else if (_endSent)
             {
@@ -269,7 +269,7 @@ internal sealed class StreamUpload
 
         if (awaited)
         {
-            _quiet.Set();
+            _quiet.Set(true);
             return;
         }
 
