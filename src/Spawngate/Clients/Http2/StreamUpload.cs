@@ -30,6 +30,7 @@ internal sealed class StreamUpload
     private int _end;
     private byte[] _sendingBuffer = [];
     private int _sendingData;
+    private long _forwarded;
     private byte[] _trailers = [];
     private SocketChannel? _upstream;
     private bool _chunked;
@@ -75,6 +76,7 @@ internal sealed class StreamUpload
         _failed = _sending = _awaitsQuiet = _tunnel = false;
         _upstream = null;
         _start = _end = 0;
+        _forwarded = 0;
         _trailers = [];
     }
 
@@ -227,6 +229,17 @@ internal sealed class StreamUpload
         count += tail.Length;
     }
 
+    /// <summary>A long body whose backend keeps up is not held up by the first window.</summary>
+    private void Widen()
+    {
+        bool wasWide = _forwarded >= Limits.Http2WidenAfterBytes;
+        _forwarded += _sendingData;
+        if (!wasWide && _forwarded >= Limits.Http2WidenAfterBytes)
+        {
+            _connection.Session.WidenWindow(_stream.Slot, Limits.Http2WideStreamBytes, Limits.Http2WideConnectionBytes);
+        }
+    }
+
     /// <summary>The client has ended its side of a tunnel: so does ours towards the backend.</summary>
     private void EndTunnel()
     {
@@ -257,6 +270,10 @@ internal sealed class StreamUpload
             else if (_endSent)
             {
                 EndTunnel();
+            }
+            else
+            {
+                Widen();
             }
 
             awaited = _awaitsQuiet;
