@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Spawngate.Admin;
 using Spawngate.Backends;
@@ -37,7 +38,8 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly SemaphoreSlim _reloading = new(1, 1);
     private readonly CancellationTokenSource _kill = new();
     private readonly TimeProvider _time;
-    private GatewayConfig _config;
+    private readonly ServerConfig _server;
+    private readonly string _configPath;
     private ClientListener? _listener;
 
     /// <summary>Makes the parts; nothing listens or runs yet.</summary>
@@ -47,7 +49,8 @@ internal sealed class Gateway : IAsyncDisposable
     /// <param name="time">The time.</param>
     public Gateway(GatewayConfig config, ChildEnvironment children, ILoggerFactory loggers, TimeProvider time)
     {
-        _config = config;
+        _server = config.Server;
+        _configPath = config.Path;
         _time = time;
         _log = loggers.CreateLogger("spawngate.gateway");
         _clock = new CoarseClock(time);
@@ -66,21 +69,21 @@ internal sealed class Gateway : IAsyncDisposable
     /// <exception cref="CannotRunException">A port cannot be had; the message says which, and by which setting.</exception>
     public async Task StartAsync()
     {
-        var server = _config.Server;
         try
         {
             _listener = new ClientListener(_forwarding, _connections);
         }
         catch (SocketException e)
         {
-            var address = new System.Net.IPEndPoint(server.Bind, server.Port);
+            var address = new System.Net.IPEndPoint(_server.Bind, _server.Port);
             throw new CannotRunException($"cannot listen on {address} for the proxy (server.port, server.bind): {BindFailure.Describe(e)}", e);
         }
 
+        ReloadMemory.SettleStart(_backends.All.Count);
         await _admin.StartAsync(CancellationToken.None).ConfigureAwait(false);
         _guardian.Start();
         _listener.Start();
-        GatewayLog.Listening(_log, _listener.Endpoint.ToString(), _config.Backends.Count);
+        GatewayLog.Listening(_log, _listener.Endpoint.ToString(), _backends.All.Count);
     }
 
     /// <summary>Stops in order; requests in flight are finished within the drain timeouts of their backends.</summary>
@@ -121,30 +124,9 @@ internal sealed class Gateway : IAsyncDisposable
         await _reloading.WaitAsync().ConfigureAwait(false);
         try
         {
-            var result = ConfigLoader.LoadFile(_config.Path);
-            if (result.Config is not { } config)
-            {
-                foreach (var error in result.Errors)
-                {
-                    GatewayLog.ReloadError(_log, error.ToString());
-                }
-
-                GatewayLog.ReloadRefused(_log, result.Errors.Count);
-                return;
-            }
-
-            foreach (string key in _config.Server.ChangedKeys(config.Server))
-            {
-                GatewayLog.NeedsRestart(_log, key);
-            }
-
-            var before = _config.Backends;
-            var counts = _backends.Apply(config);
-
-            // The server settings in force stay those of the start.
-            _config = config with { Server = _config.Server };
-            ForgetOutput(before, config.Backends);
-            GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
+            long allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
+            Reload();
+            ReloadMemory.Settle(GC.GetAllocatedBytesForCurrentThread() - allocatedBefore);
         }
         finally
         {
@@ -165,16 +147,30 @@ internal sealed class Gateway : IAsyncDisposable
         _kill.Dispose();
     }
 
-    private void ForgetOutput(IReadOnlyList<BackendConfig> before, IReadOnlyList<BackendConfig> after)
+    /// <summary>A method of its own, so that nothing of what was read is referred to when it returns.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Reload()
     {
-        var kept = after.Select(static backend => backend.Hostname).ToHashSet(StringComparer.Ordinal);
-        foreach (var backend in before)
+        var result = ConfigLoader.LoadFile(_configPath);
+        if (result.Config is not { } config)
         {
-            if (!kept.Contains(backend.Hostname))
+            foreach (var error in result.Errors)
             {
-                _output.Remove(backend.Hostname);
+                GatewayLog.ReloadError(_log, error.ToString());
             }
+
+            GatewayLog.ReloadRefused(_log, result.Errors.Count);
+            return;
         }
+
+        // The server settings in force stay those of the start.
+        foreach (string key in _server.ChangedKeys(config.Server))
+        {
+            GatewayLog.NeedsRestart(_log, key);
+        }
+
+        var counts = _backends.Apply(config, _output.Remove);
+        GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
     }
 
     private async Task KilledAsync()

@@ -53,7 +53,7 @@ internal sealed class TomlReaderTests
     {
         var document = Read("z = 1\na = 2\n[m]\n[b]\n");
 
-        Assert.That(document.Root.Entries.Select(entry => entry.Name), Is.EqualTo(["z", "a", "m", "b"]));
+        Assert.That(document.Root.Entries.ToArray().Select(entry => entry.Name), Is.EqualTo(["z", "a", "m", "b"]));
     }
 
     [Test]

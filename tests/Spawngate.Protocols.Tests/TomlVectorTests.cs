@@ -75,7 +75,7 @@ internal sealed class TomlVectorTests
 
                 break;
             case JsonValueKind.Object when actual is TomlTable table:
-                Assert.That(table.Entries.Select(entry => entry.Name), Is.EquivalentTo(expected.EnumerateObject().Select(p => p.Name)), path);
+                Assert.That(table.Entries.ToArray().Select(entry => entry.Name), Is.EquivalentTo(expected.EnumerateObject().Select(p => p.Name)), path);
                 foreach (var entry in table.Entries)
                 {
                     AssertSame(expected.GetProperty(entry.Name), entry.Value, $"{path}.{entry.Name}");

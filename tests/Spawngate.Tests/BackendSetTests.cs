@@ -1,5 +1,6 @@
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Protocols.Toml;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -11,11 +12,11 @@ internal sealed class BackendSetTests
     public void A_reload_counts_what_changed_and_leaves_the_rest_alone()
     {
         using var stage = new LifecycleStage();
-        var a = LifecycleStage.Config("a") with { Args = ["x"], Env = [new("K", "v")], Origin = "file:1:1" };
+        var a = LifecycleStage.Config("a") with { Args = ["x"], Env = [new("K", "v")], File = "file", Position = new(1, 1) };
         var set = new BackendSet(stage.Env, Config(a, LifecycleStage.Config("b"), LifecycleStage.Config("c")));
         var (backendA, backendB) = (set.Find("a"u8), set.Find("b"u8));
         var counts = set.Apply(Config(
-            a with { Args = ["x"], Env = [new("K", "v")], Origin = "file:9:1" },
+            a with { Args = ["x"], Env = [new("K", "v")], File = "file", Position = new(9, 1) },
             LifecycleStage.Config("b") with { IdleTimeoutSecs = 1 },
             LifecycleStage.Config("d")));
         Assert.That(counts, Is.EqualTo(new ReloadCounts(Added: 1, Removed: 1, Updated: 1)));
@@ -27,6 +28,43 @@ internal sealed class BackendSetTests
         Assert.That(set.FindByKey("D."), Is.SameAs(set.Find("d:80"u8)));
         Assert.That(set.All.Select(backend => backend.Hostname), Is.EqualTo(["a", "b", "d"]));
         Assert.That(set.Apply(Config(a with { Env = [new("K", "w")] })).Updated, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void Every_setting_counts_as_a_change_and_the_place_in_the_file_does_not()
+    {
+        var config = LifecycleStage.Config("a") with { Args = ["x"], Env = [new("K", "v")] };
+        string[] places = [nameof(BackendConfig.File), nameof(BackendConfig.Position)];
+        foreach (var property in typeof(BackendConfig).GetProperties().Where(property => property.CanWrite))
+        {
+            var changed = config with { };
+            property.SetValue(changed, Another(property.PropertyType, property.GetValue(config)));
+            Assert.That(changed.HasSameSettings(config), Is.EqualTo(places.Contains(property.Name)), property.Name);
+        }
+
+        Assert.That(config.HasSameSettings(config with { Args = ["x"], Env = [new("K", "v")] }), Is.True);
+        Assert.That(config.HasSameSettings(config with { Args = ["x", "y"] }), Is.False);
+        Assert.That(config.HasSameSettings(config with { Env = [] }), Is.False);
+    }
+
+    [Test]
+    public void What_was_never_used_ends_at_once_when_it_is_removed()
+    {
+        using var stage = new LifecycleStage();
+        var set = new BackendSet(stage.Env, Config(LifecycleStage.Config("a"), LifecycleStage.Config("b")));
+        var (a, b) = (set.Find("a"u8)!, set.Find("b"u8)!);
+        Assert.That(a.GetStatus().Phase, Is.EqualTo(BackendPhase.Stopped));
+        Assert.That(a.ReportReady("token", adminAuthorised: false), Is.EqualTo(ReadyCallbackOutcome.Unauthorised));
+        Assert.That(a.ReportReady(null, adminAuthorised: true), Is.EqualTo(ReadyCallbackOutcome.NotStarting));
+        List<string> removed = [];
+        set.Apply(Config(LifecycleStage.Config("b")), removed.Add);
+        Assert.That(removed, Is.EqualTo(["a"]));
+        Assert.That(a.Ended.IsCompleted, Is.True);
+        Assert.That(LifecycleStage.Outcome(a.Enqueue(default)), Is.EqualTo("ShuttingDown"));
+        Assert.That(set.StopAllAsync().IsCompleted, Is.True);
+        Assert.That(LifecycleStage.Outcome(b.Enqueue(default)), Is.EqualTo("ShuttingDown"));
+        stage.Settle();
+        Assert.That(stage.Launcher.Launches, Is.Empty);
     }
 
     [Test]
@@ -165,4 +203,17 @@ internal sealed class BackendSetTests
     }
 
     private static GatewayConfig Config(params BackendConfig[] backends) => new() { Backends = backends };
+
+    /// <summary>Some value of a type that differs from the given one.</summary>
+    private static object Another(Type type, object? value) => type switch
+    {
+        _ when type == typeof(int) => (int)value! + 1,
+        _ when type == typeof(string) => $"{value}x",
+        _ when type == typeof(BackendKind) => BackendKind.Docker,
+        _ when type == typeof(IReadOnlyList<string>) => (string[])["y"],
+        _ when type == typeof(IReadOnlyList<KeyValuePair<string, string>>) => (KeyValuePair<string, string>[])[new("K", "w")],
+        _ when type == typeof(DockerConfig) => new DockerConfig { Image = "i", ContainerName = "c" },
+        _ when type == typeof(TomlPosition) => new TomlPosition(9, 9),
+        _ => throw new NotSupportedException($"A value of {type} has to be made here."),
+    };
 }

@@ -19,7 +19,11 @@ internal static class TidyExceptions
     public static readonly Dictionary<string, string> Bounds = [];
 
     /// <summary>Calls that are banned elsewhere, as <c>path: rule</c>.</summary>
-    public static readonly Dictionary<string, string> Calls = [];
+    public static readonly Dictionary<string, string> Calls = new()
+    {
+        ["src/Spawngate/Config/ReloadMemory.cs: GC.Collect"] =
+            "left to itself the collector moves the tree of a large file in the middle of a reload, which requests wait 60 to 200 ms for; after it, 15",
+    };
 
     /// <summary>Members without XML docs, as <c>path: name</c>.</summary>
     public static readonly Dictionary<string, string> Docs = [];

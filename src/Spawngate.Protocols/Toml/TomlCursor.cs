@@ -8,6 +8,7 @@ internal ref struct TomlCursor
 {
     private readonly ReadOnlySpan<char> _text;
     private readonly int _errorsMax;
+    private readonly TomlTextPool _pool = new();
     private int _lineStart;
     private int _columnOffset;
     private int _columnAtOffset;
@@ -53,6 +54,9 @@ internal ref struct TomlCursor
 
     /// <summary>The character <paramref name="ahead"/> places on, or NUL past the end (use <see cref="AtEnd"/> where it matters).</summary>
     public readonly char Peek(int ahead = 0) => Offset + ahead < _text.Length ? _text[Offset + ahead] : '\0';
+
+    /// <summary>The text as a string, the same one as before if it was met not long ago.</summary>
+    public readonly string Text(ReadOnlySpan<char> text) => _pool.Get(text);
 
     /// <summary>Passes over characters that contain no line break.</summary>
     public void Advance(int count) => Offset += count;

@@ -1,10 +1,5 @@
 namespace Spawngate.Protocols.Toml;
 
-/// <summary>One part of a dotted key.</summary>
-/// <param name="Name">The part, unquoted.</param>
-/// <param name="Position">Where it stands.</param>
-internal readonly record struct TomlKeyPart(string Name, TomlPosition Position);
-
 /// <summary>
 /// The rules of what may be defined where: no key twice, no table twice, nothing added to what is closed. Each method
 /// gives null, or the table it found with no error, or the error with its place.
@@ -12,12 +7,12 @@ internal readonly record struct TomlKeyPart(string Name, TomlPosition Position);
 internal static class TomlDefinitions
 {
     /// <summary>Defines the table of a <c>[header]</c> (or the next one of a <c>[[header]]</c>).</summary>
-    public static TomlTable? DefineTable(TomlTable root, List<TomlKeyPart> path, bool isArray, TomlPosition position, out TomlError? error)
+    public static TomlTable? DefineTable(TomlTable root, in TomlKey key, bool isArray, TomlPosition position, out TomlError? error)
     {
         var parent = root;
-        for (var i = 0; i < path.Count - 1; i++)
+        for (var i = 0; i < key.Count - 1; i++)
         {
-            var next = EnterForHeader(parent, path[i], out error);
+            var next = EnterForHeader(parent, key[i], out error);
             if (next is null)
             {
                 return null;
@@ -26,16 +21,16 @@ internal static class TomlDefinitions
             parent = next;
         }
 
-        return isArray ? DefineElement(parent, path[^1], position, out error) : DefineOnce(parent, path[^1], position, out error);
+        return isArray ? DefineElement(parent, key.Last, position, out error) : DefineOnce(parent, key.Last, position, out error);
     }
 
     /// <summary>The table that the last part of a dotted key belongs to.</summary>
-    public static TomlTable? EnterByDottedKey(TomlTable table, List<TomlKeyPart> path, out TomlError? error)
+    public static TomlTable? EnterByDottedKey(TomlTable table, in TomlKey key, out TomlError? error)
     {
         error = null;
-        for (var i = 0; i < path.Count - 1; i++)
+        for (var i = 0; i < key.Count - 1; i++)
         {
-            var part = path[i];
+            var part = key[i];
             if (!table.TryGet(part.Name, out var entry))
             {
                 var made = new TomlTable(part.Position, TomlTableOrigin.DottedKey);

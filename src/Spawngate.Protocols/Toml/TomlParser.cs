@@ -12,8 +12,9 @@ internal ref struct TomlParser
     private TomlCursor _at;
     private TomlTable _table;
     private int _tableDepth;
-    private string _tablePath = "";
-    private string _keyPath = "";
+    private TomlKey _tableKey;
+    private TomlKey _statementKey;
+    private bool _isStatementInTable;
     private int _openBrackets;
 
     public TomlParser(ReadOnlySpan<char> text, int depthMax, int errorsMax)
@@ -31,7 +32,7 @@ internal ref struct TomlParser
         {
             var firstError = _at.Errors.Count;
             var line = _at.Line;
-            _keyPath = "";
+            _statementKey = default;
             _openBrackets = 0;
             var isRead = ReadStatement() && ReadLineEnd();
             NamePath(firstError);
@@ -47,9 +48,15 @@ internal ref struct TomlParser
     /// <summary>Errors are noted without their key; here the statement's key is known as far as it was read.</summary>
     private readonly void NamePath(int firstError)
     {
+        if (firstError == _at.Errors.Count || _statementKey.IsEmpty)
+        {
+            return;
+        }
+
+        var path = _statementKey.PathIn(_isStatementInTable ? _tableKey.PathIn("") : "");
         for (var i = firstError; i < _at.Errors.Count; i++)
         {
-            _at.Errors[i] = _at.Errors[i] with { KeyPath = _keyPath };
+            _at.Errors[i] = _at.Errors[i] with { KeyPath = path };
         }
     }
 
@@ -106,13 +113,13 @@ internal ref struct TomlParser
         var isArray = _at.Peek(1) == '[';
         EnterDiscardedTable();
         _at.Advance(isArray ? 2 : 1);
-        var path = ReadKey();
-        if (path is null)
+        if (!TryReadKey(out var key))
         {
             return false;
         }
 
-        _keyPath = PathOf("", path);
+        _statementKey = key;
+        _isStatementInTable = false;
         var closing = isArray ? "]]" : "]";
         if (!_at.Rest.StartsWith(closing))
         {
@@ -121,7 +128,7 @@ internal ref struct TomlParser
         }
 
         _at.Advance(closing.Length);
-        var table = TomlDefinitions.DefineTable(_root, path, isArray, position, out var error);
+        var table = TomlDefinitions.DefineTable(_root, key, isArray, position, out var error);
         if (table is null)
         {
             _at.Report(error!.Position, error.Message);
@@ -129,8 +136,8 @@ internal ref struct TomlParser
         }
 
         _table = table;
-        _tableDepth = path.Count;
-        _tablePath = _keyPath;
+        _tableDepth = key.Count;
+        _tableKey = key;
         return true;
     }
 
@@ -138,28 +145,28 @@ internal ref struct TomlParser
     {
         _table = new TomlTable(_at.Position, TomlTableOrigin.Header);
         _tableDepth = 0;
-        _tablePath = "";
+        _tableKey = default;
     }
 
     private bool ReadKeyValue()
     {
         var firstError = _at.Errors.Count;
-        var path = ReadKey();
-        if (path is null || !ReadEquals())
+        if (!TryReadKey(out var key) || !ReadEquals())
         {
             _table.IsIncomplete = true;
             return false;
         }
 
-        _keyPath = PathOf(_tablePath, path);
-        var value = ReadValue(_tableDepth + path.Count);
+        _statementKey = key;
+        _isStatementInTable = true;
+        var value = ReadValue(_tableDepth + key.Count);
         if (_at.Errors.Count > firstError || _at.IsLost)
         {
             _table.IsIncomplete = true;
             return value is not null;
         }
 
-        Define(_table, path, value!);
+        Define(_table, key, value!);
         return true;
     }
 
@@ -176,30 +183,20 @@ internal ref struct TomlParser
         return false;
     }
 
-    private void Define(TomlTable table, List<TomlKeyPart> path, TomlValue value)
+    private void Define(TomlTable table, in TomlKey key, TomlValue value)
     {
-        var parent = TomlDefinitions.EnterByDottedKey(table, path, out var error);
-        error = parent is null ? error : TomlDefinitions.AddValue(parent, path[^1], value);
+        var parent = TomlDefinitions.EnterByDottedKey(table, key, out var error);
+        error = parent is null ? error : TomlDefinitions.AddValue(parent, key.Last, value);
         if (error is not null)
         {
             _at.Report(error.Position, error.Message);
         }
     }
 
-    private static string PathOf(string parent, List<TomlKeyPart> path)
+    /// <summary>A key of one or more parts, with the blanks around them; false when there is none.</summary>
+    private bool TryReadKey(out TomlKey key)
     {
-        foreach (var part in path)
-        {
-            parent = TomlKeyPath.Append(parent, part.Name);
-        }
-
-        return parent;
-    }
-
-    /// <summary>A key of one or more parts, with the blanks around them; null when there is none.</summary>
-    private List<TomlKeyPart>? ReadKey()
-    {
-        var path = new List<TomlKeyPart>(1);
+        key = default;
         while (true)
         {
             _at.SkipBlanks();
@@ -207,20 +204,20 @@ internal ref struct TomlParser
             var name = ReadKeyPart();
             if (name is null)
             {
-                return null;
+                return false;
             }
 
-            path.Add(new TomlKeyPart(name, position));
+            key = key.With(new TomlKeyPart(name, position));
             _at.SkipBlanks();
             if (_at.Peek() != '.')
             {
-                return path;
+                return true;
             }
 
-            if (path.Count == _depthMax)
+            if (key.Count == _depthMax)
             {
-                _at.Report(path[0].Position, $"the key has more than {_depthMax} parts, tables may nest {_depthMax} deep");
-                return null;
+                _at.Report(key[0].Position, $"the key has more than {_depthMax} parts, tables may nest {_depthMax} deep");
+                return false;
             }
 
             _at.Advance(1);
@@ -250,7 +247,7 @@ internal ref struct TomlParser
         }
 
         _at.Advance(length);
-        return rest[..length].ToString();
+        return _at.Text(rest[..length]);
     }
 
     /// <summary>
@@ -349,19 +346,18 @@ internal ref struct TomlParser
         var isOpen = _at.Peek() != '}';
         while (isOpen)
         {
-            var path = ReadKey();
-            if (path is null || !ReadEquals())
+            if (!TryReadKey(out var key) || !ReadEquals())
             {
                 return null;
             }
 
-            var value = ReadValue(depth + path.Count);
+            var value = ReadValue(depth + key.Count);
             if (value is null)
             {
                 return null;
             }
 
-            Define(table, path, value);
+            Define(table, key, value);
             _at.SkipBlanks();
             if (_at.Peek() is not (',' or '}'))
             {

@@ -24,7 +24,10 @@ public static class TomlReader
         }
 
         var encodingErrors = System.Text.Unicode.Utf8.IsValid(utf8) ? [] : FindEncodingErrors(utf8, errorsMax);
-        return Parse(Encoding.UTF8.GetString(utf8), depthMax, errorsMax, encodingErrors);
+        // A character takes at least one byte, a byte that is none becomes one replacement character.
+        using var decoded = new TomlScratch(utf8.Length);
+        var count = Encoding.UTF8.GetChars(utf8, decoded.Chars);
+        return Parse(decoded.Chars[..count], depthMax, errorsMax, encodingErrors);
     }
 
     /// <summary>Reads a text. A byte order mark at the start is passed over.</summary>

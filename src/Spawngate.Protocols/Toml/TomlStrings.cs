@@ -43,7 +43,7 @@ internal static class TomlStrings
             if (at.Peek() == quote)
             {
                 at.Advance(1);
-                return built is null ? run.ToString() : built.Append(run).ToString();
+                return built is null ? at.Text(run) : built.Append(run).ToString();
             }
 
             built = (built ?? new StringBuilder()).Append(run);

@@ -1,12 +1,10 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Spawngate.Protocols.Toml;
 
 /// <summary>A key of a table and what it holds.</summary>
 /// <param name="Name">The key, unquoted.</param>
 /// <param name="Position">Where the key was first written.</param>
 /// <param name="Value">Its value.</param>
-public sealed record TomlEntry(string Name, TomlPosition Position, TomlValue Value);
+public readonly record struct TomlEntry(string Name, TomlPosition Position, TomlValue Value);
 
 /// <summary>How a table came to be; TOML lets each kind be added to by different notations.</summary>
 internal enum TomlTableOrigin
@@ -27,7 +25,9 @@ internal enum TomlTableOrigin
 /// <summary>A table: keys and values in file order.</summary>
 public sealed class TomlTable : TomlValue
 {
-    private readonly OrderedDictionary<string, TomlEntry> _entries = new(StringComparer.Ordinal);
+    private TomlEntry[] _entries = [];
+    private int _count;
+    private Dictionary<string, int>? _index;
 
     internal TomlTable(TomlPosition position, TomlTableOrigin origin) : base(position)
     {
@@ -36,7 +36,7 @@ public sealed class TomlTable : TomlValue
     }
 
     /// <summary>The keys with their values, in file order.</summary>
-    public IReadOnlyList<TomlEntry> Entries => _entries.Values;
+    public ReadOnlySpan<TomlEntry> Entries => _entries.AsSpan(0, _count);
 
     /// <summary>Where the table's own header stands, or its first mention if it has none.</summary>
     public TomlPosition HeaderPosition { get; private set; }
@@ -50,9 +50,55 @@ public sealed class TomlTable : TomlValue
     internal TomlTableOrigin Origin { get; private set; }
 
     /// <summary>Finds a key.</summary>
-    public bool TryGet(string name, [NotNullWhen(true)] out TomlEntry? entry) => _entries.TryGetValue(name, out entry);
+    public bool TryGet(string name, out TomlEntry entry)
+    {
+        var at = IndexOf(name);
+        entry = at < 0 ? default : _entries[at];
+        return at >= 0;
+    }
 
-    internal void Add(TomlEntry entry) => _entries.Add(entry.Name, entry);
+    internal void Add(TomlEntry entry)
+    {
+        if (_count == _entries.Length)
+        {
+            Array.Resize(ref _entries, Math.Max(CodecLimits.TomlTableEntriesFirst, 2 * _count));
+        }
+
+        _entries[_count] = entry;
+        _index?.Add(entry.Name, _count);
+        _count++;
+    }
+
+    /// <summary>Most tables hold a few keys, which are found sooner without an index; one with many gets it at the first search.</summary>
+    private int IndexOf(string name)
+    {
+        if (_count > CodecLimits.TomlUnindexedEntriesMax)
+        {
+            _index ??= MakeIndex();
+            return _index.TryGetValue(name, out var found) ? found : -1;
+        }
+
+        for (var i = 0; i < _count; i++)
+        {
+            if (_entries[i].Name == name)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private Dictionary<string, int> MakeIndex()
+    {
+        var index = new Dictionary<string, int>(2 * _count, StringComparer.Ordinal);
+        for (var i = 0; i < _count; i++)
+        {
+            index.Add(_entries[i].Name, i);
+        }
+
+        return index;
+    }
 
     internal void DefineByHeader(TomlPosition position)
     {

@@ -10,10 +10,9 @@ namespace Spawngate.Backends;
 internal sealed class Backend
 {
     private readonly BackendEnvironment _env;
-    private readonly BackendState _state = new();
-    private readonly WaitingRoom _room;
-    private readonly BackendLifecycle _lifecycle;
+    private readonly IReadOnlyList<Backend> _predecessors;
     private BackendConfig _config;
+    private BackendLifecycle? _lifecycle;
     private long _lastUseMs;
 
     /// <summary>Makes a stopped backend.</summary>
@@ -24,8 +23,7 @@ internal sealed class Backend
     {
         _env = env;
         _config = config;
-        _room = new WaitingRoom(_state, env.Clock);
-        _lifecycle = new BackendLifecycle(this, env, _state, _room, predecessors ?? []);
+        _predecessors = predecessors ?? [];
     }
 
     /// <summary>The key it is configured under, as normalised by the configuration; may be a wildcard.</summary>
@@ -35,22 +33,33 @@ internal sealed class Backend
     public BackendConfig Config => Volatile.Read(ref _config);
 
     /// <summary>Phase, generation and in-flight count at this moment.</summary>
-    public BackendWord Word => _state.Read();
+    public BackendWord Word => Volatile.Read(ref _lifecycle)?.State.Read() ?? default;
 
     /// <summary>Completes when a removed or gateway-stopped backend has ended.</summary>
-    public Task Ended => _lifecycle.End.Ended;
+    public Task Ended => Lifecycle.End.Ended;
 
-    internal BackendLifecycle Lifecycle => _lifecycle;
+    /// <summary>
+    /// Made when it is first needed: of ten thousand configured backends most are never used, and each of them is gone through when the collector looks at
+    /// the whole heap.
+    /// </summary>
+    internal BackendLifecycle Lifecycle =>
+        Volatile.Read(ref _lifecycle) ?? Publish(new BackendLifecycle(this, _env, _predecessors));
+
+    /// <summary>Where <see cref="BackendSet"/> notes, under its gate, in which reload it last saw this backend.</summary>
+    internal int SeenInReload { get; set; }
 
     internal ref long LastUseMs => ref _lastUseMs;
 
     /// <summary>Admits a request if the backend is ready: no allocation, no lock. Then <see cref="Leave"/> must be called exactly once.</summary>
     public bool TryEnter([NotNullWhen(true)] out BackendRun? run)
     {
-        run = _room.Run;
-        if (run is not null && _state.TryEnter(run.Generation))
+        if (Volatile.Read(ref _lifecycle) is { } lifecycle)
         {
-            return true;
+            run = lifecycle.Room.Run;
+            if (run is not null && lifecycle.State.TryEnter(run.Generation))
+            {
+                return true;
+            }
         }
 
         run = null;
@@ -75,9 +84,10 @@ internal sealed class Backend
     {
         // Before the count drops: whoever then sees nothing in flight also sees this time, and the idle clock starts here.
         Volatile.Write(ref _lastUseMs, _env.Clock.NowMs);
-        if (_state.Leave(run.Generation) == LeaveOutcome.LastOfStop)
+        var lifecycle = _lifecycle!;
+        if (lifecycle.State.Leave(run.Generation) == LeaveOutcome.LastOfStop)
         {
-            _lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, run.Generation));
+            lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, run.Generation));
         }
     }
 
@@ -88,9 +98,10 @@ internal sealed class Backend
     public BackendWaiter Enqueue(WakeCause cause)
     {
         var waiter = new BackendWaiter(cause, _env.Time.GetTimestamp());
-        if (_room.Arrive(waiter, Config.MaxQueuedRequests))
+        var lifecycle = Lifecycle;
+        if (lifecycle.Room.Arrive(waiter, Config.MaxQueuedRequests))
         {
-            _lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, waiter.EnqueuedTimestamp));
+            lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, waiter.EnqueuedTimestamp));
         }
 
         return waiter;
@@ -100,7 +111,7 @@ internal sealed class Backend
     /// Gives up waiting, because the client left. True when that won: the waiter is then decided as <see cref="AdmissionOutcome.Cancelled"/>. False when the
     /// backend was faster: the caller awaits <see cref="BackendWaiter.Decision"/> and, if admitted, leaves.
     /// </summary>
-    public bool Cancel(BackendWaiter waiter) => _room.Cancel(waiter);
+    public bool Cancel(BackendWaiter waiter) => Lifecycle.Room.Cancel(waiter);
 
     /// <summary>Asks for a start; overrides the wait after failures.</summary>
     public void RequestStart() => PostAdmin(LifecycleInput.AdminStart);
@@ -116,38 +127,56 @@ internal sealed class Backend
     /// <param name="adminAuthorised">Whether the caller proved to be the administrator.</param>
     public ReadyCallbackOutcome ReportReady(string? token, bool adminAuthorised)
     {
-        var current = _lifecycle.Current;
+        var lifecycle = Volatile.Read(ref _lifecycle);
+        var current = lifecycle?.Current;
         if (!adminAuthorised && current?.HasToken(token) != true)
         {
             return ReadyCallbackOutcome.Unauthorised;
         }
 
-        var word = _state.Read();
+        var word = Word;
         if (current is null || word.Phase != BackendPhase.Starting || word.Generation != current.Generation)
         {
             return ReadyCallbackOutcome.NotStarting;
         }
 
-        _lifecycle.Mailbox.Post(new LifecycleMessage(
+        lifecycle!.Mailbox.Post(new LifecycleMessage(
             LifecycleInput.CallbackReady, current.Generation, null, _env.Time.GetTimestamp()));
         return ReadyCallbackOutcome.Accepted;
     }
 
     /// <summary>What the admin API shows.</summary>
-    public BackendStatus GetStatus() => _lifecycle.GetStatus();
+    public BackendStatus GetStatus() =>
+        Volatile.Read(ref _lifecycle)?.GetStatus() ?? LifecycleView.Initial.ToStatus(Config, Word, 0, 0, 0, 0);
 
     /// <summary>Replaces the settings: timeouts count from now on, the rest from the next start.</summary>
     internal void Reconfigure(BackendConfig config)
     {
-        Volatile.Write(ref _config, config);
-        _lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Reconfigured));
+        // A full fence: a lifecycle that is not seen here was made after this, and sees the new settings.
+        Interlocked.Exchange(ref _config, config);
+        Volatile.Read(ref _lifecycle)?.Mailbox.Post(new LifecycleMessage(LifecycleInput.Reconfigured));
     }
 
     /// <summary>Drains, stops and never starts again; <see cref="Ended"/> completes then.</summary>
-    internal void Close(LifecycleInput input) => _lifecycle.Mailbox.Post(new LifecycleMessage(input));
+    internal void Close(LifecycleInput input)
+    {
+        if (Volatile.Read(ref _lifecycle) is null)
+        {
+            var unused = new BackendLifecycle(this, _env, []);
+            unused.CloseUnused();
+            Publish(unused);
+        }
+
+        if (!Ended.IsCompleted)
+        {
+            Lifecycle.Mailbox.Post(new LifecycleMessage(input));
+        }
+    }
+
+    private BackendLifecycle Publish(BackendLifecycle made) => Interlocked.CompareExchange(ref _lifecycle, made, null) ?? made;
 
     private void PostAdmin(LifecycleInput input) =>
-        _lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, null, _env.Time.GetTimestamp()));
+        Lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, null, _env.Time.GetTimestamp()));
 }
 
 /// <summary>

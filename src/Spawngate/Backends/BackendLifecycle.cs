@@ -11,8 +11,6 @@ internal sealed class BackendLifecycle
 {
     private readonly Backend _backend;
     private readonly BackendEnvironment _env;
-    private readonly BackendState _state;
-    private readonly WaitingRoom _room;
     private readonly LifecycleReport _report;
     private readonly Predecessors _predecessors;
     private readonly StartBackoff _backoff = new();
@@ -22,16 +20,21 @@ internal sealed class BackendLifecycle
     private long _dueAtMs = long.MaxValue;
 
     /// <summary>Makes the lifecycle of a stopped backend.</summary>
-    public BackendLifecycle(Backend backend, BackendEnvironment env, BackendState state, WaitingRoom room, IReadOnlyList<Backend> predecessors)
+    public BackendLifecycle(Backend backend, BackendEnvironment env, IReadOnlyList<Backend> predecessors)
     {
         _backend = backend;
         _env = env;
-        _state = state;
-        _room = room;
+        Room = new WaitingRoom(State, env.Clock);
         _predecessors = new Predecessors(predecessors);
         _report = new LifecycleReport(env, backend);
         Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Hostname, input));
     }
+
+    /// <summary>The word that requests count themselves in.</summary>
+    public BackendState State { get; } = new();
+
+    /// <summary>Where requests are held.</summary>
+    public WaitingRoom Room { get; }
 
     /// <summary>Where everybody else writes to.</summary>
     public LifecycleMailbox Mailbox { get; }
@@ -61,7 +64,10 @@ internal sealed class BackendLifecycle
 
     /// <summary>What the admin API shows.</summary>
     public BackendStatus GetStatus() => _report.View.ToStatus(
-        Config, _state.Read(), _room.Count, _room.RetryAfterSecs, Volatile.Read(ref _backend.LastUseMs), NowMs);
+        Config, State.Read(), Room.Count, Room.RetryAfterSecs, Volatile.Read(ref _backend.LastUseMs), NowMs);
+
+    /// <summary>Closes a backend that nobody has used: nobody else knows this lifecycle yet, so no message is needed.</summary>
+    public void CloseUnused() => OnClose(StopReason.Removed);
 
     private void Handle(LifecycleMessage message)
     {
@@ -115,24 +121,24 @@ internal sealed class BackendLifecycle
 
     private void OnWake(LifecycleMessage message)
     {
-        if (_state.Phase != BackendPhase.Stopped || _closing is not null)
+        if (State.Phase != BackendPhase.Stopped || _closing is not null)
         {
             return;
         }
 
-        if (_room.RetryAfterSecs > 0)
+        if (Room.RetryAfterSecs > 0)
         {
-            _room.FailHeld();
+            Room.FailHeld();
             return;
         }
 
-        var oldest = _room.Oldest();
+        var oldest = Room.Oldest();
         Start(oldest?.Cause ?? (WakeCause)message.Payload!, oldest?.Timestamp ?? message.Timestamp);
     }
 
     private void Start(WakeCause cause, long wokenTimestamp)
     {
-        var generation = _room.BeginStart();
+        var generation = Room.BeginStart();
         var current = new Incarnation(_env, Mailbox, Config, generation, cause, wokenTimestamp);
         Volatile.Write(ref _current, current);
         _env.Active.Add(this);
@@ -149,7 +155,7 @@ internal sealed class BackendLifecycle
     private void OnPredecessorEnded()
     {
         var current = _current!;
-        if (_state.Phase == BackendPhase.Starting && current.StartDeadlineMs == 0 && !MustWaitForPredecessor(current.Generation))
+        if (State.Phase == BackendPhase.Starting && current.StartDeadlineMs == 0 && !MustWaitForPredecessor(current.Generation))
         {
             Launch(current);
         }
@@ -175,7 +181,7 @@ internal sealed class BackendLifecycle
         var current = _current!;
         Require(current.IsLaunching, LifecycleInput.Launched);
         current.TakeLaunched(result.Run, timestamp);
-        var stopping = _state.Phase == BackendPhase.Stopping;
+        var stopping = State.Phase == BackendPhase.Stopping;
         if (result.Run is null && stopping)
         {
             FinishStop(result.Error ?? "not started", null);
@@ -209,7 +215,7 @@ internal sealed class BackendLifecycle
     private void OnReadySignal(ReadySignal signal, long timestamp)
     {
         var current = _current!;
-        if (_state.Phase != BackendPhase.Starting)
+        if (State.Phase != BackendPhase.Starting)
         {
             return;
         }
@@ -237,7 +243,7 @@ internal sealed class BackendLifecycle
         current.ReadyAtMs = nowMs;
         current.PlanChecks(Config.ReadyHealthCheckIntervalMs, nowMs);
         Volatile.Write(ref _backend.LastUseMs, nowMs);
-        var held = _room.OpenReady(current.OpenPool());
+        var held = Room.OpenReady(current.OpenPool());
         _report.Ready(current, current.Timings(signal, timestamp), held);
     }
 
@@ -245,7 +251,7 @@ internal sealed class BackendLifecycle
     {
         var current = _current!;
         var somethingLeft = exit is null && current.HasSomethingToEnd;
-        var held = _room.FailStart(current.Generation, somethingLeft, CountFailure());
+        var held = Room.FailStart(current.Generation, somethingLeft, CountFailure());
         _report.StartFailed(current, reason, _backoff.Failures, held, exit);
         if (!somethingLeft)
         {
@@ -271,7 +277,7 @@ internal sealed class BackendLifecycle
         Require(current.Run is not null, LifecycleInput.Exited);
         // Children of the child go too, however it ended.
         current.Run!.Kill();
-        switch (_state.Phase)
+        switch (State.Phase)
         {
             case BackendPhase.Starting:
                 FailStart($"{exit.Description} before it was ready", exit);
@@ -298,8 +304,8 @@ internal sealed class BackendLifecycle
             retryAtMs = CountFailure();
         }
 
-        var inFlight = _state.Read().InFlight;
-        _room.Crash(current.Generation, retryAtMs);
+        var inFlight = State.Read().InFlight;
+        Room.Crash(current.Generation, retryAtMs);
         _report.Crashed(exit, _backoff.Failures, inFlight, readyForMs);
         EndIncarnation(StopReason.Exited);
     }
@@ -308,7 +314,7 @@ internal sealed class BackendLifecycle
     {
         var current = _current!;
         current.IsChecking = false;
-        switch (_state.Phase)
+        switch (State.Phase)
         {
             case BackendPhase.Ready when result.Healthy:
                 current.FailedChecks = 0;
@@ -320,7 +326,7 @@ internal sealed class BackendLifecycle
                 break;
             case BackendPhase.Unhealthy when result.Healthy:
                 current.FailedChecks = 0;
-                _room.Recover(current.Generation);
+                Room.Recover(current.Generation);
                 _report.Recovered(current);
                 break;
             case BackendPhase.Unhealthy:
@@ -335,7 +341,7 @@ internal sealed class BackendLifecycle
         if (current.FailedChecks >= Config.UnhealthyThreshold)
         {
             current.UnhealthyAtMs = NowMs;
-            _room.MarkUnhealthy(current.Generation);
+            Room.MarkUnhealthy(current.Generation);
             _report.Unhealthy(current, detail);
         }
     }
@@ -343,7 +349,7 @@ internal sealed class BackendLifecycle
     private void StopIfIdle(Incarnation current, long nowMs)
     {
         var lastUseMs = Volatile.Read(ref _backend.LastUseMs);
-        if (nowMs >= IdleDueMs(lastUseMs) && _room.TryBeginIdleStop(current.Generation, lastUseMs, ref _backend.LastUseMs))
+        if (nowMs >= IdleDueMs(lastUseMs) && Room.TryBeginIdleStop(current.Generation, lastUseMs, ref _backend.LastUseMs))
         {
             EnterStopping(current, StopReason.Idle, 0);
         }
@@ -354,7 +360,7 @@ internal sealed class BackendLifecycle
     private void BeginStop(StopReason reason)
     {
         var current = _current!;
-        EnterStopping(current, reason, _room.BeginStop(current.Generation, StopProgress.Holds(reason)));
+        EnterStopping(current, reason, Room.BeginStop(current.Generation, StopProgress.Holds(reason)));
     }
 
     private void EnterStopping(Incarnation current, StopReason reason, long inFlight)
@@ -387,7 +393,7 @@ internal sealed class BackendLifecycle
     private void FinishStop(string exitText, ExitReport? exit)
     {
         var stop = _stop!;
-        var held = _room.FinishStop(_current!.Generation);
+        var held = Room.FinishStop(_current!.Generation);
         _report.Stopped(stop, exitText, exit);
         if (stop.IsRegular)
         {
@@ -402,7 +408,7 @@ internal sealed class BackendLifecycle
         }
         else if (stop.StartAfter || held > 0)
         {
-            var oldest = _room.Oldest();
+            var oldest = Room.Oldest();
             var kind = stop.Reason == StopReason.Unhealthy ? WakeKind.Restart : WakeKind.Admin;
             Start(oldest?.Cause ?? new WakeCause(kind, StopProgress.Name(stop.Reason)), oldest?.Timestamp ?? _env.Time.GetTimestamp());
         }
@@ -421,21 +427,21 @@ internal sealed class BackendLifecycle
 
     private void OnAdminStart(LifecycleMessage message)
     {
-        switch (_state.Phase)
+        switch (State.Phase)
         {
             case BackendPhase.Stopped when _closing is null:
                 Start(new WakeCause(WakeKind.Admin, "start"), message.Timestamp);
                 break;
             case BackendPhase.Stopping when _closing is null:
                 _stop!.StartAfter = true;
-                _room.SetHoldWhileStopping(true);
+                Room.SetHoldWhileStopping(true);
                 break;
         }
     }
 
     private void OnAdminRestart(LifecycleMessage message)
     {
-        if (_state.Phase is BackendPhase.Starting or BackendPhase.Ready or BackendPhase.Unhealthy)
+        if (State.Phase is BackendPhase.Starting or BackendPhase.Ready or BackendPhase.Unhealthy)
         {
             BeginStop(StopReason.Restart);
         }
@@ -447,7 +453,7 @@ internal sealed class BackendLifecycle
 
     private void OnAdminStop()
     {
-        switch (_state.Phase)
+        switch (State.Phase)
         {
             case BackendPhase.Starting or BackendPhase.Ready or BackendPhase.Unhealthy:
                 BeginStop(StopReason.Asked);
@@ -461,8 +467,8 @@ internal sealed class BackendLifecycle
     private void OnClose(StopReason reason)
     {
         _closing ??= reason;
-        _room.Close();
-        switch (_state.Phase)
+        Room.Close();
+        switch (State.Phase)
         {
             case BackendPhase.Stopped:
                 End.Complete();
@@ -480,7 +486,7 @@ internal sealed class BackendLifecycle
     {
         _stop!.Reason = reason;
         _stop.StartAfter = false;
-        _room.SetHoldWhileStopping(false);
+        Room.SetHoldWhileStopping(false);
     }
 
     private void OnKillNow()
@@ -492,7 +498,7 @@ internal sealed class BackendLifecycle
     private void OnReconfigured()
     {
         // The other deadlines are computed anew after every message.
-        if (_state.Phase is BackendPhase.Ready or BackendPhase.Unhealthy)
+        if (State.Phase is BackendPhase.Ready or BackendPhase.Unhealthy)
         {
             _current!.PlanChecks(Config.ReadyHealthCheckIntervalMs, NowMs);
         }
@@ -502,7 +508,7 @@ internal sealed class BackendLifecycle
     {
         if (!possible)
         {
-            throw new InvalidOperationException($"{input} is not possible in {_state.Read()}.");
+            throw new InvalidOperationException($"{input} is not possible in {State.Read()}.");
         }
     }
 
@@ -515,7 +521,7 @@ internal sealed class BackendLifecycle
             return;
         }
 
-        switch (_state.Phase)
+        switch (State.Phase)
         {
             case BackendPhase.Starting:
                 OnDueStarting(current, nowMs);
@@ -562,7 +568,7 @@ internal sealed class BackendLifecycle
             return long.MaxValue;
         }
 
-        switch (_state.Phase)
+        switch (State.Phase)
         {
             case BackendPhase.Starting:
                 var startDue = current.PortRetryMs != 0 ? current.PortRetryMs : current.StartDeadlineMs;
@@ -571,7 +577,7 @@ internal sealed class BackendLifecycle
                 var stableDue = _backoff.Failures == 0 ? long.MaxValue : current.ReadyAtMs + Limits.StableReadyMs;
                 var checkDue = Config.ReadyHealthCheckIntervalMs == 0 ? long.MaxValue : current.NextCheckMs;
                 // While something is in flight the last use is yet to come, so the earliest idle moment is a whole timeout away.
-                var idleFrom = _state.Read().InFlight > 0 ? NowMs : Volatile.Read(ref _backend.LastUseMs);
+                var idleFrom = State.Read().InFlight > 0 ? NowMs : Volatile.Read(ref _backend.LastUseMs);
                 return Math.Min(Math.Min(stableDue, checkDue), IdleDueMs(idleFrom));
             case BackendPhase.Unhealthy:
                 return current.NextCheckMs;

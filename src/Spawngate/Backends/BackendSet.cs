@@ -19,6 +19,7 @@ internal sealed class BackendSet
     private Dictionary<string, Backend> _byName = new(StringComparer.Ordinal);
     private IReadOnlyList<Backend> _all = [];
     private BackendTable _table = BackendTable.Empty;
+    private int _reloads;
     private bool _closed;
 
     /// <summary>Makes the backends of <paramref name="config"/>, all stopped.</summary>
@@ -47,7 +48,9 @@ internal sealed class BackendSet
     }
 
     /// <summary>Applies a valid configuration: new backends are routable when this returns, removed ones drain and stop, the rest go on.</summary>
-    public ReloadCounts Apply(GatewayConfig config)
+    /// <param name="config">The configuration.</param>
+    /// <param name="onRemoved">Called with the name of each removed backend.</param>
+    public ReloadCounts Apply(GatewayConfig config, Action<string>? onRemoved = null)
     {
         lock (_gate)
         {
@@ -57,13 +60,13 @@ internal sealed class BackendSet
             }
 
             _ending.RemoveAll(static backend => backend.Ended.IsCompleted);
-            var removed = RemoveMissing(config);
+            var removed = RemoveMissing(config, onRemoved);
             var ending = new EndingBackends(_ending);
             var (added, updated) = (0, 0);
-            var byName = new Dictionary<string, Backend>(config.Backends.Count, StringComparer.Ordinal);
-            var all = new List<Backend>(config.Backends.Count);
-            foreach (var settings in config.Backends)
+            var all = new Backend[config.Backends.Count];
+            for (var i = 0; i < all.Length; i++)
             {
+                var settings = config.Backends[i];
                 if (!_byName.TryGetValue(settings.Hostname, out var backend))
                 {
                     backend = new Backend(_env, settings, ending.PredecessorsOf(settings));
@@ -75,13 +78,16 @@ internal sealed class BackendSet
                     updated++;
                 }
 
-                byName.Add(settings.Hostname, backend);
-                all.Add(backend);
+                all[i] = backend;
             }
 
-            _byName = byName;
+            if (added + removed > 0)
+            {
+                _byName = all.ToDictionary(static backend => backend.Hostname, StringComparer.Ordinal);
+                Volatile.Write(ref _table, new BackendTable(all));
+            }
+
             Volatile.Write(ref _all, all);
-            Volatile.Write(ref _table, new BackendTable(all));
             return new ReloadCounts(added, removed, updated);
         }
     }
@@ -111,16 +117,37 @@ internal sealed class BackendSet
         }
     }
 
-    private int RemoveMissing(GatewayConfig config)
+    private int RemoveMissing(GatewayConfig config, Action<string>? onRemoved)
     {
-        var kept = config.Backends.Select(static settings => settings.Hostname).ToHashSet(StringComparer.Ordinal);
-        var removed = _all.Where(backend => !kept.Contains(backend.Hostname)).ToList();
-        foreach (var backend in removed)
+        _reloads++;
+        foreach (var settings in config.Backends)
         {
-            backend.Close(LifecycleInput.Remove);
-            _ending.Add(backend);
+            if (_byName.TryGetValue(settings.Hostname, out var kept))
+            {
+                kept.SeenInReload = _reloads;
+            }
         }
 
-        return removed.Count;
+        var removed = 0;
+        foreach (var backend in _all)
+        {
+            if (backend.SeenInReload != _reloads)
+            {
+                Remove(backend);
+                onRemoved?.Invoke(backend.Hostname);
+                removed++;
+            }
+        }
+
+        return removed;
+    }
+
+    private void Remove(Backend backend)
+    {
+        backend.Close(LifecycleInput.Remove);
+        if (!backend.Ended.IsCompleted)
+        {
+            _ending.Add(backend);
+        }
     }
 }

@@ -22,8 +22,13 @@ internal sealed class EndingBackends
     }
 
     /// <summary>Those that have to end before a backend with these settings may start.</summary>
-    public List<Backend> PredecessorsOf(BackendConfig settings)
+    public IReadOnlyList<Backend> PredecessorsOf(BackendConfig settings)
     {
+        if (_byHostname.Count == 0)
+        {
+            return [];
+        }
+
         var found = _byHostname[settings.Hostname];
         if (FixedPort(settings) is var port and not 0)
         {

@@ -1,3 +1,5 @@
+using Spawngate.Protocols.Toml;
+
 namespace Spawngate.Config;
 
 /// <summary>What kind of thing a backend is.</summary>
@@ -76,14 +78,41 @@ internal sealed record BackendConfig : BackendTimings
     /// <summary>The keys that only Docker backends have; null for local ones.</summary>
     public DockerConfig? Docker { get; init; }
 
-    /// <summary>The table's position in the file, for messages: <c>file:line:column</c>.</summary>
-    public string Origin { get; init; } = "";
+    /// <summary>The file the table stands in.</summary>
+    public string File { get; init; } = "";
 
-    /// <summary>Whether two tables mean the same, wherever they stand: what a reload asks. (Record equality compares lists by reference.)</summary>
+    /// <summary>Where in the file the table begins.</summary>
+    public TomlPosition Position { get; init; }
+
+    /// <summary>Both, for messages: <c>file:line:column</c>.</summary>
+    public string Origin => $"{File}:{Position}";
+
+    /// <summary>
+    /// Whether two tables mean the same, wherever they stand: what a reload asks of each. (Record equality compares lists by reference, and a position is no
+    /// setting.)
+    /// </summary>
     public bool HasSameSettings(BackendConfig other) =>
-        Scalars(this) == Scalars(other) && Args.SequenceEqual(other.Args) && Env.SequenceEqual(other.Env);
+        base.Equals(other) // All timings, and that both are of this type.
+        && Hostname == other.Hostname
+        && Kind == other.Kind
+        && Port == other.Port
+        && Command == other.Command
+        && AreSame(Args, other.Args)
+        && WorkingDir == other.WorkingDir
+        && AreSame(Env, other.Env)
+        && Docker == other.Docker;
 
-    private static BackendConfig Scalars(BackendConfig config) => config with { Args = [], Env = [], Origin = "" };
+    /// <summary>Without the enumerators of LINQ: it is asked of every backend at every reload.</summary>
+    private static bool AreSame<T>(IReadOnlyList<T> some, IReadOnlyList<T> others)
+    {
+        var i = 0;
+        while (i < some.Count && i < others.Count && EqualityComparer<T>.Default.Equals(some[i], others[i]))
+        {
+            i++;
+        }
+
+        return i == some.Count && i == others.Count;
+    }
 }
 
 /// <summary>When an image is pulled before a start.</summary>

@@ -18,17 +18,21 @@ internal static class BackendKeys
     /// <summary>Reads every backend of the file. One that has errors comes back too, with defaults in their place.</summary>
     public static List<ReadBackend> ReadAll(ConfigTable root, BackendTimings defaults, Func<string, bool> folderExists)
     {
-        var backends = new List<ReadBackend>();
         if (root.Find("backends") is { Value: TomlArray { IsArrayOfTables: true } } array)
         {
             root.Report(array.Value.Position, array.Name, "found an array of tables, allowed is one table per host: [backends.\"host.name\"]");
-            return backends;
+            return [];
         }
 
-        var hosts = root.Table("backends");
-        foreach (var entry in hosts is null ? [] : hosts.Toml.Entries)
+        if (root.Table("backends") is not { } hosts)
         {
-            if (ReportSplitHost(hosts!, entry))
+            return [];
+        }
+
+        var backends = new List<ReadBackend>(hosts.Toml.Entries.Length);
+        foreach (var entry in hosts.Toml.Entries)
+        {
+            if (ReportSplitHost(hosts, entry))
             {
                 continue;
             }
@@ -36,10 +40,10 @@ internal static class BackendKeys
             var problem = HostName.Normalise(entry.Name, out var hostname);
             if (problem is not null)
             {
-                hosts!.Report(entry.Position, entry.Name, problem);
+                hosts.Report(entry.Position, entry.Name, problem);
             }
 
-            if (hosts!.Table(entry.Name) is { } table)
+            if (hosts.Table(entry.Name) is { } table)
             {
                 backends.Add(new ReadBackend(Read(table, problem is null ? hostname : "", defaults, folderExists), table));
             }
@@ -62,7 +66,7 @@ internal static class BackendKeys
             below = next;
         }
 
-        var isSplit = name != entry.Name && below!.Entries.Any(key => All.Contains(key.Name));
+        var isSplit = name != entry.Name && HasAny(below!, All);
         if (isSplit)
         {
             hosts.Report(entry.Position, entry.Name, $"found a host name without quotes, allowed is [backends.\"{name}\"]");
@@ -86,7 +90,8 @@ internal static class BackendKeys
             WorkingDir = kind == BackendKind.Local ? ReadWorkingDir(table, folderExists) : null,
             Env = ReadEnv(table),
             Docker = kind == BackendKind.Docker ? DockerKeys.Read(table, hostname) : null,
-            Origin = table.Origin,
+            File = table.File,
+            Position = table.Toml.HeaderPosition,
         };
     }
 
@@ -104,7 +109,20 @@ internal static class BackendKeys
 
     /// <summary>Docker keys and no command: what is missing is the type.</summary>
     private static bool LacksDockerType(ConfigTable table) =>
-        table.Find("type") is null && table.Find("command") is null && table.Toml.Entries.Any(entry => DockerKeys.All.Contains(entry.Name));
+        table.Find("type") is null && table.Find("command") is null && HasAny(table.Toml, DockerKeys.All);
+
+    private static bool HasAny(TomlTable table, string[] keys)
+    {
+        foreach (var entry in table.Entries)
+        {
+            if (keys.Contains(entry.Name))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private static void ReportKeysOfOtherKind(ConfigTable table, BackendKind? kind)
     {
@@ -158,29 +176,33 @@ internal static class BackendKeys
         }
 
         var hint = folder.StartsWith('~') ? "; ~ is not expanded, write the home folder out" : "";
-        table.ReportValue(table.Find("working_dir")!, $"the path of an existing folder{hint}");
+        table.ReportValue(table.Find("working_dir")!.Value, $"the path of an existing folder{hint}");
         return null;
     }
 
     /// <summary>Values may be secrets, so messages name only their kind.</summary>
-    private static List<KeyValuePair<string, string>> ReadEnv(ConfigTable table)
+    private static IReadOnlyList<KeyValuePair<string, string>> ReadEnv(ConfigTable table)
     {
-        var variables = new List<KeyValuePair<string, string>>();
-        var env = table.Table("env");
-        foreach (var entry in env is null ? [] : env.Toml.Entries)
+        if (table.Table("env") is not { } env)
+        {
+            return [];
+        }
+
+        var variables = new List<KeyValuePair<string, string>>(env.Toml.Entries.Length);
+        foreach (var entry in env.Toml.Entries)
         {
             if (entry.Name.Length == 0 || entry.Name.Contains('=', StringComparison.Ordinal) || !ConfigText.IsWithoutNul(entry.Name))
             {
-                env!.Report(entry.Position, entry.Name, "found a name that no variable can have, allowed is any text without = and NUL");
+                env.Report(entry.Position, entry.Name, "found a name that no variable can have, allowed is any text without = and NUL");
             }
 
             if (entry.Value is not TomlString text)
             {
-                env!.Report(entry.Value.Position, entry.Name, $"found {entry.Value.Kind}, allowed is a string (in quotes, numbers and booleans too)");
+                env.Report(entry.Value.Position, entry.Name, $"found {entry.Value.Kind}, allowed is a string (in quotes, numbers and booleans too)");
             }
             else if (!ConfigText.IsWithoutNul(text.Value))
             {
-                env!.Report(entry.Value.Position, entry.Name, "found a string that contains NUL, allowed is a string without it");
+                env.Report(entry.Value.Position, entry.Name, "found a string that contains NUL, allowed is a string without it");
             }
             else
             {

@@ -31,7 +31,7 @@ internal static class ConfigCrossChecks
 
     private static void CheckHostNames(IReadOnlyList<ReadBackend> backends)
     {
-        var first = new Dictionary<string, ConfigTable>(StringComparer.Ordinal);
+        var first = new Dictionary<string, ConfigTable>(backends.Count, StringComparer.Ordinal);
         foreach (var (config, table) in backends)
         {
             if (config.Hostname.Length > 0 && !first.TryAdd(config.Hostname, table))

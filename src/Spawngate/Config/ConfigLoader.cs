@@ -13,9 +13,10 @@ internal static class ConfigLoader
     /// <param name="path">The file; errors and <see cref="GatewayConfig.Path"/> repeat it as given.</param>
     public static ConfigLoadResult LoadFile(string path)
     {
-        var problem = TryRead(path, out var bytes);
+        using var content = new FileContent(Limits.ConfigReadChunkBytes, Limits.ConfigFileBytesMax);
+        var problem = TryRead(path, content);
         return problem is null
-            ? Load(path, bytes, Directory.Exists)
+            ? Load(path, content.Bytes, Directory.Exists)
             : new ConfigLoadResult(null, [new ConfigError(path, new TomlPosition(1, 1), "", problem)]);
     }
 
@@ -27,7 +28,7 @@ internal static class ConfigLoader
     {
         var document = TomlReader.Read(utf8, Limits.ConfigDepthMax, Limits.ConfigSyntaxErrorsMax);
         var errors = document.Errors.Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message)).ToList();
-        var root = new ConfigTable(path, errors, document.Root, "");
+        var root = new ConfigTable(path, errors, document.Root);
         ReportUnknownSections(root);
         var server = ReadServer(root);
         var defaults = root.Table("defaults") is { } table ? ReadDefaults(table) : new BackendTimings();
@@ -38,8 +39,8 @@ internal static class ConfigLoader
             return new ConfigLoadResult(null, [.. errors.OrderBy(error => error.Position)]);
         }
 
-        var config = new GatewayConfig { Path = path, Server = server, Defaults = defaults, Backends = [.. backends.Select(read => read.Config)] };
-        return new ConfigLoadResult(config, []);
+        var configs = backends.ConvertAll(static read => read.Config);
+        return new ConfigLoadResult(new GatewayConfig { Path = path, Server = server, Defaults = defaults, Backends = configs }, []);
     }
 
     private static ServerConfig ReadServer(ConfigTable root) => root.Table("server") is { } table ? ServerKeys.Read(table) : new ServerConfig();
@@ -60,9 +61,8 @@ internal static class ConfigLoader
         root.ReportUnknown([.. Sections, SessionsKey], "the top level", listed: Sections);
     }
 
-    private static string? TryRead(string path, out byte[] bytes)
+    private static string? TryRead(string path, FileContent content)
     {
-        bytes = [];
         if (Directory.Exists(path))
         {
             return "found a folder, a configuration file is needed";
@@ -71,7 +71,7 @@ internal static class ConfigLoader
         try
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
-            return TryReadBounded(file, out bytes) ? null : $"found more than {Limits.ConfigFileBytesMax / (1024 * 1024)} MiB, a configuration file may not be larger";
+            return content.TryRead(file) ? null : $"found more than {Limits.ConfigFileBytesMax / (1024 * 1024)} MiB, a configuration file may not be larger";
         }
         catch (Exception problem) when (problem is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -81,20 +81,5 @@ internal static class ConfigLoader
         {
             return $"the file cannot be read: {problem.Message}";
         }
-    }
-
-    /// <summary>The length is not asked for first: a pipe or device has none, and a file may grow meanwhile.</summary>
-    private static bool TryReadBounded(FileStream file, out byte[] bytes)
-    {
-        using var content = new MemoryStream();
-        var chunk = new byte[Limits.ConfigReadChunkBytes];
-        int count;
-        while ((count = file.Read(chunk)) > 0 && content.Length <= Limits.ConfigFileBytesMax)
-        {
-            content.Write(chunk, 0, count);
-        }
-
-        bytes = content.ToArray();
-        return content.Length <= Limits.ConfigFileBytesMax;
     }
 }

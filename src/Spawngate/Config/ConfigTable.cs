@@ -7,16 +7,21 @@ namespace Spawngate.Config;
 /// One table of the file while it is being read: takes typed, bounded values out of it and notes what is wrong with them. A
 /// wrong value is noted and replaced by the fallback, so that the rest is checked all the same.
 /// </summary>
-internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTable table, string path)
+/// <param name="file">The file as the user named it.</param>
+/// <param name="errors">Where errors are noted.</param>
+/// <param name="table">The table as read.</param>
+/// <param name="above">The table it is in; null for the root.</param>
+/// <param name="name">Its key there.</param>
+internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTable table, ConfigTable? above = null, string name = "")
 {
-    /// <summary>The table's full path.</summary>
-    public string Path => path;
+    /// <summary>The table's full path, put together when an error asks for it.</summary>
+    public string Path => above is null ? "" : TomlKeyPath.Append(above.Path, name);
 
     /// <summary>The table as read.</summary>
     public TomlTable Toml => table;
 
-    /// <summary>Where the table begins, for the log: <c>file:line:column</c>.</summary>
-    public string Origin => $"{file}:{table.HeaderPosition}";
+    /// <summary>The file, for the log.</summary>
+    public string File => file;
 
     /// <summary>Finds a key.</summary>
     public TomlEntry? Find(string key) => table.TryGet(key, out var entry) ? entry : null;
@@ -26,10 +31,10 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
 
     /// <summary>Notes an error at a place.</summary>
     public void Report(TomlPosition position, string key, string message) =>
-        errors.Add(new ConfigError(file, position, TomlKeyPath.Append(path, key), message));
+        errors.Add(new ConfigError(file, position, TomlKeyPath.Append(Path, key), message));
 
     /// <summary>Notes an error of the table itself.</summary>
-    public void ReportHere(string message) => errors.Add(new ConfigError(file, table.HeaderPosition, path, message));
+    public void ReportHere(string message) => errors.Add(new ConfigError(file, table.HeaderPosition, Path, message));
 
     /// <summary>Notes that the value of a key is wrong.</summary>
     public void ReportValue(TomlEntry entry, string allowed) =>
@@ -37,7 +42,7 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
 
     /// <summary>Notes an element of an array as wrong.</summary>
     public void ReportElement(TomlEntry entry, int index, string message) =>
-        errors.Add(new ConfigError(file, ((TomlArray)entry.Value).Items[index].Position, $"{TomlKeyPath.Append(path, entry.Name)}[{index}]", message));
+        errors.Add(new ConfigError(file, ((TomlArray)entry.Value).Items[index].Position, $"{TomlKeyPath.Append(Path, entry.Name)}[{index}]", message));
 
     /// <summary>Notes that a required key is missing, unless a syntax error in the same table may have hidden it.</summary>
     public void ReportMissing(string key, string needed)
@@ -58,10 +63,10 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
 
         if (entry.Value is TomlTable below)
         {
-            return new ConfigTable(file, errors, below, TomlKeyPath.Append(path, key));
+            return new ConfigTable(file, errors, below, this, key);
         }
 
-        ReportValue(entry, $"a table: [{TomlKeyPath.Append(path, key)}] on a line of its own");
+        ReportValue(entry, $"a table: [{TomlKeyPath.Append(Path, key)}] on a line of its own");
         return null;
     }
 
@@ -108,21 +113,27 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
             return [];
         }
 
+        if (entry.Value is TomlArray { Items.Count: 0 })
+        {
+            return [];
+        }
+
         if (entry.Value is not TomlArray array)
         {
             ReportValue(entry, "an array of strings, such as [\"a\", \"b\"]");
             return [];
         }
 
-        var list = new List<string>(array.Items.Count);
+        var list = new string[array.Items.Count];
         for (var i = 0; i < array.Items.Count; i++)
         {
             if (array.Items[i] is TomlString text && isAllowed(text.Value))
             {
-                list.Add(text.Value);
+                list[i] = text.Value;
             }
             else
             {
+                list[i] = "";
                 ReportElement(entry, i, $"found {ConfigText.Describe(array.Items[i])}, allowed is {allowed}");
             }
         }

@@ -91,11 +91,12 @@ internal static class HostName
             return $"found a name of {name.Length} characters, allowed are {Limits.HostNameCharsMax}";
         }
 
-        foreach (var label in name.Split('.'))
+        foreach (var label in name.AsSpan().Split('.'))
         {
-            if (label.Length is 0 or > Limits.HostLabelCharsMax)
+            var length = label.End.Value - label.Start.Value;
+            if (length is 0 or > Limits.HostLabelCharsMax)
             {
-                return $"found a label of {label.Length} characters between dots, allowed are 1 to {Limits.HostLabelCharsMax}";
+                return $"found a label of {length} characters between dots, allowed are 1 to {Limits.HostLabelCharsMax}";
             }
         }
 

@@ -67,7 +67,7 @@ internal sealed class ManyBackendsTests : GatewayTest
         await load.StopAsync();
         await Figures.NoteAsync($"slowest request beside reloads of {Configured} backends: {slowest:F1} ms; {load.Complete} requests of the load, none lost");
         Assert.That((load.Wrong, load.Cut, load.Unanswered), Is.EqualTo((0, 0, 0)));
-        Assert.That(slowest, Is.LessThan(1000), "ms; the collector stops everybody for less than 100, the rest is waiting for a core");
+        Assert.That(slowest, Is.LessThan(Executables.GatewayIsNative ? 250 : 1000), "ms; the collector stops everybody for some 15, the rest is waiting for a core");
     }
 
     [Test]
