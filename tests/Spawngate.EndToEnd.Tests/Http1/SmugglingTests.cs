@@ -62,6 +62,27 @@ internal sealed class SmugglingTests
         AssertSeen(tag, [.. seen, $"GET {tag}next"]);
     }
 
+    /// <summary>From there on the connection speaks HTTP/2, which begins with its preface: anything else ends it.</summary>
+    [Test]
+    public async Task What_follows_an_upgrade_to_HTTP_2_is_not_read_as_HTTP_1()
+    {
+        const string Tag = "/h2c-taken-up/";
+        using RawClient client = await RawClient.ConnectAsync(Http1Gateway.Port);
+        await client.SendAsync(RawClient.Head(Http1Gateway.LenientHost, $"{Tag}a", "GET", ConnectionVariants.H2CTakenUp) + RawClient.Head(Http1Gateway.LenientHost, $"{Tag}hidden"));
+
+        Assert.That((await client.ReadHeadAsync()).Status, Is.EqualTo(101));
+        Assert.That(async () => await ReadOnAsync(client), Throws.Exception, "settings and GOAWAY come, and the end");
+        Assert.That(Http1Gateway.Lenient.Sightings(Tag).Values.SelectMany(each => each), Has.None.Contains("hidden"));
+    }
+
+    private static async Task ReadOnAsync(RawClient client)
+    {
+        while (true)
+        {
+            await client.ReadBytesAsync(1);
+        }
+    }
+
     private static async Task AnsweredAsync(RawClient client, string meant)
     {
         string question = string.Join(' ', meant.Split(' ').Take(2));

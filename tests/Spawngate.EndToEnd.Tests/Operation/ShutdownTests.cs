@@ -20,7 +20,9 @@ internal sealed class ShutdownTests : GatewayTest
         await load.EndAsync();
 
         string[] last = (await backend.ToldAsync("sigterm")).Split('=', ' ');
-        int served = int.Parse(last[2], CultureInfo.InvariantCulture);
+
+        // A request of which the answer has just been written may still be counted in.
+        int served = int.Parse(last[2], CultureInfo.InvariantCulture) + int.Parse(last[4], CultureInfo.InvariantCulture);
         Assert.That(code, Is.Zero);
         Assert.That((load.Cut, load.Wrong), Is.EqualTo((0, 0)), "responses cut, responses other than 200");
         Assert.That(load.Complete, Is.EqualTo(served), "every request that reached the backend was answered in full");
