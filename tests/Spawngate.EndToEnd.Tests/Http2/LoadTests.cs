@@ -13,6 +13,10 @@ internal sealed partial class LoadTests : GatewayTest
 {
     private const int MiB = 1024 * 1024;
     private const long GrowthMax = 16 * MiB;
+
+    /// <summary>In its first 200,000 requests the heap of the gateway grows to its size under this load, some 25 MB more than after a second; a long run begins to measure there.</summary>
+    private const long WarmingMax = 40 * MiB;
+
     private const int DescriptorsAtRestMax = 100;
 
     /// <summary>Not a divisor of any buffer's size, so that a block that is lost, doubled or swapped shows.</summary>
@@ -62,14 +66,14 @@ internal sealed partial class LoadTests : GatewayTest
     {
         string h2load = Executables.FindOrSkip("h2load");
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().TestBackend("*"));
-        await LoadAsync(h2load, gateway, TimeSpan.FromSeconds(1));
+        await LoadAsync(h2load, gateway, TimeSpan.FromSeconds(Effort.Scale(@long: 15, native: 1, managed: 1)));
         ProcessVitals before = await AtRestAsync(gateway);
 
         int served = await LoadAsync(h2load, gateway, Effort.Span(native: 3, managed: 2));
 
         ProcessVitals after = await AtRestAsync(gateway);
         await Figures.NoteAsync($"{served} requests, {1000.0 * (after.CpuMs - before.CpuMs) / served:F1} µs of CPU each; before {before}, after {after}");
-        Assert.That(after.ResidentBytes - before.ResidentBytes, Is.LessThan(GrowthMax));
+        Assert.That(after.ResidentBytes - before.ResidentBytes, Is.LessThan(Effort.IsLong ? GrowthMax : WarmingMax));
         using H2Client client = await H2Client.ConnectAsync(gateway.Port);
         Assert.That((await client.ExchangeAsync(Host, "/status?code=200")).Status, Is.EqualTo(200));
     }
