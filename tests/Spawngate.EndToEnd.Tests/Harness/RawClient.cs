@@ -77,6 +77,14 @@ internal sealed partial class RawClient : IDisposable
         return SendAsync(chunk);
     }
 
+    /// <summary>What was received and not asked for yet, for whoever takes the socket over.</summary>
+    public byte[] TakeReceived()
+    {
+        byte[] rest = _buffer[_start.._end];
+        _start = _end;
+        return rest;
+    }
+
     /// <summary>Ends this side of the connection.</summary>
     public void EndSending() => Socket.Shutdown(SocketShutdown.Send);
 

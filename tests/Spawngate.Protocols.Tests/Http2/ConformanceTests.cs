@@ -192,6 +192,7 @@ internal static class ConformanceCases
         C("6.4 RST_STREAM on stream 0", Start().Reset(0), Protocol),
         C("6.4 RST_STREAM of 3 bytes", Start().Upload(1).Frame(FrameType.ResetStream, 0, 1, 0, 0, 0), FrameSize),
         C("6.4 RST_STREAM of 5 bytes", Start().Upload(1).Frame(FrameType.ResetStream, 0, 1, 0, 0, 0, 0, 0), FrameSize),
+        C("7 an unknown error code", Start().Upload(1).Reset(1, (ErrorCode)4660), "request 1, reset 1 4660 by peer"),
         C("6.5 SETTINGS on a stream", Start().Frame(FrameType.Settings, 0, 1), Protocol),
         C("6.5 an acknowledgement with a payload", Start().Frame(FrameType.Settings, 1, 0, new byte[6]), FrameSize),
         C("6.5 SETTINGS of 5 bytes", Start().Frame(FrameType.Settings, 0, 0, new byte[5]), FrameSize),

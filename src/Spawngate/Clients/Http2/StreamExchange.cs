@@ -78,7 +78,7 @@ internal sealed class StreamExchange
         _detail = null;
         _headLength = 0;
         _awaitsContinue = !ended && Request.Fields.Has(KnownHeader.Expect);
-        _upload.Reset(ended || Request.Framing.Kind == BodyKind.None);
+        _upload.Reset(ended || (!isTunnel && Request.Framing.Kind == BodyKind.None)); // The head of a tunnel has no body; what follows are its bytes.
     }
 
     /// <summary>Keeps the head until the first of the body is there.</summary>
