@@ -305,6 +305,7 @@ internal sealed class H2Client : IDisposable
 
     private void End(Exception? fault)
     {
+        fault ??= LastGoAway is { } goAway ? new IncompleteMessageException($"with {goAway}") : null;
         foreach (H2Stream stream in _streams.Values)
         {
             stream.OnConnectionEnd(fault);

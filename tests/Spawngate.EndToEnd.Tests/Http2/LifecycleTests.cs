@@ -157,6 +157,7 @@ internal sealed class LifecycleTests : GatewayTest
     }
 
     [Test]
+    [NonParallelizable]
     public async Task A_reload_is_not_noticed_by_streams()
     {
         var config = new ConfigFile();
