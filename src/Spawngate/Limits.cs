@@ -386,6 +386,9 @@ internal static class Limits
     /// <summary>Room for control frames besides those that wait: window updates that were put off, 13 bytes each, for a few dozen streams.</summary>
     public const int Http2ControlRoomBytes = 512;
 
+    /// <summary>Requests that a connection begins in a row before other connections of its thread get a turn: at some 10 µs each, below half a millisecond.</summary>
+    public const int Http2RequestsPerTurn = 32;
+
     /// <summary>Streams a connection keeps to use again, some 3 KB each: as many as a browser has open at once.</summary>
     public const int Http2StreamsKept = 32;
 

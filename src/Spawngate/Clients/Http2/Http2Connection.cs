@@ -79,7 +79,10 @@ internal sealed class Http2Connection
         Writer.FlushSoon();
         do
         {
-            ReadEvents();
+            while (ReadEvents())
+            {
+                await Task.Yield();
+            }
         }
         while (await _client.ReceiveAsync().ConfigureAwait(false) > 0);
 
@@ -205,13 +208,14 @@ internal sealed class Http2Connection
         Session.SetWebSocketKey(key);
     }
 
-    /// <summary>Takes up all that has been received.</summary>
-    private void ReadEvents()
+    /// <summary>Takes up what has been received. True when it has begun so many requests that others should get a turn before it goes on.</summary>
+    private bool ReadEvents()
     {
         bool ends = false;
         int at = 0;
+        int requests = 0;
         bool filled = _client.IsFull;
-        while (!ends)
+        while (!ends && requests < Limits.Http2RequestsPerTurn)
         {
             Http2EventKind kind;
             Http2Event found;
@@ -233,6 +237,7 @@ internal sealed class Http2Connection
 
             if (begun is not null)
             {
+                requests++;
                 Begin(begun, kind, found);
             }
 
@@ -250,6 +255,7 @@ internal sealed class Http2Connection
         }
 
         EndOfBatch();
+        return requests == Limits.Http2RequestsPerTurn;
     }
 
     private void EndOfBatch()

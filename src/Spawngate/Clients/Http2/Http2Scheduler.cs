@@ -17,7 +17,7 @@ internal sealed class Http2Scheduler
     /// <summary>Adds a stream behind the others of its urgency.</summary>
     public void Add(StreamSender stream)
     {
-        int urgency = stream.Urgency;
+        int urgency = stream.QueuedUrgency = stream.Urgency;
         stream.NextWaiting = null;
         if (_last[urgency] is { } last)
         {
@@ -30,6 +30,38 @@ internal sealed class Http2Scheduler
 
         _last[urgency] = stream;
         _waiting |= 1u << urgency;
+    }
+
+    /// <summary>Takes a stream out of the line, wherever it stands: it is going to be another.</summary>
+    public void Remove(StreamSender stream)
+    {
+        int urgency = stream.QueuedUrgency;
+        StreamSender? before = null;
+        for (var at = _first[urgency]; at is not null && at != stream; at = at.NextWaiting)
+        {
+            before = at;
+        }
+
+        if (before is null)
+        {
+            _first[urgency] = stream.NextWaiting;
+        }
+        else
+        {
+            before.NextWaiting = stream.NextWaiting;
+        }
+
+        if (_last[urgency] == stream)
+        {
+            _last[urgency] = before;
+        }
+
+        if (_first[urgency] is null)
+        {
+            _waiting &= ~(1u << urgency);
+        }
+
+        stream.NextWaiting = null;
     }
 
     /// <summary>Takes the stream whose turn it is; null when none waits.</summary>

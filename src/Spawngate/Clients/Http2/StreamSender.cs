@@ -48,6 +48,9 @@ internal sealed class StreamSender(Http2Connection connection)
     /// <summary>How urgent its response is, 0 to 7 (RFC 9218).</summary>
     public int Urgency { get; set; }
 
+    /// <summary>How urgent it was when it got in line.</summary>
+    public int QueuedUrgency { get; set; }
+
     /// <summary>The next one in the same queue of the scheduler.</summary>
     public StreamSender? NextWaiting { get; set; }
 
@@ -70,6 +73,12 @@ internal sealed class StreamSender(Http2Connection connection)
     public void OnGone()
     {
         IsGone = true;
+        if (_queued)
+        {
+            _queued = false;
+            connection.Writer.Scheduler.Remove(this);
+        }
+
         Wake(WriteOutcome.Gone);
     }
 
