@@ -35,7 +35,7 @@ internal sealed class GuardTreeEndingTests
         Add(101, 100, 100);
         End((A, 100));
         Assert.That(Step(0), Is.EqualTo("group 100 TERM"));
-        Assert.That(Step(500), Is.Empty);
+        Assert.That(Step(GraceMs / 2), Is.Empty);
         Assert.That(Step(GraceMs), Is.EqualTo("group 100 KILL, group 100 KILL"));
         Assert.That(_ending.Killed, Is.EqualTo(2));
         Remove(100, 101);
@@ -58,12 +58,31 @@ internal sealed class GuardTreeEndingTests
     }
 
     [Test]
+    public void What_left_a_group_that_lives_on_is_asked_at_half_of_the_grace_period()
+    {
+        Add(100, 1, 100);
+        Add(200, 1, 200, A);
+        Add(300, 100, 300); // A child with a session of its own.
+        End((A, 100));
+        Assert.That(Step(0), Is.EqualTo("group 100 TERM"));
+        Assert.That(Step((GraceMs / 2) - 1), Is.Empty);
+        Assert.That(Step(GraceMs / 2), Is.EqualTo("200 TERM, 300 TERM"));
+        Remove(300);
+        Add(301, 100, 301); // Its successor.
+        Assert.That(Step((GraceMs / 2) + 50), Is.EqualTo("301 TERM"));
+        Remove(100);
+        Assert.That(Step((GraceMs / 2) + 100), Is.Empty, "each once");
+        Assert.That(Step(GraceMs), Is.EqualTo("200 KILL, 301 KILL"));
+    }
+
+    [Test]
     public void Killing_reaches_what_left_the_group_of_a_leader_that_does_not_end()
     {
         Add(100, 1, 100);
         Add(200, 1, 200, A);
         End((A, 100));
         Step(0);
+        Step(GraceMs / 2);
         Assert.That(Step(GraceMs), Is.EqualTo("group 100 KILL, 200 KILL"));
     }
 

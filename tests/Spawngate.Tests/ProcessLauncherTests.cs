@@ -8,6 +8,8 @@ namespace Spawngate.Tests;
 [Platform("Linux,MacOsX")]
 internal sealed class ProcessLauncherTests
 {
+    private const int GraceMs = 60_000;
+
     private PlatformScene _scene = null!;
     private LineCollector _lines = null!;
     private ProcessLauncher _launcher = null!;
@@ -40,7 +42,7 @@ internal sealed class ProcessLauncherTests
         Assert.That(report.Code, Is.EqualTo(3));
         Assert.That(report.LastStderrLines, Is.EqualTo(["oops"]));
         Assert.That(_lines.Lines, Is.EquivalentTo(["4321 http://x/ready hello", "oops"]));
-        run.Terminate();
+        run.Terminate(GraceMs);
         run.Kill();
     }
 
@@ -66,7 +68,7 @@ internal sealed class ProcessLauncherTests
     {
         LaunchResult result = await Launch(Shell("trap '' TERM; sh -c 'sleep 1000' & echo up; wait; wait"));
         await _lines.Next(static line => line == "up");
-        result.Run!.Terminate();
+        result.Run!.Terminate(GraceMs);
         Assert.That(result.Run.Exited.IsCompleted, Is.False);
         result.Run.Kill();
         ExitReport report = await result.Run.Exited.WaitAsync(PlatformScene.Patience);

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Platform;
+using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 
@@ -10,7 +11,11 @@ namespace Spawngate.Tests;
 [Platform("Linux")]
 internal sealed class RunRemainsTests
 {
+    private const int GraceMs = 10_000;
+    private const int WindowChange = 28; // SIGWINCH
+
     private PlatformScene _scene = null!;
+    private FakeTime _time = null!;
     private LineCollector _lines = null!;
     private ProcessLauncher _launcher = null!;
 
@@ -19,7 +24,8 @@ internal sealed class RunRemainsTests
     {
         _scene = new PlatformScene();
         _lines = new LineCollector();
-        _launcher = new ProcessLauncher(ChildEnvironment.Capture(), _scene.Drain, _lines, TimeProvider.System);
+        _time = new FakeTime();
+        _launcher = new ProcessLauncher(ChildEnvironment.Capture(), _scene.Drain, _lines, _time);
     }
 
     [TearDown]
@@ -32,7 +38,7 @@ internal sealed class RunRemainsTests
         ILaunchedRun run = await Launch(
             $"mkfifo {gate}; (setsid sh -c 'trap \"cat {gate}; echo cleaned; exit 0\" TERM; echo $$; while true; do sleep 1000 & wait; done' &); exec sleep 1000");
         int daemon = await Number();
-        run.Terminate();
+        run.Terminate(GraceMs);
         await using (new FileStream(gate, FileMode.Open, FileAccess.Write))
         {
             // Opened, so the daemon got its SIGTERM and cleans up.
@@ -49,12 +55,49 @@ internal sealed class RunRemainsTests
     {
         ILaunchedRun run = await Launch("(setsid sh -c 'trap \"echo asked\" TERM; echo $$; while true; do sleep 1000 & wait; done' &); exec sleep 1000");
         int daemon = await Number();
-        run.Terminate();
+        run.Terminate(GraceMs);
         await _lines.Next(static line => line == "asked");
         Assert.That(run.Exited.IsCompleted, Is.False);
         run.Kill();
         await run.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(ProcessTable.Find(daemon), Is.Null);
+    }
+
+    [TestCase("(setsid sh -c 'SCRIPT' &)", TestName = "A_daemon_beside_a_stubborn_group_is_asked_at_half_of_the_grace_period")]
+    [TestCase("env -i setsid sh -c 'SCRIPT' &", TestName = "A_child_with_a_session_but_no_token_under_a_stubborn_leader_is_asked_at_half_of_the_grace_period")]
+    public async Task What_left_a_group_that_lives_on_is_asked_at_half_of_the_grace_period(string outside)
+    {
+        // A shell runs the actions of pending signals by their numbers, so the answer to signal 28 comes behind that to signal 15.
+        const string Script = "trap \"echo asked\" TERM; trap \"echo still here\" WINCH; echo $$; while true; do sleep 1000 & wait; done";
+        ILaunchedRun run = await Launch(
+            $"trap 'echo group asked' TERM; {outside.Replace("SCRIPT", Script, StringComparison.Ordinal)}\nwhile true; do sleep 1000 & wait; done");
+        int process = await Number();
+
+        run.Terminate(GraceMs);
+        await _lines.Next(static line => line == "group asked");
+        _time.AdvanceMs((GraceMs / 2) - 1);
+        await ProcessScans.Shared.NextAsync();
+        Assert.That(Libc.Kill(process, WindowChange), Is.Zero);
+        await _lines.Next(static line => line == "still here");
+        Assert.That(_lines.Lines, Does.Not.Contain("asked"), "the group has its time first");
+
+        _time.AdvanceMs(1);
+        await _lines.Next(static line => line == "asked");
+        Assert.That(run.Exited.IsCompleted, Is.False);
+        run.Kill();
+        await run.Exited.WaitAsync(PlatformScene.Patience);
+        Assert.That(ProcessTable.Find(process), Is.Null);
+        Assert.That(_lines.Lines.Count(static line => line is "asked" or "group asked"), Is.EqualTo(2), "each once");
+    }
+
+    [Test]
+    public async Task A_grace_period_longer_than_any_timer_is_one()
+    {
+        ILaunchedRun run = await Launch("echo up; exec sleep 1000");
+        await _lines.Next(static line => line == "up");
+        run.Terminate(Limits.ConfigSecsMax * 1000L);
+        ExitReport report = await run.Exited.WaitAsync(PlatformScene.Patience);
+        Assert.That(report.Description, Is.EqualTo("killed by signal 15 (SIGTERM)"));
     }
 
     [Test]

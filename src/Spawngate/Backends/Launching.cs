@@ -48,8 +48,9 @@ internal interface ILaunchedRun
     /// <summary>Completes, exactly once and never faulted, when the run has ended; continuations run asynchronously.</summary>
     Task<ExitReport> Exited { get; }
 
-    /// <summary>Asks it to end: SIGTERM to the whole process group, or Docker stop. No effect on an ended run.</summary>
-    void Terminate();
+    /// <summary>Asks it to end: SIGTERM to the whole process group and then to what has left it, or Docker stop. No effect on an ended run.</summary>
+    /// <param name="graceMs">Milliseconds until <see cref="Kill"/> follows.</param>
+    void Terminate(long graceMs);
 
     /// <summary>Ends it for certain: SIGKILL to the whole process group. Also called after the leader's exit, to end what it left behind.</summary>
     void Kill();

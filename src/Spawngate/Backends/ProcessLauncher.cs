@@ -9,7 +9,7 @@ namespace Spawngate.Backends;
 /// <param name="environment">What children inherit.</param>
 /// <param name="drain">Reads their output.</param>
 /// <param name="output">Gets their lines.</param>
-/// <param name="time">Measures how long a spawn takes.</param>
+/// <param name="time">Measures how long a spawn takes, and the grace period of what has left the group.</param>
 /// <param name="guardian">Is told of every run; null for none.</param>
 internal sealed class ProcessLauncher(
     ChildEnvironment environment, OutputDrain drain, IOutputSink output, TimeProvider time, Guardian? guardian = null) : ILauncher
@@ -56,7 +56,7 @@ internal sealed class ProcessLauncher(
         }
 
         mark.Spawned(child.Pid);
-        var run = new LocalRun(child, request.Config.Hostname, drain, output, mark);
+        var run = new LocalRun(child, request.Config.Hostname, drain, output, mark, time);
         if (cancel.IsCancellationRequested)
         {
             run.Kill();
@@ -123,14 +123,16 @@ internal sealed class LocalRun : ILaunchedRun
     private readonly OutputPipe _stdout;
     private readonly OutputPipe _stderr;
     private readonly RunMark _mark;
+    private readonly TimeProvider _time;
+    private readonly TaskCompletionSource<Task> _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _killed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly LineRing _tail = new(Limits.StderrTailLines, Limits.StderrTailBytes);
-    private volatile bool _asked;
 
-    internal LocalRun(ChildProcess child, string hostname, OutputDrain drain, IOutputSink output, RunMark mark)
+    internal LocalRun(ChildProcess child, string hostname, OutputDrain drain, IOutputSink output, RunMark mark, TimeProvider time)
     {
         _child = child;
         _mark = mark;
+        _time = time;
         _stdout = drain.Add(child.StdoutFd, new StreamSink(hostname, OutputStream.Stdout, output, null));
         _stderr = drain.Add(child.StderrFd, new StreamSink(hostname, OutputStream.Stderr, output, _tail));
         Exited = WatchAsync();
@@ -149,9 +151,15 @@ internal sealed class LocalRun : ILaunchedRun
     public Task<ExitReport> Exited { get; }
 
     /// <inheritdoc/>
-    public void Terminate()
+    public void Terminate(long graceMs)
     {
-        _asked = true;
+        if (!_asked.Task.IsCompleted)
+        {
+            // Before the signal: a leader that ends at once must be known to have been asked. The longest wait of a timer is 49 days.
+            var half = TimeSpan.FromMilliseconds(Math.Min(graceMs / 2, int.MaxValue));
+            _asked.TrySetResult(_child.Ended.WaitAsync(half, _time));
+        }
+
         _child.Terminate();
     }
 
@@ -164,13 +172,21 @@ internal sealed class LocalRun : ILaunchedRun
 
     private async Task<ExitReport> WatchAsync()
     {
-        WaitStatus status = await _child.Ended.ConfigureAwait(false);
         if (_mark.Token is { } token)
         {
-            await new RunRemains(token, _child.Pid).EndAsync(_asked ? _killed.Task : Task.CompletedTask).ConfigureAwait(false);
+            var remains = new RunRemains(token, _child.Pid);
+            await Task.WhenAny(_child.Ended, _asked.Task).ConfigureAwait(false);
+            if (_asked.Task.IsCompletedSuccessfully)
+            {
+                await remains.AskBesideGroupAsync(_child.Ended, await _asked.Task.ConfigureAwait(false)).ConfigureAwait(false);
+            }
+
+            await _child.Ended.ConfigureAwait(false);
+            await remains.EndAsync(_asked.Task.IsCompleted ? _killed.Task : Task.CompletedTask).ConfigureAwait(false);
             _mark.Remove();
         }
 
+        WaitStatus status = await _child.Ended.ConfigureAwait(false);
         await Task.WhenAll(_stdout.FinishAsync(), _stderr.FinishAsync()).ConfigureAwait(false);
         string[] lines = [.. _tail.ToArray().Select(static line => line.Text)];
         return new ExitReport(status.Describe(), status.ExitCode, lines);

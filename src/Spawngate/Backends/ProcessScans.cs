@@ -8,17 +8,34 @@ namespace Spawngate.Backends;
 /// <param name="adopted">The tokens of those that were orphaned below us and so became our children.</param>
 internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, RunToken> adopted)
 {
-    /// <summary>The living processes of a run whose leader and group have ended: adopted ones with its token or of its session, and all below them.</summary>
+    /// <summary>The living processes of a run whose leader and group have ended: known ones, adopted ones with its token or of its session, and all below them.</summary>
     /// <param name="token">The run's token.</param>
     /// <param name="session">The run's session, which has the number of its leader.</param>
-    public List<ProcessEntry> RemainsOf(RunToken token, int session)
+    /// <param name="known">Those found to be the run's earlier, when their parents may have lived still.</param>
+    public List<ProcessEntry> RemainsOf(RunToken token, int session, HashSet<(int Pid, long Start)> known)
     {
         // A process of that number cannot be the leader, who is collected; so the number is another's by now, and so is the session.
-        bool isSessionOurs = !table.Exists(entry => entry.Pid == session);
+        return Of(token, session, known, isSessionOurs: !table.Exists(entry => entry.Pid == session));
+    }
+
+    /// <summary>The living processes of a run that are not in its group. The group was alive all the while the table was read, so that its number was the run's.</summary>
+    /// <param name="token">The run's token.</param>
+    /// <param name="group">The run's group and session, which have the number of its leader.</param>
+    /// <param name="known">Those found to be the run's earlier, when their parents may have lived still.</param>
+    public List<ProcessEntry> BesideGroupOf(RunToken token, int group, HashSet<(int Pid, long Start)> known)
+    {
+        List<ProcessEntry> all = Of(token, group, known, isSessionOurs: true);
+        all.RemoveAll(entry => entry.Group == group);
+        return all;
+    }
+
+    private List<ProcessEntry> Of(RunToken token, int session, HashSet<(int Pid, long Start)> known, bool isSessionOurs)
+    {
         var owners = new ProcessOwners();
         foreach (ProcessEntry entry in table)
         {
-            if ((isSessionOurs && entry.Session == session) || (adopted.TryGetValue(entry.Pid, out RunToken carried) && carried == token))
+            bool isMarked = adopted.TryGetValue(entry.Pid, out RunToken carried) && carried == token;
+            if (isMarked || (isSessionOurs && entry.Session == session) || known.Contains((entry.Pid, entry.Start)))
             {
                 owners.Add(entry.Pid, token);
             }

@@ -4,9 +4,14 @@ using Spawngate.Platform;
 namespace Spawngate.Backends;
 
 /// <summary>
-/// Ends what has left the group of a run, after leader and group have ended: daemons in sessions of their own, found by the run's token. They have
-/// the rest of the grace period, as the group had.
+/// Ends what has left the group of a run: daemons in sessions of their own, found by the run's token. A leader that supervises others ends them in its
+/// own order, so they are asked when the group has ended and have the rest of the grace period; but when the group lives on, at half of that period, so
+/// that nothing is killed that was not asked.
 /// <code>
+///   asked ──▶ group alive ──half of the grace period──▶ SIGTERM to whoever is new
+///                 │                                        │    │  ▲
+///               ended ◀────────────────────────────────────┘    └──┴── an adopted process ended
+///                 ▼
 ///   look ──none──▶ done
 ///    │  ▲
 ///    │  └── an adopted process ended, or the run is to be killed
@@ -14,18 +19,42 @@ namespace Spawngate.Backends;
 /// </code>
 /// </summary>
 /// <param name="token">The run's token.</param>
-/// <param name="session">The run's session.</param>
+/// <param name="session">The run's session and group.</param>
 internal sealed class RunRemains(RunToken token, int session)
 {
+    // Whoever was asked once stays known, when its parents have gone and its environment tells nothing.
     private readonly HashSet<(int Pid, long Start)> _asked = [];
 
-    /// <summary>Ends them.</summary>
+    // Without a subreaper they belong to another process once their parents have ended, and their ends would never be seen.
+    private static bool CanBeFound => Reaper.Shared.AdoptsOrphans && ProcessTable.IsAvailable;
+
+    /// <summary>Asks them while the group, which was asked just now, lives on beyond half of the grace period.</summary>
+    /// <param name="groupEnded">Completed when leader and group have ended.</param>
+    /// <param name="groupTime">Completed when the group has ended or half of the grace period is over.</param>
+    /// <returns>When the group has ended, or will end unobserved because nothing can be asked here.</returns>
+    public async Task AskBesideGroupAsync(Task groupEnded, Task groupTime)
+    {
+        await groupTime.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        while (CanBeFound && !groupEnded.IsCompleted)
+        {
+            Task change = ProcessScans.Shared.NextOrphanEndAsync();
+            ProcessSnapshot snapshot = await ProcessScans.Shared.NextAsync().ConfigureAwait(false);
+            if (groupEnded.IsCompleted)
+            {
+                return; // The number of the group may have been another's when the table was read.
+            }
+
+            snapshot.BesideGroupOf(token, session, _asked).ForEach(Ask);
+            await Task.WhenAny(groupEnded, change).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Ends them, after leader and group have ended.</summary>
     /// <param name="killed">Completed when no more time shall be given.</param>
     /// <returns>When nothing is left, or killed ones do not end although they must.</returns>
     public async Task EndAsync(Task killed)
     {
-        // Without a subreaper they belong to another process by now, and their ends would never be seen.
-        if (!Reaper.Shared.AdoptsOrphans || !ProcessTable.IsAvailable)
+        if (!CanBeFound)
         {
             return;
         }
@@ -48,19 +77,27 @@ internal sealed class RunRemains(RunToken token, int session)
 
     private bool Signal(ProcessSnapshot snapshot, bool isKill)
     {
-        List<ProcessEntry> remains = snapshot.RemainsOf(token, session);
+        List<ProcessEntry> remains = snapshot.RemainsOf(token, session, _asked);
         foreach (ProcessEntry process in remains)
         {
             if (isKill)
             {
                 ProcessTable.Signal(process, wholeGroup: false, Libc.SIGKILL);
             }
-            else if (_asked.Add((process.Pid, process.Start)))
+            else
             {
-                ProcessTable.Signal(process, wholeGroup: false, Libc.SIGTERM);
+                Ask(process);
             }
         }
 
         return remains.Count > 0;
+    }
+
+    private void Ask(ProcessEntry process)
+    {
+        if (_asked.Add((process.Pid, process.Start)))
+        {
+            ProcessTable.Signal(process, wholeGroup: false, Libc.SIGTERM);
+        }
     }
 }

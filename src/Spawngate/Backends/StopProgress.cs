@@ -127,8 +127,9 @@ internal sealed class StopProgress
     /// <summary>Asks the run to end.</summary>
     public void Terminate()
     {
-        Enter(StopStage.Terminating, _backend.Config.ShutdownGracePeriodSecs * 1000L);
-        _incarnation.Run!.Terminate();
+        long graceMs = _backend.Config.ShutdownGracePeriodSecs * 1000L;
+        Enter(StopStage.Terminating, graceMs);
+        _incarnation.Run!.Terminate(graceMs);
     }
 
     /// <summary>Ends the run for certain.</summary>

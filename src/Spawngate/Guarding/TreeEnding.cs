@@ -6,10 +6,12 @@ namespace Spawngate.Guarding;
 /// Ends the trees of many runs after their gateway has died. It is stepped with the table of processes as it is at that moment, and decides whom to signal:
 /// <code>
 ///   first step ──▶ SIGTERM to the groups ──group empty──▶ SIGTERM to what left it ──▶ nothing left: done
-///                        │                                      │
+///                        │                                ▲     │
+///                        ├─ half of the grace period over ┘     │
 ///                        └──────────── grace period over ───────┴──▶ SIGKILL to all of it, at every step
 /// </code>
-/// What left the group gets its SIGTERM only after the group: a leader that supervises others ends them in its own order.
+/// What left the group gets its SIGTERM only after the group: a leader that supervises others ends them in its own order. It has half of the grace period for that;
+/// the other half is theirs, so that no group, however stubborn, lets them be killed unasked.
 /// </summary>
 internal sealed class TreeEnding
 {
@@ -30,7 +32,7 @@ internal sealed class TreeEnding
     {
         foreach ((RunToken token, GuardedRun run) in runs)
         {
-            _runs.Add(token, new Run { Pid = run.Pid, Start = run.Start, KillAtMs = nowMs + run.GraceMs });
+            _runs.Add(token, new Run { Pid = run.Pid, Start = run.Start, AskAllAtMs = nowMs + (run.GraceMs / 2), KillAtMs = nowMs + run.GraceMs });
         }
 
         _tokenOf = tokenOf;
@@ -93,7 +95,7 @@ internal sealed class TreeEnding
             run.IsAsked = true;
             signal(entry, true, Libc.SIGTERM);
         }
-        else if (!run.GroupIsAlive && !known.IsAsked)
+        else if (!isInGroup && !known.IsAsked && (!run.GroupIsAlive || nowMs >= run.AskAllAtMs))
         {
             known.IsAsked = true;
             signal(entry, false, Libc.SIGTERM);
@@ -178,6 +180,8 @@ internal sealed class TreeEnding
         public int Pid { get; set; }
 
         public long Start { get; init; }
+
+        public long AskAllAtMs { get; init; }
 
         public long KillAtMs { get; init; }
 

@@ -99,9 +99,71 @@ internal sealed class ManyBackendsTests : GatewayTest
         Assert.That(await StatesAsync(gateway, "ready"), Is.EqualTo(running), "all of them run on");
     }
 
+    [Test]
+    public async Task Hundreds_of_backends_that_are_idle_in_the_same_moment_all_stop()
+    {
+        int running = Effort.Scale(@long: 500, native: 500, managed: 20);
+        GatewayProcess gateway = await Scene.GatewayAsync(Running(new ConfigFile(), Unused, running));
+        ProcessVitals before = ProcessVitals.Of(gateway.Pid);
+        TimeSpan started = await StartAllAsync(gateway, running);
+        ProcessVitals during = ProcessVitals.Of(gateway.Pid);
+
+        // A shorter timeout makes all of them due at once.
+        long asked = Stopwatch.GetTimestamp();
+        await ReloadMsAsync(gateway, Running(Fresh(gateway), "idle_timeout_secs = 1", running).ToString(), ("0", "0", $"{running}"));
+        await gateway.UntilAsync("all have stopped", async () => await StatesAsync(gateway, "stopped") == running);
+        double stoppedMs = Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
+        await gateway.UntilAsync(
+            "the descriptors are closed", () => Task.FromResult(ProcessVitals.Of(gateway.Pid).Descriptors <= before.Descriptors + DescriptorsSpare));
+
+        await Figures.NoteAsync($"{running} backends, started in {started.TotalSeconds:F1} s, idle at once: stopped after {stoppedMs:F0} ms; "
+            + $"before: {before}; running: {during}; after: {ProcessVitals.Of(gateway.Pid)}");
+        Assert.That(Scene.Children(), Is.Empty);
+        AssertAllEndedBySigterm(gateway, running);
+    }
+
+    [Test]
+    public async Task Hundreds_of_running_backends_end_with_the_gateway()
+    {
+        int running = Effort.Scale(@long: 500, native: 500, managed: 20);
+        GatewayProcess gateway = await Scene.GatewayAsync(Running(new ConfigFile(), Unused, running));
+        TimeSpan started = await StartAllAsync(gateway, running);
+
+        long asked = Stopwatch.GetTimestamp();
+        gateway.Signal(ProcessScan.Term);
+
+        Assert.That(await gateway.ExitAsync(), Is.Zero);
+        TimeSpan took = Stopwatch.GetElapsedTime(asked);
+        await Figures.NoteAsync($"{running} backends, started in {started.TotalSeconds:F1} s: the gateway ended {took.TotalMilliseconds:F0} ms after SIGTERM");
+        Assert.That(Scene.Children().Select(ProcessScan.CommandLine), Is.Empty);
+        Assert.That(took.TotalSeconds, Is.LessThan(8));
+        AssertAllEndedBySigterm(gateway, running);
+    }
+
+    private const int DescriptorsSpare = 3; // Connections of this test to the admin API come and go.
     private const string Unused = "idle_timeout_secs = 600";
 
     private static ConfigFile Fresh(GatewayProcess gateway) => new() { Port = gateway.Config.Port, AdminPort = gateway.Config.AdminPort };
+
+    private static ConfigFile Running(ConfigFile config, string timeout, int count)
+    {
+        config.Defaults(timeout, "shutdown_grace_period_secs = 30");
+        for (int i = 0; i < count; i++)
+        {
+            config.TestBackend($"{i}.test", $"--name=b{i}");
+        }
+
+        return config;
+    }
+
+    /// <summary>Each got one SIGTERM, and none had to be killed.</summary>
+    private void AssertAllEndedBySigterm(GatewayProcess gateway, int count)
+    {
+        IEnumerable<int> terms = Enumerable.Range(0, count)
+            .Select(i => Control.Started($"b{i}").Single().Told.Count(line => line.StartsWith("sigterm", StringComparison.Ordinal)));
+        Assert.That(terms, Has.All.EqualTo(1));
+        Assert.That(gateway.Log.Lines.Where(line => line.Says("SIGKILL")), Is.Empty);
+    }
 
     private static ConfigFile Configure(ConfigFile config, string prefix, int named = 0)
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using Spawngate.EndToEnd.Tests.Harness;
 
@@ -34,6 +35,28 @@ internal sealed class TreeTests : GatewayTest
 
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
         Assert.That(Control.Started(), Has.Count.EqualTo(2));
+    }
+
+    [Test]
+    public async Task Daemons_of_a_backend_that_ignores_SIGTERM_get_theirs_before_anything_is_killed()
+    {
+        Executables.FindOrSkip("setsid");
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("shutdown_grace_period_secs = 2").Backend(Host, Trees.WithDaemons(args: "--ignore-sigterm")));
+        BackendProcess backend = await StartedAsync(gateway);
+        BackendProcess obedient = await Control.StartAsync("obedient");
+        BackendProcess stubborn = await Control.StartAsync("stubborn");
+
+        long asked = Stopwatch.GetTimestamp();
+        await StopAsync(gateway);
+
+        double tookMs = Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
+        await Figures.NoteAsync($"stop of a tree of which the leader and a daemon ignore SIGTERM, grace period 2000 ms: {tookMs:F0} ms");
+        await Task.WhenAll(backend.ExitedInTimeAsync(), obedient.ExitedInTimeAsync(), stubborn.ExitedInTimeAsync());
+        Assert.That(backend.Told, Has.One.StartsWith("sigterm"));
+        Assert.That(obedient.Told, Has.One.StartsWith("sigterm"), "it had the chance to end by itself");
+        Assert.That(stubborn.Told, Has.One.StartsWith("sigterm"));
+        Assert.That(tookMs, Is.InRange(1900, 4500), "the grace period once, not twice");
     }
 
     [Test]

@@ -76,9 +76,9 @@ internal sealed class ReadyBackends : IDisposable
 
         public Task<ExitReport> Exited => _exited.Task;
 
-        public void Terminate() => _exited.TrySetResult(new ExitReport("ended", 0, []));
+        public void Terminate(long graceMs) => _exited.TrySetResult(new ExitReport("ended", 0, []));
 
-        public void Kill() => Terminate();
+        public void Kill() => Terminate(0);
     }
 
     private sealed class Probe : IHealthProbe

@@ -77,7 +77,7 @@ internal sealed class ScriptedRun(int pid) : ILaunchedRun
 
     public bool EndsOnKill { get; set; }
 
-    public void Terminate()
+    public void Terminate(long graceMs)
     {
         Terminated++;
         if (EndsOnTerminate)
