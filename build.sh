@@ -3,10 +3,12 @@
 #
 #   ./build.sh                      for this machine
 #   ./build.sh --with-test-backend  also artifacts/TestBackend, the child server of the end-to-end tests
+#   ./build.sh --only-test-backend  nothing but that
 #   ./build.sh --fresh              forget that the package feed lacked the net10.0 native AOT pack, and ask it again
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+with_gateway=yes
 with_test_backend=no
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -81,8 +83,9 @@ marker=$root/artifacts/.feed-lacks-net10-aot
 for argument in "$@"; do
   case "$argument" in
     --with-test-backend) with_test_backend=yes ;;
+    --only-test-backend) with_gateway=no with_test_backend=yes ;;
     --fresh) rm -f "$marker" ;;
-    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) fail "unknown option $argument (see --help)" ;;
   esac
 done
@@ -94,7 +97,9 @@ framework=net10.0
 if feed_lacked_net10; then
   framework=net9.0
 fi
-deliver src/Spawngate/Spawngate.csproj spawngate
+if [ "$with_gateway" = yes ]; then
+  deliver src/Spawngate/Spawngate.csproj spawngate
+fi
 if [ "$with_test_backend" = yes ]; then
   deliver tests/TestBackend/TestBackend.csproj TestBackend
 fi

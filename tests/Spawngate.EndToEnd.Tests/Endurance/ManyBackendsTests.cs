@@ -140,7 +140,9 @@ internal sealed class ManyBackendsTests : GatewayTest
         AssertAllEndedBySigterm(gateway, running);
     }
 
-    private const int DescriptorsSpare = 3; // Connections of this test to the admin API come and go.
+    /// <summary>Connections of this test to the admin API come and go; the framework-dependent build opens files of its own while it runs. A leak would be four for each backend.</summary>
+    private static readonly int DescriptorsSpare = Executables.GatewayIsNative ? 3 : 20;
+
     private const string Unused = "idle_timeout_secs = 600";
 
     private static ConfigFile Fresh(GatewayProcess gateway) => new() { Port = gateway.Config.Port, AdminPort = gateway.Config.AdminPort };
