@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
 
@@ -37,6 +38,24 @@ internal static class Executables
         }
 
         return path!;
+    }
+
+    /// <summary>A python that has a library; the test is skipped, with its name, where there is none. The system's is asked first, since packages are installed for it.</summary>
+    public static string PythonWithOrSkip(string library)
+    {
+        string[] candidates = ["/usr/bin/python3", Find("python3") ?? ""];
+        foreach (string python in candidates.Where(File.Exists))
+        {
+            using Process process = Process.Start(new ProcessStartInfo(python, ["-c", $"import {library}"]) { RedirectStandardError = true })!;
+            process.WaitForExit();
+            if (process.ExitCode == 0)
+            {
+                return python;
+            }
+        }
+
+        Assert.Ignore($"the python library {library} is not installed");
+        return "";
     }
 
     private static string Existing(string variable, string metadata)

@@ -86,6 +86,8 @@ internal sealed class ClientStallTests() : FaultTest(patient: false)
         var taken = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Backend.Answers(async (peer, request) =>
         {
+            // Of a large buffer a sixteenth must be free before the kernel takes any more; that is to be less than what is read within the timeout.
+            peer.Socket.ReceiveBufferSize = 256 * 1024;
             using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
             for (int i = 0; i < 50; i++)
             {

@@ -15,7 +15,7 @@ internal sealed class WebSocketTests : GatewayTest
     [Test]
     public async Task Client_and_server_of_the_python_library_understand_each_other()
     {
-        string python = PythonWithWebSockets();
+        string python = Executables.PythonWithOrSkip("websockets");
         string scripts = Path.Combine(Executables.Repository, "tests", "Spawngate.EndToEnd.Tests", "Http1", "Scripts");
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
             Host, $"command = {ConfigFile.Quote(python)}", $"args = [{ConfigFile.Quote(Path.Combine(scripts, "websocket_server.py"))}]", "health_path = \"\""));
@@ -157,22 +157,5 @@ internal sealed class WebSocketTests : GatewayTest
         client.Options.KeepAliveInterval = TimeSpan.Zero;
         await client.ConnectAsync(new Uri($"ws://{Host}/ws"), new HttpMessageInvoker(handler), CancellationToken.None).InTimeAsync("the handshake");
         return client;
-    }
-
-    private static string PythonWithWebSockets()
-    {
-        string[] candidates = ["/usr/bin/python3", Executables.Find("python3") ?? ""];
-        foreach (string python in candidates.Where(File.Exists))
-        {
-            using Process process = Process.Start(new ProcessStartInfo(python, ["-c", "import websockets"]) { RedirectStandardError = true })!;
-            process.WaitForExit();
-            if (process.ExitCode == 0)
-            {
-                return python;
-            }
-        }
-
-        Assert.Ignore("the python library websockets is not installed");
-        return "";
     }
 }

@@ -57,6 +57,17 @@ internal sealed class ClientLibraryTests : Http2Test
     }
 
     [Test]
+    public async Task The_python_library_mirrors_forty_bodies_at_once()
+    {
+        string python = Executables.PythonWithOrSkip("h2");
+        string script = Path.Combine(Executables.Repository, "tests", "Spawngate.EndToEnd.Tests", "Http2", "Scripts", "h2_client.py");
+
+        Tool client = await Tool.RunAsync(TimeSpan.FromSeconds(60), python, script, $"{Port}", Host);
+
+        Assert.That((client.Out.Trim(), client.Code), Is.EqualTo(("done", 0)), client.Error);
+    }
+
+    [Test]
     public async Task The_WebSocket_of_the_runtime_goes_by_extended_CONNECT()
     {
         using var invoker = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false });
