@@ -115,7 +115,9 @@ internal sealed class DeathTests : GatewayTest
     public async Task A_clean_stop_leaves_no_guard()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(Config().TestBackend(Host));
-        Assert.That(Scene.Guards(), Has.Count.EqualTo(1));
+
+        // Between its fork and its exec it still looks like the gateway.
+        await gateway.UntilAsync("the guard runs", () => Task.FromResult(Scene.Guards().Count == 1));
         await RawClient.RequestAsync(gateway.Port, Host, "/");
 
         gateway.Signal(ProcessScan.Term);
