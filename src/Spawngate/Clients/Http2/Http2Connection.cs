@@ -26,6 +26,7 @@ internal sealed class Http2Connection
     private readonly ForwardingContext _context;
     private readonly ClientConnections _connections;
     private readonly SocketChannel _client;
+    private readonly long _settingsDueMs;
     private readonly List<StreamExchange> _free = [];
     private readonly List<StreamExchange> _deferred = [];
     private readonly List<StreamExchange> _toPump = [];
@@ -41,7 +42,6 @@ internal sealed class Http2Connection
     private bool _failed;
     private bool _readerEnded;
     private bool _sendShut;
-    private long _settingsDueMs;
 
     /// <summary>Takes over a connection on which the preface, or an upgrade, was seen.</summary>
     public Http2Connection(ForwardingContext context, ClientConnections connections, ClientIdentity identity, SocketChannel client)
@@ -127,7 +127,7 @@ internal sealed class Http2Connection
             if (Session.AwaitsSettingsAck && nowMs >= _settingsDueMs)
             {
                 Session.Fail(ErrorCode.SettingsTimeout);
-                _client.ShutdownReceive();
+                Fail();
             }
 
             if (_connections.IsDraining && !_goingAway)
@@ -184,7 +184,7 @@ internal sealed class Http2Connection
             }
 
             isLast = _open == 0;
-            if (isLast && !_readerEnded)
+            if (isLast && !_readerEnded && !_failed)
             {
                 // Of a connection that ends, the time to take what was sent.
                 _deadline.Restart(_closing ? DeadlineKind.Linger : DeadlineKind.KeepAlive, _context.DueIn(_context.Server.KeepAliveTimeoutSecs * 1000L));
@@ -325,12 +325,8 @@ internal sealed class Http2Connection
             case Http2EventKind.GoAway:
                 Close();
                 break;
-            case Http2EventKind.ConnectionError when !_failed:
-                _failed = _goingAway = _closing = true;
-                CancelStreams();
-
-                // What it still sends is thrown away for a moment, in which it may read why.
-                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+            case Http2EventKind.ConnectionError:
+                Fail();
                 break;
         }
 
@@ -409,6 +405,17 @@ internal sealed class Http2Connection
 
         _goingAway = _closing = true;
         Session.GoAway(final: true);
+    }
+
+    /// <summary>The session has failed, and its GOAWAY waits: what the client still sends is thrown away for a moment, in which it may read why; within the gate.</summary>
+    private void Fail()
+    {
+        if (!_failed)
+        {
+            _failed = _goingAway = _closing = true;
+            CancelStreams();
+            _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+        }
     }
 
     private void CancelStreams()
