@@ -40,9 +40,9 @@ internal sealed class ClientsAllocationTests
         using var gateway = await LoopbackGateway.StartAsync(new FakeTime(), response, cut);
         var client = new Http2LoopbackClient(gateway.Client, LoopbackGateway.Host);
         double best = double.MaxValue;
-        for (int round = 0; round < 8 && best >= 1; round++)
+        for (int round = 0; round < 24 && best >= 1; round++)
         {
-            // Buffers that are given back on another thread than they were taken on settle later than over HTTP/1.
+            // Buffers that are given back on another thread than they were taken on settle later than over HTTP/1, and later still when other threads come and go on a busy machine.
             best = Math.Min(best, Measure(client));
         }
 

@@ -13,7 +13,7 @@ internal sealed class StormTests : GatewayTest
     public async Task A_storm_around_the_idle_timeout_loses_no_request_and_starts_no_backend_twice()
     {
         int backends = Effort.Scale(@long: 20, native: 20, managed: 5);
-        TimeSpan span = Effort.Span(native: 60, managed: 15);
+        TimeSpan span = Effort.Span(native: 40, managed: 15);
         Random random = await Effort.SeededAsync();
         GatewayProcess gateway = await Scene.GatewayAsync(Config(backends));
         StormClient[] clients = [.. Enumerable.Range(0, backends).Select(i => new StormClient(gateway.Port, HostOf(i), new Random(random.Next()), _over.Task))];

@@ -194,6 +194,7 @@ internal sealed class BodyTests : SharedGatewayTest
 
 /// <summary>Bodies that no buffer holds.</summary>
 [NonParallelizable]
+[LongRunning]
 internal sealed class LargeBodyTests : GatewayTest
 {
     private const int Size = 64 * 1024 * 1024;

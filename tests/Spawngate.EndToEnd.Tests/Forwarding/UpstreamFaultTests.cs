@@ -135,6 +135,7 @@ internal sealed class UpstreamFaultTests : SharedGatewayTest
 }
 
 /// <summary>Pooled connections die without a word; requests do not.</summary>
+[LongRunning]
 internal sealed class PooledConnectionTests : GatewayTest
 {
     [Test]

@@ -3,6 +3,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Http1;
 
 /// <summary>A client that stops at each point of its request, or while it gets its response: it is told 408 where it can be told, and holds nothing.</summary>
+[LongRunning]
 internal sealed class ClientStallTests() : FaultTest(patient: false)
 {
     private readonly TaskCompletionSource _cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -8,6 +8,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Http1;
 
 /// <summary>WebSocket with clients and servers of other makers, and what a tunnel means to the life of its backend.</summary>
+[LongRunning]
 internal sealed class WebSocketTests : GatewayTest
 {
     private static readonly TimeSpan ScriptLimit = TimeSpan.FromSeconds(60);

@@ -4,6 +4,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Http2;
 
 /// <summary>What connections and streams of HTTP/2 mean to the life of backends and of the gateway, and the other way round.</summary>
+[LongRunning]
 internal sealed class LifecycleTests : GatewayTest
 {
     [Test]

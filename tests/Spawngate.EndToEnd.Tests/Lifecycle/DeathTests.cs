@@ -5,6 +5,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>When the gateway itself is killed, nothing of what it started runs on: its guard sees to that. At a clean stop nothing is left for it to do.</summary>
+[LongRunning]
 internal sealed class DeathTests : GatewayTest
 {
     private const int GraceSecs = 2;

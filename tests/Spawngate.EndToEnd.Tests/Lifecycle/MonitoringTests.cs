@@ -4,6 +4,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>A backend that dies or falls ill while it runs is noticed, and replaced.</summary>
+[LongRunning]
 internal sealed class MonitoringTests : GatewayTest
 {
     [Test]

@@ -3,6 +3,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>What a backend writes goes to the log, and never holds it up.</summary>
+[LongRunning]
 internal sealed class OutputTests : GatewayTest
 {
     [Test]

@@ -5,6 +5,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>What was started is ended whole: the process, its group, its children, and what left the group.</summary>
+[LongRunning]
 internal sealed class StopTests : GatewayTest
 {
     [Test]

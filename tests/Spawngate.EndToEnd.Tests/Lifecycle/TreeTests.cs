@@ -5,6 +5,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>Backends as they come in real life: under a shell, as a script, with daemons, with a large environment.</summary>
+[LongRunning]
 internal sealed class TreeTests : GatewayTest
 {
     [Test]

@@ -6,6 +6,7 @@ namespace Spawngate.EndToEnd.Tests.Operation;
 
 /// <summary>Listening sockets that a service manager opened (<c>LISTEN_FDS</c>).</summary>
 [Platform("Linux")]
+[LongRunning]
 internal sealed class ActivationTests : GatewayTest
 {
     private NoticeListener _notices = null!;

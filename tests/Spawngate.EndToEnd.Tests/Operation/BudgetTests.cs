@@ -112,6 +112,7 @@ internal sealed class BudgetTests : GatewayTest
 
 /// <summary>Memory that does not grow with the number of requests.</summary>
 [NonParallelizable]
+[LongRunning]
 internal sealed class MemoryTests : GatewayTest
 {
     [Test]

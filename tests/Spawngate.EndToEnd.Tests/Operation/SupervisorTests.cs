@@ -7,6 +7,7 @@ namespace Spawngate.EndToEnd.Tests.Operation;
 
 /// <summary>What a service manager is told through <c>NOTIFY_SOCKET</c>, and what backends do not learn of it.</summary>
 [Platform("Linux")]
+[LongRunning]
 internal sealed class SupervisorTests : GatewayTest
 {
     private NoticeListener _notices = null!;
