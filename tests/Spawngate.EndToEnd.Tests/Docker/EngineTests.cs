@@ -27,7 +27,7 @@ internal sealed class EngineTests : DockerTest
         DockerEngine engine = await OwnEngineAsync();
         string image = await engine.Images.BusyboxAsync();
         string marker = $"SPAWNGATE_ENGINE_TEST={Id}";
-        await engine.Api.RunAsync("survivor", new { Image = image, Cmd = new[] { "sleep", "1000" }, Env = new[] { marker } });
+        await engine.Api.RunAsync("survivor", new { Image = image, Cmd = new[] { "sleep", "1000" }, Env = new[] { marker }, StopTimeout = 1 });
         await engine.KillAsync();
         Assert.That(ProcessScan.Find(marker), Is.Not.Empty, "containers outlive a killed engine");
         await engine.StartAsync();
