@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Spawngate.Config;
+using Spawngate.Platform;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Backends;
@@ -15,7 +16,7 @@ internal sealed class Incarnation
     private readonly BackendEnvironment _env;
     private readonly LifecycleMailbox _mailbox;
     private readonly CancellationTokenSource _launchCancel = new();
-    private readonly string _token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Limits.ReadyTokenBytes));
+    private readonly string _token = Convert.ToHexStringLower(Entropy.Bytes(Limits.ReadyTokenBytes));
     private CancellationTokenSource? _probeCancel;
     private IHealthProbe? _probe;
     private long _portDeadlineMs;
