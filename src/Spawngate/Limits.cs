@@ -225,11 +225,11 @@ internal static class Limits
     /// <summary>Seconds the admin API waits at a stop for answers in progress; all of them are short.</summary>
     public const int AdminStopSecs = 2;
 
-    /// <summary>Seconds <c>explain</c> waits for the admin API, which answers from memory.</summary>
-    public const int ExplainTimeoutSecs = 5;
+    /// <summary>Seconds <c>explain</c> and <c>check --live</c> wait for the admin API, which answers from memory.</summary>
+    public const int AdminCallTimeoutSecs = 5;
 
-    /// <summary>Bytes of an answer <c>explain</c> reads: one report is about 1 KiB, its longest part a few lines of stderr.</summary>
-    public const int ExplainAnswerBytesMax = 1024 * 1024;
+    /// <summary>Bytes that they read of an answer: one report is about 1 KiB, its longest part a few lines of stderr.</summary>
+    public const int AdminCallAnswerBytesMax = 1024 * 1024;
 
     /// <summary>Connections of the hello backend at once: four times the default of max_queued_requests; each holds one 4 KiB buffer.</summary>
     public const int HelloConnectionsMax = 4096;
