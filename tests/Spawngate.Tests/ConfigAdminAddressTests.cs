@@ -21,10 +21,12 @@ internal sealed class ConfigAdminAddressTests
         Assert.That((server.AdminPort, server.AdminBind, server.AdminToken), Is.EqualTo((1234, IPAddress.Parse("127.0.0.2"), "secret")));
     }
 
-    [Test]
-    public void Is_the_default_where_the_file_names_none()
+    [TestCase("[backends.'a.test']\ncommand = 'x'\n")]
+    [TestCase("[backends.'a.test']\ncommand = \"sl")]
+    [TestCase("[server]\nport = 80\n[backends.'a.te")]
+    public void Is_the_default_where_the_file_names_none(string text)
     {
-        Assert.That(Load("[backends.'a.test']\ncommand = 'x'\n", out ServerConfig server), Is.Empty);
+        Assert.That(Load(text, out ServerConfig server), Is.Empty);
         Assert.That((server.AdminPort, server.AdminBind, server.AdminToken), Is.EqualTo((9999, IPAddress.Loopback, (string?)null)));
     }
 

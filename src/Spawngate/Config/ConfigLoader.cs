@@ -42,14 +42,16 @@ internal static class ConfigLoader
         var document = TomlReader.Read(content.Bytes, Limits.ConfigDepthMax, Limits.ConfigSyntaxErrorsMax);
         List<ConfigError> errors = [];
         var root = new ConfigTable(path, errors, document.Root);
-        server = ReadServer(root);
-        if (document.Errors.Count > 0 && root.Table(ServerKey)?.Find(AdminPortKey) is null)
+        var table = root.Table(ServerKey);
+        server = table is null ? server : ServerKeys.Read(table);
+        if (table is null || (table.Toml.IsIncomplete && table.Find(AdminPortKey) is null))
         {
             // The port may stand in what could not be read.
-            return [.. document.Errors.Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message))];
+            errors.AddRange(document.Errors.Where(MayHideServer).Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message)));
+            return errors;
         }
 
-        return errors.FindAll(static error => error.KeyPath == ServerKey || error.KeyPath.StartsWith(AdminKeys, StringComparison.Ordinal));
+        return errors.FindAll(static error => error.KeyPath.StartsWith(AdminKeys, StringComparison.Ordinal));
     }
 
     /// <summary>Checks a text that is already in memory.</summary>
@@ -74,6 +76,9 @@ internal static class ConfigLoader
         var configs = backends.ConvertAll(static read => read.Config);
         return new ConfigLoadResult(new GatewayConfig { Path = path, Server = server, Defaults = defaults, Backends = configs }, []);
     }
+
+    private static bool MayHideServer(TomlError error) =>
+        !Sections.Append(SessionsKey).Any(section => section != ServerKey && error.KeyPath.StartsWith(section, StringComparison.Ordinal));
 
     private static ServerConfig ReadServer(ConfigTable root) => root.Table(ServerKey) is { } table ? ServerKeys.Read(table) : new ServerConfig();
 
