@@ -17,13 +17,16 @@ mkdir -p "$folder" || exit 1
 folder=$(cd "$folder" && pwd -P)
 unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy
 
-# The name of a bridge can be had once only, so two engines that start together do not get the same number.
+# The name of a bridge can be had once only, so two engines that start together do not get the same number. It has a hardware address of
+# its own: without one it takes the lowest of its ports, which changes whenever a container comes or goes, and the others' packets are lost.
 take_network() {
   local candidate
   for candidate in $(shuf -i 60-250); do
-    if ! { ip -o -4 address show; ip -4 route show; } | grep -qE "(^|[^0-9.])10\.$candidate\." && ip link add "sgate$candidate" type bridge 2> /dev/null; then
+    if ! { ip -o -4 address show; ip -4 route show; } | grep -qE "(^|[^0-9.])10\.$candidate\." && ip link add "sgate$candidate" address "$(printf '02:42:0a:%02x:00:01' "$candidate")" type bridge 2> /dev/null; then
       number=$candidate
       name=sgate$candidate
+      # With a port that stays it never loses its carrier, whose return the kernel may take a second to notice.
+      ip link add "$name-port" type dummy && ip link set "$name-port" master "$name" up
       ip address add "10.$number.0.1/24" dev "$name" && ip link set "$name" up
       return
     fi
@@ -93,6 +96,7 @@ end_all() {
   done
   awk -v folder="$folder/" 'index($2, folder) == 1 {print $2}' /proc/mounts | sort -r | xargs -r -n 1 umount -l
   ip -o -4 address show | awk -v prefix="10.$number." 'index($4, prefix) == 1 {print $2}' | xargs -r -n 1 ip link delete
+  ip link delete "$name-port"
   find /sys/fs/cgroup -depth -type d -path "*/$name*" -exec rmdir {} + 2> /dev/null
   rm -rf "$folder"
 }
