@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
@@ -87,6 +88,16 @@ internal sealed class DockerApi(string socketPath) : IDisposable
     /// <summary>Waits until a container has ended and returns its exit code.</summary>
     public async Task<int> ExitAsync(string container) => (await PostAsync($"/containers/{container}/wait")).GetProperty("StatusCode").GetInt32();
 
+    /// <summary>Runs a command in a container to its end and returns its exit code.</summary>
+    public async Task<int> ExecAsync(string container, params string[] command)
+    {
+        JsonElement made = await PostAsync($"/containers/{container}/exec", new { Cmd = command, AttachStdout = true, AttachStderr = true });
+        string id = made.GetProperty("Id").GetString()!;
+        using HttpResponseMessage output = await _http.PostAsync($"/exec/{id}/start", Json(new { Detach = false }));
+        await output.Content.ReadAsByteArrayAsync();
+        return (await GetAsync($"/exec/{id}/json")).GetProperty("ExitCode").GetInt32();
+    }
+
     /// <summary>Removes a container, running or not, with its anonymous volumes; none is no error.</summary>
     public async Task RemoveAsync(string container)
     {
@@ -116,9 +127,9 @@ internal sealed class DockerApi(string socketPath) : IDisposable
     }
 
     /// <summary>Follows the log of a container line by line until it ends.</summary>
-    public async Task<LineLog<string>> FollowAsync(string container)
+    public async Task<LineLog<T>> FollowAsync<T>(string container, Func<string, T> parse)
     {
-        var lines = new LineLog<string>(line => line);
+        var lines = new LineLog<T>(parse);
         Stream stream = await _http.GetStreamAsync($"/containers/{container}/logs?stdout=1&stderr=1&follow=1");
         _ = lines.ReadAsync(new DemultiplexedStream(stream));
         return lines;
@@ -142,6 +153,14 @@ internal sealed class DockerApi(string socketPath) : IDisposable
         string query = string.Concat(changes.Select(each => "&changes=" + Uri.EscapeDataString(each)));
         string[] parts = Parts(name);
         await StreamedAsync(HttpMethod.Post, $"/images/create?fromSrc=-&repo={parts[0]}&tag={parts[1]}{query}", new StreamContent(tar), null);
+    }
+
+    /// <summary>Builds an image of an archive with a Dockerfile and what it copies.</summary>
+    public async Task BuildAsync(string name, Stream tar)
+    {
+        var content = new StreamContent(tar);
+        content.Headers.ContentType = new MediaTypeHeaderValue("application/x-tar");
+        await StreamedAsync(HttpMethod.Post, $"/build?t={name}&rm=1&forcerm=1", content, null);
     }
 
     /// <summary>Gives an image another name.</summary>
