@@ -9,6 +9,7 @@ using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
 using Spawngate.Guarding;
 using Spawngate.Platform;
+using Spawngate.Supervision;
 
 namespace Spawngate;
 
@@ -17,8 +18,8 @@ namespace Spawngate;
 /// </summary>
 /// <remarks>
 /// <code>
-///  Start:  backends (all stopped) ─▶ proxy port bound ─▶ admin API listens ─▶ guard begins ─▶ proxy accepts
-///  Stop:   proxy stops accepting ─▶ idle clients get a last moment ─▶ all backends drain and stop in parallel
+///  Start:  backends (all stopped) ─▶ proxy port bound ─▶ admin API listens ─▶ guard begins ─▶ proxy accepts ─▶ supervisor told
+///  Stop:   supervisor told ─▶ proxy stops accepting ─▶ idle clients get a last moment ─▶ all backends drain and stop in parallel
 ///          ─▶ remaining clients end ─▶ admin API ends ─▶ guard ends
 ///  Kill:   the same with everything cut and killed at once
 /// </code>
@@ -35,21 +36,33 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly ClientConnections _connections;
     private readonly ForwardingContext _forwarding;
     private readonly AdminApi _admin;
+    private readonly SocketUse _sockets;
+    private readonly Supervisor _supervisor;
+    private readonly ILogger _supervisorLog;
     private readonly SemaphoreSlim _reloading = new(1, 1);
     private readonly CancellationTokenSource _kill = new();
     private readonly TimeProvider _time;
+    private readonly ServerConfig _configured;
     private readonly ServerConfig _server;
     private readonly string _configPath;
     private ClientListener? _listener;
+    private LivenessCheck? _liveness;
+    private Watchdog? _watchdog;
 
     /// <summary>Makes the parts; nothing listens or runs yet.</summary>
     /// <param name="config">A valid configuration.</param>
     /// <param name="children">What local backends inherit.</param>
+    /// <param name="sockets">Listening sockets that were passed to us; they stay the caller's.</param>
+    /// <param name="supervisor">Who is told how we are.</param>
     /// <param name="loggers">Makes the loggers.</param>
     /// <param name="time">The time.</param>
-    public Gateway(GatewayConfig config, ChildEnvironment children, ILoggerFactory loggers, TimeProvider time)
+    public Gateway(GatewayConfig config, ChildEnvironment children, SocketUse sockets, Supervisor supervisor, ILoggerFactory loggers, TimeProvider time)
     {
-        _server = config.Server;
+        _configured = config.Server;
+        _server = sockets.InForce(config.Server);
+        _sockets = sockets;
+        _supervisor = supervisor;
+        _supervisorLog = loggers.CreateLogger("spawngate.supervisor");
         _configPath = config.Path;
         _time = time;
         _log = loggers.CreateLogger("spawngate.gateway");
@@ -58,20 +71,21 @@ internal sealed class Gateway : IAsyncDisposable
         _guardian = new Guardian(children, loggers.CreateLogger("spawngate.guard"), time);
         var output = new LoggedOutput(loggers.CreateLogger("backend"), _output);
         var launcher = new ProcessLauncher(children, _drain, output, time, _guardian);
-        _environment = BackendEnvironment.Create(config.Server, time, _clock, launcher, loggers);
+        _environment = BackendEnvironment.Create(_server, time, _clock, launcher, loggers);
         _backends = new BackendSet(_environment, config);
         _connections = new ClientConnections(_clock);
-        _forwarding = new ForwardingContext(config.Server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"));
-        _admin = new AdminApi(config.Server, new BackendAdmin(_backends, _output), loggers, time);
+        _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"));
+        _admin = new AdminApi(_server, new BackendAdmin(_backends, _output), loggers, time, sockets.Admin);
     }
 
     /// <summary>Listens and accepts.</summary>
     /// <exception cref="CannotRunException">A port cannot be had; the message says which, and by which setting.</exception>
     public async Task StartAsync()
     {
+        _sockets.Report(_configured, _supervisorLog);
         try
         {
-            _listener = new ClientListener(_forwarding, _connections);
+            _listener = new ClientListener(_forwarding, _connections, _sockets.Proxy);
         }
         catch (SocketException e)
         {
@@ -83,7 +97,10 @@ internal sealed class Gateway : IAsyncDisposable
         await _admin.StartAsync(CancellationToken.None).ConfigureAwait(false);
         _guardian.Start();
         _listener.Start();
-        GatewayLog.Listening(_log, _listener.Endpoint.ToString(), _backends.All.Count);
+        GatewayLog.Listening(_log, string.Join(", ", _listener.Addresses), _backends.All.Count);
+        _liveness = new LivenessCheck(_clock, _listener, _supervisorLog);
+        _watchdog = new Watchdog(_supervisor, _liveness.FindFaultAsync, _supervisorLog, _time);
+        await _supervisor.ReadyAsync(Status()).ConfigureAwait(false);
     }
 
     /// <summary>Stops in order; requests in flight are finished within the drain timeouts of their backends.</summary>
@@ -92,6 +109,7 @@ internal sealed class Gateway : IAsyncDisposable
     {
         long begun = _time.GetTimestamp();
         GatewayLog.Stopping(_log, reason, _connections.Count);
+        await _supervisor.StoppingAsync($"Stopping after {reason}, {_connections.Count} connections open", StopTimeMax()).ConfigureAwait(false);
         await _listener!.StopAsync().ConfigureAwait(false);
         var drained = _connections.DrainAsync();
 
@@ -122,14 +140,17 @@ internal sealed class Gateway : IAsyncDisposable
     public async Task ReloadAsync()
     {
         await _reloading.WaitAsync().ConfigureAwait(false);
+        string outcome = "the configuration was not reloaded";
         try
         {
+            await _supervisor.ReloadingAsync().ConfigureAwait(false);
             long allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
-            Reload();
+            outcome = Reload();
             ReloadMemory.Settle(GC.GetAllocatedBytesForCurrentThread() - allocatedBefore);
         }
         finally
         {
+            await _supervisor.ReloadedAsync($"{Status()}; {outcome}").ConfigureAwait(false);
             _reloading.Release();
         }
     }
@@ -137,6 +158,12 @@ internal sealed class Gateway : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (_watchdog is not null)
+        {
+            await _watchdog.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _liveness?.Dispose();
         await _admin.DisposeAsync().ConfigureAwait(false);
         _environment.Active.Dispose();
         _guardian.Dispose();
@@ -147,9 +174,18 @@ internal sealed class Gateway : IAsyncDisposable
         _kill.Dispose();
     }
 
+    /// <summary>How the gateway is, in one line for the service manager's status.</summary>
+    private string Status() => $"Listening on {string.Join(", ", _listener?.Addresses ?? [])}, {_backends.All.Count} backends";
+
+    /// <summary>How long a stop takes at most: the sum of the waits in <see cref="StopAsync"/>, and the last look at the log.</summary>
+    private TimeSpan StopTimeMax() => TimeSpan.FromMilliseconds(
+        Limits.DrainIdleMs + (4 * Limits.ClockTickMs) + _backends.StopMsMax() + (2 * Limits.LingerMs)
+        + (Limits.AdminStopSecs * 1000) + Limits.GuardStopMs + Limits.LogFlushMs);
+
     /// <summary>A method of its own, so that nothing of what was read is referred to when it returns.</summary>
+    /// <returns>What came of it, in a few words.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Reload()
+    private string Reload()
     {
         var result = ConfigLoader.LoadFile(_configPath);
         if (result.Config is not { } config)
@@ -160,17 +196,18 @@ internal sealed class Gateway : IAsyncDisposable
             }
 
             GatewayLog.ReloadRefused(_log, result.Errors.Count);
-            return;
+            return $"the configuration was not reloaded, its errors ({result.Errors.Count}) are in the log";
         }
 
         // The server settings in force stay those of the start.
-        foreach (string key in _server.ChangedKeys(config.Server))
+        foreach (string key in _configured.ChangedKeys(config.Server))
         {
             GatewayLog.NeedsRestart(_log, key);
         }
 
         var counts = _backends.Apply(config, _output.Remove);
         GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
+        return "configuration reloaded";
     }
 
     private async Task KilledAsync()
