@@ -6,6 +6,7 @@ using Spawngate.Backends;
 using Spawngate.Clients;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
+using Spawngate.Docker;
 using Spawngate.Forwarding;
 using Spawngate.Guarding;
 using Spawngate.Platform;
@@ -30,8 +31,10 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly OutputDrain _drain = new();
     private readonly OutputLog _output;
     private readonly Guardian _guardian;
+    private readonly DockerLauncher _docker;
     private readonly BackendEnvironment _environment;
     private readonly BackendSet _backends;
+    private readonly BackendAdmin _reports;
     private readonly ClientConnections _connections;
     private readonly ForwardingContext _forwarding;
     private readonly AdminApi _admin;
@@ -46,8 +49,9 @@ internal sealed class Gateway : IAsyncDisposable
     /// <param name="config">A valid configuration.</param>
     /// <param name="children">What local backends inherit.</param>
     /// <param name="loggers">Makes the loggers.</param>
+    /// <param name="variable">Reads a variable of the environment.</param>
     /// <param name="time">The time.</param>
-    public Gateway(GatewayConfig config, ChildEnvironment children, ILoggerFactory loggers, TimeProvider time)
+    public Gateway(GatewayConfig config, ChildEnvironment children, ILoggerFactory loggers, Func<string, string?> variable, TimeProvider time)
     {
         _server = config.Server;
         _configPath = config.Path;
@@ -58,11 +62,15 @@ internal sealed class Gateway : IAsyncDisposable
         _guardian = new Guardian(children, loggers.CreateLogger("spawngate.guard"), time);
         var output = new LoggedOutput(loggers.CreateLogger("backend"), _output);
         var launcher = new ProcessLauncher(children, _drain, output, time, _guardian);
-        _environment = BackendEnvironment.Create(config.Server, time, _clock, launcher, loggers);
+        var identity = GatewayIdentity.Of(config.Path, variable(GatewayIdentity.Variable));
+        var containerOutput = new LoggedOutput(loggers.CreateLogger("container"), _output);
+        _docker = new DockerLauncher(identity, ReportReady, containerOutput, loggers, variable, time, _guardian);
+        _environment = BackendEnvironment.Create(config.Server, time, _clock, launcher, _docker, loggers);
         _backends = new BackendSet(_environment, config);
+        _reports = new BackendAdmin(_backends, _output);
         _connections = new ClientConnections(_clock);
         _forwarding = new ForwardingContext(config.Server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"));
-        _admin = new AdminApi(config.Server, new BackendAdmin(_backends, _output), loggers, time);
+        _admin = new AdminApi(config.Server, _reports, loggers, time);
     }
 
     /// <summary>Listens and accepts.</summary>
@@ -82,6 +90,7 @@ internal sealed class Gateway : IAsyncDisposable
         ReloadMemory.SettleStart(_backends.All.Count);
         await _admin.StartAsync(CancellationToken.None).ConfigureAwait(false);
         _guardian.Start();
+        _docker.Begin(_backends.All.Select(static backend => backend.Config));
         _listener.Start();
         GatewayLog.Listening(_log, _listener.Endpoint.ToString(), _backends.All.Count);
     }
@@ -108,6 +117,7 @@ internal sealed class Gateway : IAsyncDisposable
             await WaitAtMostAsync(drained, Limits.LingerMs).ConfigureAwait(false);
         }
 
+        await _docker.StopAsync().ConfigureAwait(false);
         _connections.AbortAll();
         await WaitAtMostAsync(drained, Limits.LingerMs).ConfigureAwait(false);
         await _admin.StopAsync().ConfigureAwait(false);
@@ -172,6 +182,9 @@ internal sealed class Gateway : IAsyncDisposable
         var counts = _backends.Apply(config, _output.Remove);
         GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
     }
+
+    /// <summary>A container calls back. Whoever knows the admin token does not call from there.</summary>
+    private ReadyOutcome ReportReady(string hostname, string? token) => _reports.ReportReady(hostname, token, adminAuthorised: false);
 
     private async Task KilledAsync()
     {

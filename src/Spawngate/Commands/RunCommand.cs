@@ -33,7 +33,7 @@ internal static class RunCommand
         using var writer = LogWriter.ToStderr(TimeProvider.System);
         var filter = LogFilter.FromEnvironment(console.Variable);
         using var loggers = new LineLoggerProvider(filter, writer).CreateFactory();
-        await using var gateway = new Gateway(config, children, loggers, TimeProvider.System);
+        await using var gateway = new Gateway(config, children, loggers, console.Variable, TimeProvider.System);
         return await ServeAsync(gateway, signals, filter, loggers).ConfigureAwait(false);
     }
 
