@@ -10,6 +10,7 @@ using Spawngate.Docker;
 using Spawngate.Forwarding;
 using Spawngate.Guarding;
 using Spawngate.Platform;
+using Spawngate.Supervision;
 
 namespace Spawngate;
 
@@ -18,9 +19,10 @@ namespace Spawngate;
 /// </summary>
 /// <remarks>
 /// <code>
-///  Start:  backends (all stopped) ─▶ proxy port bound ─▶ admin API listens ─▶ guard begins ─▶ proxy accepts
-///  Stop:   proxy stops accepting ─▶ idle clients get a last moment ─▶ all backends drain and stop in parallel
-///          ─▶ remaining clients end ─▶ admin API ends ─▶ guard ends
+///  Start:  backends (all stopped) ─▶ proxy port bound ─▶ admin API listens ─▶ guard begins, left-over containers are removed
+///          ─▶ proxy accepts ─▶ supervisor told
+///  Stop:   supervisor told ─▶ proxy stops accepting ─▶ idle clients get a last moment ─▶ all backends drain and stop in parallel
+///          ─▶ containers removed ─▶ remaining clients end ─▶ admin API ends ─▶ guard ends
 ///  Kill:   the same with everything cut and killed at once
 /// </code>
 /// </remarks>
@@ -38,22 +40,35 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly ClientConnections _connections;
     private readonly ForwardingContext _forwarding;
     private readonly AdminApi _admin;
+    private readonly SocketUse _sockets;
+    private readonly Supervisor _supervisor;
+    private readonly ILogger _supervisorLog;
     private readonly SemaphoreSlim _reloading = new(1, 1);
     private readonly CancellationTokenSource _kill = new();
     private readonly TimeProvider _time;
+    private readonly ServerConfig _configured;
     private readonly ServerConfig _server;
     private readonly string _configPath;
     private ClientListener? _listener;
+    private LivenessCheck? _liveness;
+    private Watchdog? _watchdog;
 
     /// <summary>Makes the parts; nothing listens or runs yet.</summary>
     /// <param name="config">A valid configuration.</param>
     /// <param name="children">What local backends inherit.</param>
+    /// <param name="sockets">Listening sockets that were passed to us; they stay the caller's.</param>
+    /// <param name="supervisor">Who is told how we are.</param>
     /// <param name="loggers">Makes the loggers.</param>
     /// <param name="variable">Reads a variable of the environment.</param>
     /// <param name="time">The time.</param>
-    public Gateway(GatewayConfig config, ChildEnvironment children, ILoggerFactory loggers, Func<string, string?> variable, TimeProvider time)
+    public Gateway(
+        GatewayConfig config, ChildEnvironment children, SocketUse sockets, Supervisor supervisor, ILoggerFactory loggers, Func<string, string?> variable, TimeProvider time)
     {
-        _server = config.Server;
+        _configured = config.Server;
+        _server = sockets.InForce(config.Server);
+        _sockets = sockets;
+        _supervisor = supervisor;
+        _supervisorLog = loggers.CreateLogger("spawngate.supervisor");
         _configPath = config.Path;
         _time = time;
         _log = loggers.CreateLogger("spawngate.gateway");
@@ -65,21 +80,22 @@ internal sealed class Gateway : IAsyncDisposable
         var identity = GatewayIdentity.Of(config.Path, variable(GatewayIdentity.Variable));
         var containerOutput = new LoggedOutput(loggers.CreateLogger("container"), _output);
         _docker = new DockerLauncher(identity, ReportReady, containerOutput, loggers, variable, time, _guardian);
-        _environment = BackendEnvironment.Create(config.Server, time, _clock, launcher, _docker, loggers);
+        _environment = BackendEnvironment.Create(_server, time, _clock, launcher, _docker, loggers);
         _backends = new BackendSet(_environment, config);
         _reports = new BackendAdmin(_backends, _output);
         _connections = new ClientConnections(_clock);
-        _forwarding = new ForwardingContext(config.Server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"));
-        _admin = new AdminApi(config.Server, _reports, loggers, time);
+        _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"));
+        _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin);
     }
 
     /// <summary>Listens and accepts.</summary>
     /// <exception cref="CannotRunException">A port cannot be had; the message says which, and by which setting.</exception>
     public async Task StartAsync()
     {
+        _sockets.Report(_configured, _supervisorLog);
         try
         {
-            _listener = new ClientListener(_forwarding, _connections);
+            _listener = new ClientListener(_forwarding, _connections, _sockets.Proxy);
         }
         catch (SocketException e)
         {
@@ -92,7 +108,10 @@ internal sealed class Gateway : IAsyncDisposable
         _guardian.Start();
         _docker.Begin(_backends.All.Select(static backend => backend.Config));
         _listener.Start();
-        GatewayLog.Listening(_log, _listener.Endpoint.ToString(), _backends.All.Count);
+        GatewayLog.Listening(_log, string.Join(", ", _listener.Addresses), _backends.All.Count);
+        _liveness = new LivenessCheck(_clock, _listener, _supervisorLog);
+        _watchdog = new Watchdog(_supervisor, _liveness.FindFaultAsync, _supervisorLog, _time);
+        await _supervisor.ReadyAsync(Status()).ConfigureAwait(false);
     }
 
     /// <summary>Stops in order; requests in flight are finished within the drain timeouts of their backends.</summary>
@@ -101,6 +120,7 @@ internal sealed class Gateway : IAsyncDisposable
     {
         long begun = _time.GetTimestamp();
         GatewayLog.Stopping(_log, reason, _connections.Count);
+        await _supervisor.StoppingAsync($"Stopping after {reason}, {_connections.Count} connections open", StopTimeMax()).ConfigureAwait(false);
         await _listener!.StopAsync().ConfigureAwait(false);
         var drained = _connections.DrainAsync();
 
@@ -132,14 +152,17 @@ internal sealed class Gateway : IAsyncDisposable
     public async Task ReloadAsync()
     {
         await _reloading.WaitAsync().ConfigureAwait(false);
+        string outcome = "the configuration was not reloaded";
         try
         {
+            await _supervisor.ReloadingAsync().ConfigureAwait(false);
             long allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
-            Reload();
+            outcome = Reload();
             ReloadMemory.Settle(GC.GetAllocatedBytesForCurrentThread() - allocatedBefore);
         }
         finally
         {
+            await _supervisor.ReloadedAsync($"{Status()}; {outcome}").ConfigureAwait(false);
             _reloading.Release();
         }
     }
@@ -147,6 +170,12 @@ internal sealed class Gateway : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (_watchdog is not null)
+        {
+            await _watchdog.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _liveness?.Dispose();
         await _admin.DisposeAsync().ConfigureAwait(false);
         _environment.Active.Dispose();
         _guardian.Dispose();
@@ -157,9 +186,18 @@ internal sealed class Gateway : IAsyncDisposable
         _kill.Dispose();
     }
 
+    /// <summary>How the gateway is, in one line for the service manager's status.</summary>
+    private string Status() => $"Listening on {string.Join(", ", _listener?.Addresses ?? [])}, {_backends.All.Count} backends";
+
+    /// <summary>How long a stop takes at most: the sum of the waits in <see cref="StopAsync"/>, and the last look at the log.</summary>
+    private TimeSpan StopTimeMax() => TimeSpan.FromMilliseconds(
+        Limits.DrainIdleMs + (4 * Limits.ClockTickMs) + _backends.StopMsMax() + (2 * Limits.LingerMs)
+        + Limits.EngineStopMs + (2 * Limits.AdminStopSecs * 1000) + Limits.GuardStopMs + Limits.LogFlushMs);
+
     /// <summary>A method of its own, so that nothing of what was read is referred to when it returns.</summary>
+    /// <returns>What came of it, in a few words.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Reload()
+    private string Reload()
     {
         var result = ConfigLoader.LoadFile(_configPath);
         if (result.Config is not { } config)
@@ -170,17 +208,18 @@ internal sealed class Gateway : IAsyncDisposable
             }
 
             GatewayLog.ReloadRefused(_log, result.Errors.Count);
-            return;
+            return $"the configuration was not reloaded, its errors ({result.Errors.Count}) are in the log";
         }
 
         // The server settings in force stay those of the start.
-        foreach (string key in _server.ChangedKeys(config.Server))
+        foreach (string key in _configured.ChangedKeys(config.Server))
         {
             GatewayLog.NeedsRestart(_log, key);
         }
 
         var counts = _backends.Apply(config, _output.Remove);
         GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
+        return "configuration reloaded";
     }
 
     /// <summary>A container calls back. Whoever knows the admin token does not call from there.</summary>

@@ -482,6 +482,17 @@ internal static class Limits
     /// </summary>
     public const int ProbeForwardedMs = 100;
 
+    // Service manager
+
+    /// <summary>Milliseconds a notice may wait for a service manager that is behind: it takes one in microseconds, and more than this after a stop of the whole machine.</summary>
+    public const int NotifyTimeoutMs = 5_000;
+
+    /// <summary>Sockets a service manager may pass: one for each of some hundred addresses; a number beyond is a mistake.</summary>
+    public const int PassedSocketsMax = 1024;
+
+    /// <summary>Longest watchdog time that is kept, 12 days in microseconds: its half has to fit the timers of the runtime (49 days).</summary>
+    public const long WatchdogUsecMax = 1_000_000_000_000;
+
     // HTTP/2
 
     /// <summary>Bytes of data that wait for one send of an HTTP/2 connection: four frames, a large buffer.</summary>

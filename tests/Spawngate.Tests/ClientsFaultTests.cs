@@ -87,12 +87,7 @@ internal sealed class ClientsFaultTests
     public async Task A_pooled_connection_that_closed_does_not_cost_a_request()
     {
         await using var stage = await ForwardingStage.StartAsync();
-        var client = await stage.ConnectAsync();
-        await client.SendAsync(Get);
-        var old = await stage.AcceptAsync();
-        await old.ReadAsync();
-        await old.SendAsync(Ok);
-        await client.ReadAsync();
+        var (client, old) = await PoolAsync(stage);
 
         await client.SendAsync("GET /again HTTP/1.1\r\nHost: app.example.com\r\nX-Kept: 1\r\n\r\n");
         var first = await old.ReadAsync();
@@ -119,12 +114,7 @@ internal sealed class ClientsFaultTests
     public async Task A_body_that_went_with_the_head_is_repeated_only_for_idempotent_methods(string method, bool repeated)
     {
         await using var stage = await ForwardingStage.StartAsync();
-        var client = await stage.ConnectAsync();
-        await client.SendAsync(Get);
-        var old = await stage.AcceptAsync();
-        await old.ReadAsync();
-        await old.SendAsync(Ok);
-        await client.ReadAsync();
+        var (client, old) = await PoolAsync(stage);
         await client.SendAsync($"{method} / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\nhello");
         Assert.That((await old.ReadAsync()).Text, Is.EqualTo("hello"));
         old.Dispose();
@@ -166,40 +156,26 @@ internal sealed class ClientsFaultTests
         Assert.That(stage.HasNewConnection, Is.False, "not tried again");
     }
 
-    [TestCase("POST / HTTP/1.1\r\nHost: app.example.com\r\n\r\n", "", TestName = "Without a body")]
-    [TestCase("POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\nhello", "", TestName = "With its body in hand")]
-    [TestCase("POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\nhe", "llo", TestName = "With a body that follows")]
-    [TestCase("PATCH / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", TestName = "With chunks that follow")]
+    [TestCaseSource(nameof(WithoutIdempotence))]
     public async Task A_request_of_which_no_byte_arrived_at_the_backend_is_sent_again_whatever_its_method(string head, string rest)
+    {
+        await using var stage = await ForwardingStage.StartAsync();
+        var (client, old) = await PoolAsync(stage);
+        old.Vanish();
+        await AssertSentAgainAsync(stage, client, head, rest);
+    }
+
+    [TestCaseSource(nameof(WithoutIdempotence))]
+    public async Task A_request_that_crosses_the_end_of_its_connection_is_sent_again_whatever_its_method(string head, string rest)
     {
         for (int i = 0; i < 20; i++)
         {
             await using var stage = await ForwardingStage.StartAsync();
-            var client = await stage.ConnectAsync();
-            await client.SendAsync(Get);
-            var old = await stage.AcceptAsync();
-            await old.ReadAsync();
-            await old.SendAsync(Ok);
-            await client.ReadAsync();
+            var (client, old) = await PoolAsync(stage);
 
-            // The close and the request cross: the gateway may have seen it when it takes the connection, or see it when it sends.
+            // The gateway may have seen the end when it takes the connection, or see it when it sends.
             old.Dispose();
-            await client.SendAsync(head);
-            var fresh = await stage.AcceptAsync();
-            await client.SendAsync(rest);
-            string request = await fresh.ReadHeadAsync();
-            Assert.That(request, Does.StartWith(head[..6]));
-            if (head.Contains("Length", StringComparison.Ordinal))
-            {
-                Assert.That(await fresh.ReadTextAsync(5), Is.EqualTo("hello"));
-            }
-            else if (rest.Length > 0)
-            {
-                Assert.That(await fresh.ReadTextAsync(rest.Length), Is.EqualTo(rest));
-            }
-
-            await fresh.SendAsync(Ok);
-            Assert.That((await client.ReadAsync()).Status, Is.EqualTo(200));
+            await AssertSentAgainAsync(stage, client, head, rest);
         }
     }
 
@@ -207,12 +183,7 @@ internal sealed class ClientsFaultTests
     public async Task A_body_that_follows_its_head_goes_over_a_connection_that_is_there()
     {
         await using var stage = await ForwardingStage.StartAsync();
-        var client = await stage.ConnectAsync();
-        await client.SendAsync(Get);
-        var backend = await stage.AcceptAsync();
-        await backend.ReadAsync();
-        await backend.SendAsync(Ok);
-        await client.ReadAsync();
+        var (client, backend) = await PoolAsync(stage);
         for (int i = 0; i < 3; i++)
         {
             await client.SendAsync("POST / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -346,5 +317,38 @@ internal sealed class ClientsFaultTests
 
             Assert.That((await answer)["X-Proxy-Error"], Is.EqualTo("CONNECTION_FAILED"));
         }
+    }
+
+    private static TestCaseData[] WithoutIdempotence() =>
+    [
+        new TestCaseData("POST / HTTP/1.1\r\nHost: app.example.com\r\n\r\n", "").SetArgDisplayNames("without a body"),
+        new TestCaseData("POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\nhello", "").SetArgDisplayNames("with its body in hand"),
+        new TestCaseData("POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\nhe", "llo").SetArgDisplayNames("with a body that follows"),
+        new TestCaseData("PATCH / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n").SetArgDisplayNames("with chunks that follow"),
+    ];
+
+    /// <summary>A client whose first request was answered, and the backend's end of the connection that waits in the pool now.</summary>
+    private static async Task<(WireEnd Client, WireEnd Backend)> PoolAsync(ForwardingStage stage)
+    {
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get);
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        await backend.SendAsync(Ok);
+        await client.ReadAsync();
+        return (client, backend);
+    }
+
+    private static async Task AssertSentAgainAsync(ForwardingStage stage, WireEnd client, string head, string rest)
+    {
+        await client.SendAsync(head);
+        var fresh = await stage.AcceptAsync();
+        await client.SendAsync(rest);
+        string request = await fresh.ReadHeadAsync();
+        Assert.That(request, Does.StartWith(head[..6]));
+        string body = head.Contains("Length", StringComparison.Ordinal) ? "hello" : rest;
+        Assert.That(await fresh.ReadTextAsync(body.Length), Is.EqualTo(body));
+        await fresh.SendAsync(Ok);
+        Assert.That((await client.ReadAsync()).Status, Is.EqualTo(200));
     }
 }

@@ -28,10 +28,11 @@ internal sealed class DockerLauncherTests
         where trouble is not (EngineTrouble.Garbage or EngineTrouble.CutMidway) || !(call is "GET /events" or "POST /containers/*/attach" or "POST /containers/*/start")
         select new object[] { call, trouble };
 
-    [Test]
-    public async Task A_container_starts_writes_and_ends(CancellationToken cancel)
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task A_container_starts_writes_and_ends(bool tcp, CancellationToken cancel)
     {
-        await using var stage = new DockerStage();
+        await using var stage = new DockerStage(new FakeEngine(tcp: tcp));
         var result = await stage.LaunchAsync(cancel);
         Assert.That(result.Error, Is.Null);
         Assert.That(result.Place, Is.EqualTo(new LaunchedAt(new IPEndPoint(IPAddress.Loopback, 45678), IsForwarded: true)));

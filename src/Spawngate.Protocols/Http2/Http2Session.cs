@@ -106,10 +106,11 @@ public sealed partial class Http2Session
             }
 
             var kind = Handle(frameEvent, rest, frame, request, ref found);
-            found.Start += consumed;
+            int frameStart = consumed;
             consumed += used;
             if (kind != GoOn)
             {
+                found.Start += frameStart;
                 return kind;
             }
         }

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Spawngate.Config;
+using Spawngate.Platform;
 
 namespace Spawngate.Admin;
 
@@ -16,6 +17,7 @@ namespace Spawngate.Admin;
 internal sealed class AdminApi : IAsyncDisposable
 {
     private readonly ServerConfig _config;
+    private readonly PassedSocket? _passed;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private readonly KestrelServer _server;
@@ -27,9 +29,11 @@ internal sealed class AdminApi : IAsyncDisposable
     /// <param name="backends">What the API shows and commands.</param>
     /// <param name="loggers">Makes the logger of category <c>spawngate.admin</c>.</param>
     /// <param name="time">The clock.</param>
-    public AdminApi(ServerConfig config, IAdminBackends backends, ILoggerFactory loggers, TimeProvider time)
+    /// <param name="passed">A socket to listen on instead of binding one, whose address <paramref name="config"/> then names; it stays its owner's.</param>
+    public AdminApi(ServerConfig config, IAdminBackends backends, ILoggerFactory loggers, TimeProvider time, PassedSocket? passed = null)
     {
         _config = config;
+        _passed = passed;
         _logger = loggers.CreateLogger(AdminEvents.Category);
         var guard = new AdminGuard(config.AdminBind, config.AdminToken);
         _requests = new AdminRequests(guard, backends, time, _logger, _stopping.Token);
@@ -98,15 +102,24 @@ internal sealed class AdminApi : IAsyncDisposable
         options.Limits.MaxConcurrentConnections = Limits.AdminConnectionsMax;
         options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
         options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(Limits.AdminHeaderTimeoutSecs);
-        options.Listen(_config.AdminBind, _config.AdminPort, listen =>
+        if (_passed is null)
         {
-            listen.Protocols = HttpProtocols.Http1;
-            _listen = listen;
-        });
+            options.Listen(_config.AdminBind, _config.AdminPort, Configure);
+        }
+        else
+        {
+            options.ListenHandle((ulong)_passed.Descriptor, Configure);
+        }
 
         // The server's own log says nothing that AdminEvents does not say in this program's terms.
         var transport = new SocketTransportFactory(
             Options.Create(new SocketTransportOptions { IOQueueCount = 1 }), NullLoggerFactory.Instance);
         return new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
+
+        void Configure(ListenOptions listen)
+        {
+            listen.Protocols = HttpProtocols.Http1;
+            _listen = listen;
+        }
     }
 }

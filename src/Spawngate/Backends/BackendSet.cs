@@ -98,6 +98,19 @@ internal sealed class BackendSet
     /// </summary>
     public Task StopAllAsync() => CloseAllAsync(LifecycleInput.GatewayStop);
 
+    /// <summary>How long <see cref="StopAllAsync"/> takes at most, in milliseconds: what runs at this moment, and what is already ending.</summary>
+    public long StopMsMax()
+    {
+        lock (_gate)
+        {
+            return _all.Concat(_ending)
+                .Where(static backend => backend.Word.Phase != BackendPhase.Stopped)
+                .Select(static backend => (backend.Config.DrainTimeoutSecs + (long)backend.Config.ShutdownGracePeriodSecs) * 1000 + Limits.KillWaitMs)
+                .DefaultIfEmpty()
+                .Max();
+        }
+    }
+
     /// <summary>Cuts what is in flight and kills everything at once; completes when the last has ended.</summary>
     public Task KillAllAsync() => CloseAllAsync(LifecycleInput.KillNow);
 

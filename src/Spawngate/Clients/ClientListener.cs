@@ -2,77 +2,115 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Spawngate.Forwarding;
+using Spawngate.Platform;
 
 namespace Spawngate.Clients;
 
 /// <summary>
-/// The proxy's listening socket. Accepts until <c>max_connections</c> are open, then leaves further ones in the kernel's backlog until one
-/// ends.
+/// The proxy's listening sockets: its own one, or those that a service manager passed. Accepts until <c>max_connections</c> are open, then leaves further ones in the
+/// kernel's backlog until one ends.
 /// </summary>
 internal sealed class ClientListener
 {
-    private readonly Socket _socket;
     private readonly ForwardingContext _context;
     private readonly ClientConnections _connections;
+    private readonly IReadOnlyList<PassedSocket> _passed;
+    private readonly IReadOnlyList<Socket> _sockets;
     private readonly SemaphoreSlim _room;
     private readonly CancellationTokenSource _stop = new();
     private Task _accepting = Task.CompletedTask;
 
-    /// <summary>Binds and listens.</summary>
+    /// <summary>Binds and listens, unless that was done for us.</summary>
+    /// <param name="context">What connections share.</param>
+    /// <param name="connections">Where they are kept.</param>
+    /// <param name="passed">Sockets to take instead of binding one; they stay their owner's.</param>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public ClientListener(ForwardingContext context, ClientConnections connections)
+    public ClientListener(ForwardingContext context, ClientConnections connections, IReadOnlyList<PassedSocket> passed)
     {
         _context = context;
         _connections = connections;
-        _room = new SemaphoreSlim(context.Server.MaxConnections, context.Server.MaxConnections);
+        _passed = passed;
+        _sockets = passed.Count > 0 ? [.. passed.Select(static each => each.Socket)] : [Bind(new IPEndPoint(context.Server.Bind, context.Server.Port))];
+        foreach (var socket in _sockets)
+        {
+            DetectVanishedClients(socket);
+        }
+
+        Addresses = [.. _sockets.Select(static socket => socket.LocalEndPoint!)];
+
+        // A socket that waits for a client holds a place, so there is at least one for each.
+        int places = Math.Max(context.Server.MaxConnections, _sockets.Count);
+        _room = new SemaphoreSlim(places, places);
         _connections.Removed += OnRemoved;
-        var endpoint = new IPEndPoint(context.Server.Bind, context.Server.Port);
-        _socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+    }
+
+    /// <summary>Where it listens, with the port that was chosen if 0 was asked for.</summary>
+    public IReadOnlyList<EndPoint> Addresses { get; }
+
+    /// <summary>Whether a client that connects now is accepted now: false when <c>max_connections</c> are open, and at the end.</summary>
+    public bool TakesMore => !_stop.IsCancellationRequested && _room.CurrentCount > 0;
+
+    /// <summary>Begins to accept.</summary>
+    public void Start() => _accepting = Task.WhenAll(_sockets.Select(AcceptLoopAsync));
+
+    /// <summary>
+    /// Stops accepting, after having accepted what the kernel had already queued: those clients are connected and may have sent requests. The queue of a passed socket is
+    /// left alone: it lives on with the service manager, and whoever comes next serves it better than a gateway that is going down.
+    /// </summary>
+    public async Task StopAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _accepting.ConfigureAwait(false);
+        if (_passed.Count == 0)
+        {
+            await AcceptQueuedAsync(_sockets[0]).ConfigureAwait(false);
+            _sockets[0].Dispose();
+        }
+
+        foreach (var passed in _passed)
+        {
+            passed.Dispose();
+        }
+
+        _connections.Removed -= OnRemoved;
+        _stop.Dispose();
+    }
+
+    private static Socket Bind(IPEndPoint endpoint)
+    {
+        var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
             // An IPv6 wildcard also takes IPv4, as administrators expect of "::".
             if (endpoint.Address.Equals(IPAddress.IPv6Any))
             {
-                _socket.DualMode = true;
+                socket.DualMode = true;
             }
 
-            DetectVanishedClients(_socket);
-            _socket.Bind(endpoint);
-            _socket.Listen(Limits.AcceptBacklog);
+            socket.Bind(endpoint);
+            socket.Listen(Limits.AcceptBacklog);
+            return socket;
         }
         catch
         {
-            _socket.Dispose();
+            socket.Dispose();
             throw;
         }
     }
 
-    /// <summary>Where it listens, with the port that was chosen if 0 was asked for.</summary>
-    public IPEndPoint Endpoint => (IPEndPoint)_socket.LocalEndPoint!;
-
-    /// <summary>Begins to accept.</summary>
-    public void Start() => _accepting = AcceptLoopAsync();
-
-    /// <summary>Stops accepting, after having accepted what the kernel had already queued: those clients are connected and may have sent requests.</summary>
-    public async Task StopAsync()
+    private async Task AcceptQueuedAsync(Socket listening)
     {
-        await _stop.CancelAsync().ConfigureAwait(false);
-        await _accepting.ConfigureAwait(false);
-        while (_socket.Poll(0, SelectMode.SelectRead) && await _room.WaitAsync(0, CancellationToken.None).ConfigureAwait(false))
+        while (listening.Poll(0, SelectMode.SelectRead) && await _room.WaitAsync(0, CancellationToken.None).ConfigureAwait(false))
         {
             try
             {
-                Serve(await _socket.AcceptAsync(CancellationToken.None).ConfigureAwait(false));
+                Serve(await listening.AcceptAsync(CancellationToken.None).ConfigureAwait(false));
             }
             catch (SocketException)
             {
                 break; // Reset while it waited; the poll will tell about the next one, or there is none.
             }
         }
-
-        _connections.Removed -= OnRemoved;
-        _socket.Dispose();
-        _stop.Dispose();
     }
 
     /// <summary>
@@ -80,13 +118,18 @@ internal sealed class ClientListener
     /// </summary>
     private static void DetectVanishedClients(Socket socket)
     {
+        if (socket.AddressFamily == AddressFamily.Unix)
+        {
+            return;
+        }
+
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, Limits.TcpKeepAliveSecs);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Limits.TcpKeepAliveIntervalSecs);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, Limits.TcpKeepAliveProbes);
     }
 
-    private async Task AcceptLoopAsync()
+    private async Task AcceptLoopAsync(Socket listening)
     {
         var token = _stop.Token;
         while (!token.IsCancellationRequested)
@@ -97,7 +140,7 @@ internal sealed class ClientListener
                 Socket socket;
                 try
                 {
-                    socket = await _socket.AcceptAsync(token).ConfigureAwait(false);
+                    socket = await listening.AcceptAsync(token).ConfigureAwait(false);
                 }
                 catch
                 {
@@ -125,7 +168,11 @@ internal sealed class ClientListener
         Http1Connection connection;
         try
         {
-            socket.NoDelay = true;
+            if (socket.AddressFamily != AddressFamily.Unix)
+            {
+                socket.NoDelay = true;
+            }
+
             connection = new Http1Connection(_context, _connections, socket, Identify(socket));
         }
         catch (SocketException)
@@ -141,7 +188,8 @@ internal sealed class ClientListener
 
     private ClientIdentity Identify(Socket socket)
     {
-        var address = ((IPEndPoint)socket.RemoteEndPoint!).Address;
+        // A client on a Unix socket has no address: it is on this machine.
+        var address = socket.AddressFamily == AddressFamily.Unix ? IPAddress.Loopback : ((IPEndPoint)socket.RemoteEndPoint!).Address;
         if (address.IsIPv4MappedToIPv6)
         {
             address = address.MapToIPv4();

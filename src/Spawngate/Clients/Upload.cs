@@ -79,7 +79,7 @@ internal sealed class Upload(IUploadWatcher watcher)
     {
         if (_pump!.IsSourceComplete)
         {
-            await Task.WhenAny(_running!, Task.Delay(TimeSpan.FromMilliseconds(Limits.UploadEndMs), time, CancellationToken.None)).ConfigureAwait(false);
+            await ((Task)_running!).WaitAsync(TimeSpan.FromMilliseconds(Limits.UploadEndMs), time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         return !IsRunning;

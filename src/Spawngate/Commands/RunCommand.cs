@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
 using Spawngate.Platform;
+using Spawngate.Supervision;
 
 namespace Spawngate.Commands;
 
@@ -12,7 +13,7 @@ internal static class RunCommand
     /// <param name="configPath">The configuration file.</param>
     /// <param name="console">Where errors of the file go.</param>
     /// <returns>0 after a clean stop, 2 for a bad configuration.</returns>
-    /// <exception cref="CannotRunException">A port or the PID file cannot be had.</exception>
+    /// <exception cref="CannotRunException">A port or the PID file cannot be had, or a passed socket is of no use.</exception>
     public static async Task<int> RunAsync(string configPath, CommandConsole console)
     {
         // In this order: children inherit what we were started with, not what we set for our own runtime.
@@ -29,11 +30,13 @@ internal static class RunCommand
         }
 
         using var signals = new Signals();
+        using var sockets = SocketUse.Decide(PassedSocket.TakeAll(console.Variable), config.Server);
         using var pidFile = AcquirePidFile(config.Server);
         using var writer = LogWriter.ToStderr(TimeProvider.System);
         var filter = LogFilter.FromEnvironment(console.Variable);
         using var loggers = new LineLoggerProvider(filter, writer).CreateFactory();
-        await using var gateway = new Gateway(config, children, loggers, console.Variable, TimeProvider.System);
+        using var supervisor = Supervisor.FromEnvironment(console.Variable, loggers.CreateLogger("spawngate.supervisor"), TimeProvider.System);
+        await using var gateway = new Gateway(config, children, sockets, supervisor, loggers, console.Variable, TimeProvider.System);
         return await ServeAsync(gateway, signals, filter, loggers).ConfigureAwait(false);
     }
 

@@ -39,6 +39,7 @@ internal sealed class ContainerLaunch(
             DockerLog.NoReadyDoor(engine.Log, Hostname, Docker.Network ?? "bridge", problem);
         }
 
+        ContainerRun? run = null;
         var isKept = false;
         try
         {
@@ -47,7 +48,7 @@ internal sealed class ContainerLaunch(
                 return Failed(pullError);
             }
 
-            var (run, error) = await CreateAsync(ready).ConfigureAwait(false);
+            (run, var error) = await CreateAsync(ready).ConfigureAwait(false);
             if (run is null)
             {
                 return Failed(error!);
@@ -55,27 +56,31 @@ internal sealed class ContainerLaunch(
 
             var result = await StartAsync(run, ready).ConfigureAwait(false);
             isKept = result.Run is not null;
-            if (isKept)
-            {
-                _ = LeaveAtEndAsync(run, ready.Use);
-            }
-            else
-            {
-                await engine.RemoveAsync(run).ConfigureAwait(false);
-            }
-
             return result;
         }
         finally
         {
-            if (!isKept)
-            {
-                ready.Use?.Leave();
-            }
+            await SettleAsync(run, isKept, ready.Use).ConfigureAwait(false);
         }
     }
 
     private static LaunchResult Failed(string error) => new(null, error);
+
+    /// <summary>However the launch has ended: a container that does not run for it is gone, and the door is open only for one that does.</summary>
+    private async Task SettleAsync(ContainerRun? run, bool isKept, ReadyDoorUse? use)
+    {
+        if (run is not null && isKept)
+        {
+            _ = LeaveAtEndAsync(run, use);
+            return;
+        }
+
+        use?.Leave();
+        if (run is not null)
+        {
+            await engine.RemoveAsync(run).ConfigureAwait(false);
+        }
+    }
 
     private static async Task LeaveAtEndAsync(ContainerRun run, ReadyDoorUse? use)
     {

@@ -206,7 +206,7 @@ internal sealed class Exchange(ForwardingContext context)
         Interlocked.MemoryBarrier();
         if (!IsAborted)
         {
-            await Task.WhenAny(Task.Delay(pause, context.Time, CancellationToken.None), cut.Task).ConfigureAwait(false);
+            await cut.Task.WaitAsync(pause, context.Time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         Volatile.Write(ref _pauseCut, null);

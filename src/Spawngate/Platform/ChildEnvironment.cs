@@ -16,7 +16,8 @@ internal sealed class ChildEnvironment
 
     /// <summary>
     /// Takes the environment this process was executed with. Call it before anything changes the environment: where the
-    /// kernel does not show the original, the current one is taken.
+    /// kernel does not show the original, the current one is taken. What a service manager told this process is left out
+    /// (<see cref="SupervisorVariables"/>).
     /// </summary>
     public static ChildEnvironment Capture()
     {
@@ -24,7 +25,7 @@ internal sealed class ChildEnvironment
         {
             try
             {
-                return new ChildEnvironment(Split(File.ReadAllBytes("/proc/self/environ")));
+                return Of(Split(File.ReadAllBytes("/proc/self/environ")));
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -32,8 +33,11 @@ internal sealed class ChildEnvironment
             }
         }
 
-        return new ChildEnvironment(FromRuntime());
+        return Of(FromRuntime());
     }
+
+    /// <summary>Of an environment, what children inherit.</summary>
+    public static ChildEnvironment Of(IEnumerable<byte[]> entries) => new(entries.Where(entry => !SupervisorVariables.Withheld.Contains(NameOf(entry))));
 
     /// <summary>The inherited entries, without those that <paramref name="added"/> names, then the added ones in order; of equal names the last wins.</summary>
     public IReadOnlyList<byte[]> With(IEnumerable<KeyValuePair<string, string>> added)

@@ -35,9 +35,18 @@ internal static unsafe class Descriptors
             {
                 if (int.TryParse(Path.GetFileName(path.AsSpan()), out int fd) && fd >= FirstPrivate)
                 {
-                    _ = Libc.LinuxFcntl(fd, F_SETFD, FD_CLOEXEC); // A descriptor closed meanwhile answers EBADF, which is as good.
+                    KeepFromChildren(fd); // A descriptor closed meanwhile answers EBADF, which is as good.
                 }
             }
+        }
+    }
+
+    /// <summary>Marks one descriptor close-on-exec.</summary>
+    public static void KeepFromChildren(int fd)
+    {
+        if (Libc.IsLinux)
+        {
+            _ = Libc.LinuxFcntl(fd, F_SETFD, FD_CLOEXEC);
         }
     }
 

@@ -74,7 +74,7 @@ internal sealed class GatewayProcess : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardInput = true,
         };
-        foreach (string name in new[] { "SPAWNGATE_LOG", "RUST_LOG", "PORT" })
+        foreach (string name in new[] { "SPAWNGATE_LOG", "RUST_LOG", "PORT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS" })
         {
             info.Environment.Remove(name);
         }

@@ -77,7 +77,8 @@ internal sealed class LineLog<T>(Func<string, T> parse, Func<T, bool>? keeps = n
         }
     }
 
-    private void Add(T line)
+    /// <summary>Takes in one line that came by another way.</summary>
+    public void Add(T line)
     {
         lock (_lock)
         {

@@ -17,6 +17,7 @@ internal sealed class LoadLoop : IDisposable
     private int _wrong;
     private int _cut;
     private int _unanswered;
+    private int _refused;
 
     /// <summary>Starts the clients; <see cref="Warm"/> completes after <paramref name="warmAfter"/> responses.</summary>
     public LoadLoop(int port, string host, string target, int connections, int warmAfter = 0)
@@ -42,6 +43,9 @@ internal sealed class LoadLoop : IDisposable
 
     /// <summary>Requests whose connection ended without a byte of an answer.</summary>
     public int Unanswered => Volatile.Read(ref _unanswered);
+
+    /// <summary>Clients that ended because nobody accepted them.</summary>
+    public int Refused => Volatile.Read(ref _refused);
 
     /// <summary>Ends the load after the responses that are under way.</summary>
     public async Task StopAsync()
@@ -74,7 +78,7 @@ internal sealed class LoadLoop : IDisposable
         }
         catch (SocketException)
         {
-            // Refused: the gateway accepts nobody any more.
+            Interlocked.Increment(ref _refused); // The gateway accepts nobody any more.
         }
     }
 

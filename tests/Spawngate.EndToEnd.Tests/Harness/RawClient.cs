@@ -21,12 +21,20 @@ internal sealed partial class RawClient : IDisposable
     public Socket Socket { get; }
 
     /// <summary>Connects to a loopback port.</summary>
-    public static async Task<RawClient> ConnectAsync(int port)
+    public static Task<RawClient> ConnectAsync(int port) => ConnectAsync(new IPEndPoint(IPAddress.Loopback, port));
+
+    /// <summary>Connects to an address of any kind.</summary>
+    public static async Task<RawClient> ConnectAsync(EndPoint address)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            await socket.ConnectAsync(IPAddress.Loopback, port).InTimeAsync("connection to " + port);
+            if (address is IPEndPoint)
+            {
+                socket.NoDelay = true;
+            }
+
+            await socket.ConnectAsync(address).InTimeAsync($"connection to {address}");
             return new RawClient(socket);
         }
         catch

@@ -45,11 +45,20 @@ internal sealed class Scene : IAsyncDisposable
         return gateway;
     }
 
+    /// <summary>Starts a gateway by way of another command, without waiting for anything.</summary>
+    public GatewayProcess LaunchUnder(string[] wrapper, ConfigFile config, params (string Name, string Value)[] environment)
+    {
+        Dictionary<string, string> variables = Environment;
+        Array.ForEach(environment, each => variables[each.Name] = each.Value);
+        GatewayProcess gateway = GatewayProcess.Launch(config, Folder, variables, wrapper);
+        _gateways.Add(gateway);
+        return gateway;
+    }
+
     /// <summary>Starts a gateway by way of another command and waits until it serves.</summary>
     public async Task<GatewayProcess> GatewayUnderAsync(string[] wrapper, ConfigFile config)
     {
-        GatewayProcess gateway = GatewayProcess.Launch(config, Folder, Environment, wrapper);
-        _gateways.Add(gateway);
+        GatewayProcess gateway = LaunchUnder(wrapper, config);
         await gateway.ServesAsync();
         return gateway;
     }

@@ -20,7 +20,7 @@ internal sealed class AttackTests : Http2Test
     /// A request beside the attack may take so many times as long as before, or so many milliseconds: attacker, bystander and backends share the machine with the
     /// gateway, and a thousand requests that are cancelled at once are a thousand connections to a backend.
     /// </summary>
-    private const double SlowdownMax = 10, LatencyMsMax = 250;
+    private const double SlowdownMax = 10, LatencyMsMax = 100;
 
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
 

@@ -27,6 +27,20 @@ internal sealed class FlowControlTests
     }
 
     [Test]
+    public void An_end_without_data_lies_in_its_place_behind_frames_that_say_nothing()
+    {
+        var client = Start();
+        var run = new SessionRun().Feed(client.Upload(1).Data(1, "hello"));
+        for (int i = 0; i < 20; i++)
+        {
+            client.Window(0, 1);
+        }
+
+        run.Feed(client.Data(1, "", end: true));
+        Assert.That(run.Events[^1], Is.EqualTo("data 1 hello end"));
+    }
+
+    [Test]
     public void A_stream_may_send_its_window_and_no_byte_more()
     {
         var client = Start();

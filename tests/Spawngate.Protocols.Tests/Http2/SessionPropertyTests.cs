@@ -17,7 +17,7 @@ internal sealed class SessionPropertyTests
         from payload in Gen.ListOf(Gen.Elements(0, 0, 0, 1, 5, 0x82, 0x84, 0x86, 0x41, 0x61, 0xBE, 0xFF))
         select (Action<ClientBytes>)(client => client.Frame((FrameType)type, flags, id, [.. payload.Select(b => (byte)b)])),
         from id in Gen.Elements(1, 3, 5, 7, 9)
-        from what in Gen.Choose(0, 7)
+        from what in Gen.Choose(0, 8)
         select (Action<ClientBytes>)(client => _ = what switch
         {
             0 => client.Request(id),
@@ -27,6 +27,7 @@ internal sealed class SessionPropertyTests
             4 => client.Headers(id, [("a", "b")]),
             5 => client.Reset(id),
             6 => client.Window(id, 100),
+            7 => client.Data(id, "", end: true),
             _ => client.Settings((SettingId.InitialWindowSize, (uint)(id * 10))),
         }));
 

@@ -72,6 +72,11 @@ internal sealed class SessionRun
             byte[] input = [.. _unread];
             var kind = Session.Read(input, Head, NowMs, out int consumed, out var found);
             Assert.That(consumed, Is.InRange(0, input.Length));
+            if (kind == Http2EventKind.Data)
+            {
+                Assert.That(found.Start + found.Length, Is.InRange(0, consumed), "the data lies in what was used up");
+            }
+
             _unread.RemoveRange(0, consumed);
             Note(kind, found, input);
             if (kind is Http2EventKind.NeedMore or Http2EventKind.ConnectionError)

@@ -44,7 +44,7 @@ internal sealed class DockerStage : IAsyncDisposable, ILoggerFactory, IOutputSin
         Hostname = "app.test",
         Kind = BackendKind.Docker,
         Port = 3000,
-        Docker = new DockerConfig { Image = "app:1", ContainerName = name, PullPolicy = policy, DockerHost = $"unix://{Engine.Path}" },
+        Docker = new DockerConfig { Image = "app:1", ContainerName = name, PullPolicy = policy, DockerHost = Engine.Host },
     };
 
     /// <summary>What was asked of the launcher.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -31,12 +32,12 @@ internal enum EngineTrouble
 }
 
 /// <summary>
-/// An engine on a Unix socket that keeps containers in a table and runs none. It does what a real one does until a test has a call go wrong in a way
+/// An engine on a Unix socket, or on TCP, that keeps containers in a table and runs none. It does what a real one does until a test has a call go wrong in a way
 /// that a real one does not on demand.
 /// </summary>
 internal sealed class FakeEngine : IDisposable
 {
-    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly Socket _listener;
     private readonly string _folder = Directory.CreateTempSubdirectory("fake-engine-").FullName;
     private readonly ConcurrentDictionary<string, EngineTrouble> _troubles = [];
     private readonly ConcurrentDictionary<string, Func<string>> _answers = [];
@@ -46,13 +47,18 @@ internal sealed class FakeEngine : IDisposable
     private readonly ConcurrentQueue<Socket> _hanging = [];
     private int _created;
 
-    public FakeEngine(string? path = null)
+    public FakeEngine(string? path = null, bool tcp = false)
     {
         Path = path ?? System.IO.Path.Combine(_folder, "docker.sock");
-        _listener.Bind(new UnixDomainSocketEndPoint(Path));
+        _listener = new Socket(tcp ? AddressFamily.InterNetwork : AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        _listener.Bind(tcp ? new IPEndPoint(IPAddress.Loopback, 0) : new UnixDomainSocketEndPoint(Path));
         _listener.Listen();
+        Host = tcp ? $"tcp://{_listener.LocalEndPoint}" : $"unix://{Path}";
         _ = AcceptAsync();
     }
+
+    /// <summary>The value of <c>docker_host</c>.</summary>
+    public string Host { get; }
 
     /// <summary>Path of its socket.</summary>
     public string Path { get; }

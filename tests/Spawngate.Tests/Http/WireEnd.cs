@@ -150,6 +150,22 @@ internal sealed class WireEnd(Socket socket) : IDisposable
         socket.Dispose();
     }
 
+    /// <summary>Is gone without a word, as a machine is that lost its power: what comes next is answered by a reset. Needs the right to repair sockets (tcp(7)).</summary>
+    public void Vanish()
+    {
+        const int Tcp = 6, Repair = 19;
+        try
+        {
+            socket.SetRawSocketOption(Tcp, Repair, [1, 0, 0, 0]);
+        }
+        catch (SocketException e)
+        {
+            Assert.Ignore("TCP_REPAIR: " + e.Message);
+        }
+
+        socket.Dispose();
+    }
+
     public void Dispose() => socket.Dispose();
 
     public async Task ReceiveAsync()

@@ -77,17 +77,23 @@ internal sealed class Http2Connection
     public async Task RunAsync()
     {
         Writer.FlushSoon();
-        do
+        try
         {
-            while (ReadEvents())
+            do
             {
-                await Task.Yield();
+                while (ReadEvents())
+                {
+                    await Task.Yield();
+                }
             }
+            while (await _client.ReceiveAsync().ConfigureAwait(false) > 0);
         }
-        while (await _client.ReceiveAsync().ConfigureAwait(false) > 0);
-
-        AbandonStreams();
-        await _quiet.Task.ConfigureAwait(false);
+        finally
+        {
+            // Also after an error nobody expected: its streams still use the channel, which the caller disposes of.
+            AbandonStreams();
+            await _quiet.Task.ConfigureAwait(false);
+        }
     }
 
     /// <summary>Looks whether a request that asks to upgrade can be taken up, as stream 1. False when its settings are wrong: then there is no upgrade.</summary>
@@ -488,7 +494,12 @@ internal sealed class Http2Connection
 
         lock (Gate)
         {
+            // A client that never takes the GOAWAY keeps the connection no longer than one that does.
             Close();
+            if (_open == 0)
+            {
+                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+            }
         }
 
         Writer.FlushSoon();
