@@ -36,7 +36,7 @@ internal static class RunCommand
         var filter = LogFilter.FromEnvironment(console.Variable);
         using var loggers = new LineLoggerProvider(filter, writer).CreateFactory();
         using var supervisor = Supervisor.FromEnvironment(console.Variable, loggers.CreateLogger("spawngate.supervisor"), TimeProvider.System);
-        await using var gateway = new Gateway(config, children, sockets, supervisor, loggers, TimeProvider.System);
+        await using var gateway = new Gateway(config, children, sockets, supervisor, loggers, console.Variable, TimeProvider.System);
         return await ServeAsync(gateway, signals, filter, loggers).ConfigureAwait(false);
     }
 
