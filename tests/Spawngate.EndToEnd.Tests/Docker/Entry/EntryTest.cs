@@ -41,6 +41,13 @@ internal abstract class EntryTest : DockerTest
     /// <summary>The lines of a backend that runs a shell script, in which <c>$0</c> is TestBackend.</summary>
     protected static string Shell(string script) => $"command = \"/bin/sh\"\nargs = [\"-c\", '''{script}''', \"/TestBackend\"]\nidle_timeout_secs = 0\n";
 
+    /// <summary>A container of the test's own making is ended with the others.</summary>
+    protected GatewayContainer Add(GatewayContainer container)
+    {
+        _containers.Add(container);
+        return container;
+    }
+
     /// <summary>Starts a container and waits until Spawngate serves in it.</summary>
     protected async Task<GatewayContainer> RunAsync(string image, string config, bool init = false, object? healthcheck = null)
     {
@@ -55,7 +62,7 @@ internal abstract class EntryTest : DockerTest
     {
         Configure(config);
         string[] marker = [.. Scene.Environment.Where(each => each.Key == "SPAWNGATE_TEST").Select(each => $"{each.Key}={each.Value}")];
-        GatewayContainer container = await GatewayContainer.CreateAsync(Api, $"entry-{Id}-{_containers.Count}", new
+        return Add(await GatewayContainer.CreateAsync(Api, $"entry-{Id}-{_containers.Count}", new
         {
             Image = image,
             User = "12345:12345",
@@ -72,8 +79,6 @@ internal abstract class EntryTest : DockerTest
                 PortBindings = new Dictionary<string, object> { ["80/tcp"] = new[] { new { HostIp = "127.0.0.1", HostPort = "" } } },
             },
             ExposedPorts = new Dictionary<string, object> { ["80/tcp"] = new { } },
-        });
-        _containers.Add(container);
-        return container;
+        }));
     }
 }

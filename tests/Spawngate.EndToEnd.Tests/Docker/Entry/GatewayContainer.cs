@@ -11,12 +11,12 @@ internal sealed class GatewayContainer
 {
     private readonly DockerApi _api;
 
-    private GatewayContainer(DockerApi api, string name) => (_api, Name) = (api, name);
+    private GatewayContainer(DockerApi api, string name, int port) => (_api, Name, Port) = (api, name, port);
 
     /// <summary>Its name.</summary>
     public string Name { get; }
 
-    /// <summary>Port of the proxy on this machine; 0 until it runs.</summary>
+    /// <summary>Port of the proxy on this machine; 0 until it runs, if the engine chooses it.</summary>
     public int Port { get; private set; }
 
     /// <summary>Process id, on this machine, of the first process in the container.</summary>
@@ -32,10 +32,11 @@ internal sealed class GatewayContainer
     /// <param name="api">The engine.</param>
     /// <param name="name">Name of the container.</param>
     /// <param name="settings">The body of <c>/containers/create</c>.</param>
-    public static async Task<GatewayContainer> CreateAsync(DockerApi api, string name, object settings)
+    /// <param name="port">Port of the proxy on this machine, if it is known beforehand.</param>
+    public static async Task<GatewayContainer> CreateAsync(DockerApi api, string name, object settings, int port = 0)
     {
         await api.PostAsync($"/containers/create?name={name}", settings);
-        return new GatewayContainer(api, name);
+        return new GatewayContainer(api, name, port);
     }
 
     /// <summary>Starts it.</summary>
