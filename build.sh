@@ -2,6 +2,7 @@
 # Publishes Spawngate as one native executable, artifacts/spawngate. Installs nothing.
 #
 #   ./build.sh                      for this machine
+#   ./build.sh --static             also artifacts/spawngate-static, which needs no shared library and runs in an image FROM scratch
 #   ./build.sh --with-test-backend  also artifacts/TestBackend, the child server of the end-to-end tests
 #   ./build.sh --only-test-backend  nothing but that
 #   ./build.sh --fresh              forget that the package feed lacked the net10.0 native AOT pack, and ask it again
@@ -10,6 +11,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 with_gateway=yes
 with_test_backend=no
+with_static=no
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -41,10 +43,12 @@ check_tools() {
     || fail 'native AOT needs a C linker, and neither clang nor gcc is on PATH (Debian: apt-get install gcc libc6-dev zlib1g-dev; Alpine: apk add build-base zlib-dev)'
 }
 
-# publish PROJECT FRAMEWORK: publishes into artifacts/FRAMEWORK/native; the output is in $log.
+# publish PROJECT FRAMEWORK LINKAGE: publishes into artifacts/FRAMEWORK/LINKAGE, where LINKAGE is native or static; the output is in $log.
 publish() {
-  dotnet publish "$root/$1" -c Release -r "$rid" -p:SpawngateAot=true "-p:SpawngateFramework=$2" \
-    -o "$root/artifacts/$2/native" -nodeReuse:false -nologo -v:quiet -clp:NoSummary > "$log" 2>&1 < /dev/null
+  local linkage=()
+  if [ "$3" = static ]; then linkage=(-p:SpawngateStatic=true); fi
+  dotnet publish "$root/$1" -c Release -r "$rid" -p:SpawngateAot=true "-p:SpawngateFramework=$2" "${linkage[@]+"${linkage[@]}"}" \
+    -o "$root/artifacts/$2/$3" -nodeReuse:false -nologo -v:quiet -clp:NoSummary > "$log" 2>&1 < /dev/null
 }
 
 lacks_pack() {
@@ -56,9 +60,19 @@ feed_lacked_net10() {
   [ -f "$marker" ] && [ "$(cat "$marker")" = "$(dotnet --version)" ] && [ -n "$(find "$marker" -mmin -1440)" ]
 }
 
-# deliver PROJECT FILE: publishes a project with the framework chosen so far and puts the executable into artifacts.
+# A static executable takes the static C library, and a linker that can put one together with native AOT.
+check_static_tools() {
+  case "$rid" in linux-*) ;; *) fail "static executables are made on Linux, not for $rid" ;; esac
+  command -v ld.lld > /dev/null || fail 'a static executable needs the linker lld (Debian: apt-get install lld; Alpine: apk add lld)'
+  local compiler=gcc
+  if command -v clang > /dev/null; then compiler=clang; fi
+  [ -f "$("$compiler" -print-file-name=libc.a)" ] || fail 'a static executable needs the static C library (Debian: apt-get install libc6-dev; Alpine: apk add musl-dev)'
+}
+
+# deliver PROJECT FILE [LINKAGE [NAME]]: publishes a project with the framework chosen so far and puts the executable into artifacts, as NAME.
 deliver() {
-  if ! publish "$1" "$framework"; then
+  local linkage=${3:-native} name=${4:-$2}
+  if ! publish "$1" "$framework" "$linkage"; then
     if [ "$framework" = net10.0 ] && lacks_pack; then
       framework=net9.0
       dotnet --version > "$marker"
@@ -74,24 +88,26 @@ deliver() {
     fail "publishing $1 gave warnings"
   fi
   # Moved, not copied over: the file may be running.
-  cp "$root/artifacts/$framework/native/$2" "$root/artifacts/$2.new"
-  mv -f "$root/artifacts/$2.new" "$root/artifacts/$2"
-  printf 'artifacts/%s  %s bytes  %s  %s\n' "$2" "$(wc -c < "$root/artifacts/$2" | tr -d ' ')" "$framework" "$rid"
+  cp "$root/artifacts/$framework/$linkage/$2" "$root/artifacts/$name.new"
+  mv -f "$root/artifacts/$name.new" "$root/artifacts/$name"
+  printf 'artifacts/%s  %s bytes  %s  %s\n' "$name" "$(wc -c < "$root/artifacts/$name" | tr -d ' ')" "$framework" "$rid"
 }
 
 marker=$root/artifacts/.feed-lacks-net10-aot
 for argument in "$@"; do
   case "$argument" in
     --with-test-backend) with_test_backend=yes ;;
+    --static) with_static=yes ;;
     --only-test-backend) with_gateway=no with_test_backend=yes ;;
     --fresh) rm -f "$marker" ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) fail "unknown option $argument (see --help)" ;;
   esac
 done
 
 check_tools
 rid=$(runtime_identifier)
+if [ "$with_static" = yes ]; then check_static_tools; fi
 mkdir -p "$root/artifacts"
 framework=net10.0
 if feed_lacked_net10; then
@@ -99,6 +115,10 @@ if feed_lacked_net10; then
 fi
 if [ "$with_gateway" = yes ]; then
   deliver src/Spawngate/Spawngate.csproj spawngate
+fi
+if [ "$with_static" = yes ]; then
+  # The compiled object is the one that was just made: this costs a link.
+  deliver src/Spawngate/Spawngate.csproj spawngate static spawngate-static
 fi
 if [ "$with_test_backend" = yes ]; then
   deliver tests/TestBackend/TestBackend.csproj TestBackend

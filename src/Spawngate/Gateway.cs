@@ -6,6 +6,7 @@ using Spawngate.Backends;
 using Spawngate.Clients;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
+using Spawngate.Docker;
 using Spawngate.Forwarding;
 using Spawngate.Guarding;
 using Spawngate.Platform;
@@ -18,9 +19,10 @@ namespace Spawngate;
 /// </summary>
 /// <remarks>
 /// <code>
-///  Start:  backends (all stopped) ─▶ proxy port bound ─▶ admin API listens ─▶ guard begins ─▶ proxy accepts ─▶ supervisor told
+///  Start:  backends (all stopped) ─▶ proxy port bound ─▶ admin API listens ─▶ guard begins, left-over containers are removed
+///          ─▶ proxy accepts ─▶ supervisor told
 ///  Stop:   supervisor told ─▶ proxy stops accepting ─▶ idle clients get a last moment ─▶ all backends drain and stop in parallel
-///          ─▶ remaining clients end ─▶ admin API ends ─▶ guard ends
+///          ─▶ containers removed ─▶ remaining clients end ─▶ admin API ends ─▶ guard ends
 ///  Kill:   the same with everything cut and killed at once
 /// </code>
 /// </remarks>
@@ -31,8 +33,10 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly OutputDrain _drain = new();
     private readonly OutputLog _output;
     private readonly Guardian _guardian;
+    private readonly DockerLauncher _docker;
     private readonly BackendEnvironment _environment;
     private readonly BackendSet _backends;
+    private readonly BackendAdmin _reports;
     private readonly ClientConnections _connections;
     private readonly ForwardingContext _forwarding;
     private readonly AdminApi _admin;
@@ -55,8 +59,10 @@ internal sealed class Gateway : IAsyncDisposable
     /// <param name="sockets">Listening sockets that were passed to us; they stay the caller's.</param>
     /// <param name="supervisor">Who is told how we are.</param>
     /// <param name="loggers">Makes the loggers.</param>
+    /// <param name="variable">Reads a variable of the environment.</param>
     /// <param name="time">The time.</param>
-    public Gateway(GatewayConfig config, ChildEnvironment children, SocketUse sockets, Supervisor supervisor, ILoggerFactory loggers, TimeProvider time)
+    public Gateway(
+        GatewayConfig config, ChildEnvironment children, SocketUse sockets, Supervisor supervisor, ILoggerFactory loggers, Func<string, string?> variable, TimeProvider time)
     {
         _configured = config.Server;
         _server = sockets.InForce(config.Server);
@@ -71,11 +77,15 @@ internal sealed class Gateway : IAsyncDisposable
         _guardian = new Guardian(children, loggers.CreateLogger("spawngate.guard"), time);
         var output = new LoggedOutput(loggers.CreateLogger("backend"), _output);
         var launcher = new ProcessLauncher(children, _drain, output, time, _guardian);
-        _environment = BackendEnvironment.Create(_server, time, _clock, launcher, loggers);
+        var identity = GatewayIdentity.Of(config.Path, variable(GatewayIdentity.Variable));
+        var containerOutput = new LoggedOutput(loggers.CreateLogger("container"), _output);
+        _docker = new DockerLauncher(identity, ReportReady, containerOutput, loggers, variable, time, _guardian);
+        _environment = BackendEnvironment.Create(_server, time, _clock, launcher, _docker, loggers);
         _backends = new BackendSet(_environment, config);
+        _reports = new BackendAdmin(_backends, _output);
         _connections = new ClientConnections(_clock);
         _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"));
-        _admin = new AdminApi(_server, new BackendAdmin(_backends, _output), loggers, time, sockets.Admin);
+        _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin);
     }
 
     /// <summary>Listens and accepts.</summary>
@@ -96,6 +106,7 @@ internal sealed class Gateway : IAsyncDisposable
         ReloadMemory.SettleStart(_backends.All.Count);
         await _admin.StartAsync(CancellationToken.None).ConfigureAwait(false);
         _guardian.Start();
+        _docker.Begin(_backends.All.Select(static backend => backend.Config));
         _listener.Start();
         GatewayLog.Listening(_log, string.Join(", ", _listener.Addresses), _backends.All.Count);
         _liveness = new LivenessCheck(_clock, _listener, _supervisorLog);
@@ -126,6 +137,7 @@ internal sealed class Gateway : IAsyncDisposable
             await WaitAtMostAsync(drained, Limits.LingerMs).ConfigureAwait(false);
         }
 
+        await _docker.StopAsync().ConfigureAwait(false);
         _connections.AbortAll();
         await WaitAtMostAsync(drained, Limits.LingerMs).ConfigureAwait(false);
         await _admin.StopAsync().ConfigureAwait(false);
@@ -180,7 +192,7 @@ internal sealed class Gateway : IAsyncDisposable
     /// <summary>How long a stop takes at most: the sum of the waits in <see cref="StopAsync"/>, and the last look at the log.</summary>
     private TimeSpan StopTimeMax() => TimeSpan.FromMilliseconds(
         Limits.DrainIdleMs + (4 * Limits.ClockTickMs) + _backends.StopMsMax() + (2 * Limits.LingerMs)
-        + (Limits.AdminStopSecs * 1000) + Limits.GuardStopMs + Limits.LogFlushMs);
+        + Limits.EngineStopMs + (2 * Limits.AdminStopSecs * 1000) + Limits.GuardStopMs + Limits.LogFlushMs);
 
     /// <summary>A method of its own, so that nothing of what was read is referred to when it returns.</summary>
     /// <returns>What came of it, in a few words.</returns>
@@ -209,6 +221,9 @@ internal sealed class Gateway : IAsyncDisposable
         GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
         return "configuration reloaded";
     }
+
+    /// <summary>A container calls back. Whoever knows the admin token does not call from there.</summary>
+    private ReadyOutcome ReportReady(string hostname, string? token) => _reports.ReportReady(hostname, token, adminAuthorised: false);
 
     private async Task KilledAsync()
     {

@@ -11,7 +11,7 @@ internal static class Program
         // First of all: a guard lives beside its gateway, so nothing that the command line needs is made for it.
         if (args is [GuardProgram.Command, ..])
         {
-            return Task.FromResult(GuardProgram.Run(args.AsSpan(1)));
+            return GuardProgram.RunAsync(args[1..]);
         }
 
         var actions = new CommandActions

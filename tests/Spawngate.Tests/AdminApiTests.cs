@@ -68,7 +68,7 @@ internal sealed class AdminApiTests
         AdminAnswer answer = await _admin.SendAsync("GET", "/backends/app.example.com");
         const string expected = """
             {"hostname":"app.example.com","state":"ready","port":4123,"in_flight":2,"waiting":0,"kind":"local","generation":3,"pid":77,
-            "description":"pid 77","last_start":{"spawn_ms":0.5,"listen_ms":4.25,"ready_ms":5,"signal":"health","cause":"request from 127.0.0.1"},
+            "description":"pid 77","container_id":null,"container_name":null,"image":null,"last_start":{"spawn_ms":0.5,"listen_ms":4.25,"ready_ms":5,"signal":"health","cause":"request from 127.0.0.1"},
             "failures_in_a_row":0,"retry_after_secs":null,"last_failure":null,"failed_checks":0,"idle_timeout_secs":600,"idle_stop_in_secs":null,
             "stopping_because":null,"last_stop_reason":null}
             """;

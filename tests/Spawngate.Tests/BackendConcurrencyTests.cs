@@ -25,6 +25,7 @@ internal sealed class BackendConcurrencyTests
                 Clock = clock,
                 Active = active,
                 LocalLauncher = launcher,
+                DockerLauncher = launcher,
                 OpenProbe = static _ => new InstantProbe(),
                 Ports = new LoopbackPorts(static _ => 40000),
                 Log = log,

@@ -102,6 +102,35 @@ internal sealed class BackendHealthProbeTests
         Assert.That(server.Requests, Is.Empty);
     }
 
+    /// <summary>Docker listens in the place of a container, and closes what it cannot forward.</summary>
+    [TestCase("/health")]
+    [TestCase("")]
+    public async Task A_forwarder_with_nobody_behind_it_counts_as_refused(string path, CancellationToken cancel)
+    {
+        using var forwarder = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        forwarder.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        forwarder.Listen();
+        var target = new ProbeTarget((IPEndPoint)forwarder.LocalEndPoint!, "app.example.com", path, 60_000) { IsForwarded = true };
+        using var probe = new HealthProbe(target, TimeProvider.System);
+        var listening = 0;
+        var ready = probe.WaitUntilReadyAsync(() => listening++, cancel);
+        for (var closed = 0; closed < 3; closed++)
+        {
+            (await forwarder.AcceptAsync(cancel)).Dispose();
+        }
+
+        using var accepted = await forwarder.AcceptAsync(cancel);
+        Assert.That((listening, ready.IsCompleted), Is.EqualTo((0, false)));
+        if (path.Length > 0)
+        {
+            await accepted.ReceiveAsync(new byte[1024].AsMemory(), cancel);
+            await accepted.SendAsync(System.Text.Encoding.ASCII.GetBytes(Ok).AsMemory(), cancel);
+        }
+
+        await ready;
+        Assert.That(listening, Is.EqualTo(1));
+    }
+
     [Test]
     public async Task Cancelling_ends_a_wait_at_once(CancellationToken cancel)
     {

@@ -423,12 +423,40 @@ internal sealed class BackendLifecycleTests
     }
 
     [Test]
-    public void A_docker_backend_says_that_it_is_not_supported_yet()
+    public void A_container_is_reached_at_the_port_that_its_engine_chose()
     {
         using var stage = new LifecycleStage(config => config with { Kind = Config.BackendKind.Docker, Port = 3000 });
+        stage.TakenPorts.Add(3000);
         var waiter = stage.ToLaunching();
-        Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("StartFailed"));
-        Assert.That(stage.Backend.GetStatus().LastFailure, Does.Contain("not supported yet"));
+        Assert.That(stage.Launcher.Last.Request.Port, Is.Zero, "its own port is none of this machine");
+        stage.Launcher.Last.Succeed(port: 41000);
+        stage.Settle();
+        Assert.That(stage.Probe.Target.EndPoint.Port, Is.EqualTo(41000));
+        Assert.That(stage.Probe.Target.IsForwarded, "a forwarder accepts before the container listens");
+        stage.Probe.Ready();
+        stage.Settle();
+        Assert.That(LifecycleStage.Decided(waiter).Run!.Pool.Endpoint.Port, Is.EqualTo(41000));
+    }
+
+    [Test]
+    public void A_container_on_the_hosts_network_needs_its_port_on_this_machine()
+    {
+        var docker = new Config.DockerConfig { Image = "app:1", ContainerName = "app", Network = "host" };
+        using var stage = new LifecycleStage(config => config with { Kind = Config.BackendKind.Docker, Port = 3000, Docker = docker });
+        stage.TakenPorts.Add(3000);
+        stage.ToLaunching();
+        stage.PassSecs(2.2);
+        Assert.That(stage.Backend.GetStatus().LastFailure, Is.EqualTo("port 3000 is in use by another program"));
+    }
+
+    [Test]
+    public void A_start_that_takes_too_long_says_what_the_launcher_was_doing()
+    {
+        using var stage = new LifecycleStage();
+        stage.ToLaunching();
+        stage.Launcher.Last.Request.Stage.Text = "pulling image app:1";
+        stage.PassSecs(31);
+        Assert.That(stage.Backend.GetStatus().LastFailure, Is.EqualTo("not ready within 30 s (pulling image app:1)"));
     }
 
     [Test]

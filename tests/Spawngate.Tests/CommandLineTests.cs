@@ -74,6 +74,8 @@ internal sealed class CommandLineTests
     [TestCase("hello --port", "--port")]
     [TestCase("explain", "HOST")]
     [TestCase("explain a b", "b")]
+    [TestCase("check --admin http://127.0.0.1:1", "--live")]
+    [TestCase("check --live --nonsense", "--nonsense")]
     [TestCase("explain a --admin", "--admin")]
     public async Task Bad_usage_is_2_with_the_reason_on_stderr(string line, string contains)
     {
@@ -240,6 +242,53 @@ internal sealed class CommandLineTests
     public async Task Explain_needs_a_valid_address(string line, string contains)
     {
         Assert.That(await InvokeAsync(line), Is.EqualTo(2));
+        Assert.That(_error.ToString(), Does.Contain(contains));
+    }
+
+    [TestCase("")]
+    [TestCase(" my.toml")]
+    public async Task Live_asks_the_gateway_of_the_configuration(string argument)
+    {
+        await using AdminUnderTest admin = await AdminUnderTest.StartAsync("secret");
+        _location = AdminLocation.Of(new ServerConfig { AdminPort = admin.Api.Endpoint.Port, AdminBind = IPAddress.Any, AdminToken = "secret" });
+        Assert.That(await InvokeAsync("check --live" + argument), Is.Zero);
+        Assert.That(_calls, Is.EqualTo(["locate " + (argument.Length > 0 ? "my.toml" : "config.toml")]));
+        Assert.That(_out.ToString(), Is.EqualTo($"spawngate: live, as http://127.0.0.1:{admin.Api.Endpoint.Port}/health says" + Environment.NewLine));
+        Assert.That(_error.ToString(), Is.Empty);
+    }
+
+    [Test]
+    public async Task Live_asks_the_gateway_that_is_named()
+    {
+        await using AdminUnderTest admin = await AdminUnderTest.StartAsync();
+        Assert.That(await InvokeAsync($"check --live --admin http://{admin.Api.Endpoint}"), Is.Zero);
+        Assert.That(_calls, Is.Empty);
+    }
+
+    [Test]
+    public async Task Live_is_1_when_nobody_answers()
+    {
+        Assert.That(await InvokeAsync($"check --live --admin http://127.0.0.1:{FreePort()}"), Is.EqualTo(1));
+        Assert.That(_error.ToString(), Does.StartWith("spawngate: no gateway is reachable at http://127.0.0.1:").And.Contain("refused"));
+        Assert.That(_out.ToString(), Is.Empty);
+    }
+
+    [Test]
+    public async Task Live_is_1_when_something_else_answers()
+    {
+        using var other = new Hello.HelloBackend(new IPEndPoint(IPAddress.Loopback, 0));
+        Task running = other.RunAsync(_cancel.Token);
+        Assert.That(await InvokeAsync($"check --live --admin http://{other.Endpoint}"), Is.EqualTo(1));
+        Assert.That(_error.ToString(), Does.Contain("is not the admin API of Spawngate"));
+        await _cancel.CancelAsync();
+        await running;
+    }
+
+    [TestCase("check --live invalid.toml", "invalid")]
+    [TestCase("check --live --admin nonsense", "--admin")]
+    public async Task Live_is_1_when_it_is_not_known_whom_to_ask(string line, string contains)
+    {
+        Assert.That(await InvokeAsync(line), Is.EqualTo(1));
         Assert.That(_error.ToString(), Does.Contain(contains));
     }
 

@@ -267,6 +267,12 @@ internal sealed class ConfigBoundsTests
     private static string DockerOn(string host, int port, string more = "") => $"[backends.{host}]\ntype = 'docker'\nimage = 'i'\nport = {port}\n{more}\n";
 
     [Test]
+    public void A_container_on_the_hosts_network_needs_a_port_of_its_own_and_any_other_container_does_not() =>
+        Assert.That(
+            ConfigSource.Errors(LocalOn("a", 3000) + DockerOn("b", 3000) + DockerOn("c", 3000, "network = 'host'")),
+            Is.EqualTo(["c.toml:12:8: backends.c.port: found 3000, which is the port of backends.a on line 3 too, allowed is a port of its own, as its container uses the machine's network"]));
+
+    [Test]
     public void Two_local_backends_cannot_have_one_port() =>
         Assert.That(
             ConfigSource.Errors(LocalOn("a", 3000) + LocalOn("b", 3000) + LocalOn("c", 3001)),

@@ -11,7 +11,7 @@ internal sealed class GuardProtocolTests
     [Test]
     public void A_record_comes_out_as_it_went_in([Values] bool isStart, [Values(0, 2, int.MaxValue)] int pid, [Values(0, 10_000, int.MaxValue)] int graceMs)
     {
-        var record = new GuardRecord(isStart, Token, pid, graceMs);
+        var record = new GuardRecord(isStart ? GuardRecordKind.Start : GuardRecordKind.End, Token, pid, graceMs);
         Assert.That(GuardRecord.Read(Bytes(record)), Is.EqualTo(record));
     }
 
@@ -19,15 +19,15 @@ internal sealed class GuardProtocolTests
     [TestCase(-1)]
     [TestCase(int.MinValue)]
     public void A_pid_whose_group_would_be_everybody_is_no_record(int pid) =>
-        Assert.That(GuardRecord.Read(Bytes(new GuardRecord(true, Token, pid, 0))), Is.Null);
+        Assert.That(GuardRecord.Read(Bytes(new GuardRecord(GuardRecordKind.Start, Token, pid, 0))), Is.Null);
 
     [Test]
-    public void A_negative_grace_period_is_no_record() => Assert.That(GuardRecord.Read(Bytes(new GuardRecord(true, Token, 0, -1))), Is.Null);
+    public void A_negative_grace_period_is_no_record() => Assert.That(GuardRecord.Read(Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, -1))), Is.Null);
 
     [Test]
     public void Other_bytes_are_no_record([Values(0, 'x', 0x2B00)] int kind)
     {
-        byte[] bytes = Bytes(new GuardRecord(true, Token, 7, 1));
+        byte[] bytes = Bytes(new GuardRecord(GuardRecordKind.Start, Token, 7, 1));
         BitConverter.TryWriteBytes(bytes, kind);
         Assert.That(GuardRecord.Read(bytes), Is.Null);
         Assert.That(new GuardList(static _ => 0).Take(bytes), Is.False);
@@ -39,8 +39,8 @@ internal sealed class GuardProtocolTests
         var gone = new RunToken(9, 9, 9);
         byte[] stream =
         [
-            .. Bytes(new GuardRecord(true, gone, 0, 5)), .. Bytes(new GuardRecord(true, Token, 0, 1000)), .. Bytes(new GuardRecord(true, gone, 99, 5)),
-            .. Bytes(new GuardRecord(true, Token, 42, 1000)), .. Bytes(new GuardRecord(false, gone, 0, 0)),
+            .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 0, 5)), .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, 1000)), .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 99, 5)),
+            .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 42, 1000)), .. Bytes(new GuardRecord(GuardRecordKind.End, gone, 0, 0)),
         ];
         var list = new GuardList(static pid => pid * 100);
         foreach (byte[] bytes in stream.Chunk(piece))
@@ -55,7 +55,7 @@ internal sealed class GuardProtocolTests
     public void An_expected_run_is_on_the_list_without_a_process()
     {
         var list = new GuardList(static _ => throw new InvalidOperationException("nothing to look at"));
-        list.Take(Bytes(new GuardRecord(true, Token, 0, 1)));
+        list.Take(Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, 1)));
         Assert.That(list.Runs[Token], Is.EqualTo(new GuardedRun(0, 0, 1)));
     }
 
@@ -63,8 +63,8 @@ internal sealed class GuardProtocolTests
     public void Ten_thousand_records_allocate_nothing_once_the_table_has_its_size()
     {
         var list = new GuardList(static _ => 1);
-        byte[] start = Bytes(new GuardRecord(true, Token, 42, 1000));
-        byte[] end = Bytes(new GuardRecord(false, Token, 0, 0));
+        byte[] start = Bytes(new GuardRecord(GuardRecordKind.Start, Token, 42, 1000));
+        byte[] end = Bytes(new GuardRecord(GuardRecordKind.End, Token, 0, 0));
         Assert.That(Allocations.Least(Feed), Is.Zero);
 
         void Feed()

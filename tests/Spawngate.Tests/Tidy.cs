@@ -25,6 +25,7 @@ internal sealed class Tidy
         ("Stopwatch", @"\bStopwatch\b", IsSource, "take a TimeProvider or the CoarseClock"),
         ("Console", @"\bConsole\.(?:Write|Out|Error|Read)", path => IsSource(path) && !IsProgram(path) && !IsCommandLine(path), "log, or take a TextWriter"),
         ("Process.Start", @"\bProcess\.Start\b|\bnew Process\b", path => IsSource(path) && !path.Contains("/Platform/", StringComparison.Ordinal), "start children in Platform/ only"),
+        ("OpenSSL", @"\b(?:RandomNumberGenerator|(?:SHA|HMACSHA|MD|HMACMD)\d\w*|Aes)\b", path => IsSource(path) && !path.EndsWith("/Platform/Entropy.cs", StringComparison.Ordinal), "it loads OpenSSL; random bytes come from Entropy"),
         ("async void", @"\basync\s+void\b", _ => true, "return a Task"),
         ("GC.Collect", @"\bGC\.Collect\b", IsSource, "leave it to the runtime"),
         ("unbounded channel", @"\bCreateUnbounded(?:Prioritized)?\b", IsSource, "bound it, in Limits.cs"),

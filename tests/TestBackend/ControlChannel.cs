@@ -13,13 +13,13 @@ internal sealed class ControlChannel
     private readonly Lock _sending = new();
     private readonly Socket? _socket;
 
-    /// <summary>Connects to the test's control port; with port 0 all messages go nowhere.</summary>
-    public ControlChannel(int port)
+    /// <summary>Connects to the test's control port; without one all messages go nowhere.</summary>
+    public ControlChannel(IPEndPoint? test)
     {
-        if (port != 0)
+        if (test is not null)
         {
             _socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-            _socket.Connect(IPAddress.Loopback, port);
+            _socket.Connect(test);
         }
     }
 

@@ -14,7 +14,7 @@ internal static class Program
     private static async Task<int> Main(string[] args)
     {
         var settings = new Settings(args);
-        var control = new ControlChannel(settings.ControlPort);
+        var control = new ControlChannel(settings.Control);
         var server = new ServerState(settings, control);
         using PosixSignalRegistration termination = OnSigterm(server);
         control.Tell($"start name={settings.Name} pid={Environment.ProcessId} port={settings.Port}");
@@ -47,7 +47,7 @@ internal static class Program
     private static async Task ServeAsync(ServerState server)
     {
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, server.Settings.Port));
+        listener.Bind(new IPEndPoint(server.Settings.Bind, server.Settings.Port));
         listener.Listen(AcceptBacklog);
         server.Control.Tell($"listening {server.Settings.Port}");
         if (server.Settings.ReadyCallbackMs is { } delayMs)
@@ -112,7 +112,7 @@ internal static class Program
     private static void StartOthers(Settings settings)
     {
         string self = Environment.ProcessPath!;
-        string control = $"--control={settings.ControlPort}";
+        string control = $"--control={settings.Control}";
         if (settings.Grandchild)
         {
             Process.Start(self, ["--mode=sleep", $"--name={settings.Name}-grandchild", control, "--ignore-sigterm"]).Dispose();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 
 namespace TestBackend;
 
@@ -33,7 +34,7 @@ internal sealed class Settings
 
     private static readonly string[] Names =
     [
-        "mode", "name", "port", "control", "listen-delay-ms", "never-listen", "exit-code", "exit-after-ms", "health", "health-fail-first",
+        "mode", "name", "port", "bind", "control", "listen-delay-ms", "never-listen", "exit-code", "exit-after-ms", "health", "health-fail-first",
         "ready-callback", "ignore-sigterm", "exit-delay-ms", "grandchild", "daemon", "stdout-lines", "stderr-lines", "stdout-bytes",
         "line-length", "start-log", "exit-log", "alone", "relay",
     ];
@@ -44,11 +45,19 @@ internal sealed class Settings
     /// <summary>Name in control messages.</summary>
     public string Name => Text("name") ?? "backend";
 
-    /// <summary>Port to listen on at 127.0.0.1, from the option, else from <c>PORT</c>.</summary>
+    /// <summary>Port to listen on, from the option, else from <c>PORT</c>.</summary>
     public int Port => Number("port", int.Parse(Environment.GetEnvironmentVariable("PORT") ?? "0", CultureInfo.InvariantCulture));
 
-    /// <summary>Loopback port where the test listens for control connections; 0 for none.</summary>
-    public int ControlPort => Number("control", 0);
+    /// <summary>Address to listen on.</summary>
+    public IPAddress Bind => IPAddress.Parse(Text("bind") ?? "127.0.0.1");
+
+    /// <summary>Where the test listens for control connections, <c>PORT</c> on loopback or <c>ADDRESS:PORT</c>; null for nowhere.</summary>
+    public IPEndPoint? Control => Text("control") switch
+    {
+        null or "" or "0" => null,
+        { } text when text.Contains(':', StringComparison.Ordinal) => IPEndPoint.Parse(text),
+        { } text => new IPEndPoint(IPAddress.Loopback, int.Parse(text, CultureInfo.InvariantCulture)),
+    };
 
     /// <summary>Milliseconds between start and listening.</summary>
     public int ListenDelayMs => Number("listen-delay-ms", 0);

@@ -16,7 +16,7 @@ internal sealed class AdminGuard
     private const string BearerPrefix = "Bearer ";
 
     private readonly IPAddress _bind;
-    private readonly byte[]? _tokenHash;
+    private readonly byte[]? _token;
 
     /// <summary>Makes the guard of one admin listener.</summary>
     /// <param name="bind">The address it is bound to.</param>
@@ -24,25 +24,27 @@ internal sealed class AdminGuard
     public AdminGuard(IPAddress bind, string? adminToken)
     {
         _bind = Canonical(bind);
-        _tokenHash = adminToken is null ? null : SHA256.HashData(Encoding.UTF8.GetBytes(adminToken));
+        _token = adminToken is null ? null : Encoding.UTF8.GetBytes(adminToken);
     }
 
     /// <summary>Whether a token is configured at all.</summary>
-    public bool AsksForToken => _tokenHash is not null;
+    public bool AsksForToken => _token is not null;
 
     /// <summary>Whether the request proves to know the configured admin token. False when none is configured.</summary>
     public bool KnowsAdminToken(HttpRequest request)
     {
         StringValues header = request.Headers.Authorization;
-        if (_tokenHash is null || header.Count != 1 || header[0] is not { } value
+        if (_token is null || header.Count != 1 || header[0] is not { } value
             || !value.StartsWith(BearerPrefix, StringComparison.OrdinalIgnoreCase))
         {
             return false;
         }
 
-        // Hashes are compared, not tokens, so that neither content nor length shows in the time it takes.
-        byte[] presented = SHA256.HashData(Encoding.UTF8.GetBytes(value[BearerPrefix.Length..].Trim()));
-        return CryptographicOperations.FixedTimeEquals(presented, _tokenHash);
+        // As many bytes are compared as the token has, whatever was presented: neither content nor length shows in the time it takes.
+        byte[] presented = Encoding.UTF8.GetBytes(value[BearerPrefix.Length..].Trim());
+        byte[] fitted = new byte[_token.Length];
+        presented.AsSpan(0, Math.Min(presented.Length, fitted.Length)).CopyTo(fitted);
+        return CryptographicOperations.FixedTimeEquals(fitted, _token) & presented.Length == _token.Length;
     }
 
     /// <summary>

@@ -76,13 +76,16 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output) : IAdm
         {
             Hostname = status.Hostname,
             State = status.Phase,
-            Port = status.Port != 0 ? status.Port : config.Port != 0 ? config.Port : null,
+            Port = status.Port != 0 ? status.Port : config.UsesLoopbackPort && config.Port != 0 ? config.Port : null,
             InFlight = (int)status.InFlight,
             Waiting = status.Waiting,
             Kind = status.Kind,
             Generation = status.Generation,
             Pid = status.Pid,
             Description = status.Run,
+            ContainerId = status.Container?.Id,
+            ContainerName = status.Container?.Name,
+            Image = config.Docker?.Image,
             LastStart = status.LastStart is null && status.WokenBy is null ? null : new StartReport
             {
                 SpawnMs = Rounded(status.LastStart?.SpawnMs),

@@ -37,6 +37,15 @@ internal sealed record BackendReport
     /// <summary>What runs, for people: <c>pid 1234</c>, <c>container 0a1b…</c>; null when nothing does.</summary>
     public string? Description { get; init; }
 
+    /// <summary>Id of the container; null for a local backend and when nothing runs.</summary>
+    public string? ContainerId { get; init; }
+
+    /// <summary>Name of the container; null for a local backend and when nothing runs.</summary>
+    public string? ContainerName { get; init; }
+
+    /// <summary>The configured image; null for a local backend.</summary>
+    public string? Image { get; init; }
+
     /// <summary>How the latest start went; null before the first.</summary>
     public StartReport? LastStart { get; init; }
 

@@ -24,7 +24,7 @@ internal sealed class BackendEnvironment
     public required ILauncher LocalLauncher { get; init; }
 
     /// <summary>Starts containers.</summary>
-    public ILauncher DockerLauncher { get; init; } = new UnsupportedDockerLauncher();
+    public required ILauncher DockerLauncher { get; init; }
 
     /// <summary>Makes the health probe of one run.</summary>
     public required Func<ProbeTarget, IHealthProbe> OpenProbe { get; init; }
@@ -49,15 +49,17 @@ internal sealed class BackendEnvironment
     /// <param name="time">The time.</param>
     /// <param name="clock">The coarse clock on it.</param>
     /// <param name="localLauncher">Starts local processes.</param>
+    /// <param name="dockerLauncher">Starts containers.</param>
     /// <param name="logs">Where the lifecycle logs to.</param>
     public static BackendEnvironment Create(
-        ServerConfig server, TimeProvider time, CoarseClock clock, ILauncher localLauncher, ILoggerFactory logs) => new()
+        ServerConfig server, TimeProvider time, CoarseClock clock, ILauncher localLauncher, ILauncher dockerLauncher, ILoggerFactory logs) => new()
         {
             Server = server,
             Time = time,
             Clock = clock,
             Active = new ActiveBackends(clock),
             LocalLauncher = localLauncher,
+            DockerLauncher = dockerLauncher,
             OpenProbe = target => new HealthProbe(target, time),
             Log = logs.CreateLogger("spawngate.lifecycle"),
         };

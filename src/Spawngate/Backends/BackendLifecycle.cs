@@ -180,7 +180,7 @@ internal sealed class BackendLifecycle
     {
         var current = _current!;
         Require(current.IsLaunching, LifecycleInput.Launched);
-        current.TakeLaunched(result.Run, timestamp);
+        current.TakeLaunched(result, timestamp);
         var stopping = State.Phase == BackendPhase.Stopping;
         if (result.Run is null && stopping)
         {
@@ -556,7 +556,7 @@ internal sealed class BackendLifecycle
         }
         else if (current.StartDeadlineMs != 0 && nowMs >= current.StartDeadlineMs)
         {
-            var detail = current.LastProbeDetail is { } last ? $" (last health check: {last})" : "";
+            var detail = current.StageDetail is { } stage ? $" ({stage})" : "";
             FailStart($"not ready within {current.Config.StartupTimeoutSecs} s{detail}", null);
         }
     }

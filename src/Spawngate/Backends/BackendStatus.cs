@@ -62,6 +62,9 @@ internal sealed record BackendStatus
     /// <summary><c>pid 1234</c> or <c>container 0a1b…</c>; null when nothing runs.</summary>
     public string? Run { get; init; }
 
+    /// <summary>The container of the current run; null for a local backend and when nothing runs.</summary>
+    public ContainerIdentity? Container { get; init; }
+
     /// <summary>Who woke it the last time; null when it was never started.</summary>
     public string? WokenBy { get; init; }
 

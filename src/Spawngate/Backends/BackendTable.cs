@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
-using System.Security.Cryptography;
 using System.Text;
+using Spawngate.Platform;
 
 namespace Spawngate.Backends;
 
@@ -93,7 +93,7 @@ internal sealed class BackendTable
     /// <summary>Open addressing with linear probing, at most half full, hashed with a seed of this process so that nobody can aim at one chain.</summary>
     private sealed class NameMap
     {
-        private static readonly ulong Seed = BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(8));
+        private static readonly ulong Seed = BinaryPrimitives.ReadUInt64LittleEndian(Entropy.Bytes(8));
         private readonly Slot[] _slots;
 
         public NameMap(List<(byte[] Name, Backend Backend)> entries)

@@ -44,5 +44,5 @@ internal sealed class EndingBackends
     }
 
     /// <summary>The port that it takes on this machine whatever else runs; 0 for none: a container gets a free one.</summary>
-    private static int FixedPort(BackendConfig settings) => settings.Kind == BackendKind.Local ? settings.Port : 0;
+    private static int FixedPort(BackendConfig settings) => settings.UsesLoopbackPort ? settings.Port : 0;
 }

@@ -87,12 +87,16 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
 
         if (target.Path.Length == 0)
         {
-            socket.Dispose();
-            return new Attempt(true, true, "accepts connections");
+            using (socket)
+            {
+                return target.IsForwarded && !await ProbeConnection.StaysOpenAsync(socket, time, cancel).ConfigureAwait(false)
+                    ? new Attempt(false, false, "connection refused")
+                    : new Attempt(true, true, "accepts connections");
+            }
         }
 
         var fresh = await AskAsync(new ProbeConnection(socket, target), timeoutMs, cancel).ConfigureAwait(false);
-        return fresh ?? new Attempt(true, false, "closed the connection without an answer");
+        return fresh ?? new Attempt(!target.IsForwarded, false, "closed the connection without an answer");
     }
 
     private async Task<(Socket? Socket, string Error)> ConnectAsync(int timeoutMs, CancellationToken cancel)

@@ -7,7 +7,13 @@ namespace Spawngate.Backends;
 /// <param name="Host">Value of the Host header.</param>
 /// <param name="Path">Path to ask for; empty means that accepting a TCP connection is healthy.</param>
 /// <param name="RetryIntervalMs">Milliseconds between attempts while starting, once the quick phase is over.</param>
-internal sealed record ProbeTarget(IPEndPoint EndPoint, string Host, string Path, int RetryIntervalMs);
+internal sealed record ProbeTarget(IPEndPoint EndPoint, string Host, string Path, int RetryIntervalMs)
+{
+    /// <summary>
+    /// Whether somebody listens there in the place of the run, as Docker does for a container: a connection is accepted then before the run listens, and closed again at once.
+    /// </summary>
+    public bool IsForwarded { get; init; }
+}
 
 /// <summary>Outcome of one health check.</summary>
 /// <param name="Healthy">Whether it counts as healthy.</param>

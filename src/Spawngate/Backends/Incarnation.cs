@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Spawngate.Config;
+using Spawngate.Platform;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Backends;
@@ -15,11 +16,13 @@ internal sealed class Incarnation
     private readonly BackendEnvironment _env;
     private readonly LifecycleMailbox _mailbox;
     private readonly CancellationTokenSource _launchCancel = new();
-    private readonly string _token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Limits.ReadyTokenBytes));
+    private readonly string _token = Convert.ToHexStringLower(Entropy.Bytes(Limits.ReadyTokenBytes));
     private CancellationTokenSource? _probeCancel;
     private IHealthProbe? _probe;
     private long _portDeadlineMs;
     private int _plannedIntervalMs = -1;
+    private LaunchRequest? _request;
+    private LaunchedAt _place = new(new IPEndPoint(IPAddress.Loopback, 0), false);
 
     public Incarnation(BackendEnvironment env, LifecycleMailbox mailbox, BackendConfig config, int generation, WakeCause cause, long wokenTimestamp)
     {
@@ -43,7 +46,7 @@ internal sealed class Incarnation
     /// <summary>When the request or call that woke it arrived.</summary>
     public long WokenTimestamp { get; }
 
-    /// <summary>Its loopback port; 0 before the launch.</summary>
+    /// <summary>Its port; 0 before the launch, and of most containers until they run.</summary>
     public int Port { get; private set; }
 
     /// <summary>Whether the launcher has still to answer.</summary>
@@ -88,8 +91,9 @@ internal sealed class Incarnation
     /// <summary>When the first TCP connection was accepted; 0 before.</summary>
     public long ListeningTimestamp { get; set; }
 
-    /// <summary>What the readiness probe saw last.</summary>
-    public string? LastProbeDetail => _probe?.LastDetail;
+    /// <summary>What it is at, for the message when that takes too long: what the launcher does, or what the readiness probe saw last. Null when that is unknown.</summary>
+    public string? StageDetail =>
+        IsLaunching ? _request?.Stage.Text : _probe?.LastDetail is { } last ? $"last health check: {last}" : null;
 
     /// <summary>Whether <paramref name="token"/> is the token of this start; takes the same time for every wrong one of its length.</summary>
     public bool HasToken(string? token) =>
@@ -111,13 +115,16 @@ internal sealed class Incarnation
     /// </summary>
     public bool TryLaunch(long nowMs)
     {
-        // The port of a container is its own business; on this machine it gets a free one.
-        if (_env.Ports.Take(Config.Kind == BackendKind.Docker ? 0 : Config.Port) is { } port)
+        // A container with ports of its own gets one on this machine from its engine, when it is started.
+        var port = Config.UsesLoopbackPort ? _env.Ports.Take(Config.Port) : 0;
+        if (port is not null)
         {
-            Port = port;
+            Port = port.Value;
+            _place = new LaunchedAt(new IPEndPoint(IPAddress.Loopback, Port), false);
             PortRetryMs = 0;
             IsLaunching = true;
-            _ = LaunchAsync(new LaunchRequest(Config, Generation, Port, _env.ReadyUrl(Config.Hostname, _token)));
+            _request = new LaunchRequest(Config, Generation, Port, _env.ReadyUrl(Config.Hostname, _token));
+            _ = LaunchAsync(_request);
             return true;
         }
 
@@ -130,10 +137,12 @@ internal sealed class Incarnation
     public void CancelLaunch() => _launchCancel.Cancel();
 
     /// <summary>Takes the launcher's answer over; the end of the run comes as <see cref="LifecycleInput.Exited"/>.</summary>
-    public void TakeLaunched(ILaunchedRun? run, long timestamp)
+    public void TakeLaunched(LaunchResult result, long timestamp)
     {
         IsLaunching = false;
-        Run = run;
+        var run = Run = result.Run;
+        _place = result.Place ?? _place;
+        Port = _place.EndPoint.Port;
         SpawnedTimestamp = timestamp;
         if (run is not null)
         {
@@ -204,7 +213,7 @@ internal sealed class Incarnation
     public BackendRun OpenPool()
     {
         Pool = new UpstreamPool(
-            new IPEndPoint(IPAddress.Loopback, Port), _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock);
+            _place.EndPoint, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock);
         return new BackendRun(Generation, Pool);
     }
 
@@ -215,7 +224,7 @@ internal sealed class Incarnation
         // Nothing may reuse a connection to a process that is gone; exchanges under way still read what the kernel holds for them.
         Pool?.Retire();
         _launchCancel.Dispose();
-        if (Port != 0)
+        if (Port != 0 && Config.UsesLoopbackPort)
         {
             _env.Ports.Release(Port);
         }
@@ -225,8 +234,10 @@ internal sealed class Incarnation
     {
         // A wildcard is no host name that a backend could be asked for.
         var host = Config.Hostname.Contains('*') ? "localhost" : Config.Hostname;
-        var endPoint = new IPEndPoint(IPAddress.Loopback, Port);
-        _probe = _env.OpenProbe(new ProbeTarget(endPoint, host, Config.HealthPath, Config.HealthCheckIntervalMs));
+        _probe = _env.OpenProbe(new ProbeTarget(_place.EndPoint, host, Config.HealthPath, Config.HealthCheckIntervalMs)
+        {
+            IsForwarded = _place.IsForwarded,
+        });
         _probeCancel = new CancellationTokenSource();
         return (_probe, _probeCancel.Token);
     }

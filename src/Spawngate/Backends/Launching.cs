@@ -1,3 +1,4 @@
+using System.Net;
 using Spawngate.Config;
 
 namespace Spawngate.Backends;
@@ -17,9 +18,31 @@ internal interface ILauncher
 /// <summary>All that a launcher needs to know about one start.</summary>
 /// <param name="Config">Effective settings of the backend.</param>
 /// <param name="Generation">Number of this start, unique within the backend.</param>
-/// <param name="Port">Loopback port the backend shall listen on; already chosen if the configuration leaves it open.</param>
+/// <param name="Port">Loopback port the backend shall listen on; already chosen if the configuration leaves it open. 0 when the launcher chooses it.</param>
 /// <param name="ReadyUrl">Value of SERVERLESS_PROXY_READY_URL, with the token of this start.</param>
-internal sealed record LaunchRequest(BackendConfig Config, int Generation, int Port, string ReadyUrl);
+internal sealed record LaunchRequest(BackendConfig Config, int Generation, int Port, string ReadyUrl)
+{
+    /// <summary>What the launcher is doing, for the message when that takes too long.</summary>
+    public LaunchStage Stage { get; } = new();
+}
+
+/// <summary>What a launcher is doing at this moment. It writes; anybody may read.</summary>
+internal sealed class LaunchStage
+{
+    private volatile string? _text;
+
+    /// <summary>For people: <c>pulling image x</c>; null for nothing worth telling.</summary>
+    public string? Text
+    {
+        get => _text;
+        set => _text = value;
+    }
+}
+
+/// <summary>Where a run is reached.</summary>
+/// <param name="EndPoint">Address and port.</param>
+/// <param name="IsForwarded">Whether somebody else accepts there in the run's place, and passes on.</param>
+internal sealed record LaunchedAt(IPEndPoint EndPoint, bool IsForwarded);
 
 /// <summary>A started run, or why there is none.</summary>
 /// <param name="Run">The run; null when the start failed.</param>
@@ -28,6 +51,9 @@ internal sealed record LaunchResult(ILaunchedRun? Run, string? Error)
 {
     /// <summary>Milliseconds from the request to the running process, for the log and the admin API; 0 when unknown.</summary>
     public double SpawnMs { get; init; }
+
+    /// <summary>Where it is reached, when the launcher chose that; null when it is the loopback port of the request.</summary>
+    public LaunchedAt? Place { get; init; }
 }
 
 /// <summary>How a run ended.</summary>
@@ -35,6 +61,21 @@ internal sealed record LaunchResult(ILaunchedRun? Run, string? Error)
 /// <param name="Code">Exit status, or null when a signal or the engine ended it.</param>
 /// <param name="LastStderrLines">The last lines it wrote to stderr, oldest first, bounded.</param>
 internal sealed record ExitReport(string Description, int? Code, IReadOnlyList<string> LastStderrLines);
+
+/// <summary>Which container a run is.</summary>
+/// <param name="Id">Its whole id.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Image">The image reference it was created from.</param>
+internal sealed record ContainerIdentity(string Id, string Name, string Image)
+{
+    private const int ShownDigits = 12;
+
+    /// <summary>An id as Docker shows it.</summary>
+    public static string Shorten(string id) => id.Length > ShownDigits ? id[..ShownDigits] : id;
+
+    /// <inheritdoc/>
+    public override string ToString() => $"container {Shorten(Id)}, {Name}, image {Image}";
+}
 
 /// <summary>One running process or container.</summary>
 internal interface ILaunchedRun
@@ -44,6 +85,9 @@ internal interface ILaunchedRun
 
     /// <summary>Process id of a local run; null for containers.</summary>
     int? Pid { get; }
+
+    /// <summary>The container; null for a local run.</summary>
+    ContainerIdentity? Container => null;
 
     /// <summary>Completes, exactly once and never faulted, when the run has ended; continuations run asynchronously.</summary>
     Task<ExitReport> Exited { get; }

@@ -18,6 +18,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             Port = current?.Port ?? 0,
             Pid = current?.Run?.Pid,
             Run = current?.Run?.Description,
+            Container = current?.Run?.Container,
             WokenBy = current?.Cause ?? _view.WokenBy,
             Failures = failures,
             FailedChecks = current?.FailedChecks ?? 0,

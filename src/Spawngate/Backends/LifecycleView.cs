@@ -17,6 +17,9 @@ internal sealed record LifecycleView
     /// <summary>Description of the current run.</summary>
     public string? Run { get; init; }
 
+    /// <summary>The container of the current run.</summary>
+    public ContainerIdentity? Container { get; init; }
+
     /// <summary>Who woke it the last time.</summary>
     public WakeCause? WokenBy { get; init; }
 
@@ -56,6 +59,7 @@ internal sealed record LifecycleView
         Generation = word.Generation,
         Pid = Pid,
         Run = Run,
+        Container = Container,
         WokenBy = WokenBy?.ToString(),
         LastStart = LastStart,
         FailuresInARow = Failures,

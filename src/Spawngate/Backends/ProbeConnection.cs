@@ -58,6 +58,25 @@ internal sealed class ProbeConnection : IDisposable
         });
     }
 
+    /// <summary>Whether a connection to a forwarder outlives the moment in which it is closed when there is nobody to forward to.</summary>
+    public static async Task<bool> StaysOpenAsync(Socket socket, TimeProvider time, CancellationToken cancel)
+    {
+        using var moment = new CancellationTokenSource(TimeSpan.FromMilliseconds(Limits.ProbeForwardedMs), time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(moment.Token, cancel);
+        try
+        {
+            return await socket.ReceiveAsync(new byte[1], either.Token).ConfigureAwait(false) > 0;
+        }
+        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+        {
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Sends the request and reads the answer.</summary>
     /// <exception cref="SocketException">The connection broke.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled; the connection cannot be used again.</exception>

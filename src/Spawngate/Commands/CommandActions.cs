@@ -9,7 +9,10 @@ internal sealed record CommandActions
     /// <summary>Validates a configuration file and prints the effective settings; the result is the exit code.</summary>
     public required Func<string, CommandConsole, int> Check { get; init; }
 
-    /// <summary>Reads from a configuration file where its admin API listens; null when the file is not valid, which has been reported then.</summary>
+    /// <summary>
+    /// Reads from a configuration file where its admin API listens, whatever is wrong in the rest of it; null when the file does not say, which has been
+    /// reported then.
+    /// </summary>
     public required Func<string, CommandConsole, AdminLocation?> LocateAdmin { get; init; }
 }
 

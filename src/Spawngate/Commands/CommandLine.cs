@@ -103,8 +103,19 @@ internal sealed class CommandLine
     private Command CheckCommand()
     {
         Argument<string> config = ConfigArgument();
-        var check = new Command("check", "Validates a configuration file and prints the effective settings of every backend.") { config };
-        check.SetAction(parsed => _actions.Check(parsed.GetRequiredValue(config), _console));
+        var live = new Option<bool>("--live") { Description = "Ask the running gateway instead whether it is well: exits 0 or 1" };
+        Option<string?> admin = AdminOption("Address of the admin API to ask with --live [default: as CONFIG says]");
+        var check = new Command("check", "Validates a configuration file and prints the effective settings of every backend.") { config, live, admin };
+        check.Validators.Add(result =>
+        {
+            if (result.GetValue(admin) is not null && !result.GetValue(live))
+            {
+                result.AddError("'--admin' is of use with '--live' only.");
+            }
+        });
+        check.SetAction((parsed, _) => parsed.GetValue(live)
+            ? LiveCommand.RunAsync(_actions, _console, parsed.GetValue(admin), parsed.GetRequiredValue(config))
+            : Task.FromResult(_actions.Check(parsed.GetRequiredValue(config), _console)));
         return check;
     }
 
@@ -120,7 +131,7 @@ internal sealed class CommandLine
     private Command ExplainCommandLine()
     {
         var host = new Argument<string>("HOST") { Description = "Host name, as in a request" };
-        var admin = new Option<string?>("--admin") { Description = "Address of the admin API, for example http://127.0.0.1:9999", HelpName = "URL" };
+        Option<string?> admin = AdminOption("Address of the admin API, for example http://127.0.0.1:9999");
         var config = new Option<string>("--config")
         {
             Description = "Configuration file to find the admin API with, unless --admin names it",
@@ -137,6 +148,8 @@ internal sealed class CommandLine
         });
         return explain;
     }
+
+    private static Option<string?> AdminOption(string description) => new("--admin") { Description = description, HelpName = "URL" };
 
     private Task<int> HelloAsync(string? port, string? bind) =>
         HelloCommand.RunAsync(port ?? _console.Variable("PORT"), bind, _console);

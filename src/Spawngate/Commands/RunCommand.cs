@@ -36,7 +36,7 @@ internal static class RunCommand
         var filter = LogFilter.FromEnvironment(console.Variable);
         using var loggers = new LineLoggerProvider(filter, writer).CreateFactory();
         using var supervisor = Supervisor.FromEnvironment(console.Variable, loggers.CreateLogger("spawngate.supervisor"), TimeProvider.System);
-        await using var gateway = new Gateway(config, children, sockets, supervisor, loggers, TimeProvider.System);
+        await using var gateway = new Gateway(config, children, sockets, supervisor, loggers, console.Variable, TimeProvider.System);
         return await ServeAsync(gateway, signals, filter, loggers).ConfigureAwait(false);
     }
 
@@ -53,9 +53,20 @@ internal static class RunCommand
         return ExitCode.Success;
     }
 
-    /// <summary>Finds the admin API that a file describes; null when the file has errors, which are printed.</summary>
-    public static AdminLocation? LocateAdmin(string configPath, CommandConsole console) =>
-        Load(configPath, console) is { } config ? AdminLocation.Of(config.Server) : null;
+    /// <summary>
+    /// Finds the admin API that a file describes; null when the file does not say, and the errors that prevent it are printed. Errors elsewhere are not of
+    /// interest: the gateway runs on with what it read before.
+    /// </summary>
+    public static AdminLocation? LocateAdmin(string configPath, CommandConsole console)
+    {
+        IReadOnlyList<ConfigError> errors = ConfigLoader.LoadAdminAddress(configPath, out ServerConfig server);
+        foreach (ConfigError error in errors)
+        {
+            console.Error.WriteLine(error);
+        }
+
+        return errors.Count == 0 ? AdminLocation.Of(server) : null;
+    }
 
     private static async Task<int> ServeAsync(Gateway gateway, Signals signals, LogFilter filter, ILoggerFactory loggers)
     {

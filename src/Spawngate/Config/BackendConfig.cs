@@ -78,6 +78,11 @@ internal sealed record BackendConfig : BackendTimings
     /// <summary>The keys that only Docker backends have; null for local ones.</summary>
     public DockerConfig? Docker { get; init; }
 
+    /// <summary>
+    /// Whether <see cref="Port"/> is a port of this machine's loopback address: of a local process, or of a container that shares the machine's network.
+    /// </summary>
+    public bool UsesLoopbackPort => Kind == BackendKind.Local || Docker?.Network == DockerConfig.HostNetwork;
+
     /// <summary>The file the table stands in.</summary>
     public string File { get; init; } = "";
 
@@ -131,6 +136,9 @@ internal enum PullPolicy
 /// <summary>The Docker keys of a backend.</summary>
 internal sealed record DockerConfig
 {
+    /// <summary>The network whose containers use the machine's own addresses and ports.</summary>
+    public const string HostNetwork = "host";
+
     /// <summary>Image reference.</summary>
     public required string Image { get; init; }
 

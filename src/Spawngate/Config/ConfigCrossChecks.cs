@@ -7,6 +7,7 @@ namespace Spawngate.Config;
 internal static class ConfigCrossChecks
 {
     private const string PortChoice = "allowed is a port of its own, or 0 to have a free one chosen at each start";
+    private const string HostNetworkChoice = "allowed is a port of its own, as its container uses the machine's network";
 
     /// <summary>Notes every conflict at the later of the two places.</summary>
     public static void Check(ConfigTable root, ServerConfig server, IReadOnlyList<ReadBackend> backends)
@@ -42,13 +43,13 @@ internal static class ConfigCrossChecks
         }
     }
 
-    /// <summary>Ports of containers are their own; only local processes share the loopback address with each other and with Spawngate.</summary>
+    /// <summary>Ports of containers are their own; only local processes, and containers on the host's network, share the loopback address with each other and with Spawngate.</summary>
     private static void CheckBackendPorts(ServerConfig server, IReadOnlyList<ReadBackend> backends)
     {
         var first = new Dictionary<int, ConfigTable>();
         foreach (var (config, table) in backends)
         {
-            if (config.Kind != BackendKind.Local || config.Port == 0)
+            if (!config.UsesLoopbackPort || config.Port == 0)
             {
                 continue;
             }
@@ -62,7 +63,7 @@ internal static class ConfigCrossChecks
 
             if (owner is not null)
             {
-                table.Report(table.PositionOf("port"), "port", $"found {config.Port}, which is {owner}, {PortChoice}");
+                table.Report(table.PositionOf("port"), "port", $"found {config.Port}, which is {owner}, {(config.Kind == BackendKind.Local ? PortChoice : HostNetworkChoice)}");
             }
         }
     }

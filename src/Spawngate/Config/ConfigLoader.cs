@@ -6,6 +6,9 @@ namespace Spawngate.Config;
 internal static class ConfigLoader
 {
     private const string SessionsKey = "sessions";
+    private const string ServerKey = "server";
+    private const string AdminPortKey = "admin_port";
+    private const string AdminKeys = "server.admin_";
 
     private static readonly string[] Sections = ["server", "defaults", "backends"];
 
@@ -18,6 +21,37 @@ internal static class ConfigLoader
         return problem is null
             ? Load(path, content.Bytes, Directory.Exists)
             : new ConfigLoadResult(null, [new ConfigError(path, new TomlPosition(1, 1), "", problem)]);
+    }
+
+    /// <summary>
+    /// Reads of a file only where its admin API listens and which token opens it. What is wrong elsewhere does not matter to those who want to talk to a
+    /// gateway that runs with an earlier version of the file.
+    /// </summary>
+    /// <param name="path">The file; errors repeat it as given.</param>
+    /// <param name="server">Settings of which those of the admin API are valid.</param>
+    /// <returns>What is wrong with these settings; empty when they can be used.</returns>
+    public static IReadOnlyList<ConfigError> LoadAdminAddress(string path, out ServerConfig server)
+    {
+        server = new ServerConfig();
+        using var content = new FileContent(Limits.ConfigReadChunkBytes, Limits.ConfigFileBytesMax);
+        if (TryRead(path, content) is { } problem)
+        {
+            return [new ConfigError(path, new TomlPosition(1, 1), "", problem)];
+        }
+
+        var document = TomlReader.Read(content.Bytes, Limits.ConfigDepthMax, Limits.ConfigSyntaxErrorsMax);
+        List<ConfigError> errors = [];
+        var root = new ConfigTable(path, errors, document.Root);
+        var table = root.Table(ServerKey);
+        server = table is null ? server : ServerKeys.Read(table);
+        if (table is null || (table.Toml.IsIncomplete && table.Find(AdminPortKey) is null))
+        {
+            // The port may stand in what could not be read.
+            errors.AddRange(document.Errors.Where(MayHideServer).Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message)));
+            return errors;
+        }
+
+        return errors.FindAll(static error => error.KeyPath.StartsWith(AdminKeys, StringComparison.Ordinal));
     }
 
     /// <summary>Checks a text that is already in memory.</summary>
@@ -43,7 +77,10 @@ internal static class ConfigLoader
         return new ConfigLoadResult(new GatewayConfig { Path = path, Server = server, Defaults = defaults, Backends = configs }, []);
     }
 
-    private static ServerConfig ReadServer(ConfigTable root) => root.Table("server") is { } table ? ServerKeys.Read(table) : new ServerConfig();
+    private static bool MayHideServer(TomlError error) =>
+        !Sections.Append(SessionsKey).Any(section => section != ServerKey && error.KeyPath.StartsWith(section, StringComparison.Ordinal));
+
+    private static ServerConfig ReadServer(ConfigTable root) => root.Table(ServerKey) is { } table ? ServerKeys.Read(table) : new ServerConfig();
 
     private static BackendTimings ReadDefaults(ConfigTable table)
     {

@@ -1,10 +1,10 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
+using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Forwarding;
@@ -29,7 +29,7 @@ internal sealed class ForwardingContext
 
         // Random, so that two gateways in a row do not take each other for a loop, and ids of two runs never meet.
         Span<byte> random = stackalloc byte[12];
-        RandomNumberGenerator.Fill(random);
+        Entropy.Fill(random);
         _idPrefix = MemoryMarshal.Read<ulong>(random);
         Pseudonym = Encoding.ASCII.GetBytes($"spawngate-{Convert.ToHexStringLower(random[8..])}");
         Via = Encoding.ASCII.GetBytes($"1.1 {Encoding.ASCII.GetString(Pseudonym)}");

@@ -15,10 +15,15 @@ internal sealed class GuardList(Func<int, long> startOf)
 {
     private readonly Dictionary<RunToken, GuardedRun> _runs = [];
     private readonly byte[] _rest = new byte[GuardRecord.Bytes];
+    private readonly List<GuardEngine> _engines = [];
+    private readonly List<byte> _line = [];
     private int _restBytes;
 
     /// <summary>The runs.</summary>
     public IReadOnlyDictionary<RunToken, GuardedRun> Runs => _runs;
+
+    /// <summary>The engines with containers of the gateway.</summary>
+    public IReadOnlyList<GuardEngine> Engines => _engines;
 
     /// <summary>Applies the records in <paramref name="bytes"/>; what is left of a record waits for its other part.</summary>
     /// <returns>False when the bytes are no records: the two sides do not speak the same language.</returns>
@@ -30,12 +35,10 @@ internal sealed class GuardList(Func<int, long> startOf)
             bytes[..missing].CopyTo(_rest.AsSpan(_restBytes));
             bytes = bytes[missing..];
             _restBytes = 0;
-            if (GuardRecord.Read(_rest) is not { } record)
+            if (GuardRecord.Read(_rest) is not { } record || !Apply(record))
             {
                 return false;
             }
-
-            Apply(record);
         }
 
         bytes.CopyTo(_rest.AsSpan(_restBytes));
@@ -43,15 +46,41 @@ internal sealed class GuardList(Func<int, long> startOf)
         return true;
     }
 
-    private void Apply(GuardRecord record)
+    private bool Apply(GuardRecord record)
     {
-        if (record.IsStart)
+        switch (record.Kind)
         {
-            _runs[record.Token] = new GuardedRun(record.Pid, record.Pid == 0 ? 0 : startOf(record.Pid), record.GraceMs);
+            case GuardRecordKind.Start:
+                _runs[record.Token] = new GuardedRun(record.Pid, record.Pid == 0 ? 0 : startOf(record.Pid), record.GraceMs);
+                return true;
+            case GuardRecordKind.End:
+                _runs.Remove(record.Token);
+                return true;
+            case GuardRecordKind.NoEngines:
+                _engines.Clear();
+                return true;
+            default:
+                return TakeText(record.Token);
         }
-        else
+    }
+
+    private bool TakeText(RunToken text)
+    {
+        if (_line.Count >= Limits.GuardLineBytesMax)
         {
-            _runs.Remove(record.Token);
+            return false;
         }
+
+        if (GuardEngine.Append(text, _line))
+        {
+            if (GuardEngine.Parse(_line) is { } engine && !_engines.Contains(engine))
+            {
+                _engines.Add(engine);
+            }
+
+            _line.Clear();
+        }
+
+        return true;
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Spawngate.Docker;
 using Spawngate.Platform;
 
 namespace Spawngate.Guarding;
@@ -8,7 +9,7 @@ namespace Spawngate.Guarding;
 /// The guard: <c>spawngate guard PID</c>, started by the gateway with that pid and never by hand. It reads <see cref="GuardRecord"/>s from its stdin and does
 /// nothing else, until the pipe ends. It shares the gateway's stderr, to which it says what it did after the gateway's death.
 /// </summary>
-internal static unsafe class GuardProgram
+internal static class GuardProgram
 {
     /// <summary>The subcommand.</summary>
     public const string Command = "guard";
@@ -20,7 +21,7 @@ internal static unsafe class GuardProgram
     /// <summary>Runs the guard.</summary>
     /// <param name="arguments">What follows the subcommand.</param>
     /// <returns>The exit code.</returns>
-    public static int Run(ReadOnlySpan<string> arguments)
+    public static async Task<int> RunAsync(string[] arguments)
     {
         if (arguments.Length != 1 || !int.TryParse(arguments[0], NumberStyles.None, CultureInfo.InvariantCulture, out int gateway))
         {
@@ -35,18 +36,20 @@ internal static unsafe class GuardProgram
             return ExitCode.CannotRun;
         }
 
-        if (list.Runs.Count > 0)
+        if (list.Runs.Count + list.Engines.Count > 0)
         {
             // A gateway that closes the pipe with runs left is about to exit, having given them up. As long as it lives they are its own.
             AwaitEndOf(gateway);
-            EndAll(list.Runs, gateway, TimeProvider.System);
+            Task containers = EndContainersAsync(list.Engines, gateway, TimeProvider.System);
+            EndProcesses(list.Runs, gateway, TimeProvider.System);
+            await containers.ConfigureAwait(false);
         }
 
         return ExitCode.Success;
     }
 
     // It was executed by way of /proc/self/exe, so ps and top would call it "exe".
-    private static void NameThisThread()
+    private static unsafe void NameThisThread()
     {
         if (Libc.IsLinux)
         {
@@ -57,7 +60,7 @@ internal static unsafe class GuardProgram
         }
     }
 
-    private static bool ReadToEnd(GuardList list)
+    private static unsafe bool ReadToEnd(GuardList list)
     {
         byte* buffer = stackalloc byte[Limits.GuardReadBytes];
         while (true)
@@ -83,8 +86,23 @@ internal static unsafe class GuardProgram
         }
     }
 
-    private static void EndAll(IReadOnlyDictionary<RunToken, GuardedRun> runs, int gateway, TimeProvider time)
+    private static async Task EndContainersAsync(IReadOnlyList<GuardEngine> engines, int gateway, TimeProvider time)
     {
+        foreach (GuardEngine engine in engines)
+        {
+            var orphans = new OrphanContainers(engine.Process, engine.Address, time);
+            string outcome = await orphans.EndAsync().ConfigureAwait(false);
+            Log(time, $"gateway=\"{gateway}\" engine=\"{engine.Address}\" removed=\"{orphans.Removed}\" {outcome}");
+        }
+    }
+
+    private static void EndProcesses(IReadOnlyDictionary<RunToken, GuardedRun> runs, int gateway, TimeProvider time)
+    {
+        if (runs.Count == 0)
+        {
+            return;
+        }
+
         long begun = time.GetTimestamp();
         Log(time, $"gateway=\"{gateway}\" runs=\"{runs.Count}\" The gateway has died: ending what it started");
         var ending = new TreeEnding(runs, 0, ProcessTable.TokenOf, Environment.ProcessId);
@@ -122,13 +140,13 @@ internal static unsafe class GuardProgram
         }
     }
 
-    private static void Pause() => _ = Libc.Poll(null, 0, Limits.GuardLookMs);
+    private static unsafe void Pause() => _ = Libc.Poll(null, 0, Limits.GuardLookMs);
 
     private static void Log(TimeProvider time, string message) => Say(string.Create(
         CultureInfo.InvariantCulture, $"{time.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.fff'Z'} WARN spawngate.guard: {message}"));
 
     // Only if it can be written at once: a reader that has stopped reading must not keep the guard from its work.
-    private static void Say(string line)
+    private static unsafe void Say(string line)
     {
         var stderr = new Libc.PollFd { Fd = Stderr, Events = Libc.POLLOUT };
         if (Libc.Poll(&stderr, 1, 0) == 1 && stderr.Revents == Libc.POLLOUT)

@@ -2,6 +2,22 @@ using System.Buffers.Binary;
 
 namespace Spawngate.Guarding;
 
+/// <summary>What a record says.</summary>
+internal enum GuardRecordKind
+{
+    /// <summary>A run goes on the list.</summary>
+    Start = '+',
+
+    /// <summary>A run goes off it.</summary>
+    End = '-',
+
+    /// <summary>A piece of a line about an engine.</summary>
+    Text = '@',
+
+    /// <summary>No engine has containers of ours any more.</summary>
+    NoEngines = '0',
+}
+
 /// <summary>
 /// One message from the gateway to its guard: a run that is about to start or has a process now, or a run of which nothing is left.
 /// <code>
@@ -14,15 +30,17 @@ namespace Spawngate.Guarding;
 ///     + token, pid 0    before the spawn ────────────────▶  expects it: found by its token only
 ///     + token, pid      after it          ────────────────▶  notes the start time of pid, so that its number cannot be taken for a stranger's
 ///     - token           nothing is left   ────────────────▶  forgets it
+///     @ text            a piece of a line ────────────────▶  puts it together: an engine with containers of ours, see <see cref="GuardEngine"/>
+///     0                 a clean stop      ────────────────▶  forgets all engines
 ///     end of file                         ────────────────▶  list empty: exits.  Else, once the gateway is gone: ends what is on the list
 /// </code>
 /// All records have one length, below what a pipe takes in one piece (PIPE_BUF, at least 512 bytes), so none is ever written in part.
 /// </summary>
-/// <param name="IsStart">Whether the run goes on the list, or off it.</param>
-/// <param name="Token">Which run.</param>
+/// <param name="Kind">What it says.</param>
+/// <param name="Token">Which run; or 24 bytes of text, of which zeros are none.</param>
 /// <param name="Pid">Its leader, which is also its group; 0 when it is not known yet.</param>
 /// <param name="GraceMs">Milliseconds between SIGTERM and SIGKILL.</param>
-internal readonly record struct GuardRecord(bool IsStart, RunToken Token, int Pid, int GraceMs)
+internal readonly record struct GuardRecord(GuardRecordKind Kind, RunToken Token, int Pid, int GraceMs)
 {
     /// <summary>Bytes of a record.</summary>
     public const int Bytes = TokenAt + RunToken.Bytes;
@@ -30,14 +48,12 @@ internal readonly record struct GuardRecord(bool IsStart, RunToken Token, int Pi
     private const int PidAt = 4;
     private const int GraceAt = 8;
     private const int TokenAt = 16;
-    private const int Start = '+';
-    private const int End = '-';
 
     /// <summary>Writes it to the first <see cref="Bytes"/> of <paramref name="to"/>.</summary>
     public void Write(Span<byte> to)
     {
         to[..Bytes].Clear();
-        BinaryPrimitives.WriteInt32LittleEndian(to, IsStart ? Start : End);
+        BinaryPrimitives.WriteInt32LittleEndian(to, (int)Kind);
         BinaryPrimitives.WriteInt32LittleEndian(to[PidAt..], Pid);
         BinaryPrimitives.WriteInt32LittleEndian(to[GraceAt..], GraceMs);
         Span<byte> token = to.Slice(TokenAt, RunToken.Bytes);
@@ -49,7 +65,7 @@ internal readonly record struct GuardRecord(bool IsStart, RunToken Token, int Pi
     /// <summary>Reads one from the first <see cref="Bytes"/> of <paramref name="from"/>; null when that is no record.</summary>
     public static GuardRecord? Read(ReadOnlySpan<byte> from)
     {
-        int kind = BinaryPrimitives.ReadInt32LittleEndian(from);
+        var kind = (GuardRecordKind)BinaryPrimitives.ReadInt32LittleEndian(from);
         int pid = BinaryPrimitives.ReadInt32LittleEndian(from[PidAt..]);
         int graceMs = BinaryPrimitives.ReadInt32LittleEndian(from[GraceAt..]);
         ReadOnlySpan<byte> token = from.Slice(TokenAt, RunToken.Bytes);
@@ -59,7 +75,7 @@ internal readonly record struct GuardRecord(bool IsStart, RunToken Token, int Pi
             BinaryPrimitives.ReadUInt64LittleEndian(token[(2 * sizeof(ulong))..]));
 
         // A pid of 1 or below would make a signal to its group one to everybody.
-        bool isSane = kind is Start or End && pid is 0 or > 1 && graceMs >= 0;
-        return isSane ? new GuardRecord(kind == Start, run, pid, graceMs) : null;
+        bool isSane = kind is GuardRecordKind.Start or GuardRecordKind.End or GuardRecordKind.Text or GuardRecordKind.NoEngines && pid is 0 or > 1 && graceMs >= 0;
+        return isSane ? new GuardRecord(kind, run, pid, graceMs) : null;
     }
 }

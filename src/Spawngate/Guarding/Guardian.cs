@@ -20,6 +20,7 @@ internal sealed class Guardian : IDisposable
 
     private readonly Lock _gate = new();
     private readonly Dictionary<RunToken, GuardRecord> _runs = [];
+    private readonly List<GuardEngine> _engines = [];
     private readonly Queue<GuardRecord> _unwritten = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -78,7 +79,7 @@ internal sealed class Guardian : IDisposable
     }
 
     /// <summary>A run is about to be spawned: should we die in that moment, it is found by its token.</summary>
-    public void Expect(RunToken token, long graceMs) => Tell(new GuardRecord(true, token, 0, (int)Math.Min(graceMs, int.MaxValue)));
+    public void Expect(RunToken token, long graceMs) => Tell(new GuardRecord(GuardRecordKind.Start, token, 0, (int)Math.Min(graceMs, int.MaxValue)));
 
     /// <summary>The expected run has a process.</summary>
     public void Spawned(RunToken token, int pid)
@@ -93,7 +94,34 @@ internal sealed class Guardian : IDisposable
     }
 
     /// <summary>Nothing is left of the run, or there was none.</summary>
-    public void Forget(RunToken token) => Tell(new GuardRecord(false, token, 0, 0));
+    public void Forget(RunToken token) => Tell(new GuardRecord(GuardRecordKind.End, token, 0, 0));
+
+    /// <summary>Containers are about to be created on an engine; it is told once.</summary>
+    public void ExpectContainers(GuardEngine engine)
+    {
+        lock (_gate)
+        {
+            if (!_engines.Contains(engine))
+            {
+                _engines.Add(engine);
+                WriteEngine(engine);
+            }
+        }
+    }
+
+    /// <summary>No containers are left, or they are left on purpose: a clean stop.</summary>
+    public void ForgetContainers()
+    {
+        lock (_gate)
+        {
+            if (_engines.Count > 0 && _guard is not null)
+            {
+                Write(new GuardRecord(GuardRecordKind.NoEngines, default, 0, 0));
+            }
+
+            _engines.Clear();
+        }
+    }
 
     /// <summary>Lets the guard go and waits for it, so that nothing of the gateway is left when it exits.</summary>
     public async Task StopAsync()
@@ -152,7 +180,7 @@ internal sealed class Guardian : IDisposable
     {
         lock (_gate)
         {
-            if (record.IsStart)
+            if (record.Kind == GuardRecordKind.Start)
             {
                 _runs[record.Token] = record;
             }
@@ -165,6 +193,19 @@ internal sealed class Guardian : IDisposable
             {
                 Write(record);
             }
+        }
+    }
+
+    private void WriteEngine(GuardEngine engine)
+    {
+        if (_guard is null)
+        {
+            return; // The next one gets the list.
+        }
+
+        foreach (RunToken piece in engine.ToPieces())
+        {
+            Write(new GuardRecord(GuardRecordKind.Text, piece, 0, 0));
         }
     }
 
@@ -248,6 +289,7 @@ internal sealed class Guardian : IDisposable
             Write(run);
         }
 
+        _engines.ForEach(WriteEngine);
         GuardLog.Running(_log, guard.Pid, _runs.Count);
 
         // It may have ended before anyone knew its pid; then the reaper has told nobody.

@@ -105,6 +105,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "sigaddset")]
     public static partial int SigAddSet(void* set, int signal);
 
+    [LibraryImport(Library, EntryPoint = "getentropy", SetLastError = true)]
+    public static partial int GetEntropy(byte* buffer, nuint length);
+
     [LibraryImport(Library, EntryPoint = "getppid")]
     public static partial int ParentPid();
 

@@ -11,15 +11,15 @@ internal sealed class ControlListener : IDisposable
     private readonly List<BackendProcess> _processes = [];
     private readonly List<(string Name, int Index, TaskCompletionSource<BackendProcess> Found)> _waiters = [];
 
-    /// <summary>Listens on a free loopback port.</summary>
-    public ControlListener()
+    /// <summary>Listens on a free port, on loopback unless another address is given.</summary>
+    public ControlListener(IPAddress? address = null)
     {
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener.Bind(new IPEndPoint(address ?? IPAddress.Loopback, 0));
         _listener.Listen(512);
         _ = AcceptAsync();
     }
 
-    /// <summary>The port for <c>TESTBACKEND_CONTROL</c>.</summary>
+    /// <summary>The port for <c>TESTBACKEND_CONTROL</c>; with an address before it where that is not loopback.</summary>
     public int Port => ((IPEndPoint)_listener.LocalEndPoint!).Port;
 
     /// <summary>Processes of this name that have started so far.</summary>

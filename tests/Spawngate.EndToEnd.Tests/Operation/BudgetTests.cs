@@ -27,6 +27,26 @@ internal sealed class BudgetTests : GatewayTest
     }
 
     [Test]
+    public async Task It_loads_nothing_but_the_C_library()
+    {
+        var config = new ConfigFile().TestBackend(Host).Server("admin_token = \"secret\"");
+        GatewayProcess gateway = await Scene.GatewayAsync(config);
+        await RawClient.RequestAsync(gateway.Port, Host, "/");
+        gateway.Admin.Token = "secret";
+        foreach (string path in new[] { "/", "/metrics", "/backends" })
+        {
+            await gateway.Admin.TextAsync(path);
+        }
+
+        IEnumerable<string> libraries =
+            from line in await File.ReadAllLinesAsync($"/proc/{gateway.Pid}/maps")
+            let name = Path.GetFileName(line.Split(' ')[^1])
+            where name.Contains(".so", StringComparison.Ordinal)
+            select name;
+        Assert.That(libraries.Distinct(), Is.All.Match(@"^(ld-linux[\w-]*|ld-musl[\w-]*|libc|libm)(\.musl[\w-]*)?\.so(\.\d+)?$"));
+    }
+
+    [Test]
     public async Task It_accepts_within_60_ms_of_exec()
     {
         var times = new List<double>();

@@ -22,6 +22,7 @@ internal sealed class LifecycleStage : IDisposable
             Clock = Clock,
             Active = Active,
             LocalLauncher = Launcher,
+            DockerLauncher = Launcher,
             OpenProbe = target =>
             {
                 var probe = new ScriptedProbe(target);

@@ -32,6 +32,7 @@ internal sealed class ReadyBackends : IDisposable
             Clock = clock,
             Active = new ActiveBackends(clock),
             LocalLauncher = new Launcher(),
+            DockerLauncher = new Launcher(),
             OpenProbe = static _ => new Probe(),
             Ports = new LoopbackPorts(static wanted => wanted),
             Log = log,

@@ -46,10 +46,13 @@ internal sealed class ScriptedLaunch(LaunchRequest request, CancellationToken ca
 
     public string Token => Request.ReadyUrl[(Request.ReadyUrl.IndexOf("token=", StringComparison.Ordinal) + 6)..];
 
-    public ScriptedRun Succeed()
+    public ScriptedRun Succeed(int port = 0)
     {
         Run = new ScriptedRun(1000 + Request.Generation);
-        _result.SetResult(new LaunchResult(Run, null));
+        _result.SetResult(new LaunchResult(Run, null)
+        {
+            Place = port == 0 ? null : new LaunchedAt(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port), IsForwarded: true),
+        });
         return Run;
     }
 

@@ -1,6 +1,6 @@
 using System.Buffers.Text;
-using System.Security.Cryptography;
 using Spawngate.Forwarding;
+using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
 using Spawngate.Transport;
@@ -209,7 +209,7 @@ internal sealed class Http2Connection
     {
         Span<byte> random = stackalloc byte[16];
         Span<byte> key = stackalloc byte[24];
-        RandomNumberGenerator.Fill(random);
+        Entropy.Fill(random);
         Base64.EncodeToUtf8(random, key, out _, out _);
         Session.SetWebSocketKey(key);
     }

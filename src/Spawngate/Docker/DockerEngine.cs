@@ -1,0 +1,317 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+
+namespace Spawngate.Docker;
+
+/// <summary>
+/// One engine and our containers on it. Whoever creates a container has registered its run before: what carries our label and is not registered is left over, and
+/// is removed.
+/// </summary>
+internal sealed class DockerEngine
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, ContainerRun?> _runs = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (string Name, Task<bool> Task)> _removals = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly EngineWatch _watch;
+    private readonly TimeProvider _time;
+    private int _unremoved;
+
+    /// <summary>Makes it; nothing is connected yet.</summary>
+    public DockerEngine(EngineAddress address, GatewayIdentity identity, ILogger log, RegistryLogins logins, TimeProvider time)
+    {
+        Client = new DockerClient(address, time);
+        Identity = identity;
+        Log = log;
+        Pulls = new ImagePulls(Client, logins, log, time, _stop.Token);
+        _time = time;
+        _watch = new EngineWatch(this, time);
+    }
+
+    /// <summary>The calls.</summary>
+    public DockerClient Client { get; }
+
+    /// <summary>By what our containers are known.</summary>
+    public GatewayIdentity Identity { get; }
+
+    /// <summary>Log of category <c>spawngate.docker</c>.</summary>
+    public ILogger Log { get; }
+
+    /// <summary>Pulls of images.</summary>
+    public ImagePulls Pulls { get; }
+
+    /// <summary>Waits until the engine answers, its events are followed, and left-overs are removed.</summary>
+    /// <returns>Why it cannot be used.</returns>
+    public Task<EngineError?> ConnectedAsync(CancellationToken cancel) => _watch.ConnectedAsync(cancel);
+
+    /// <summary>A container is about to be created with this <see cref="ContainerLabels.Run"/>.</summary>
+    public void Expect(string runId)
+    {
+        lock (_gate)
+        {
+            _runs[runId] = null;
+        }
+    }
+
+    /// <summary>It was created, and is about to be started.</summary>
+    public void Register(ContainerRun run)
+    {
+        lock (_gate)
+        {
+            _runs[run.RunId] = run;
+        }
+    }
+
+    /// <summary>There is no such container, or it is removed.</summary>
+    public void Forget(string runId)
+    {
+        lock (_gate)
+        {
+            _runs.Remove(runId);
+        }
+    }
+
+    /// <summary>The run whose container has that id; null when it is none of ours, or has ended.</summary>
+    public ContainerRun? LiveRunOf(string id)
+    {
+        lock (_gate)
+        {
+            return _runs.Values.FirstOrDefault(run => run is { HasEnded: false } && run.Id == id);
+        }
+    }
+
+    /// <summary>Removes the container of a run; however often it is asked, once. True when it is gone.</summary>
+    public Task<bool> RemoveAsync(ContainerRun run)
+    {
+        lock (_gate)
+        {
+            if (!_removals.TryGetValue(run.RunId, out var removal))
+            {
+                removal = (run.Container.Name, Task.Run(() => RemoveRunAsync(run), CancellationToken.None));
+                _removals.Add(run.RunId, removal);
+            }
+
+            return removal.Task;
+        }
+    }
+
+    /// <summary>Waits until no removal of a container of that name is under way; of any name, when it is null.</summary>
+    public Task RemovalsAsync(string? name)
+    {
+        lock (_gate)
+        {
+            return Task.WhenAll(_removals.Values.Where(removal => name is null || removal.Name == name).Select(static removal => removal.Task));
+        }
+    }
+
+    /// <summary>Removes a container that is ours by its labels, but none of our runs. True when it is gone.</summary>
+    public Task<bool> RemoveLeftOverAsync(string id, string hostname, string name)
+    {
+        DockerLog.RemovingLeftOver(Log, hostname, name);
+        return TryRemoveAsync(id, hostname, name);
+    }
+
+    /// <summary>The answer to a create was lost: if the container exists all the same, now or a little later, it is removed.</summary>
+    public void Abandon(string runId, string hostname) => _ = AbandonAsync(runId, hostname);
+
+    /// <summary>An event of the engine's stream.</summary>
+    public void OnEvent(EngineEvent message)
+    {
+        if (message.Actor is not { Id: { } id, Attributes: { } attributes } || LiveRunOf(id) is not { } run)
+        {
+            return;
+        }
+
+        if (message.Action == "oom")
+        {
+            run.MarkOutOfMemory();
+        }
+        else if (message.Action == "die")
+        {
+            var isNumber = int.TryParse(attributes.GetValueOrDefault("exitCode"), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var status);
+            End(run, isNumber ? status : null);
+        }
+    }
+
+    /// <summary>The engine does not come back: what it ran is out of reach, and removed when it is there again.</summary>
+    public void LoseRuns(EngineError error)
+    {
+        foreach (var run in StartedRuns())
+        {
+            run.EndUnknown($"was lost with its engine ({error.Message})");
+        }
+    }
+
+    /// <summary>Reads off a list what no event told: ends what has ended meanwhile, and removes what is left over.</summary>
+    public async Task SweepAsync(CancellationToken cancel)
+    {
+        // Before the list: a container started after it is not on it.
+        var started = StartedRuns();
+        EngineReply<ContainerSummary[]> reply;
+        try
+        {
+            reply = await Client.ListAsync(ContainerLabels.Instance, Identity.Instance, cancel).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+
+        if (reply.Value is not { } list)
+        {
+            DockerLog.CallFailed(Log, "", "", reply.Error!.ToString());
+            return;
+        }
+
+        Interlocked.Exchange(ref _unremoved, 0);
+        var byId = list.ToDictionary(static container => container.Id, StringComparer.Ordinal);
+        var checks = started.Select(run => CheckAsync(run, byId.GetValueOrDefault(run.Id), cancel));
+        await Task.WhenAll(checks).ConfigureAwait(false);
+        foreach (var few in list.Where(IsLeftOver).Chunk(Limits.EngineRemovalsAtOnce))
+        {
+            await Task.WhenAll(few.Select(left => RemoveLeftOverAsync(left.Id, LabelOf(left, ContainerLabels.Host) ?? "", NameOf(left)))).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Ends everything that goes on beside the runs, which have ended, and waits for removals for a bounded time.</summary>
+    public async Task StopAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        var removals = RemovalsAsync(null);
+        await Task.WhenAny(removals, Task.Delay(TimeSpan.FromMilliseconds(Limits.EngineStopMs), _time, CancellationToken.None)).ConfigureAwait(false);
+        await _watch.StopAsync().ConfigureAwait(false);
+        int left;
+        lock (_gate)
+        {
+            left = _runs.Count + Volatile.Read(ref _unremoved);
+        }
+
+        if (left > 0)
+        {
+            DockerLog.LeftBehind(Log, Client.Address.Text, left);
+        }
+
+        Client.Dispose();
+    }
+
+    private static string NameOf(ContainerSummary container) => container.Names is [var name, ..] ? name.TrimStart('/') : container.Id;
+
+    private static string? LabelOf(ContainerSummary container, string label) => container.Labels?.GetValueOrDefault(label);
+
+    private static void End(ContainerRun run, int? status)
+    {
+        if (status is { } known)
+        {
+            run.EndWith(known);
+        }
+        else
+        {
+            run.EndUnknown("has ended");
+        }
+    }
+
+    private List<ContainerRun> StartedRuns()
+    {
+        lock (_gate)
+        {
+            return [.. _runs.Values.OfType<ContainerRun>().Where(static run => run is { IsStarted: true, HasEnded: false })];
+        }
+    }
+
+    private bool IsLeftOver(ContainerSummary container)
+    {
+        // The engine was asked for the label, but what is not ours is not to be touched on anybody's word.
+        if (LabelOf(container, ContainerLabels.Instance) != Identity.Instance)
+        {
+            return false;
+        }
+
+        lock (_gate)
+        {
+            return LabelOf(container, ContainerLabels.Run) is not { } runId || !_runs.ContainsKey(runId);
+        }
+    }
+
+    private async Task CheckAsync(ContainerRun run, ContainerSummary? listed, CancellationToken cancel)
+    {
+        if (listed is null)
+        {
+            run.EndUnknown("was removed by somebody else");
+        }
+        else if (listed.State is "exited" or "dead")
+        {
+            try
+            {
+                var details = await Client.InspectAsync(run.Id, cancel).ConfigureAwait(false);
+                End(run, details.Value?.State?.ExitCode);
+            }
+            catch (OperationCanceledException)
+            {
+                run.EndUnknown("has ended");
+            }
+        }
+        else
+        {
+            await run.Output.ResumeAsync(Client, run.Id, Log).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<bool> RemoveRunAsync(ContainerRun run)
+    {
+        var isGone = await TryRemoveAsync(run.Id, run.Hostname, run.Container.Name).ConfigureAwait(false);
+        lock (_gate)
+        {
+            _runs.Remove(run.RunId);
+            _removals.Remove(run.RunId);
+        }
+
+        return isGone;
+    }
+
+    /// <summary>Removes a container. What an engine that cannot be reached keeps is found when it is there again.</summary>
+    private async Task<bool> TryRemoveAsync(string id, string hostname, string name)
+    {
+        EngineError? error = null;
+        for (var attempt = 0; attempt < Limits.EngineRemoveAttemptsMax; attempt++)
+        {
+            error = await Client.RemoveAsync(id).ConfigureAwait(false);
+            if (error is { IsConflict: true })
+            {
+                error = await Client.AwaitRemovalAsync(id).ConfigureAwait(false);
+            }
+
+            if (error is null or { IsNotFound: true })
+            {
+                DockerLog.Removed(Log, hostname, name);
+                return true;
+            }
+
+            if (error.IsLoss)
+            {
+                break;
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(Limits.EngineRemovePauseMs), _time, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        Interlocked.Increment(ref _unremoved);
+        DockerLog.CannotRemove(Log, hostname, name, error!.ToString());
+        return false;
+    }
+
+    private async Task AbandonAsync(string runId, string hostname)
+    {
+        for (var attempt = 0; attempt < Limits.EngineRemoveAttemptsMax; attempt++)
+        {
+            var reply = await Client.ListAsync(ContainerLabels.Run, runId, CancellationToken.None).ConfigureAwait(false);
+            foreach (var container in reply.Value ?? [])
+            {
+                await TryRemoveAsync(container.Id, hostname, NameOf(container)).ConfigureAwait(false);
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(Limits.EngineRemovePauseMs), _time, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        Forget(runId);
+    }
+}

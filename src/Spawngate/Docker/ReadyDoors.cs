@@ -1,0 +1,192 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Spawngate.Admin;
+
+namespace Spawngate.Docker;
+
+/// <summary>
+/// Where containers call back that they are ready: listeners on the machine's addresses in their networks, because the admin API listens on loopback and is none of their
+/// business. A door takes <c>POST /ready/{host}?token=…</c> with the token of that very start and nothing else; it is open while a container on its
+/// network needs it.
+/// </summary>
+/// <param name="report">Declares a start ready: host, token.</param>
+/// <param name="log">Log of category <c>spawngate.docker</c>.</param>
+internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILogger log) : IAsyncDisposable
+{
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly Dictionary<IPAddress, Door> _doors = [];
+
+    /// <summary>Opens the door at an address, or uses the open one; null when the address is not of this machine.</summary>
+    public async Task<ReadyDoorUse?> OpenAsync(IPAddress address)
+    {
+        await _gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (!_doors.TryGetValue(address, out var door))
+            {
+                door = await ListenAsync(address).ConfigureAwait(false);
+                if (door is null)
+                {
+                    return null;
+                }
+
+                _doors.Add(address, door);
+            }
+
+            door.Users++;
+            return new ReadyDoorUse(this, address, door.Port);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Closes all.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _gate.WaitAsync().ConfigureAwait(false);
+        foreach (var door in _doors.Values)
+        {
+            await CloseAsync(door).ConfigureAwait(false);
+        }
+
+        _doors.Clear();
+        _gate.Release();
+    }
+
+    internal async Task LeaveAsync(IPAddress address)
+    {
+        await _gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (_doors.TryGetValue(address, out var door) && --door.Users == 0)
+            {
+                _doors.Remove(address);
+                await CloseAsync(door).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private static async Task CloseAsync(Door door)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(Limits.AdminStopSecs));
+        await door.Server.StopAsync(limit.Token).ConfigureAwait(false);
+        door.Server.Dispose();
+    }
+
+    private async Task<Door?> ListenAsync(IPAddress address)
+    {
+        var options = new KestrelServerOptions { AddServerHeader = false };
+        options.Limits.MaxConcurrentConnections = Limits.ReadyDoorConnectionsMax;
+        options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(Limits.AdminHeaderTimeoutSecs);
+        ListenOptions? listen = null;
+        options.Listen(address, 0, each =>
+        {
+            each.Protocols = HttpProtocols.Http1;
+            listen = each;
+        });
+        var transport = new SocketTransportFactory(Options.Create(new SocketTransportOptions { IOQueueCount = 1 }), NullLoggerFactory.Instance);
+        var server = new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
+        try
+        {
+            await server.StartAsync(new Callbacks(report), CancellationToken.None).ConfigureAwait(false);
+            DockerLog.ReadyDoorOpen(log, listen!.IPEndPoint!.ToString());
+            return new Door(server, listen.IPEndPoint.Port);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            server.Dispose();
+            return null;
+        }
+    }
+
+    private sealed class Door(KestrelServer server, int port)
+    {
+        public KestrelServer Server => server;
+
+        public int Port => port;
+
+        public int Users { get; set; }
+    }
+
+    private sealed class Callbacks(Func<string, string?, ReadyOutcome> report) : IHttpApplication<HttpContext>
+    {
+        public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+        public void DisposeContext(HttpContext context, Exception? exception)
+        {
+        }
+
+        public async Task ProcessRequestAsync(HttpContext context)
+        {
+            try
+            {
+                await AnswerAsync(context).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is OperationCanceledException or ConnectionAbortedException or ConnectionResetException)
+            {
+                context.Abort();
+            }
+        }
+
+        private Task AnswerAsync(HttpContext context)
+        {
+            AdminReply.CommonHeaders(context.Response);
+            var route = AdminRoute.Parse(context.Request.Path.Value ?? "");
+            if (route.Target != AdminTarget.Ready)
+            {
+                return AdminReply.ErrorAsync(context, AdminError.NotFound);
+            }
+
+            if (!HttpMethods.IsPost(context.Request.Method))
+            {
+                context.Response.Headers.Allow = route.AllowedMethods;
+                return AdminReply.ErrorAsync(context, AdminError.MethodNotAllowed(route.AllowedMethods));
+            }
+
+            // Who does not know a token does not learn here which hosts there are.
+            return report(route.Hostname, context.Request.Query["token"]) switch
+            {
+                ReadyOutcome.Accepted => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
+                ReadyOutcome.NotStarting => AdminReply.ErrorAsync(context, AdminError.NotStarting),
+                _ => AdminReply.ErrorAsync(context, AdminError.ReadyUnauthorised),
+            };
+        }
+    }
+}
+
+/// <summary>One container's use of a door, until it is given back.</summary>
+/// <param name="doors">Whose door it is.</param>
+/// <param name="address">Where it is.</param>
+/// <param name="port">Its port.</param>
+internal sealed class ReadyDoorUse(ReadyDoors doors, IPAddress address, int port)
+{
+    private int _left;
+
+    /// <summary>Where it is.</summary>
+    public IPEndPoint EndPoint { get; } = new(address, port);
+
+    /// <summary>Gives it back; a second time has no effect.</summary>
+    public void Leave()
+    {
+        if (Interlocked.Exchange(ref _left, 1) == 0)
+        {
+            _ = doors.LeaveAsync(EndPoint.Address);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using System.Net.Sockets;
+using System.Text.Json;
+using Spawngate.EndToEnd.Tests.Harness;
+
+namespace Spawngate.EndToEnd.Tests.Docker;
+
+/// <summary>Errors that a person can act on.</summary>
+[TestFixture]
+internal sealed class TroubleTests : ContainerTest
+{
+    [Test]
+    public async Task A_name_that_is_taken_by_somebody_else_is_an_error_and_that_container_lives_on()
+    {
+        string image = await Engine.Images.BusyboxAsync();
+        string foreign = await Api.RunAsync(Container, new { Image = image, Cmd = new[] { "sleep", "1000" }, StopTimeout = 0 });
+        GatewayProcess gateway = await GatewayAsync();
+
+        Assert.That(await FailureAsync(gateway), Is.EqualTo(
+            $"container name {Container} is taken by container {foreign[..12]} of image {image}, which was not created by Spawngate: remove it, or set container_name"));
+
+        JsonElement state = (await Api.InspectAsync(foreign)).GetProperty("State");
+        Assert.That(state.GetProperty("Running").GetBoolean());
+        await Api.RemoveAsync(foreign);
+        await ServesAsync(gateway);
+    }
+
+    [Test]
+    public async Task A_fixed_port_that_is_taken_is_named()
+    {
+        using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        taken.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
+        taken.Listen();
+        int port = ((System.Net.IPEndPoint)taken.LocalEndPoint!).Port;
+        string[] lines = [.. (await BusyboxAsync("sleep", "1000")).Where(line => line != "port = 3000"), $"port = {port}", "network = \"host\""];
+        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host, lines));
+
+        Assert.That(await FailureAsync(gateway), Is.EqualTo($"port {port} is in use by another program"));
+    }
+
+    [Test]
+    public async Task What_the_engine_refuses_to_start_says_why_and_is_removed()
+    {
+        string network = $"nowhere-{Id}.test";
+        string program = $"program-{Id}.test";
+        string engine = $"engine-{Id}.test";
+        string noSocket = Path.Combine(Scene.Folder, "none.sock");
+        string[] elsewhere = [.. (await BusyboxAsync("true")).Where(line => !line.StartsWith("docker_host", StringComparison.Ordinal)), $"docker_host = \"unix://{noSocket}\""];
+        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
+            .Backend(network, [.. await BusyboxAsync("true"), "network = \"no-such-network\""])
+            .Backend(program, await BusyboxAsync("/no/such/program"))
+            .Backend(engine, elsewhere));
+
+        Assert.That(await FailureAsync(gateway, network), Does.StartWith($"container spawngate-{network} cannot be ").And.Contain("network no-such-network not found"));
+        Assert.That(await FailureAsync(gateway, program), Does.StartWith($"container spawngate-{program} cannot be started: POST /containers/").And.Contain("no such file or directory"));
+        Assert.That(await FailureAsync(gateway, engine), Is.EqualTo($"the Docker engine at unix://{noSocket} (docker_host) does not answer: no such file"));
+        Assert.That(await MineAsync(), Is.Empty);
+    }
+
+    [Test]
+    public async Task A_container_that_runs_out_of_memory_says_so()
+    {
+        // The shell reads all of what never ends into one variable.
+        string[] lines = [.. await BusyboxAsync("sh", "-c", "x=$(yes 0123456789)"), "memory = \"16m\"", "startup_timeout_secs = 20"];
+        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host, lines));
+
+        Assert.That(await FailureAsync(gateway), Does.Contain("out of memory"));
+    }
+}

@@ -1,0 +1,242 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Spawngate.Backends;
+using Spawngate.Config;
+using Spawngate.Diagnostics;
+using Spawngate.Docker;
+using Spawngate.Guarding;
+
+namespace Spawngate.Tests;
+
+/// <summary>The parts of the Docker client that compute and do nothing else.</summary>
+internal sealed class DockerPartsTests
+{
+    [TestCase("app", "app", "latest", "docker.io")]
+    [TestCase("app:2", "app", "2", "docker.io")]
+    [TestCase("org/app:2", "org/app", "2", "docker.io")]
+    [TestCase("localhost/app", "localhost/app", "latest", "localhost")]
+    [TestCase("registry.local/ide:1.5", "registry.local/ide", "1.5", "registry.local")]
+    [TestCase("127.0.0.1:5000/app", "127.0.0.1:5000/app", "latest", "127.0.0.1:5000")]
+    [TestCase("127.0.0.1:5000/app:1@sha256:abc", "127.0.0.1:5000/app", "sha256:abc", "127.0.0.1:5000")]
+    [TestCase("app@sha256:abc", "app", "sha256:abc", "docker.io")]
+    public void An_image_reference_is_taken_apart(string reference, string repository, string tag, string registry)
+    {
+        var name = ImageName.Parse(reference);
+        Assert.That(name, Is.EqualTo(new ImageName(repository, tag)));
+        Assert.That(name.Registry, Is.EqualTo(registry));
+    }
+
+    [TestCase("unix:///run/docker.sock", "/run/docker.sock", "docker")]
+    [TestCase("tcp://10.0.0.1:2375", null, "10.0.0.1:2375")]
+    [TestCase("http://10.0.0.1:2375", null, "10.0.0.1:2375")]
+    public void An_address_is_a_socket_or_a_port(string text, string? path, string authority)
+    {
+        var address = EngineAddress.Parse(text)!;
+        Assert.That((address.SocketPath, address.Authority), Is.EqualTo((path, authority)));
+    }
+
+    [TestCase("ssh://host")]
+    [TestCase("npipe:////./pipe/docker_engine")]
+    [TestCase("unix://")]
+    [TestCase("tcp://host")]
+    [TestCase("/var/run/docker.sock")]
+    public void Nothing_else_is_an_address(string text) => Assert.That(EngineAddress.Parse(text), Is.Null);
+
+    [Test]
+    public void Output_is_taken_apart_at_every_split()
+    {
+        byte[] bytes = [.. Frame(1, "out one\nout "), .. Frame(2, "err one\n"), .. Frame(1, "two\n"), .. Frame(2, ""), .. Frame(0, "in\n"), .. Frame(2, "err two")];
+        string[] expected = ["o:out one", "e:err one", "o:out two", "o:in", "e:err two"];
+        for (var split = 0; split <= bytes.Length; split++)
+        {
+            var lines = new List<string>();
+            var frames = new OutputFrames(new LineSplitter(new Lines("o:", lines)), new LineSplitter(new Lines("e:", lines)));
+            Assert.That(frames.Take(bytes.AsMemory(0, split)) && frames.Take(bytes.AsMemory(split)));
+            frames.Complete();
+            Assert.That(lines, Is.EquivalentTo(expected), $"split at {split}");
+        }
+    }
+
+    [TestCase(4, 0)]
+    [TestCase(1, 7)]
+    [TestCase(72, 84)]
+    public void What_is_no_frame_is_noticed(byte stream, byte zero)
+    {
+        var frames = new OutputFrames(new LineSplitter(new Lines("", [])), new LineSplitter(new Lines("", [])));
+        Assert.That(frames.Take(new byte[] { stream, zero, 0, 0, 0, 0, 0, 1, 65 }), Is.False);
+    }
+
+    [TestCase("pull access denied for app, repository does not exist or may require 'docker login': denied", "the image is unknown, or the registry needs a login")]
+    [TestCase("manifest for app:9 not found: manifest unknown: manifest unknown", "the image is unknown to the registry")]
+    [TestCase("Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", "the registry cannot be reached")]
+    [TestCase("Get \"https://r.test/v2/\": dial tcp: lookup r.test: no such host", "the registry cannot be reached")]
+    [TestCase("Head \"http://127.0.0.1:5/v2/app/manifests/1\": no basic auth credentials", "the registry needs a login")]
+    [TestCase("unauthorized: authentication required", "the registry needs a login")]
+    [TestCase("Get \"https://r.test/v2/\": x509: certificate signed by unknown authority", "the registry's certificate is not trusted")]
+    [TestCase("toomanyrequests: You have reached your pull rate limit", "too many pulls from this address")]
+    [TestCase("write /var/lib/docker/tmp: no space left on device", "the disk of the engine is full")]
+    public void A_failed_pull_says_what_to_do(string message, string meaning) =>
+        Assert.That(PullFault.Describe("app:1", message), Is.EqualTo($"image app:1 cannot be pulled: {meaning} ({message})"));
+
+    [Test]
+    public void An_unknown_failure_of_a_pull_is_passed_on() =>
+        Assert.That(PullFault.Describe("app:1", "the moon is full"), Is.EqualTo("image app:1 cannot be pulled: the moon is full"));
+
+    [Test]
+    public void A_container_is_created_as_configured()
+    {
+        using var json = JsonDocument.Parse(JsonSerializer.Serialize(Plan(null), DockerJson.Default.ContainerSpec));
+        var root = json.RootElement;
+        Assert.That(root.GetProperty("Image").GetString(), Is.EqualTo("app:1"));
+        Assert.That(root.GetProperty("Cmd").ToString(), Is.EqualTo("""["--workers","4"]"""));
+        Assert.That(
+            root.GetProperty("Env").EnumerateArray().Select(each => each.GetString()),
+            Is.EqualTo(["A=b", "PORT=1", "PORT=3000", "SERVERLESS_PROXY_READY_URL=http://ready"]), "the last of a name holds");
+        var host = root.GetProperty("HostConfig");
+        Assert.That(host.GetProperty("PortBindings").ToString(), Is.EqualTo("""{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":""}]}"""));
+        Assert.That(host.GetProperty("Memory").GetInt64(), Is.EqualTo(1610612736));
+        Assert.That(host.GetProperty("NanoCpus").GetInt64(), Is.EqualTo(500000000));
+        Assert.That(host.TryGetProperty("NetworkMode", out _), Is.False, "the engine's default");
+        Assert.That(host.TryGetProperty("ExtraHosts", out _), Is.False);
+        var labels = root.GetProperty("Labels").EnumerateObject().ToDictionary(each => each.Name, each => each.Value.GetString());
+        Assert.That(labels, Is.EquivalentTo(new Dictionary<string, string>
+        {
+            ["spawngate.instance"] = "inst", ["spawngate.process"] = "proc", ["spawngate.run"] = "run", ["spawngate.host"] = "app.test",
+            ["spawngate.generation"] = "7", ["spawngate.grace_secs"] = "10",
+        }));
+    }
+
+    [Test]
+    public void A_container_on_the_hosts_network_has_no_mapping()
+    {
+        var json = JsonSerializer.Serialize(Plan("host"), DockerJson.Default.ContainerSpec);
+        Assert.That(json, Does.Contain("\"NetworkMode\":\"host\"").And.Not.Contain("PortBindings").And.Not.Contain("ExposedPorts"));
+    }
+
+    [TestCase("null", null)]
+    [TestCase("""{"Ports":null}""", null)]
+    [TestCase("""{"Ports":{"3000/tcp":null}}""", null)]
+    [TestCase("""{"Ports":{"3000/tcp":[]}}""", null)]
+    [TestCase("""{"Ports":{"3001/tcp":[{"HostIp":"127.0.0.1","HostPort":"1"}]}}""", null)]
+    [TestCase("""{"Ports":{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":"x"}]}}""", null)]
+    [TestCase("""{"Ports":{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":"99999"}]}}""", null)]
+    [TestCase("""{"Ports":{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":"41000"}]}}""", 41000)]
+    public void The_port_is_read_back(string settings, int? port)
+    {
+        var details = JsonSerializer.Deserialize($$"""{"Id":"x","NetworkSettings":{{settings}} }""", DockerJson.Default.ContainerDetails)!;
+        Assert.That(ContainerPlan.MappedPort(details, 3000), Is.EqualTo(port));
+    }
+
+    [TestCase(null, new string[0])]
+    [TestCase("fd00::1/64 172.17.0.1", new[] { "172.17.0.1", "fd00::1" })]
+    [TestCase("nonsense 10.1.0.1/16", new[] { "10.1.0.1" })]
+    public void The_machines_addresses_in_a_network_are_found(string? gateways, string[] expected)
+    {
+        NetworkRange[] ranges = [.. (gateways ?? "").Split(' ').Select(each => new NetworkRange { Gateway = each.Length == 0 ? null : each })];
+        var details = new NetworkDetails { Ipam = new NetworkAddresses { Config = ranges } };
+        Assert.That(ReadyPath.GatewaysOf(details), Is.EqualTo(expected.Select(IPAddress.Parse)));
+        Assert.That(ReadyPath.GatewaysOf(null), Is.Empty);
+    }
+
+    [TestCase(0, false, "exited with status 0")]
+    [TestCase(3, false, "exited with status 3")]
+    [TestCase(143, false, "exited with status 143 (SIGTERM)")]
+    [TestCase(137, true, "exited with status 137 (SIGKILL), out of memory")]
+    public void An_exit_status_is_explained(int status, bool outOfMemory, string text) =>
+        Assert.That(ContainerRun.Describe(status, outOfMemory), Is.EqualTo(text));
+
+    [Test]
+    public void An_instance_is_its_configuration_on_its_machine_or_what_it_is_told()
+    {
+        var one = GatewayIdentity.Of("/etc/spawngate/config.toml", null);
+        Assert.That(GatewayIdentity.Of("/etc/spawngate/../spawngate/config.toml", "").Instance, Is.EqualTo(one.Instance), "the same at the next start");
+        Assert.That(GatewayIdentity.Of("/etc/spawngate/other.toml", null).Instance, Is.Not.EqualTo(one.Instance));
+        Assert.That(GatewayIdentity.Of("/etc/spawngate/config.toml", "blue").Instance, Is.EqualTo("blue"));
+        Assert.That(GatewayIdentity.Of("/etc/spawngate/config.toml", null).Process, Is.Not.EqualTo(one.Process), "new at every start");
+    }
+
+    [TestCase("unix:///run/docker.sock")]
+    [TestCase("unix:///a/path/that/is/exactly/as/long/as/it/takes/to/fill/some/pieces/d")]
+    [TestCase("tcp://[::1]:2375")]
+    public void The_guard_puts_engines_together(string address)
+    {
+        var engine = new GuardEngine("0123456789abcdef01234567", address);
+        var list = new GuardList(static _ => 0);
+        for (var twice = 0; twice < 2; twice++)
+        {
+            foreach (var piece in engine.ToPieces())
+            {
+                Assert.That(list.Take(Bytes(new GuardRecord(GuardRecordKind.Text, piece, 0, 0))));
+            }
+        }
+
+        Assert.That(list.Engines, Is.EqualTo([engine]));
+        Assert.That(list.Take(Bytes(new GuardRecord(GuardRecordKind.NoEngines, default, 0, 0))));
+        Assert.That(list.Engines, Is.Empty);
+    }
+
+    [Test]
+    public void A_line_to_the_guard_is_bounded()
+    {
+        var list = new GuardList(static _ => 0);
+        var piece = Bytes(new GuardRecord(GuardRecordKind.Text, new RunToken(1, 1, 1), 0, 0));
+        Assert.That(Enumerable.Range(0, 1000).All(_ => list.Take(piece)), Is.False);
+    }
+
+    [Test]
+    public void Logins_are_found_as_docker_stores_them()
+    {
+        var folder = Directory.CreateTempSubdirectory("logins-");
+        var auth = Convert.ToBase64String("me:se:cret"u8);
+        File.WriteAllText(
+            Path.Combine(folder.FullName, "config.json"),
+            $$"""{"auths":{"https://index.docker.io/v1/":{"auth":"{{auth}}"},"r.test":{"auth":"{{auth}}","identitytoken":"tok"},"bad.test":{"auth":"%"},"helper.test":{} } }""");
+        var logins = RegistryLogins.OfUser(name => name == "DOCKER_CONFIG" ? folder.FullName : null);
+        Assert.That(Decoded(logins.Find("docker.io")), Is.EqualTo("""{"username":"me","password":"se:cret","serveraddress":"https://index.docker.io/v1/"}"""));
+        Assert.That(Decoded(logins.Find("r.test")), Is.EqualTo("""{"username":"me","identitytoken":"tok","serveraddress":"r.test"}"""));
+        Assert.That(new[] { "other.test", "bad.test", "helper.test" }.Select(logins.Find), Is.All.Null);
+        File.WriteAllText(Path.Combine(folder.FullName, "config.json"), "{");
+        Assert.That(logins.Find("r.test"), Is.Null);
+        folder.Delete(recursive: true);
+        Assert.That(logins.Find("r.test"), Is.Null);
+    }
+
+    private static string? Decoded(string? header) =>
+        header is null ? null : Encoding.UTF8.GetString(Convert.FromBase64String(header.Replace('-', '+').Replace('_', '/')));
+
+    private static byte[] Bytes(GuardRecord record)
+    {
+        var bytes = new byte[GuardRecord.Bytes];
+        record.Write(bytes);
+        return bytes;
+    }
+
+    private static ContainerSpec Plan(string? network)
+    {
+        var config = new BackendConfig(new BackendTimings())
+        {
+            Hostname = "app.test",
+            Kind = BackendKind.Docker,
+            Port = 3000,
+            Args = ["--workers", "4"],
+            Env = [new("A", "b"), new("PORT", "1")],
+            Docker = new DockerConfig { Image = "app:1", ContainerName = "app", MemoryBytes = 1610612736, NanoCpus = 500000000, Network = network },
+        };
+        return ContainerPlan.Of(new LaunchRequest(config, 7, 0, "http://admin"), new GatewayIdentity("inst", "proc"), "run", "http://ready", false);
+    }
+
+    private static byte[] Frame(byte stream, string text)
+    {
+        var payload = Encoding.UTF8.GetBytes(text);
+        byte[] frame = [stream, 0, 0, 0, 0, 0, 0, 0, .. payload];
+        BinaryPrimitives.WriteUInt32BigEndian(frame.AsSpan(4), (uint)payload.Length);
+        return frame;
+    }
+
+    private sealed class Lines(string prefix, List<string> lines) : ILineSink
+    {
+        public void OnLine(ReadOnlyMemory<byte> line) => lines.Add(prefix + Encoding.UTF8.GetString(line.Span));
+    }
+}
