@@ -183,6 +183,17 @@ internal sealed class DockerLauncherTests
     }
 
     [Test]
+    public async Task A_container_that_ran_out_of_memory_says_so(CancellationToken cancel)
+    {
+        await using var stage = new DockerStage();
+        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var container = stage.Engine.Containers.Single();
+        stage.Engine.Send("GET /events", $$$"""{"Action":"oom","Actor":{"ID":"{{{container.Id}}}"}}""" + "\n");
+        stage.Engine.End(container, 137);
+        Assert.That((await run.Exited.WaitAsync(cancel)).Description, Is.EqualTo("exited with status 137 (SIGKILL), out of memory"));
+    }
+
+    [Test]
     public async Task Nonsense_in_the_event_stream_has_it_opened_again(CancellationToken cancel)
     {
         await using var stage = new DockerStage();

@@ -87,7 +87,7 @@ internal sealed class DockerPartsTests
     [Test]
     public void A_container_is_created_as_configured()
     {
-        using var json = JsonDocument.Parse(JsonSerializer.Serialize(Plan(null), DockerJson.Default.ContainerSpec));
+        using var json = JsonDocument.Parse(Encoding.UTF8.GetString(Plan(null).ToJson()));
         var root = json.RootElement;
         Assert.That(root.GetProperty("Image").GetString(), Is.EqualTo("app:1"));
         Assert.That(root.GetProperty("Cmd").ToString(), Is.EqualTo("""["--workers","4"]"""));
@@ -111,7 +111,7 @@ internal sealed class DockerPartsTests
     [Test]
     public void A_container_on_the_hosts_network_has_no_mapping()
     {
-        var json = JsonSerializer.Serialize(Plan("host"), DockerJson.Default.ContainerSpec);
+        var json = Encoding.UTF8.GetString(Plan("host").ToJson());
         Assert.That(json, Does.Contain("\"NetworkMode\":\"host\"").And.Not.Contain("PortBindings").And.Not.Contain("ExposedPorts"));
     }
 
@@ -125,7 +125,8 @@ internal sealed class DockerPartsTests
     [TestCase("""{"Ports":{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":"41000"}]}}""", 41000)]
     public void The_port_is_read_back(string settings, int? port)
     {
-        var details = JsonSerializer.Deserialize($$"""{"Id":"x","NetworkSettings":{{settings}} }""", DockerJson.Default.ContainerDetails)!;
+        using var json = JsonDocument.Parse($$"""{"Id":"x","NetworkSettings":{{settings}} }""");
+        var details = ContainerDetails.Read(json.RootElement)!;
         Assert.That(ContainerPlan.MappedPort(details, 3000), Is.EqualTo(port));
     }
 
@@ -134,8 +135,7 @@ internal sealed class DockerPartsTests
     [TestCase("nonsense 10.1.0.1/16", new[] { "10.1.0.1" })]
     public void The_machines_addresses_in_a_network_are_found(string? gateways, string[] expected)
     {
-        NetworkRange[] ranges = [.. (gateways ?? "").Split(' ').Select(each => new NetworkRange { Gateway = each.Length == 0 ? null : each })];
-        var details = new NetworkDetails { Ipam = new NetworkAddresses { Config = ranges } };
+        var details = new NetworkDetails { Gateways = (gateways ?? "").Split(' ') };
         Assert.That(ReadyPath.GatewaysOf(details), Is.EqualTo(expected.Select(IPAddress.Parse)));
         Assert.That(ReadyPath.GatewaysOf(null), Is.Empty);
     }

@@ -51,12 +51,10 @@ internal static class ContainerPlan
             Cmd = config.Args.Count == 0 ? null : config.Args,
             Env = EnvironmentOf(config, readyUrl),
             Labels = LabelsOf(request, owner, runId),
-            ExposedPorts = isMapped ? new Dictionary<string, EmptyObject> { [port] = new() } : null,
+            Port = isMapped ? port : null,
             HostConfig = new HostSpec
             {
                 NetworkMode = docker.Network,
-                // The engine chooses the port and so cannot be beaten to it by anybody.
-                PortBindings = isMapped ? new Dictionary<string, IReadOnlyList<PortBinding>> { [port] = [new PortBinding("127.0.0.1", "")] } : null,
                 Memory = docker.MemoryBytes,
                 NanoCpus = docker.NanoCpus,
                 ExtraHosts = needsHostName ? [HostGateway] : null,
@@ -68,24 +66,25 @@ internal static class ContainerPlan
     public static int? MappedPort(ContainerDetails details, int containerPort)
     {
         var key = $"{containerPort.ToString(CultureInfo.InvariantCulture)}/tcp";
-        if (details.NetworkSettings?.Ports?.TryGetValue(key, out var bindings) is not true || bindings is not [var first, ..])
-        {
-            return null;
-        }
-
-        return int.TryParse(first.HostPort, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= Limits.PortMax ? port : null;
+        var text = details.NetworkSettings?.Ports.GetValueOrDefault(key);
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= Limits.PortMax ? port : null;
     }
 
     /// <summary>The container's own address in its network; null when it has none.</summary>
     public static IPAddress? AddressOf(ContainerDetails details) =>
-        (details.NetworkSettings?.Networks?.Values ?? [])
-            .Select(static network => IPAddress.TryParse(network.Address, out var address) ? address : null)
+        (details.NetworkSettings?.Addresses ?? [])
+            .Select(static text => IPAddress.TryParse(text, out var address) ? address : null)
             .FirstOrDefault(static address => address is not null);
 
     /// <summary>In the order of a local backend: what the file says, then what every backend is told.</summary>
     private static List<string> EnvironmentOf(BackendConfig config, string readyUrl)
     {
-        List<string> variables = [.. config.Env.Select(static variable => $"{variable.Key}={variable.Value}")];
+        List<string> variables = [];
+        foreach (var (name, value) in config.Env)
+        {
+            variables.Add($"{name}={value}");
+        }
+
         variables.Add($"PORT={config.Port.ToString(CultureInfo.InvariantCulture)}");
         variables.Add($"{RunToken.Variable}={readyUrl}");
         return variables;

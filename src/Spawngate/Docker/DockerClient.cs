@@ -1,6 +1,7 @@
+using System.Buffers;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 
 namespace Spawngate.Docker;
 
@@ -44,8 +45,8 @@ internal sealed class DockerClient : IDisposable
         var text = ping.Value!.ApiVersion;
         if (text is null)
         {
-            var version = await GetAsync("/version", DockerJson.Default.EngineVersion, cancel).ConfigureAwait(false);
-            text = version.Value?.ApiVersion;
+            var version = await GetAsync("/version", static json => json.Text("ApiVersion"), cancel).ConfigureAwait(false);
+            text = version.Value;
         }
 
         if (!Version.TryParse(text, out var theirs))
@@ -66,10 +67,9 @@ internal sealed class DockerClient : IDisposable
     /// <summary>Creates a container.</summary>
     public async Task<EngineReply<CreatedContainer>> CreateAsync(string name, ContainerSpec spec)
     {
-        var body = JsonSerializer.SerializeToUtf8Bytes(spec, DockerJson.Default.ContainerSpec);
         var path = $"{_prefix}/containers/create?name={Uri.EscapeDataString(name)}";
-        var reply = await _transport.CallAsync(HttpMethod.Post, path, body, Limits.EngineCreateMs, CancellationToken.None).ConfigureAwait(false);
-        return Read(reply, "POST /containers/create", DockerJson.Default.CreatedContainer);
+        var reply = await _transport.CallAsync(HttpMethod.Post, path, spec.ToJson(), Limits.EngineCreateMs, CancellationToken.None).ConfigureAwait(false);
+        return Read(reply, "POST /containers/create", CreatedContainer.Read);
     }
 
     /// <summary>Starts a container.</summary>
@@ -91,15 +91,15 @@ internal sealed class DockerClient : IDisposable
 
     /// <summary>All about a container, by id or name.</summary>
     public Task<EngineReply<ContainerDetails>> InspectAsync(string id, CancellationToken cancel) =>
-        GetAsync($"/containers/{Uri.EscapeDataString(id)}/json", DockerJson.Default.ContainerDetails, cancel);
+        GetAsync($"/containers/{Uri.EscapeDataString(id)}/json", ContainerDetails.Read, cancel);
 
     /// <summary>All containers, running or not, with a label of this value.</summary>
     public Task<EngineReply<ContainerSummary[]>> ListAsync(string label, string value, CancellationToken cancel) =>
-        GetAsync($"/containers/json?all=1&filters={Filter(("label", [$"{label}={value}"]))}", DockerJson.Default.ContainerSummaryArray, cancel);
+        GetAsync($"/containers/json?all=1&filters={Filter(("label", [$"{label}={value}"]))}", ContainerSummary.ReadAll, cancel);
 
     /// <summary>All about a network.</summary>
     public Task<EngineReply<NetworkDetails>> InspectNetworkAsync(string name, CancellationToken cancel) =>
-        GetAsync($"/networks/{Uri.EscapeDataString(name)}", DockerJson.Default.NetworkDetails, cancel);
+        GetAsync($"/networks/{Uri.EscapeDataString(name)}", NetworkDetails.Read, cancel);
 
     /// <summary>What happens to containers with a label of this value, from now on.</summary>
     public Task<EngineReply<EngineStream>> OpenEventsAsync(string label, string value, CancellationToken cancel)
@@ -127,18 +127,29 @@ internal sealed class DockerClient : IDisposable
 
     private static string Filter(params (string Name, string[] Values)[] terms)
     {
-        var filter = terms.ToDictionary(static term => term.Name, static term => (IReadOnlyList<string>)term.Values);
-        return Uri.EscapeDataString(JsonSerializer.Serialize(filter, DockerJson.Default.IReadOnlyDictionaryStringIReadOnlyListString));
+        var bytes = new ArrayBufferWriter<byte>(Limits.EngineReadBytes);
+        using (var json = new Utf8JsonWriter(bytes))
+        {
+            json.WriteStartObject();
+            foreach (var (name, values) in terms)
+            {
+                json.WriteTexts(name, values);
+            }
+
+            json.WriteEndObject();
+        }
+
+        return Uri.EscapeDataString(Encoding.UTF8.GetString(bytes.WrittenSpan));
     }
 
-    private static EngineReply<T> Read<T>(EngineReply<EngineAnswer> reply, string call, JsonTypeInfo<T> type)
-        where T : class => reply.Value is { } answer ? answer.Read(call, type) : reply.Error! with { Call = call };
+    private static EngineReply<T> Read<T>(EngineReply<EngineAnswer> reply, string call, Func<JsonElement, T?> read)
+        where T : class => reply.Value is { } answer ? answer.Read(call, read) : reply.Error! with { Call = call };
 
-    private async Task<EngineReply<T>> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancel)
+    private async Task<EngineReply<T>> GetAsync<T>(string path, Func<JsonElement, T?> read, CancellationToken cancel)
         where T : class
     {
         var reply = await _transport.CallAsync(HttpMethod.Get, _prefix + path, null, Limits.EngineCallMs, cancel).ConfigureAwait(false);
-        return Read(reply, $"GET {WithoutQuery(path)}", type);
+        return Read(reply, $"GET {WithoutQuery(path)}", read);
     }
 
     /// <summary>A call of which only the success matters. It is not cancelled: what it asks for may happen all the same, and then must be known.</summary>

@@ -100,7 +100,16 @@ internal sealed class DockerEngine
     {
         lock (_gate)
         {
-            return Task.WhenAll(_removals.Values.Where(removal => name is null || removal.Name == name).Select(static removal => removal.Task));
+            List<Task> tasks = [];
+            foreach (var (holder, task) in _removals.Values)
+            {
+                if (name is null || holder == name)
+                {
+                    tasks.Add(task);
+                }
+            }
+
+            return Task.WhenAll(tasks);
         }
     }
 
@@ -117,7 +126,7 @@ internal sealed class DockerEngine
     /// <summary>An event of the engine's stream.</summary>
     public void OnEvent(EngineEvent message)
     {
-        if (message.Actor is not { Id: { } id, Attributes: { } attributes } || LiveRunOf(id) is not { } run)
+        if (message.Id is not { } id || LiveRunOf(id) is not { } run)
         {
             return;
         }
@@ -128,7 +137,7 @@ internal sealed class DockerEngine
         }
         else if (message.Action == "die")
         {
-            var isNumber = int.TryParse(attributes.GetValueOrDefault("exitCode"), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var status);
+            var isNumber = int.TryParse(message.ExitCode, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var status);
             End(run, isNumber ? status : null);
         }
     }

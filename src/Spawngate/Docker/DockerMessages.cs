@@ -1,11 +1,13 @@
-using System.Text.Json.Serialization;
+using System.Buffers;
+using System.Text.Json;
 
 namespace Spawngate.Docker;
 
-// The parts of the Engine API's messages that are used, named as they are there (https://docs.docker.com/reference/api/engine/).
+// The parts of the Engine API's messages that are used, named as they are there (https://docs.docker.com/reference/api/engine/). They are read from a
+// document and written by hand: generated serialisation code for two dozen small types takes 450 KB of the executable, this takes a tenth of that.
 
 /// <summary>Body of <c>POST /containers/create</c>.</summary>
-internal sealed record ContainerSpec
+internal sealed class ContainerSpec
 {
     /// <summary>Image reference.</summary>
     public required string Image { get; init; }
@@ -19,24 +21,54 @@ internal sealed record ContainerSpec
     /// <summary>Labels.</summary>
     public required IReadOnlyDictionary<string, string> Labels { get; init; }
 
-    /// <summary>Ports such as <c>80/tcp</c>; null for none of our own.</summary>
-    public IReadOnlyDictionary<string, EmptyObject>? ExposedPorts { get; init; }
+    /// <summary>The port such as <c>80/tcp</c> to which a free one of the machine's loopback address shall lead; null for none.</summary>
+    public string? Port { get; init; }
 
     /// <summary>What concerns the machine it runs on.</summary>
     public required HostSpec HostConfig { get; init; }
+
+    /// <summary>As the engine wants it.</summary>
+    public byte[] ToJson()
+    {
+        var bytes = new ArrayBufferWriter<byte>(Limits.EngineReadBytes);
+        using (var json = new Utf8JsonWriter(bytes))
+        {
+            json.WriteStartObject();
+            json.WriteString("Image", Image);
+            json.WriteTexts("Cmd", Cmd);
+            json.WriteTexts("Env", Env);
+            json.WriteStartObject("Labels");
+            foreach (var (name, value) in Labels)
+            {
+                json.WriteString(name, value);
+            }
+
+            json.WriteEndObject();
+            WritePort(json);
+            HostConfig.Write(json, Port);
+            json.WriteEndObject();
+        }
+
+        return bytes.WrittenSpan.ToArray();
+    }
+
+    private void WritePort(Utf8JsonWriter json)
+    {
+        if (Port is not null)
+        {
+            json.WriteStartObject("ExposedPorts");
+            json.WriteStartObject(Port);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+    }
 }
 
-/// <summary>The value of what is only named.</summary>
-internal sealed record EmptyObject;
-
 /// <summary>The part of a container's settings that concerns the machine it runs on.</summary>
-internal sealed record HostSpec
+internal sealed class HostSpec
 {
     /// <summary>Network; null for the engine's default.</summary>
     public string? NetworkMode { get; init; }
-
-    /// <summary>Which addresses of the machine lead to which port.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<PortBinding>>? PortBindings { get; init; }
 
     /// <summary>Memory limit in bytes; null for none.</summary>
     public long? Memory { get; init; }
@@ -46,25 +78,60 @@ internal sealed record HostSpec
 
     /// <summary>Names that the container shall know, each <c>name:address</c>.</summary>
     public IReadOnlyList<string>? ExtraHosts { get; init; }
+
+    /// <summary>Writes it as a part of <see cref="ContainerSpec"/>.</summary>
+    public void Write(Utf8JsonWriter json, string? port)
+    {
+        json.WriteStartObject("HostConfig");
+        if (NetworkMode is not null)
+        {
+            json.WriteString("NetworkMode", NetworkMode);
+        }
+
+        if (port is not null)
+        {
+            // The engine chooses the port and so cannot be beaten to it by anybody.
+            json.WriteStartObject("PortBindings");
+            json.WriteStartArray(port);
+            json.WriteStartObject();
+            json.WriteString("HostIp", "127.0.0.1");
+            json.WriteString("HostPort", "");
+            json.WriteEndObject();
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        WriteNumber(json, "Memory", Memory);
+        WriteNumber(json, "NanoCpus", NanoCpus);
+        json.WriteTexts("ExtraHosts", ExtraHosts);
+        json.WriteEndObject();
+    }
+
+    private static void WriteNumber(Utf8JsonWriter json, string name, long? value)
+    {
+        if (value is { } known)
+        {
+            json.WriteNumber(name, known);
+        }
+    }
 }
 
-/// <summary>An address of the machine that leads to a port of a container.</summary>
-/// <param name="HostIp">The address.</param>
-/// <param name="HostPort">The port in digits; empty: the engine chooses one.</param>
-internal sealed record PortBinding(string HostIp, string HostPort);
-
 /// <summary>Answer to <c>POST /containers/create</c>.</summary>
-internal sealed record CreatedContainer
+internal sealed class CreatedContainer
 {
     /// <summary>Its id.</summary>
     public required string Id { get; init; }
 
     /// <summary>What the engine has to say about the settings.</summary>
     public IReadOnlyList<string>? Warnings { get; init; }
+
+    /// <summary>Reads it; null when it is none.</summary>
+    public static CreatedContainer? Read(JsonElement json) =>
+        json.Text("Id") is { } id ? new CreatedContainer { Id = id, Warnings = json.Texts("Warnings") } : null;
 }
 
 /// <summary>Answer to <c>GET /containers/{id}/json</c>.</summary>
-internal sealed record ContainerDetails
+internal sealed class ContainerDetails
 {
     /// <summary>Its id.</summary>
     public required string Id { get; init; }
@@ -77,10 +144,19 @@ internal sealed record ContainerDetails
 
     /// <summary>Its ports.</summary>
     public ContainerPorts? NetworkSettings { get; init; }
+
+    /// <summary>Reads it; null when it is none.</summary>
+    public static ContainerDetails? Read(JsonElement json) => json.Text("Id") is not { } id ? null : new ContainerDetails
+    {
+        Id = id,
+        State = json.Part("State") is { } state ? ContainerState.Read(state) : null,
+        Config = json.Part("Config") is { } config ? new ContainerIdentityDetails { Image = config.Text("Image"), Labels = config.TextsByName("Labels") } : null,
+        NetworkSettings = json.Part("NetworkSettings") is { } settings ? ContainerPorts.Read(settings) : null,
+    };
 }
 
 /// <summary>Whether and how a container runs, or ended.</summary>
-internal sealed record ContainerState
+internal sealed class ContainerState
 {
     /// <summary><c>created</c>, <c>running</c>, <c>paused</c>, <c>restarting</c>, <c>removing</c>, <c>exited</c> or <c>dead</c>.</summary>
     public string? Status { get; init; }
@@ -88,13 +164,13 @@ internal sealed record ContainerState
     /// <summary>Exit status once it has ended.</summary>
     public int ExitCode { get; init; }
 
-    /// <summary>Whether the kernel ended it for want of memory.</summary>
-    [JsonPropertyName("OOMKilled")]
-    public bool OomKilled { get; init; }
+
+    /// <summary>Reads it.</summary>
+    public static ContainerState Read(JsonElement json) => new() { Status = json.Text("Status"), ExitCode = (int)json.Whole("ExitCode") };
 }
 
 /// <summary>Image and labels of a container.</summary>
-internal sealed record ContainerIdentityDetails
+internal sealed class ContainerIdentityDetails
 {
     /// <summary>The image it was made of.</summary>
     public string? Image { get; init; }
@@ -104,25 +180,41 @@ internal sealed record ContainerIdentityDetails
 }
 
 /// <summary>The ports and addresses of a running container.</summary>
-internal sealed record ContainerPorts
+internal sealed class ContainerPorts
 {
-    /// <summary>By port such as <c>80/tcp</c>; null for a port that is not reachable from outside.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<PortBinding>?>? Ports { get; init; }
+    /// <summary>Ports of the machine in digits, by the container's port such as <c>80/tcp</c>.</summary>
+    public required IReadOnlyDictionary<string, string> Ports { get; init; }
 
-    /// <summary>Its networks by name.</summary>
-    public IReadOnlyDictionary<string, ContainerNetwork>? Networks { get; init; }
-}
+    /// <summary>Its addresses, one for each network that gave it one.</summary>
+    public required IReadOnlyList<string> Addresses { get; init; }
 
-/// <summary>A container's place in a network.</summary>
-internal sealed record ContainerNetwork
-{
-    /// <summary>Its address; empty or null without one.</summary>
-    [JsonPropertyName("IPAddress")]
-    public string? Address { get; init; }
+    /// <summary>Reads it.</summary>
+    public static ContainerPorts Read(JsonElement json)
+    {
+        var ports = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var port in json.Fields("Ports"))
+        {
+            if (port.Value.ValueKind == JsonValueKind.Array && port.Value.GetArrayLength() > 0 && port.Value[0].Text("HostPort") is { } hostPort)
+            {
+                ports[port.Name] = hostPort;
+            }
+        }
+
+        List<string> addresses = [];
+        foreach (var network in json.Fields("Networks"))
+        {
+            if (network.Value.Text("IPAddress") is { } address)
+            {
+                addresses.Add(address);
+            }
+        }
+
+        return new ContainerPorts { Ports = ports, Addresses = addresses };
+    }
 }
 
 /// <summary>One element of the answer to <c>GET /containers/json</c>.</summary>
-internal sealed record ContainerSummary
+internal sealed class ContainerSummary
 {
     /// <summary>Its id.</summary>
     public required string Id { get; init; }
@@ -135,108 +227,91 @@ internal sealed record ContainerSummary
 
     /// <summary>Its labels.</summary>
     public IReadOnlyDictionary<string, string>? Labels { get; init; }
+
+    /// <summary>Reads a list of them; null when it is none.</summary>
+    public static ContainerSummary[]? ReadAll(JsonElement json)
+    {
+        if (json.ValueKind != JsonValueKind.Array)
+        {
+            return null;
+        }
+
+        List<ContainerSummary> all = [];
+        foreach (var each in json.EnumerateArray())
+        {
+            if (each.Text("Id") is { } id)
+            {
+                all.Add(new ContainerSummary { Id = id, Names = each.Texts("Names"), State = each.Text("State"), Labels = each.TextsByName("Labels") });
+            }
+        }
+
+        return [.. all];
+    }
 }
 
 /// <summary>Answer to <c>GET /networks/{name}</c>.</summary>
-internal sealed record NetworkDetails
+internal sealed class NetworkDetails
 {
-    /// <summary>Its addresses.</summary>
-    [JsonPropertyName("IPAM")]
-    public NetworkAddresses? Ipam { get; init; }
-}
+    /// <summary>The addresses of the machine in it, one for each range that has one.</summary>
+    public required IReadOnlyList<string> Gateways { get; init; }
 
-/// <summary>How a network gives out addresses.</summary>
-internal sealed record NetworkAddresses
-{
-    /// <summary>One element for each range.</summary>
-    public IReadOnlyList<NetworkRange>? Config { get; init; }
-}
+    /// <summary>Reads it.</summary>
+    public static NetworkDetails Read(JsonElement json)
+    {
+        List<string> gateways = [];
+        if (json.Part("IPAM")?.Part("Config") is { ValueKind: JsonValueKind.Array } config)
+        {
+            foreach (var range in config.EnumerateArray())
+            {
+                gateways.Add(range.Text("Gateway") ?? "");
+            }
+        }
 
-/// <summary>A range of addresses of a network.</summary>
-internal sealed record NetworkRange
-{
-    /// <summary>The address of the machine in it; null without one.</summary>
-    public string? Gateway { get; init; }
-}
-
-/// <summary>Answer to <c>GET /version</c>.</summary>
-internal sealed record EngineVersion
-{
-    /// <summary>The newest version of the API that the engine speaks.</summary>
-    public string? ApiVersion { get; init; }
-}
-
-/// <summary>Body of every error.</summary>
-internal sealed record EngineComplaint
-{
-    /// <summary>For people.</summary>
-    [JsonPropertyName("message")]
-    public string? Message { get; init; }
+        return new NetworkDetails { Gateways = gateways };
+    }
 }
 
 /// <summary>One event of <c>GET /events</c>.</summary>
-internal sealed record EngineEvent
+internal sealed class EngineEvent
 {
     /// <summary>What happened, such as <c>die</c>.</summary>
     public string? Action { get; init; }
 
-    /// <summary>To whom.</summary>
-    public EngineEventActor? Actor { get; init; }
-}
-
-/// <summary>Whom an event is about.</summary>
-internal sealed record EngineEventActor
-{
-    /// <summary>Id of the container.</summary>
-    [JsonPropertyName("ID")]
+    /// <summary>Id of the container that it happened to.</summary>
     public string? Id { get; init; }
 
-    /// <summary>Its labels, and what belongs to the event, such as <c>exitCode</c>.</summary>
-    public IReadOnlyDictionary<string, string>? Attributes { get; init; }
+    /// <summary>The container's exit status, in digits; null without one.</summary>
+    public string? ExitCode { get; init; }
+
+    /// <summary>Reads it.</summary>
+    public static EngineEvent Read(JsonElement json)
+    {
+        var actor = json.Part("Actor");
+        return new EngineEvent { Action = json.Text("Action"), Id = actor?.Text("ID"), ExitCode = actor?.Part("Attributes")?.Text("exitCode") };
+    }
 }
 
 /// <summary>One message of the stream that <c>POST /images/create</c> answers with.</summary>
-internal sealed record PullMessage
+internal sealed class PullMessage
 {
     /// <summary>What is done, such as <c>Downloading</c>.</summary>
-    [JsonPropertyName("status")]
     public string? Status { get; init; }
 
     /// <summary>Which layer.</summary>
-    [JsonPropertyName("id")]
     public string? Id { get; init; }
 
-    /// <summary>How much of it.</summary>
-    [JsonPropertyName("progressDetail")]
-    public PullAmount? ProgressDetail { get; init; }
+    /// <summary>Bytes of it so far.</summary>
+    public long Bytes { get; init; }
 
     /// <summary>Why it failed.</summary>
-    [JsonPropertyName("error")]
     public string? Error { get; init; }
+
+    /// <summary>Reads it.</summary>
+    public static PullMessage Read(JsonElement json) => new()
+    {
+        Status = json.Text("status"),
+        Id = json.Text("id"),
+        Bytes = json.Part("progressDetail")?.Whole("current") ?? 0,
+        Error = json.Text("error"),
+    };
 }
-
-/// <summary>How much of a layer is there.</summary>
-internal sealed record PullAmount
-{
-    /// <summary>Bytes so far.</summary>
-    [JsonPropertyName("current")]
-    public long Current { get; init; }
-
-    /// <summary>Bytes in all; 0 when unknown.</summary>
-    [JsonPropertyName("total")]
-    public long Total { get; init; }
-}
-
-/// <summary>Serialisation code for the engine's messages, generated at build time because native AOT has no reflection.</summary>
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(ContainerSpec))]
-[JsonSerializable(typeof(CreatedContainer))]
-[JsonSerializable(typeof(ContainerDetails))]
-[JsonSerializable(typeof(ContainerSummary[]))]
-[JsonSerializable(typeof(NetworkDetails))]
-[JsonSerializable(typeof(EngineVersion))]
-[JsonSerializable(typeof(EngineComplaint))]
-[JsonSerializable(typeof(EngineEvent))]
-[JsonSerializable(typeof(PullMessage))]
-[JsonSerializable(typeof(IReadOnlyDictionary<string, IReadOnlyList<string>>))]
-internal sealed partial class DockerJson : JsonSerializerContext;

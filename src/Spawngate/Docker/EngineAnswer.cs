@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 
 namespace Spawngate.Docker;
 
@@ -11,19 +10,23 @@ namespace Spawngate.Docker;
 internal sealed record EngineAnswer(int Status, string? ApiVersion, byte[] Body)
 {
     /// <summary>The body as a message.</summary>
-    public EngineReply<T> Read<T>(string call, JsonTypeInfo<T> type)
+    public EngineReply<T> Read<T>(string call, Func<JsonElement, T?> read)
         where T : class
     {
         try
         {
-            return JsonSerializer.Deserialize(Body, type) is { } message
-                ? message
-                : new EngineError(EngineFault.Garbage, call, 0, "the answer is null");
+            using var document = JsonDocument.Parse(Body);
+            if (read(document.RootElement) is { } message)
+            {
+                return message;
+            }
         }
         catch (JsonException)
         {
-            return new EngineError(EngineFault.Garbage, call, 0, $"the answer is not what the Engine API describes: {Start(Body)}");
+            // Told below.
         }
+
+        return new EngineError(EngineFault.Garbage, call, 0, $"the answer is not what the Engine API describes: {Start(Body)}");
     }
 
     /// <summary>What an error's body says: its message if it has one, else its beginning.</summary>
@@ -31,7 +34,8 @@ internal sealed record EngineAnswer(int Status, string? ApiVersion, byte[] Body)
     {
         try
         {
-            if (JsonSerializer.Deserialize(body, DockerJson.Default.EngineComplaint)?.Message is { Length: > 0 } message)
+            using var document = JsonDocument.Parse(body);
+            if (document.RootElement.Text("message") is { Length: > 0 } message)
             {
                 return Shortened(message.Trim());
             }
@@ -88,7 +92,7 @@ internal sealed class JsonLines(EngineStream stream)
     private int _end;
 
     /// <summary>The next message; null at the end of the stream. Lines that are no such message are an error.</summary>
-    public async Task<(T? Message, EngineError? Error)> ReadAsync<T>(JsonTypeInfo<T> type, CancellationToken cancel)
+    public async Task<(T? Message, EngineError? Error)> ReadAsync<T>(Func<JsonElement, T> read, CancellationToken cancel)
         where T : class
     {
         try
@@ -103,7 +107,8 @@ internal sealed class JsonLines(EngineStream stream)
 
                 if (!line.Value.Span.IsWhiteSpaceAscii())
                 {
-                    return (JsonSerializer.Deserialize(line.Value.Span, type), null);
+                    using var document = JsonDocument.Parse(line.Value);
+                    return (read(document.RootElement), null);
                 }
             }
         }

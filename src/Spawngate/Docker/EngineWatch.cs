@@ -153,7 +153,7 @@ internal sealed class EngineWatch(DockerEngine engine, TimeProvider time)
         {
             while (true)
             {
-                var (message, error) = await lines.ReadAsync(DockerJson.Default.EngineEvent, cancel).ConfigureAwait(false);
+                var (message, error) = await lines.ReadAsync(EngineEvent.Read, cancel).ConfigureAwait(false);
                 if (message is null)
                 {
                     return error;

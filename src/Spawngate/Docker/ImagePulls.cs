@@ -73,7 +73,7 @@ internal sealed class ImagePulls(DockerClient client, RegistryLogins logins, ILo
         var progress = new PullProgress(image, log, time);
         while (true)
         {
-            var (message, error) = await lines.ReadAsync(DockerJson.Default.PullMessage, cancel).ConfigureAwait(false);
+            var (message, error) = await lines.ReadAsync(PullMessage.Read, cancel).ConfigureAwait(false);
             if (message is null)
             {
                 return error is null ? null : $"image {image} cannot be pulled: {error}";
@@ -101,8 +101,7 @@ internal sealed class PullProgress(string image, ILogger log, TimeProvider time)
     {
         if (message.Id is { } layer && (_bytes.ContainsKey(layer) || _bytes.Count < Limits.PullLayersMax))
         {
-            var isDownload = message.Status == "Downloading" && message.ProgressDetail is not null;
-            _bytes[layer] = isDownload ? message.ProgressDetail!.Current : _bytes.GetValueOrDefault(layer);
+            _bytes[layer] = message.Status == "Downloading" ? message.Bytes : _bytes.GetValueOrDefault(layer);
             if (message.Status is "Pull complete" or "Already exists")
             {
                 _done.Add(layer);

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Spawngate.Backends;
 using Spawngate.Config;
 
@@ -43,9 +44,17 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyDoorUse? U
     }
 
     /// <summary>The addresses of the machine in a network, IPv4 first. An address may be followed by the length of its prefix.</summary>
-    internal static IEnumerable<IPAddress> GatewaysOf(NetworkDetails? network) =>
-        (network?.Ipam?.Config ?? [])
-            .Select(static range => IPAddress.TryParse(range.Gateway?.Split('/')[0], out var address) ? address : null)
-            .OfType<IPAddress>()
-            .OrderBy(static address => address.AddressFamily);
+    internal static IReadOnlyList<IPAddress> GatewaysOf(NetworkDetails? network)
+    {
+        List<IPAddress> found = [];
+        foreach (var text in network?.Gateways ?? [])
+        {
+            if (IPAddress.TryParse(text.Split('/')[0], out var address))
+            {
+                found.Insert(address.AddressFamily == AddressFamily.InterNetwork ? 0 : found.Count, address);
+            }
+        }
+
+        return found;
+    }
 }

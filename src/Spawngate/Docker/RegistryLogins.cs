@@ -1,6 +1,6 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Spawngate.Docker;
 
@@ -24,22 +24,27 @@ internal sealed class RegistryLogins(string? path)
     /// <summary>The value of X-Registry-Auth for a registry; null when there is no login for it. Read anew each time, as people log in while we run.</summary>
     public string? Find(string registry)
     {
-        var auths = Read()?.Auths;
-        var stored = auths?.GetValueOrDefault(registry) ?? auths?.GetValueOrDefault($"https://{registry}") ?? (registry == "docker.io" ? auths?.GetValueOrDefault(HubKey) : null);
-        if (stored is null || Split(stored.Auth) is not { } login)
+        using var stored = Read();
+        var auths = stored?.RootElement.Part("auths");
+        var login = auths?.Part(registry) ?? auths?.Part($"https://{registry}") ?? (registry == "docker.io" ? auths?.Part(HubKey) : null);
+        return login is { } found && Split(found.Text("auth")) is var (user, password)
+            ? Encode(registry == "docker.io" ? HubKey : registry, user, password, found.Text("identitytoken"))
+            : null;
+    }
+
+    private static string Encode(string server, string user, string password, string? token)
+    {
+        var bytes = new ArrayBufferWriter<byte>(Limits.EngineReadBytes);
+        using (var json = new Utf8JsonWriter(bytes))
         {
-            return null;
+            json.WriteStartObject();
+            json.WriteString("username", user);
+            json.WriteString(token is null ? "password" : "identitytoken", token ?? password);
+            json.WriteString("serveraddress", server);
+            json.WriteEndObject();
         }
 
-        var credentials = new RegistryCredentials
-        {
-            Username = login.User,
-            Password = stored.IdentityToken is null ? login.Password : null,
-            IdentityToken = stored.IdentityToken,
-            ServerAddress = registry == "docker.io" ? HubKey : registry,
-        };
-        var json = JsonSerializer.SerializeToUtf8Bytes(credentials, RegistryJson.Default.RegistryCredentials);
-        return Convert.ToBase64String(json).Replace('+', '-').Replace('/', '_');
+        return Convert.ToBase64String(bytes.WrittenSpan).Replace('+', '-').Replace('/', '_');
     }
 
     private static (string User, string Password)? Split(string? auth)
@@ -56,11 +61,11 @@ internal sealed class RegistryLogins(string? path)
         }
     }
 
-    private StoredLogins? Read()
+    private JsonDocument? Read()
     {
         try
         {
-            return path is not null && File.Exists(path) ? JsonSerializer.Deserialize(File.ReadAllBytes(path), RegistryJson.Default.StoredLogins) : null;
+            return path is not null && File.Exists(path) ? JsonDocument.Parse(File.ReadAllBytes(path)) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -68,49 +73,3 @@ internal sealed class RegistryLogins(string? path)
         }
     }
 }
-
-/// <summary>The part of Docker's <c>config.json</c> that is used.</summary>
-internal sealed record StoredLogins
-{
-    /// <summary>By registry.</summary>
-    [JsonPropertyName("auths")]
-    public IReadOnlyDictionary<string, StoredLogin>? Auths { get; init; }
-}
-
-/// <summary>One stored login.</summary>
-internal sealed record StoredLogin
-{
-    /// <summary>User and password, <c>user:password</c> in base64.</summary>
-    [JsonPropertyName("auth")]
-    public string? Auth { get; init; }
-
-    /// <summary>A token in place of the password.</summary>
-    [JsonPropertyName("identitytoken")]
-    public string? IdentityToken { get; init; }
-}
-
-/// <summary>A login as the engine wants it.</summary>
-internal sealed record RegistryCredentials
-{
-    /// <summary>The user.</summary>
-    [JsonPropertyName("username")]
-    public string? Username { get; init; }
-
-    /// <summary>The password.</summary>
-    [JsonPropertyName("password")]
-    public string? Password { get; init; }
-
-    /// <summary>A token in place of the password.</summary>
-    [JsonPropertyName("identitytoken")]
-    public string? IdentityToken { get; init; }
-
-    /// <summary>The registry.</summary>
-    [JsonPropertyName("serveraddress")]
-    public string? ServerAddress { get; init; }
-}
-
-/// <summary>Serialisation code for logins.</summary>
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(StoredLogins))]
-[JsonSerializable(typeof(RegistryCredentials))]
-internal sealed partial class RegistryJson : JsonSerializerContext;

@@ -55,14 +55,4 @@ internal sealed class TroubleTests : ContainerTest
         Assert.That(await FailureAsync(gateway, engine), Is.EqualTo($"the Docker engine at unix://{noSocket} (docker_host) does not answer: no such file"));
         Assert.That(await MineAsync(), Is.Empty);
     }
-
-    [Test]
-    public async Task A_container_that_runs_out_of_memory_says_so()
-    {
-        // The shell reads all of what never ends into one variable.
-        string[] lines = [.. await BusyboxAsync("sh", "-c", "x=$(yes 0123456789)"), "memory = \"16m\"", "startup_timeout_secs = 20"];
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host, lines));
-
-        Assert.That(await FailureAsync(gateway), Does.Contain("out of memory"));
-    }
 }

@@ -148,7 +148,15 @@ internal sealed class FakeEngine : IDisposable
         foreach (var (socket, _) in _open.Where(each => each.Value == call))
         {
             _open.TryRemove(socket, out _);
-            socket.Dispose();
+            try
+            {
+                // It is closed when the other side has read all and closes; if it were at once, that side's kernel would throw away what is on the way.
+                socket.Shutdown(SocketShutdown.Send);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // Whoever followed it has left.
+            }
         }
     }
 
@@ -205,6 +213,8 @@ internal sealed class FakeEngine : IDisposable
                 {
                 }
             }
+
+            socket.Dispose();
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
