@@ -1,3 +1,4 @@
+using System.Text;
 using Spawngate.Clients;
 using Spawngate.Config;
 using Spawngate.Tests.Http;
@@ -293,6 +294,54 @@ internal sealed class ClientsDeadlineTests
                 () => fired += word.TryFire(1, out _) ? 1 : 0);
             Assert.That((set ? 1 : 0) + fired, Is.EqualTo(1));
         }
+    }
+
+    /// <summary>
+    /// The answer is met by its deadline at every possible point, while the client has no window for its body. Whoever wins, a later deadline must end the stream.
+    /// </summary>
+    [Test]
+    public async Task An_answer_in_the_moment_of_its_deadline_leaves_no_stream_without_one()
+    {
+        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 3 }, new ServerConfig { KeepAliveTimeoutSecs = 1_000_000 });
+        var client = await stage.ConnectAsync();
+        await client.SendAsync([.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, 0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
+        await ReadFrameAsync(client);
+        await client.SendAsync([0, 0, 0, 4, 1, 0, 0, 0, 0]);
+        byte[] get = [0x82, 0x86, 0x84, 0x41, (byte)ForwardingStage.Host.Length, .. Encoding.ASCII.GetBytes(ForwardingStage.Host)];
+        for (int round = 0; round < 400; round++)
+        {
+            int stream = 1 + (2 * round);
+            await client.SendAsync([0, 0, (byte)get.Length, 1, 5, 0, 0, (byte)(stream >> 8), (byte)stream, .. get]);
+            var backend = await stage.AcceptAsync();
+            await backend.ReadAsync();
+            stage.Time.AdvanceMs(2800);
+            var answered = Task.Run(() => backend.SendAsync(Ok));
+            Thread.SpinWait(round * 10);
+            stage.Time.AdvanceMs(300);
+            await answered;
+            var reset = ReadResetAsync(client, stream);
+            await stage.AdvanceUntilAsync(reset);
+            await reset;
+            backend.Dispose();
+        }
+    }
+
+    private static async Task ReadResetAsync(WireEnd client, int stream)
+    {
+        byte[] head;
+        do
+        {
+            head = await ReadFrameAsync(client);
+        }
+        while (head[3] != 3 || ((head[7] << 8) | head[8]) != stream);
+    }
+
+    /// <summary>Reads a frame of HTTP/2 and returns its header (RFC 9113 section 4.1).</summary>
+    private static async Task<byte[]> ReadFrameAsync(WireEnd client)
+    {
+        byte[] head = Encoding.Latin1.GetBytes(await client.ReadTextAsync(9));
+        await client.ReadTextAsync((head[1] << 8) | head[2]);
+        return head;
     }
 
     private static async Task<WireEnd> FirstAsync(ForwardingStage stage, WireEnd client)

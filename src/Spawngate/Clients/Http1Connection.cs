@@ -150,6 +150,11 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
                 };
             }
 
+            if (step == ExchangeStep.Respond && !_watch.Set(DeadlineKind.Progress, _exchange.TimeoutMs))
+            {
+                step = _exchange.FailLate();
+            }
+
             if (step == ExchangeStep.Respond && TryWriteWholeResponse())
             {
                 // The common case, without another state machine: all of the response is here and goes out in one send.
@@ -418,7 +423,6 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask RelayResponseAsync()
     {
-        _watch.Set(DeadlineKind.Progress, _exchange.TimeoutMs);
         if (_exchange.Response.Status == 101)
         {
             await TunnelAsync().ConfigureAwait(false);

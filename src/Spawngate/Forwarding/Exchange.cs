@@ -363,6 +363,9 @@ internal sealed class Exchange(ForwardingContext context)
         }
     }
 
+    /// <summary>The backend's answer came in the moment its time ran out: fails with the reason of the abort that this brought or is about to bring.</summary>
+    public ExchangeStep FailLate() => Fail(ProxyError.RequestTimeout);
+
     /// <summary>Closes the upstream connection, whose exchange is over or cannot go on; what waits for it returns.</summary>
     public void CutUpstream() => Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: false);
 

@@ -367,7 +367,12 @@ internal sealed class StreamExchange
             return BeginError(ProxyError.BadBackendResponse);
         }
 
-        _deadline.Set(opensTunnel ? DeadlineKind.None : DeadlineKind.Progress, _context.DueIn(_exchange.TimeoutMs));
+        if (!_deadline.Set(opensTunnel ? DeadlineKind.None : DeadlineKind.Progress, _context.DueIn(_exchange.TimeoutMs)))
+        {
+            _exchange.FailLate();
+            return BeginError();
+        }
+
         var framing = opensTunnel ? new BodyFraming(BodyKind.UntilClose, 0) : response.Framing;
         WriteOutcome outcome;
         lock (_connection.Gate)
