@@ -477,10 +477,10 @@ internal static class Limits
     public const int GuardLineBytesMax = 1024;
 
     /// <summary>
-    /// Milliseconds a connection to a forwarded port must stay open to count as accepted by the container: the forwarder tries to connect at once, and closes in
-    /// a millisecond when it cannot; under load in some ten.
+    /// Milliseconds a connection to a forwarded port must stay open to count as accepted by the container, where the container itself cannot be asked: the
+    /// forwarder tries to connect at once, and closes in a millisecond when it cannot; on an overloaded machine after some hundred.
     /// </summary>
-    public const int ProbeForwardedMs = 100;
+    public const int ProbeForwardedMs = 500;
 
     // Service manager
 

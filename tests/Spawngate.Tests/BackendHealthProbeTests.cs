@@ -131,6 +131,39 @@ internal sealed class BackendHealthProbeTests
         Assert.That(listening, Is.EqualTo(1));
     }
 
+    /// <summary>In time that stands still, so that nothing but the run's own address can say that it listens.</summary>
+    [Test]
+    public async Task Behind_a_forwarder_the_run_itself_is_asked_whether_it_listens(CancellationToken cancel)
+    {
+        using var forwarder = new ProbeServer();
+        using var run = new ProbeServer();
+        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000) { IsForwarded = true, Behind = run.EndPoint };
+        using var probe = new HealthProbe(target, new FakeTime());
+        await probe.WaitUntilReadyAsync(static () => { }, cancel);
+        await run.Accepted.WaitAsync(cancel);
+    }
+
+    [Test]
+    public async Task A_run_that_refuses_behind_a_forwarder_leaves_the_word_to_it(CancellationToken cancel)
+    {
+        using var forwarder = new ProbeServer();
+        using var nobody = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000) { IsForwarded = true, Behind = (IPEndPoint)nobody.LocalEndPoint! };
+        var time = new FakeTime();
+        using var probe = new HealthProbe(target, time);
+        var ready = probe.WaitUntilReadyAsync(static () => { }, cancel);
+        await forwarder.Accepted.WaitAsync(cancel);
+        while (!ready.IsCompleted)
+        {
+            time.AdvanceMs(1);
+            await Task.Yield();
+        }
+
+        await ready;
+        Assert.That(time.GetElapsedTime(0).TotalMilliseconds, Is.GreaterThanOrEqualTo(Limits.ProbeForwardedMs));
+    }
+
     [Test]
     public async Task Cancelling_ends_a_wait_at_once(CancellationToken cancel)
     {

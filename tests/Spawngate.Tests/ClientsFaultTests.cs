@@ -1,3 +1,4 @@
+using Spawngate.Config;
 using Spawngate.Tests.Http;
 
 namespace Spawngate.Tests;
@@ -154,6 +155,32 @@ internal sealed class ClientsFaultTests
         var response = await answer;
         Assert.That((response.Status, response["X-Proxy-Error"], response["Connection"]), Is.EqualTo((502, "CONNECTION_FAILED", (string?)null)));
         Assert.That(stage.HasNewConnection, Is.False, "not tried again");
+    }
+
+    /// <summary>Docker's forwarder of a port takes a connection, and what is sent, although the container is dead, and then closes as if nothing were wrong.</summary>
+    [TestCase("GET", 200)]
+    [TestCase("POST", 502)]
+    public async Task A_forwarder_that_closes_without_an_answer_is_a_run_that_has_ended(string method, int status)
+    {
+        await using var stage = await ForwardingStage.StartAsync(config => config with { Kind = BackendKind.Docker, Command = null, Docker = new DockerConfig { Image = "app", ContainerName = "app" } });
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get.Replace("GET", method, StringComparison.Ordinal));
+        var forwarder = await stage.AcceptAsync();
+        await forwarder.ReadAsync();
+        var first = stage.Backend.Word.Generation;
+        forwarder.Dispose();
+        var answer = client.ReadAsync();
+        if (status == 200)
+        {
+            stage.EndRun();
+            var next = stage.AcceptAsync();
+            await stage.AdvanceUntilAsync(next, 1);
+            await (await next).ReadAsync();
+            await (await next).SendAsync(Ok);
+        }
+
+        Assert.That((await answer).Status, Is.EqualTo(status));
+        Assert.That(stage.Backend.Word.Generation, Is.EqualTo(status == 200 ? first + 1 : first));
     }
 
     [TestCaseSource(nameof(WithoutIdempotence))]

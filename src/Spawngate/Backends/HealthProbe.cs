@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 
 namespace Spawngate.Backends;
@@ -79,7 +80,7 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
             }
         }
 
-        var (socket, error) = await ConnectAsync(timeoutMs, cancel).ConfigureAwait(false);
+        var (socket, error) = await ConnectAsync(target.EndPoint, timeoutMs, cancel).ConfigureAwait(false);
         if (socket is null)
         {
             return new Attempt(false, false, error);
@@ -89,7 +90,7 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         {
             using (socket)
             {
-                return target.IsForwarded && !await ProbeConnection.StaysOpenAsync(socket, time, cancel).ConfigureAwait(false)
+                return target.IsForwarded && !await IsForwardedAsync(socket, cancel).ConfigureAwait(false)
                     ? new Attempt(false, false, "connection refused")
                     : new Attempt(true, true, "accepts connections");
             }
@@ -99,11 +100,30 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         return fresh ?? new Attempt(!target.IsForwarded, false, "closed the connection without an answer");
     }
 
-    private async Task<(Socket? Socket, string Error)> ConnectAsync(int timeoutMs, CancellationToken cancel)
+    /// <summary>
+    /// Whether a connection that a forwarder accepted leads to somebody: at once when the run itself accepts one. That it refuses proves nothing, for its address may
+    /// mean another machine here; then the forwarder's own connection decides.
+    /// </summary>
+    private async Task<bool> IsForwardedAsync(Socket socket, CancellationToken cancel)
+    {
+        if (target.Behind is { } behind)
+        {
+            var (direct, _) = await ConnectAsync(behind, Limits.ProbeForwardedMs, cancel).ConfigureAwait(false);
+            if (direct is not null)
+            {
+                direct.Dispose();
+                return true;
+            }
+        }
+
+        return await ProbeConnection.StaysOpenAsync(socket, time, cancel).ConfigureAwait(false);
+    }
+
+    private async Task<(Socket? Socket, string Error)> ConnectAsync(IPEndPoint endPoint, int timeoutMs, CancellationToken cancel)
     {
         try
         {
-            return await ProbeConnection.ConnectAsync(target.EndPoint, timeoutMs, time, cancel).ConfigureAwait(false);
+            return await ProbeConnection.ConnectAsync(endPoint, timeoutMs, time, cancel).ConfigureAwait(false);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {

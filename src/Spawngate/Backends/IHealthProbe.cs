@@ -13,6 +13,9 @@ internal sealed record ProbeTarget(IPEndPoint EndPoint, string Host, string Path
     /// Whether somebody listens there in the place of the run, as Docker does for a container: a connection is accepted then before the run listens, and closed again at once.
     /// </summary>
     public bool IsForwarded { get; init; }
+
+    /// <summary>Where the forwarder passes on to, if that can be asked too; null otherwise.</summary>
+    public IPEndPoint? Behind { get; init; }
 }
 
 /// <summary>Outcome of one health check.</summary>

@@ -213,7 +213,10 @@ internal sealed class Incarnation
     public BackendRun OpenPool()
     {
         Pool = new UpstreamPool(
-            _place.EndPoint, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock);
+            _place.EndPoint, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock)
+        {
+            IsForwarded = _place.IsForwarded,
+        };
         return new BackendRun(Generation, Pool);
     }
 
@@ -237,6 +240,7 @@ internal sealed class Incarnation
         _probe = _env.OpenProbe(new ProbeTarget(_place.EndPoint, host, Config.HealthPath, Config.HealthCheckIntervalMs)
         {
             IsForwarded = _place.IsForwarded,
+            Behind = _place.Behind,
         });
         _probeCancel = new CancellationTokenSource();
         return (_probe, _probeCancel.Token);

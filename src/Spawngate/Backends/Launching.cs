@@ -42,7 +42,11 @@ internal sealed class LaunchStage
 /// <summary>Where a run is reached.</summary>
 /// <param name="EndPoint">Address and port.</param>
 /// <param name="IsForwarded">Whether somebody else accepts there in the run's place, and passes on.</param>
-internal sealed record LaunchedAt(IPEndPoint EndPoint, bool IsForwarded);
+internal sealed record LaunchedAt(IPEndPoint EndPoint, bool IsForwarded)
+{
+    /// <summary>The run's own address behind a forwarder, if this machine reaches it; null otherwise. Good for asking whether it listens, not for requests.</summary>
+    public IPEndPoint? Behind { get; init; }
+}
 
 /// <summary>A started run, or why there is none.</summary>
 /// <param name="Run">The run; null when the start failed.</param>

@@ -273,14 +273,17 @@ internal sealed class ContainerLaunch(
             run.EndWith(details.State.ExitCode); // Its event may still be on the way.
         }
 
+        var own = ready is { Use: not null, NeedsHostName: false } && ContainerPlan.AddressOf(details) is { } address
+            ? new IPEndPoint(address, request.Config.Port)
+            : null;
         if (ContainerPlan.MappedPort(details, request.Config.Port) is { } port)
         {
-            return (new LaunchedAt(new IPEndPoint(IPAddress.Loopback, port), IsForwarded: true), null);
+            return (new LaunchedAt(new IPEndPoint(IPAddress.Loopback, port), IsForwarded: true) { Behind = own }, null);
         }
 
-        if (ready is { Use: not null, NeedsHostName: false } && ContainerPlan.AddressOf(details) is { } address)
+        if (own is not null)
         {
-            return (new LaunchedAt(new IPEndPoint(address, request.Config.Port), IsForwarded: false), null);
+            return (new LaunchedAt(own, IsForwarded: false), null);
         }
 
         return (null, run.HasEnded ? null : $"the engine gave it no port on this machine for its port {request.Config.Port}");

@@ -307,7 +307,8 @@ internal sealed class Exchange(ForwardingContext context)
             return RetryOnNewConnection();
         }
 
-        if (!Upstream.WasReset || _endedRun is not null)
+        // A forwarder ends its connections like a server that has had enough of them, also when what is behind it has died.
+        if (!(Upstream.WasReset || _upstream.Pool.IsForwarded) || _endedRun is not null)
         {
             return Fail(ProxyError.ConnectionFailed);
         }

@@ -42,6 +42,11 @@ internal sealed class UpstreamPool
     /// <summary>Where the run listens.</summary>
     public IPEndPoint Endpoint { get; }
 
+    /// <summary>
+    /// Whether somebody else accepts there in the run's place and passes on: a connection may then be accepted, and closed again, after the run has ended.
+    /// </summary>
+    public bool IsForwarded { get; init; }
+
     /// <summary>Open connections, idle and in use.</summary>
     public int OpenCount
     {

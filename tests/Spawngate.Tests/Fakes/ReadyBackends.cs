@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
@@ -9,8 +10,11 @@ namespace Spawngate.Tests.Fakes;
 /// <summary>Backends that are ready on fixed loopback ports without a process: whatever listens there is the backend.</summary>
 internal sealed class ReadyBackends : IDisposable
 {
-    private ReadyBackends(BackendEnvironment env, GatewayConfig config)
+    private readonly ConcurrentQueue<Run> _runs;
+
+    private ReadyBackends(BackendEnvironment env, GatewayConfig config, ConcurrentQueue<Run> runs)
     {
+        _runs = runs;
         Env = env;
         Set = new BackendSet(env, config);
     }
@@ -25,19 +29,20 @@ internal sealed class ReadyBackends : IDisposable
     public static async Task<ReadyBackends> StartAsync(TimeProvider time, ILogger log, ServerConfig server, params BackendConfig[] configs)
     {
         var clock = new CoarseClock(time);
+        var runs = new ConcurrentQueue<Run>();
         var env = new BackendEnvironment
         {
             Server = server,
             Time = time,
             Clock = clock,
             Active = new ActiveBackends(clock),
-            LocalLauncher = new Launcher(),
-            DockerLauncher = new Launcher(),
+            LocalLauncher = new Launcher(runs, isForwarded: false),
+            DockerLauncher = new Launcher(runs, isForwarded: true),
             OpenProbe = static _ => new Probe(),
             Ports = new LoopbackPorts(static wanted => wanted),
             Log = log,
         };
-        var backends = new ReadyBackends(env, new GatewayConfig { Server = server, Backends = configs });
+        var backends = new ReadyBackends(env, new GatewayConfig { Server = server, Backends = configs }, runs);
         foreach (var backend in backends.Set.All)
         {
             var admission = await backend.Enqueue(new WakeCause(WakeKind.Request, "a test")).Decision.ConfigureAwait(false);
@@ -55,16 +60,28 @@ internal sealed class ReadyBackends : IDisposable
         Port = port,
     };
 
+    /// <summary>Ends the run that began first of those that live.</summary>
+    public void EndRun()
+    {
+        Assert.That(_runs.TryDequeue(out var run));
+        run!.Kill();
+    }
+
     public void Dispose()
     {
         Env.Active.Dispose();
         Clock.Dispose();
     }
 
-    private sealed class Launcher : ILauncher
+    private sealed class Launcher(ConcurrentQueue<Run> runs, bool isForwarded) : ILauncher
     {
-        public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel) =>
-            Task.FromResult(new LaunchResult(new Run(), null));
+        public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
+        {
+            var run = new Run();
+            runs.Enqueue(run);
+            var place = isForwarded ? new LaunchedAt(new IPEndPoint(IPAddress.Loopback, request.Config.Port), IsForwarded: true) : null;
+            return Task.FromResult(new LaunchResult(run, null) { Place = place });
+        }
     }
 
     private sealed class Run : ILaunchedRun

@@ -94,6 +94,9 @@ internal sealed class ForwardingStage : IAsyncDisposable
     /// <summary>Whether the backend has a connection that was not accepted yet.</summary>
     public bool HasNewConnection => _backend.Poll(0, SelectMode.SelectRead);
 
+    /// <summary>The backend's run ends, as far as its launcher knows.</summary>
+    public void EndRun() => _backends.EndRun();
+
     /// <summary>Nobody listens at the backend's port any more.</summary>
     public void StopListening()
     {
