@@ -70,6 +70,7 @@ internal sealed class DockerLauncher : ILauncher
             // As for a process: a wait only in the first moments of the gateway.
             await (_guardian?.Ready ?? Task.CompletedTask).WaitAsync(cancel).ConfigureAwait(false);
             _guardian?.ExpectContainers(new GuardEngine(_identity.Process, engine.Client.Address.Text));
+            request.Stage.Text = "waiting for the Docker engine to answer";
             return await new ContainerLaunch(request, engine, _doors, _output, _time, cancel).RunAsync().ConfigureAwait(false);
         }
         catch (OperationCanceledException)

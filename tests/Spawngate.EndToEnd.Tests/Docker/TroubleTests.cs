@@ -55,4 +55,58 @@ internal sealed class TroubleTests : ContainerTest
         Assert.That(await FailureAsync(gateway, engine), Is.EqualTo($"the Docker engine at unix://{noSocket} (docker_host) does not answer: no such file"));
         Assert.That(await MineAsync(), Is.Empty);
     }
+
+    /// <summary>SIGSTOP: it accepts connections and says nothing. What runs is served on; what is to start fails in its time, and leaves nothing when the engine wakes up.</summary>
+    [Test]
+    public async Task An_engine_that_hangs_hangs_nobody_who_does_not_need_it()
+    {
+        DockerEngine own = await OwnEngineAsync();
+        string other = $"other-{Id}.test";
+        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
+            .Backend(Host, await BackendAsync([], ["shutdown_grace_period_secs = 1"], own))
+            .Backend(other, await BackendAsync([], ["startup_timeout_secs = 2"], own)));
+        await ServesAsync(gateway);
+
+        own.Freeze();
+        try
+        {
+            await ServesAsync(gateway);
+            Assert.That(await FailureAsync(gateway, other), Is.EqualTo("not ready within 2 s (waiting for the Docker engine to answer)"));
+            await ServesAsync(gateway);
+        }
+        finally
+        {
+            own.Thaw();
+        }
+
+        await GoneAsync(own.Api, $"spawngate-{other}");
+        await gateway.UntilAsync("it starts", async () => (await RawClient.RequestAsync(gateway.Port, other, "/")).Status == 200);
+        Assert.That(await own.Api.NamesAsync(), Is.EquivalentTo(new[] { Container, $"spawngate-{other}" }));
+    }
+
+    [Test]
+    public async Task An_engine_that_listens_on_TCP_is_one_like_any_other()
+    {
+        string address = $"tcp://127.0.0.1:{FreePort()}";
+        DockerEngine own = await OwnEngineAsync("--host", address);
+        string unix = $"docker_host = \"{own.Host}\"";
+        string[] lines = [.. (await BackendAsync([], ["shutdown_grace_period_secs = 1"], own)).Where(line => line != unix), $"docker_host = \"{address}\""];
+        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host, lines));
+        await ServesAsync(gateway);
+
+        await own.Api.KillAsync(Container);
+        await gateway.LogsAsync("Backend exited by itself");
+        await ServesAsync(gateway);
+        gateway.Signal(ProcessScan.Kill);
+        await GoneAsync(own.Api, Container);
+        await gateway.ExitAsync();
+    }
+
+    /// <summary>For a program that cannot choose one itself.</summary>
+    private static int FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
+        return ((System.Net.IPEndPoint)socket.LocalEndPoint!).Port;
+    }
 }

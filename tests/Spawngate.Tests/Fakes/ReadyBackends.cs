@@ -63,8 +63,12 @@ internal sealed class ReadyBackends : IDisposable
     /// <summary>Ends the run that began first of those that live.</summary>
     public void EndRun()
     {
-        Assert.That(_runs.TryDequeue(out var run));
-        run!.Kill();
+        if (!_runs.TryDequeue(out var run))
+        {
+            throw new InvalidOperationException("No run lives.");
+        }
+
+        run.Kill();
     }
 
     public void Dispose()
