@@ -14,6 +14,21 @@ internal static class Limits
     /// <summary>Large buffer for bodies: big enough that system calls vanish beside copying, below the large-object heap (85,000).</summary>
     public const int LargeBufferBytes = 65536;
 
+    /// <summary>Bytes of the buffer in which a client connection waits for a request: most heads fit, and ten thousand that wait hold 7.5 MiB. A longer head gets a small buffer.</summary>
+    public const int WaitBufferBytes = 768;
+
+    /// <summary>Wait buffers a thread keeps: 64 × 768 bytes.</summary>
+    public const int WaitBuffersPerThread = 64;
+
+    /// <summary>Wait buffers kept for all threads: 1024 × 768 bytes.</summary>
+    public const int WaitBuffersShared = 1024;
+
+    /// <summary>Pairs of parsed heads a thread keeps: 64 × 1 KiB.</summary>
+    public const int MessageHeadsPerThread = 64;
+
+    /// <summary>Pairs of parsed heads kept for all threads: 512 × 1 KiB = 512 KiB.</summary>
+    public const int MessageHeadsShared = 512;
+
     /// <summary>Small buffers a thread keeps: 64 × 4 KiB = 256 KiB, a burst of 64 exchanges.</summary>
     public const int SmallBuffersPerThread = 64;
 
@@ -57,6 +72,21 @@ internal static class Limits
 
     /// <summary>Bytes a pump moves without giving the completion thread to others: 16 large buffers, about a millisecond.</summary>
     public const int PumpTurnBytes = 16 * LargeBufferBytes;
+
+    /// <summary>
+    /// Bytes of a body that must be left, and the least that one move through a pipe must bring, for it to go from kernel to kernel: below that the system calls cost
+    /// more than the copy they save.
+    /// </summary>
+    public const int SpliceBytesMin = 16 * 1024;
+
+    /// <summary>Room of a pipe between two connections. The kernel lets one unprivileged user have 64 MiB of them.</summary>
+    public const int SplicePipeBytes = 256 * 1024;
+
+    /// <summary>Pipes open at once, two descriptors each; further bodies are copied.</summary>
+    public const int SplicePipesMax = 128;
+
+    /// <summary>Empty pipes kept for the next body.</summary>
+    public const int SplicePipesIdleMax = 8;
 
     /// <summary>Requests a connection serves without giving the completion thread to others: pipelined errors could keep it for ever.</summary>
     public const int RequestsPerTurn = 128;

@@ -162,7 +162,7 @@ internal sealed class ClientsFaultTests
     [TestCase("POST", 502)]
     public async Task A_forwarder_that_closes_without_an_answer_is_a_run_that_has_ended(string method, int status)
     {
-        await using var stage = await ForwardingStage.StartAsync(config => config with { Kind = BackendKind.Docker, Command = null, Docker = new DockerConfig { Image = "app", ContainerName = "app" } });
+        await using var stage = await ForwardingStage.StartAsync(config => config with { Kind = BackendKind.Docker, Command = null, RequestTimeoutSecs = 1_000_000, Docker = new DockerConfig { Image = "app", ContainerName = "app" } });
         var client = await stage.ConnectAsync();
         await client.SendAsync(Get.Replace("GET", method, StringComparison.Ordinal));
         var forwarder = await stage.AcceptAsync();

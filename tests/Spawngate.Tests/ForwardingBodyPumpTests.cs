@@ -164,6 +164,99 @@ internal sealed class ForwardingBodyPumpTests
         Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));
     }
 
+    /// <summary>As long as its sender is fast, whatever its receiver is.</summary>
+    [Test]
+    [Platform("Linux")]
+    public async Task A_long_body_goes_through_the_kernel_alone([Values(BodyKind.Length, BodyKind.UntilClose)] BodyKind kind, [Values] bool slowSink)
+    {
+        const int Length = 6_000_000;
+        string body = Pattern(Length);
+        await using var scene = await Scene.OpenAsync(slowSink: slowSink);
+        var sending = Task.Run(async () =>
+        {
+            await scene.Writer.SendAsync(body);
+            scene.Writer.EndSending();
+        });
+        var pumped = scene.PumpAsync(new BodyFraming(kind, kind == BodyKind.Length ? Length : 0), chunkedOut: false);
+        Assert.That(await scene.Reader.ReadTextAsync(Length), Is.EqualTo(body));
+        Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));
+        Assert.That(scene.Pump.SplicedBytes, Is.GreaterThan(Length / 2));
+        await sending;
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public async Task A_long_body_that_is_cut_arrives_up_to_there()
+    {
+        const int Sent = 3_000_001;
+        await using var scene = await Scene.OpenAsync();
+        var sending = Task.Run(async () =>
+        {
+            await scene.Writer.SendAsync(Pattern(Sent));
+            scene.Writer.EndSending();
+        });
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Length, 2 * Sent), chunkedOut: false);
+        Assert.That(await scene.Reader.ReadTextAsync(Sent), Is.EqualTo(Pattern(Sent)));
+        Assert.That(await pumped, Is.EqualTo(PumpOutcome.SourceCut));
+        Assert.That(scene.Pump.SplicedBytes, Is.GreaterThan(0));
+        await sending;
+    }
+
+    /// <summary>The pipe that still holds bytes is not used again, and what follows the body is where it was.</summary>
+    [TestCase(false, PumpOutcome.SinkFailed)]
+    [TestCase(true, PumpOutcome.Complete)]
+    [Platform("Linux")]
+    public async Task A_sink_that_goes_away_from_a_long_body_leaves_nothing_behind(bool discard, PumpOutcome expected)
+    {
+        const int Length = 8_000_000;
+        int open = SplicePipe.OpenCount;
+        await using var scene = await Scene.OpenAsync(slowSink: true);
+        var sending = scene.Writer.SendAsync(Pattern(Length) + "next");
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Length, Length), chunkedOut: false);
+        await scene.Reader.ReadTextAsync(1_000_000);
+        Assert.That(scene.Pump.SplicedBytes, Is.GreaterThan(0));
+        if (discard)
+        {
+            scene.Pump.Discard();
+        }
+
+        scene.Reader.Reset();
+        Assert.That(await pumped, Is.EqualTo(expected));
+        Assert.That(SplicePipe.OpenCount, Is.LessThanOrEqualTo(open + Limits.SplicePipesIdleMax));
+        if (discard)
+        {
+            await sending;
+            while (scene.Source.ReceivedLength < 4)
+            {
+                await scene.Source.ReceiveAsync();
+            }
+
+            Assert.That(Encoding.ASCII.GetString(scene.Source.Received), Is.EqualTo("next"));
+        }
+
+        scene.Source.Abort(reset: true);
+        await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>Chunks are read; and what comes in small pieces costs fewer calls when it is copied.</summary>
+    [TestCase(BodyKind.Chunked, 200_000)]
+    [TestCase(BodyKind.Length, 1000)]
+    public async Task What_is_framed_or_comes_in_pieces_is_copied(BodyKind kind, int piece)
+    {
+        const int Pieces = 20;
+        await using var scene = await Scene.OpenAsync();
+        var pumped = scene.PumpAsync(new BodyFraming(kind, kind == BodyKind.Length ? Pieces * piece : 0), chunkedOut: false);
+        for (int i = 0; i < Pieces; i++)
+        {
+            var sending = scene.Writer.SendAsync(kind == BodyKind.Chunked ? $"{piece:x}\r\n{Pattern(piece)}\r\n" : Pattern(piece));
+            Assert.That(await scene.Reader.ReadTextAsync(piece), Is.EqualTo(Pattern(piece)));
+            await sending;
+        }
+
+        await scene.Writer.SendAsync(kind == BodyKind.Chunked ? "0\r\n\r\n" : "");
+        Assert.That((await pumped, scene.Pump.SplicedBytes), Is.EqualTo((PumpOutcome.Complete, 0L)));
+    }
+
     [TestCase("3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n", true, "4\r\nabcd\r\n0\r\n\r\n")]
     [TestCase("0\r\n\r\n", true, "0\r\n\r\n")]
     [TestCase("3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n", false, "abcd")]
@@ -240,11 +333,11 @@ internal sealed class ForwardingBodyPumpTests
 
         public BodyPump Pump { get; }
 
-        public static async Task<Scene> OpenAsync(bool slow = false)
+        public static async Task<Scene> OpenAsync(bool slow = false, bool slowSink = false)
         {
             // Tiny kernel buffers make every other send wait for the reader.
             var (writer, source) = await WireEnd.PairAsync(slow ? 4096 : 0);
-            var (reader, sink) = await WireEnd.PairAsync(slow ? 4096 : 0);
+            var (reader, sink) = await WireEnd.PairAsync(slow || slowSink ? 4096 : 0);
             return new Scene(writer, new SocketChannel(source, null), new SocketChannel(sink, null), reader);
         }
 

@@ -45,7 +45,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         _context = context;
         _connections = connections;
         _identity = identity;
-        _client = new SocketChannel(socket, this);
+        _client = new SocketChannel(socket, this, waits: true);
         _exchange = new Exchange(context);
         _responsePump = new BodyPump(this);
         _upload = new Upload(this);
@@ -74,6 +74,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 
         await StopUploadAsync().ConfigureAwait(false);
         EndExchange(reusable: false);
+        _exchange.ReleaseHeads();
         _client.Dispose();
         _connections.Remove(this);
     }
@@ -119,7 +120,6 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 
     private async Task ServeAsync()
     {
-        _exchange.Request.Reset();
         _watch.Set(DeadlineKind.KeepAlive, _context.Server.HeaderTimeoutSecs * 1000L);
         for (int turn = 1; ; turn++)
         {
@@ -190,6 +190,11 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 
     private HeadStatus ParseHead()
     {
+        if (_client.ReceivedLength == 0)
+        {
+            return HeadStatus.NeedMore;
+        }
+
         if (!_upgrade.IsHttp1(_client.Received))
         {
             if (_watch.Deadline == DeadlineKind.KeepAlive)
@@ -559,6 +564,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         if (_client.ReceivedLength == 0)
         {
             _client.Shrink();
+            _exchange.ReleaseHeads();
         }
 
         return true;

@@ -34,6 +34,11 @@ internal interface IProgressWatch
 /// Bytes go out from where they were received. To send chunks, the size line is put in front of the data in the same
 /// buffer, into bytes that are used up or into its reserve; the CRLF that closes a chunk goes behind the data where there is
 /// room, else in front of the next chunk. Several received chunks are joined to one. Used again for every body of a connection.
+/// <code>
+///  copying ── a receive filled a large buffer, much is left, no chunks ──▶ splicing: pipe filled, pipe emptied into the sink, wait until readable
+///     ▲                                                                        │
+///     └────── little came at once, body done, discarded, end, error ───────────┘
+/// </code>
 /// </remarks>
 internal sealed class BodyPump(IProgressWatch progress)
 {
@@ -48,7 +53,8 @@ internal sealed class BodyPump(IProgressWatch progress)
     private int _consumed;
     private int _turnBytes;
     private bool _large;
-    private readonly TrailerBuffer _trailers = new();
+    private bool _filled;
+    private TrailerBuffer? _trailers;
     private volatile bool _discarding;
     private volatile bool _awaitsSource;
 
@@ -63,13 +69,17 @@ internal sealed class BodyPump(IProgressWatch progress)
         _sink = sink;
         _reader = reader;
         _chunkedOut = chunkedOut;
-        _owesCrlf = _broken = _large = _discarding = false;
+        _owesCrlf = _broken = _large = _filled = _discarding = false;
         _turnBytes = 0;
-        _trailers.Clear();
+        SplicedBytes = 0;
+        _trailers?.Clear();
     }
 
     /// <summary>True when the whole body has been read from the source.</summary>
     public bool IsSourceComplete => _reader.IsComplete;
+
+    /// <summary>Bytes of this body that went from kernel to kernel.</summary>
+    public long SplicedBytes { get; private set; }
 
     /// <summary>True while it waits for the source to send more, rather than for the sink to take it.</summary>
     public bool AwaitsSource => _awaitsSource;
@@ -160,6 +170,17 @@ internal sealed class BodyPump(IProgressWatch progress)
                 await Task.Yield();
             }
 
+            if (MaySplice && SplicePipe.TryRent() is { } pipe)
+            {
+                if (await SpliceAsync(pipe).ConfigureAwait(false) is { } outcome)
+                {
+                    return outcome;
+                }
+
+                _filled = false;
+                continue;
+            }
+
             GrowBuffer();
 
             // A head still waits for a first piece of body, but none is here: it does not wait any longer (an event stream may be silent for long).
@@ -174,6 +195,7 @@ internal sealed class BodyPump(IProgressWatch progress)
             if (received > 0)
             {
                 _turnBytes += received;
+                _filled = _large && _source.IsFull;
                 progress.OnProgress();
                 continue;
             }
@@ -186,6 +208,105 @@ internal sealed class BodyPump(IProgressWatch progress)
             _runLength = 0;
             return _discarding || await SendRunAsync(ended: true).ConfigureAwait(false) ? PumpOutcome.Complete : PumpOutcome.SinkFailed;
         }
+    }
+
+    /// <summary>
+    /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, much is left or may be, and nothing is to be put around it.
+    /// </summary>
+    private bool MaySplice => _filled && !_chunkedOut && _reader.IsUnframed && _reader.RemainingKnown >= Limits.SpliceBytesMin && !_discarding
+        && _source is { ReceivedLength: 0, IsArmed: false } && _sink.OutgoingLength == 0;
+
+    /// <summary>Moves data from connection to connection without reading it. Null when the rest, if any, is to be moved as usual; else how the body ended.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<PumpOutcome?> SpliceAsync(SplicePipe pipe)
+    {
+        try
+        {
+            return await SpliceThroughAsync(pipe).ConfigureAwait(false);
+        }
+        finally
+        {
+            pipe.Return();
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<PumpOutcome?> SpliceThroughAsync(SplicePipe pipe)
+    {
+        while (true)
+        {
+            int filled = pipe.Fill(_source, _reader.RemainingKnown);
+            if (filled == SplicePipe.WouldBlock)
+            {
+                _awaitsSource = true;
+                int readable = await _source.WaitReadableAsync().ConfigureAwait(false);
+                _awaitsSource = false;
+                if (readable < 0)
+                {
+                    return PumpOutcome.SourceCut;
+                }
+
+                continue;
+            }
+
+            if (filled <= 0)
+            {
+                // An end, an error, or a kernel that cannot: a receive finds it too.
+                return null;
+            }
+
+            _reader.Skip(filled);
+            SplicedBytes += filled;
+            if (!await DrainAsync(pipe).ConfigureAwait(false))
+            {
+                return _discarding ? null : PumpOutcome.SinkFailed;
+            }
+
+            progress.OnProgress();
+            if (filled < Limits.SpliceBytesMin || _reader.RemainingKnown == 0 || _discarding)
+            {
+                return null;
+            }
+
+            _turnBytes += filled;
+            if (_turnBytes >= Limits.PumpTurnBytes)
+            {
+                _turnBytes = 0;
+                await Task.Yield();
+            }
+        }
+    }
+
+    /// <summary>Empties the pipe into the sink. When that takes nothing a little is sent as usual, which waits until there is room again.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> DrainAsync(SplicePipe pipe)
+    {
+        while (pipe.Length > 0)
+        {
+            int drained = pipe.Drain(_sink);
+            if (drained > 0)
+            {
+                continue;
+            }
+
+            if (drained == SplicePipe.Failed || _discarding || !await SendOutOfAsync(pipe).ConfigureAwait(false))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> SendOutOfAsync(SplicePipe pipe)
+    {
+        byte[] buffer = BufferPool.Rent(Limits.SmallBufferBytes);
+        int read = pipe.Read(buffer);
+        bool sent = read > 0 && await _sink.SendAsync(buffer, 0, read).ConfigureAwait(false) >= 0;
+        BufferPool.Return(buffer);
+        progress.OnProgress();
+        return sent;
     }
 
     /// <summary>Finds and joins all data received so far. True when the body ends within it.</summary>
@@ -211,7 +332,7 @@ internal sealed class BodyPump(IProgressWatch progress)
                 case ChunkEvent.Trailer when _reader.DropsTrailers:
                     break;
                 case ChunkEvent.Trailer:
-                    _trailers.Add(received.Slice(start, length));
+                    (_trailers ??= new TrailerBuffer()).Add(received.Slice(start, length));
                     break;
                 case ChunkEvent.End:
                     return true;
@@ -288,7 +409,7 @@ internal sealed class BodyPump(IProgressWatch progress)
             return _sink.SendReceivedAsync(_source, _runStart, _runLength);
         }
 
-        var tail = ended && _trailers.IsEmpty ? "\r\n0\r\n\r\n"u8 : "\r\n"u8;
+        var tail = ended && _trailers is not { IsEmpty: false } ? "\r\n0\r\n\r\n"u8 : "\r\n"u8;
         bool roomBehind = (_consumed == _source.ReceivedLength && !_source.IsArmed) || _consumed - (_runStart + _runLength) >= tail.Length;
         tailSent = roomBehind && tail.Length > 2;
         bool owed = _owesCrlf;
@@ -305,7 +426,7 @@ internal sealed class BodyPump(IProgressWatch progress)
         }
 
         _sink.Write("0\r\n"u8);
-        _sink.Write(_trailers.Written);
+        _sink.Write(_trailers is null ? default : _trailers.Written);
         _sink.Write("\r\n"u8);
     }
 
@@ -330,10 +451,9 @@ internal sealed class BodyPump(IProgressWatch progress)
 
         _large = _large || _turnBytes >= Limits.SmallBufferBytes
             || (_reader.RemainingKnown is > Limits.SmallBufferBytes and < long.MaxValue && _source.IsReadable());
-        if (_large)
-        {
-            _source.EnsureRoom(Limits.LargeBufferBytes / 2);
-        }
+
+        // Not what a connection waits in.
+        _source.EnsureRoom(_large ? Limits.LargeBufferBytes / 2 : Limits.WaitBufferBytes);
     }
 
     /// <summary>Trailer lines that may pass, bounded by <see cref="Protocols.CodecLimits.TrailerBytesMax"/>.</summary>

@@ -35,6 +35,18 @@ internal struct BodyReader
     /// <summary>Bytes known to be left; long.MaxValue when unknown.</summary>
     public readonly long RemainingKnown => _kind == BodyKind.Length ? _remaining : _kind == BodyKind.None ? 0 : long.MaxValue;
 
+    /// <summary>True when every byte that comes, up to <see cref="RemainingKnown"/>, is data.</summary>
+    public readonly bool IsUnframed => _kind is BodyKind.Length or BodyKind.UntilClose;
+
+    /// <summary>So many bytes of an unframed body went another way.</summary>
+    public void Skip(int bytes)
+    {
+        if (_kind == BodyKind.Length)
+        {
+            _remaining -= bytes;
+        }
+    }
+
     /// <summary>Takes the next event off the front of <paramref name="received"/>; see <see cref="ChunkedDecoder.Next"/>.</summary>
     public ChunkEvent Next(ReadOnlySpan<byte> received, out int consumed, out int start, out int length)
     {

@@ -65,12 +65,12 @@ internal enum ReceivedProtocol : byte
 /// </remarks>
 internal sealed class Exchange(ForwardingContext context)
 {
-    private readonly byte[] _requestId = new byte[Limits.RequestIdBytesMax];
     private int _requestIdLength;
     private Backend? _backend;
     private BackendRun? _run;
     private BackendWaiter? _waiter;
     private TaskCompletionSource? _pauseCut;
+    private MessageHeads? _heads;
     private UpstreamConnection? _upstream;
     private UpstreamConnection? _abortable;
     private int _abortReason;
@@ -88,10 +88,10 @@ internal sealed class Exchange(ForwardingContext context)
     public ReceivedProtocol ReceivedBy { get; init; }
 
     /// <summary>The request's head; its bytes are the client's until <see cref="ExchangeStep.Send"/>.</summary>
-    public RequestHead Request { get; } = new();
+    public RequestHead Request => Heads.Request;
 
     /// <summary>The response's head; its bytes lie at the front of the upstream channel.</summary>
-    public ResponseHead Response { get; } = new();
+    public ResponseHead Response => Heads.Response;
 
     /// <summary>Why it failed.</summary>
     public ProxyError Error { get; private set; }
@@ -100,7 +100,7 @@ internal sealed class Exchange(ForwardingContext context)
     public int RetryAfterSecs { get; private set; }
 
     /// <summary>The id sent to the backend.</summary>
-    public ReadOnlySpan<byte> RequestId => _requestId.AsSpan(0, _requestIdLength);
+    public ReadOnlySpan<byte> RequestId => Heads.RequestId.AsSpan(0, _requestIdLength);
 
     /// <summary>Bytes of the request body that went out together with the head.</summary>
     public int BodySentWithHead { get; private set; }
@@ -133,6 +133,16 @@ internal sealed class Exchange(ForwardingContext context)
         Error = ProxyError.None;
         RetryAfterSecs = 0;
         _requestIdLength = 0;
+    }
+
+    /// <summary>Gives the heads back until the next request; when nothing of one is there.</summary>
+    public void ReleaseHeads()
+    {
+        if (_heads is { } heads)
+        {
+            _heads = null;
+            MessageHeads.Return(heads);
+        }
     }
 
     /// <summary>Routes the request and, if the backend is ready, writes its head to a connection.</summary>
@@ -490,6 +500,8 @@ internal sealed class Exchange(ForwardingContext context)
         }
     }
 
+    private MessageHeads Heads => _heads ??= MessageHeads.Rent();
+
     private ExchangeStep Fail(ProxyError error)
     {
         int reason = Volatile.Read(ref _abortReason);
@@ -538,11 +550,11 @@ internal sealed class Exchange(ForwardingContext context)
         var id = ProxyHeaders.SaneRequestId(Request, head);
         if (id.IsEmpty)
         {
-            _requestIdLength = context.WriteRequestId(_requestId);
+            _requestIdLength = context.WriteRequestId(Heads.RequestId);
             return;
         }
 
-        id.CopyTo(_requestId);
+        id.CopyTo(Heads.RequestId);
         _requestIdLength = id.Length;
     }
 

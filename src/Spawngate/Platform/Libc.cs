@@ -56,6 +56,8 @@ internal static unsafe partial class Libc
 
     public static int O_CLOEXEC => IsLinux ? 0x80000 : 0x1000000;
 
+    public static int O_NONBLOCK => IsLinux ? 0x800 : 0x4;
+
     public static short POSIX_SPAWN_SETSID => IsLinux ? (short)0x80 : (short)0x400;
 
     /// <summary>macOS only: everything that no file action names is closed in the child.</summary>
@@ -125,6 +127,14 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, EntryPoint = "pipe2", SetLastError = true)]
     public static partial int Pipe2(int* fds, int flags);
+
+    /// <summary>Linux only.</summary>
+    [LibraryImport(Library, EntryPoint = "splice", SetLastError = true)]
+    public static partial nint Splice(int fdIn, nint offsetIn, SafeHandle fdOut, nint offsetOut, nuint count, uint flags);
+
+    /// <summary>Linux only.</summary>
+    [LibraryImport(Library, EntryPoint = "splice", SetLastError = true)]
+    public static partial nint Splice(SafeHandle fdIn, nint offsetIn, int fdOut, nint offsetOut, nuint count, uint flags);
 
     [LibraryImport(Library, EntryPoint = "pipe", SetLastError = true)]
     public static partial int Pipe(int* fds);

@@ -24,6 +24,7 @@ internal sealed class SocketChannel : IDisposable
     private readonly Socket _socket;
     private readonly ReceiveOperation _receive;
     private readonly SocketOperation _send;
+    private readonly bool _waits;
     private byte[] _buffer = [];
     private int _start;
     private int _end;
@@ -32,11 +33,16 @@ internal sealed class SocketChannel : IDisposable
     private int _sentAhead;
     private int _closed;
     private volatile bool _connected;
+    private volatile bool _asksReadable;
 
-    /// <summary>Takes over a socket; <paramref name="watcher"/> hears of armed receives that end unobserved.</summary>
-    public SocketChannel(Socket socket, IReceiveWatcher? watcher)
+    /// <summary>Takes over a socket.</summary>
+    /// <param name="socket">The socket.</param>
+    /// <param name="watcher">Hears of armed receives that end unobserved.</param>
+    /// <param name="waits">Whether it mostly waits, for little: its first buffer is then a wait buffer.</param>
+    public SocketChannel(Socket socket, IReceiveWatcher? watcher, bool waits = false)
     {
         _socket = socket;
+        _waits = waits;
         _connected = socket.Connected;
         _receive = new ReceiveOperation(this, watcher);
         _send = new SocketOperation(null);
@@ -64,7 +70,7 @@ internal sealed class SocketChannel : IDisposable
     public bool HasArmedResult => _receive.IsArmed && _receive.HasResult;
 
     /// <summary>True when the armed receive has ended without data: the peer closed its side, or the connection broke.</summary>
-    public bool ArmedResultIsEnd => HasArmedResult && (_receive.SocketError != SocketError.Success || _receive.BytesTransferred == 0);
+    public bool ArmedResultIsEnd => HasArmedResult && (_receive.SocketError != SocketError.Success || (_receive.BytesTransferred == 0 && !_asksReadable));
 
     /// <summary>True when the armed receive has ended with an error rather than an orderly close.</summary>
     public bool ArmedResultIsError => HasArmedResult && _receive.SocketError != SocketError.Success;
@@ -165,7 +171,7 @@ internal sealed class SocketChannel : IDisposable
         _end = _start + length;
     }
 
-    /// <summary>Goes back to a small buffer where what is left fits one, so that an idle connection holds little memory.</summary>
+    /// <summary>Goes back from a large buffer to one in which what is left fits, so that an idle connection holds little memory.</summary>
     public void Shrink()
     {
         int length = _end - _start;
@@ -174,7 +180,7 @@ internal sealed class SocketChannel : IDisposable
             return;
         }
 
-        byte[] small = BufferPool.Rent(Limits.SmallBufferBytes);
+        byte[] small = BufferPool.Rent(_waits && length == 0 ? Limits.WaitBufferBytes : Limits.SmallBufferBytes);
         Buffer.BlockCopy(_buffer, _start, small, Limits.BufferReserveBytes, length);
         ReturnReceiveBuffer();
         _buffer = small;
@@ -192,7 +198,7 @@ internal sealed class SocketChannel : IDisposable
         {
             if (_buffer.Length == 0)
             {
-                EnsureRoom(1);
+                EnsureRoom(FirstRoom);
             }
 
             if (Room == 0)
@@ -221,8 +227,15 @@ internal sealed class SocketChannel : IDisposable
             return _receive.WaitAsync();
         }
 
-        EnsureRoom(1);
+        EnsureRoom(_buffer.Length == 0 ? FirstRoom : 1);
         return BeginReceive() ? _receive.WaitAsync() : new ValueTask<int>(_receive.TakeSynchronousResult());
+    }
+
+    /// <summary>Waits until a receive would return at once, without receiving. 0, or -1 on an error or after <see cref="Abort"/>. Not while a receive is armed.</summary>
+    public ValueTask<int> WaitReadableAsync()
+    {
+        // Of no bytes the kernel says that it has none only while there is nothing to read.
+        return BeginReceive(0) ? _receive.WaitAsync() : new ValueTask<int>(_receive.TakeSynchronousResult());
     }
 
     /// <summary>Room to write at least <paramref name="sizeMin"/> bytes behind those not yet sent; follow with <see cref="CommitOutgoing"/>.</summary>
@@ -230,7 +243,7 @@ internal sealed class SocketChannel : IDisposable
     {
         if (_outgoing.Length - _outgoingEnd < sizeMin)
         {
-            byte[] larger = BufferPool.Rent(_outgoingEnd + sizeMin);
+            byte[] larger = BufferPool.Rent(Math.Max(_outgoingEnd + sizeMin, Limits.SmallBufferBytes));
             Buffer.BlockCopy(_outgoing, 0, larger, 0, _outgoingEnd);
             BufferPool.Return(_outgoing);
             _outgoing = larger;
@@ -430,11 +443,16 @@ internal sealed class SocketChannel : IDisposable
         _send.Dispose();
     }
 
+    private int FirstRoom => _waits ? 1 : Limits.SmallBufferBytes - (2 * Limits.BufferReserveBytes);
+
     private int Room => Math.Max(0, _buffer.Length - Limits.BufferReserveBytes - _end);
 
-    private bool BeginReceive()
+    private bool BeginReceive() => BeginReceive(Room);
+
+    private bool BeginReceive(int count)
     {
-        _receive.SetBuffer(_buffer, _end, Room);
+        _asksReadable = count == 0;
+        _receive.SetBuffer(_buffer, _end, count);
         _receive.Arm();
         try
         {

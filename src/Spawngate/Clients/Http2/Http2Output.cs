@@ -34,7 +34,7 @@ internal sealed class Http2Output(SocketChannel client)
     {
         if (_filling.Length - _length < sizeMin)
         {
-            byte[] larger = BufferPool.Rent(Math.Max(_length + sizeMin, _large ? Limits.LargeBufferBytes : 0));
+            byte[] larger = BufferPool.Rent(Math.Max(_length + sizeMin, _large ? Limits.LargeBufferBytes : Limits.SmallBufferBytes));
             Buffer.BlockCopy(_filling, 0, larger, 0, _length);
             BufferPool.Return(_filling);
             _filling = larger;
