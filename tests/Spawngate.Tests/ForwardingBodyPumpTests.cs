@@ -164,6 +164,23 @@ internal sealed class ForwardingBodyPumpTests
         Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));
     }
 
+    /// <summary>Its first part filled the buffer; the rest waits to be received.</summary>
+    [TestCase(10_240, 1)]
+    [TestCase(24_000, 2)]
+    [Platform("Linux")]
+    public async Task A_body_of_middling_length_goes_out_with_its_head_in_one_piece(int length, int sends)
+    {
+        await using var scene = await Scene.OpenAsync();
+        string body = Pattern(length);
+        await scene.Writer.SendAsync(body);
+        Assert.That(SpinWait.SpinUntil(() => scene.Source.Socket.Available == length, TimeSpan.FromSeconds(10)));
+        await scene.Source.ReceiveAsync();
+        await scene.WriteHeadAsync(true);
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Length, body.Length), chunkedOut: false);
+        Assert.That(await scene.Reader.ReadTextAsync(Head.Length + body.Length), Is.EqualTo(Head + body));
+        Assert.That((await pumped, scene.Sends), Is.EqualTo((PumpOutcome.Complete, sends)));
+    }
+
     /// <summary>As long as its sender is fast, whatever its receiver is.</summary>
     [Test]
     [Platform("Linux")]
@@ -332,6 +349,17 @@ internal sealed class ForwardingBodyPumpTests
         public WireEnd Reader { get; }
 
         public BodyPump Pump { get; }
+
+        /// <summary>Segments with data that the sink has sent (tcpi_data_segs_out, Linux): on loopback each send up to 64 KiB is one.</summary>
+        public int Sends
+        {
+            get
+            {
+                byte[] info = new byte[160];
+                Sink.Socket.GetRawSocketOption(optionLevel: 6, optionName: 11, info);
+                return BitConverter.ToInt32(info, 156);
+            }
+        }
 
         public static async Task<Scene> OpenAsync(bool slow = false, bool slowSink = false)
         {

@@ -148,6 +148,12 @@ internal sealed class BodyPump(IProgressWatch progress)
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<PumpOutcome> RunAsync()
     {
+        int missing = PrepareGather();
+        while (missing > 0 && !_source.Arm() && await _source.ReceiveAsync().ConfigureAwait(false) is > 0 and var more)
+        {
+            missing -= more;
+        }
+
         while (true)
         {
             bool ended = TakeRun();
@@ -309,6 +315,21 @@ internal sealed class BodyPump(IProgressWatch progress)
         return sent;
     }
 
+    /// <summary>
+    /// Makes room for a whole body of middling length whose first part filled the buffer, while its head still waits to be sent: it then goes out in one piece. How much is missing, or 0.
+    /// </summary>
+    private int PrepareGather()
+    {
+        long missing = _reader.RemainingKnown - _source.ReceivedLength;
+        if (_chunkedOut || _discarding || _sink.OutgoingLength == 0 || missing <= 0 || _reader.RemainingKnown > Limits.GatherBytesMax || !_source.IsFull || _source.IsArmed)
+        {
+            return 0;
+        }
+
+        _source.EnsureRoom((int)missing);
+        return (int)missing;
+    }
+
     /// <summary>Finds and joins all data received so far. True when the body ends within it.</summary>
     private bool TakeRun()
     {
@@ -346,10 +367,10 @@ internal sealed class BodyPump(IProgressWatch progress)
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> SendRunAsync(bool ended)
     {
-        // A head that waits to be sent takes a small first piece along.
+        // A head that waits to be sent takes a first piece along: to copy that costs less than to send twice.
         if (_sink.OutgoingLength > 0)
         {
-            bool fits = _runLength + (2 * Limits.BufferReserveBytes) <= _sink.OutgoingRoom;
+            bool fits = _runLength <= Limits.GatherBytesMax;
             if (fits && _runLength > 0)
             {
                 WriteSmallRun();

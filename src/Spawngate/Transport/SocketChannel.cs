@@ -81,9 +81,6 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Bytes written and not yet sent.</summary>
     public int OutgoingLength => _outgoingEnd;
 
-    /// <summary>Bytes that still fit behind those written, without growing.</summary>
-    public int OutgoingRoom => _outgoing.Length - _outgoingEnd;
-
     /// <summary>The underlying socket, for options and half-closes.</summary>
     public Socket Socket => _socket;
 
