@@ -1,5 +1,6 @@
 """Spawngate and its peers with equal features: configuration, start, and which processes they are."""
 import os
+import time
 
 from processes import ROOT, BenchError, family, free_port, start, wait_for_port, which
 
@@ -55,8 +56,14 @@ class Proxy:
         {"spawngate": self._spawngate, "nginx": self._nginx, "haproxy": self._haproxy, "nghttpx": self._nghttpx}[self.name](site)
         wait_for_port(self.port, self.child)
         self.refresh()
-        if self.name == "nginx" and len(self.pids) != (1 if self.threads == 1 else self.threads + 1):
-            raise BenchError(f"nginx has {len(self.pids)} processes")
+        # The master listens before it has forked its workers.
+        expected = self.threads + 1 if self.name == "nginx" and self.threads > 1 else 1
+        deadline = time.monotonic() + 5
+        while len(self.pids) < expected:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{self.key} has {len(self.pids)} processes instead of {expected}")
+            time.sleep(0.02)
+            self.refresh()
 
     def refresh(self):
         """Looks for its processes anew: some come with the first request."""
@@ -113,6 +120,7 @@ ready_health_check_interval_ms = 0
         self._start(["nginx", "-c", self._write("conf", f"""pid {self.work}/nginx-{self.threads}.pid; daemon off; {process} error_log {self.work}/nginx-{self.threads}.log;
 events {{ worker_connections 19000; }}
 http {{ access_log off; keepalive_requests 1000000000; http2_max_concurrent_streams 250; client_max_body_size 0; server_names_hash_max_size 8192;
+  proxy_buffers 8 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 128k; client_body_buffer_size 64k;
   proxy_request_buffering off; proxy_max_temp_file_size 0; client_body_temp_path {self.work}/nginx-body; proxy_temp_path {self.work}/nginx-proxy;
 {servers}}}
 """)])
@@ -125,6 +133,9 @@ http {{ access_log off; keepalive_requests 1000000000; http2_max_concurrent_stre
   nbthread {self.threads}
   maxconn 15000
   no strict-limits
+  tune.bufsize 65536
+  tune.pool-low-fd-ratio 80
+  tune.pool-high-fd-ratio 90
 defaults
   mode http
   timeout client 60s

@@ -112,7 +112,8 @@ for the rate above ×1. What is equal and what is not is in [bench/README.md](..
 {what}
 
 {table(run)}
-""" + (f"\nMemory of held connections, a fresh proxy for each round, after it has served the active load once:\n\n{held}\n" if held else "")
+""" + (f"\nMemory of held connections, a fresh proxy for each round, after it has served the active load once:\n\n{held}\n" if held else "") \
+        + "".join(f"\nFAILED, and not in the table: {f}\n" for f in run["failures"])
 
 
 def short_table(run, threads=1):
