@@ -1,8 +1,8 @@
 """The chart of the README: CPU of each proxy through that of the best peer, one group of bars for each scenario."""
-from report import summary
+from report import LABELS, number, summary
 
 COLOURS = {"spawngate": "#2f7ed8", "nginx": "#5a9e6f", "haproxy": "#c9a227", "nghttpx": "#a0a0a8"}
-LEFT, WIDTH, BAR, GAP, TOP = 330, 420, 9, 12, 64
+LEFT, WIDTH, BAR, GAP, TOP = 290, 420, 9, 12, 64
 RATIO_MAX = 3.0
 
 
@@ -13,8 +13,7 @@ def _text(x, y, text, more=""):
 def _group(y, scenario, figures, names):
     own = figures["spawngate"]["cpu_us"]
     scale, unit = (1000, "ms/GiB") if scenario["unit"] == "GiB" else (1, "µs")
-    # A title is cut at its first comma: the details are in the table.
-    parts = [_text(LEFT - 10, y + len(names) * BAR / 2 + 4, scenario["title"].split(",")[0], ' text-anchor="end"')]
+    parts = [_text(LEFT - 10, y + len(names) * BAR / 2 + 4, LABELS.get(scenario["name"], scenario["name"]), ' text-anchor="end"')]
     for index, name in enumerate(names):
         if name not in figures or not figures[name]["cpu_us"]["ratio"]:
             continue
@@ -22,7 +21,7 @@ def _group(y, scenario, figures, names):
         length = min(f["ratio"], RATIO_MAX) / RATIO_MAX * WIDTH
         top = y + index * BAR
         parts.append(f'<rect x="{LEFT}" y="{top}" width="{length:.1f}" height="{BAR - 1}" fill="{COLOURS[name]}"/>')
-        label = f"{f['median'] / scale:.3g} {unit}" if name == "spawngate" else ""
+        label = f"{number(f['median'] / scale)} {unit}" if name == "spawngate" else ""
         if f["ratio"] > RATIO_MAX:
             label += f" ×{f['ratio']:.1f}"
         if label:

@@ -11,6 +11,15 @@ METRICS = {  # name: (title, higher is better)
     "switches": ("switches", False),
 }
 
+# For the chart and the README; whatever has no short name goes by that of the scenario.
+LABELS = {
+    "keepalive": "small requests, keep-alive", "pipelined": "small requests, 16 pipelined", "connect": "a new connection for each request",
+    "get-10k": "responses of 10 KiB", "get-1m": "responses of 1 MiB", "get-100m": "responses of 100 MiB", "put-length": "uploads of 100 MiB",
+    "put-chunked": "uploads of 100 MiB, chunked", "h2-16x32": "HTTP/2, 16 connections of 32 streams", "h2-1": "HTTP/2, 1 connection of 32 streams",
+    "ws-125": "WebSocket messages of 125 bytes", "ws-64k": "WebSocket messages of 64 KiB", "idle": "small requests beside 10,000 idle clients",
+    "hosts": "small requests to 1,000 hosts", "slow": "small requests beside 256 slow clients",
+}
+
 
 def _by_proxy(samples, scenario, threads):
     found = {}
@@ -25,6 +34,8 @@ def best_peer(by_proxy, metric, higher):
     if not peers:
         return None
     choose = max if higher else min
+    if any(s[metric] is None for p in peers for s in by_proxy[p]):
+        return None
     return choose(peers, key=lambda p: statistics.median(s[metric] for s in by_proxy[p]))
 
 
@@ -46,6 +57,8 @@ def summary(samples, scenario, threads):
         result[proxy] = {}
         for metric, (_, higher) in METRICS.items():
             values = [s[metric] for s in rounds]
+            if None in values:
+                continue  # The load generator does not know it.
             result[proxy][metric] = {"median": statistics.median(values), "low": min(values), "high": max(values),
                                      "ratio": ratio(by_proxy, proxy, metric, higher), "best": best_peer(by_proxy, metric, higher)}
         held = [s["held_bytes"] for s in rounds if "held_bytes" in s]
@@ -54,12 +67,12 @@ def summary(samples, scenario, threads):
     return result
 
 
-def _number(value):
+def number(value):
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def _cell(figure, scale=1.0):
-    text = f"{_number(figure['median'] * scale)} ({_number(figure['low'] * scale)}–{_number(figure['high'] * scale)})"
+    text = f"{number(figure['median'] * scale)} ({number(figure['low'] * scale)}–{number(figure['high'] * scale)})"
     return text if figure["ratio"] is None else f"{text} ×{figure['ratio']:.2f}"
 
 
@@ -76,7 +89,7 @@ def table(run):
         for threads in run["threads"]:
             figures = summary(run["samples"], scenario["name"], threads)
             for proxy in sorted(figures, key=lambda p: figures[p]["cpu_us"]["median"]):
-                cells = [_cell(figures[proxy][m], scales.get(m, 1.0)) for m in METRICS]
+                cells = [_cell(figures[proxy][m], scales.get(m, 1.0)) if m in figures[proxy] else "–" for m in METRICS]
                 name = f"**{proxy} ×{threads}**" if proxy == "spawngate" else f"{proxy} ×{threads}"
                 lines.append(f"| {scenario['name']} | {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -117,25 +130,42 @@ for the rate above ×1. What is equal and what is not is in [bench/README.md](..
 
 
 def short_table(run, threads=1):
-    """For the README: Spawngate beside each peer, CPU only, and who wins."""
+    """For the README: CPU of Spawngate beside that of each peer, and in plain words where a peer is better."""
     peers = [p for p in run["proxies"] if p != "spawngate"]
-    lines = ["| CPU | Spawngate | " + " | ".join(peers) + " | ratio to the best | rate, ratio | p99, ratio |", "|---" * (len(peers) + 5) + "|"]
+    lines = ["| CPU for | Spawngate | " + " | ".join(peers) + " | ratio to the best | rate | p99 |", "|---" * (len(peers) + 5) + "|"]
+    behind = []
     for scenario in run["scenarios"]:
         figures = summary(run["samples"], scenario["name"], threads)
-        if "spawngate" not in figures:
+        if "spawngate" not in figures or not peers:
             continue
-        scale = _scales(scenario)["cpu_us"]
-        own = figures["spawngate"]
-        cells = [_number(figures[p]["cpu_us"]["median"] * scale) if p in figures else "" for p in ["spawngate"] + peers]
-        lines.append(f"| {scenario['title']}, {'ms per GiB' if scenario['unit'] == 'GiB' else 'µs per ' + scenario['unit']} | " + " | ".join(cells)
-                     + f" | {_mark(own['cpu_us'], False)} | {_mark(own['rate'], True)} | {_mark(own['p99_us'], False)} |")
-    return "\n".join(lines)
+        own, label = figures["spawngate"], LABELS.get(scenario["name"], scenario["name"])
+        cells = [number(figures[p]["cpu_us"]["median"] * _scales(scenario)["cpu_us"]) if p in figures else "" for p in ["spawngate"] + peers]
+        lines.append(f"| {label}, {'ms per GiB' if scenario['unit'] == 'GiB' else 'µs'} | " + " | ".join(cells)
+                     + f" | {_mark(own['cpu_us'], False)} | {_mark(own['rate'], True)} | {_mark(own.get('p99_us'), False)} |")
+        if _is_behind(own["cpu_us"], False):
+            behind.append(f"{label} ({own['cpu_us']['best']}, {own['cpu_us']['ratio']:.2f})")
+    text = "\n".join(lines) + f"\n\nMeasured {run['date']} by `bench/load/run`; on {run['machine']['processors']} cores with other work on them; all figures are in " \
+        f"[bench/results](bench/results/{run['date']}-load.md), what they mean in [bench/README.md](bench/README.md). Ratios are to the best peer of each column, **bold** where that " \
+        "peer is better by more than 5 %.\n\n"
+    if behind:
+        text += f"**Where a peer takes less CPU:** {'; '.join(behind)}.\n\n"
+    return text + _idle_words(run, threads)
+
+
+def _idle_words(run, threads):
+    figures = summary(run["samples"], "idle", threads)
+    each = [f"{p if p != 'spawngate' else 'Spawngate'} {f['held_bytes']['median'] / 1024:.1f}" for p, f in figures.items() if "held_bytes" in f]
+    return f"**Resident memory of an idle connection**, in KiB: {', '.join(each)}.\n" if each else ""
+
+
+def _is_behind(figure, higher):
+    """Beyond what rounds differ by."""
+    r = figure["ratio"]
+    return r is not None and (r < 0.95 if higher else r > 1.05)
 
 
 def _mark(figure, higher):
-    """Bold where a peer is better beyond what rounds differ by."""
-    r = figure["ratio"]
-    if r is None:
-        return ""
-    worse = r < 0.95 if higher else r > 1.05
-    return f"**{r:.2f}** ({figure['best']})" if worse else f"{r:.2f}"
+    if figure is None or figure["ratio"] is None:
+        return "–"
+    text = f"{figure['ratio']:.2f}"
+    return f"**{text}** ({figure['best']})" if _is_behind(figure, higher) else text
