@@ -33,7 +33,7 @@ def need(tools):
 
 
 def which(tool):
-    for folder in os.environ.get("PATH", "").split(os.pathsep) + ["/usr/sbin", "/sbin"]:
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
         path = os.path.join(folder, tool)
         if os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
@@ -98,7 +98,8 @@ def stop_all():
 
 
 def end_cleanly():
-    """Whatever ends this program ends its children; every file descriptor the kernel allows may be used."""
+    """Whatever ends this program ends its children; every file descriptor the kernel allows may be used; servers are found where Debian puts them."""
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", "/usr/bin:/bin"), "/usr/sbin", "/sbin"])
     atexit.register(stop_all)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda n, _: sys.exit(128 + n))
