@@ -45,6 +45,7 @@ internal sealed class H2Client : IDisposable
     private long _taken;
     private int _blockStream;
     private bool _blockEnds;
+    private bool _isOver;
 
     private H2Client(Socket socket) => _socket = socket;
 
@@ -115,12 +116,15 @@ internal sealed class H2Client : IDisposable
     public Task SendAsync(byte[] bytes) => SendAsync(bytes.AsMemory());
 
     /// <summary>Sends bytes, all of them.</summary>
-    public async Task SendAsync(ReadOnlyMemory<byte> bytes)
+    public Task SendAsync(ReadOnlyMemory<byte> bytes) => SendAsync(() => bytes);
+
+    /// <summary>Sends what is made when it is its turn.</summary>
+    private async Task SendAsync(Func<ReadOnlyMemory<byte>> make)
     {
         await _sending.WaitAsync();
         try
         {
-            while (bytes.Length > 0)
+            for (ReadOnlyMemory<byte> bytes = make(); bytes.Length > 0;)
             {
                 bytes = bytes[await _socket.SendAsync(bytes)..];
             }
@@ -139,16 +143,25 @@ internal sealed class H2Client : IDisposable
             var stream = new H2Stream(_next, _streamWindow) { Grants = grants, Take = take, Allowed = _allowedPerStream };
             _streams[_next] = stream;
             _next += 2;
+            if (_isOver)
+            {
+                stream.OnConnectionEnd(null);
+            }
+
             return stream;
         }
     }
 
-    /// <summary>Opens a stream with these fields.</summary>
+    /// <summary>Opens a stream with these fields. Of several at once the one with the lower number is sent first, or it would count as closed (RFC 9113 section 5.1.1).</summary>
     public async Task<H2Stream> BeginAsync(IEnumerable<(string Name, string Value)> fields, bool end = true)
     {
-        H2Stream stream = Open();
-        await SendAsync(H2Frame.Headers(stream.Id, fields, end));
-        return stream;
+        H2Stream? stream = null;
+        await SendAsync(() =>
+        {
+            stream = Open();
+            return H2Frame.Headers(stream.Id, fields, end);
+        });
+        return stream!;
     }
 
     /// <summary>Opens a stream with a request without body.</summary>
@@ -305,6 +318,7 @@ internal sealed class H2Client : IDisposable
 
     private void End(Exception? fault)
     {
+        _isOver = true;
         fault ??= LastGoAway is { } goAway ? new IncompleteMessageException($"with {goAway}") : null;
         foreach (H2Stream stream in _streams.Values)
         {
