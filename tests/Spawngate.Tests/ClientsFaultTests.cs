@@ -340,9 +340,10 @@ internal sealed class ClientsFaultTests
             var answer = client.ReadAsync();
             while (!answer.IsCompleted)
             {
-                // The pauses between the tries pass on the fake clock; each round gives the tries a turn.
+                // The pauses between the tries pass on the fake clock, but not so fast that the time to take an answer is over while its sender waits for a processor.
                 stage.Time.AdvanceMs(1);
                 await Task.Yield();
+                Thread.SpinWait(5000);
             }
 
             Assert.That((await answer)["X-Proxy-Error"], Is.EqualTo("CONNECTION_FAILED"));
