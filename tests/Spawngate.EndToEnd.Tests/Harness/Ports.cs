@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 
@@ -32,6 +33,17 @@ internal static class Ports
         }
 
         throw new InvalidOperationException("no free port");
+    }
+
+    /// <summary>Tries until something accepts connections on the port: for what measures the time until then, and so may not look only now and then.</summary>
+    public static async Task AcceptingAsync(int port)
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (!await AcceptsAsync(port))
+        {
+            Assert.That(Stopwatch.GetElapsedTime(began), Is.LessThan(Patience.Default), $"nothing accepts connections on port {port}");
+            await Task.Yield();
+        }
     }
 
     /// <summary>True when something accepts connections on the port.</summary>

@@ -8,12 +8,26 @@ namespace Spawngate.EndToEnd.Tests.Operation;
 [NonParallelizable]
 internal sealed class BudgetTests : GatewayTest
 {
+    // Times are those of the machine and its load before they are the gateway's, so they are asserted as multiples of the time that a bare TestBackend takes, measured
+    // in turn. Exec to accept measures 3.5 of its 4.4 ms on an idle machine and 4.1 of its 24 with two busy loops on each core; a cold start 1.2 of its 5.4 and 0.5
+    // of its 56. A wait of 100 ms, such as a health check that comes an interval late, makes 26 and 20 of them.
+    private const double AcceptRatioMax = 10;
+    private const double ColdRatioMax = 4;
+
     [SetUp]
     public void OnlyNative()
     {
         if (!Executables.GatewayIsNative)
         {
             Assert.Ignore("these budgets are those of the native executable (SPAWNGATE_EXE)");
+        }
+    }
+
+    private static void OnlyBesideANativeBackend()
+    {
+        if (!DirectBackend.IsNative)
+        {
+            Assert.Ignore("the backend, which is the measure, is not native (TESTBACKEND_EXE)");
         }
     }
 
@@ -47,19 +61,17 @@ internal sealed class BudgetTests : GatewayTest
     }
 
     [Test]
-    public async Task It_accepts_within_60_ms_of_exec()
+    public async Task It_accepts_within_10_bare_starts()
     {
-        var times = new List<double>();
-        for (int i = 0; i < 9; i++)
+        OnlyBesideANativeBackend();
+        List<double> times = [], direct = [];
+        for (int i = 0; i < 15; i++)
         {
+            direct.Add(await DirectBackend.AcceptsMsAsync(Scene));
             ConfigFile config = new ConfigFile().TestBackend(Host);
             long started = Stopwatch.GetTimestamp();
             GatewayProcess gateway = Scene.Launch(config);
-            while (!await Ports.AcceptsAsync(config.Port))
-            {
-                await Task.Yield();
-            }
-
+            await Ports.AcceptingAsync(config.Port);
             times.Add(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
             await gateway.ServesAsync();
             gateway.Signal(ProcessScan.Term);
@@ -67,7 +79,8 @@ internal sealed class BudgetTests : GatewayTest
         }
 
         await Figures.NoteAsync("ms from exec to accept", times);
-        Assert.That(Figures.Median(times), Is.LessThanOrEqualTo(60));
+        await Figures.NoteAsync("ms from exec to accept of a TestBackend", direct);
+        Figures.AssertRatio(times, direct, AcceptRatioMax, "ms from exec to accept");
     }
 
     [Test]
@@ -83,18 +96,14 @@ internal sealed class BudgetTests : GatewayTest
     }
 
     [Test]
-    public async Task A_cold_start_costs_at_most_15_ms_in_the_median_of_50()
+    public async Task A_cold_start_takes_at_most_4_bare_starts_in_the_median_of_50()
     {
-        // A native TestBackend listens a few milliseconds after its exec: what the gateway adds has to fit into the rest.
-        if (File.Exists(Executables.Backend + ".dll"))
-        {
-            Assert.Ignore("the backend is not native (TESTBACKEND_EXE)");
-        }
-
+        OnlyBesideANativeBackend();
         GatewayProcess gateway = await GatewayAsync();
-        var times = new List<double>();
+        List<double> times = [], direct = [];
         for (int i = 0; i < 50; i++)
         {
+            direct.Add(await DirectBackend.AnswersMsAsync(Scene));
             using RawClient client = await RawClient.ConnectAsync(gateway.Port);
             long asked = Stopwatch.GetTimestamp();
             RawResponse response = await client.ExchangeAsync(Host, "/");
@@ -105,7 +114,8 @@ internal sealed class BudgetTests : GatewayTest
         }
 
         await Figures.NoteAsync("ms from a cold request to its answer", times);
-        Assert.That(Figures.Median(times), Is.LessThanOrEqualTo(15));
+        await Figures.NoteAsync("ms from the exec of a TestBackend to its answer", direct);
+        Figures.AssertRatio(times, direct, ColdRatioMax, "ms from a cold request to its answer");
     }
 
     [Test]
