@@ -88,6 +88,15 @@ internal static class Limits
     /// <summary>Empty pipes kept for the next body.</summary>
     public const int SplicePipesIdleMax = 8;
 
+    /// <summary>Room for any socket address: <c>sockaddr_storage</c> has 128 bytes.</summary>
+    public const int SocketAddressBytes = 128;
+
+    /// <summary>Events an event loop takes from the kernel at once: at 5 us each a batch lasts little more than a millisecond.</summary>
+    public const int EventsPerWait = 256;
+
+    /// <summary>Highest descriptor number an event loop can watch: four times the kernel's default of <c>fs.nr_open</c>; the table of 4096 chunks takes 32 KiB.</summary>
+    public const int DescriptorsMax = 4 * 1024 * 1024;
+
     /// <summary>Bytes of a body that are copied behind their head for one send: 16 KiB take half a microsecond, a send several.</summary>
     public const int GatherBytesMax = 16 * 1024;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
@@ -173,7 +174,7 @@ internal sealed class ForwardingBodyPumpTests
         await using var scene = await Scene.OpenAsync();
         string body = Pattern(length);
         await scene.Writer.SendAsync(body);
-        Assert.That(SpinWait.SpinUntil(() => scene.Source.Socket.Available == length, TimeSpan.FromSeconds(10)));
+        Assert.That(SpinWait.SpinUntil(() => scene.SourceAvailable == length, TimeSpan.FromSeconds(10)));
         await scene.Source.ReceiveAsync();
         await scene.WriteHeadAsync(true);
         var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Length, body.Length), chunkedOut: false);
@@ -333,11 +334,14 @@ internal sealed class ForwardingBodyPumpTests
     /// <summary>writer ══▶ source ─ pump ─ sink ══▶ reader.</summary>
     private sealed class Scene : IAsyncDisposable, IProgressWatch
     {
+        private readonly Socket _sourceSocket;
+        private readonly Socket _sinkSocket;
         private Task _pumped = Task.CompletedTask;
 
-        private Scene(WireEnd writer, SocketChannel source, SocketChannel sink, WireEnd reader)
+        private Scene(WireEnd writer, Socket source, Socket sink, WireEnd reader)
         {
-            (Writer, Source, Sink, Reader) = (writer, source, sink, reader);
+            (_sourceSocket, _sinkSocket) = (View(source), View(sink));
+            (Writer, Source, Sink, Reader) = (writer, new SocketChannel(StreamSocket.Of(source), null), new SocketChannel(StreamSocket.Of(sink), null), reader);
             Pump = new BodyPump(this);
         }
 
@@ -351,13 +355,19 @@ internal sealed class ForwardingBodyPumpTests
 
         public BodyPump Pump { get; }
 
+        /// <summary>The same socket, to look at.</summary>
+        private static Socket View(Socket socket) => new(new SafeSocketHandle(socket.Handle, ownsHandle: false));
+
+        /// <summary>Bytes that wait in the kernel to be received.</summary>
+        public int SourceAvailable => _sourceSocket.Available;
+
         /// <summary>Segments with data that the sink has sent (tcpi_data_segs_out, Linux): on loopback each send up to 64 KiB is one.</summary>
         public int Sends
         {
             get
             {
                 byte[] info = new byte[160];
-                Sink.Socket.GetRawSocketOption(optionLevel: 6, optionName: 11, info);
+                _sinkSocket.GetRawSocketOption(optionLevel: 6, optionName: 11, info);
                 return BitConverter.ToInt32(info, 156);
             }
         }
@@ -367,7 +377,7 @@ internal sealed class ForwardingBodyPumpTests
             // Tiny kernel buffers make every other send wait for the reader.
             var (writer, source) = await WireEnd.PairAsync(slow ? 4096 : 0);
             var (reader, sink) = await WireEnd.PairAsync(slow || slowSink ? 4096 : 0);
-            return new Scene(writer, new SocketChannel(source, null), new SocketChannel(sink, null), reader);
+            return new Scene(writer, source, sink, reader);
         }
 
         public async Task WriteHeadAsync(bool waiting)

@@ -17,7 +17,7 @@ internal sealed class TransportSocketChannelTests
     {
         var (mine, peer) = await ConnectedAsync();
         using var disposed = peer;
-        var channel = new SocketChannel(mine, null);
+        var channel = new SocketChannel(StreamSocket.Of(mine), null);
         if (armed)
         {
             Assert.That(channel.Arm());
@@ -37,7 +37,7 @@ internal sealed class TransportSocketChannelTests
     {
         var (mine, peer) = await ConnectedAsync();
         using var disposed = peer;
-        using var channel = new SocketChannel(mine, null);
+        using var channel = new SocketChannel(StreamSocket.Of(mine), null);
 
         channel.Abort(reset: true);
 

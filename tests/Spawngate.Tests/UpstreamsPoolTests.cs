@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Spawngate.Diagnostics;
 using Spawngate.Tests.Fakes;
 using Spawngate.Tests.Http;
+using Spawngate.Transport;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Tests;
@@ -22,7 +23,7 @@ internal sealed class UpstreamsPoolTests
         _listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener.Listen(64);
-        _pool = new UpstreamPool((IPEndPoint)_listener.LocalEndPoint!, maxIdle: 2, idleTimeoutMs: 5000, _clock);
+        _pool = new UpstreamPool((IPEndPoint)_listener.LocalEndPoint!, maxIdle: 2, idleTimeoutMs: 5000, _clock, loops: 1);
     }
 
     [TearDown]
@@ -50,6 +51,35 @@ internal sealed class UpstreamsPoolTests
             Assert.That(new[] { _pool.TryRent(), _pool.TryRent(), _pool.TryRent(), _pool.TryRent() }, Is.EqualTo(new[] { b, c, a, null }));
             Assert.That((_pool.OpenCount, a.IsReused), Is.EqualTo((3, true)));
         }
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public async Task Who_rents_on_a_loop_gets_a_connection_of_that_loop_else_anothers()
+    {
+        var pool = new UpstreamPool((IPEndPoint)_listener.LocalEndPoint!, maxIdle: 99, idleTimeoutMs: 5000, _clock);
+        var loops = Enumerable.Range(0, EventLoop.Count).Select(_ => EventLoop.Next()).OrderBy(each => each.Index).ToArray();
+        var made = new List<UpstreamConnection>();
+        foreach (var loop in loops)
+        {
+            made.Add((await OnAsync(loop, pool.Create))!);
+            Assert.That(await made[^1].Channel.ConnectAsync(pool.Endpoint), Is.Zero);
+        }
+
+        made.ForEach(pool.Return);
+        foreach (var loop in loops.Reverse())
+        {
+            Assert.That(await OnAsync(loop, pool.TryRent), Is.SameAs(made[loop.Index]));
+        }
+
+        made.ForEach(pool.Return);
+        foreach (var _ in loops)
+        {
+            Assert.That(await OnAsync(loops[^1], pool.TryRent), Is.Not.Null);
+        }
+
+        Assert.That(await OnAsync(loops[^1], pool.TryRent), Is.Null);
+        pool.Abort();
     }
 
     [TestCase(false)]
@@ -233,6 +263,13 @@ internal sealed class UpstreamsPoolTests
         ends.ForEach(end => end.Dispose());
     }
 
+    private static Task<UpstreamConnection?> OnAsync(EventLoop loop, Func<UpstreamConnection?> call)
+    {
+        var result = new TaskCompletionSource<UpstreamConnection?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        loop.Post(new LoopCall(() => result.SetResult(call())));
+        return result.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
     private async Task<(UpstreamConnection Connection, WireEnd End)> OpenAsync()
     {
         var connection = _pool.Create();
@@ -250,5 +287,10 @@ internal sealed class UpstreamsPoolTests
 
         SpinWait.SpinUntil(() => connection.Channel.IsClosed, TimeSpan.FromSeconds(30));
         Assert.That(connection.Channel.IsClosed);
+    }
+
+    private sealed class LoopCall(Action call) : IThreadPoolWorkItem
+    {
+        public void Execute() => call();
     }
 }

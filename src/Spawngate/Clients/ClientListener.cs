@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Spawngate.Forwarding;
 using Spawngate.Platform;
+using Spawngate.Transport;
 
 namespace Spawngate.Clients;
 
@@ -16,6 +18,7 @@ internal sealed class ClientListener
     private readonly ClientConnections _connections;
     private readonly IReadOnlyList<PassedSocket> _passed;
     private readonly IReadOnlyList<Socket> _sockets;
+    private readonly IReadOnlyList<StreamListener> _listeners;
     private readonly SemaphoreSlim _room;
     private readonly CancellationTokenSource _stop = new();
     private Task _accepting = Task.CompletedTask;
@@ -36,6 +39,7 @@ internal sealed class ClientListener
             DetectVanishedClients(socket);
         }
 
+        _listeners = [.. _sockets.Select(StreamListener.Of)];
         Addresses = [.. _sockets.Select(static socket => socket.LocalEndPoint!)];
 
         // A socket that waits for a client holds a place, so there is at least one for each.
@@ -51,7 +55,7 @@ internal sealed class ClientListener
     public bool TakesMore => !_stop.IsCancellationRequested && _room.CurrentCount > 0;
 
     /// <summary>Begins to accept.</summary>
-    public void Start() => _accepting = Task.WhenAll(_sockets.Select(AcceptLoopAsync));
+    public void Start() => _accepting = Task.WhenAll(_listeners.Select(AcceptLoopAsync));
 
     /// <summary>
     /// Stops accepting, after having accepted what the kernel had already queued: those clients are connected and may have sent requests. The queue of a passed socket is
@@ -60,10 +64,24 @@ internal sealed class ClientListener
     public async Task StopAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
+        foreach (var listener in _listeners)
+        {
+            listener.Stop();
+        }
+
         await _accepting.ConfigureAwait(false);
         if (_passed.Count == 0)
         {
-            await AcceptQueuedAsync(_sockets[0]).ConfigureAwait(false);
+            await AcceptQueuedAsync(_listeners[0]).ConfigureAwait(false);
+        }
+
+        foreach (var listener in _listeners)
+        {
+            listener.Dispose();
+        }
+
+        if (_passed.Count == 0)
+        {
             _sockets[0].Dispose();
         }
 
@@ -98,18 +116,25 @@ internal sealed class ClientListener
         }
     }
 
-    private async Task AcceptQueuedAsync(Socket listening)
+    private async Task AcceptQueuedAsync(StreamListener listener)
     {
-        while (listening.Poll(0, SelectMode.SelectRead) && await _room.WaitAsync(0, CancellationToken.None).ConfigureAwait(false))
+        while (await _room.WaitAsync(0, CancellationToken.None).ConfigureAwait(false))
         {
             try
             {
-                Serve(await listening.AcceptAsync(CancellationToken.None).ConfigureAwait(false));
+                if (listener.TryAccept() is { } socket)
+                {
+                    Serve(socket, listener.Peer);
+                    continue;
+                }
             }
             catch (SocketException)
             {
-                break; // Reset while it waited; the poll will tell about the next one, or there is none.
+                // Reset while it waited, or out of descriptors: the rest is not worth a wait.
             }
+
+            _room.Release();
+            return;
         }
     }
 
@@ -129,7 +154,7 @@ internal sealed class ClientListener
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, Limits.TcpKeepAliveProbes);
     }
 
-    private async Task AcceptLoopAsync(Socket listening)
+    private async Task AcceptLoopAsync(StreamListener listener)
     {
         var token = _stop.Token;
         while (!token.IsCancellationRequested)
@@ -137,18 +162,10 @@ internal sealed class ClientListener
             try
             {
                 await _room.WaitAsync(token).ConfigureAwait(false);
-                Socket socket;
-                try
+                if (await AcceptIntoRoomAsync(listener).ConfigureAwait(false) is { } socket)
                 {
-                    socket = await listening.AcceptAsync(token).ConfigureAwait(false);
+                    Serve(socket, listener.Peer);
                 }
-                catch
-                {
-                    _room.Release();
-                    throw;
-                }
-
-                Serve(socket);
             }
             catch (OperationCanceledException)
             {
@@ -163,33 +180,35 @@ internal sealed class ClientListener
         }
     }
 
-    private void Serve(Socket socket)
+    /// <summary>Accepts for a place that was taken; it is free again if there is nobody to take it.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<StreamSocket?> AcceptIntoRoomAsync(StreamListener listener)
     {
-        Http1Connection connection;
+        StreamSocket? socket = null;
         try
         {
-            if (socket.AddressFamily != AddressFamily.Unix)
-            {
-                socket.NoDelay = true;
-            }
-
-            connection = new Http1Connection(_context, _connections, socket, Identify(socket));
+            return socket = await listener.AcceptAsync().ConfigureAwait(false);
         }
-        catch (SocketException)
+        finally
         {
-            socket.Dispose(); // The client reset it already.
-            _room.Release();
-            return;
+            if (socket is null)
+            {
+                _room.Release();
+            }
         }
+    }
 
+    private void Serve(StreamSocket socket, IPAddress? peer)
+    {
+        var connection = new Http1Connection(_context, _connections, socket, Identify(peer));
         _connections.Add(connection);
         _ = connection.RunAsync();
     }
 
-    private ClientIdentity Identify(Socket socket)
+    private ClientIdentity Identify(IPAddress? peer)
     {
         // A client on a Unix socket has no address: it is on this machine.
-        var address = socket.AddressFamily == AddressFamily.Unix ? IPAddress.Loopback : ((IPEndPoint)socket.RemoteEndPoint!).Address;
+        var address = peer ?? IPAddress.Loopback;
         if (address.IsIPv4MappedToIPv6)
         {
             address = address.MapToIPv4();

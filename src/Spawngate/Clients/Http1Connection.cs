@@ -40,7 +40,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
     private bool _headConsumed, _keep, _last, _lingerOwed;
 
     /// <summary>Takes over an accepted socket.</summary>
-    public Http1Connection(ForwardingContext context, ClientConnections connections, System.Net.Sockets.Socket socket, ClientIdentity identity)
+    public Http1Connection(ForwardingContext context, ClientConnections connections, StreamSocket socket, ClientIdentity identity)
     {
         _context = context;
         _connections = connections;
@@ -183,7 +183,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 
             if (turn % Limits.RequestsPerTurn == 0)
             {
-                await Task.Yield();
+                await EventLoop.NextTurn();
             }
         }
     }

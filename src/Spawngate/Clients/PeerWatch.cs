@@ -48,7 +48,7 @@ internal struct PeerWatch
             return false;
         }
 
-        bool told = TcpInfo.TryRead(client.Socket, out var info);
+        bool told = TcpInfo.TryRead(client.Handle, out var info);
         if (told && info.HasEnded && client.HasArmedResult)
         {
             Interlocked.CompareExchange(ref _endedMs, nowMs, 0);
@@ -124,7 +124,7 @@ internal struct PeerWatch
 
     private static bool HasMoved(SocketChannel channel, ref long acked)
     {
-        if (!channel.IsSending || !TcpInfo.TryRead(channel.Socket, out var info))
+        if (!channel.IsSending || !TcpInfo.TryRead(channel.Handle, out var info))
         {
             acked = 0;
             return false;

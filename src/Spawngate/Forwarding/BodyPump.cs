@@ -173,7 +173,7 @@ internal sealed class BodyPump(IProgressWatch progress)
             if (_turnBytes >= Limits.PumpTurnBytes)
             {
                 _turnBytes = 0;
-                await Task.Yield();
+                await EventLoop.NextTurn();
             }
 
             if (MaySplice && SplicePipe.TryRent() is { } pipe)
@@ -278,7 +278,7 @@ internal sealed class BodyPump(IProgressWatch progress)
             if (_turnBytes >= Limits.PumpTurnBytes)
             {
                 _turnBytes = 0;
-                await Task.Yield();
+                await EventLoop.NextTurn();
             }
         }
     }

@@ -421,7 +421,7 @@ internal sealed class Exchange(ForwardingContext context)
     /// True when the backend's kernel has taken no byte of this request. It acknowledges what it takes in, before any process reads it, so such a request
     /// cannot have had an effect. The connection's first acknowledgement is that of its SYN, which counts one.
     /// </summary>
-    private bool IsUndelivered() => TcpInfo.TryRead(Upstream.Socket, out var info) && info.BytesAcked <= _sentBefore + 1;
+    private bool IsUndelivered() => TcpInfo.TryRead(Upstream.Handle, out var info) && info.BytesAcked <= _sentBefore + 1;
 
     private ExchangeStep Dispatch(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {

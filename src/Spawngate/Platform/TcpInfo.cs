@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
 namespace Spawngate.Platform;
@@ -21,7 +20,7 @@ internal readonly record struct TcpInfo(bool HasEnded, bool IsGone, long BytesAc
     private const byte StateClosing = 11;
 
     /// <summary>Asks the kernel. False where it does not say, and for a socket that is closed already.</summary>
-    public static bool TryRead(Socket socket, out TcpInfo info)
+    public static bool TryRead(SafeHandle socket, out TcpInfo info)
     {
         info = default;
         if (!OperatingSystem.IsLinux())
@@ -32,12 +31,12 @@ internal readonly record struct TcpInfo(bool HasEnded, bool IsGone, long BytesAc
         Span<byte> bytes = stackalloc byte[StructSize];
         try
         {
-            if (socket.GetRawSocketOption(LevelTcp, OptionTcpInfo, bytes) < BytesAckedOffset + sizeof(long))
+            if (SocketCalls.GetOption(socket, LevelTcp, OptionTcpInfo, bytes) < BytesAckedOffset + sizeof(long))
             {
                 return false;
             }
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        catch (ObjectDisposedException)
         {
             return false;
         }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Transport;
@@ -19,9 +20,7 @@ namespace Spawngate.Transport;
 /// </remarks>
 internal sealed class SocketChannel : IDisposable
 {
-    private static readonly LingerOption ResetOnClose = new(true, 0);
-
-    private readonly Socket _socket;
+    private readonly StreamSocket _socket;
     private readonly ReceiveOperation _receive;
     private readonly SocketOperation _send;
     private readonly bool _waits;
@@ -32,18 +31,16 @@ internal sealed class SocketChannel : IDisposable
     private int _outgoingEnd;
     private int _sentAhead;
     private int _closed;
-    private volatile bool _connected;
     private volatile bool _asksReadable;
 
     /// <summary>Takes over a socket.</summary>
     /// <param name="socket">The socket.</param>
     /// <param name="watcher">Hears of armed receives that end unobserved.</param>
     /// <param name="waits">Whether it mostly waits, for little: its first buffer is then a wait buffer.</param>
-    public SocketChannel(Socket socket, IReceiveWatcher? watcher, bool waits = false)
+    public SocketChannel(StreamSocket socket, IReceiveWatcher? watcher, bool waits = false)
     {
         _socket = socket;
         _waits = waits;
-        _connected = socket.Connected;
         _receive = new ReceiveOperation(this, watcher);
         _send = new SocketOperation(null);
     }
@@ -70,10 +67,10 @@ internal sealed class SocketChannel : IDisposable
     public bool HasArmedResult => _receive.IsArmed && _receive.HasResult;
 
     /// <summary>True when the armed receive has ended without data: the peer closed its side, or the connection broke.</summary>
-    public bool ArmedResultIsEnd => HasArmedResult && (_receive.SocketError != SocketError.Success || (_receive.BytesTransferred == 0 && !_asksReadable));
+    public bool ArmedResultIsEnd => HasArmedResult && (_receive.Error != SocketError.Success || (_receive.BytesTransferred == 0 && !_asksReadable));
 
     /// <summary>True when the armed receive has ended with an error rather than an orderly close.</summary>
-    public bool ArmedResultIsError => HasArmedResult && _receive.SocketError != SocketError.Success;
+    public bool ArmedResultIsError => HasArmedResult && _receive.Error != SocketError.Success;
 
     /// <summary>True once <see cref="Abort"/> or <see cref="Dispose"/> was called.</summary>
     public bool IsClosed => Volatile.Read(ref _closed) != 0;
@@ -81,25 +78,17 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Bytes written and not yet sent.</summary>
     public int OutgoingLength => _outgoingEnd;
 
-    /// <summary>The underlying socket, for options and half-closes.</summary>
-    public Socket Socket => _socket;
+    /// <summary>The underlying socket's descriptor, for calls that hold it only while they run.</summary>
+    public SafeHandle Handle => _socket.Handle;
+
+    /// <summary>Number of the event loop it belongs to; 0 where there are none.</summary>
+    public int LoopIndex => _socket.LoopIndex;
 
     /// <summary>Connects the socket. Negative when that failed or the channel was aborted; then <see cref="SendError"/> says why.</summary>
     public ValueTask<int> ConnectAsync(EndPoint endpoint)
     {
-        _send.RemoteEndPoint = endpoint;
-        _send.SetBuffer(null, 0, 0);
         _send.Arm();
-        try
-        {
-            _connected = true; // Perhaps: to shut down a socket that is not connected does no harm.
-            return _socket.ConnectAsync(_send) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
-        }
-        catch (ObjectDisposedException)
-        {
-            _send.Disarm();
-            return new ValueTask<int>(-1);
-        }
+        return _socket.BeginConnect(_send, endpoint) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
     }
 
     /// <summary>Bytes given to the kernel to send since the connection began.</summary>
@@ -108,28 +97,15 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>
     /// True when the peer's kernel refused what was sent last, by a reset. It is reported once, to whichever operation asks first; EPIPE says that an end came before it.
     /// </summary>
-    public bool WasReset => IsReset(_receive.SocketError) || IsReset(SendError);
+    public bool WasReset => IsReset(_receive.Error) || IsReset(SendError);
 
     /// <summary>Error of the last connect or send.</summary>
-    public SocketError SendError => _send.SocketError;
+    public SocketError SendError => _send.Error;
 
     /// <summary>
     /// True when a connect to a port where nobody listens met itself: TCP lets a socket connect to its own ephemeral port. It counts as refused.
     /// </summary>
-    public bool IsSelfConnected
-    {
-        get
-        {
-            try
-            {
-                return Equals(_socket.LocalEndPoint, _socket.RemoteEndPoint);
-            }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException)
-            {
-                return false; // Gone again already; sending tells.
-            }
-        }
-    }
+    public bool IsSelfConnected => _socket.IsSelfConnected;
 
     /// <summary>Marks received bytes as used.</summary>
     public void Consume(int bytes)
@@ -270,23 +246,7 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>
     /// Sends one byte at once, from any thread, while no other send is in progress. Null when the kernel would make it wait, false when the connection is over.
     /// </summary>
-    public bool? TrySendAhead(byte value)
-    {
-        try
-        {
-            if (!_socket.Poll(0, SelectMode.SelectWrite))
-            {
-                return null;
-            }
-
-            _socket.Send([value], SocketFlags.None, out var error);
-            return error == SocketError.Success;
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            return false;
-        }
-    }
+    public bool? TrySendAhead(byte value) => _socket.TrySend(value);
 
     /// <summary>The first of the bytes written next went out by <see cref="TrySendAhead"/>: it is not sent again.</summary>
     public void SkipSentAhead() => _sentAhead = 1;
@@ -316,18 +276,9 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Sends all of these bytes, past the send buffer. Their number, or -1 on an error.</summary>
     public ValueTask<int> SendAsync(byte[] buffer, int offset, int count)
     {
-        _send.SetBuffer(buffer, offset, count);
         _send.Arm();
         SentTotal += count;
-        try
-        {
-            return _socket.SendAsync(_send) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
-        }
-        catch (ObjectDisposedException)
-        {
-            _send.Disarm();
-            return new ValueTask<int>(-1);
-        }
+        return _socket.BeginSend(_send, buffer, offset, count) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
     }
 
     /// <summary>Sends received bytes of another channel from where they lie, with a chunk frame around them if asked.</summary>
@@ -371,26 +322,22 @@ internal sealed class SocketChannel : IDisposable
     public bool PeerHasEnded() => HasArmedResult || IsReadable();
 
     /// <summary>Asks the kernel whether a receive would return at once. One system call.</summary>
-    public bool IsReadable()
-    {
-        try
-        {
-            return _socket.Poll(0, SelectMode.SelectRead);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            return true;
-        }
-    }
+    public bool IsReadable() => _socket.IsReadable();
+
+    /// <summary>Bytes are about to be taken past the receive buffer; none is armed.</summary>
+    public void BeforeDirectRead() => _socket.BeforeDirectRead();
+
+    /// <summary>They were taken, or an end or an error was met.</summary>
+    public void AfterDirectRead() => _socket.AfterDirectRead();
 
     /// <summary>Ends our side; the peer reads an end of stream behind what was sent.</summary>
-    public void ShutdownSend() => Shutdown(SocketShutdown.Send);
+    public void ShutdownSend() => _socket.Shutdown(SocketShutdown.Send);
 
     /// <summary>Makes a pending receive return 0, to wake whoever waits for the peer.</summary>
-    public void ShutdownReceive() => Shutdown(SocketShutdown.Receive);
+    public void ShutdownReceive() => _socket.Shutdown(SocketShutdown.Receive);
 
     /// <summary>Ends both sides in order: an armed receive ends without data. To close with a receive pending would be a reset.</summary>
-    public void ShutdownBoth() => Shutdown(SocketShutdown.Both);
+    public void ShutdownBoth() => _socket.Shutdown(SocketShutdown.Both);
 
     /// <summary>
     /// Closes the socket from any thread: pending operations end with an error. With <paramref name="reset"/> the peer sees a
@@ -398,30 +345,10 @@ internal sealed class SocketChannel : IDisposable
     /// </summary>
     public void Abort(bool reset)
     {
-        if (Interlocked.Exchange(ref _closed, 1) != 0)
+        if (Interlocked.Exchange(ref _closed, 1) == 0)
         {
-            return;
+            _socket.Close(reset);
         }
-
-        if (reset)
-        {
-            try
-            {
-                _socket.LingerState = ResetOnClose;
-            }
-            catch (SocketException)
-            {
-                // Already reset by the peer: nothing left to tell it.
-            }
-        }
-        else if (_connected && SendError != SocketError.ConnectionRefused)
-        {
-            // A socket that is disposed of during an operation, and an armed receive is one, is otherwise closed with a reset: it would
-            // destroy what was sent and the peer has not read yet.
-            ShutdownSend();
-        }
-
-        _socket.Dispose();
     }
 
     /// <summary>Closes the socket and gives the buffers back. Only by the owner, with no send in progress.</summary>
@@ -435,9 +362,6 @@ internal sealed class SocketChannel : IDisposable
             _buffer = [];
             _start = _end = 0;
         }
-
-        _receive.Dispose();
-        _send.Dispose();
     }
 
     private int FirstRoom => _waits ? 1 : Limits.SmallBufferBytes - (2 * Limits.BufferReserveBytes);
@@ -449,29 +373,8 @@ internal sealed class SocketChannel : IDisposable
     private bool BeginReceive(int count)
     {
         _asksReadable = count == 0;
-        _receive.SetBuffer(_buffer, _end, count);
         _receive.Arm();
-        try
-        {
-            return _socket.ReceiveAsync(_receive);
-        }
-        catch (ObjectDisposedException)
-        {
-            _receive.SocketError = SocketError.OperationAborted;
-            return false;
-        }
-    }
-
-    private void Shutdown(SocketShutdown how)
-    {
-        try
-        {
-            _socket.Shutdown(how);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // The connection is gone already; the pending receive says so itself.
-        }
+        return _socket.BeginReceive(_receive, _buffer, _end, count);
     }
 
     private static bool IsReset(SocketError error) => error is SocketError.ConnectionReset or SocketError.Shutdown;

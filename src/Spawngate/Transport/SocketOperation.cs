@@ -22,7 +22,7 @@ internal interface IReceiveWatcher
 /// </code>
 /// Begin, await and GetResult belong to one thread at a time; only the kernel's completion comes from elsewhere.
 /// </remarks>
-internal class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>, IThreadPoolWorkItem
+internal class SocketOperation : IValueTaskSource<int>, IThreadPoolWorkItem
 {
     private static readonly Action<object?> CompletedMark = static _ => throw new UnreachableException();
 
@@ -30,10 +30,11 @@ internal class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>, IT
     private Action<object?>? _continuation;
     private object? _continuationState;
     private Action<object?>? _deferred;
+    private int _transferred;
     private short _token;
 
     /// <summary>Makes an operation; <paramref name="watcher"/> hears of completions that nobody awaits.</summary>
-    public SocketOperation(IReceiveWatcher? watcher) : base(true)
+    public SocketOperation(IReceiveWatcher? watcher)
     {
         _watcher = watcher;
     }
@@ -44,11 +45,24 @@ internal class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>, IT
     /// <summary>True when an armed operation has its result, awaited or not.</summary>
     public bool HasResult => ReferenceEquals(Volatile.Read(ref _continuation), CompletedMark);
 
+    /// <summary>Bytes that the last completed operation moved.</summary>
+    public int BytesTransferred => _transferred;
+
+    /// <summary>How the last completed operation ended.</summary>
+    public SocketError Error { get; private set; }
+
     /// <summary>Marks the operation as begun and pending; call before starting it.</summary>
     public void Arm()
     {
         Debug.Assert(!IsArmed, "one operation at a time");
         IsArmed = true;
+    }
+
+    /// <summary>Stores the result; by whoever carries the operation out.</summary>
+    public void SetResult(int transferred, SocketError error)
+    {
+        _transferred = transferred;
+        Error = error;
     }
 
     /// <summary>The operation just armed has completed at once: takes its result.</summary>
@@ -61,10 +75,7 @@ internal class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>, IT
     /// <summary>The operation just armed has completed at once: keeps its result for the next await.</summary>
     public void KeepSynchronousResult() => _continuation = CompletedMark;
 
-    /// <summary>The operation could not be begun.</summary>
-    public void Disarm() => IsArmed = false;
-
-    /// <summary>Awaits the armed operation. Bytes transferred, or -1 on an error (then <see cref="SocketAsyncEventArgs.SocketError"/> says which).</summary>
+    /// <summary>Awaits the armed operation. Bytes transferred, or -1 on an error (then <see cref="Error"/> says which).</summary>
     public ValueTask<int> WaitAsync() => new(this, _token);
 
     /// <inheritdoc/>
@@ -104,11 +115,8 @@ internal class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>, IT
         continuation(state);
     }
 
-    /// <summary>Runs when a result is taken, on the taker's thread.</summary>
-    protected virtual int Finish(int result) => result;
-
-    /// <inheritdoc/>
-    protected override void OnCompleted(SocketAsyncEventArgs e)
+    /// <summary>The operation that was pending has its result: resumes whoever awaits it, on this thread.</summary>
+    public void Complete()
     {
         var continuation = _continuation;
         if (continuation is null)
@@ -127,5 +135,8 @@ internal class SocketOperation : SocketAsyncEventArgs, IValueTaskSource<int>, IT
         continuation(state);
     }
 
-    private int Result => SocketError == SocketError.Success ? BytesTransferred : -1;
+    /// <summary>Runs when a result is taken, on the taker's thread.</summary>
+    protected virtual int Finish(int result) => result;
+
+    private int Result => Error == SocketError.Success ? _transferred : -1;
 }

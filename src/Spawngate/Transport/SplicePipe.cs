@@ -103,22 +103,25 @@ internal sealed unsafe class SplicePipe
     public int Fill(SocketChannel source, long max)
     {
         int moved;
+        source.BeforeDirectRead();
         try
         {
-            moved = (int)Libc.Splice(source.Socket.SafeHandle, 0, _writeEnd, 0, (nuint)Math.Min(max, Limits.SplicePipeBytes), Move | NonBlocking);
+            moved = (int)Libc.Splice(source.Handle, 0, _writeEnd, 0, (nuint)Math.Min(max, Limits.SplicePipeBytes), Move | NonBlocking);
         }
         catch (ObjectDisposedException)
         {
+            source.AfterDirectRead();
             return Failed;
         }
 
-        if (moved >= 0)
+        int outcome = moved >= 0 ? moved : OfError();
+        if (outcome != WouldBlock)
         {
-            Length = moved;
-            return moved;
+            source.AfterDirectRead();
         }
 
-        return OfError();
+        Length = Math.Max(moved, 0);
+        return outcome;
     }
 
     /// <summary>Moves what is within to a connection's send queue. Bytes, or one of the constants.</summary>
@@ -127,7 +130,7 @@ internal sealed unsafe class SplicePipe
         int moved;
         try
         {
-            moved = (int)Libc.Splice(_readEnd, 0, sink.Socket.SafeHandle, 0, (nuint)Length, Move | NonBlocking);
+            moved = (int)Libc.Splice(_readEnd, 0, sink.Handle, 0, (nuint)Length, Move | NonBlocking);
         }
         catch (ObjectDisposedException)
         {

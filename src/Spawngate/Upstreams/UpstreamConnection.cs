@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Spawngate.Transport;
 
 namespace Spawngate.Upstreams;
@@ -22,7 +21,7 @@ internal sealed class UpstreamConnection : IReceiveWatcher
     private int _state;
 
     /// <summary>Makes a connection that is not connected yet.</summary>
-    public UpstreamConnection(UpstreamPool pool, Socket socket, int slot)
+    public UpstreamConnection(UpstreamPool pool, StreamSocket socket, int slot)
     {
         Pool = pool;
         Slot = slot;

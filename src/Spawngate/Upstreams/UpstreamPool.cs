@@ -1,18 +1,22 @@
 using System.Net;
-using System.Net.Sockets;
 using Spawngate.Diagnostics;
+using Spawngate.Transport;
 
 namespace Spawngate.Upstreams;
 
 /// <summary>The connections to one run of one backend. A new run gets a new pool, so no connection outlives its process.</summary>
 /// <remarks>
-/// Idle connections form a lock-free stack (last in, first out: the warmest is used, the rest age out). Its head packs a
+/// Idle connections form lock-free stacks (last in, first out: the warmest is used, the rest age out), one for each event loop: who rents on a loop gets a
+/// connection of that loop if one is idle, so that both sides of an exchange are handled by one thread, else another's. A stack's head packs a
 /// tag and a slot number in one word, so that a pop cannot mistake a node that was popped and pushed again. All
 /// connections, idle or in use, stand in a table of slots; only opening and closing one takes the lock.
-/// Closed connections may stay on the stack; a pop skips them, a trim removes them.
+/// Closed connections may stay on a stack; a pop skips them, a trim removes them.
 /// </remarks>
 internal sealed class UpstreamPool
 {
+    /// <summary>Words from one head to the next: each has a cache line of its own.</summary>
+    private const int HeadStride = 8;
+
     private readonly Lock _gate = new();
     private readonly int _maxIdle;
     private readonly long _idleTimeoutMs;
@@ -20,7 +24,7 @@ internal sealed class UpstreamPool
     private UpstreamConnection?[] _slots = new UpstreamConnection?[8];
     private int[] _freeSlots = [7, 6, 5, 4, 3, 2, 1, 0];
     private int _freeCount = 8;
-    private long _head;
+    private readonly long[] _heads;
     private long _nextTrimMs;
     private volatile bool _retired;
     private bool _aborted;
@@ -30,8 +34,10 @@ internal sealed class UpstreamPool
     /// <param name="maxIdle">Idle connections kept.</param>
     /// <param name="idleTimeoutMs">Milliseconds an idle connection is kept.</param>
     /// <param name="clock">Ages connections.</param>
-    public UpstreamPool(IPEndPoint endpoint, int maxIdle, long idleTimeoutMs, CoarseClock clock)
+    /// <param name="loops">Event loops that have a stack each; all there are by default.</param>
+    public UpstreamPool(IPEndPoint endpoint, int maxIdle, long idleTimeoutMs, CoarseClock clock, int? loops = null)
     {
+        _heads = new long[HeadStride * Math.Max(1, loops ?? EventLoop.Count)];
         Endpoint = endpoint;
         _maxIdle = maxIdle;
         _idleTimeoutMs = idleTimeoutMs;
@@ -59,23 +65,17 @@ internal sealed class UpstreamPool
         }
     }
 
-    /// <summary>Takes the most recently used idle connection that is still good; null when there is none.</summary>
+    /// <summary>Takes the most recently used idle connection that is still good, of this thread's loop if there is one; null when there is none at all.</summary>
     public UpstreamConnection? TryRent()
     {
-        while (Pop() is { } connection)
+        int stacks = _heads.Length / HeadStride;
+        int own = EventLoop.Current?.Index ?? 0;
+        for (int i = 0; i < stacks; i++)
         {
-            if (!connection.TryClaim())
-            {
-                FreeSlot(connection);
-                continue;
-            }
-
-            if (!connection.Channel.HasArmedResult)
+            if (TryRent(ref StackOf(own + i)) is { } connection)
             {
                 return connection;
             }
-
-            Discard(connection);
         }
 
         return null;
@@ -84,7 +84,7 @@ internal sealed class UpstreamPool
     /// <summary>Makes a new connection, to be connected by the caller, who owns it.</summary>
     public UpstreamConnection Create()
     {
-        var socket = new Socket(Endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var socket = StreamSocket.Create(Endpoint.AddressFamily);
         UpstreamConnection connection;
         bool aborted;
         lock (_gate)
@@ -171,7 +171,7 @@ internal sealed class UpstreamPool
     private void OnTick()
     {
         long now = _clock.NowMs;
-        if (now >= _nextTrimMs && Volatile.Read(ref _head) != 0)
+        if (now >= _nextTrimMs && Array.Exists(_heads, static head => head != 0))
         {
             _nextTrimMs = now + Limits.PoolTrimPeriodMs;
             Trim(now);
@@ -184,11 +184,19 @@ internal sealed class UpstreamPool
     /// </summary>
     private void Trim(long nowMs)
     {
-        var kept = new List<UpstreamConnection>();
+        var idle = new List<UpstreamConnection>();
         while (TryRent() is { } connection)
         {
+            idle.Add(connection);
+        }
+
+        // Of all loops together the warmest are kept.
+        UpstreamConnection[] warmestFirst = [.. idle.OrderByDescending(static each => each.IdleSinceMs)];
+        int kept = 0;
+        foreach (var connection in warmestFirst)
+        {
             long idleMs = nowMs - connection.IdleSinceMs;
-            bool tooMany = kept.Count >= _maxIdle && idleMs >= Limits.PoolTrimPeriodMs;
+            bool tooMany = kept >= _maxIdle && idleMs >= Limits.PoolTrimPeriodMs;
             if (_retired || tooMany || idleMs >= _idleTimeoutMs)
             {
                 connection.CloseIdle();
@@ -196,14 +204,15 @@ internal sealed class UpstreamPool
             }
             else
             {
-                kept.Add(connection);
+                warmestFirst[kept++] = connection;
             }
         }
 
-        for (int i = kept.Count - 1; i >= 0; i--)
+        while (kept > 0)
         {
-            kept[i].BecomeIdleAgain();
-            Push(kept[i]);
+            var connection = warmestFirst[--kept];
+            connection.BecomeIdleAgain();
+            Push(connection);
         }
 
         if (_retired)
@@ -221,24 +230,48 @@ internal sealed class UpstreamPool
         }
     }
 
+    private ref long StackOf(int loop) => ref _heads[loop * HeadStride % _heads.Length];
+
+    private UpstreamConnection? TryRent(ref long stack)
+    {
+        while (Pop(ref stack) is { } connection)
+        {
+            if (!connection.TryClaim())
+            {
+                FreeSlot(connection);
+                continue;
+            }
+
+            if (!connection.Channel.HasArmedResult)
+            {
+                return connection;
+            }
+
+            Discard(connection);
+        }
+
+        return null;
+    }
+
     private void Push(UpstreamConnection connection)
     {
+        ref long stack = ref StackOf(connection.Channel.LoopIndex);
         while (true)
         {
-            long head = Volatile.Read(ref _head);
+            long head = Volatile.Read(ref stack);
             connection.NextIdle = (int)(uint)head;
-            if (Interlocked.CompareExchange(ref _head, NextTag(head) | (uint)(connection.Slot + 1), head) == head)
+            if (Interlocked.CompareExchange(ref stack, NextTag(head) | (uint)(connection.Slot + 1), head) == head)
             {
                 return;
             }
         }
     }
 
-    private UpstreamConnection? Pop()
+    private UpstreamConnection? Pop(ref long stack)
     {
         while (true)
         {
-            long head = Volatile.Read(ref _head);
+            long head = Volatile.Read(ref stack);
             int top = (int)(uint)head;
             if (top == 0)
             {
@@ -252,7 +285,7 @@ internal sealed class UpstreamPool
                 continue;
             }
 
-            if (Interlocked.CompareExchange(ref _head, NextTag(head) | (uint)connection.NextIdle, head) == head)
+            if (Interlocked.CompareExchange(ref stack, NextTag(head) | (uint)connection.NextIdle, head) == head)
             {
                 return connection;
             }

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Clients;
 using Spawngate.Config;
 using Spawngate.Forwarding;
+using Spawngate.Transport;
 
 namespace Spawngate.Tests.Fakes;
 
@@ -53,7 +54,7 @@ internal sealed class LoopbackGateway : IDisposable
         var socket = gateway.ConnectClient();
         socket.NoDelay = true;
         var context = new ForwardingContext(server, gateway._backends.Set, time, gateway._backends.Clock, NullLogger.Instance);
-        var connection = new Http1Connection(context, gateway._connections, socket, new ClientIdentity("127.0.0.1", true));
+        var connection = new Http1Connection(context, gateway._connections, StreamSocket.Of(socket), new ClientIdentity("127.0.0.1", true));
         gateway._connections.Add(connection);
         gateway._served = connection.RunAsync();
         return gateway;

@@ -5,6 +5,7 @@ using Spawngate.Clients;
 using Spawngate.Config;
 using Spawngate.Forwarding;
 using Spawngate.Tests.Fakes;
+using Spawngate.Transport;
 
 namespace Spawngate.Tests.Http;
 
@@ -56,7 +57,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
         var client = await WireEnd.ConnectAsync(_front.LocalEndPoint!);
         var socket = await _front.AcceptAsync();
         socket.NoDelay = true;
-        var connection = new Http1Connection(Context, Connections, socket, new ClientIdentity("192.0.2.7", trusted));
+        var connection = new Http1Connection(Context, Connections, StreamSocket.Of(socket), new ClientIdentity("192.0.2.7", trusted));
         Connections.Add(connection);
         client.Served = connection.RunAsync();
         _connections.Add(client, connection);

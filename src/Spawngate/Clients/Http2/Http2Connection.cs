@@ -83,7 +83,7 @@ internal sealed class Http2Connection
             {
                 while (ReadEvents())
                 {
-                    await Task.Yield();
+                    await EventLoop.NextTurn();
                 }
             }
             while (await _client.ReceiveAsync().ConfigureAwait(false) > 0);

@@ -120,7 +120,14 @@ internal sealed class Http2Writer : IThreadPoolWorkItem
 
         if (queue)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            if (EventLoop.Current is { } loop)
+            {
+                loop.Defer(this);
+            }
+            else
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            }
         }
         else if (take)
         {

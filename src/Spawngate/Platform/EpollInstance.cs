@@ -1,0 +1,82 @@
+using System.Runtime.InteropServices;
+
+namespace Spawngate.Platform;
+
+/// <summary>One epoll instance with its event buffer; waited on by one thread, changed by any.</summary>
+internal sealed unsafe class EpollInstance
+{
+    /// <summary>EPOLLIN.</summary>
+    public const uint In = 0x1;
+
+    /// <summary>EPOLLOUT.</summary>
+    public const uint Out = 0x4;
+
+    /// <summary>EPOLLERR.</summary>
+    public const uint Error = 0x8;
+
+    /// <summary>EPOLLHUP.</summary>
+    public const uint HangUp = 0x10;
+
+    /// <summary>EPOLLRDHUP: the peer ended its side.</summary>
+    public const uint PeerEnded = 0x2000;
+
+    /// <summary>EPOLLET: each change is told once.</summary>
+    public const uint EdgeTriggered = 1u << 31;
+
+    private const int ControlAdd = 1;
+    private const int ControlDelete = 2;
+    private const int ControlModify = 3;
+    private const int LargestEvent = 16;
+
+    // struct epoll_event { uint32 events; uint64 data; } is packed on x86-64 only (and 32-bit x86 aligns it that way by itself).
+    private static readonly bool Packed = RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.X86;
+    private static readonly int EventBytes = Packed ? 12 : 16;
+    private static readonly int DataOffset = Packed ? 4 : 8;
+
+    private readonly int _epoll;
+    private readonly byte* _events;
+
+    /// <summary>Creates it; it lives as long as the process.</summary>
+    /// <exception cref="IOException">The system has none left.</exception>
+    public EpollInstance()
+    {
+        _epoll = Libc.EpollCreate(Libc.O_CLOEXEC);
+        if (_epoll < 0)
+        {
+            throw new IOException($"epoll_create1: {Libc.Describe(Libc.Errno)}");
+        }
+
+        _events = (byte*)NativeMemory.AllocZeroed(Limits.EventsPerWait, LargestEvent);
+    }
+
+    /// <summary>Watches a descriptor. 0, else the errno.</summary>
+    public int Add(int fd, uint events) => Control(ControlAdd, fd, events);
+
+    /// <summary>Watches it for other events, which are told anew if they hold. 0, else the errno.</summary>
+    public int Modify(int fd, uint events) => Control(ControlModify, fd, events);
+
+    /// <summary>Stops watching it.</summary>
+    public void Remove(int fd) => Control(ControlDelete, fd, 0);
+
+    /// <summary>Waits for events. Their number; 0 after an interruption or when none came in time.</summary>
+    /// <param name="forever">False to only look.</param>
+    public int Wait(bool forever) => Math.Max(0, Libc.EpollWait(_epoll, _events, Limits.EventsPerWait, forever ? -1 : 0));
+
+    /// <summary>One of the events of the last wait.</summary>
+    public (int Fd, uint Events) this[int index]
+    {
+        get
+        {
+            byte* entry = _events + (index * EventBytes);
+            return ((int)*(long*)(entry + DataOffset), *(uint*)entry);
+        }
+    }
+
+    private int Control(int operation, int fd, uint events)
+    {
+        byte* entry = stackalloc byte[LargestEvent];
+        *(uint*)entry = events;
+        *(long*)(entry + DataOffset) = fd;
+        return Libc.EpollControl(_epoll, operation, fd, entry) == 0 ? 0 : Libc.Errno;
+    }
+}

@@ -1,0 +1,199 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Spawngate.Platform;
+
+namespace Spawngate.Transport;
+
+/// <summary>Accepts on an <see cref="EventLoop"/>, one client for each event, and gives them to the loops in turn.</summary>
+/// <remarks>
+/// Events are told as long as clients wait (level-triggered). One that comes while nobody accepts, because <c>max_connections</c> are open, switches them off until
+/// somebody does: clients then stay in the kernel's queue.
+/// </remarks>
+internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolWorkItem
+{
+    private const int FamilyIPv4 = 2;
+    private const int FamilyIPv6 = 10;
+    private const int IPv4Offset = 4;
+    private const int IPv4Bytes = 4;
+    private const int IPv6Offset = 8;
+    private const int IPv6Bytes = 16;
+    private const int ScopeOffset = 24;
+
+    private readonly Lock _gate = new();
+    private readonly SafeHandle _handle;
+    private readonly int _fd;
+    private readonly EventLoop _loop = EventLoop.Next();
+    private readonly SocketOperation _accept = new(null);
+    private readonly byte[] _address = new byte[Limits.SocketAddressBytes];
+    private StreamSocket? _accepted;
+    private bool _waits;
+    private bool _watched;
+    private bool _off;
+    private bool _stopped;
+
+    /// <summary>Accepts on a bound and listening socket.</summary>
+    public EpollListener(Socket socket)
+    {
+        socket.Blocking = false;
+        if (socket.AddressFamily != AddressFamily.Unix)
+        {
+            // What is accepted inherits it.
+            socket.NoDelay = true;
+        }
+
+        _handle = socket.SafeHandle;
+        _fd = (int)_handle.DangerousGetHandle();
+    }
+
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public override async ValueTask<StreamSocket?> AcceptAsync()
+    {
+        if (Begin() && await _accept.WaitAsync().ConfigureAwait(false) < 0)
+        {
+            throw new SocketException((int)_accept.Error);
+        }
+
+        return _accepted;
+    }
+
+    /// <inheritdoc/>
+    public override StreamSocket? TryAccept()
+    {
+        int fd = Accept();
+        return fd >= 0 ? Take(fd) : fd == -Libc.EAGAIN ? null : throw new SocketException((int)SocketCalls.Translate(-fd));
+    }
+
+    /// <inheritdoc/>
+    public override void Stop()
+    {
+        lock (_gate)
+        {
+            _stopped = true;
+        }
+
+        _loop.Post(this);
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose() => _loop.Remove(_fd, this);
+
+    /// <summary>On the loop's thread.</summary>
+    void IThreadPoolWorkItem.Execute() => OnEvents(0);
+
+    /// <inheritdoc/>
+    public void OnEvents(uint events)
+    {
+        lock (_gate)
+        {
+            if (!_waits)
+            {
+                if (events != 0)
+                {
+                    _off = true;
+                    _loop.Modify(_fd, 0);
+                }
+
+                return;
+            }
+
+            _accepted = null;
+            _accept.SetResult(0, SocketError.Success);
+            if (!_stopped && !TryComplete())
+            {
+                return;
+            }
+
+            _waits = false;
+        }
+
+        _accept.Complete();
+    }
+
+    /// <summary>True when an event will complete it; false when it is stopped.</summary>
+    private bool Begin()
+    {
+        lock (_gate)
+        {
+            _accepted = null;
+            if (_stopped)
+            {
+                return false;
+            }
+
+            _accept.Arm();
+            _waits = true;
+            int error = 0;
+            if (!_watched)
+            {
+                _watched = true;
+                error = _loop.Add(_fd, this, EpollInstance.In);
+            }
+            else if (_off)
+            {
+                error = _loop.Modify(_fd, EpollInstance.In);
+            }
+
+            _off = false;
+            if (error != 0)
+            {
+                throw new IOException($"the listening socket cannot be watched: {Libc.Describe(error)}");
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>True when there is a result, which may be an error.</summary>
+    private bool TryComplete()
+    {
+        int fd = Accept();
+        if (fd is -SocketCalls.ECONNABORTED || fd == -Libc.EAGAIN || fd == -Libc.EINTR)
+        {
+            return false; // Another took it, or it left: the next event tells.
+        }
+
+        try
+        {
+            _accepted = fd >= 0 ? Take(fd) : null;
+            _accept.SetResult(0, fd >= 0 ? SocketError.Success : SocketCalls.Translate(-fd));
+        }
+        catch (SocketException e)
+        {
+            _accept.SetResult(0, e.SocketErrorCode);
+        }
+
+        return true;
+    }
+
+    private int Accept()
+    {
+        try
+        {
+            int fd = SocketCalls.Accept(_handle, _address, out int length);
+            Peer = fd >= 0 ? ReadAddress(_address.AsSpan(0, length)) : null;
+            return fd;
+        }
+        catch (ObjectDisposedException)
+        {
+            return -SocketCalls.EBADF;
+        }
+    }
+
+    private static EpollSocket Take(int fd) => EpollSocket.Accepted(fd);
+
+    /// <summary>struct sockaddr_in and sockaddr_in6 of Linux.</summary>
+    private static IPAddress? ReadAddress(ReadOnlySpan<byte> address)
+    {
+        int family = address.Length > 1 ? MemoryMarshal.Read<ushort>(address) : 0;
+        return family switch
+        {
+            FamilyIPv4 when address.Length >= IPv4Offset + IPv4Bytes => new IPAddress(address.Slice(IPv4Offset, IPv4Bytes)),
+            FamilyIPv6 when address.Length >= ScopeOffset + sizeof(uint) =>
+                new IPAddress(address.Slice(IPv6Offset, IPv6Bytes), MemoryMarshal.Read<uint>(address[ScopeOffset..])),
+            _ => null,
+        };
+    }
+}

@@ -1,0 +1,394 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Spawngate.Platform;
+
+namespace Spawngate.Transport;
+
+/// <summary>A socket on an <see cref="EventLoop"/>: no call is made of which it is known that it would find nothing.</summary>
+/// <remarks>
+/// <code>
+///  a direction:   NotReady ── event ──▶ Ready ── begun: a call ──▶ result; more than enough was there: Ready, else NotReady
+///                    │  ▲                 ▲
+///              begun │  │ the call found  │ event: the loop's thread makes the call
+///                    ▼  │ nothing         │
+///                  Waiting ───────────────┘
+/// </code>
+/// Events are told once (edge-triggered), and one may come at any moment. Before a call the direction is set to NotReady, so an event that comes during or after it is not missed;
+/// a call that took all it asked for may have left something, and one that took less has not, unless the peer has ended: that end had its event together with the data's.
+/// A close is another event that makes the loop look: the call then fails.
+/// </remarks>
+internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkItem
+{
+    private const int NotReady = 0;
+    private const int Ready = 1;
+    private const int Waiting = 2;
+
+    private const uint ReadEvents = EpollInstance.In | EpollInstance.PeerEnded | EpollInstance.EdgeTriggered;
+    private const uint EndEvents = EpollInstance.PeerEnded | EpollInstance.HangUp | EpollInstance.Error;
+    private const int ConnectMark = -1;
+
+    private readonly SocketHandle _handle;
+    private readonly int _fd;
+    private readonly EventLoop _loop;
+    private int _readState;
+    private int _writeState = Ready;
+    private int _closed;
+    private volatile bool _ended;
+    private bool _watchesWrites;
+    private SocketOperation? _reading;
+    private byte[] _readBuffer = [];
+    private int _readOffset;
+    private int _readCount;
+    private SocketOperation? _writing;
+    private byte[] _writeBuffer = [];
+    private int _writeOffset;
+    private int _writeCount;
+    private int _written;
+    private SocketAddress? _connectingTo;
+
+    private EpollSocket(SocketHandle handle, EventLoop loop)
+    {
+        _handle = handle;
+        _fd = (int)handle.DangerousGetHandle();
+        _loop = loop;
+    }
+
+    /// <inheritdoc/>
+    public override SafeHandle Handle => _handle;
+
+    /// <inheritdoc/>
+    public override int LoopIndex => _loop.Index;
+
+    /// <inheritdoc/>
+    public override bool IsSelfConnected
+    {
+        get
+        {
+            if (_connectingTo is null)
+            {
+                return false;
+            }
+
+            Span<byte> mine = stackalloc byte[Limits.SocketAddressBytes];
+            try
+            {
+                int length = SocketCalls.LocalAddress(_handle, mine);
+                return length > 0 && mine[..length].SequenceEqual(_connectingTo.Buffer.Span[.._connectingTo.Size]);
+            }
+            catch (ObjectDisposedException)
+            {
+                return false; // Sending tells.
+            }
+        }
+    }
+
+    /// <summary>A TCP socket that is not connected yet, on the loop of this thread.</summary>
+    /// <exception cref="SocketException">The system has none left.</exception>
+    public static new EpollSocket Create(AddressFamily family)
+    {
+        int fd = SocketCalls.Create(family);
+        return fd >= 0 ? new EpollSocket(new SocketHandle(fd), EventLoop.Nearest()) : throw new SocketException((int)SocketCalls.Translate(-fd));
+    }
+
+    /// <summary>Takes over an accepted, non-blocking descriptor.</summary>
+    /// <exception cref="SocketException">The system watches no more.</exception>
+    public static EpollSocket Accepted(int fd) => new EpollSocket(new SocketHandle(fd), EventLoop.Next()).Registered();
+
+    /// <summary>Takes the descriptor of a connected socket away from the runtime, which is left with nothing to close.</summary>
+    public static EpollSocket Adopt(Socket socket)
+    {
+        socket.Blocking = false;
+        int fd = (int)socket.SafeHandle.DangerousGetHandle();
+        socket.SafeHandle.SetHandleAsInvalid();
+        return Accepted(fd);
+    }
+
+    /// <inheritdoc/>
+    public override bool BeginReceive(SocketOperation operation, byte[] buffer, int offset, int count)
+    {
+        _reading = operation;
+        _readBuffer = buffer;
+        _readOffset = offset;
+        _readCount = count;
+        return !TryRead();
+    }
+
+    /// <inheritdoc/>
+    public override bool BeginSend(SocketOperation operation, byte[] buffer, int offset, int count)
+    {
+        _writing = operation;
+        _writeBuffer = buffer;
+        _writeOffset = offset;
+        _writeCount = count;
+        _written = 0;
+        return !TryWrite();
+    }
+
+    /// <inheritdoc/>
+    public override bool BeginConnect(SocketOperation operation, EndPoint endpoint)
+    {
+        _writing = operation;
+        _connectingTo = endpoint.Serialize();
+        _writeCount = ConnectMark;
+        _watchesWrites = true;
+        int begun = TryConnect();
+        if (begun == 0 || begun == -SocketCalls.EINPROGRESS)
+        {
+            int error = _loop.Add(_fd, this, ReadEvents | EpollInstance.Out);
+            if (error == 0)
+            {
+                // On one machine it is often there already: the first look tells.
+                return !TryWrite();
+            }
+
+            begun = -error;
+        }
+
+        operation.SetResult(0, SocketCalls.Translate(-begun));
+        return false;
+    }
+
+    /// <inheritdoc/>
+    public override void BeforeDirectRead() => Interlocked.Exchange(ref _readState, NotReady);
+
+    /// <inheritdoc/>
+    public override void AfterDirectRead() => Volatile.Write(ref _readState, Ready);
+
+    /// <inheritdoc/>
+    public override bool IsReadable()
+    {
+        try
+        {
+            return SocketCalls.IsReadable(_handle);
+        }
+        catch (ObjectDisposedException)
+        {
+            return true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool? TrySend(byte value)
+    {
+        try
+        {
+            int sent = SocketCalls.Send(_handle, [value]);
+            return sent == -Libc.EAGAIN ? null : sent == 1;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Shutdown(SocketShutdown how)
+    {
+        try
+        {
+            SocketCalls.Shutdown(_handle, how);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Closed already, which is more.
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Close(bool reset)
+    {
+        if (reset)
+        {
+            SocketCalls.ResetOnClose(_handle);
+        }
+
+        EventLoop.Forget(_fd, this);
+        Interlocked.Exchange(ref _closed, 1);
+        _handle.Dispose();
+
+        // Who begins to wait from now on sees that it is closed; who waits already has to be told.
+        if (Volatile.Read(ref _readState) == Waiting || Volatile.Read(ref _writeState) == Waiting)
+        {
+            _loop.Post(this);
+        }
+    }
+
+    /// <summary>The socket was closed while an operation was pending: it ends.</summary>
+    void IThreadPoolWorkItem.Execute() => OnEvents(EndEvents | EpollInstance.In | EpollInstance.Out);
+
+    /// <inheritdoc/>
+    public void OnEvents(uint events)
+    {
+        if ((events & EndEvents) != 0)
+        {
+            _ended = true;
+        }
+
+        if ((events & (EpollInstance.In | EndEvents)) != 0 && Volatile.Read(ref _readState) != Ready
+            && Interlocked.Exchange(ref _readState, Ready) == Waiting)
+        {
+            var operation = _reading!;
+            if (TryRead())
+            {
+                operation.Complete();
+            }
+        }
+
+        if ((events & (EpollInstance.Out | EpollInstance.HangUp | EpollInstance.Error)) != 0 && Volatile.Read(ref _writeState) != Ready
+            && Interlocked.Exchange(ref _writeState, Ready) == Waiting)
+        {
+            var operation = _writing!;
+            if (TryWrite())
+            {
+                operation.Complete();
+            }
+        }
+    }
+
+    private EpollSocket Registered()
+    {
+        int error = _loop.Add(_fd, this, ReadEvents);
+        if (error == 0)
+        {
+            return this;
+        }
+
+        EventLoop.Forget(_fd, this);
+        _handle.Dispose();
+        throw new SocketException((int)SocketCalls.Translate(error));
+    }
+
+    /// <summary>Goes on with the receive. False when it waits for an event, from which moment on the loop's thread goes on.</summary>
+    private bool TryRead()
+    {
+        while (true)
+        {
+            while (Volatile.Read(ref _readState) == Ready)
+            {
+                if (_readCount == 0)
+                {
+                    _reading!.SetResult(0, IsClosed ? SocketError.OperationAborted : SocketError.Success);
+                    return true;
+                }
+
+                Interlocked.Exchange(ref _readState, NotReady);
+                int read = Read();
+                if (read == -Libc.EAGAIN)
+                {
+                    continue;
+                }
+
+                if (read == _readCount || read <= 0 || _ended)
+                {
+                    Volatile.Write(ref _readState, Ready);
+                }
+
+                if (read != -Libc.EINTR)
+                {
+                    _reading!.SetResult(Math.Max(read, 0), read < 0 ? SocketCalls.Translate(-read) : SocketError.Success);
+                    return true;
+                }
+            }
+
+            if (BeginWait(ref _readState))
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>Goes on with the send or the connect. False when it waits for an event, from which moment on the loop's thread goes on.</summary>
+    private bool TryWrite()
+    {
+        while (true)
+        {
+            while (Volatile.Read(ref _writeState) == Ready)
+            {
+                Interlocked.Exchange(ref _writeState, NotReady);
+                int result = _writeCount == ConnectMark ? AskConnect() : Write();
+                if (result == -Libc.EAGAIN)
+                {
+                    continue;
+                }
+
+                Volatile.Write(ref _writeState, Ready);
+                if (result == -Libc.EINTR)
+                {
+                    continue;
+                }
+
+                if (result >= 0 && (_written += result) < _writeCount)
+                {
+                    continue;
+                }
+
+                _writing!.SetResult(result < 0 ? 0 : _written, result < 0 ? SocketCalls.Translate(-result) : SocketError.Success);
+                return true;
+            }
+
+            if (!_watchesWrites)
+            {
+                // Told anew if it holds, so nothing is missed by asking only now.
+                _watchesWrites = true;
+                _loop.Modify(_fd, ReadEvents | EpollInstance.Out);
+            }
+
+            if (BeginWait(ref _writeState))
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>True when the loop goes on at the next event. False when one has come meanwhile, or the socket has been closed.</summary>
+    private bool BeginWait(ref int state) =>
+        Interlocked.CompareExchange(ref state, Waiting, NotReady) == NotReady
+        && !(IsClosed && Interlocked.CompareExchange(ref state, Ready, Waiting) == Waiting);
+
+    private bool IsClosed => Volatile.Read(ref _closed) != 0;
+
+    private int Read()
+    {
+        try
+        {
+            return SocketCalls.Receive(_handle, _readBuffer, _readOffset, _readCount);
+        }
+        catch (ObjectDisposedException)
+        {
+            return -SocketCalls.EBADF;
+        }
+    }
+
+    private int Write()
+    {
+        try
+        {
+            return SocketCalls.Send(_handle, _writeBuffer.AsSpan(_writeOffset + _written, _writeCount - _written));
+        }
+        catch (ObjectDisposedException)
+        {
+            return -SocketCalls.EBADF;
+        }
+    }
+
+    /// <summary>Asks how the connect goes on, by doing it again: 0 once, when it is there.</summary>
+    private int AskConnect() => TryConnect() switch
+    {
+        -SocketCalls.EALREADY or -SocketCalls.EINPROGRESS => -Libc.EAGAIN,
+        -SocketCalls.EISCONN => 0,
+        var outcome => outcome,
+    };
+
+    private int TryConnect()
+    {
+        try
+        {
+            return SocketCalls.Connect(_handle, _connectingTo!.Buffer.Span[.._connectingTo.Size]);
+        }
+        catch (ObjectDisposedException)
+        {
+            return -SocketCalls.EBADF;
+        }
+    }
+}

@@ -1,0 +1,259 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using Spawngate.Platform;
+
+namespace Spawngate.Transport;
+
+/// <summary>Told by an event loop what the kernel says of a descriptor.</summary>
+internal interface IEventTarget
+{
+    /// <summary>Runs on the loop's thread; must not block. Events may be reported that do not hold: only a call tells.</summary>
+    void OnEvents(uint events);
+}
+
+/// <summary>
+/// A thread that waits for events of sockets and runs what goes on because of them (Linux). There is one for each processor; a socket belongs to one for its life.
+/// </summary>
+/// <remarks>
+/// <code>
+///  ┌─▶ epoll_wait ──▶ each event: its socket reads or writes, and whoever awaited that goes on ──▶ what was deferred to the end of the batch ─┐
+///  └───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+/// </code>
+/// A descriptor's number leads to its socket. The number may be taken again by another socket while an event of the old one is under way: the new one is then
+/// told of an event that does not hold, and finds that out by its next call.
+/// </remarks>
+internal sealed class EventLoop
+{
+    private const int ChunkBits = 10;
+
+    private static readonly IEventTarget?[]?[] Targets = new IEventTarget?[]?[Limits.DescriptorsMax >> ChunkBits];
+    private static readonly Lock TargetsGate = new();
+    private static readonly EventLoop[] Loops = CreateAll();
+    private static uint s_next;
+
+    [ThreadStatic]
+    private static EventLoop? t_current;
+
+    private readonly EpollInstance _epoll = new();
+    private readonly Lock _gate = new();
+    private readonly int _wakeRead;
+    private readonly int _wakeWrite;
+    private List<IThreadPoolWorkItem> _posted = [];
+    private List<IThreadPoolWorkItem> _taken = [];
+    private List<object> _deferred = [];
+    private List<object> _running = [];
+
+    private EventLoop(int index)
+    {
+        Index = index;
+        int error = Descriptors.OpenPipe(out _wakeRead, out _wakeWrite);
+        if (error != 0 || (error = _epoll.Add(_wakeRead, EpollInstance.In)) != 0)
+        {
+            throw new IOException($"an event loop cannot be made: {Libc.Describe(error)}");
+        }
+    }
+
+    /// <summary>True where event loops exist.</summary>
+    public static bool IsSupported => Libc.IsLinux;
+
+    /// <summary>How many there are.</summary>
+    public static int Count => Loops.Length;
+
+    /// <summary>The loop whose thread this is; null on any other thread.</summary>
+    public static EventLoop? Current => t_current;
+
+    /// <summary>Its number, from 0.</summary>
+    public int Index { get; }
+
+    /// <summary>The loop whose turn it is to take a socket.</summary>
+    public static EventLoop Next() => Loops[(int)(Interlocked.Increment(ref s_next) % (uint)Loops.Length)];
+
+    /// <summary>The loop of this thread, else one in turn: what a connection opens stays on its loop.</summary>
+    public static EventLoop Nearest() => t_current ?? Next();
+
+    /// <summary>Goes on after the other events of this batch have had their turn; elsewhere through the thread pool.</summary>
+    public static TurnAwaitable NextTurn() => default;
+
+    /// <summary>Tells a target of a descriptor's events from now on. 0, else the errno.</summary>
+    public int Add(int fd, IEventTarget target, uint events)
+    {
+        Volatile.Write(ref Slot(fd), target);
+        return _epoll.Add(fd, events);
+    }
+
+    /// <summary>Tells of other events from now on. 0, else the errno.</summary>
+    public int Modify(int fd, uint events) => _epoll.Modify(fd, events);
+
+    /// <summary>Stops telling of a descriptor that stays open.</summary>
+    public void Remove(int fd, IEventTarget target)
+    {
+        Forget(fd, target);
+        _epoll.Remove(fd);
+    }
+
+    /// <summary>Stops telling a target of a descriptor that is about to be closed, which takes it from the kernel's list.</summary>
+    public static void Forget(int fd, IEventTarget target) => Interlocked.CompareExchange(ref Slot(fd), null, target);
+
+    /// <summary>Runs something on this loop's thread, soon; from any thread.</summary>
+    public void Post(IThreadPoolWorkItem item)
+    {
+        if (ReferenceEquals(t_current, this))
+        {
+            _deferred.Add(item);
+            return;
+        }
+
+        bool first;
+        lock (_gate)
+        {
+            first = _posted.Count == 0;
+            _posted.Add(item);
+        }
+
+        if (first)
+        {
+            Wake();
+        }
+    }
+
+    /// <summary>Runs something at the end of this batch of events; on this loop's thread.</summary>
+    public void Defer(IThreadPoolWorkItem item)
+    {
+        Debug.Assert(ReferenceEquals(t_current, this), "deferred on the loop's own thread");
+        _deferred.Add(item);
+    }
+
+    private static EventLoop[] CreateAll()
+    {
+        var loops = new EventLoop[IsSupported ? Environment.ProcessorCount : 0];
+        for (int i = 0; i < loops.Length; i++)
+        {
+            loops[i] = new EventLoop(i);
+            new Thread(loops[i].Run) { IsBackground = true, Name = $"event loop {i}" }.Start();
+        }
+
+        return loops;
+    }
+
+    private static ref IEventTarget? Slot(int fd)
+    {
+        var chunk = Volatile.Read(ref Targets[fd >> ChunkBits]) ?? AddChunk(fd >> ChunkBits);
+        return ref chunk[fd & ((1 << ChunkBits) - 1)];
+    }
+
+    private static IEventTarget?[] AddChunk(int index)
+    {
+        lock (TargetsGate)
+        {
+            return Targets[index] ??= new IEventTarget?[1 << ChunkBits];
+        }
+    }
+
+    private void Run()
+    {
+        t_current = this;
+        while (true)
+        {
+            int count = _epoll.Wait(forever: _deferred.Count == 0);
+            for (int i = 0; i < count; i++)
+            {
+                var (fd, events) = _epoll[i];
+                if (fd == _wakeRead)
+                {
+                    RunPosted();
+                }
+                else
+                {
+                    Volatile.Read(ref Slot(fd))?.OnEvents(events);
+                }
+            }
+
+            RunDeferred();
+        }
+    }
+
+    private void RunPosted()
+    {
+        Drain();
+        lock (_gate)
+        {
+            (_posted, _taken) = (_taken, _posted);
+        }
+
+        foreach (var item in _taken)
+        {
+            item.Execute();
+        }
+
+        _taken.Clear();
+    }
+
+    /// <summary>What these defer in turn waits until events have been looked at again.</summary>
+    private void RunDeferred()
+    {
+        if (_deferred.Count == 0)
+        {
+            return;
+        }
+
+        (_deferred, _running) = (_running, _deferred);
+        foreach (object item in _running)
+        {
+            if (item is Action action)
+            {
+                action();
+            }
+            else
+            {
+                ((IThreadPoolWorkItem)item).Execute();
+            }
+        }
+
+        _running.Clear();
+    }
+
+    private unsafe void Wake()
+    {
+        byte one = 1;
+        _ = Libc.Write(_wakeWrite, &one, 1);
+    }
+
+    /// <summary>Before the list is taken: who adds to an empty list afterwards writes again.</summary>
+    private unsafe void Drain()
+    {
+        byte one;
+        _ = Libc.Read(_wakeRead, &one, 1);
+    }
+
+    /// <summary>See <see cref="NextTurn"/>.</summary>
+    public readonly struct TurnAwaitable : ICriticalNotifyCompletion
+    {
+        /// <summary>Never: it is the point to leave the thread to others.</summary>
+        public bool IsCompleted => false;
+
+        /// <summary>The awaiter.</summary>
+        public TurnAwaitable GetAwaiter() => this;
+
+        /// <summary>Nothing to get.</summary>
+        public void GetResult()
+        {
+        }
+
+        /// <inheritdoc/>
+        public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
+
+        /// <inheritdoc/>
+        public void UnsafeOnCompleted(Action continuation)
+        {
+            if (t_current is { } loop)
+            {
+                loop._deferred.Add(continuation);
+            }
+            else
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(static next => next(), continuation, preferLocal: false);
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Spawngate.Transport;
+
+/// <summary>The runtime's sockets, with one reusable argument object for each direction.</summary>
+internal sealed class PortableSocket : StreamSocket
+{
+    private static readonly LingerOption ResetOnClose = new(true, 0);
+
+    private readonly Socket _socket;
+    private readonly Arguments _receive = new();
+    private readonly Arguments _send = new();
+    private volatile bool _connected;
+
+    /// <summary>Takes over a socket.</summary>
+    public PortableSocket(Socket socket)
+    {
+        _socket = socket;
+        _connected = socket.Connected;
+    }
+
+    /// <inheritdoc/>
+    public override SafeHandle Handle => _socket.SafeHandle;
+
+    /// <inheritdoc/>
+    public override bool IsSelfConnected
+    {
+        get
+        {
+            try
+            {
+                return Equals(_socket.LocalEndPoint, _socket.RemoteEndPoint);
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                return false; // Gone again already; sending tells.
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool BeginReceive(SocketOperation operation, byte[] buffer, int offset, int count)
+    {
+        _receive.SetBuffer(buffer, offset, count);
+        return _receive.Begin(operation, _socket, static (socket, arguments) => socket.ReceiveAsync(arguments));
+    }
+
+    /// <inheritdoc/>
+    public override bool BeginSend(SocketOperation operation, byte[] buffer, int offset, int count)
+    {
+        _send.SetBuffer(buffer, offset, count);
+        return _send.Begin(operation, _socket, static (socket, arguments) => socket.SendAsync(arguments));
+    }
+
+    /// <inheritdoc/>
+    public override bool BeginConnect(SocketOperation operation, EndPoint endpoint)
+    {
+        _send.RemoteEndPoint = endpoint;
+        _send.SetBuffer(null, 0, 0);
+        _connected = true; // Perhaps: to shut down a socket that is not connected does no harm.
+        return _send.Begin(operation, _socket, static (socket, arguments) => socket.ConnectAsync(arguments));
+    }
+
+    /// <inheritdoc/>
+    public override bool IsReadable()
+    {
+        try
+        {
+            return _socket.Poll(0, SelectMode.SelectRead);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool? TrySend(byte value)
+    {
+        try
+        {
+            if (!_socket.Poll(0, SelectMode.SelectWrite))
+            {
+                return null;
+            }
+
+            _socket.Send([value], SocketFlags.None, out var error);
+            return error == SocketError.Success;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Shutdown(SocketShutdown how)
+    {
+        try
+        {
+            _socket.Shutdown(how);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The connection is gone already; the pending receive says so itself.
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Close(bool reset)
+    {
+        if (reset)
+        {
+            try
+            {
+                _socket.LingerState = ResetOnClose;
+            }
+            catch (SocketException)
+            {
+                // Already reset by the peer: nothing left to tell it.
+            }
+        }
+        else if (_connected && _send.SocketError != SocketError.ConnectionRefused)
+        {
+            // A socket that is disposed of during an operation, and an armed receive is one, is otherwise closed with a reset: it would
+            // destroy what was sent and the peer has not read yet.
+            Shutdown(SocketShutdown.Send);
+        }
+
+        _socket.Dispose();
+    }
+
+    private sealed class Arguments() : SocketAsyncEventArgs(true)
+    {
+        private SocketOperation? _operation;
+
+        public bool Begin(SocketOperation operation, Socket socket, Func<Socket, SocketAsyncEventArgs, bool> begin)
+        {
+            _operation = operation;
+            try
+            {
+                if (begin(socket, this))
+                {
+                    return true;
+                }
+
+                operation.SetResult(BytesTransferred, SocketError);
+            }
+            catch (ObjectDisposedException)
+            {
+                operation.SetResult(0, SocketError.OperationAborted);
+            }
+
+            return false;
+        }
+
+        protected override void OnCompleted(SocketAsyncEventArgs e)
+        {
+            var operation = _operation!;
+            operation.SetResult(BytesTransferred, SocketError);
+            operation.Complete();
+        }
+    }
+}
