@@ -71,7 +71,7 @@ internal static class AllocationCheck
     {
         int calls = Math.Max(1, Operations / perCall);
         double best = double.MaxValue;
-        for (int round = 0; round < Rounds && best >= BytesMax; round++)
+        for (int round = 0; round < Rounds && best >= 1; round++)
         {
             // The first tenth warms up: code is compiled, buffers and caches fill.
             Repeat(1 + (calls / 10), step);
