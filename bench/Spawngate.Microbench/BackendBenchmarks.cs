@@ -12,14 +12,20 @@ namespace Spawngate.Microbench;
 /// <summary>What a request does with a ready backend besides bytes: it is admitted and borrows a connection.</summary>
 public class BackendBenchmarks : IDisposable
 {
+    /// <summary>So often that waking the other thread, some 50 microseconds, is lost in it.</summary>
+    internal const int PerThread = 200_000;
+
     private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     private ReadyBackends? _backends;
     private Backend _backend = null!;
     private UpstreamPool _pool = null!;
+    private SecondThread _second = null!;
 
     /// <summary>Makes a ready backend with one idle connection.</summary>
     [GlobalSetup]
-    public async Task SetUpAsync()
+    public void SetUp() => Setup.Run(SetUpAsync);
+
+    private async Task SetUpAsync()
     {
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener.Listen();
@@ -35,6 +41,7 @@ public class BackendBenchmarks : IDisposable
         var connection = _pool.Create();
         await connection.Channel.ConnectAsync(_pool.Endpoint).ConfigureAwait(false);
         _pool.Return(connection);
+        _second = new SecondThread(EnterAndLeaveOften);
     }
 
     /// <summary>Admission and its end.</summary>
@@ -45,6 +52,15 @@ public class BackendBenchmarks : IDisposable
         {
             _backend.Leave(run);
         }
+    }
+
+    /// <summary>Admission and its end, on two threads at once: an operation is one of each thread.</summary>
+    [Benchmark(OperationsPerInvoke = PerThread)]
+    public void EnterAndLeaveOnTwoThreads()
+    {
+        _second.Begin();
+        EnterAndLeaveOften();
+        _second.End();
     }
 
     /// <summary>A connection taken and given back.</summary>
@@ -61,8 +77,17 @@ public class BackendBenchmarks : IDisposable
     [GlobalCleanup]
     public void Dispose()
     {
+        _second.Dispose();
         _listener.Dispose();
         _backends?.Dispose();
         GC.SuppressFinalize(this);
+    }
+
+    private void EnterAndLeaveOften()
+    {
+        for (int i = 0; i < PerThread; i++)
+        {
+            EnterAndLeave();
+        }
     }
 }

@@ -4,25 +4,9 @@ using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Microbench;
 
-/// <summary>Reading and writing heads as a browser and an application server send them.</summary>
+/// <summary>Reading and writing heads and chunks, beside copying the same bytes: the least that can be done with each of them.</summary>
 public class CodecBenchmarks
 {
-    private static readonly HeadLimits HeadLimits = new(8192, 32768, 100);
-
-    private static readonly byte[] RequestBytes =
-    [
-        .. "GET /assets/app.css?v=42 HTTP/1.1\r\nHost: app.example.com\r\nConnection: keep-alive\r\n"u8,
-        .. "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36\r\n"u8,
-        .. "Accept: text/css,*/*;q=0.1\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: no-cors\r\nReferer: http://app.example.com/\r\n"u8,
-        .. "Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-US,en;q=0.9\r\nCookie: session=0123456789abcdef0123456789abcdef\r\n\r\n"u8,
-    ];
-
-    private static readonly byte[] ResponseBytes =
-    [
-        .. "HTTP/1.1 200 OK\r\nDate: Sat, 31 Jan 2026 12:00:00 GMT\r\nServer: app\r\nContent-Type: text/css; charset=utf-8\r\n"u8,
-        .. "Content-Length: 1234\r\nCache-Control: public, max-age=3600\r\nETag: \"0123456789abcdef\"\r\nVary: Accept-Encoding\r\n\r\n"u8,
-    ];
-
     private readonly RequestHead _request = new();
     private readonly ResponseHead _response = new();
     private readonly RequestHead _parsed = new();
@@ -33,7 +17,7 @@ public class CodecBenchmarks
     public CodecBenchmarks()
     {
         _parsed.Reset();
-        RequestHeadParser.Parse(_parsed, RequestBytes, HeadLimits);
+        RequestHeadParser.Parse(_parsed, Samples.Request, Samples.Limits);
     }
 
     /// <summary>A request head of ten fields.</summary>
@@ -41,19 +25,51 @@ public class CodecBenchmarks
     public bool ParseRequest()
     {
         _request.Reset();
-        return RequestHeadParser.Parse(_request, RequestBytes, HeadLimits) == HeadStatus.Complete;
+        return RequestHeadParser.Parse(_request, Samples.Request, Samples.Limits) == HeadStatus.Complete;
     }
+
+    /// <summary>The same bytes, copied.</summary>
+    [Benchmark]
+    public void CopyRequest() => Samples.Request.CopyTo(_target.AsSpan());
 
     /// <summary>A response head of seven fields.</summary>
     [Benchmark]
     public bool ParseResponse()
     {
         _response.Reset();
-        return ResponseHeadParser.Parse(_response, ResponseBytes, toHead: false, HeadLimits) == HeadStatus.Complete;
+        return ResponseHeadParser.Parse(_response, Samples.Response, toHead: false, Samples.Limits) == HeadStatus.Complete;
     }
+
+    /// <summary>The same bytes, copied.</summary>
+    [Benchmark]
+    public void CopyResponse() => Samples.Response.CopyTo(_target.AsSpan());
 
     /// <summary>The request head for the backend.</summary>
     [Benchmark]
     public int WriteRequest() => ProxyHeaders.WriteRequest(
-        _target, _parsed, RequestBytes, _client, "0123456789abcdef0123456789abcdef"u8, "1.1 spawngate-01234567"u8);
+        _target, _parsed, Samples.Request, _client, "0123456789abcdef0123456789abcdef"u8, "1.1 spawngate-01234567"u8);
+
+    /// <summary>Forty chunks of 100 bytes, and the end.</summary>
+    [Benchmark]
+    public int ReadChunks()
+    {
+        var decoder = default(ChunkedDecoder);
+        ReadOnlySpan<byte> rest = Samples.Chunked;
+        int bytes = 0;
+        while (!decoder.IsDone)
+        {
+            if (decoder.Next(rest, out int consumed, out _, out int length) == ChunkEvent.Data)
+            {
+                bytes += length;
+            }
+
+            rest = rest[consumed..];
+        }
+
+        return bytes;
+    }
+
+    /// <summary>The same bytes, copied.</summary>
+    [Benchmark]
+    public void CopyChunks() => Samples.Chunked.CopyTo(_target.AsSpan());
 }

@@ -12,7 +12,9 @@ public class ExchangeBenchmarks : IDisposable
 
     /// <summary>Starts three gateways.</summary>
     [GlobalSetup]
-    public async Task SetUpAsync()
+    public void SetUp() => Setup.Run(SetUpAsync);
+
+    private async Task SetUpAsync()
     {
         const string length = "HTTP/1.1 200 OK\r\nServer: test\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!";
         const string chunked = "HTTP/1.1 200 OK\r\nServer: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n8\r\n, world!\r\n0\r\n\r\n";

@@ -21,7 +21,9 @@ public class HostLookupBenchmarks : IDisposable
 
     /// <summary>Makes the table, and 1,024 names that are in it, in no order that a cache could guess.</summary>
     [GlobalSetup]
-    public async Task SetUpAsync()
+    public void SetUp() => Setup.Run(SetUpAsync);
+
+    private async Task SetUpAsync()
     {
         _backends = await ReadyBackends.StartAsync(TimeProvider.System, NullLogger.Instance, new ServerConfig()).ConfigureAwait(false);
         var env = _backends.Env;

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 using BenchmarkDotNet.Attributes;
 using Spawngate.Protocols;
 using Spawngate.Protocols.Http1;
@@ -13,28 +12,9 @@ public class Http2Benchmarks
 {
     private const int RequestsPerRead = 32;
 
-    private static readonly HeadLimits HeadLimits = new(8192, 32768, 100);
-
-    private static readonly (string Name, string Value)[] Browser =
-    [
-        (":method", "GET"), (":scheme", "http"), (":authority", "app.example.com"), (":path", "/assets/app.css?v=42"),
-        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"),
-        ("accept", "text/css,*/*;q=0.1"), ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "no-cors"), ("referer", "http://app.example.com/"),
-        ("accept-encoding", "gzip, deflate, br"), ("accept-language", "en-US,en;q=0.9"), ("cookie", "session=0123456789abcdef0123456789abcdef"),
-    ];
-
-    private static readonly byte[] ResponseBytes =
-    [
-        .. "HTTP/1.1 200 OK\r\nDate: Sat, 31 Jan 2026 12:00:00 GMT\r\nServer: app\r\nContent-Type: text/css; charset=utf-8\r\n"u8,
-        .. "Content-Length: 1234\r\nCache-Control: public, max-age=3600\r\nETag: \"0123456789abcdef\"\r\nVary: Accept-Encoding\r\n\r\n"u8,
-    ];
-
-    private static readonly byte[] Text = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"u8.ToArray();
-
     private readonly RequestHead _request = new();
     private readonly ResponseHead _response = new();
     private readonly HpackEncoder _client = new(CodecLimits.HpackTableBytes);
-    private readonly byte[] _coded = new byte[HuffmanCode.EncodedLength(Text)];
     private readonly byte[] _target = new byte[8192];
     private Http2Session _session;
     private byte[] _requests = [];
@@ -45,8 +25,7 @@ public class Http2Benchmarks
     {
         _request.Reset();
         _response.Reset();
-        ResponseHeadParser.Parse(_response, ResponseBytes, toHead: false, HeadLimits);
-        HuffmanCode.Encode(Text, _coded);
+        ResponseHeadParser.Parse(_response, Samples.Response, toHead: false, Samples.Limits);
         _session = Open();
     }
 
@@ -68,17 +47,9 @@ public class Http2Benchmarks
         return Serve(_requests);
     }
 
-    /// <summary>Decodes 101 characters.</summary>
-    [Benchmark]
-    public bool DecodeHuffman() => HuffmanCode.TryDecode(_coded, _target, out _);
-
-    /// <summary>Encodes 101 characters.</summary>
-    [Benchmark]
-    public int EncodeHuffman() => HuffmanCode.Encode(Text, _target);
-
     private Http2Session Open()
     {
-        _session = new Http2Session(HeadLimits, 0);
+        _session = new Http2Session(Samples.Limits, 0);
         byte[] opening = [.. Http2Preface.Bytes, .. new byte[FrameHeader.Size]];
         new FrameHeader(0, FrameType.Settings, FrameFlags.None, 0).Write(opening.AsSpan(Http2Preface.Bytes.Length));
         Serve(opening);
@@ -92,9 +63,9 @@ public class Http2Benchmarks
     private byte[] RequestFrame(int id)
     {
         int length = FrameHeader.Size;
-        foreach (var (name, value) in Browser)
+        foreach (var (name, value) in Samples.RequestFields)
         {
-            length += _client.Encode(_target.AsSpan(length), Encoding.ASCII.GetBytes(name), Encoding.ASCII.GetBytes(value));
+            length += _client.Encode(_target.AsSpan(length), name, value);
         }
 
         new FrameHeader(length - FrameHeader.Size, FrameType.Headers, FrameFlags.EndHeaders | FrameFlags.EndStream, id).Write(_target);
@@ -111,7 +82,7 @@ public class Http2Benchmarks
             if (kind == Http2EventKind.Request)
             {
                 var writer = _session.BeginHead(_target, found.Slot);
-                writer.Response(_response, ResponseBytes);
+                writer.Response(_response, Samples.Response);
                 written += _session.EndHead(found.Slot, ref writer, endStream: false);
                 written += _session.WriteDataHeader(_target, found.Slot, 0, endStream: true);
                 _session.Release(found.Slot);

@@ -1,7 +1,9 @@
+using System.Globalization;
+using System.Reflection;
+using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Diagnosers;
-using BenchmarkDotNet.Exporters;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Running;
@@ -9,19 +11,37 @@ using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Spawngate.Commands;
 using Spawngate.Microbench;
 
+const string Save = "--save";
+
 // As the program does: completions run on the threads that wait for the sockets.
 InlineCompletions.Enable();
 if (args.Contains("--check-allocations"))
 {
-    return await AllocationCheck.RunAsync(Console.Out).ConfigureAwait(false);
+    return AllocationCheck.Run(Console.Out);
 }
 
 // In this process, since the socket engine was just set up in it.
 var config = ManualConfig.CreateEmpty()
-    .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))
+    .AddJob(Job.ShortRun.WithIterationCount(9).WithToolchain(InProcessEmitToolchain.Instance))
     .AddDiagnoser(MemoryDiagnoser.Default)
     .AddColumnProvider(DefaultColumnProviders.Instance)
-    .AddExporter(MarkdownExporter.GitHub)
-    .AddLogger(ConsoleLogger.Default);
-BenchmarkSwitcher.FromAssembly(typeof(AllocationCheck).Assembly).Run(args, config);
+    .AddLogger(ConsoleLogger.Default)
+    .WithOptions(ConfigOptions.JoinSummary);
+bool save = args.Contains(Save);
+var summaries = BenchmarkSwitcher.FromAssembly(typeof(AllocationCheck).Assembly).Run(save ? ["--filter", "*"] : [.. args], config).ToList();
+if (!save)
+{
+    return 0;
+}
+
+string date = TimeProvider.System.GetLocalNow().ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+if (MicroReport.Of(summaries, date) is not { } report)
+{
+    await Console.Error.WriteLineAsync("A benchmark has no figures: nothing was saved.").ConfigureAwait(false);
+    return 1;
+}
+
+string folder = Assembly.GetExecutingAssembly().GetCustomAttributes<AssemblyMetadataAttribute>().First(static each => each.Key == "Results").Value!;
+await File.WriteAllTextAsync(Path.Combine(folder, $"{date}-micro.md"), report).ConfigureAwait(false);
+Console.WriteLine(report);
 return 0;

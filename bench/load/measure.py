@@ -1,11 +1,12 @@
 """Runs scenarios against proxies, in turn, round after round, and collects what each round showed."""
 import os
+import re
 import shutil
 import subprocess
 import time
 
 from processes import ROOT, BenchError, Watch, resident_kib, start, stop, which
-from proxies import Proxy, Site
+from proxies import SPAWNGATE, Proxy, Site
 
 GIB = 1 << 30
 WARM_SECONDS = 0.3
@@ -32,6 +33,16 @@ def build_backend(work):
     if built.returncode != 0:
         raise BenchError(f"{source} does not compile: {built.stderr}")
     return path
+
+
+def versions(names):
+    asked = {"spawngate": [SPAWNGATE, "--version"], "nginx": ["nginx", "-v"], "haproxy": ["haproxy", "-v"], "nghttpx": ["nghttpx", "--version"]}
+    found = []
+    for name in names:
+        done = subprocess.run(asked[name], capture_output=True, text=True, timeout=10)
+        number = re.search(r"\d+\.\d+[.\d]*", done.stdout + done.stderr)
+        found.append(f"{name} {number[0] if number else '?'}")
+    return found
 
 
 def make_files(work):

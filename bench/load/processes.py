@@ -1,6 +1,7 @@
 """Child processes that end with us, free ports, and what /proc says of a process and its workers."""
 import atexit
 import ctypes
+import json
 import os
 import random
 import resource
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -135,6 +137,11 @@ def wait_for_port(port, child, seconds=10):
             time.sleep(0.02)
     with open(child.log, errors="replace") as f:
         raise BenchError(f"{child.args[0]} does not listen on {port}: {f.read()[-2000:].strip()}")
+
+
+def fetch_json(port, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+        return json.load(answer)
 
 
 def _read(path):

@@ -12,6 +12,7 @@ internal sealed class Connection(Socket socket, ServerState server)
     private int _start;
     private int _end;
     private volatile bool _idle = true;
+    private bool _counted;
 
     /// <summary>The socket, for routes that go below HTTP.</summary>
     public Socket Socket { get; } = socket;
@@ -67,7 +68,16 @@ internal sealed class Connection(Socket socket, ServerState server)
         byte[] all = new byte[head.Length + (request.Method == "HEAD" ? 0 : body.Length)];
         head.CopyTo(all, 0);
         body.Span[..(all.Length - head.Length)].CopyTo(all.AsSpan(head.Length));
-        return SendAsync(all);
+        return SendLastAsync(all);
+    }
+
+    /// <summary>
+    /// Sends the end of a response, all of it. The request is counted out before: whoever has the last byte may act upon it before this process has a core for the next step.
+    /// </summary>
+    public Task SendLastAsync(ReadOnlyMemory<byte> bytes)
+    {
+        CountOut();
+        return SendAsync(bytes);
     }
 
     /// <summary>Sends a complete text response.</summary>
@@ -126,9 +136,9 @@ internal sealed class Connection(Socket socket, ServerState server)
 
     private async Task<bool> AnswerAsync(Request request)
     {
-        bool counts = request.Path != "/health";
         _idle = false;
-        if (counts)
+        _counted = request.Path != "/health";
+        if (_counted)
         {
             server.Enter();
         }
@@ -140,10 +150,7 @@ internal sealed class Connection(Socket socket, ServerState server)
         }
         finally
         {
-            if (counts)
-            {
-                server.Leave();
-            }
+            CountOut();
         }
 
         // A body that was never asked for may come or not (RFC 9110 10.1.1): only a new connection is unambiguous.
@@ -155,6 +162,15 @@ internal sealed class Connection(Socket socket, ServerState server)
 
         _idle = true;
         return keep;
+    }
+
+    private void CountOut()
+    {
+        if (_counted)
+        {
+            _counted = false;
+            server.Leave();
+        }
     }
 
     private async Task<Request?> ReadHeadAsync()

@@ -135,7 +135,8 @@ internal static class Routes
         {
             Memory<byte> part = block.AsMemory(0, (int)Math.Min(block.Length, count - offset));
             Pattern.Fill(part.Span, offset);
-            await (framing == "chunked" ? SendChunkAsync(connection, part) : connection.SendAsync(part));
+            bool isLast = framing == "length" && offset + block.Length >= count;
+            await (framing == "chunked" ? SendChunkAsync(connection, part) : isLast ? connection.SendLastAsync(part) : connection.SendAsync(part));
             await Pause.ForAsync((int)request.QueryNumber("delayMs", 0));
         }
 
@@ -202,7 +203,7 @@ internal static class Routes
         };
         await connection.SendAsync(before);
         await server.HoldAsync(request.Query("key", "hold"));
-        await connection.SendAsync(after);
+        await connection.SendLastAsync(Encoding.Latin1.GetBytes(after));
         return true;
     }
 

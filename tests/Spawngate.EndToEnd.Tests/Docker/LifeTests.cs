@@ -72,7 +72,7 @@ internal sealed class LifeTests : ContainerTest
         long ended = Stopwatch.GetTimestamp();
         await backend.ToldAsync("sigterm");
 
-        Assert.That(Stopwatch.GetElapsedTime(ended).TotalSeconds, Is.InRange(0.95, 2.5));
+        Assert.That(Stopwatch.GetElapsedTime(ended).TotalSeconds, Strain.Within(ended, 0.95, 2.5));
         await StoppedAsync(gateway);
         Assert.That((await gateway.Admin.BackendAsync(Host)).GetProperty("last_stop_reason").GetString(), Is.EqualTo("idle"));
     }

@@ -40,7 +40,7 @@ internal sealed class DrainTests : GatewayTest
         socket.Dispose();
         await backend.ToldAsync("sigterm");
 
-        Assert.That(Stopwatch.GetElapsedTime(closed).TotalSeconds, Is.LessThan(2), "seconds from the end of the last one to SIGTERM");
+        Assert.That(Stopwatch.GetElapsedTime(closed).TotalSeconds, Strain.Within(closed, 0, 2), "seconds from the end of the last one to SIGTERM");
         await backend.ExitedInTimeAsync();
         download.Dispose();
     }
@@ -62,8 +62,8 @@ internal sealed class DrainTests : GatewayTest
         TimeSpan closed = Stopwatch.GetElapsedTime(asked);
         await backend.ExitedInTimeAsync();
 
-        Assert.That(closed.TotalSeconds, Is.InRange(1.9, 3.5), "seconds from the request to stop to the end of the WebSocket");
-        Assert.That((await cut).TotalSeconds, Is.InRange(1.9, 3.5), "seconds from the request to stop to the cut of the download");
+        Assert.That(closed.TotalSeconds, Strain.Within(asked, 1.9, 3.5), "seconds from the request to stop to the end of the WebSocket");
+        Assert.That((await cut).TotalSeconds, Strain.Within(asked, 1.9, 3.5), "seconds from the request to stop to the cut of the download");
     }
 
     /// <summary>The idle clock starts when the last of them ends, not before.</summary>
@@ -79,7 +79,7 @@ internal sealed class DrainTests : GatewayTest
         socket.Dispose();
         await backend.ToldAsync("sigterm");
 
-        Assert.That(Stopwatch.GetElapsedTime(closed).TotalSeconds, Is.InRange(0.95, 2.3));
+        Assert.That(Stopwatch.GetElapsedTime(closed).TotalSeconds, Strain.Within(closed, 0.95, 2.3));
     }
 
     private Task<GatewayProcess> GatewayAsync(int drainSecs) => Scene.GatewayAsync(new ConfigFile()

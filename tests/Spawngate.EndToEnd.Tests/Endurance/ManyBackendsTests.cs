@@ -49,6 +49,7 @@ internal sealed class ManyBackendsTests : GatewayTest
         using var load = new LoadLoop(gateway.Port, "0.test", "/bytes?n=500", connections: 8, warmAfter: 200);
         await load.Warm.InTimeAsync("load");
         double slowest = 0;
+        long began = Stopwatch.GetTimestamp();
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
 
         for (int i = 0; i < 4; i++)
@@ -67,7 +68,8 @@ internal sealed class ManyBackendsTests : GatewayTest
         await load.StopAsync();
         await Figures.NoteAsync($"slowest request beside reloads of {Configured} backends: {slowest:F1} ms; {load.Complete} requests of the load, none lost");
         Assert.That((load.Wrong, load.Cut, load.Unanswered), Is.EqualTo((0, 0, 0)));
-        Assert.That(slowest, Is.LessThan(Executables.GatewayIsNative ? 250 : 1000), "ms; the collector stops everybody for some 15, the rest is waiting for a core");
+        double slowestMax = (Executables.GatewayIsNative ? 250 : 1000) + (1000 * Strain.SecsSince(began));
+        Assert.That(slowest, Is.LessThan(slowestMax), "ms; the collector stops everybody for some 15, the rest is waiting for a core");
     }
 
     [Test]
@@ -136,7 +138,7 @@ internal sealed class ManyBackendsTests : GatewayTest
         TimeSpan took = Stopwatch.GetElapsedTime(asked);
         await Figures.NoteAsync($"{running} backends, started in {started.TotalSeconds:F1} s: the gateway ended {took.TotalMilliseconds:F0} ms after SIGTERM");
         Assert.That(Scene.Children().Select(ProcessScan.CommandLine), Is.Empty);
-        Assert.That(took.TotalSeconds, Is.LessThan(8));
+        Assert.That(took.TotalSeconds, Strain.Within(asked, 0, 8));
         AssertAllEndedBySigterm(gateway, running);
     }
 

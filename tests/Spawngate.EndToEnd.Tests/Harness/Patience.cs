@@ -4,7 +4,7 @@ namespace Spawngate.EndToEnd.Tests.Harness;
 internal static class Patience
 {
     /// <summary>For anything that should happen at once: generous, because the machine may be busy with other tests.</summary>
-    public static readonly TimeSpan Default = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Default = TimeSpan.FromSeconds(60);
 
     /// <summary>The pause between two looks at something that raises no event (a port, a state behind an API).</summary>
     public static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);

@@ -11,6 +11,9 @@ internal sealed class Scene : IAsyncDisposable
     private readonly List<GatewayProcess> _gateways = [];
     private readonly string _marker = $"SPAWNGATE_TEST={Guid.NewGuid():N}";
 
+    /// <summary>An empty scene.</summary>
+    public Scene() => Strain.Watch();
+
     /// <summary>A folder that is removed afterwards.</summary>
     public string Folder { get; } = Directory.CreateTempSubdirectory("spawngate-test-").FullName;
 

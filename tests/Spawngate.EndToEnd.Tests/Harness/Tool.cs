@@ -24,7 +24,7 @@ internal sealed record Tool(int Code, string Out, string Error)
         RunAsync(GatewayProcess.StartInfo(args, scene.Folder, scene.Environment));
 
     /// <summary>Runs curl, quietly, with the given arguments; the test is skipped where there is none.</summary>
-    public static Task<Tool> CurlAsync(params string[] args) => RunAsync(Executables.FindOrSkip("curl"), ["-sS", "--max-time", "20", .. args]);
+    public static Task<Tool> CurlAsync(params string[] args) => RunAsync(Executables.FindOrSkip("curl"), ["-sS", "--max-time", "60", .. args]);
 
     private static async Task<Tool> RunAsync(ProcessStartInfo info, TimeSpan? limit = null)
     {

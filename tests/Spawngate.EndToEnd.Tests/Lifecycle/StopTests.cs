@@ -35,8 +35,8 @@ internal sealed class StopTests : GatewayTest
         long told = Stopwatch.GetTimestamp();
         await backend.ExitedInTimeAsync();
 
-        Assert.That(Stopwatch.GetElapsedTime(before).TotalSeconds, Is.GreaterThan(0.95));
-        Assert.That(Stopwatch.GetElapsedTime(told).TotalSeconds, Is.LessThan(2.5));
+        Assert.That(Stopwatch.GetElapsedTime(before).TotalSeconds, Is.GreaterThan(0.95 - Strain.SecsSince(before)));
+        Assert.That(Stopwatch.GetElapsedTime(told).TotalSeconds, Strain.Within(told, 0, 2.5));
         await gateway.LogsAsync("spawngate.lifecycle", Host, "SIGKILL");
     }
 
@@ -127,7 +127,7 @@ internal sealed class StopTests : GatewayTest
         gateway.Signal(ProcessScan.Term);
 
         Assert.That(await gateway.ExitAsync(), Is.Zero);
-        Assert.That(Stopwatch.GetElapsedTime(asked).TotalSeconds, Is.LessThan(4.5), "four stops of 1.5 s, one after the other, take 6");
+        Assert.That(Stopwatch.GetElapsedTime(asked).TotalSeconds, Strain.Within(asked, 0, 4.5), "four stops of 1.5 s, one after the other, take 6");
     }
 
     [Test]

@@ -7,6 +7,9 @@ namespace Spawngate.EndToEnd.Tests.Operation;
 /// <summary>SIGTERM and SIGINT: nothing that was accepted is lost, nothing is left.</summary>
 internal sealed class ShutdownTests : GatewayTest
 {
+    /// <summary>The drain timeout is 30 s unless a test sets a shorter one; a busy machine takes a few for what takes none on an idle one.</summary>
+    private static readonly TimeSpan LessThanADrain = TimeSpan.FromSeconds(20);
+
     [Test, NonParallelizable]
     public async Task SIGTERM_under_load_cuts_no_request_that_was_accepted()
     {
@@ -59,9 +62,9 @@ internal sealed class ShutdownTests : GatewayTest
 
         gateway.Signal(ProcessScan.Term);
 
-        Assert.That(await used.EndsAsync(TimeSpan.FromSeconds(3)));
-        Assert.That(await fresh.EndsAsync(TimeSpan.FromSeconds(3)));
-        Assert.That(await gateway.ExitAsync(TimeSpan.FromSeconds(5)), Is.Zero);
+        Assert.That(await used.EndsAsync(LessThanADrain));
+        Assert.That(await fresh.EndsAsync(LessThanADrain));
+        Assert.That(await gateway.ExitAsync(LessThanADrain), Is.Zero);
     }
 
     [Test]
@@ -140,6 +143,6 @@ internal sealed class ShutdownTests : GatewayTest
 
         gateway.Signal(ProcessScan.Term);
 
-        Assert.That(await gateway.ExitAsync(TimeSpan.FromSeconds(8)), Is.Zero);
+        Assert.That(await gateway.ExitAsync(LessThanADrain), Is.Zero);
     }
 }

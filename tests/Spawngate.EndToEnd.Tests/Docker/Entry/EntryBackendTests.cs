@@ -25,7 +25,7 @@ internal sealed class EntryBackendTests : EntryTest
             await process.ExitedInTimeAsync();
         }
 
-        Assert.That(await container.StopMsAsync(), Is.LessThan(5000));
+        Assert.That(await container.StopMsAsync(), Is.LessThan(StopMsMax));
     }
 
     [Test]

@@ -20,7 +20,7 @@ internal sealed class EntryPointTests : EntryTest
         Assert.That((await container.LogsAsync("Backend is ready")).Field("hostname"), Is.EqualTo(Host));
         Assert.That(await CommandsAsync(container), Is.EqualTo(["/spawngate", "/spawngate hello"]), "no guard: the kernel ends the others with the first process");
         Assert.That(await container.StopAsync(), Is.Zero);
-        Assert.That(await container.StopMsAsync(), Is.LessThan(5000));
+        Assert.That(await container.StopMsAsync(), Is.LessThan(StopMsMax));
     }
 
     [Test]

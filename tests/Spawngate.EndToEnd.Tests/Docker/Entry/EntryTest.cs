@@ -11,6 +11,9 @@ internal abstract class EntryTest : DockerTest
     /// <summary>The configuration of a backend that the executable itself can play, so that an image with nothing else has one.</summary>
     protected const string Hello = "command = \"spawngate\"\nargs = [\"hello\"]\nidle_timeout_secs = 0\n";
 
+    /// <summary>A stop takes less than this: one that waits out the grace period takes 10 s.</summary>
+    protected const double StopMsMax = 9000;
+
     /// <summary>The folder that is mounted at /etc/spawngate.</summary>
     protected string ConfigFolder => Path.Combine(Scene.Folder, "etc");
 

@@ -14,8 +14,6 @@ STREAMS = 40
 port, host = int(sys.argv[1]), sys.argv[2]
 connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
 connection.initiate_connection()
-peer = socket.create_connection(("127.0.0.1", port))
-peer.settimeout(20)
 sending, received, statuses, ended = {}, {}, {}, set()
 bodies = {}
 for number in range(STREAMS):
@@ -24,6 +22,10 @@ for number in range(STREAMS):
     bodies[stream] = bytes((stream * 7 + i) % 251 for i in range(5000 * number))
     sending[stream] = bodies[stream]
     received[stream] = b""
+
+# Not before all of it is at hand: on a busy machine that takes longer than a client may be silent.
+peer = socket.create_connection(("127.0.0.1", port))
+peer.settimeout(60)
 
 
 def push():
