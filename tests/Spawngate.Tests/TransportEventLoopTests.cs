@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;
@@ -87,6 +88,52 @@ internal sealed class TransportEventLoopTests
             peer.Dispose();
             Assert.That(await mine.ReceiveAsync().AsTask().WaitAsync(Patience), Is.Zero);
             Assert.That(await mine.ReceiveAsync().AsTask().WaitAsync(Patience), Is.Zero, "an end stays one");
+        }
+    }
+
+    [Test]
+    public async Task Urgent_data_in_the_middle_hides_nothing_that_follows()
+    {
+        var (mine, peer) = await ConnectedAsync();
+        using var channel = mine;
+        using var other = peer;
+        await peer.SendAsync("ab"u8.ToArray());
+        await peer.SendAsync("!"u8.ToArray(), SocketFlags.OutOfBand);
+        await peer.SendAsync("cd"u8.ToArray());
+        while (mine.ReceivedLength < 4)
+        {
+            Assert.That(await mine.ReceiveAsync().AsTask().WaitAsync(Patience), Is.Positive);
+        }
+
+        Assert.That(Encoding.ASCII.GetString(mine.Received), Is.EqualTo("abcd"), "the urgent byte is no part of the stream");
+    }
+
+    [Test]
+    public async Task A_connect_that_meets_a_close_takes_no_number_from_another()
+    {
+        using var target = Listening();
+        using var listener = Listening();
+        for (int i = 0; i < 1000; i++)
+        {
+            using var start = new Barrier(2);
+            var connecting = new SocketChannel(StreamSocket.Create(AddressFamily.InterNetwork), null);
+            var closing = Task.Run(() =>
+            {
+                start.SignalAndWait();
+                connecting.Abort(reset: true);
+            });
+            start.SignalAndWait();
+            Thread.SpinWait(i % 200);
+            var connected = connecting.ConnectAsync(target.LocalEndPoint!).AsTask();
+            var (next, peer) = await ConnectedAsync(listener);
+            var receive = next.ReceiveAsync().AsTask();
+            await closing;
+            Assert.That(await connected.WaitAsync(Patience), Is.Zero.Or.EqualTo(-1));
+            peer.Send([2]);
+            Assert.That(await receive.WaitAsync(Patience), Is.EqualTo(1));
+            next.Dispose();
+            peer.Dispose();
+            connecting.Dispose();
         }
     }
 

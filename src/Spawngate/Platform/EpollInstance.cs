@@ -8,6 +8,9 @@ internal sealed unsafe class EpollInstance
     /// <summary>EPOLLIN.</summary>
     public const uint In = 0x1;
 
+    /// <summary>EPOLLPRI: urgent data.</summary>
+    public const uint Urgent = 0x2;
+
     /// <summary>EPOLLOUT.</summary>
     public const uint Out = 0x4;
 

@@ -123,25 +123,17 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
                 return false;
             }
 
-            _accept.Arm();
-            _waits = true;
-            int error = 0;
-            if (!_watched)
-            {
-                _watched = true;
-                error = _loop.Add(_fd, this, EpollInstance.In);
-            }
-            else if (_off)
-            {
-                error = _loop.Modify(_fd, EpollInstance.In);
-            }
-
-            _off = false;
+            int error = !_watched ? _loop.Add(_fd, this, EpollInstance.In) : _off ? _loop.Modify(_fd, EpollInstance.In) : 0;
             if (error != 0)
             {
-                throw new IOException($"the listening socket cannot be watched: {Libc.Describe(error)}");
+                throw new SocketException((int)SocketCalls.Translate(error));
             }
 
+            // An event that has come already waits at the gate.
+            _watched = true;
+            _off = false;
+            _accept.Arm();
+            _waits = true;
             return true;
         }
     }

@@ -15,7 +15,8 @@ namespace Spawngate.Transport;
 ///                  Waiting ───────────────┘
 /// </code>
 /// Events are told once (edge-triggered), and one may come at any moment. Before a call the direction is set to NotReady, so an event that comes during or after it is not missed;
-/// a call that took all it asked for may have left something, and one that took less has not, unless the peer has ended: that end had its event together with the data's.
+/// a call that took all it asked for may have left something, and one that took less has not, unless the peer has ended, or sent urgent data, at which a receive stops: that had its
+/// event together with the data's. The descriptor's number is named to the kernel only while its handle is held, so it is never another's by then.
 /// A close is another event that makes the loop look: the call then fails.
 /// </remarks>
 internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkItem
@@ -24,7 +25,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     private const int Ready = 1;
     private const int Waiting = 2;
 
-    private const uint ReadEvents = EpollInstance.In | EpollInstance.PeerEnded | EpollInstance.EdgeTriggered;
+    private const uint ReadEvents = EpollInstance.In | EpollInstance.Urgent | EpollInstance.PeerEnded | EpollInstance.EdgeTriggered;
     private const uint EndEvents = EpollInstance.PeerEnded | EpollInstance.HangUp | EpollInstance.Error;
     private const int ConnectMark = -1;
 
@@ -34,7 +35,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     private int _readState;
     private int _writeState = Ready;
     private int _closed;
-    private volatile bool _ended;
+    private volatile bool _mayHideMore;
     private bool _watchesWrites;
     private SocketOperation? _reading;
     private byte[] _readBuffer = [];
@@ -135,7 +136,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         int begun = TryConnect();
         if (begun == 0 || begun == -SocketCalls.EINPROGRESS)
         {
-            int error = _loop.Add(_fd, this, ReadEvents | EpollInstance.Out);
+            int error = Watch(ReadEvents | EpollInstance.Out, isNew: true);
             if (error == 0)
             {
                 // On one machine it is often there already: the first look tells.
@@ -203,8 +204,8 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
             SocketCalls.ResetOnClose(_handle);
         }
 
-        EventLoop.Forget(_fd, this);
         Interlocked.Exchange(ref _closed, 1);
+        EventLoop.Forget(_fd, this);
         _handle.Dispose();
 
         // Who begins to wait from now on sees that it is closed; who waits already has to be told.
@@ -220,12 +221,12 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     /// <inheritdoc/>
     public void OnEvents(uint events)
     {
-        if ((events & EndEvents) != 0)
+        if ((events & (EndEvents | EpollInstance.Urgent)) != 0)
         {
-            _ended = true;
+            _mayHideMore = true;
         }
 
-        if ((events & (EpollInstance.In | EndEvents)) != 0 && Volatile.Read(ref _readState) != Ready
+        if ((events & (EpollInstance.In | EpollInstance.Urgent | EndEvents)) != 0 && Volatile.Read(ref _readState) != Ready
             && Interlocked.Exchange(ref _readState, Ready) == Waiting)
         {
             var operation = _reading!;
@@ -248,15 +249,42 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
 
     private EpollSocket Registered()
     {
-        int error = _loop.Add(_fd, this, ReadEvents);
+        int error = Watch(ReadEvents, isNew: true);
         if (error == 0)
         {
             return this;
         }
 
-        EventLoop.Forget(_fd, this);
-        _handle.Dispose();
+        Close(reset: false);
         throw new SocketException((int)SocketCalls.Translate(error));
+    }
+
+    /// <summary>Has the loop tell of events, the first time or others. 0, else the errno.</summary>
+    private int Watch(uint events, bool isNew)
+    {
+        bool held = false;
+        try
+        {
+            _handle.DangerousAddRef(ref held);
+            return isNew ? _loop.Add(_fd, this, events) : _loop.Modify(_fd, events);
+        }
+        catch (ObjectDisposedException)
+        {
+            return SocketCalls.EBADF;
+        }
+        finally
+        {
+            if (held)
+            {
+                _handle.DangerousRelease();
+            }
+
+            if (IsClosed)
+            {
+                // A close may have come before the loop was told who this is.
+                EventLoop.Forget(_fd, this);
+            }
+        }
     }
 
     /// <summary>Goes on with the receive. False when it waits for an event, from which moment on the loop's thread goes on.</summary>
@@ -279,7 +307,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
                     continue;
                 }
 
-                if (read == _readCount || read <= 0 || _ended)
+                if (read == _readCount || read <= 0 || _mayHideMore)
                 {
                     Volatile.Write(ref _readState, Ready);
                 }
@@ -331,7 +359,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
             {
                 // Told anew if it holds, so nothing is missed by asking only now.
                 _watchesWrites = true;
-                _loop.Modify(_fd, ReadEvents | EpollInstance.Out);
+                Watch(ReadEvents | EpollInstance.Out, isNew: false);
             }
 
             if (BeginWait(ref _writeState))
