@@ -4,9 +4,10 @@ using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
-/// <summary>How a connection ends, as its peer sees it.</summary>
-[TestFixture]
-internal sealed class TransportSocketChannelTests
+/// <summary>How a connection goes and ends, as its peer sees it, with the transport of this system and with that of any.</summary>
+[TestFixture(false)]
+[TestFixture(true)]
+internal sealed class TransportSocketChannelTests(bool portable)
 {
     /// <summary>More than the peer's socket takes, so that some of it is still in ours when it is closed.</summary>
     private const int Length = 3_000_000;
@@ -17,7 +18,7 @@ internal sealed class TransportSocketChannelTests
     {
         var (mine, peer) = await ConnectedAsync();
         using var disposed = peer;
-        var channel = new SocketChannel(StreamSocket.Of(mine), null);
+        var channel = Open(mine);
         if (armed)
         {
             Assert.That(channel.Arm());
@@ -37,12 +38,59 @@ internal sealed class TransportSocketChannelTests
     {
         var (mine, peer) = await ConnectedAsync();
         using var disposed = peer;
-        using var channel = new SocketChannel(StreamSocket.Of(mine), null);
+        using var channel = Open(mine);
 
         channel.Abort(reset: true);
 
         Assert.That(async () => await ReadAsync(peer, 1), Throws.InstanceOf<SocketException>());
     }
+
+    [Test]
+    public async Task Bytes_go_both_ways_and_each_end_is_told()
+    {
+        var (mine, peer) = await ConnectedAsync();
+        using var disposed = peer;
+        using var channel = Open(mine);
+        channel.Write("ping"u8);
+        Assert.That(await channel.FlushAsync(), Is.EqualTo(4));
+        channel.ReleaseOutgoing();
+        Assert.That(await ReadAsync(peer, 4), Is.EqualTo(4));
+        Assert.That(channel.Arm(), "nothing is there yet");
+        await peer.SendAsync("pong"u8.ToArray());
+        Assert.That(await channel.ReceiveAsync(), Is.EqualTo(4));
+        Assert.That(channel.Received.SequenceEqual("pong"u8));
+        peer.Shutdown(SocketShutdown.Send);
+        Assert.That(await channel.ReceiveAsync(), Is.Zero);
+        Assert.That((channel.PeerHasEnded(), channel.TrySendAhead((byte)'!')), Is.EqualTo((true, (bool?)true)));
+        channel.ShutdownSend();
+        Assert.That(await ReadAsync(peer, 9), Is.EqualTo(1), "the byte that was sent ahead, and the end");
+    }
+
+    [Test]
+    public async Task An_abort_ends_what_is_pending()
+    {
+        var (mine, peer) = await ConnectedAsync();
+        using var disposed = peer;
+        using var channel = Open(mine);
+        var receive = channel.ReceiveAsync().AsTask();
+        channel.Abort(reset: false);
+        Assert.That(await receive.WaitAsync(TimeSpan.FromSeconds(60)), Is.LessThanOrEqualTo(0));
+        Assert.That(await channel.ReceiveAsync(), Is.LessThanOrEqualTo(0));
+    }
+
+    [Test]
+    public async Task A_refused_connect_says_so()
+    {
+        var nobody = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        using var channel = new SocketChannel(
+            portable ? new PortableSocket(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)) : StreamSocket.Create(AddressFamily.InterNetwork), null);
+        Assert.That(await channel.ConnectAsync(nobody.LocalEndPoint!), Is.EqualTo(-1));
+        Assert.That(channel.SendError, Is.EqualTo(SocketError.ConnectionRefused));
+        nobody.Dispose();
+    }
+
+    private SocketChannel Open(Socket socket) => new(portable ? new PortableSocket(socket) : StreamSocket.Of(socket), null);
 
     /// <summary>Reads to the end of the stream, or until so many bytes have come.</summary>
     private static async Task<int> ReadAsync(Socket socket, int most)
