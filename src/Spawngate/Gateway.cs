@@ -81,9 +81,10 @@ internal sealed class Gateway : IAsyncDisposable
         var containerOutput = new LoggedOutput(loggers.CreateLogger("container"), _output);
         _docker = new DockerLauncher(identity, ReportReady, containerOutput, loggers, variable, time, _guardian);
         _environment = BackendEnvironment.Create(_server, time, _clock, launcher, _docker, loggers);
-        _backends = new BackendSet(_environment, config);
-        _reports = new BackendAdmin(_backends, _output);
         _connections = new ClientConnections(_clock);
+        _environment.FindHolders = _connections.FindHolders;
+        _backends = new BackendSet(_environment, config);
+        _reports = new BackendAdmin(_backends, _output, _environment, _connections);
         _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"));
         _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin);
     }
@@ -218,6 +219,7 @@ internal sealed class Gateway : IAsyncDisposable
         }
 
         var counts = _backends.Apply(config, _output.Remove);
+        _environment.Feed.Publish(default);
         GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
         return "configuration reloaded";
     }

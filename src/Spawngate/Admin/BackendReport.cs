@@ -1,12 +1,14 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Ledger;
 
 namespace Spawngate.Admin;
 
 /// <summary>The state of one backend at one moment, as the admin API shows it.</summary>
-internal sealed record BackendReport
+internal record BackendReport
 {
     /// <summary>Key of the backend in the configuration.</summary>
     public required string Hostname { get; init; }
@@ -23,6 +25,12 @@ internal sealed record BackendReport
 
     /// <summary>Requests held until it is ready.</summary>
     public int Waiting { get; init; }
+
+    /// <summary>Those of <see cref="InFlight"/> that are tunnels.</summary>
+    public int Tunnels { get; init; }
+
+    /// <summary>Requests that were answered for it since Spawngate started.</summary>
+    public long RequestsTotal { get; init; }
 
     /// <summary>Local process or container.</summary>
     [JsonConverter(typeof(BackendKindNames))]
@@ -49,6 +57,12 @@ internal sealed record BackendReport
     /// <summary>How the latest start went; null before the first.</summary>
     public StartReport? LastStart { get; init; }
 
+    /// <summary>Since when the current start is ready; null when none is.</summary>
+    public DateTime? ReadySince { get; init; }
+
+    /// <summary>Seconds since then.</summary>
+    public long? UptimeSecs { get; init; }
+
     /// <summary>Starts that failed since the last one that became ready.</summary>
     public int FailuresInARow { get; init; }
 
@@ -72,7 +86,78 @@ internal sealed record BackendReport
 
     /// <summary>Why it stopped last; null when it never did.</summary>
     public string? LastStopReason { get; init; }
+
+    /// <summary>The latest entry of its ledger; null when it was never woken.</summary>
+    public LedgerEvent? LastEvent { get; init; }
 }
+
+/// <summary>Body of <c>GET /backends/{host}</c>: the report, and what holds and happened to the backend.</summary>
+internal sealed record BackendDetails : BackendReport
+{
+    /// <summary>Takes a report over.</summary>
+    [SetsRequiredMembers]
+    public BackendDetails(BackendReport report) : base(report)
+    {
+    }
+
+    /// <summary>Made empty, to be read into.</summary>
+    [JsonConstructor]
+    public BackendDetails()
+    {
+    }
+
+    /// <summary>The gateway's clock.</summary>
+    [JsonPropertyOrder(1)]
+    public DateTime Time { get; init; }
+
+    /// <summary>When it stops if nobody uses it until then; null when that cannot be said.</summary>
+    [JsonPropertyOrder(1)]
+    public DateTime? IdleStopAt { get; init; }
+
+    /// <summary>Its open requests and tunnels, oldest first.</summary>
+    [JsonPropertyOrder(1)]
+    public IReadOnlyList<Holder> HeldBy { get; init; } = [];
+
+    /// <summary>Its last events, oldest first.</summary>
+    [JsonPropertyOrder(1)]
+    public IReadOnlyList<LedgerEvent> Ledger { get; init; } = [];
+}
+
+/// <summary>First event of <c>GET /events</c>.</summary>
+/// <param name="Name">Name of the program.</param>
+/// <param name="Version">Its version.</param>
+/// <param name="Instance">Random; another one after a restart.</param>
+/// <param name="Time">The gateway's clock.</param>
+internal sealed record HelloEvent(string Name, string Version, string Instance, DateTime Time);
+
+/// <summary>An entry of a ledger, in <c>GET /events</c>.</summary>
+/// <param name="Hostname">Whose.</param>
+/// <param name="Entry">The entry.</param>
+internal sealed record LedgerItem(string Hostname, LedgerEvent Entry);
+
+/// <summary>The numbers of one backend at one moment.</summary>
+/// <param name="Hostname">Its key.</param>
+/// <param name="InFlight">Requests and tunnels that hold it.</param>
+/// <param name="Waiting">Requests held.</param>
+/// <param name="Tunnels">Open tunnels.</param>
+/// <param name="RequestsTotal">Requests answered.</param>
+/// <param name="IdleStopInSecs">Seconds until it stops if nobody uses it; null when that cannot be said.</param>
+internal sealed record BackendSample(string Hostname, int InFlight, int Waiting, int Tunnels, long RequestsTotal, int? IdleStopInSecs)
+{
+    /// <summary>Whether there is something to tell: that a second has passed is not.</summary>
+    public bool DiffersFrom(BackendSample later) =>
+        later with { IdleStopInSecs = null } != this with { IdleStopInSecs = null } || later.IdleStopInSecs is null != IdleStopInSecs is null
+        || later.IdleStopInSecs > IdleStopInSecs;
+
+    /// <summary>The numbers of a report.</summary>
+    public static BackendSample Of(BackendReport report) =>
+        new(report.Hostname, report.InFlight, report.Waiting, report.Tunnels, report.RequestsTotal, report.IdleStopInSecs);
+}
+
+/// <summary>The numbers that have changed, in <c>GET /events</c>.</summary>
+/// <param name="Time">The gateway's clock.</param>
+/// <param name="Backends">Those whose numbers are others than in the last sample.</param>
+internal sealed record SampleEvent(DateTime Time, IReadOnlyList<BackendSample> Backends);
 
 /// <summary>Times and causes of one start.</summary>
 internal sealed record StartReport
@@ -96,7 +181,8 @@ internal sealed record StartReport
 /// <summary>Body of <c>GET /backends</c>.</summary>
 /// <param name="Backends">All backends, in file order.</param>
 /// <param name="Count">How many they are.</param>
-internal sealed record BackendList(IReadOnlyList<BackendReport> Backends, int Count);
+/// <param name="Time">The gateway's clock.</param>
+internal sealed record BackendList(IReadOnlyList<BackendReport> Backends, int Count, DateTime Time);
 
 /// <summary>Body of <c>GET /version</c>.</summary>
 /// <param name="Name">Name of the program.</param>
@@ -118,7 +204,11 @@ internal sealed class BackendKindNames() : JsonStringEnumConverter<BackendKind>(
 /// <summary>Serialisation code for every JSON body of the admin API, generated at build time because native AOT has no reflection.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(BackendReport))]
+[JsonSerializable(typeof(BackendDetails))]
 [JsonSerializable(typeof(BackendList))]
+[JsonSerializable(typeof(HelloEvent))]
+[JsonSerializable(typeof(LedgerItem))]
+[JsonSerializable(typeof(SampleEvent))]
 [JsonSerializable(typeof(VersionReport))]
 [JsonSerializable(typeof(AdminErrorBody))]
 [JsonSerializable(typeof(BackendLogLine))]

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Spawngate.Admin;
 using Spawngate.Backends;
+using Spawngate.Ledger;
 
 namespace Spawngate.Commands;
 
@@ -11,7 +12,7 @@ internal static class BackendExplanation
     /// <summary>The whole text, with line ends.</summary>
     /// <param name="report">The report.</param>
     /// <param name="host">The host name that was asked for; it differs from the backend's when a wildcard serves it.</param>
-    public static string Of(BackendReport report, string host)
+    public static string Of(BackendDetails report, string host)
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"{report.Hostname} is {State(report)}\n");
@@ -20,12 +21,19 @@ internal static class BackendExplanation
             Line(text, "serves", $"{host}, because \"{report.Hostname}\" is the most specific backend for it");
         }
 
-        Line(text, "woken by", report.LastStart is null ? "nobody yet" : report.LastStart.Cause ?? "unknown");
+        Line(text, "woken by", WokenBy(report));
         Line(text, "started", Start(report));
+        Line(text, "running", report.UptimeSecs is { } secs ? $"for {LedgerWords.Span(secs * 1000)}, {Requests(report)}" : null);
         Line(text, "held by", Holders(report));
+        foreach (var holder in report.HeldBy)
+        {
+            Line(text, "", holder.Words);
+        }
+
         Line(text, "stops", Stop(report));
         Line(text, "last stop", report.LastStopReason);
         Line(text, "failed", Failure(report));
+        History(text, report.Ledger);
         return text.ToString();
     }
 
@@ -37,6 +45,25 @@ internal static class BackendExplanation
         }
     }
 
+    private static void History(StringBuilder text, IReadOnlyList<LedgerEvent> ledger)
+    {
+        int left = Math.Max(0, ledger.Count - Limits.ExplainedEvents);
+        if (ledger.Count > 0)
+        {
+            string more = left == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" ({left} earlier ones: --json)");
+            text.Append(CultureInfo.InvariantCulture, $"  history{more}\n");
+        }
+
+        foreach (LedgerEvent entry in ledger.Skip(left))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"    {entry.Time:yyyy-MM-dd HH:mm:ss.fff}Z  {LedgerWords.Of(entry)}\n");
+            foreach (string line in entry.Stderr ?? [])
+            {
+                text.Append(' ', 30).Append("| ").Append(line).Append('\n');
+            }
+        }
+    }
+
     private static string State(BackendReport report)
     {
         string state = report.State.ToString().ToLowerInvariant();
@@ -44,6 +71,17 @@ internal static class BackendExplanation
         string port = report.Port is { } number ? string.Create(CultureInfo.InvariantCulture, $", port {number}") : "";
         return $"{state} ({what}{port})";
     }
+
+    private static string WokenBy(BackendDetails report)
+    {
+        LedgerEvent? woken = report.Ledger.LastOrDefault(static entry => entry.Event == LedgerEventKind.Woken);
+        return woken is not null
+            ? $"{LedgerWords.Waker(woken)}, {LedgerWords.Span((long)Math.Max(0, (report.Time - woken.Time).TotalMilliseconds))} ago"
+            : report.LastStart is null ? "nobody yet" : report.LastStart.Cause ?? "unknown";
+    }
+
+    private static string Requests(BackendReport report) =>
+        string.Create(CultureInfo.InvariantCulture, $"{LedgerWords.Count(report.RequestsTotal, "request", "requests")} since the gateway started");
 
     private static string? Start(BackendReport report)
     {
@@ -56,14 +94,7 @@ internal static class BackendExplanation
         AddStep(steps, "spawned after", start.SpawnMs);
         AddStep(steps, "listening after", start.ListenMs);
         AddStep(steps, "ready after", start.ReadyMs);
-        string signal = start.Signal switch
-        {
-            "health" => ", as its health check said",
-            "callback" => ", as it said itself (ready callback)",
-            "connect" => ", as its port accepted",
-            { } other => $", by {other}",
-            null => "",
-        };
+        string signal = start.Signal is { } name ? ", " + LedgerWords.Signal(name) : "";
         string number = string.Create(CultureInfo.InvariantCulture, $"start number {report.Generation}");
         return steps.Count == 0 ? number : $"{number}: {string.Join(", ", steps)}{signal}";
     }
@@ -79,21 +110,25 @@ internal static class BackendExplanation
     private static string Holders(BackendReport report) => (report.InFlight, report.Waiting) switch
     {
         (0, 0) => "nothing",
-        (var running, 0) => Count(running, "request or tunnel", "requests and tunnels") + " in flight",
-        (0, var waiting) => Count(waiting, "request", "requests") + " waiting for it to be ready",
-        var (running, waiting) => Count(running, "request or tunnel", "requests and tunnels") + " in flight, "
-            + Count(waiting, "request", "requests") + " waiting",
+        (var running, 0) => InFlight(report, running),
+        (0, var waiting) => LedgerWords.Count(waiting, "request", "requests") + " waiting for it to be ready",
+        var (running, waiting) => InFlight(report, running) + ", " + LedgerWords.Count(waiting, "request", "requests") + " waiting",
     };
 
-    private static string? Stop(BackendReport report) => report.State switch
+    private static string InFlight(BackendReport report, int running) =>
+        LedgerWords.Count(running, "request or tunnel", "requests and tunnels") + " in flight"
+        + (report.Tunnels > 0 ? string.Create(CultureInfo.InvariantCulture, $", {report.Tunnels} of them tunnels") : "");
+
+    private static string? Stop(BackendDetails report) => report.State switch
     {
         BackendPhase.Stopped => report.Waiting > 0 ? null : "it does not run; the next request starts it",
         BackendPhase.Stopping => report.StoppingBecause is { } reason ? $"now: {reason}" : "now",
-        BackendPhase.Unhealthy => $"now, to be restarted: {Count(report.FailedChecks, "health check", "health checks in a row")} failed",
+        BackendPhase.Unhealthy => $"now, to be restarted: {LedgerWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",
         BackendPhase.Starting => "not while it starts",
         _ when report.IdleTimeoutSecs == 0 => "never for idleness (idle_timeout_secs = 0)",
-        _ when report.InFlight > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends",
-        _ when report.IdleStopInSecs is { } left => $"in {Seconds(left)}, if nobody uses it until then",
+        _ when report.InFlight > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
+        _ when report.IdleStopAt is { } at =>
+            string.Create(CultureInfo.InvariantCulture, $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"),
         _ => $"{Seconds(report.IdleTimeoutSecs)} after its last use",
     };
 
@@ -104,13 +139,10 @@ internal static class BackendExplanation
             return null;
         }
 
-        string times = report.FailuresInARow > 0 ? Count(report.FailuresInARow, "start", "starts in a row") + " failed; " : "";
+        string times = report.FailuresInARow > 0 ? LedgerWords.Count(report.FailuresInARow, "start", "starts in a row") + " failed; " : "";
         string retry = report.RetryAfterSecs is { } secs ? $"; the next start is tried in {Seconds(secs)}" : "";
         return $"{times}last: {report.LastFailure ?? "unknown"}{retry}";
     }
 
-    private static string Seconds(int secs) => Count(secs, "second", "seconds");
-
-    private static string Count(int count, string one, string many) =>
-        string.Create(CultureInfo.InvariantCulture, $"{count} {(count == 1 ? one : many)}");
+    private static string Seconds(int secs) => LedgerWords.Count(secs, "second", "seconds");
 }

@@ -39,7 +39,7 @@ internal sealed class ExplainCommand
 
         try
         {
-            BackendReport report = JsonSerializer.Deserialize(body, AdminJson.Default.BackendReport)
+            BackendDetails report = JsonSerializer.Deserialize(body, AdminJson.Default.BackendDetails)
                 ?? throw new JsonException("The answer is null.");
             await _console.Out.WriteAsync(json ? body + "\n" : BackendExplanation.Of(report, host));
             return ExitCode.Success;
