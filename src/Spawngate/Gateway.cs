@@ -9,6 +9,7 @@ using Spawngate.Diagnostics;
 using Spawngate.Docker;
 using Spawngate.Forwarding;
 using Spawngate.Guarding;
+using Spawngate.Ledger;
 using Spawngate.Platform;
 using Spawngate.Supervision;
 
@@ -219,7 +220,7 @@ internal sealed class Gateway : IAsyncDisposable
         }
 
         var counts = _backends.Apply(config, _output.Remove);
-        _environment.Feed.Publish(default);
+        _environment.Feed.Publish(LedgerNews.Reloaded);
         GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
         return "configuration reloaded";
     }

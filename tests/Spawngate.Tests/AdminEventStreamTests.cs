@@ -36,7 +36,7 @@ internal sealed class AdminEventStreamTests
         await using var events = await EventsAsync(test, "/events");
         await events.NextAsync("backends");
         test.Backends.Reports.Add(new BackendReport { Hostname = "new.test", State = BackendPhase.Stopped });
-        test.Backends.Feed.Publish(default);
+        test.Backends.Feed.Publish(LedgerNews.Reloaded);
         Assert.That((await events.NextAsync("backends")).GetProperty("count").GetInt32(), Is.EqualTo(1));
     }
 

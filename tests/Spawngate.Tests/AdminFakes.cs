@@ -42,7 +42,9 @@ internal sealed class FakeAdminBackends : IAdminBackends
 
     public LedgerFeed Feed { get; } = new();
 
-    public BackendDetails? Describe(BackendReport report) => new(report);
+    public Func<BackendDetails, BackendDetails> Describing { get; set; } = static details => details;
+
+    public BackendDetails? Describe(BackendReport report) => Describing(new BackendDetails(report));
 
     public GatewayNumbers Gateway { get; } = new(new GatewayTraffic(), 3, 17);
 

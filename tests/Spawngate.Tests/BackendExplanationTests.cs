@@ -1,6 +1,5 @@
 using Spawngate.Admin;
 using Spawngate.Backends;
-using Spawngate.Commands;
 using Spawngate.Ledger;
 
 namespace Spawngate.Tests;
@@ -9,8 +8,8 @@ namespace Spawngate.Tests;
 internal sealed class BackendExplanationTests
 {
     private static readonly DateTime Noon = new(2026, 1, 31, 12, 0, 0, DateTimeKind.Utc);
-    private static readonly BackendDetails Never = new() { Hostname = "a.b", State = BackendPhase.Stopped, IdleTimeoutSecs = 60 };
-    private static readonly BackendDetails Ready = Never with { State = BackendPhase.Ready, Description = "pid 1", Port = 80, Generation = 1, LastStart = new StartReport { Cause = "admin API" } };
+    private static readonly BackendReport Never = new() { Hostname = "a.b", State = BackendPhase.Stopped, IdleTimeoutSecs = 60 };
+    private static readonly BackendReport Ready = Never with { State = BackendPhase.Ready, Description = "pid 1", Port = 80, Generation = 1, LastStart = new StartReport { Cause = "admin API" } };
 
     [Test]
     public void A_backend_that_never_ran() => Says(Never, """
@@ -58,7 +57,7 @@ internal sealed class BackendExplanationTests
 
     [Test]
     public void An_unhealthy_backend() => Assert.That(
-        BackendExplanation.Of(Ready with { State = BackendPhase.Unhealthy, FailedChecks = 3, LastFailure = "health check: status 500" }, "a.b"),
+        BackendExplanation.Of(new BackendDetails(Ready with { State = BackendPhase.Unhealthy, FailedChecks = 3, LastFailure = "health check: status 500" }), "a.b"),
         Does.Contain("stops      now, to be restarted: 3 health checks in a row failed\n").And.Contain("failed     last: health check: status 500\n"));
 
     [TestCase(60, 0, 41, "at 12:00:41Z, in 41 seconds, if nobody uses it; a request puts that off until 60 seconds after its end")]
@@ -67,19 +66,15 @@ internal sealed class BackendExplanationTests
     [TestCase(60, 1, null, "60 seconds after the last of them ends, unless another request comes")]
     [TestCase(0, 0, null, "never for idleness (idle_timeout_secs = 0)")]
     public void When_a_ready_backend_stops(int idleTimeoutSecs, int inFlight, int? idleStopInSecs, string expected) => Assert.That(
-        BackendExplanation.Of(Ready with { IdleTimeoutSecs = idleTimeoutSecs, InFlight = inFlight, IdleStopInSecs = idleStopInSecs, IdleStopAt = idleStopInSecs is { } secs ? Noon.AddSeconds(secs) : null }, "a.b"),
+        BackendExplanation.Of(
+            new BackendDetails(Ready with { IdleTimeoutSecs = idleTimeoutSecs, InFlight = inFlight, IdleStopInSecs = idleStopInSecs }) { IdleStopAt = idleStopInSecs is { } secs ? Noon.AddSeconds(secs) : null }, "a.b"),
         Does.Contain($"stops      {expected}\n"));
 
     [Test]
     public void Holders_and_history_follow() => Says(
-        Ready with
+        new BackendDetails(Ready with { InFlight = 1, Tunnels = 1, UptimeSecs = 75, RequestsTotal = 3, IdleTimeoutSecs = 60 })
         {
-            InFlight = 1,
-            Tunnels = 1,
             Time = Noon.AddSeconds(75),
-            UptimeSecs = 75,
-            RequestsTotal = 3,
-            IdleTimeoutSecs = 60,
             HeldBy = [new Holder("tunnel", "http/1.1", "GET", "/socket", "10.0.0.7", 70.4)],
             Ledger =
             [
@@ -104,5 +99,7 @@ internal sealed class BackendExplanationTests
 
         """);
 
-    private static void Says(BackendDetails report, string expected) => Assert.That(BackendExplanation.Of(report, "A.b."), Is.EqualTo(expected));
+    private static void Says(BackendReport report, string expected) => Says(new BackendDetails(report), expected);
+
+    private static void Says(BackendDetails details, string expected) => Assert.That(BackendExplanation.Of(details, "A.b."), Is.EqualTo(expected));
 }

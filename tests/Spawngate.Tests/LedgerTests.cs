@@ -152,6 +152,11 @@ internal sealed class LedgerTests
     }
 
     [Test]
+    public void Every_kind_has_its_name() => Assert.That(
+        Enum.GetValues<LedgerEventKind>().Select(LedgerNames.Of),
+        Is.EqualTo(Enum.GetNames<LedgerEventKind>().Select(System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName)));
+
+    [Test]
     public void Readers_are_bounded_in_number()
     {
         var feed = new LedgerFeed();

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
 using Spawngate.Ledger;
 using Spawngate.Platform;
@@ -53,7 +52,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
 
     private async Task TellAsync(Teller teller, LedgerReader reader, CancellationToken cancel)
     {
-        teller.Write("hello", new HelloEvent(SpawngateVersion.Name, SpawngateVersion.Text, _instance, Now), AdminJson.Default.HelloEvent);
+        teller.Write("hello", new HelloEvent(_instance, Now), ReportJson.Write);
         TellAll(teller);
         await teller.FlushAsync(cancel);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Limits.LedgerSampleMs), time);
@@ -71,8 +70,8 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
 
             if (ticked.IsCompleted)
             {
-                IReadOnlyList<BackendSample> changed = teller.TakeChanged(Reports(teller));
-                teller.Write("sample", new SampleEvent(Now, changed), AdminJson.Default.SampleEvent);
+                IReadOnlyList<BackendReport> changed = teller.TakeChanged(Reports(teller));
+                teller.Write("sample", new SampleEvent(Now, changed), ReportJson.Write);
                 ticked = timer.WaitForNextTickAsync(cancel).AsTask();
             }
 
@@ -84,7 +83,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
     {
         bool all = reader.TakeMissed();
         var touched = new HashSet<string>();
-        while (reader.News.TryRead(out LedgerNews item))
+        while (reader.News.TryRead(out LedgerNews? item))
         {
             if (item.Entry is not { } entry)
             {
@@ -92,7 +91,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
             }
             else if (teller.Host is null || teller.Host == item.Hostname)
             {
-                teller.Write("ledger", new LedgerItem(item.Hostname, entry), AdminJson.Default.LedgerItem);
+                teller.Write("ledger", new LedgerItem(item.Hostname, entry), ReportJson.Write);
                 touched.Add(item.Hostname);
             }
         }
@@ -107,7 +106,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
         {
             if (backends.Report(hostname) is { } report)
             {
-                teller.Write("backend", report, AdminJson.Default.BackendReport);
+                teller.Write("backend", report, ReportJson.Write);
             }
         }
     }
@@ -116,7 +115,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
     {
         IReadOnlyList<BackendReport> reports = Reports(teller);
         teller.TakeChanged(reports);
-        teller.Write("backends", new BackendList(reports, reports.Count, Now), AdminJson.Default.BackendList);
+        teller.Write("backends", new BackendList(reports, Now), ReportJson.Write);
     }
 
     private IReadOnlyList<BackendReport> Reports(Teller teller) =>
@@ -125,25 +124,41 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
     /// <summary>One stream: what its client was told last.</summary>
     private sealed class Teller(HttpResponse response, string? host)
     {
-        private Dictionary<string, BackendSample> _last = [];
+        private Dictionary<string, BackendReport> _last = [];
 
         public string? Host => host;
 
-        public void Write<T>(string name, T value, JsonTypeInfo<T> type)
+        public void Write<T>(string name, T value, Action<Utf8JsonWriter, T> write)
+            where T : class
         {
-            byte[] json = JsonSerializer.SerializeToUtf8Bytes(value, type);
             response.BodyWriter.Write(Encoding.ASCII.GetBytes($"event: {name}\ndata: "));
-            response.BodyWriter.Write(json);
+            response.BodyWriter.Write(ReportJson.Bytes(value, write));
             response.BodyWriter.Write("\n\n"u8);
         }
 
         public async Task FlushAsync(CancellationToken cancel) => await response.BodyWriter.FlushAsync(cancel);
 
-        public IReadOnlyList<BackendSample> TakeChanged(IReadOnlyList<BackendReport> reports)
+        /// <summary>Of those that were ever woken; nothing changes in the others.</summary>
+        public List<BackendReport> TakeChanged(IReadOnlyList<BackendReport> reports)
         {
-            Dictionary<string, BackendSample> before = _last;
-            _last = reports.Where(static report => report.Generation > 0).Select(BackendSample.Of).ToDictionary(static sample => sample.Hostname);
-            return [.. _last.Values.Where(sample => !before.TryGetValue(sample.Hostname, out BackendSample? last) || last.DiffersFrom(sample))];
+            Dictionary<string, BackendReport> before = _last;
+            var changed = new List<BackendReport>();
+            _last = [];
+            foreach (BackendReport report in reports)
+            {
+                if (report.Generation == 0)
+                {
+                    continue;
+                }
+
+                _last.Add(report.Hostname, report);
+                if (!before.TryGetValue(report.Hostname, out BackendReport? earlier) || report.HasOtherNumbersThan(earlier))
+                {
+                    changed.Add(report);
+                }
+            }
+
+            return changed;
         }
     }
 }

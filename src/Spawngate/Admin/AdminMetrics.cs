@@ -23,8 +23,7 @@ internal sealed class AdminMetrics
 
     private const string Counter = "counter";
     private const string Gauge = "gauge";
-    private static readonly BackendPhase[] _phases = Enum.GetValues<BackendPhase>();
-    private static readonly LedgerEventKind[] _events = Enum.GetValues<LedgerEventKind>();
+    private static readonly BackendPhase[] _phases = [BackendPhase.Stopped, BackendPhase.Starting, BackendPhase.Ready, BackendPhase.Unhealthy, BackendPhase.Stopping];
     private readonly IAdminBackends _backends;
     private readonly double _startUnixSecs;
     private readonly int _hostsMax;
@@ -45,8 +44,9 @@ internal sealed class AdminMetrics
     {
         var text = new ExpositionText();
         IReadOnlyList<BackendReport> all = _backends.ReportAll();
-        var hosts = Sort(all);
-        var (own, others) = (hosts.Take(_hostsMax).ToList(), hosts.Skip(_hostsMax).ToList());
+        List<Host> hosts = Sort(all);
+        List<Host> own = hosts.Count <= _hostsMax ? hosts : hosts.GetRange(0, _hostsMax);
+        List<Host> others = hosts.Count <= _hostsMax ? [] : hosts.GetRange(_hostsMax, hosts.Count - _hostsMax);
         RenderProcess(text);
         RenderGateway(text, all);
         RenderStates(text, own, others);
@@ -55,11 +55,17 @@ internal sealed class AdminMetrics
         return text.ToString();
     }
 
-    private List<Host> Sort(IReadOnlyList<BackendReport> all) =>
-    [
-        .. all.Select(report => new Host(report, _backends.Numbers(report.Hostname)))
-            .OrderBy(static host => host.Numbers?.Traffic?.Ordinal ?? (host.Report.Generation > 0 ? int.MaxValue - 1 : int.MaxValue)),
-    ];
+    private List<Host> Sort(IReadOnlyList<BackendReport> all)
+    {
+        var hosts = new List<Host>(all.Count);
+        foreach (BackendReport report in all)
+        {
+            hosts.Add(new Host(report, _backends.Numbers(report.Hostname), hosts.Count));
+        }
+
+        hosts.Sort(static (one, other) => one.Rank != other.Rank ? one.Rank.CompareTo(other.Rank) : one.Place.CompareTo(other.Place));
+        return hosts;
+    }
 
     private void RenderProcess(ExpositionText text)
     {
@@ -97,7 +103,7 @@ internal sealed class AdminMetrics
         text.Family("spawngate_backends_in_state", Gauge, "Backends in each state.");
         foreach (BackendPhase phase in _phases)
         {
-            text.Sample("spawngate_backends_in_state", all.Count(report => report.State == phase), ("state", Lower(phase)));
+            text.Sample("spawngate_backends_in_state", all.Count(report => report.State == phase), ("state", BackendReport.Name(phase)));
         }
     }
 
@@ -108,7 +114,7 @@ internal sealed class AdminMetrics
         {
             foreach (BackendPhase phase in _phases)
             {
-                text.Sample("spawngate_backend_state", host.Report.State == phase ? 1 : 0, ("hostname", host.Report.Hostname), ("state", Lower(phase)));
+                text.Sample("spawngate_backend_state", host.Report.State == phase ? 1 : 0, ("hostname", host.Report.Hostname), ("state", BackendReport.Name(phase)));
             }
         }
 
@@ -131,13 +137,10 @@ internal sealed class AdminMetrics
 
         const string Events = "spawngate_backend_events_total";
         text.Family(Events, Counter, "Events in the life of the backend, as its ledger names them.");
-        foreach (LedgerEventKind kind in _events)
+        for (int i = 0; i < LedgerNames.Count; i++)
         {
-            string name = System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(kind.ToString());
-            foreach (var (host, value) in Sums(own, others, host => host.Numbers?.CountOf(kind) ?? 0).Where(static sum => sum.Value > 0))
-            {
-                text.Sample(Events, value, ("hostname", host), ("event", name));
-            }
+            var kind = (LedgerEventKind)i;
+            NonZero(text, own, others, Events, host => host.Numbers?.CountOf(kind) ?? 0, ("event", LedgerNames.Of(kind)));
         }
 
         PerHost(text, own, others, "spawngate_backend_health_check_failures_total", Counter, "Failed health checks of ready processes.", static host => host.Numbers?.ChecksFailed ?? 0);
@@ -147,17 +150,18 @@ internal sealed class AdminMetrics
     {
         const string Requests = "spawngate_requests_total";
         text.Family(Requests, Counter, "Requests answered, by protocol of the client and class of the status; none means that the client was told nothing.");
-        List<Host> used = [.. own.Where(static host => host.Numbers?.Traffic is not null)];
-        foreach (var protocol in Enum.GetValues<ReceivedProtocol>())
+        List<Host> used = own.FindAll(static host => host.Numbers?.Traffic is not null);
+        foreach (ReceivedProtocol protocol in (ReadOnlySpan<ReceivedProtocol>)[ReceivedProtocol.Http1, ReceivedProtocol.Http2])
         {
             for (int statusClass = 0; statusClass < BackendTraffic.Classes; statusClass++)
             {
                 int wanted = statusClass;
-                var counts = Sums(used, others, host => host.Numbers?.Traffic?.Requests(protocol, wanted) ?? 0)
-                    .Append((NoHost, _backends.Gateway.Traffic.Unrouted.Requests(protocol, wanted)));
-                foreach (var (host, value) in counts.Where(static sum => sum.Item2 > 0))
+                (string, string) ofProtocol = ("protocol", protocol == ReceivedProtocol.Http2 ? "h2" : "h1");
+                (string, string) ofClass = ("code", statusClass == 0 ? "none" : $"{statusClass}xx");
+                NonZero(text, used, others, Requests, host => host.Numbers?.Traffic?.Requests(protocol, wanted) ?? 0, ofProtocol, ofClass);
+                if (_backends.Gateway.Traffic.Unrouted.Requests(protocol, statusClass) is > 0 and var unrouted)
                 {
-                    text.Sample(Requests, value, ("hostname", host), ("protocol", protocol == ReceivedProtocol.Http2 ? "h2" : "h1"), ("code", statusClass == 0 ? "none" : $"{statusClass}xx"));
+                    text.Sample(Requests, unrouted, ("hostname", NoHost), ofProtocol, ofClass);
                 }
             }
         }
@@ -176,7 +180,7 @@ internal sealed class AdminMetrics
 
         if (others.Count > 0)
         {
-            text.Histogram(Latency, Buckets.Upstream, cell => others.Sum(host => host.Numbers?.Traffic?.Latency(cell) ?? 0), ("hostname", OtherHosts));
+            text.Histogram(Latency, Buckets.Upstream, cell => Sum(others, host => host.Numbers?.Traffic?.Latency(cell) ?? 0), ("hostname", OtherHosts));
         }
     }
 
@@ -197,19 +201,47 @@ internal sealed class AdminMetrics
     private static void PerHost(ExpositionText text, List<Host> own, List<Host> others, string name, string type, string meaning, Func<Host, long> value)
     {
         text.Family(name, type, meaning);
-        foreach (var (host, sum) in Sums(own, others, value))
+        foreach (Host host in own)
         {
-            text.Sample(name, sum, ("hostname", host));
+            text.Sample(name, value(host), ("hostname", host.Report.Hostname));
+        }
+
+        if (others.Count > 0)
+        {
+            text.Sample(name, Sum(others, value), ("hostname", OtherHosts));
         }
     }
 
-    private static IEnumerable<(string Host, long Value)> Sums(List<Host> own, List<Host> others, Func<Host, long> value)
+    /// <summary>The samples of one family with these labels, but for those that are 0: most of many combinations are.</summary>
+    private static void NonZero(ExpositionText text, List<Host> own, List<Host> others, string name, Func<Host, long> value, params ReadOnlySpan<(string Name, string Value)> labels)
     {
-        var sums = own.Select(host => (host.Report.Hostname, value(host)));
-        return others.Count == 0 ? sums : sums.Append((OtherHosts, others.Sum(value)));
+        foreach (Host host in own)
+        {
+            if (value(host) is > 0 and var count)
+            {
+                text.Sample(name, count, [("hostname", host.Report.Hostname), .. labels]);
+            }
+        }
+
+        if (Sum(others, value) is > 0 and var sum)
+        {
+            text.Sample(name, sum, [("hostname", OtherHosts), .. labels]);
+        }
     }
 
-    private static string Lower(BackendPhase phase) => phase.ToString().ToLowerInvariant();
+    private static long Sum(List<Host> hosts, Func<Host, long> value)
+    {
+        long sum = 0;
+        foreach (Host host in hosts)
+        {
+            sum += value(host);
+        }
 
-    private sealed record Host(BackendReport Report, BackendNumbers? Numbers);
+        return sum;
+    }
+
+    private sealed record Host(BackendReport Report, BackendNumbers? Numbers, int Place)
+    {
+        public int Rank => Numbers?.Traffic?.Ordinal ?? (Report.Generation > 0 ? int.MaxValue - 1 : int.MaxValue);
+    }
 }

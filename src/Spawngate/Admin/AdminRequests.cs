@@ -128,8 +128,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
     private Task ListAsync(HttpContext context)
     {
         IReadOnlyList<BackendReport> all = _backends.ReportAll();
-        var list = new BackendList(all, all.Count, _time.GetUtcNow().UtcDateTime);
-        return AdminReply.JsonAsync(context, 200, list, AdminJson.Default.BackendList);
+        return AdminReply.ReportAsync(context, 200, new BackendList(all, _time.GetUtcNow().UtcDateTime), ReportJson.Write);
     }
 
     private Task ShowAsync(HttpContext context, string hostname)
@@ -140,9 +139,14 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             report = _backends.ReportRouted(hostname);
         }
 
-        return report is null || _backends.Describe(report) is not { } details
-            ? AdminReply.ErrorAsync(context, AdminError.UnknownHost)
-            : AdminReply.JsonAsync(context, 200, details, AdminJson.Default.BackendDetails);
+        if (report is null || _backends.Describe(report) is not { } details)
+        {
+            return AdminReply.ErrorAsync(context, AdminError.UnknownHost);
+        }
+
+        return context.Request.Query["format"] == "text"
+            ? AdminReply.TextAsync(context, 200, BackendExplanation.ContentType, BackendExplanation.Of(details, hostname))
+            : AdminReply.ReportAsync(context, 200, details, ReportJson.Write);
     }
 
     private Task CommandAsync(HttpContext context, string hostname, AdminCommand command)
@@ -171,5 +175,5 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
 
     private static Task ReportAsync(HttpContext context, int status, BackendReport? report) => report is null
         ? AdminReply.ErrorAsync(context, AdminError.UnknownHost)
-        : AdminReply.JsonAsync(context, status, report, AdminJson.Default.BackendReport);
+        : AdminReply.ReportAsync(context, status, report, ReportJson.Write);
 }

@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Spawngate.Backends;
 using Spawngate.Config;
@@ -8,13 +6,12 @@ using Spawngate.Ledger;
 namespace Spawngate.Admin;
 
 /// <summary>The state of one backend at one moment, as the admin API shows it.</summary>
-internal record BackendReport
+internal sealed record BackendReport
 {
     /// <summary>Key of the backend in the configuration.</summary>
     public required string Hostname { get; init; }
 
     /// <summary>Phase of the backend.</summary>
-    [JsonConverter(typeof(BackendPhaseNames))]
     public required BackendPhase State { get; init; }
 
     /// <summary>Port it listens on; null when it is chosen at each start and nothing runs.</summary>
@@ -33,7 +30,6 @@ internal record BackendReport
     public long RequestsTotal { get; init; }
 
     /// <summary>Local process or container.</summary>
-    [JsonConverter(typeof(BackendKindNames))]
     public BackendKind Kind { get; init; }
 
     /// <summary>Number of its latest start, 0 before the first; so also how often it was started.</summary>
@@ -89,75 +85,60 @@ internal record BackendReport
 
     /// <summary>The latest entry of its ledger; null when it was never woken.</summary>
     public LedgerEvent? LastEvent { get; init; }
+
+    /// <summary>The state as programs get it.</summary>
+    public string StateName => Name(State);
+
+    /// <summary>The kind as the configuration file spells it.</summary>
+    public string KindName => Kind == BackendKind.Docker ? "docker" : "local";
+
+    /// <summary>A state as programs get it.</summary>
+    public static string Name(BackendPhase phase) => phase switch
+    {
+        BackendPhase.Stopped => "stopped",
+        BackendPhase.Starting => "starting",
+        BackendPhase.Ready => "ready",
+        BackendPhase.Unhealthy => "unhealthy",
+        _ => "stopping",
+    };
+
+    /// <summary>Whether its numbers are others than at an earlier moment: that a second of its idle time has passed is no change.</summary>
+    public bool HasOtherNumbersThan(BackendReport earlier) =>
+        InFlight != earlier.InFlight || Waiting != earlier.Waiting || Tunnels != earlier.Tunnels || RequestsTotal != earlier.RequestsTotal
+        || (IdleStopInSecs ?? int.MaxValue) > (earlier.IdleStopInSecs ?? int.MaxValue) || (IdleStopInSecs is null) != (earlier.IdleStopInSecs is null);
 }
 
 /// <summary>Body of <c>GET /backends/{host}</c>: the report, and what holds and happened to the backend.</summary>
-internal sealed record BackendDetails : BackendReport
+/// <param name="Report">The report.</param>
+internal sealed record BackendDetails(BackendReport Report)
 {
-    /// <summary>Takes a report over.</summary>
-    [SetsRequiredMembers]
-    public BackendDetails(BackendReport report) : base(report)
-    {
-    }
-
-    /// <summary>Made empty, to be read into.</summary>
-    [JsonConstructor]
-    public BackendDetails()
-    {
-    }
-
     /// <summary>The gateway's clock.</summary>
-    [JsonPropertyOrder(1)]
     public DateTime Time { get; init; }
 
     /// <summary>When it stops if nobody uses it until then; null when that cannot be said.</summary>
-    [JsonPropertyOrder(1)]
     public DateTime? IdleStopAt { get; init; }
 
     /// <summary>Its open requests and tunnels, oldest first.</summary>
-    [JsonPropertyOrder(1)]
     public IReadOnlyList<Holder> HeldBy { get; init; } = [];
 
     /// <summary>Its last events, oldest first.</summary>
-    [JsonPropertyOrder(1)]
     public IReadOnlyList<LedgerEvent> Ledger { get; init; } = [];
 }
 
 /// <summary>First event of <c>GET /events</c>.</summary>
-/// <param name="Name">Name of the program.</param>
-/// <param name="Version">Its version.</param>
 /// <param name="Instance">Random; another one after a restart.</param>
 /// <param name="Time">The gateway's clock.</param>
-internal sealed record HelloEvent(string Name, string Version, string Instance, DateTime Time);
+internal sealed record HelloEvent(string Instance, DateTime Time);
 
 /// <summary>An entry of a ledger, in <c>GET /events</c>.</summary>
 /// <param name="Hostname">Whose.</param>
 /// <param name="Entry">The entry.</param>
 internal sealed record LedgerItem(string Hostname, LedgerEvent Entry);
 
-/// <summary>The numbers of one backend at one moment.</summary>
-/// <param name="Hostname">Its key.</param>
-/// <param name="InFlight">Requests and tunnels that hold it.</param>
-/// <param name="Waiting">Requests held.</param>
-/// <param name="Tunnels">Open tunnels.</param>
-/// <param name="RequestsTotal">Requests answered.</param>
-/// <param name="IdleStopInSecs">Seconds until it stops if nobody uses it; null when that cannot be said.</param>
-internal sealed record BackendSample(string Hostname, int InFlight, int Waiting, int Tunnels, long RequestsTotal, int? IdleStopInSecs)
-{
-    /// <summary>Whether there is something to tell: that a second has passed is not.</summary>
-    public bool DiffersFrom(BackendSample later) =>
-        later with { IdleStopInSecs = null } != this with { IdleStopInSecs = null } || later.IdleStopInSecs is null != IdleStopInSecs is null
-        || later.IdleStopInSecs > IdleStopInSecs;
-
-    /// <summary>The numbers of a report.</summary>
-    public static BackendSample Of(BackendReport report) =>
-        new(report.Hostname, report.InFlight, report.Waiting, report.Tunnels, report.RequestsTotal, report.IdleStopInSecs);
-}
-
-/// <summary>The numbers that have changed, in <c>GET /events</c>.</summary>
+/// <summary>Numbers that have changed, in <c>GET /events</c>.</summary>
 /// <param name="Time">The gateway's clock.</param>
 /// <param name="Backends">Those whose numbers are others than in the last sample.</param>
-internal sealed record SampleEvent(DateTime Time, IReadOnlyList<BackendSample> Backends);
+internal sealed record SampleEvent(DateTime Time, IReadOnlyList<BackendReport> Backends);
 
 /// <summary>Times and causes of one start.</summary>
 internal sealed record StartReport
@@ -180,9 +161,8 @@ internal sealed record StartReport
 
 /// <summary>Body of <c>GET /backends</c>.</summary>
 /// <param name="Backends">All backends, in file order.</param>
-/// <param name="Count">How many they are.</param>
 /// <param name="Time">The gateway's clock.</param>
-internal sealed record BackendList(IReadOnlyList<BackendReport> Backends, int Count, DateTime Time);
+internal sealed record BackendList(IReadOnlyList<BackendReport> Backends, DateTime Time);
 
 /// <summary>Body of <c>GET /version</c>.</summary>
 /// <param name="Name">Name of the program.</param>
@@ -195,20 +175,8 @@ internal sealed record VersionReport(string Name, string Version);
 /// <param name="Status">The HTTP status.</param>
 internal sealed record AdminErrorBody(string Code, string Message, int Status);
 
-/// <summary>Writes phases in lower case, as the specification of the API spells them.</summary>
-internal sealed class BackendPhaseNames() : JsonStringEnumConverter<BackendPhase>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
-
-/// <summary>Writes kinds in lower case, as the configuration file spells them.</summary>
-internal sealed class BackendKindNames() : JsonStringEnumConverter<BackendKind>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
-
-/// <summary>Serialisation code for every JSON body of the admin API, generated at build time because native AOT has no reflection.</summary>
+/// <summary>Serialisation code for the small JSON bodies of the admin API, generated at build time because native AOT has no reflection; <see cref="ReportJson"/> writes the large ones.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(BackendReport))]
-[JsonSerializable(typeof(BackendDetails))]
-[JsonSerializable(typeof(BackendList))]
-[JsonSerializable(typeof(HelloEvent))]
-[JsonSerializable(typeof(LedgerItem))]
-[JsonSerializable(typeof(SampleEvent))]
 [JsonSerializable(typeof(VersionReport))]
 [JsonSerializable(typeof(AdminErrorBody))]
 [JsonSerializable(typeof(BackendLogLine))]

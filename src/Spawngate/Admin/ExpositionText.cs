@@ -40,10 +40,10 @@ internal sealed class ExpositionText
     {
         long count = 0;
         (string Name, string Value)[] withBound = [.. labels, ("le", "")];
-        for (int bucket = 0; bucket <= buckets.Seconds.Count; bucket++)
+        for (int bucket = 0; bucket <= buckets.Seconds.Length; bucket++)
         {
             count += read(bucket);
-            withBound[^1].Value = bucket == buckets.Seconds.Count ? "+Inf" : buckets.Seconds[bucket].ToString(CultureInfo.InvariantCulture);
+            withBound[^1].Value = bucket == buckets.Seconds.Length ? "+Inf" : buckets.Seconds[bucket].ToString(CultureInfo.InvariantCulture);
             Sample(name + "_bucket", count, withBound);
         }
 

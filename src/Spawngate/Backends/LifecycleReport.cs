@@ -24,7 +24,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public long ChecksFailed => Interlocked.Read(ref _checksFailed);
 
     /// <summary>How often each kind of event has happened, by its number; empty when nothing has.</summary>
-    public IReadOnlyList<long> ReadEvents() => Ledger is null ? [] : [.. _events];
+    public long[] ReadEvents() => Ledger is null ? [] : (long[])_events.Clone();
 
     /// <summary>Brings the view up to date after a message.</summary>
     public void Publish(Incarnation? current, StopProgress? stop, int failures)
@@ -229,7 +229,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     {
         if (_ledger is null)
         {
-            _events = new long[Enum.GetValues<LedgerEventKind>().Length];
+            _events = new long[LedgerNames.Count];
             Volatile.Write(ref _ledger, new WakeLedger());
         }
 

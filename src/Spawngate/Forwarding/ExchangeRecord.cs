@@ -96,18 +96,17 @@ internal sealed class ExchangeRecord
             ExchangeStage.Request => "request",
             _ => "tunnel",
         };
-        long startedMs = _startedMs;
         var holder = new Holder(
             kind,
             _protocol == ReceivedProtocol.Http2 ? "http/2" : "http/1.1",
             Encoding.ASCII.GetString(_text, 0, _methodLength),
             Encoding.ASCII.GetString(_text, Limits.LedgerShortTextBytes, _pathLength),
             client.Text,
-            Math.Max(0, search.NowMs - startedMs) / 1000.0);
+            search.AgeSecs(_startedMs));
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _serial) == serial)
         {
-            search.Add(startedMs, holder);
+            search.Add(holder);
         }
     }
 
@@ -151,25 +150,25 @@ internal sealed class ExchangeRecord
 /// <param name="nowMs">The time on the coarse clock.</param>
 internal sealed class HolderSearch(Backend backend, int max, long nowMs)
 {
-    private readonly List<(long StartedMs, Holder Holder)> _found = [];
+    private readonly List<Holder> _found = [];
 
     /// <summary>The backend.</summary>
     public Backend Backend => backend;
 
-    /// <summary>The time on the coarse clock.</summary>
-    public long NowMs => nowMs;
-
     /// <summary>What was found, oldest first.</summary>
-    public IReadOnlyList<Holder> Found => [.. _found.Select(static each => each.Holder)];
+    public IReadOnlyList<Holder> Found => _found;
 
     /// <summary>Whether one that came at that time would be listed.</summary>
-    public bool Wants(long startedMs) => _found.Count < max || startedMs < _found[^1].StartedMs;
+    public bool Wants(long startedMs) => _found.Count < max || AgeSecs(startedMs) > _found[^1].AgeSecs;
+
+    /// <summary>The age of one that came at that time.</summary>
+    public double AgeSecs(long startedMs) => Math.Max(0, nowMs - startedMs) / 1000.0;
 
     /// <summary>Adds one, in the place of a younger one when there are enough.</summary>
-    public void Add(long startedMs, Holder holder)
+    public void Add(Holder holder)
     {
-        int place = _found.FindIndex(other => startedMs < other.StartedMs);
-        _found.Insert(place < 0 ? _found.Count : place, (startedMs, holder));
+        int place = _found.FindIndex(other => holder.AgeSecs > other.AgeSecs);
+        _found.Insert(place < 0 ? _found.Count : place, holder);
         if (_found.Count > max)
         {
             _found.RemoveAt(max);

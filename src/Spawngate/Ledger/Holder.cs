@@ -1,5 +1,3 @@
-using System.Text.Json.Serialization;
-
 namespace Spawngate.Ledger;
 
 /// <summary>One open request or tunnel: what keeps a backend awake.</summary>
@@ -12,6 +10,5 @@ namespace Spawngate.Ledger;
 internal sealed record Holder(string Kind, string Protocol, string Method, string Path, string Client, double AgeSecs)
 {
     /// <summary>For people: <c>tunnel GET /socket from 10.0.0.7, 812 s</c>.</summary>
-    [JsonIgnore]
     public string Words => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Kind} {Method} {Path} from {Client}, {Math.Floor(AgeSecs)} s");
 }

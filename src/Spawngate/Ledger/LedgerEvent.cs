@@ -1,6 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
-
 namespace Spawngate.Ledger;
 
 /// <summary>What can happen to a backend, as its ledger names it.</summary>
@@ -53,51 +50,39 @@ internal sealed record LedgerEvent
     public int Start { get; init; }
 
     /// <summary>What happened.</summary>
-    [JsonConverter(typeof(LedgerEventKindNames))]
     public LedgerEventKind Event { get; init; }
 
     /// <summary>Why.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Reason { get; init; }
 
     /// <summary>How many requests it concerned.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? Requests { get; init; }
 
     /// <summary>Whose request woke it.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public LedgerCaller? By { get; init; }
 
     /// <summary>Milliseconds from the waking request until it was spawned.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? SpawnMs { get; init; }
 
     /// <summary>The same until its port accepted.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? ListenMs { get; init; }
 
     /// <summary>The same until it was ready.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? ReadyMs { get; init; }
 
     /// <summary>Milliseconds that the state lasted which ends here.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? AfterMs { get; init; }
 
     /// <summary>How the process ended.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public LedgerExit? Exit { get; init; }
 
     /// <summary>Its last lines of stderr; kept of the latest failures only.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Stderr { get; init; }
 
     /// <summary>What kept it awake, in words.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Holders { get; init; }
 
     /// <summary>How many idle timeouts in a row it has been kept awake.</summary>
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? Times { get; init; }
 }
 
@@ -116,6 +101,3 @@ internal sealed record LedgerCaller(string? Method, string? Path, string? Client
 /// <param name="Status">The exit status; null when it did not exit.</param>
 /// <param name="Signal">The signal's number; null when none ended it.</param>
 internal sealed record LedgerExit(int? Status, int? Signal);
-
-/// <summary>Writes kinds in lower case with underscores.</summary>
-internal sealed class LedgerEventKindNames() : JsonStringEnumConverter<LedgerEventKind>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);

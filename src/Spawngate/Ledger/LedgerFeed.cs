@@ -5,7 +5,11 @@ namespace Spawngate.Ledger;
 /// <summary>One event and whose it is; no event when the set of backends has changed.</summary>
 /// <param name="Hostname">Key of the backend; empty without an event.</param>
 /// <param name="Entry">The event.</param>
-internal readonly record struct LedgerNews(string Hostname, LedgerEvent? Entry);
+internal sealed record LedgerNews(string Hostname, LedgerEvent? Entry)
+{
+    /// <summary>The set of backends has changed.</summary>
+    public static LedgerNews Reloaded { get; } = new("", null);
+}
 
 /// <summary>Passes the events of all ledgers on to those who read along. Nobody who publishes ever waits.</summary>
 internal sealed class LedgerFeed

@@ -17,7 +17,7 @@ internal sealed class WakeLedger
     private const int LengthBytes = sizeof(ushort);
 
     private readonly Lock _gate = new();
-    private readonly Queue<(long Seq, string[] Lines)> _stderr = new(Limits.LedgerStderrTails);
+    private readonly List<Tail> _stderr = new(Limits.LedgerStderrTails);
     private byte[] _bytes = [];
     private int _start;
     private int _end;
@@ -117,10 +117,10 @@ internal sealed class WakeLedger
 
         if (_stderr.Count == Limits.LedgerStderrTails)
         {
-            _stderr.Dequeue();
+            _stderr.RemoveAt(0);
         }
 
-        _stderr.Enqueue((_seq, [.. lines.Skip(lines.Count - Limits.LedgerStderrLines).Select(Cut)]));
+        _stderr.Add(new Tail(_seq, [.. lines.Skip(lines.Count - Limits.LedgerStderrLines).Select(Cut)]));
         static string Cut(string line) => line.Length <= Limits.LedgerStderrLineChars ? line : line[..Limits.LedgerStderrLineChars];
     }
 
@@ -153,11 +153,13 @@ internal sealed class WakeLedger
     private LedgerEvent ReadAt(int at, long seq)
     {
         string[]? stderr = null;
-        foreach (var (of, lines) in _stderr)
+        foreach (var tail in _stderr)
         {
-            stderr = of == seq ? lines : stderr;
+            stderr = tail.Seq == seq ? tail.Lines : stderr;
         }
 
         return LedgerCodec.Read(_bytes.AsSpan(at + LengthBytes, LengthAt(at)), seq, stderr);
     }
+
+    private sealed record Tail(long Seq, string[] Lines);
 }

@@ -6,10 +6,10 @@ namespace Spawngate.Metrics;
 /// <param name="Traffic">Its requests; null when there was none.</param>
 /// <param name="Events">How often each kind of event has happened to it, by the kind's number.</param>
 /// <param name="ChecksFailed">Failed health checks of ready processes.</param>
-internal sealed record BackendNumbers(BackendTraffic? Traffic, IReadOnlyList<long> Events, long ChecksFailed)
+internal sealed record BackendNumbers(BackendTraffic? Traffic, long[] Events, long ChecksFailed)
 {
     /// <summary>How often an event has happened.</summary>
-    public long CountOf(LedgerEventKind kind) => Events.Count == 0 ? 0 : Events[(int)kind];
+    public long CountOf(LedgerEventKind kind) => Events.Length == 0 ? 0 : Events[(int)kind];
 }
 
 /// <summary>What is counted of the gateway.</summary>

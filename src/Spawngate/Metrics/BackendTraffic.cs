@@ -80,7 +80,19 @@ internal sealed class BackendTraffic
     public long Requests(ReceivedProtocol protocol, int statusClass) => _cells.Read(RequestCell(protocol, statusClass));
 
     /// <summary>All requests.</summary>
-    public long RequestsTotal => Enumerable.Range(0, RequestBytesCell).Sum(_cells.Read);
+    public long RequestsTotal
+    {
+        get
+        {
+            long sum = 0;
+            for (int cell = 0; cell < RequestBytesCell; cell++)
+            {
+                sum += _cells.Read(cell);
+            }
+
+            return sum;
+        }
+    }
 
     /// <summary>Bytes of request bodies.</summary>
     public long RequestBytes => _cells.Read(RequestBytesCell);

@@ -9,7 +9,7 @@ internal sealed class Buckets
     public Buckets(params double[] seconds)
     {
         Seconds = seconds;
-        _ticks = [.. seconds.Select(static bound => (long)(bound * TimeProvider.System.TimestampFrequency))];
+        _ticks = Array.ConvertAll(seconds, static bound => (long)(bound * TimeProvider.System.TimestampFrequency));
     }
 
     /// <summary>What the gateway itself adds to a request: from 10 µs, where a good one lies, to where something is wrong.</summary>
@@ -22,7 +22,7 @@ internal sealed class Buckets
     public static Buckets Starts { get; } = new(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60);
 
     /// <summary>The bounds in seconds.</summary>
-    public IReadOnlyList<double> Seconds { get; }
+    public double[] Seconds { get; }
 
     /// <summary>Cells of a histogram: one per bucket, the infinite one included, and the sum.</summary>
     public int Cells => _ticks.Length + 2;

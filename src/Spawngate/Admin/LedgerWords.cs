@@ -1,7 +1,7 @@
 using System.Globalization;
 using Spawngate.Ledger;
 
-namespace Spawngate.Commands;
+namespace Spawngate.Admin;
 
 /// <summary>Says in words what an entry of a ledger means.</summary>
 internal static class LedgerWords
@@ -19,7 +19,7 @@ internal static class LedgerWords
         LedgerEventKind.Stopping => $"stopping ({entry.Reason}) after it was ready for {Ms(entry.AfterMs)}{Concerned(entry, " in flight")}",
         LedgerEventKind.Cut => $"{Count(entry.Requests ?? 0, "request", "requests")} in flight cut {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",
         LedgerEventKind.Killed => $"killed {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",
-        _ => $"stopped ({entry.Reason}) within {Ms(entry.AfterMs)}{Exit(entry.Exit)}",
+        _ => $"stopped ({entry.Reason}) after {Ms(entry.AfterMs)}{Exit(entry.Exit)}",
     };
 
     /// <summary>Who woke it.</summary>
@@ -43,12 +43,13 @@ internal static class LedgerWords
         var other => $"by {other}",
     };
 
-    /// <summary>A time as people say it: of the two largest units.</summary>
+    /// <summary>A time as people say it: of the two largest units. 0 is that of a coarse clock, which saw no tick in between.</summary>
     public static string Span(long ms)
     {
         var span = TimeSpan.FromMilliseconds(ms);
         return span switch
         {
+            { Ticks: 0 } => "less than 0.1 seconds",
             { TotalSeconds: < 1 } => Count(ms, "millisecond", "milliseconds"),
             { TotalMinutes: < 1 } => Count(span.Seconds, "second", "seconds"),
             { TotalHours: < 1 } => Pair(span.Minutes, "minute", span.Seconds, "second"),

@@ -1,19 +1,22 @@
 using System.Globalization;
 using System.Text;
-using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Ledger;
 
-namespace Spawngate.Commands;
+namespace Spawngate.Admin;
 
 /// <summary>Says in words what a report of a backend means.</summary>
 internal static class BackendExplanation
 {
+    /// <summary>Content type of the text: one of its own, so that whoever asks can tell it from what any server may say.</summary>
+    public const string ContentType = "text/vnd.spawngate.explanation; charset=utf-8";
+
     /// <summary>The whole text, with line ends.</summary>
-    /// <param name="report">The report.</param>
+    /// <param name="details">The report, and what holds and happened to the backend.</param>
     /// <param name="host">The host name that was asked for; it differs from the backend's when a wildcard serves it.</param>
-    public static string Of(BackendDetails report, string host)
+    public static string Of(BackendDetails details, string host)
     {
+        BackendReport report = details.Report;
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"{report.Hostname} is {State(report)}\n");
         if (!AdminRoute.Normalise(host).Equals(report.Hostname, StringComparison.OrdinalIgnoreCase))
@@ -21,19 +24,19 @@ internal static class BackendExplanation
             Line(text, "serves", $"{host}, because \"{report.Hostname}\" is the most specific backend for it");
         }
 
-        Line(text, "woken by", WokenBy(report));
+        Line(text, "woken by", WokenBy(details));
         Line(text, "started", Start(report));
         Line(text, "running", report.UptimeSecs is { } secs ? $"for {LedgerWords.Span(secs * 1000)}, {Requests(report)}" : null);
         Line(text, "held by", Holders(report));
-        foreach (var holder in report.HeldBy)
+        foreach (var holder in details.HeldBy)
         {
             Line(text, "", holder.Words);
         }
 
-        Line(text, "stops", Stop(report));
+        Line(text, "stops", Stop(details));
         Line(text, "last stop", report.LastStopReason);
         Line(text, "failed", Failure(report));
-        History(text, report.Ledger);
+        History(text, details.Ledger);
         return text.ToString();
     }
 
@@ -66,18 +69,17 @@ internal static class BackendExplanation
 
     private static string State(BackendReport report)
     {
-        string state = report.State.ToString().ToLowerInvariant();
-        string what = report.Description is null ? report.Kind.ToString().ToLowerInvariant() : report.Description;
+        string what = report.Description ?? report.KindName;
         string port = report.Port is { } number ? string.Create(CultureInfo.InvariantCulture, $", port {number}") : "";
-        return $"{state} ({what}{port})";
+        return $"{report.StateName} ({what}{port})";
     }
 
-    private static string WokenBy(BackendDetails report)
+    private static string WokenBy(BackendDetails details)
     {
-        LedgerEvent? woken = report.Ledger.LastOrDefault(static entry => entry.Event == LedgerEventKind.Woken);
+        LedgerEvent? woken = details.Ledger.LastOrDefault(static entry => entry.Event == LedgerEventKind.Woken);
         return woken is not null
-            ? $"{LedgerWords.Waker(woken)}, {LedgerWords.Span((long)Math.Max(0, (report.Time - woken.Time).TotalMilliseconds))} ago"
-            : report.LastStart is null ? "nobody yet" : report.LastStart.Cause ?? "unknown";
+            ? $"{LedgerWords.Waker(woken)}, {LedgerWords.Span((long)Math.Max(0, (details.Time - woken.Time).TotalMilliseconds))} ago"
+            : details.Report.LastStart is { } start ? start.Cause ?? "unknown" : "nobody yet";
     }
 
     private static string Requests(BackendReport report) =>
@@ -119,18 +121,22 @@ internal static class BackendExplanation
         LedgerWords.Count(running, "request or tunnel", "requests and tunnels") + " in flight"
         + (report.Tunnels > 0 ? string.Create(CultureInfo.InvariantCulture, $", {report.Tunnels} of them tunnels") : "");
 
-    private static string? Stop(BackendDetails report) => report.State switch
+    private static string? Stop(BackendDetails details)
     {
-        BackendPhase.Stopped => report.Waiting > 0 ? null : "it does not run; the next request starts it",
-        BackendPhase.Stopping => report.StoppingBecause is { } reason ? $"now: {reason}" : "now",
-        BackendPhase.Unhealthy => $"now, to be restarted: {LedgerWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",
-        BackendPhase.Starting => "not while it starts",
-        _ when report.IdleTimeoutSecs == 0 => "never for idleness (idle_timeout_secs = 0)",
-        _ when report.InFlight > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
-        _ when report.IdleStopAt is { } at =>
-            string.Create(CultureInfo.InvariantCulture, $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"),
-        _ => $"{Seconds(report.IdleTimeoutSecs)} after its last use",
-    };
+        BackendReport report = details.Report;
+        return report.State switch
+        {
+            BackendPhase.Stopped => report.Waiting > 0 ? null : "it does not run; the next request starts it",
+            BackendPhase.Stopping => report.StoppingBecause is { } reason ? $"now: {reason}" : "now",
+            BackendPhase.Unhealthy => $"now, to be restarted: {LedgerWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",
+            BackendPhase.Starting => "not while it starts",
+            _ when report.IdleTimeoutSecs == 0 => "never for idleness (idle_timeout_secs = 0)",
+            _ when report.InFlight > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
+            _ when details.IdleStopAt is { } at =>
+                string.Create(CultureInfo.InvariantCulture, $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"),
+            _ => $"{Seconds(report.IdleTimeoutSecs)} after its last use",
+        };
+    }
 
     private static string? Failure(BackendReport report)
     {
