@@ -9,6 +9,7 @@ using Spawngate.Diagnostics;
 using Spawngate.Docker;
 using Spawngate.Forwarding;
 using Spawngate.Guarding;
+using Spawngate.Ledger;
 using Spawngate.Platform;
 using Spawngate.Supervision;
 
@@ -81,9 +82,10 @@ internal sealed class Gateway : IAsyncDisposable
         var containerOutput = new LoggedOutput(loggers.CreateLogger("container"), _output);
         _docker = new DockerLauncher(identity, ReportReady, containerOutput, loggers, variable, time, _guardian);
         _environment = BackendEnvironment.Create(_server, time, _clock, launcher, _docker, loggers);
-        _backends = new BackendSet(_environment, config);
-        _reports = new BackendAdmin(_backends, _output);
         _connections = new ClientConnections(_clock);
+        _environment.FindHolders = _connections.FindHolders;
+        _backends = new BackendSet(_environment, config);
+        _reports = new BackendAdmin(_backends, _output, _environment, _connections);
         _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"));
         _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin);
     }
@@ -218,6 +220,7 @@ internal sealed class Gateway : IAsyncDisposable
         }
 
         var counts = _backends.Apply(config, _output.Remove);
+        _environment.Feed.Publish(LedgerNews.Reloaded);
         GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
         return "configuration reloaded";
     }

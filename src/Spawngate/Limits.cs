@@ -563,4 +563,65 @@ internal static class Limits
 
     /// <summary>Bytes of settings an upgrade request may bring: twice the ten identifiers that are registered, six bytes each.</summary>
     public const int Http2UpgradeSettingsBytes = 120;
+
+    // Ledger
+
+    /// <summary>Events kept of a backend: 25 times woken, ready, stopping and stopped, or 50 failed starts.</summary>
+    public const int LedgerEvents = 100;
+
+    /// <summary>Bytes of the path of a request that is kept; most are shorter, and the host's log has the rest.</summary>
+    public const int LedgerPathBytes = 96;
+
+    /// <summary>Bytes of a reason or a User-Agent: those of browsers have some 110, and their first half tells.</summary>
+    public const int LedgerTextBytes = 160;
+
+    /// <summary>Bytes of a method or an address: an IPv6 address with a zone has up to 60.</summary>
+    public const int LedgerShortTextBytes = 64;
+
+    /// <summary>Bytes of the words about what kept a backend awake: <see cref="LedgerHoldersNamed"/> of them.</summary>
+    public const int LedgerHoldersBytes = 400;
+
+    /// <summary>Holders that these words name; the number of all stands beside them.</summary>
+    public const int LedgerHoldersNamed = 3;
+
+    /// <summary>
+    /// Bytes of one event: kind, parts, time and numbers take 60 at most, the texts (2 × 160 + 96 + 2 × 64 + 400) with their lengths 960. A hundred of them are
+    /// never that long together, as only every other event has a caller: 5 KB are usual, 30 KB with the longest texts.
+    /// </summary>
+    public const int LedgerEventBytesMax = 1024;
+
+    /// <summary>First size of a ledger's array: the four events of one start and stop.</summary>
+    public const int LedgerFirstBytes = 256;
+
+    /// <summary>Failures of which the last lines of stderr are kept.</summary>
+    public const int LedgerStderrTails = 3;
+
+    /// <summary>Lines of these: 3 × 10 × 160 characters are 10 KB at most.</summary>
+    public const int LedgerStderrLines = 10;
+
+    /// <summary>Characters of each of these lines; the whole line is in the log.</summary>
+    public const int LedgerStderrLineChars = 160;
+
+    /// <summary>Clients that read <c>/events</c> at once: a few people with a few windows.</summary>
+    public const int LedgerReaders = 32;
+
+    /// <summary>Events such a reader may lag behind: 500 backends that start at once, with two events each, make 1,000.</summary>
+    public const int LedgerReaderEvents = 1024;
+
+    /// <summary>Milliseconds between two samples of the numbers: as often as people can read them.</summary>
+    public const int LedgerSampleMs = 1000;
+
+    /// <summary>Open requests and tunnels that a report lists: what a person looks through; their number is there as well.</summary>
+    public const int HoldersListed = 50;
+
+    /// <summary>Events that <c>explain</c> prints: the last five starts and stops, on one screen.</summary>
+    public const int ExplainedEvents = 20;
+
+    // Metrics
+
+    /// <summary>Rows of a counter: with more processors, threads share them, and eight rows of 320 bytes for each backend that is used are enough.</summary>
+    public const int MetricRowsMax = 8;
+
+    /// <summary>Host names with series of their own: at some 60 series each, 60,000 in all, which one Prometheus takes from one target; the rest is added up.</summary>
+    public const int MetricHostsMax = 1000;
 }

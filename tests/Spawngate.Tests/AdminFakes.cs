@@ -9,6 +9,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Ledger;
+using Spawngate.Metrics;
 
 namespace Spawngate.Tests;
 
@@ -37,6 +39,20 @@ internal sealed class FakeAdminBackends : IAdminBackends
     public BackendReport? Report(string hostname) => Reports.Find(report => report.Hostname == hostname);
 
     public BackendReport? ReportRouted(string hostname) => Report(hostname) ?? Report("*");
+
+    public LedgerFeed Feed { get; } = new();
+
+    public Func<BackendDetails, BackendDetails> Describing { get; set; } = static details => details;
+
+    public BackendDetails? Describe(BackendReport report) => Describing(new BackendDetails(report));
+
+    public GatewayNumbers Gateway { get; } = new(new GatewayTraffic(), 3, 17);
+
+    public Dictionary<string, BackendNumbers> NumbersOf { get; } = [];
+
+    public BackendNumbers? Numbers(string hostname) => NumbersOf.GetValueOrDefault(hostname);
+
+    public LedgerReader? ReadEvents() => Feed.Read();
 
     public bool Post(string hostname, AdminCommand command)
     {

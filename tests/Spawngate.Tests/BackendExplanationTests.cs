@@ -1,12 +1,13 @@
 using Spawngate.Admin;
 using Spawngate.Backends;
-using Spawngate.Commands;
+using Spawngate.Ledger;
 
 namespace Spawngate.Tests;
 
 /// <summary>The words of <c>explain</c>, one state after the other.</summary>
 internal sealed class BackendExplanationTests
 {
+    private static readonly DateTime Noon = new(2026, 1, 31, 12, 0, 0, DateTimeKind.Utc);
     private static readonly BackendReport Never = new() { Hostname = "a.b", State = BackendPhase.Stopped, IdleTimeoutSecs = 60 };
     private static readonly BackendReport Ready = Never with { State = BackendPhase.Ready, Description = "pid 1", Port = 80, Generation = 1, LastStart = new StartReport { Cause = "admin API" } };
 
@@ -56,17 +57,49 @@ internal sealed class BackendExplanationTests
 
     [Test]
     public void An_unhealthy_backend() => Assert.That(
-        BackendExplanation.Of(Ready with { State = BackendPhase.Unhealthy, FailedChecks = 3, LastFailure = "health check: status 500" }, "a.b"),
+        BackendExplanation.Of(new BackendDetails(Ready with { State = BackendPhase.Unhealthy, FailedChecks = 3, LastFailure = "health check: status 500" }), "a.b"),
         Does.Contain("stops      now, to be restarted: 3 health checks in a row failed\n").And.Contain("failed     last: health check: status 500\n"));
 
-    [TestCase(60, 0, 41, "in 41 seconds, if nobody uses it until then")]
-    [TestCase(60, 0, 1, "in 1 second, if nobody uses it until then")]
+    [TestCase(60, 0, 41, "at 12:00:41Z, in 41 seconds, if nobody uses it; a request puts that off until 60 seconds after its end")]
+    [TestCase(60, 0, 1, "at 12:00:01Z, in 1 second, if nobody uses it; a request puts that off until 60 seconds after its end")]
     [TestCase(60, 0, null, "60 seconds after its last use")]
-    [TestCase(60, 1, null, "60 seconds after the last of them ends")]
+    [TestCase(60, 1, null, "60 seconds after the last of them ends, unless another request comes")]
     [TestCase(0, 0, null, "never for idleness (idle_timeout_secs = 0)")]
     public void When_a_ready_backend_stops(int idleTimeoutSecs, int inFlight, int? idleStopInSecs, string expected) => Assert.That(
-        BackendExplanation.Of(Ready with { IdleTimeoutSecs = idleTimeoutSecs, InFlight = inFlight, IdleStopInSecs = idleStopInSecs }, "a.b"),
+        BackendExplanation.Of(
+            new BackendDetails(Ready with { IdleTimeoutSecs = idleTimeoutSecs, InFlight = inFlight, IdleStopInSecs = idleStopInSecs }) { IdleStopAt = idleStopInSecs is { } secs ? Noon.AddSeconds(secs) : null }, "a.b"),
         Does.Contain($"stops      {expected}\n"));
 
-    private static void Says(BackendReport report, string expected) => Assert.That(BackendExplanation.Of(report, "A.b."), Is.EqualTo(expected));
+    [Test]
+    public void Holders_and_history_follow() => Says(
+        new BackendDetails(Ready with { InFlight = 1, Tunnels = 1, UptimeSecs = 75, RequestsTotal = 3, IdleTimeoutSecs = 60 })
+        {
+            Time = Noon.AddSeconds(75),
+            HeldBy = [new Holder("tunnel", "http/1.1", "GET", "/socket", "10.0.0.7", 70.4)],
+            Ledger =
+            [
+                new LedgerEvent { Seq = 1, Time = Noon, Start = 1, Event = LedgerEventKind.Woken, Reason = "request", By = new LedgerCaller("GET", "/", "10.0.0.7", "curl/8.5.0") },
+                new LedgerEvent { Seq = 2, Time = Noon.AddMilliseconds(7), Start = 1, Event = LedgerEventKind.Ready, Reason = "health", Requests = 2, SpawnMs = 0.6, ListenMs = 6.1, ReadyMs = 7 },
+                new LedgerEvent { Seq = 3, Time = Noon.AddSeconds(70), Start = 1, Event = LedgerEventKind.StartFailed, Reason = "exited with status 3", AfterMs = 20, Stderr = ["out of cheese"] },
+            ],
+        },
+        """
+        a.b is ready (pid 1, port 80)
+          woken by   GET / from 10.0.0.7 (curl/8.5.0), 1 minute 15 seconds ago
+          started    start number 1
+          running    for 1 minute 15 seconds, 3 requests since the gateway started
+          held by    1 request or tunnel in flight, 1 of them tunnels
+                     tunnel GET /socket from 10.0.0.7, 70 s
+          stops      60 seconds after the last of them ends, unless another request comes
+          history
+            2026-01-31 12:00:00.000Z  woken by GET / from 10.0.0.7 (curl/8.5.0)
+            2026-01-31 12:00:00.007Z  ready after 7 ms (spawned after 0.6 ms, listening after 6.1 ms), as its health check said; 2 requests had waited
+            2026-01-31 12:01:10.000Z  start failed after 20 milliseconds: exited with status 3
+                                      | out of cheese
+
+        """);
+
+    private static void Says(BackendReport report, string expected) => Says(new BackendDetails(report), expected);
+
+    private static void Says(BackendDetails details, string expected) => Assert.That(BackendExplanation.Of(details, "A.b."), Is.EqualTo(expected));
 }

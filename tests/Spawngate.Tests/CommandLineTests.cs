@@ -164,7 +164,7 @@ internal sealed class CommandLineTests
               woken by   request from 127.0.0.1
               started    start number 3: spawned after 0.5 ms, listening after 4.2 ms, ready after 5 ms, as its health check said
               held by    1 request or tunnel in flight
-              stops      600 seconds after the last of them ends
+              stops      600 seconds after the last of them ends, unless another request comes
 
             """));
     }

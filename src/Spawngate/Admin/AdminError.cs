@@ -37,9 +37,9 @@ internal sealed record AdminError(int Status, string Code, string Message)
     public static AdminError TooLarge { get; } =
         new(413, "PAYLOAD_TOO_LARGE", $"The body of a request to the admin API may have at most {Limits.AdminRequestBodyBytesMax} bytes.");
 
-    /// <summary>Too many clients follow logs.</summary>
+    /// <summary>Too many clients follow logs or events.</summary>
     public static AdminError TooManyFollowers { get; } =
-        new(503, "TOO_MANY_FOLLOWERS", $"{Limits.AdminLogFollowersMax} clients follow logs already; close one of them.");
+        new(503, "TOO_MANY_FOLLOWERS", "Too many clients follow logs or events already; close one of them.");
 
     /// <summary>A fault of this program; the log has the details.</summary>
     public static AdminError Internal { get; } = new(500, "INTERNAL_ERROR", "The admin API failed on this request; the log of Spawngate has the details.");

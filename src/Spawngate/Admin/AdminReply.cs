@@ -16,6 +16,10 @@ internal static class AdminReply
         return BytesAsync(context, status, "application/json", body);
     }
 
+    /// <summary>Sends a report as JSON.</summary>
+    public static Task ReportAsync<T>(HttpContext context, int status, T value, Action<Utf8JsonWriter, T> write)
+        where T : class => BytesAsync(context, status, "application/json", ReportJson.Bytes(value, write));
+
     /// <summary>Sends a text body.</summary>
     public static Task TextAsync(HttpContext context, int status, string contentType, string text) =>
         BytesAsync(context, status, contentType, Encoding.UTF8.GetBytes(text));

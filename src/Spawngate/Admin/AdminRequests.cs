@@ -17,6 +17,8 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
     private readonly IAdminBackends _backends;
     private readonly AdminMetrics _metrics;
     private readonly AdminLog _log;
+    private readonly AdminEventStream _events;
+    private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
     /// <summary>Makes the application.</summary>
@@ -31,6 +33,8 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
         _backends = backends;
         _metrics = new AdminMetrics(backends, time.GetUtcNow());
         _log = new AdminLog(backends, stopping);
+        _events = new AdminEventStream(backends, time, stopping);
+        _time = time;
         _logger = logger;
     }
 
@@ -110,6 +114,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
         AdminTarget.Version => AdminReply.JsonAsync(
             context, 200, new VersionReport(SpawngateVersion.Name, SpawngateVersion.Text), AdminJson.Default.VersionReport),
         AdminTarget.Metrics => AdminReply.TextAsync(context, 200, AdminMetrics.ContentType, _metrics.Render()),
+        AdminTarget.Events => _events.AnswerAsync(context),
         AdminTarget.BackendList => ListAsync(context),
         AdminTarget.Backend => ShowAsync(context, route.Hostname),
         AdminTarget.Log => _log.AnswerAsync(context, route.Hostname),
@@ -123,7 +128,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
     private Task ListAsync(HttpContext context)
     {
         IReadOnlyList<BackendReport> all = _backends.ReportAll();
-        return AdminReply.JsonAsync(context, 200, new BackendList(all, all.Count), AdminJson.Default.BackendList);
+        return AdminReply.ReportAsync(context, 200, new BackendList(all, _time.GetUtcNow().UtcDateTime), ReportJson.Write);
     }
 
     private Task ShowAsync(HttpContext context, string hostname)
@@ -134,7 +139,14 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             report = _backends.ReportRouted(hostname);
         }
 
-        return ReportAsync(context, 200, report);
+        if (report is null || _backends.Describe(report) is not { } details)
+        {
+            return AdminReply.ErrorAsync(context, AdminError.UnknownHost);
+        }
+
+        return context.Request.Query["format"] == "text"
+            ? AdminReply.TextAsync(context, 200, BackendExplanation.ContentType, BackendExplanation.Of(details, hostname))
+            : AdminReply.ReportAsync(context, 200, details, ReportJson.Write);
     }
 
     private Task CommandAsync(HttpContext context, string hostname, AdminCommand command)
@@ -163,5 +175,5 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
 
     private static Task ReportAsync(HttpContext context, int status, BackendReport? report) => report is null
         ? AdminReply.ErrorAsync(context, AdminError.UnknownHost)
-        : AdminReply.JsonAsync(context, status, report, AdminJson.Default.BackendReport);
+        : AdminReply.ReportAsync(context, status, report, ReportJson.Write);
 }

@@ -18,6 +18,9 @@ internal enum AdminTarget
     /// <summary><c>/metrics</c>.</summary>
     Metrics,
 
+    /// <summary><c>/events</c>.</summary>
+    Events,
+
     /// <summary><c>/backends</c>.</summary>
     BackendList,
 
@@ -64,6 +67,7 @@ internal readonly record struct AdminRoute(AdminTarget Target, string Hostname)
             ["", "health"] => new(AdminTarget.Health, ""),
             ["", "version"] => new(AdminTarget.Version, ""),
             ["", "metrics"] => new(AdminTarget.Metrics, ""),
+            ["", "events"] => new(AdminTarget.Events, ""),
             ["", "backends"] => new(AdminTarget.BackendList, ""),
             ["", "backends", { Length: > 0 } host] => new(AdminTarget.Backend, Normalise(host)),
             ["", "backends", { Length: > 0 } host, var leaf] => new(BackendLeaf(leaf), Normalise(host)),

@@ -1,13 +1,18 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Backends;
+using Spawngate.Clients;
 using Spawngate.Diagnostics;
+using Spawngate.Ledger;
+using Spawngate.Metrics;
 
 namespace Spawngate.Admin;
 
 /// <summary>What the admin API sees of the real backends and their output.</summary>
 /// <param name="backends">The backends.</param>
 /// <param name="output">Their last lines.</param>
-internal sealed class BackendAdmin(BackendSet backends, OutputLog output) : IAdminBackends
+/// <param name="env">What they share.</param>
+/// <param name="connections">The clients.</param>
+internal sealed class BackendAdmin(BackendSet backends, OutputLog output, BackendEnvironment env, ClientConnections connections) : IAdminBackends
 {
     /// <inheritdoc/>
     public IReadOnlyList<BackendReport> ReportAll() => [.. backends.All.Select(Describe)];
@@ -18,6 +23,33 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output) : IAdm
     /// <inheritdoc/>
     public BackendReport? ReportRouted(string hostname) =>
         backends.Find(System.Text.Encoding.UTF8.GetBytes(hostname)) is { } backend ? Describe(backend) : null;
+
+    /// <inheritdoc/>
+    public BackendDetails? Describe(BackendReport report)
+    {
+        if (backends.FindByKey(report.Hostname) is not { } backend)
+        {
+            return null;
+        }
+
+        var now = env.Time.GetUtcNow().UtcDateTime;
+        return new BackendDetails(report)
+        {
+            Time = now,
+            IdleStopAt = report.IdleStopInSecs is { } secs ? now.AddSeconds(secs) : null,
+            HeldBy = report.InFlight + report.Waiting == 0 ? [] : env.FindHolders(backend, Limits.HoldersListed),
+            Ledger = backend.ReadLedger(),
+        };
+    }
+
+    /// <inheritdoc/>
+    public GatewayNumbers Gateway => new(env.Traffic, connections.Count, connections.Accepted);
+
+    /// <inheritdoc/>
+    public BackendNumbers? Numbers(string hostname) => backends.FindByKey(hostname)?.ReadNumbers();
+
+    /// <inheritdoc/>
+    public LedgerReader? ReadEvents() => env.Feed.Read();
 
     /// <inheritdoc/>
     public bool Post(string hostname, AdminCommand command)
@@ -68,7 +100,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output) : IAdm
     private static BackendLogLine Convert(OutputLine line) =>
         new(line.Time, line.Stream == OutputStream.Stdout ? "stdout" : "stderr", line.Text);
 
-    private static BackendReport Describe(Backend backend)
+    private BackendReport Describe(Backend backend)
     {
         var status = backend.GetStatus();
         var config = backend.Config;
@@ -79,6 +111,8 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output) : IAdm
             Port = status.Port != 0 ? status.Port : config.UsesLoopbackPort && config.Port != 0 ? config.Port : null,
             InFlight = (int)status.InFlight,
             Waiting = status.Waiting,
+            Tunnels = backend.KnownTraffic?.Tunnels ?? 0,
+            RequestsTotal = backend.KnownTraffic?.RequestsTotal ?? 0,
             Kind = status.Kind,
             Generation = status.Generation,
             Pid = status.Pid,
@@ -91,9 +125,11 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output) : IAdm
                 SpawnMs = Rounded(status.LastStart?.SpawnMs),
                 ListenMs = Rounded(status.LastStart?.ListenMs),
                 ReadyMs = Rounded(status.LastStart?.ReadyMs),
-                Signal = Name(status.LastStart?.Signal, config.HealthPath),
+                Signal = status.LastStart is { } start ? LifecycleView.Name(start.Signal, config.HealthPath) : null,
                 Cause = status.WokenBy,
             },
+            ReadySince = status.ReadySince?.UtcDateTime,
+            UptimeSecs = status.ReadySince is { } since ? (long)Math.Max(0, (env.Time.GetUtcNow() - since).TotalSeconds) : null,
             FailuresInARow = status.FailuresInARow,
             RetryAfterSecs = status.RetryAfterSecs == 0 ? null : status.RetryAfterSecs,
             LastFailure = status.LastFailure,
@@ -102,15 +138,9 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output) : IAdm
             IdleStopInSecs = status.IdleStopInSecs,
             StoppingBecause = status.StoppingBecause,
             LastStopReason = status.LastStopReason,
+            LastEvent = status.LastEvent,
         };
     }
-
-    private static string? Name(ReadySignal? signal, string healthPath) => signal switch
-    {
-        null => null,
-        ReadySignal.Callback => "callback",
-        _ => healthPath.Length == 0 ? "connect" : "health",
-    };
 
     private static double? Rounded(double? ms) => ms is { } value ? Math.Round(value, 3) : null;
 

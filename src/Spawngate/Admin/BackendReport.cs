@@ -1,7 +1,7 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Ledger;
 
 namespace Spawngate.Admin;
 
@@ -12,7 +12,6 @@ internal sealed record BackendReport
     public required string Hostname { get; init; }
 
     /// <summary>Phase of the backend.</summary>
-    [JsonConverter(typeof(BackendPhaseNames))]
     public required BackendPhase State { get; init; }
 
     /// <summary>Port it listens on; null when it is chosen at each start and nothing runs.</summary>
@@ -24,8 +23,13 @@ internal sealed record BackendReport
     /// <summary>Requests held until it is ready.</summary>
     public int Waiting { get; init; }
 
+    /// <summary>Those of <see cref="InFlight"/> that are tunnels.</summary>
+    public int Tunnels { get; init; }
+
+    /// <summary>Requests that were answered for it since Spawngate started.</summary>
+    public long RequestsTotal { get; init; }
+
     /// <summary>Local process or container.</summary>
-    [JsonConverter(typeof(BackendKindNames))]
     public BackendKind Kind { get; init; }
 
     /// <summary>Number of its latest start, 0 before the first; so also how often it was started.</summary>
@@ -48,6 +52,12 @@ internal sealed record BackendReport
 
     /// <summary>How the latest start went; null before the first.</summary>
     public StartReport? LastStart { get; init; }
+
+    /// <summary>Since when the current start is ready; null when none is.</summary>
+    public DateTime? ReadySince { get; init; }
+
+    /// <summary>Seconds since then.</summary>
+    public long? UptimeSecs { get; init; }
 
     /// <summary>Starts that failed since the last one that became ready.</summary>
     public int FailuresInARow { get; init; }
@@ -72,7 +82,63 @@ internal sealed record BackendReport
 
     /// <summary>Why it stopped last; null when it never did.</summary>
     public string? LastStopReason { get; init; }
+
+    /// <summary>The latest entry of its ledger; null when it was never woken.</summary>
+    public LedgerEvent? LastEvent { get; init; }
+
+    /// <summary>The state as programs get it.</summary>
+    public string StateName => Name(State);
+
+    /// <summary>The kind as the configuration file spells it.</summary>
+    public string KindName => Kind == BackendKind.Docker ? "docker" : "local";
+
+    /// <summary>A state as programs get it.</summary>
+    public static string Name(BackendPhase phase) => phase switch
+    {
+        BackendPhase.Stopped => "stopped",
+        BackendPhase.Starting => "starting",
+        BackendPhase.Ready => "ready",
+        BackendPhase.Unhealthy => "unhealthy",
+        _ => "stopping",
+    };
+
+    /// <summary>Whether its numbers are others than at an earlier moment: that a second of its idle time has passed is no change.</summary>
+    public bool HasOtherNumbersThan(BackendReport earlier) =>
+        InFlight != earlier.InFlight || Waiting != earlier.Waiting || Tunnels != earlier.Tunnels || RequestsTotal != earlier.RequestsTotal
+        || (IdleStopInSecs ?? int.MaxValue) > (earlier.IdleStopInSecs ?? int.MaxValue) || (IdleStopInSecs is null) != (earlier.IdleStopInSecs is null);
 }
+
+/// <summary>Body of <c>GET /backends/{host}</c>: the report, and what holds and happened to the backend.</summary>
+/// <param name="Report">The report.</param>
+internal sealed record BackendDetails(BackendReport Report)
+{
+    /// <summary>The gateway's clock.</summary>
+    public DateTime Time { get; init; }
+
+    /// <summary>When it stops if nobody uses it until then; null when that cannot be said.</summary>
+    public DateTime? IdleStopAt { get; init; }
+
+    /// <summary>Its open requests and tunnels, oldest first.</summary>
+    public IReadOnlyList<Holder> HeldBy { get; init; } = [];
+
+    /// <summary>Its last events, oldest first.</summary>
+    public IReadOnlyList<LedgerEvent> Ledger { get; init; } = [];
+}
+
+/// <summary>First event of <c>GET /events</c>.</summary>
+/// <param name="Instance">Random; another one after a restart.</param>
+/// <param name="Time">The gateway's clock.</param>
+internal sealed record HelloEvent(string Instance, DateTime Time);
+
+/// <summary>An entry of a ledger, in <c>GET /events</c>.</summary>
+/// <param name="Hostname">Whose.</param>
+/// <param name="Entry">The entry.</param>
+internal sealed record LedgerItem(string Hostname, LedgerEvent Entry);
+
+/// <summary>Numbers that have changed, in <c>GET /events</c>.</summary>
+/// <param name="Time">The gateway's clock.</param>
+/// <param name="Backends">Those whose numbers are others than in the last sample.</param>
+internal sealed record SampleEvent(DateTime Time, IReadOnlyList<BackendReport> Backends);
 
 /// <summary>Times and causes of one start.</summary>
 internal sealed record StartReport
@@ -95,8 +161,8 @@ internal sealed record StartReport
 
 /// <summary>Body of <c>GET /backends</c>.</summary>
 /// <param name="Backends">All backends, in file order.</param>
-/// <param name="Count">How many they are.</param>
-internal sealed record BackendList(IReadOnlyList<BackendReport> Backends, int Count);
+/// <param name="Time">The gateway's clock.</param>
+internal sealed record BackendList(IReadOnlyList<BackendReport> Backends, DateTime Time);
 
 /// <summary>Body of <c>GET /version</c>.</summary>
 /// <param name="Name">Name of the program.</param>
@@ -109,16 +175,8 @@ internal sealed record VersionReport(string Name, string Version);
 /// <param name="Status">The HTTP status.</param>
 internal sealed record AdminErrorBody(string Code, string Message, int Status);
 
-/// <summary>Writes phases in lower case, as the specification of the API spells them.</summary>
-internal sealed class BackendPhaseNames() : JsonStringEnumConverter<BackendPhase>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
-
-/// <summary>Writes kinds in lower case, as the configuration file spells them.</summary>
-internal sealed class BackendKindNames() : JsonStringEnumConverter<BackendKind>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false);
-
-/// <summary>Serialisation code for every JSON body of the admin API, generated at build time because native AOT has no reflection.</summary>
+/// <summary>Serialisation code for the small JSON bodies of the admin API, generated at build time because native AOT has no reflection; <see cref="ReportJson"/> writes the large ones.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(BackendReport))]
-[JsonSerializable(typeof(BackendList))]
 [JsonSerializable(typeof(VersionReport))]
 [JsonSerializable(typeof(AdminErrorBody))]
 [JsonSerializable(typeof(BackendLogLine))]

@@ -1,4 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
+using Spawngate.Ledger;
+using Spawngate.Metrics;
 
 namespace Spawngate.Admin;
 
@@ -16,6 +18,18 @@ internal interface IAdminBackends
 
     /// <summary>A report of the backend that a request for <paramref name="hostname"/> is routed to, wildcards included; null when there is none.</summary>
     BackendReport? ReportRouted(string hostname);
+
+    /// <summary>What holds a backend and what happened to it, in addition to its report; null when it has gone meanwhile.</summary>
+    BackendDetails? Describe(BackendReport report);
+
+    /// <summary>What is counted of the gateway as a whole.</summary>
+    GatewayNumbers Gateway { get; }
+
+    /// <summary>What is counted of a backend; null when there is none, or nothing of it.</summary>
+    BackendNumbers? Numbers(string hostname);
+
+    /// <summary>Reads along with the ledgers of all backends; null when too many do. Dispose the reader to stop.</summary>
+    LedgerReader? ReadEvents();
 
     /// <summary>Hands a command to the backend with that key; false when there is none.</summary>
     bool Post(string hostname, AdminCommand command);

@@ -1,5 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Config;
+using Spawngate.Ledger;
+using Spawngate.Metrics;
 
 namespace Spawngate.Backends;
 
@@ -13,6 +15,7 @@ internal sealed class Backend
     private readonly IReadOnlyList<Backend> _predecessors;
     private BackendConfig _config;
     private BackendLifecycle? _lifecycle;
+    private BackendTraffic? _traffic;
     private long _lastUseMs;
 
     /// <summary>Makes a stopped backend.</summary>
@@ -34,6 +37,17 @@ internal sealed class Backend
 
     /// <summary>Phase, generation and in-flight count at this moment.</summary>
     public BackendWord Word => Volatile.Read(ref _lifecycle)?.State.Read() ?? default;
+
+    /// <summary>What went through it; made when it is first asked for.</summary>
+    public BackendTraffic Traffic =>
+        Volatile.Read(ref _traffic) ?? Interlocked.CompareExchange(ref _traffic, new BackendTraffic(), null) ?? _traffic;
+
+    /// <summary>What went through it; null when nothing did.</summary>
+    public BackendTraffic? KnownTraffic => Volatile.Read(ref _traffic);
+
+    /// <summary>What is counted of it; null when it was never woken.</summary>
+    public BackendNumbers? ReadNumbers() =>
+        Volatile.Read(ref _lifecycle) is { } lifecycle ? new BackendNumbers(KnownTraffic, lifecycle.Report.ReadEvents(), lifecycle.Report.ChecksFailed) : null;
 
     /// <summary>Completes when a removed or gateway-stopped backend has ended.</summary>
     public Task Ended => Lifecycle.End.Ended;
@@ -146,8 +160,20 @@ internal sealed class Backend
     }
 
     /// <summary>What the admin API shows.</summary>
-    public BackendStatus GetStatus() =>
-        Volatile.Read(ref _lifecycle)?.GetStatus() ?? LifecycleView.Initial.ToStatus(Config, Word, 0, 0, 0, 0);
+    public BackendStatus GetStatus()
+    {
+        if (Volatile.Read(ref _lifecycle) is not { } lifecycle)
+        {
+            return LifecycleView.Initial.ToStatus(Config, default, 0, 0, 0, 0);
+        }
+
+        var room = lifecycle.Room;
+        return lifecycle.Report.View.ToStatus(
+            Config, lifecycle.State.Read(), room.Count, room.RetryAfterSecs, Volatile.Read(ref _lastUseMs), _env.Clock.NowMs) with { LastEvent = lifecycle.Report.Ledger?.Last };
+    }
+
+    /// <summary>The events of its life, oldest first; empty when it was never woken.</summary>
+    public IReadOnlyList<LedgerEvent> ReadLedger() => Volatile.Read(ref _lifecycle)?.Report.Ledger?.Snapshot() ?? [];
 
     /// <summary>Replaces the settings: timeouts count from now on, the rest from the next start.</summary>
     internal void Reconfigure(BackendConfig config)

@@ -2,6 +2,8 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
+using Spawngate.Ledger;
+using Spawngate.Metrics;
 
 namespace Spawngate.Backends;
 
@@ -37,6 +39,15 @@ internal sealed class BackendEnvironment
 
     /// <summary>A number in [0, 1) that spreads the health checks of backends started together.</summary>
     public Func<double> Spread { get; init; } = Random.Shared.NextDouble;
+
+    /// <summary>Where the events of all ledgers are passed on.</summary>
+    public LedgerFeed Feed { get; init; } = new();
+
+    /// <summary>What is counted of the gateway as a whole.</summary>
+    public GatewayTraffic Traffic { get; init; } = new();
+
+    /// <summary>Finds what holds a backend at this moment: up to so many of its open requests and tunnels, oldest first. Set before anything starts.</summary>
+    public Func<Backend, int, IReadOnlyList<Holder>> FindHolders { get; set; } = static (_, _) => [];
 
     /// <summary>Log of category <c>spawngate.lifecycle</c>.</summary>
     public required ILogger Log { get; init; }

@@ -11,7 +11,6 @@ internal sealed class BackendLifecycle
 {
     private readonly Backend _backend;
     private readonly BackendEnvironment _env;
-    private readonly LifecycleReport _report;
     private readonly Predecessors _predecessors;
     private readonly StartBackoff _backoff = new();
     private Incarnation? _current;
@@ -26,7 +25,7 @@ internal sealed class BackendLifecycle
         _env = env;
         Room = new WaitingRoom(State, env.Clock);
         _predecessors = new Predecessors(predecessors);
-        _report = new LifecycleReport(env, backend);
+        Report = new LifecycleReport(env, backend);
         Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Hostname, input));
     }
 
@@ -42,6 +41,9 @@ internal sealed class BackendLifecycle
     /// <summary>The current start; null when Stopped. Others may only ask it for its generation and token.</summary>
     public Incarnation? Current => Volatile.Read(ref _current);
 
+    /// <summary>What the admin API shows of it.</summary>
+    public LifecycleReport Report { get; }
+
     /// <summary>Tells when a closed backend has ended.</summary>
     public EndNotice End { get; } = new();
 
@@ -49,7 +51,6 @@ internal sealed class BackendLifecycle
     internal int ActiveIndex { get; set; } = -1;
 
     private BackendConfig Config => _backend.Config;
-
     private long NowMs => _env.Clock.NowMs;
 
     /// <summary>Called by the tick: tells the lifecycle, once, that its earliest deadline has passed.</summary>
@@ -61,10 +62,6 @@ internal sealed class BackendLifecycle
             Mailbox.Post(new LifecycleMessage(LifecycleInput.Due));
         }
     }
-
-    /// <summary>What the admin API shows.</summary>
-    public BackendStatus GetStatus() => _report.View.ToStatus(
-        Config, State.Read(), Room.Count, Room.RetryAfterSecs, Volatile.Read(ref _backend.LastUseMs), NowMs);
 
     /// <summary>Closes a backend that nobody has used: nobody else knows this lifecycle yet, so no message is needed.</summary>
     public void CloseUnused() => OnClose(StopReason.Removed);
@@ -85,7 +82,7 @@ internal sealed class BackendLifecycle
         finally
         {
             Volatile.Write(ref _dueAtMs, NextDueMs());
-            _report.Publish(_current, _stop, _backoff.Failures);
+            Report.Publish(_current, _stop, _backoff.Failures);
         }
     }
 
@@ -142,7 +139,7 @@ internal sealed class BackendLifecycle
         var current = new Incarnation(_env, Mailbox, Config, generation, cause, wokenTimestamp);
         Volatile.Write(ref _current, current);
         _env.Active.Add(this);
-        _report.Starting(current);
+        Report.Starting(current);
         if (!MustWaitForPredecessor(generation))
         {
             Launch(current);
@@ -244,7 +241,7 @@ internal sealed class BackendLifecycle
         current.PlanChecks(Config.ReadyHealthCheckIntervalMs, nowMs);
         Volatile.Write(ref _backend.LastUseMs, nowMs);
         var held = Room.OpenReady(current.OpenPool());
-        _report.Ready(current, current.Timings(signal, timestamp), held);
+        Report.Ready(current, current.Timings(signal, timestamp), held);
     }
 
     private void FailStart(string reason, ExitReport? exit)
@@ -252,14 +249,14 @@ internal sealed class BackendLifecycle
         var current = _current!;
         var somethingLeft = exit is null && current.HasSomethingToEnd;
         var held = Room.FailStart(current.Generation, somethingLeft, CountFailure());
-        _report.StartFailed(current, reason, _backoff.Failures, held, exit);
+        Report.StartFailed(current, reason, _backoff.Failures, held, exit);
         if (!somethingLeft)
         {
             EndIncarnation(StopReason.StartFailed);
             return;
         }
 
-        _stop = new StopProgress(StopReason.StartFailed, current, _backend, _env);
+        _stop = new StopProgress(StopReason.StartFailed, current, _backend, _env, Report);
         _stop.Begin(0, reason);
     }
 
@@ -306,7 +303,7 @@ internal sealed class BackendLifecycle
 
         var inFlight = State.Read().InFlight;
         Room.Crash(current.Generation, retryAtMs);
-        _report.Crashed(exit, _backoff.Failures, inFlight, readyForMs);
+        Report.Crashed(current, exit, _backoff.Failures, inFlight, readyForMs);
         EndIncarnation(StopReason.Exited);
     }
 
@@ -321,13 +318,13 @@ internal sealed class BackendLifecycle
                 break;
             case BackendPhase.Ready:
                 current.FailedChecks++;
-                _report.CheckFailed(current, result.Detail);
+                Report.CheckFailed(current, result.Detail);
                 BecomeUnhealthyAtThreshold(current, result.Detail);
                 break;
             case BackendPhase.Unhealthy when result.Healthy:
                 current.FailedChecks = 0;
                 Room.Recover(current.Generation);
-                _report.Recovered(current);
+                Report.Recovered(current);
                 break;
             case BackendPhase.Unhealthy:
                 current.FailedChecks++;
@@ -342,7 +339,7 @@ internal sealed class BackendLifecycle
         {
             current.UnhealthyAtMs = NowMs;
             Room.MarkUnhealthy(current.Generation);
-            _report.Unhealthy(current, detail);
+            Report.Unhealthy(current, detail);
         }
     }
 
@@ -352,6 +349,10 @@ internal sealed class BackendLifecycle
         if (nowMs >= IdleDueMs(lastUseMs) && Room.TryBeginIdleStop(current.Generation, lastUseMs, ref _backend.LastUseMs))
         {
             EnterStopping(current, StopReason.Idle, 0);
+        }
+        else if (nowMs >= IdleDueMs(lastUseMs))
+        {
+            Report.KeptAwake(current, State.Read().InFlight, Config.IdleTimeoutSecs * 1000L);
         }
     }
 
@@ -365,8 +366,8 @@ internal sealed class BackendLifecycle
 
     private void EnterStopping(Incarnation current, StopReason reason, long inFlight)
     {
-        _report.Stopping(current, reason, inFlight);
-        _stop = new StopProgress(reason, current, _backend, _env);
+        Report.Stopping(current, reason, inFlight);
+        _stop = new StopProgress(reason, current, _backend, _env, Report);
         if (!_stop.Begin(inFlight))
         {
             FinishStop("not started yet", null);
@@ -385,7 +386,7 @@ internal sealed class BackendLifecycle
     {
         if (!stop.OnDeadline())
         {
-            _report.GivenUp();
+            Report.GivenUp();
             FinishStop("given up", null);
         }
     }
@@ -394,7 +395,7 @@ internal sealed class BackendLifecycle
     {
         var stop = _stop!;
         var held = Room.FinishStop(_current!.Generation);
-        _report.Stopped(stop, exitText, exit);
+        Report.Stopped(_current, stop, exitText, exit);
         if (stop.IsRegular)
         {
             _backoff.Reset();
@@ -418,7 +419,7 @@ internal sealed class BackendLifecycle
     {
         var current = _current!;
         Volatile.Write(ref _current, null);
-        _report.Ended(current, reason);
+        Report.Ended(current, reason);
         _env.Active.Remove(this);
         current.End();
     }

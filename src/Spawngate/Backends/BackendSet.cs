@@ -1,4 +1,5 @@
 using Spawngate.Config;
+using Spawngate.Metrics;
 
 namespace Spawngate.Backends;
 
@@ -34,6 +35,9 @@ internal sealed class BackendSet
 
     /// <summary>All backends in the order of the file.</summary>
     public IReadOnlyList<Backend> All => Volatile.Read(ref _all);
+
+    /// <summary>What is counted of the gateway as a whole.</summary>
+    public GatewayTraffic Traffic => _env.Traffic;
 
     /// <summary>The backend for the value of a Host header or :authority; null when there is none.</summary>
     public Backend? Find(ReadOnlySpan<byte> host) => Table.Find(host);

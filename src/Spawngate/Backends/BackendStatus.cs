@@ -1,4 +1,5 @@
 using Spawngate.Config;
+using Spawngate.Ledger;
 
 namespace Spawngate.Backends;
 
@@ -82,6 +83,12 @@ internal sealed record BackendStatus
 
     /// <summary>Failed health checks in a row of the current run.</summary>
     public int FailedChecks { get; init; }
+
+    /// <summary>Since when the current start is ready; null when none is.</summary>
+    public DateTimeOffset? ReadySince { get; init; }
+
+    /// <summary>The latest event of its ledger; null when it was never woken.</summary>
+    public LedgerEvent? LastEvent { get; init; }
 
     /// <summary>Seconds until it stops if nobody uses it; null when it is in use, not ready, or never stops.</summary>
     public int? IdleStopInSecs { get; init; }

@@ -1,3 +1,5 @@
+using Spawngate.Ledger;
+
 namespace Spawngate.Backends;
 
 /// <summary>What made a backend start, for the log and the admin API.</summary>
@@ -16,19 +18,23 @@ internal enum WakeKind
 /// <summary>Who woke a backend.</summary>
 /// <param name="Kind">The kind of cause.</param>
 /// <param name="Detail">For people: <c>GET /path from 10.0.0.1</c>; null when nothing more is known.</param>
-internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null)
+/// <param name="By">Who sent the request; null when it was none.</param>
+internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null, LedgerCaller? By = null)
 {
     /// <summary>One phrase for the log.</summary>
     public override string ToString()
     {
-        var kind = Kind switch
-        {
-            WakeKind.Request => "request",
-            WakeKind.Admin => "admin",
-            _ => "restart",
-        };
-        return Detail is null ? kind : $"{kind}: {Detail}";
+        var detail = By?.ToString() ?? Detail;
+        return detail is null ? KindName : $"{KindName}: {detail}";
     }
+
+    /// <summary>The kind as the ledger names it.</summary>
+    public string KindName => Kind switch
+    {
+        WakeKind.Request => "request",
+        WakeKind.Admin => "admin",
+        _ => "restart",
+    };
 }
 
 /// <summary>A request that is held until its backend is ready, or until it is clear that it will not be.</summary>

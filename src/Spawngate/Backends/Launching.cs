@@ -64,7 +64,11 @@ internal sealed record LaunchResult(ILaunchedRun? Run, string? Error)
 /// <param name="Description">For people: <c>exited with status 3</c>, <c>killed by signal 9 (SIGKILL)</c>.</param>
 /// <param name="Code">Exit status, or null when a signal or the engine ended it.</param>
 /// <param name="LastStderrLines">The last lines it wrote to stderr, oldest first, bounded.</param>
-internal sealed record ExitReport(string Description, int? Code, IReadOnlyList<string> LastStderrLines);
+internal sealed record ExitReport(string Description, int? Code, IReadOnlyList<string> LastStderrLines)
+{
+    /// <summary>The number of the signal that ended it; null when none did, or when that is not known.</summary>
+    public int? Signal { get; init; }
+}
 
 /// <summary>Which container a run is.</summary>
 /// <param name="Id">Its whole id.</param>

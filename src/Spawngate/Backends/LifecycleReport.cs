@@ -1,14 +1,30 @@
 using System.Globalization;
+using Spawngate.Ledger;
 
 namespace Spawngate.Backends;
 
-/// <summary>What a lifecycle tells people: one log line per change, and the view that the admin API reads. It decides nothing.</summary>
+/// <summary>What a lifecycle tells people: one log line and one entry of the ledger per change, and the view that the admin API reads. It decides nothing.</summary>
 internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
 {
+    private readonly List<LedgerEvent> _news = [];
     private LifecycleView _view = LifecycleView.Initial;
+    private WakeLedger? _ledger;
+    private long[] _events = [];
+    private long _checksFailed;
+    private long _keptAwakeMs;
+    private int _keptAwakeTimes;
 
     /// <summary>What the admin API reads, as of the latest message.</summary>
     public LifecycleView View => Volatile.Read(ref _view);
+
+    /// <summary>What has happened; null when nothing has.</summary>
+    public WakeLedger? Ledger => Volatile.Read(ref _ledger);
+
+    /// <summary>Health checks of ready processes that failed.</summary>
+    public long ChecksFailed => Interlocked.Read(ref _checksFailed);
+
+    /// <summary>How often each kind of event has happened, by its number; empty when nothing has.</summary>
+    public long[] ReadEvents() => Ledger is null ? [] : (long[])_events.Clone();
 
     /// <summary>Brings the view up to date after a message.</summary>
     public void Publish(Incarnation? current, StopProgress? stop, int failures)
@@ -24,16 +40,46 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             FailedChecks = current?.FailedChecks ?? 0,
             Stopping = stop?.Reason,
         });
+
+        // Only now, so that whoever hears of it and asks sees what the view says.
+        foreach (var entry in _news)
+        {
+            env.Feed.Publish(new LedgerNews(backend.Hostname, entry));
+        }
+
+        _news.Clear();
     }
 
     /// <summary>A start begins.</summary>
-    public void Starting(Incarnation current) =>
+    public void Starting(Incarnation current)
+    {
+        var reason = current.Cause.Detail is { } detail && current.Cause.By is null ? $"{current.Cause.KindName}: {detail}" : current.Cause.KindName;
+        Note(new LedgerEvent { Event = LedgerEventKind.Woken, Start = current.Generation, Reason = reason, By = current.Cause.By });
         LifecycleLog.Starting(env.Log, backend.Hostname, current.Cause.ToString(), current.Generation);
+    }
 
     /// <summary>It is ready.</summary>
     public void Ready(Incarnation current, StartTimings timings, int held)
     {
-        _view = _view with { LastStart = timings };
+        _view = _view with { LastStart = timings, ReadySince = env.Time.GetUtcNow() };
+        _keptAwakeTimes = 0;
+        env.Traffic.Spawn.ObserveMs(timings.SpawnMs);
+        env.Traffic.Ready.ObserveMs(timings.ReadyMs);
+        if (timings.ListenMs is { } listenMs)
+        {
+            env.Traffic.Listen.ObserveMs(listenMs);
+        }
+
+        Note(new LedgerEvent
+        {
+            Event = LedgerEventKind.Ready,
+            Start = current.Generation,
+            Reason = LifecycleView.Name(timings.Signal, current.Config.HealthPath),
+            Requests = held,
+            SpawnMs = timings.SpawnMs,
+            ListenMs = timings.ListenMs,
+            ReadyMs = timings.ReadyMs,
+        });
         LifecycleLog.Ready(
             env.Log, backend.Hostname, timings.Signal == ReadySignal.Health ? "health check" : "callback", current.Run!.Description,
             current.Port, Ms(timings.SpawnMs), Ms(timings.ListenMs), Ms(timings.ReadyMs), held, Ms(timings.ReadyMs));
@@ -43,41 +89,129 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public void StartFailed(Incarnation current, string reason, int failures, int held, ExitReport? exit)
     {
         _view = _view with { LastFailure = reason };
-        LifecycleLog.StartFailed(
-            env.Log, backend.Hostname, reason, failures, StartBackoff.WaitSecs(failures), held,
-            Ms(current.SinceWokenMs(env.Time.GetTimestamp())));
+        var afterMs = current.SinceWokenMs(env.Time.GetTimestamp());
+        Note(new LedgerEvent
+        {
+            Event = LedgerEventKind.StartFailed,
+            Start = current.Generation,
+            Reason = reason,
+            Requests = held,
+            AfterMs = (long)afterMs,
+            Exit = Exit(exit),
+            Stderr = exit?.LastStderrLines,
+        });
+        LifecycleLog.StartFailed(env.Log, backend.Hostname, reason, failures, StartBackoff.WaitSecs(failures), held, Ms(afterMs));
         Stderr(exit);
     }
 
     /// <summary>A ready backend ended by itself.</summary>
-    public void Crashed(ExitReport exit, int failures, long inFlight, long readyForMs)
+    public void Crashed(Incarnation current, ExitReport exit, int failures, long inFlight, long readyForMs)
     {
         _view = _view with { LastFailure = $"{exit.Description} while it was ready" };
+        Note(new LedgerEvent
+        {
+            Event = LedgerEventKind.Crashed,
+            Start = current.Generation,
+            Reason = exit.Description,
+            Requests = inFlight,
+            AfterMs = readyForMs,
+            Exit = Exit(exit),
+            Stderr = exit.LastStderrLines,
+        });
         LifecycleLog.Crashed(
             env.Log, backend.Hostname, exit.Description, failures, StartBackoff.WaitSecs(failures), inFlight, readyForMs);
         Stderr(exit);
     }
 
     /// <summary>A health check of a ready backend failed.</summary>
-    public void CheckFailed(Incarnation current, string detail) =>
+    public void CheckFailed(Incarnation current, string detail)
+    {
+        Interlocked.Increment(ref _checksFailed);
         LifecycleLog.CheckFailed(env.Log, backend.Hostname, detail, current.FailedChecks, backend.Config.UnhealthyThreshold);
+    }
 
     /// <summary>So many did that it is unhealthy.</summary>
-    public void Unhealthy(Incarnation current, string detail) =>
+    public void Unhealthy(Incarnation current, string detail)
+    {
+        Note(new LedgerEvent { Event = LedgerEventKind.Unhealthy, Start = current.Generation, Reason = detail, AfterMs = ReadyForMs(current) });
         LifecycleLog.Unhealthy(env.Log, backend.Hostname, detail, current.FailedChecks, env.Clock.NowMs - current.ReadyAtMs);
+    }
 
     /// <summary>It is healthy again.</summary>
-    public void Recovered(Incarnation current) =>
-        LifecycleLog.Recovered(env.Log, backend.Hostname, env.Clock.NowMs - current.UnhealthyAtMs);
+    public void Recovered(Incarnation current)
+    {
+        var afterMs = env.Clock.NowMs - current.UnhealthyAtMs;
+        Note(new LedgerEvent { Event = LedgerEventKind.Recovered, Start = current.Generation, AfterMs = afterMs });
+        LifecycleLog.Recovered(env.Log, backend.Hostname, afterMs);
+    }
+
+    /// <summary>
+    /// Nothing has ended for a whole idle timeout, yet something is open: that is why it runs on. Told once per timeout, in one entry that counts them, so that a
+    /// tunnel which is open for days does not push out everything else.
+    /// </summary>
+    public void KeptAwake(Incarnation current, long inFlight, long idleMs)
+    {
+        var nowMs = env.Clock.NowMs;
+        if (inFlight == 0 || (_keptAwakeTimes > 0 && nowMs - _keptAwakeMs < idleMs))
+        {
+            return;
+        }
+
+        var holders = env.FindHolders(backend, Limits.LedgerHoldersNamed);
+        var entry = new LedgerEvent
+        {
+            Event = LedgerEventKind.KeptAwake,
+            Start = current.Generation,
+            Reason = "in use",
+            Requests = inFlight,
+            Holders = holders.Count == 0 ? null : string.Join("; ", holders.Select(static holder => holder.Words)),
+        };
+        _keptAwakeMs = nowMs;
+        var goesOn = _ledger!.Last is { Event: LedgerEventKind.KeptAwake } last && last.Start == current.Generation;
+        _keptAwakeTimes = goesOn ? _keptAwakeTimes + 1 : 1;
+        Note(entry with { Times = _keptAwakeTimes }, goesOn);
+    }
 
     /// <summary>A stop begins.</summary>
-    public void Stopping(Incarnation current, StopReason reason, long inFlight) =>
-        LifecycleLog.Stopping(
-            env.Log, backend.Hostname, StopProgress.Name(reason), inFlight, current.ReadyAtMs == 0 ? 0 : env.Clock.NowMs - current.ReadyAtMs);
+    public void Stopping(Incarnation current, StopReason reason, long inFlight)
+    {
+        Note(new LedgerEvent
+        {
+            Event = LedgerEventKind.Stopping,
+            Start = current.Generation,
+            Reason = StopProgress.Name(reason),
+            Requests = inFlight,
+            AfterMs = ReadyForMs(current),
+        });
+        LifecycleLog.Stopping(env.Log, backend.Hostname, StopProgress.Name(reason), inFlight, ReadyForMs(current));
+    }
+
+    /// <summary>Requests in flight took too long.</summary>
+    public void DrainCut(Incarnation current, long inFlight, long afterMs)
+    {
+        Note(new LedgerEvent { Event = LedgerEventKind.Cut, Start = current.Generation, Reason = "drain timeout", Requests = inFlight, AfterMs = afterMs });
+        LifecycleLog.DrainCut(env.Log, backend.Hostname, inFlight, afterMs);
+    }
+
+    /// <summary>SIGKILL is sent.</summary>
+    public void Killing(Incarnation current, string reason, long afterMs)
+    {
+        Note(new LedgerEvent { Event = LedgerEventKind.Killed, Start = current.Generation, Reason = reason, AfterMs = afterMs });
+        LifecycleLog.Killing(env.Log, backend.Hostname, reason, afterMs);
+    }
 
     /// <summary>A stop is over.</summary>
-    public void Stopped(StopProgress stop, string exitText, ExitReport? exit)
+    public void Stopped(Incarnation current, StopProgress stop, string exitText, ExitReport? exit)
     {
+        Note(new LedgerEvent
+        {
+            Event = LedgerEventKind.Stopped,
+            Start = current.Generation,
+            Reason = StopProgress.Name(stop.Reason),
+            AfterMs = stop.ElapsedMs,
+            Exit = Exit(exit),
+            Stderr = stop.Reason == StopReason.StartFailed ? exit?.LastStderrLines : null,
+        });
         LifecycleLog.Stopped(env.Log, backend.Hostname, StopProgress.Name(stop.Reason), exitText, stop.ElapsedMs);
         if (stop.Reason == StopReason.StartFailed)
         {
@@ -89,7 +223,28 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public void GivenUp() => _view = _view with { LastFailure = "did not end after being killed" };
 
     /// <summary>A start is over, with all that belonged to it.</summary>
-    public void Ended(Incarnation current, StopReason reason) => _view = _view with { LastStop = reason, WokenBy = current.Cause };
+    public void Ended(Incarnation current, StopReason reason) => _view = _view with { LastStop = reason, WokenBy = current.Cause, ReadySince = null };
+
+    private void Note(LedgerEvent entry, bool goesOn = false)
+    {
+        if (_ledger is null)
+        {
+            _events = new long[LedgerNames.Count];
+            Volatile.Write(ref _ledger, new WakeLedger());
+        }
+
+        if (!goesOn)
+        {
+            Interlocked.Increment(ref _events[(int)entry.Event]);
+        }
+
+        entry = entry with { Time = env.Time.GetUtcNow().UtcDateTime };
+        _news.Add(goesOn ? _ledger.ReplaceLast(entry) : _ledger.Append(entry));
+    }
+
+    private long ReadyForMs(Incarnation current) => current.ReadyAtMs == 0 ? 0 : env.Clock.NowMs - current.ReadyAtMs;
+
+    private static LedgerExit? Exit(ExitReport? exit) => exit is null ? null : new LedgerExit(exit.Code, exit.Signal);
 
     private void Stderr(ExitReport? exit)
     {

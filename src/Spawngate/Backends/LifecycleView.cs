@@ -26,6 +26,9 @@ internal sealed record LifecycleView
     /// <summary>Steps of the last start that became ready.</summary>
     public StartTimings? LastStart { get; init; }
 
+    /// <summary>Since when the current start is ready.</summary>
+    public DateTimeOffset? ReadySince { get; init; }
+
     /// <summary>Failed starts in a row.</summary>
     public int Failures { get; init; }
 
@@ -62,6 +65,7 @@ internal sealed record LifecycleView
         Container = Container,
         WokenBy = WokenBy?.ToString(),
         LastStart = LastStart,
+        ReadySince = ReadySince,
         FailuresInARow = Failures,
         RetryAfterSecs = retryAfterSecs,
         LastFailure = LastFailure,
@@ -70,6 +74,10 @@ internal sealed record LifecycleView
         StoppingBecause = Stopping is { } stopping ? StopProgress.Name(stopping) : null,
         LastStopReason = LastStop is { } last ? StopProgress.Name(last) : null,
     };
+
+    /// <summary>A ready signal as the admin API and the ledger name it.</summary>
+    public static string Name(ReadySignal signal, string healthPath) =>
+        signal == ReadySignal.Callback ? "callback" : healthPath.Length == 0 ? "connect" : "health";
 
     private static int? IdleStopInSecs(BackendConfig config, BackendWord word, long lastUseMs, long nowMs)
     {

@@ -189,7 +189,7 @@ internal sealed class LocalRun : ILaunchedRun
         WaitStatus status = await _child.Ended.ConfigureAwait(false);
         await Task.WhenAll(_stdout.FinishAsync(), _stderr.FinishAsync()).ConfigureAwait(false);
         string[] lines = [.. _tail.ToArray().Select(static line => line.Text)];
-        return new ExitReport(status.Describe(), status.ExitCode, lines);
+        return new ExitReport(status.Describe(), status.ExitCode, lines) { Signal = status.Signal == 0 ? null : status.Signal };
     }
 
     private sealed class StreamSink(string hostname, OutputStream stream, IOutputSink output, LineRing? tail) : ILineSink

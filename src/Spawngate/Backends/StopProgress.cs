@@ -57,16 +57,18 @@ internal sealed class StopProgress
     private readonly Incarnation _incarnation;
     private readonly Backend _backend;
     private readonly BackendEnvironment _env;
+    private readonly LifecycleReport _report;
     private readonly long _beganMs;
 
     /// <summary>Makes a stop that has yet to take its first step.</summary>
-    public StopProgress(StopReason reason, Incarnation incarnation, Backend backend, BackendEnvironment env)
+    public StopProgress(StopReason reason, Incarnation incarnation, Backend backend, BackendEnvironment env, LifecycleReport report)
     {
         Reason = reason;
         StartAfter = reason is StopReason.Unhealthy or StopReason.Restart;
         _incarnation = incarnation;
         _backend = backend;
         _env = env;
+        _report = report;
         _beganMs = env.Clock.NowMs;
     }
 
@@ -136,7 +138,7 @@ internal sealed class StopProgress
     public void Kill(string reason)
     {
         Enter(StopStage.Killing, Limits.KillWaitMs);
-        LifecycleLog.Killing(_env.Log, _backend.Hostname, reason, ElapsedMs);
+        _report.Killing(_incarnation, reason, ElapsedMs);
         _incarnation.Run!.Kill();
     }
 
@@ -146,7 +148,7 @@ internal sealed class StopProgress
         switch (Stage)
         {
             case StopStage.Draining:
-                LifecycleLog.DrainCut(_env.Log, _backend.Hostname, _backend.Word.InFlight, ElapsedMs);
+                _report.DrainCut(_incarnation, _backend.Word.InFlight, ElapsedMs);
                 _incarnation.Pool?.Abort();
                 Terminate();
                 return true;

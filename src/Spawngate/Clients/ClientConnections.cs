@@ -1,4 +1,7 @@
+using Spawngate.Backends;
 using Spawngate.Diagnostics;
+using Spawngate.Forwarding;
+using Spawngate.Ledger;
 
 namespace Spawngate.Clients;
 
@@ -11,6 +14,7 @@ internal sealed class ClientConnections : IDisposable
     private Http1Connection?[] _slots = new Http1Connection?[256];
     private Http1Connection?[] _walk = [];
     private int _count;
+    private long _accepted;
     private long _closeIdleAtMs = long.MaxValue;
     private volatile bool _draining;
 
@@ -27,6 +31,9 @@ internal sealed class ClientConnections : IDisposable
     /// <summary>True once <see cref="DrainAsync"/> was called: every response says <c>Connection: close</c>.</summary>
     public bool IsDraining => _draining;
 
+    /// <summary>Connections that were ever opened.</summary>
+    public long Accepted => Interlocked.Read(ref _accepted);
+
     /// <summary>Open connections.</summary>
     public int Count => Volatile.Read(ref _count);
 
@@ -40,6 +47,7 @@ internal sealed class ClientConnections : IDisposable
                 Array.Resize(ref _slots, _slots.Length * 2);
             }
 
+            _accepted++;
             connection.Slot = _count;
             _slots[_count++] = connection;
         }
@@ -84,6 +92,24 @@ internal sealed class ClientConnections : IDisposable
         }
 
         return _empty.Task;
+    }
+
+    /// <summary>What holds a backend at this moment: up to so many of its open requests and tunnels, oldest first.</summary>
+    public IReadOnlyList<Holder> FindHolders(Backend backend, int max)
+    {
+        var search = new HolderSearch(backend, max, _clock.NowMs);
+        Http1Connection[] connections;
+        lock (_gate)
+        {
+            connections = _slots.AsSpan(0, _count).ToArray()!;
+        }
+
+        foreach (var connection in connections)
+        {
+            connection.AddTo(search);
+        }
+
+        return search.Found;
     }
 
     /// <summary>Cuts every connection.</summary>

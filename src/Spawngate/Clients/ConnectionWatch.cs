@@ -141,6 +141,21 @@ internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel c
         }
     }
 
+    /// <summary>
+    /// Ends our side and reads what the client still sends until it ends its own (RFC 9112 section 9.6): closing with unread bytes, or with a receive
+    /// pending, is a reset, which may overtake the answer.
+    /// </summary>
+    public async Task LingerAsync()
+    {
+        client.ShutdownSend();
+        Restart(DeadlineKind.Linger, Limits.LingerMs);
+        do
+        {
+            client.Consume(client.ReceivedLength);
+        }
+        while (await client.ReceiveAsync().ConfigureAwait(false) > 0);
+    }
+
     private void OnDeadline(DeadlineKind kind)
     {
         switch (kind)

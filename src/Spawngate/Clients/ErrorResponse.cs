@@ -25,6 +25,7 @@ internal static class ErrorResponse
     /// <summary>Writes an error behind what waits to be sent; the body is left out for HEAD.</summary>
     public static void Write(SocketChannel client, ProxyError error, string? detail, Exchange exchange, bool keep, TimeProvider time)
     {
+        exchange.Record.Status = ProxyErrors.Status(error);
         byte[] body = ProxyErrors.Body(error, detail);
         var head = new StringBuilder();
         head.Append("HTTP/1.1 ").Append(Encoding.ASCII.GetString(ProxyErrors.StatusAndReason(error))).Append("\r\n");

@@ -92,6 +92,13 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         }
     }
 
+    /// <summary>Adds those of its requests to what holds a backend that do; from any thread.</summary>
+    public void AddTo(HolderSearch search)
+    {
+        _exchange.AddTo(search);
+        Volatile.Read(ref _http2)?.AddTo(search);
+    }
+
     /// <summary>The gateway drains: an idle connection ends now.</summary>
     public void CloseIfIdle()
     {
@@ -532,22 +539,14 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         {
             await AnswerErrorAsync(ProxyError.ClientTimeout, null).ConfigureAwait(false);
         }
+
+        ExchangeCount.CountUnrouted(_context, _exchange);
     }
 
-    /// <summary>
-    /// Ends our side and reads what the client still sends until it ends its own (RFC 9112 section 9.6): closing with unread bytes, or with a receive
-    /// pending, is a reset, which may overtake the answer.
-    /// </summary>
-    private async ValueTask LingerAsync()
+    private Task LingerAsync()
     {
         _lingerOwed = false;
-        _client.ShutdownSend();
-        _watch.Restart(DeadlineKind.Linger, Limits.LingerMs);
-        do
-        {
-            _client.Consume(_client.ReceivedLength);
-        }
-        while (await _client.ReceiveAsync().ConfigureAwait(false) > 0);
+        return _watch.LingerAsync();
     }
 
     /// <summary>Ready for the next request; false when the connection has to end.</summary>
@@ -586,7 +585,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         if (_watch.InExchange)
         {
             _watch.InExchange = false;
-            _exchange.End(reusable);
+            _exchange.End(reusable, _upload.BodyBytes, _responsePump.BodyBytes);
         }
     }
 

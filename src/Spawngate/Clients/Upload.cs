@@ -43,6 +43,9 @@ internal sealed class Upload(IUploadWatcher watcher)
     /// <summary>True while it is the client whose bytes are missing, and nothing tells that it waits itself for a 100 that the backend owes.</summary>
     public bool AwaitsClient => IsRunning && !_awaitsContinue && _pump!.AwaitsSource;
 
+    /// <summary>Bytes of the body that it has taken from the client.</summary>
+    public long BodyBytes => _pump?.BodyBytes ?? 0;
+
     /// <summary>Its pump; free for other use when nothing runs.</summary>
     public BodyPump Pump => _pump ??= new BodyPump(watcher);
 
@@ -52,6 +55,7 @@ internal sealed class Upload(IUploadWatcher watcher)
     public void Reset(bool pending, bool expectsContinue)
     {
         _running = null;
+        _pump?.Forget();
         _pending = pending;
         _awaitsContinue = expectsContinue;
     }

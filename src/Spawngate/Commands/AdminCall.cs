@@ -3,6 +3,12 @@ using System.Net.Http.Headers;
 
 namespace Spawngate.Commands;
 
+/// <summary>What the admin API answered.</summary>
+/// <param name="Status">The status.</param>
+/// <param name="MediaType">The type of the body; null when it is not said.</param>
+/// <param name="Body">The body.</param>
+internal sealed record AdminAnswer(HttpStatusCode Status, string? MediaType, string Body);
+
 /// <summary>How a subcommand asks the admin API of a running gateway.</summary>
 /// <param name="actions">Finds the admin API in a configuration file.</param>
 /// <param name="console">Takes messages, and gives the admin token of the environment.</param>
@@ -36,7 +42,7 @@ internal sealed class AdminCall(CommandActions actions, CommandConsole console)
     /// <param name="location">Whom.</param>
     /// <param name="path">What, with the query.</param>
     /// <exception cref="CannotRunException">There is no answer.</exception>
-    public async Task<(HttpStatusCode Status, string Body)> AskAsync(AdminLocation location, string path)
+    public async Task<AdminAnswer> AskAsync(AdminLocation location, string path)
     {
         // The address is this machine or was given by hand: a proxy of the environment would only be in the way.
         using var sockets = new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false };
@@ -49,7 +55,7 @@ internal sealed class AdminCall(CommandActions actions, CommandConsole console)
         try
         {
             using HttpResponseMessage answer = await client.GetAsync(new Uri(location.Url, path), console.Cancel);
-            return (answer.StatusCode, await answer.Content.ReadAsStringAsync(console.Cancel));
+            return new AdminAnswer(answer.StatusCode, answer.Content.Headers.ContentType?.MediaType, await answer.Content.ReadAsStringAsync(console.Cancel));
         }
         catch (HttpRequestException e)
         {

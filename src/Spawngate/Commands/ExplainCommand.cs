@@ -31,23 +31,21 @@ internal sealed class ExplainCommand
             return ExitCode.Usage;
         }
 
-        (HttpStatusCode status, string body) = await _call.AskAsync(location, $"/backends/{Uri.EscapeDataString(host)}?route=1");
-        if (status != HttpStatusCode.OK)
+        string format = json ? "json" : "text";
+        AdminAnswer answer = await _call.AskAsync(location, $"/backends/{Uri.EscapeDataString(host)}?route=1&format={format}");
+        if (answer.Status != HttpStatusCode.OK)
         {
-            throw new CannotRunException(Refusal(location, host, status, body));
+            throw new CannotRunException(Refusal(location, host, answer.Status, answer.Body));
         }
 
-        try
+        string wanted = json ? "application/json" : BackendExplanation.ContentType.Split(';')[0];
+        if (answer.MediaType != wanted)
         {
-            BackendReport report = JsonSerializer.Deserialize(body, AdminJson.Default.BackendReport)
-                ?? throw new JsonException("The answer is null.");
-            await _console.Out.WriteAsync(json ? body + "\n" : BackendExplanation.Of(report, host));
-            return ExitCode.Success;
+            throw new CannotRunException($"what answers at {location.Url} is not the admin API of Spawngate, or of another version");
         }
-        catch (JsonException e)
-        {
-            throw new CannotRunException($"what answers at {location.Url} is not the admin API of Spawngate, or of another version", e);
-        }
+
+        await _console.Out.WriteAsync(json ? answer.Body + "\n" : answer.Body);
+        return ExitCode.Success;
     }
 
     private static string Refusal(AdminLocation location, string host, HttpStatusCode status, string body)

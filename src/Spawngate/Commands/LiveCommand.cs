@@ -27,10 +27,10 @@ internal static class LiveCommand
 
         // The health of a gateway is no secret, and what answers at that address may be something else.
         var url = new Uri(location.Url, HealthPath);
-        (HttpStatusCode status, string body) = await call.AskAsync(location with { Token = null }, HealthPath);
-        if (status != HttpStatusCode.OK || body != HealthyAnswer)
+        AdminAnswer answer = await call.AskAsync(location with { Token = null }, HealthPath);
+        if (answer.Status != HttpStatusCode.OK || answer.Body != HealthyAnswer)
         {
-            throw new CannotRunException($"what answers at {url}, with status {(int)status}, is not the admin API of Spawngate");
+            throw new CannotRunException($"what answers at {url}, with status {(int)answer.Status}, is not the admin API of Spawngate");
         }
 
         await console.Out.WriteLineAsync($"spawngate: live, as {url} says");

@@ -75,8 +75,14 @@ internal sealed class BodyPump(IProgressWatch progress)
         _trailers?.Clear();
     }
 
+    /// <summary>Forgets the last body.</summary>
+    public void Forget() => _reader = default;
+
     /// <summary>True when the whole body has been read from the source.</summary>
     public bool IsSourceComplete => _reader.IsComplete;
+
+    /// <summary>Bytes of this body so far, without any framing.</summary>
+    public long BodyBytes => _reader.Taken;
 
     /// <summary>Bytes of this body that went from kernel to kernel.</summary>
     public long SplicedBytes { get; private set; }

@@ -7,6 +7,7 @@ internal struct BodyReader
 {
     private readonly BodyKind _kind;
     private long _remaining;
+    private long _taken;
     private ChunkedDecoder _chunked;
 
     /// <summary>Starts at the first byte of a body.</summary>
@@ -32,6 +33,9 @@ internal struct BodyReader
         _ => false,
     };
 
+    /// <summary>Bytes of data so far, without any framing.</summary>
+    public readonly long Taken => _taken;
+
     /// <summary>Bytes known to be left; long.MaxValue when unknown.</summary>
     public readonly long RemainingKnown => _kind == BodyKind.Length ? _remaining : _kind == BodyKind.None ? 0 : long.MaxValue;
 
@@ -41,6 +45,7 @@ internal struct BodyReader
     /// <summary>So many bytes of an unframed body went another way.</summary>
     public void Skip(int bytes)
     {
+        _taken += bytes;
         if (_kind == BodyKind.Length)
         {
             _remaining -= bytes;
@@ -52,7 +57,9 @@ internal struct BodyReader
     {
         if (_kind == BodyKind.Chunked)
         {
-            return _chunked.Next(received, out consumed, out start, out length);
+            var found = _chunked.Next(received, out consumed, out start, out length);
+            _taken += found == ChunkEvent.Data ? length : 0;
+            return found;
         }
 
         consumed = start = length = 0;
@@ -68,6 +75,7 @@ internal struct BodyReader
 
         consumed = length = _kind == BodyKind.UntilClose ? received.Length : (int)Math.Min(_remaining, received.Length);
         _remaining -= length;
+        _taken += length;
         return ChunkEvent.Data;
     }
 }

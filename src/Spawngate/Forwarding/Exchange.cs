@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using Spawngate.Backends;
+using Spawngate.Ledger;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
@@ -81,7 +82,7 @@ internal sealed class Exchange(ForwardingContext context)
     private bool _bodyTaken;
     private long _sentBefore;
     private BackendRun? _endedRun;
-    private string? _cause;
+    private LedgerCaller? _cause;
     private byte[]? _serialized;
 
     /// <summary>How requests are received.</summary>
@@ -92,6 +93,9 @@ internal sealed class Exchange(ForwardingContext context)
 
     /// <summary>The response's head; its bytes lie at the front of the upstream channel.</summary>
     public ResponseHead Response => Heads.Response;
+
+    /// <summary>What is noted of it.</summary>
+    public ExchangeRecord Record => Heads.Record;
 
     /// <summary>Why it failed.</summary>
     public ProxyError Error { get; private set; }
@@ -130,6 +134,7 @@ internal sealed class Exchange(ForwardingContext context)
     public void Reset()
     {
         Request.Reset();
+        Heads.Record.Reset();
         Error = ProxyError.None;
         RetryAfterSecs = 0;
         _requestIdLength = 0;
@@ -140,7 +145,7 @@ internal sealed class Exchange(ForwardingContext context)
     {
         if (_heads is { } heads)
         {
-            _heads = null;
+            Volatile.Write(ref _heads, null);
             MessageHeads.Return(heads);
         }
     }
@@ -177,13 +182,15 @@ internal sealed class Exchange(ForwardingContext context)
         }
 
         TimeoutMs = _backend.Config.RequestTimeoutSecs * 1000L;
+        Record.BegunTimestamp = context.Time.GetTimestamp();
+        Record.Begin(_backend, Request, head, client, ReceivedBy, context.Clock.NowMs);
         IsUpgrade = ProxyHeaders.IsForwardedUpgrade(Request, head);
         if (_backend.TryEnter(out _run))
         {
             return Dispatch(head, body, client);
         }
 
-        _cause = DescribeCause(head, client);
+        _cause = ExchangeRecord.CallerOf(Request, head, client);
         return ExchangeStep.Wait;
     }
 
@@ -195,7 +202,7 @@ internal sealed class Exchange(ForwardingContext context)
             await PauseAsync(Limits.ReconnectPause(_reconnects)).ConfigureAwait(false);
         }
 
-        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, _cause));
+        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause));
         Volatile.Write(ref _waiter, waiter);
         Interlocked.MemoryBarrier();
         if (IsAborted)
@@ -205,6 +212,7 @@ internal sealed class Exchange(ForwardingContext context)
 
         var admission = await waiter.Decision.ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
+        Record.HeldTicks += context.Time.GetTimestamp() - waiter.EnqueuedTimestamp;
         return admission;
     }
 
@@ -270,6 +278,7 @@ internal sealed class Exchange(ForwardingContext context)
     {
         // A close that crossed the head on a reused connection shows now: the backend's kernel answers at once. As long as the body is not touched,
         // the request can still be sent elsewhere.
+        Record.SentTimestamp = context.Time.GetTimestamp();
         _bodyHeld = BodyFollows && _upstream!.IsReused && Upstream.PeerHasEnded();
         return ExchangeStep.Receive;
     }
@@ -331,6 +340,7 @@ internal sealed class Exchange(ForwardingContext context)
     /// <summary>Writes the response head that was read, interim or final, behind what waits to be sent to an HTTP/1 client; see <see cref="ProxyHeaders.WriteResponse"/>.</summary>
     public void WriteResponseHead(SocketChannel client, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
     {
+        Record.Status = Response.Status;
         var target = client.GetOutgoing(ProxyHeaders.ResponseBytesNeeded(Response));
         client.CommitOutgoing(ProxyHeaders.WriteResponse(target, Response, Upstream.Received[..Response.Length], chunked, connection, requestId, requestId.IsEmpty ? default : context.Date));
     }
@@ -348,8 +358,11 @@ internal sealed class Exchange(ForwardingContext context)
     /// of the response has been sent or the exchange has failed.
     /// </summary>
     /// <param name="reusable">True when request and response were both completely transferred.</param>
-    public void End(bool reusable)
+    /// <param name="requestBytes">Bytes of the request's body that followed its head.</param>
+    /// <param name="responseBytes">Bytes of the response's body.</param>
+    public void End(bool reusable, long requestBytes = 0, long responseBytes = 0)
     {
+        ExchangeCount.Count(context, this, _backend, requestBytes, responseBytes);
         if (_upstream is not null)
         {
             ReleaseUpstream(reusable && Response.IsPersistent && !IsUpgrade);
@@ -357,7 +370,18 @@ internal sealed class Exchange(ForwardingContext context)
 
         LeaveBackend();
         _backend = null;
+        Record.End();
     }
+
+    /// <summary>Protocols were switched: from now on it is a tunnel.</summary>
+    public void BecomeTunnel()
+    {
+        Record.Stage = ExchangeStage.Tunnel;
+        _backend!.Traffic.ChangeTunnels(1);
+    }
+
+    /// <summary>Adds it to what holds a backend, if it does; from any thread.</summary>
+    public void AddTo(HolderSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search);
 
     /// <summary>
     /// Ends it from outside: pending operations fail and the caller's next step is <see cref="ExchangeStep.Failed"/> with this reason.
@@ -387,6 +411,8 @@ internal sealed class Exchange(ForwardingContext context)
     {
         _retried = true;
         _bodyHeld = false;
+        _backend!.Traffic.CountRetried();
+        _backend.Traffic.CountSent();
         var old = _upstream!;
         if (TryCreate(old.Pool) is not { } fresh)
         {
@@ -408,6 +434,7 @@ internal sealed class Exchange(ForwardingContext context)
         }
 
         _reconnects++;
+        _backend!.Traffic.CountRetried();
         if (_upstream is not null)
         {
             ReleaseUpstream(reusable: false);
@@ -425,6 +452,8 @@ internal sealed class Exchange(ForwardingContext context)
 
     private ExchangeStep Dispatch(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
+        Record.Stage = ExchangeStage.Request;
+        _backend!.Traffic.CountSent();
         Response.Reset();
         int bodyInHand = _serialized is null ? BodyInHand(body.Length) : BodySentWithHead;
         BodySentWithHead = bodyInHand;
@@ -475,6 +504,7 @@ internal sealed class Exchange(ForwardingContext context)
     {
         try
         {
+            _backend!.Traffic.CountOpened();
             return pool.Create();
         }
         catch (SocketException e)
@@ -493,6 +523,7 @@ internal sealed class Exchange(ForwardingContext context)
             case HeadStatus.Complete when Response.IsInterim:
                 return ExchangeStep.Interim;
             case HeadStatus.Complete when Response.Status != 101 || IsUpgrade:
+                Record.AnsweredTimestamp = context.Time.GetTimestamp();
                 return ExchangeStep.Respond;
             default:
                 ForwardingLog.BadResponse(context.Log, _backend!.Hostname, Response.Fault == HeadFault.None ? "101 without an upgrade" : HeadFaults.Describe(Response.Fault));
@@ -556,15 +587,5 @@ internal sealed class Exchange(ForwardingContext context)
 
         id.CopyTo(Heads.RequestId);
         _requestIdLength = id.Length;
-    }
-
-    private string DescribeCause(ReadOnlySpan<byte> head, ClientIdentity client)
-    {
-        var target = Request.Target(head);
-        int query = target.IndexOf((byte)'?');
-        var path = query < 0 ? target : target[..query];
-        return $"{Ascii(Request.MethodBytes(head))} {Ascii(path.Length > 200 ? path[..200] : path)} from {client.Text}";
-
-        static string Ascii(ReadOnlySpan<byte> bytes) => System.Text.Encoding.ASCII.GetString(bytes);
     }
 }

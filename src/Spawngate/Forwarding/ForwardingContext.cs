@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
+using Spawngate.Metrics;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 
@@ -23,6 +24,7 @@ internal sealed class ForwardingContext
         Time = time;
         Server = server;
         Backends = backends;
+        Traffic = backends.Traffic;
         Clock = clock;
         Log = log;
         RequestLimits = new HeadLimits(Limits.RequestLineBytesMax, server.MaxHeaderBytes, server.MaxHeaders);
@@ -44,6 +46,9 @@ internal sealed class ForwardingContext
 
     /// <summary>Finds the backend of a host.</summary>
     public BackendSet Backends { get; }
+
+    /// <summary>What is counted.</summary>
+    public GatewayTraffic Traffic { get; }
 
     /// <summary>Exact time.</summary>
     public TimeProvider Time { get; }

@@ -24,12 +24,16 @@ internal sealed class MessageHeads
     /// <summary>Room for the request's id.</summary>
     public byte[] RequestId { get; } = new byte[Limits.RequestIdBytesMax];
 
+    /// <summary>What others may see of the exchange.</summary>
+    public ExchangeRecord Record { get; } = new();
+
     /// <summary>Takes a pair, in its first state.</summary>
     public static MessageHeads Rent()
     {
         var heads = (t_stack ??= new PoolStack<MessageHeads>(Limits.MessageHeadsPerThread, Depot)).Pop() ?? new MessageHeads();
         heads.Request.Reset();
         heads.Response.Reset();
+        heads.Record.Reset();
         return heads;
     }
 

@@ -15,6 +15,7 @@ internal static class Tunnel
     /// <param name="down">A free pump for backend to client.</param>
     public static async Task RunAsync(SocketChannel client, Exchange exchange, BodyPump up, BodyPump down)
     {
+        exchange.BecomeTunnel();
         var upstream = exchange.Upstream;
         upstream.ReleaseOutgoing();
         up.Begin(client, new BodyReader(UntilClose, 0), upstream, chunkedOut: false);

@@ -99,5 +99,7 @@ internal sealed class ScriptedRun(int pid) : ILaunchedRun
     }
 
     public void Exit(string description = "exited with status 3", params string[] stderr) =>
-        _exited.TrySetResult(new ExitReport(description, null, stderr));
+        Exit(new ExitReport(description, null, stderr));
+
+    public void Exit(ExitReport report) => _exited.TrySetResult(report);
 }

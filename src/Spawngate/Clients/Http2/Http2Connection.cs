@@ -153,6 +153,18 @@ internal sealed class Http2Connection
         EndWhenQuiet();
     }
 
+    /// <summary>Adds those of its streams to what holds a backend that do; from any thread.</summary>
+    public void AddTo(HolderSearch search)
+    {
+        lock (Gate)
+        {
+            foreach (var stream in _streams)
+            {
+                stream?.AddTo(search);
+            }
+        }
+    }
+
     /// <summary>The gateway drains: no more streams; the connection ends with the last.</summary>
     public void CloseIfIdle()
     {

@@ -23,6 +23,7 @@ internal static class ResponseFrames
     public static void WriteHead(Http2Session session, int slot, Http2Output output, Exchange exchange, ReadOnlySpan<byte> date, bool endStream)
     {
         var response = exchange.Response;
+        exchange.Record.Status = response.Status;
         var head = exchange.Upstream.Received[..response.Length];
         var target = output.Reserve(Http2Session.HeadBytesNeeded(response.Length, response.Fields.Count + AddedFields, AddedBytes));
         var writer = session.BeginHead(target, slot);
@@ -47,7 +48,8 @@ internal static class ResponseFrames
     public static void WriteErrorHead(Http2Session session, int slot, Http2Output output, Exchange exchange, ProxyError error, int length, ReadOnlySpan<byte> date, bool endStream)
     {
         var writer = session.BeginHead(output.Reserve(Http2Session.HeadBytesNeeded(0, AddedFields, AddedBytes)), slot);
-        writer.Status(ProxyErrors.Status(error));
+        exchange.Record.Status = ProxyErrors.Status(error);
+        writer.Status(exchange.Record.Status);
         writer.Field("content-type"u8, "application/json"u8);
         writer.Field("content-length"u8, length);
         writer.Field("x-proxy-error"u8, ProxyErrors.Code(error));

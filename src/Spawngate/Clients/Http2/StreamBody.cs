@@ -39,6 +39,9 @@ internal struct StreamBody
     /// <summary>A body of our own.</summary>
     public static StreamBody Of(ReadOnlyMemory<byte> own) => new() { _own = own };
 
+    /// <summary>Bytes of the backend's body so far, without any framing.</summary>
+    public readonly long Bytes => _reader.Taken;
+
     /// <summary>True when there is nothing in it.</summary>
     public readonly bool IsEmpty => _source is null ? _own.IsEmpty : _reader.IsComplete;
 

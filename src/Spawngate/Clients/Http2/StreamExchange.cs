@@ -141,6 +141,9 @@ internal sealed class StreamExchange
         _connection.Writer.FlushSoon();
     }
 
+    /// <summary>Adds it to what holds a backend, if it does; within the gate.</summary>
+    public void AddTo(HolderSearch search) => _exchange.AddTo(search);
+
     /// <summary>Looks at its deadline; on the tick, within the gate, so that it is still that of the request it was set for.</summary>
     /// <param name="nowMs">Coarse time.</param>
     /// <param name="clientTakes">True when the client's kernel has taken bytes of a send that is under way.</param>
@@ -216,7 +219,7 @@ internal sealed class StreamExchange
     /// <summary>Gives everything back, and itself to the next request.</summary>
     private void Finish(bool complete)
     {
-        _exchange.End(reusable: complete && _upload.IsComplete);
+        _exchange.End(reusable: complete && _upload.IsComplete, _upload.BodyBytes, _sender.BodyBytes);
         _exchange.Reset();
         _deadline.Restart(DeadlineKind.None, 0);
         ReturnHead();
@@ -395,6 +398,7 @@ internal sealed class StreamExchange
 
         if (opensTunnel)
         {
+            _exchange.BecomeTunnel();
             _exchange.TryTakeBody();
             _upload.Pump();
         }

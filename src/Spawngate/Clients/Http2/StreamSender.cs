@@ -57,6 +57,9 @@ internal sealed class StreamSender(Http2Connection connection)
     /// <summary>The next one that is to be told that its turn has come.</summary>
     public StreamSender? NextWoken { get; set; }
 
+    /// <summary>Bytes of the backend's body so far.</summary>
+    public long BodyBytes => _body.Bytes;
+
     /// <summary>True once the stream was reset, or its connection ends.</summary>
     public bool IsGone { get; private set; }
 

@@ -56,6 +56,9 @@ internal sealed class StreamUpload
     /// <summary>True when the client has ended the body, and all of it has been sent on.</summary>
     public bool IsComplete => _endSent && !_sending;
 
+    /// <summary>Bytes of the body that have arrived.</summary>
+    public long BodyBytes { get; private set; }
+
     /// <summary>True when it is the client whose bytes are missing.</summary>
     public bool AwaitsClient => !_ended && _start == _end && !_sending;
 
@@ -72,6 +75,7 @@ internal sealed class StreamUpload
     /// <param name="ended">True when it has no body.</param>
     public void Reset(bool ended)
     {
+        BodyBytes = 0;
         _ended = _endSent = ended;
         _failed = _sending = _awaitsQuiet = _tunnel = false;
         _upstream = null;
@@ -83,6 +87,7 @@ internal sealed class StreamUpload
     /// <summary>Takes DATA; within the gate. True when <see cref="Pump"/> has something to do.</summary>
     public bool OnData(ReadOnlySpan<byte> data, bool ends)
     {
+        BodyBytes += data.Length;
         _ended |= ends;
         if (_failed)
         {

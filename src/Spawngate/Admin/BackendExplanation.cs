@@ -1,0 +1,154 @@
+using System.Globalization;
+using System.Text;
+using Spawngate.Backends;
+using Spawngate.Ledger;
+
+namespace Spawngate.Admin;
+
+/// <summary>Says in words what a report of a backend means.</summary>
+internal static class BackendExplanation
+{
+    /// <summary>Content type of the text: one of its own, so that whoever asks can tell it from what any server may say.</summary>
+    public const string ContentType = "text/vnd.spawngate.explanation; charset=utf-8";
+
+    /// <summary>The whole text, with line ends.</summary>
+    /// <param name="details">The report, and what holds and happened to the backend.</param>
+    /// <param name="host">The host name that was asked for; it differs from the backend's when a wildcard serves it.</param>
+    public static string Of(BackendDetails details, string host)
+    {
+        BackendReport report = details.Report;
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"{report.Hostname} is {State(report)}\n");
+        if (!AdminRoute.Normalise(host).Equals(report.Hostname, StringComparison.OrdinalIgnoreCase))
+        {
+            Line(text, "serves", $"{host}, because \"{report.Hostname}\" is the most specific backend for it");
+        }
+
+        Line(text, "woken by", WokenBy(details));
+        Line(text, "started", Start(report));
+        Line(text, "running", report.UptimeSecs is { } secs ? $"for {LedgerWords.Span(secs * 1000)}, {Requests(report)}" : null);
+        Line(text, "held by", Holders(report));
+        foreach (var holder in details.HeldBy)
+        {
+            Line(text, "", holder.Words);
+        }
+
+        Line(text, "stops", Stop(details));
+        Line(text, "last stop", report.LastStopReason);
+        Line(text, "failed", Failure(report));
+        History(text, details.Ledger);
+        return text.ToString();
+    }
+
+    private static void Line(StringBuilder text, string title, string? value)
+    {
+        if (value is not null)
+        {
+            text.Append("  ").Append(title.PadRight(11)).Append(value).Append('\n');
+        }
+    }
+
+    private static void History(StringBuilder text, IReadOnlyList<LedgerEvent> ledger)
+    {
+        int left = Math.Max(0, ledger.Count - Limits.ExplainedEvents);
+        if (ledger.Count > 0)
+        {
+            string more = left == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" ({left} earlier ones: --json)");
+            text.Append(CultureInfo.InvariantCulture, $"  history{more}\n");
+        }
+
+        foreach (LedgerEvent entry in ledger.Skip(left))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"    {entry.Time:yyyy-MM-dd HH:mm:ss.fff}Z  {LedgerWords.Of(entry)}\n");
+            foreach (string line in entry.Stderr ?? [])
+            {
+                text.Append(' ', 30).Append("| ").Append(line).Append('\n');
+            }
+        }
+    }
+
+    private static string State(BackendReport report)
+    {
+        string what = report.Description ?? report.KindName;
+        string port = report.Port is { } number ? string.Create(CultureInfo.InvariantCulture, $", port {number}") : "";
+        return $"{report.StateName} ({what}{port})";
+    }
+
+    private static string WokenBy(BackendDetails details)
+    {
+        LedgerEvent? woken = details.Ledger.LastOrDefault(static entry => entry.Event == LedgerEventKind.Woken);
+        return woken is not null
+            ? $"{LedgerWords.Waker(woken)}, {LedgerWords.Span((long)Math.Max(0, (details.Time - woken.Time).TotalMilliseconds))} ago"
+            : details.Report.LastStart is { } start ? start.Cause ?? "unknown" : "nobody yet";
+    }
+
+    private static string Requests(BackendReport report) =>
+        string.Create(CultureInfo.InvariantCulture, $"{LedgerWords.Count(report.RequestsTotal, "request", "requests")} since the gateway started");
+
+    private static string? Start(BackendReport report)
+    {
+        if (report.LastStart is not { } start)
+        {
+            return null;
+        }
+
+        List<string> steps = [];
+        AddStep(steps, "spawned after", start.SpawnMs);
+        AddStep(steps, "listening after", start.ListenMs);
+        AddStep(steps, "ready after", start.ReadyMs);
+        string signal = start.Signal is { } name ? ", " + LedgerWords.Signal(name) : "";
+        string number = string.Create(CultureInfo.InvariantCulture, $"start number {report.Generation}");
+        return steps.Count == 0 ? number : $"{number}: {string.Join(", ", steps)}{signal}";
+    }
+
+    private static void AddStep(List<string> steps, string what, double? ms)
+    {
+        if (ms is { } known)
+        {
+            steps.Add(string.Create(CultureInfo.InvariantCulture, $"{what} {known:0.#} ms"));
+        }
+    }
+
+    private static string Holders(BackendReport report) => (report.InFlight, report.Waiting) switch
+    {
+        (0, 0) => "nothing",
+        (var running, 0) => InFlight(report, running),
+        (0, var waiting) => LedgerWords.Count(waiting, "request", "requests") + " waiting for it to be ready",
+        var (running, waiting) => InFlight(report, running) + ", " + LedgerWords.Count(waiting, "request", "requests") + " waiting",
+    };
+
+    private static string InFlight(BackendReport report, int running) =>
+        LedgerWords.Count(running, "request or tunnel", "requests and tunnels") + " in flight"
+        + (report.Tunnels > 0 ? string.Create(CultureInfo.InvariantCulture, $", {report.Tunnels} of them tunnels") : "");
+
+    private static string? Stop(BackendDetails details)
+    {
+        BackendReport report = details.Report;
+        return report.State switch
+        {
+            BackendPhase.Stopped => report.Waiting > 0 ? null : "it does not run; the next request starts it",
+            BackendPhase.Stopping => report.StoppingBecause is { } reason ? $"now: {reason}" : "now",
+            BackendPhase.Unhealthy => $"now, to be restarted: {LedgerWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",
+            BackendPhase.Starting => "not while it starts",
+            _ when report.IdleTimeoutSecs == 0 => "never for idleness (idle_timeout_secs = 0)",
+            _ when report.InFlight > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
+            _ when details.IdleStopAt is { } at =>
+                string.Create(CultureInfo.InvariantCulture, $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"),
+            _ => $"{Seconds(report.IdleTimeoutSecs)} after its last use",
+        };
+    }
+
+    private static string? Failure(BackendReport report)
+    {
+        if (report.LastFailure is null && report.FailuresInARow == 0)
+        {
+            return null;
+        }
+
+        string times = report.FailuresInARow > 0 ? LedgerWords.Count(report.FailuresInARow, "start", "starts in a row") + " failed; " : "";
+        string retry = report.RetryAfterSecs is { } secs ? $"; the next start is tried in {Seconds(secs)}" : "";
+        return $"{times}last: {report.LastFailure ?? "unknown"}{retry}";
+    }
+
+    private static string Seconds(int secs) => LedgerWords.Count(secs, "second", "seconds");
+}

@@ -1,0 +1,177 @@
+using System.Text;
+using Spawngate.Backends;
+using Spawngate.Ledger;
+using Spawngate.Protocols.Http1;
+
+namespace Spawngate.Forwarding;
+
+/// <summary>How far an exchange is, for those who ask what holds a backend.</summary>
+internal enum ExchangeStage : byte
+{
+    /// <summary>It is held until the backend is ready.</summary>
+    Waiting,
+
+    /// <summary>The backend has it.</summary>
+    Request,
+
+    /// <summary>It has become a tunnel.</summary>
+    Tunnel,
+}
+
+/// <summary>
+/// What is noted of an exchange for others to look at while it lasts: the head's own bytes are soon gone. Its connection writes it, without a lock or an allocation; anybody
+/// may read it, and notices by the serial number when it changed meanwhile.
+/// </summary>
+internal sealed class ExchangeRecord
+{
+    private readonly byte[] _text = new byte[Limits.LedgerShortTextBytes + Limits.LedgerPathBytes];
+    private int _serial;
+    private Backend? _backend;
+    private ClientIdentity? _client;
+    private long _startedMs;
+    private int _methodLength;
+    private int _pathLength;
+    private ReceivedProtocol _protocol;
+    private volatile ExchangeStage _stage;
+
+    /// <summary>How far it is.</summary>
+    public ExchangeStage Stage
+    {
+        get => _stage;
+        set => _stage = value;
+    }
+
+    /// <summary>The status that the client was told; 0 before.</summary>
+    public int Status { get; set; }
+
+    /// <summary>Exact time at which the request was routed.</summary>
+    public long BegunTimestamp { get; set; }
+
+    /// <summary>Exact time at which its head had been sent to the backend; 0 before.</summary>
+    public long SentTimestamp { get; set; }
+
+    /// <summary>Exact time at which the head of the final response had been received; 0 before.</summary>
+    public long AnsweredTimestamp { get; set; }
+
+    /// <summary>Ticks that it was held until the backend was ready; 0 when it was not.</summary>
+    public long HeldTicks { get; set; }
+
+    /// <summary>Forgets the last exchange.</summary>
+    public void Reset()
+    {
+        Status = 0;
+        BegunTimestamp = SentTimestamp = AnsweredTimestamp = HeldTicks = 0;
+    }
+
+    /// <summary>Begins with a request that is routed.</summary>
+    public void Begin(Backend backend, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReceivedProtocol protocol, long nowMs)
+    {
+        // Odd while it is being written. With a fence: no write below may be seen before this one.
+        Interlocked.Increment(ref _serial);
+        _client = client;
+        _startedMs = nowMs;
+        _protocol = protocol;
+        _stage = ExchangeStage.Waiting;
+        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, Limits.LedgerShortTextBytes));
+        _pathLength = Copy(PathOf(request, head), _text.AsSpan(Limits.LedgerShortTextBytes));
+        _backend = backend;
+        Volatile.Write(ref _serial, _serial + 1);
+    }
+
+    /// <summary>The exchange is over.</summary>
+    public void End() => Volatile.Write(ref _backend, null);
+
+    /// <summary>Adds it to what holds a backend, if it does.</summary>
+    public void AddTo(HolderSearch search)
+    {
+        int serial = Volatile.Read(ref _serial);
+        if ((serial & 1) != 0 || !ReferenceEquals(Volatile.Read(ref _backend), search.Backend) || !search.Wants(_startedMs) || _client is not { } client)
+        {
+            return;
+        }
+
+        var kind = _stage switch
+        {
+            ExchangeStage.Waiting => "waiting",
+            ExchangeStage.Request => "request",
+            _ => "tunnel",
+        };
+        var holder = new Holder(
+            kind,
+            _protocol == ReceivedProtocol.Http2 ? "http/2" : "http/1.1",
+            Encoding.ASCII.GetString(_text, 0, _methodLength),
+            Encoding.ASCII.GetString(_text, Limits.LedgerShortTextBytes, _pathLength),
+            client.Text,
+            search.AgeSecs(_startedMs));
+        Interlocked.MemoryBarrier();
+        if (Volatile.Read(ref _serial) == serial)
+        {
+            search.Add(holder);
+        }
+    }
+
+    /// <summary>The target's path, without a query.</summary>
+    public static ReadOnlySpan<byte> PathOf(RequestHead request, ReadOnlySpan<byte> head)
+    {
+        var target = request.Target(head);
+        int query = target.IndexOf((byte)'?');
+        return query < 0 ? target : target[..query];
+    }
+
+    /// <summary>Who sent a request, for the ledger of the backend that it wakes; on the cold path.</summary>
+    public static LedgerCaller CallerOf(RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client)
+    {
+        string? agent = null;
+        foreach (ref readonly var field in request.Fields.Fields)
+        {
+            if (agent is null && Grammar.EqualsIgnoreCase(field.Name(head), "user-agent"u8))
+            {
+                agent = Ascii(field.Value(head), Limits.LedgerTextBytes);
+            }
+        }
+
+        return new LedgerCaller(
+            Ascii(request.MethodBytes(head), Limits.LedgerShortTextBytes), Ascii(PathOf(request, head), Limits.LedgerPathBytes), client.Text, agent);
+
+        static string Ascii(ReadOnlySpan<byte> bytes, int bytesMax) => Encoding.ASCII.GetString(bytes[..Math.Min(bytes.Length, bytesMax)]);
+    }
+
+    private static int Copy(ReadOnlySpan<byte> text, Span<byte> target)
+    {
+        int length = Math.Min(text.Length, target.Length);
+        text[..length].CopyTo(target);
+        return length;
+    }
+}
+
+/// <summary>Collects what holds a backend: so many of its open requests and tunnels, those that came first.</summary>
+/// <param name="backend">The backend.</param>
+/// <param name="max">How many are wanted.</param>
+/// <param name="nowMs">The time on the coarse clock.</param>
+internal sealed class HolderSearch(Backend backend, int max, long nowMs)
+{
+    private readonly List<Holder> _found = [];
+
+    /// <summary>The backend.</summary>
+    public Backend Backend => backend;
+
+    /// <summary>What was found, oldest first.</summary>
+    public IReadOnlyList<Holder> Found => _found;
+
+    /// <summary>Whether one that came at that time would be listed.</summary>
+    public bool Wants(long startedMs) => _found.Count < max || AgeSecs(startedMs) > _found[^1].AgeSecs;
+
+    /// <summary>The age of one that came at that time.</summary>
+    public double AgeSecs(long startedMs) => Math.Max(0, nowMs - startedMs) / 1000.0;
+
+    /// <summary>Adds one, in the place of a younger one when there are enough.</summary>
+    public void Add(Holder holder)
+    {
+        int place = _found.FindIndex(other => holder.AgeSecs > other.AgeSecs);
+        _found.Insert(place < 0 ? _found.Count : place, holder);
+        if (_found.Count > max)
+        {
+            _found.RemoveAt(max);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+using System.Buffers.Binary;
+
+namespace Spawngate.Ledger;
+
+/// <summary>
+/// The last <see cref="Limits.LedgerEvents"/> events of one backend, in one array that grows with what is in it and has no references, so that ten thousand
+/// ledgers mean ten thousand small objects to the collector. Written by the backend's lifecycle, read by anybody.
+/// </summary>
+/// <remarks>
+/// <code>
+///   bytes   0 ... dropped ... start ┌ length (2) │ event ┐┌ length (2) │ event ┐ ... end ... room
+/// </code>
+/// The oldest event makes room for the newest; what is left moves to the front when the end of the array is reached.
+/// </remarks>
+internal sealed class WakeLedger
+{
+    private const int LengthBytes = sizeof(ushort);
+
+    private readonly Lock _gate = new();
+    private readonly List<Tail> _stderr = new(Limits.LedgerStderrTails);
+    private byte[] _bytes = [];
+    private int _start;
+    private int _end;
+    private int _lastStart;
+    private int _count;
+    private long _seq;
+
+    /// <summary>The latest event; null before the first.</summary>
+    public LedgerEvent? Last
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _count == 0 ? null : ReadAt(_lastStart, _seq);
+            }
+        }
+    }
+
+    /// <summary>Bytes of the array.</summary>
+    public int Bytes
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _bytes.Length;
+            }
+        }
+    }
+
+    /// <summary>Adds an event, whose number is given here; its texts are cut to their bounds.</summary>
+    /// <returns>The event as it is kept.</returns>
+    public LedgerEvent Append(LedgerEvent entry)
+    {
+        lock (_gate)
+        {
+            if (_count == Limits.LedgerEvents)
+            {
+                DropOldest();
+            }
+
+            return Add(entry);
+        }
+    }
+
+    /// <summary>Puts an event in the place of the latest one, which it continues: its number stays.</summary>
+    /// <returns>The event as it is kept.</returns>
+    public LedgerEvent ReplaceLast(LedgerEvent entry)
+    {
+        lock (_gate)
+        {
+            _end = _lastStart;
+            _count--;
+            _seq--;
+            return Add(entry);
+        }
+    }
+
+    /// <summary>All events, oldest first.</summary>
+    public IReadOnlyList<LedgerEvent> Snapshot()
+    {
+        lock (_gate)
+        {
+            var events = new LedgerEvent[_count];
+            for (int i = 0, at = _start; i < _count; i++)
+            {
+                events[i] = ReadAt(at, _seq - _count + 1 + i);
+                at += LengthBytes + LengthAt(at);
+            }
+
+            return events;
+        }
+    }
+
+    private LedgerEvent Add(LedgerEvent entry)
+    {
+        Span<byte> encoded = stackalloc byte[Limits.LedgerEventBytesMax];
+        int length = LedgerCodec.Write(encoded, entry);
+        MakeRoom(LengthBytes + length);
+        BinaryPrimitives.WriteUInt16LittleEndian(_bytes.AsSpan(_end), (ushort)length);
+        encoded[..length].CopyTo(_bytes.AsSpan(_end + LengthBytes));
+        _lastStart = _end;
+        _end += LengthBytes + length;
+        _count++;
+        _seq++;
+        KeepStderr(entry.Stderr);
+        return ReadAt(_lastStart, _seq);
+    }
+
+    private void KeepStderr(IReadOnlyList<string>? lines)
+    {
+        if (lines is not { Count: > 0 })
+        {
+            return;
+        }
+
+        if (_stderr.Count == Limits.LedgerStderrTails)
+        {
+            _stderr.RemoveAt(0);
+        }
+
+        _stderr.Add(new Tail(_seq, [.. lines.Skip(lines.Count - Limits.LedgerStderrLines).Select(Cut)]));
+        static string Cut(string line) => line.Length <= Limits.LedgerStderrLineChars ? line : line[..Limits.LedgerStderrLineChars];
+    }
+
+    private void DropOldest()
+    {
+        _start += LengthBytes + LengthAt(_start);
+        _count--;
+    }
+
+    /// <summary>The array keeps room for an eighth more than is in it, so that moving its content to the front is rare.</summary>
+    private void MakeRoom(int bytes)
+    {
+        if (_end + bytes <= _bytes.Length)
+        {
+            return;
+        }
+
+        int used = _end - _start;
+        int needed = used + bytes;
+        byte[] target = needed + (needed / 8) <= _bytes.Length ? _bytes : new byte[Math.Max(Limits.LedgerFirstBytes, needed + (needed / 4))];
+        Buffer.BlockCopy(_bytes, _start, target, 0, used);
+        _bytes = target;
+        _lastStart -= _start;
+        _start = 0;
+        _end = used;
+    }
+
+    private int LengthAt(int at) => BinaryPrimitives.ReadUInt16LittleEndian(_bytes.AsSpan(at));
+
+    private LedgerEvent ReadAt(int at, long seq)
+    {
+        string[]? stderr = null;
+        foreach (var tail in _stderr)
+        {
+            stderr = tail.Seq == seq ? tail.Lines : stderr;
+        }
+
+        return LedgerCodec.Read(_bytes.AsSpan(at + LengthBytes, LengthAt(at)), seq, stderr);
+    }
+
+    private sealed record Tail(long Seq, string[] Lines);
+}

@@ -1,0 +1,168 @@
+using Spawngate.Ledger;
+
+namespace Spawngate.Tests;
+
+/// <summary>The ledger of one backend: what it keeps, and how little that takes.</summary>
+internal sealed class LedgerTests
+{
+    private static readonly DateTime Noon = new(2026, 1, 31, 12, 0, 0, 123, DateTimeKind.Utc);
+
+    private static readonly LedgerEvent Full = new()
+    {
+        Time = Noon,
+        Start = 70_000,
+        Event = LedgerEventKind.Stopped,
+        Reason = "größer",
+        Requests = 0,
+        By = new LedgerCaller("GET", "/a/b", "2001:db8::7", "curl/8.5.0"),
+        SpawnMs = 0.61,
+        ListenMs = 6.1,
+        ReadyMs = 123_456.78,
+        AfterMs = 8_000_000_000,
+        Exit = new LedgerExit(3, null),
+        Holders = "tunnel GET / from 10.0.0.7, 5 s",
+        Times = 300,
+    };
+
+    [Test]
+    public void Every_field_comes_back_as_it_went_in()
+    {
+        var ledger = new WakeLedger();
+        Assert.That(ledger.Append(Full), Is.EqualTo(Full with { Seq = 1 }));
+        Assert.That(ledger.Last, Is.EqualTo(Full with { Seq = 1 }));
+        Assert.That(ledger.Last!.Time.Kind, Is.EqualTo(DateTimeKind.Utc));
+    }
+
+    [Test]
+    public void A_field_that_is_not_there_stays_away([Values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)] int field)
+    {
+        LedgerEvent[] without =
+        [
+            Full with { Reason = null }, Full with { Requests = null }, Full with { By = null }, Full with { SpawnMs = null }, Full with { ListenMs = null },
+            Full with { ReadyMs = null }, Full with { AfterMs = null }, Full with { Exit = null }, Full with { Holders = null }, Full with { Times = null },
+        ];
+        var ledger = new WakeLedger();
+        ledger.Append(without[field]);
+        Assert.That(ledger.Last, Is.EqualTo(without[field] with { Seq = 1 }));
+    }
+
+    [Test]
+    public void A_signal_and_an_unknown_end_differ_from_an_exit()
+    {
+        var ledger = new WakeLedger();
+        LedgerExit[] exits = [new(0, null), new(null, 9), new(null, null)];
+        Assert.That(exits.Select(exit => ledger.Append(Full with { Exit = exit }).Exit), Is.EqualTo(exits));
+    }
+
+    [Test]
+    public void Texts_are_cut_at_whole_characters()
+    {
+        var ledger = new WakeLedger();
+        string long_ = new('ü', 1000);
+        var kept = ledger.Append(Full with { Reason = long_, Holders = long_, By = new LedgerCaller(long_, long_, long_, long_) });
+        Assert.That(kept.Reason, Is.EqualTo(new string('ü', Limits.LedgerTextBytes / 2)));
+        Assert.That(kept.Holders, Has.Length.EqualTo(Limits.LedgerHoldersBytes / 2));
+        Assert.That(kept.By!.Path, Has.Length.EqualTo(Limits.LedgerPathBytes / 2));
+        Assert.That(kept.AfterMs, Is.EqualTo(Full.AfterMs), "what follows the texts is still found");
+    }
+
+    [Test]
+    public void The_last_hundred_events_are_kept_in_order()
+    {
+        var ledger = new WakeLedger();
+        for (int i = 1; i <= 1234; i++)
+        {
+            ledger.Append(new LedgerEvent { Time = Noon.AddSeconds(i), Start = i, Event = LedgerEventKind.Woken, Reason = new string('x', i % 100) });
+        }
+
+        Assert.That(ledger.Snapshot().Select(entry => (entry.Seq, entry.Start)), Is.EqualTo(Enumerable.Range(1135, 100).Select(i => ((long)i, i))));
+        Assert.That(ledger.Last!.Seq, Is.EqualTo(1234));
+    }
+
+    [Test]
+    public void An_event_can_go_on()
+    {
+        var ledger = new WakeLedger();
+        ledger.Append(Full);
+        ledger.Append(Full with { Event = LedgerEventKind.KeptAwake, Times = 1 });
+        ledger.ReplaceLast(Full with { Event = LedgerEventKind.KeptAwake, Times = 2 });
+        Assert.That(ledger.Snapshot().Select(entry => (entry.Seq, entry.Event, entry.Times)),
+            Is.EqualTo(new[] { (1L, LedgerEventKind.Stopped, (int?)300), (2L, LedgerEventKind.KeptAwake, 2) }));
+        Assert.That(ledger.Append(Full).Seq, Is.EqualTo(3));
+    }
+
+    [Test]
+    public void Stderr_is_kept_of_the_latest_failures_only_and_cut()
+    {
+        var ledger = new WakeLedger();
+        for (int i = 0; i < 5; i++)
+        {
+            string[] lines = [.. Enumerable.Range(0, 30).Select(line => $"{i}/{line}" + new string('e', 500))];
+            ledger.Append(Full with { Event = LedgerEventKind.Crashed, Stderr = lines });
+            ledger.Append(Full);
+        }
+
+        var kept = ledger.Snapshot().Where(entry => entry.Stderr is not null).ToList();
+        Assert.That(kept.Select(entry => entry.Seq), Is.EqualTo(new[] { 5L, 7L, 9L }));
+        Assert.That(kept[^1].Stderr, Has.Count.EqualTo(Limits.LedgerStderrLines).And.All.Length.EqualTo(Limits.LedgerStderrLineChars));
+        Assert.That(kept[^1].Stderr![^1], Does.StartWith("4/29"));
+    }
+
+    [Test]
+    public void Ten_thousand_full_ledgers_take_some_fifty_megabytes()
+    {
+        var ledger = new WakeLedger();
+        var caller = new LedgerCaller("GET", "/api/v1/reports/2026", "203.0.113.77", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0");
+        for (int i = 0; i < 1000; i++)
+        {
+            ledger.Append(new LedgerEvent { Time = Noon, Start = i, Event = LedgerEventKind.Woken, Reason = "request", By = caller });
+            ledger.Append(new LedgerEvent { Time = Noon, Start = i, Event = LedgerEventKind.Ready, Reason = "health", Requests = 1, SpawnMs = 0.6, ListenMs = 60, ReadyMs = 70 });
+            ledger.Append(new LedgerEvent { Time = Noon, Start = i, Event = LedgerEventKind.Stopping, Reason = "idle", Requests = 0, AfterMs = 600_000 });
+            ledger.Append(new LedgerEvent { Time = Noon, Start = i, Event = LedgerEventKind.Stopped, Reason = "idle", AfterMs = 40, Exit = new LedgerExit(null, 15) });
+        }
+
+        TestContext.Out.WriteLine($"one ledger of 100 usual events: {ledger.Bytes} bytes");
+        Assert.That(ledger.Bytes, Is.LessThan(7_000));
+        for (int i = 0; i < 1000; i++)
+        {
+            string text = new('x', 1000);
+            ledger.Append(Full with { Event = LedgerEventKind.Woken, By = new LedgerCaller(text, text, text, text), Reason = "request", Holders = null });
+            ledger.Append(Full with { Event = LedgerEventKind.StartFailed, By = null, Reason = text, Holders = null });
+        }
+
+        TestContext.Out.WriteLine($"of the longest events: {ledger.Bytes} bytes");
+        Assert.That(ledger.Bytes, Is.LessThan(50_000));
+    }
+
+    [Test]
+    public void Who_reads_along_too_slowly_misses_and_is_told()
+    {
+        var feed = new LedgerFeed();
+        using var reader = feed.Read()!;
+        for (int i = 0; i < Limits.LedgerReaderEvents; i++)
+        {
+            feed.Publish(new LedgerNews("a.b", Full));
+        }
+
+        Assert.That(reader.TakeMissed(), Is.False);
+        feed.Publish(new LedgerNews("a.b", Full));
+        Assert.That(reader.TakeMissed(), Is.True);
+        Assert.That(reader.TakeMissed(), Is.False);
+        Assert.That(reader.News.Count, Is.EqualTo(Limits.LedgerReaderEvents));
+    }
+
+    [Test]
+    public void Every_kind_has_its_name() => Assert.That(
+        Enum.GetValues<LedgerEventKind>().Select(LedgerNames.Of),
+        Is.EqualTo(Enum.GetNames<LedgerEventKind>().Select(System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName)));
+
+    [Test]
+    public void Readers_are_bounded_in_number()
+    {
+        var feed = new LedgerFeed();
+        var readers = Enumerable.Range(0, Limits.LedgerReaders).Select(_ => feed.Read()!).ToList();
+        Assert.That(feed.Read(), Is.Null);
+        readers[0].Dispose();
+        Assert.That(feed.Read(), Is.Not.Null);
+    }
+}
