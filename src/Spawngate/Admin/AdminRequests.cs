@@ -109,7 +109,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
 
     private Task AnswerAsync(HttpContext context, AdminRoute route) => route.Target switch
     {
-        AdminTarget.Page => AdminPage.AnswerAsync(context, _backends.ReportAll()),
+        AdminTarget.Page => AdminPage.AnswerAsync(context),
         AdminTarget.Health => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
         AdminTarget.Version => AdminReply.JsonAsync(
             context, 200, new VersionReport(SpawngateVersion.Name, SpawngateVersion.Text), AdminJson.Default.VersionReport),
