@@ -11,7 +11,7 @@ namespace Spawngate.Admin;
 internal static class AdminPage
 {
     /// <summary>Hash of the style sheet. A test checks it: computing it at run time would load a cryptographic library for this alone.</summary>
-    public const string StyleHash = "sha256-iMWqH9kDXDetziqXJAdrp57I2Owo/4bvBem8K72g0Gc=";
+    public const string StyleHash = "sha256-LgLxRvdNRHbv/RFi3+yhTkaCIsbw2CAPC9Kz5h0zHQc=";
 
     /// <summary>Hash of the script.</summary>
     public const string ScriptHash = "sha256-yqrmSyTf/ua1Vf7uo8nqLpXFIJy2jA8q1d3wUTcKMNQ=";

@@ -196,7 +196,7 @@ internal sealed class Browser : IAsyncDisposable
             while (true)
             {
                 ValueWebSocketReceiveResult part = await _socket.ReceiveAsync(buffer.AsMemory(), CancellationToken.None);
-                message.Write(buffer, 0, part.Count);
+                await message.WriteAsync(buffer.AsMemory(0, part.Count));
                 if (part.EndOfMessage)
                 {
                     Take(JsonNode.Parse(message.ToArray())!);
