@@ -79,6 +79,9 @@ internal static class Limits
     /// </summary>
     public const int SpliceBytesMin = 16 * 1024;
 
+    /// <summary>Moves through a pipe in a row that bring less than <see cref="SpliceBytesMin"/> before bytes are copied again: a long message ends with a short move, and another may follow.</summary>
+    public const int SpliceSmallInARow = 8;
+
     /// <summary>Room of a pipe between two connections. The kernel lets one unprivileged user have 64 MiB of them.</summary>
     public const int SplicePipeBytes = 256 * 1024;
 

@@ -92,12 +92,30 @@ internal sealed class AdminGuardTests
         Assert.That(admin.Api.ReadyUrl("a.b", "t"), Is.EqualTo($"http://127.0.0.1:{admin.Api.Endpoint.Port}/ready/a.b?token=t"));
     }
 
+    [Test]
+    public async Task A_browser_without_the_token_gets_the_page_to_enter_it_and_no_fact()
+    {
+        await using AdminUnderTest admin = await AdminUnderTest.StartAsync(Token);
+        admin.Backends.Reports.Add(new BackendReport { Hostname = "app.example.com", State = BackendPhase.Stopped });
+        foreach (string? wrong in (string?[])[null, "wrong"])
+        {
+            AdminAnswer page = await admin.SendAsync("GET", "/", wrong, ("Accept", "text/html,*/*;q=0.8"));
+            Assert.That((page.Status, page.Type, page.Header("WWW-Authenticate")), Is.EqualTo((401, "text/html; charset=utf-8", "Bearer")));
+            Assert.That(page.Header("Content-Security-Policy"), Does.StartWith("default-src 'none'"));
+            Assert.That(page.Body, Does.Contain("Admin token").And.Not.Contain("app.example.com"));
+        }
+
+        Assert.That((await admin.SendAsync("GET", "/backends", null, ("Accept", "text/html"))).Type, Is.EqualTo("application/json"));
+        Assert.That((await admin.SendAsync("GET", "/", Token, ("Accept", "text/html"))).Status, Is.EqualTo(200));
+    }
+
     [TestCase("GET", "/backends")]
     [TestCase("GET", "/backends/app.example.com")]
     [TestCase("GET", "/backends/app.example.com/logs")]
     [TestCase("POST", "/backends/app.example.com/start")]
     [TestCase("GET", "/backends/app.example.com/start")]
     [TestCase("GET", "/metrics")]
+    [TestCase("GET", "/")]
     [TestCase("GET", "/no/such/path")]
     public async Task With_a_token_configured_it_is_needed(string method, string path)
     {

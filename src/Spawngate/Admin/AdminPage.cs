@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.Http;
 namespace Spawngate.Admin;
 
 /// <summary>
-/// The dashboard at <c>/</c>: one page that carries its style and its script and asks the admin API for everything else. It holds no facts itself, so everybody may have it; the
-/// facts need the token, which the page asks for.
+/// The dashboard at <c>/</c>: one page that carries its style and its script and asks the admin API for everything else. It holds no facts itself, so a
+/// browser without the token gets it too, with status 401, and can ask for the token.
 /// </summary>
 /// <remarks>Its Content-Security-Policy allows that one style sheet and that one script, by their hashes, and requests to this origin; nothing else loads or runs.</remarks>
 internal static class AdminPage
@@ -14,7 +14,7 @@ internal static class AdminPage
     public const string StyleHash = "sha256-LgLxRvdNRHbv/RFi3+yhTkaCIsbw2CAPC9Kz5h0zHQc=";
 
     /// <summary>Hash of the script.</summary>
-    public const string ScriptHash = "sha256-yqrmSyTf/ua1Vf7uo8nqLpXFIJy2jA8q1d3wUTcKMNQ=";
+    public const string ScriptHash = "sha256-QsTobK+T1NmW1aoP8GHAY6MwIV3fDxnNzRxp+dVfv/Y=";
 
     private const string Policy =
         $"default-src 'none'; script-src '{ScriptHash}'; style-src '{StyleHash}'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -22,11 +22,18 @@ internal static class AdminPage
     private static readonly Lazy<string> Page = new(Compose);
 
     /// <summary>Sends the page.</summary>
-    public static Task AnswerAsync(HttpContext context)
+    /// <param name="context">The request.</param>
+    /// <param name="status">200, or 401 when it is all that may be sent.</param>
+    public static Task AnswerAsync(HttpContext context, int status)
     {
+        if (status == 401)
+        {
+            context.Response.Headers.WWWAuthenticate = "Bearer";
+        }
+
         context.Response.Headers.ContentSecurityPolicy = Policy;
         context.Response.Headers["Referrer-Policy"] = "no-referrer";
-        return AdminReply.TextAsync(context, 200, "text/html; charset=utf-8", Page.Value);
+        return AdminReply.TextAsync(context, status, "text/html; charset=utf-8", Page.Value);
     }
 
     private static string Compose() =>

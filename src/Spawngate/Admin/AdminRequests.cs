@@ -53,7 +53,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
         {
             AdminReply.CommonHeaders(context.Response);
             AdminRoute route = AdminRoute.Parse(context.Request.Path.Value ?? "");
-            await (Refusal(context, route) is { } error ? AdminReply.ErrorAsync(context, error) : AnswerAsync(context, route));
+            await (Refusal(context, route) is { } error ? RefuseAsync(context, route, error) : AnswerAsync(context, route));
         }
         catch (Exception e) when (e is OperationCanceledException or ConnectionAbortedException or ConnectionResetException)
         {
@@ -72,6 +72,12 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             await AdminReply.ErrorAsync(context, AdminError.Internal);
         }
     }
+
+    /// <summary>A browser that lacks the token gets the page with its refusal: it holds no facts, and is where the token is entered.</summary>
+    private static Task RefuseAsync(HttpContext context, AdminRoute route, AdminError error) =>
+        error.Status == 401 && route.Target == AdminTarget.Page && context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
+            ? AdminPage.AnswerAsync(context, error.Status)
+            : AdminReply.ErrorAsync(context, error);
 
     private AdminError? Refusal(HttpContext context, AdminRoute route)
     {
@@ -109,7 +115,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
 
     private Task AnswerAsync(HttpContext context, AdminRoute route) => route.Target switch
     {
-        AdminTarget.Page => AdminPage.AnswerAsync(context),
+        AdminTarget.Page => AdminPage.AnswerAsync(context, 200),
         AdminTarget.Health => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
         AdminTarget.Version => AdminReply.JsonAsync(
             context, 200, new VersionReport(SpawngateVersion.Name, SpawngateVersion.Text), AdminJson.Default.VersionReport),

@@ -51,11 +51,8 @@ internal readonly record struct AdminRoute(AdminTarget Target, string Hostname)
     /// <summary>Whether the target changes something and is therefore asked for by POST.</summary>
     public bool IsPost => Target is AdminTarget.Start or AdminTarget.Stop or AdminTarget.Restart or AdminTarget.Ready;
 
-    /// <summary>
-    /// Whether everybody may ask, token or not. <see cref="AdminTarget.Ready"/> is open here because it checks a token of its own,
-    /// <see cref="AdminTarget.Page"/> because it tells nothing and is where a person enters the token.
-    /// </summary>
-    public bool IsOpen => Target is AdminTarget.Page or AdminTarget.Health or AdminTarget.Version or AdminTarget.Ready;
+    /// <summary>Whether everybody may ask, token or not. <see cref="AdminTarget.Ready"/> is open here because it checks a token of its own.</summary>
+    public bool IsOpen => Target is AdminTarget.Health or AdminTarget.Version or AdminTarget.Ready;
 
     /// <summary>Value of the Allow header.</summary>
     public string AllowedMethods => IsPost ? "POST" : "GET, HEAD";

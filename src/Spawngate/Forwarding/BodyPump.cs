@@ -37,7 +37,7 @@ internal interface IProgressWatch
 /// <code>
 ///  copying ── a receive filled a large buffer, much is left, no chunks ──▶ splicing: pipe filled, pipe emptied into the sink, wait until readable
 ///     ▲                                                                        │
-///     └────── little came at once, body done, discarded, end, error ───────────┘
+///     └─ little came several times in a row, body done, discarded, end, error ─┘
 /// </code>
 /// </remarks>
 internal sealed class BodyPump(IProgressWatch progress)
@@ -54,6 +54,8 @@ internal sealed class BodyPump(IProgressWatch progress)
     private int _turnBytes;
     private bool _large;
     private bool _filled;
+    private bool _spliceWaits;
+    private int _smallMoves;
     private TrailerBuffer? _trailers;
     private volatile bool _discarding;
     private volatile bool _awaitsSource;
@@ -163,8 +165,9 @@ internal sealed class BodyPump(IProgressWatch progress)
         while (true)
         {
             bool ended = TakeRun();
-            if (!_discarding && (_runLength > 0 || (ended && (_chunkedOut || _sink.OutgoingLength > 0)))
-                && !await SendRunAsync(ended).ConfigureAwait(false) && !_discarding)
+            if (IsPlainRun
+                ? await _sink.SendReceivedAsync(_source, _runStart, _runLength).ConfigureAwait(false) < 0 && !_discarding
+                : OwesRun(ended) && !await SendRunAsync(ended).ConfigureAwait(false) && !_discarding)
             {
                 return PumpOutcome.SinkFailed;
             }
@@ -176,12 +179,7 @@ internal sealed class BodyPump(IProgressWatch progress)
             }
 
             progress.OnProgress();
-            if (_turnBytes >= Limits.PumpTurnBytes)
-            {
-                _turnBytes = 0;
-                await EventLoop.NextTurn();
-            }
-
+            await TakeTurnAsync(0).ConfigureAwait(false);
             if (MaySplice && SplicePipe.TryRent() is { } pipe)
             {
                 if (await SpliceAsync(pipe).ConfigureAwait(false) is { } outcome)
@@ -222,19 +220,75 @@ internal sealed class BodyPump(IProgressWatch progress)
         }
     }
 
+    private bool OwesRun(bool ended) => !_discarding && (_runLength > 0 || (ended && (_chunkedOut || _sink.OutgoingLength > 0)));
+
+    /// <summary>True when what was found goes on as it is: nothing is put around it, and nothing waits to go before it.</summary>
+    private bool IsPlainRun => _runLength > 0 && !_chunkedOut && !_discarding && _sink.OutgoingLength == 0;
+
     /// <summary>
     /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, much is left or may be, and nothing is to be put around it.
     /// </summary>
     private bool MaySplice => _filled && !_chunkedOut && _reader.IsUnframed && _reader.RemainingKnown >= Limits.SpliceBytesMin && !_discarding
         && _source is { ReceivedLength: 0, IsArmed: false } && _sink.OutgoingLength == 0;
 
-    /// <summary>Moves data from connection to connection without reading it. Null when the rest, if any, is to be moved as usual; else how the body ended.</summary>
+    /// <summary>
+    /// Moves data from connection to connection without reading it. Null when the rest, if any, is to be moved as usual; else how the body ended. Nobody holds a pipe while
+    /// waiting for more: they are few.
+    /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<PumpOutcome?> SpliceAsync(SplicePipe pipe)
+    private async ValueTask<PumpOutcome?> SpliceAsync(SplicePipe? pipe)
+    {
+        _smallMoves = 0;
+        for (; pipe is not null; pipe = SplicePipe.TryRent())
+        {
+            var outcome = await SpliceReceivedAsync(pipe).ConfigureAwait(false);
+            if (!_spliceWaits)
+            {
+                return outcome;
+            }
+
+            _awaitsSource = true;
+            int readable = await _source.WaitReadableAsync().ConfigureAwait(false);
+            _awaitsSource = false;
+            if (readable < 0)
+            {
+                return PumpOutcome.SourceCut;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Moves what is there; <see cref="_spliceWaits"/> says whether more is to be waited for.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<PumpOutcome?> SpliceReceivedAsync(SplicePipe pipe)
     {
         try
         {
-            return await SpliceThroughAsync(pipe).ConfigureAwait(false);
+            int filled;
+            while ((filled = pipe.Fill(_source, _reader.RemainingKnown)) > 0)
+            {
+                _spliceWaits = false;
+                _reader.Skip(filled);
+                SplicedBytes += filled;
+                if (!await DrainAsync(pipe).ConfigureAwait(false))
+                {
+                    return _discarding ? null : PumpOutcome.SinkFailed;
+                }
+
+                progress.OnProgress();
+                _smallMoves = filled < Limits.SpliceBytesMin ? _smallMoves + 1 : 0;
+                if (_reader.RemainingKnown == 0 || _discarding || _smallMoves == Limits.SpliceSmallInARow)
+                {
+                    return null;
+                }
+
+                await TakeTurnAsync(filled).ConfigureAwait(false);
+            }
+
+            // An end, an error, or a kernel that cannot: a receive finds it too.
+            _spliceWaits = filled == SplicePipe.WouldBlock;
+            return null;
         }
         finally
         {
@@ -242,51 +296,19 @@ internal sealed class BodyPump(IProgressWatch progress)
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<PumpOutcome?> SpliceThroughAsync(SplicePipe pipe)
+    /// <summary>Gives others a turn after so many bytes.</summary>
+    private ValueTask TakeTurnAsync(int moved)
     {
-        while (true)
+        _turnBytes += moved;
+        if (_turnBytes < Limits.PumpTurnBytes)
         {
-            int filled = pipe.Fill(_source, _reader.RemainingKnown);
-            if (filled == SplicePipe.WouldBlock)
-            {
-                _awaitsSource = true;
-                int readable = await _source.WaitReadableAsync().ConfigureAwait(false);
-                _awaitsSource = false;
-                if (readable < 0)
-                {
-                    return PumpOutcome.SourceCut;
-                }
-
-                continue;
-            }
-
-            if (filled <= 0)
-            {
-                // An end, an error, or a kernel that cannot: a receive finds it too.
-                return null;
-            }
-
-            _reader.Skip(filled);
-            SplicedBytes += filled;
-            if (!await DrainAsync(pipe).ConfigureAwait(false))
-            {
-                return _discarding ? null : PumpOutcome.SinkFailed;
-            }
-
-            progress.OnProgress();
-            if (filled < Limits.SpliceBytesMin || _reader.RemainingKnown == 0 || _discarding)
-            {
-                return null;
-            }
-
-            _turnBytes += filled;
-            if (_turnBytes >= Limits.PumpTurnBytes)
-            {
-                _turnBytes = 0;
-                await EventLoop.NextTurn();
-            }
+            return default;
         }
+
+        _turnBytes = 0;
+        return YieldAsync();
+
+        static async ValueTask YieldAsync() => await EventLoop.NextTurn();
     }
 
     /// <summary>Empties the pipe into the sink. When that takes nothing a little is sent as usual, which waits until there is room again.</summary>

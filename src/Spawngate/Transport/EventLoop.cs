@@ -27,7 +27,7 @@ internal sealed class EventLoop
 {
     private const int ChunkBits = 10;
 
-    private static readonly IEventTarget?[]?[] Targets = new IEventTarget?[]?[Limits.DescriptorsMax >> ChunkBits];
+    private static readonly Entry[]?[] Targets = new Entry[]?[Limits.DescriptorsMax >> ChunkBits];
     private static readonly Lock TargetsGate = new();
     private static readonly EventLoop[] Loops = CreateAll();
     private static uint s_next;
@@ -139,14 +139,14 @@ internal sealed class EventLoop
     private static ref IEventTarget? Slot(int fd)
     {
         var chunk = Volatile.Read(ref Targets[fd >> ChunkBits]) ?? AddChunk(fd >> ChunkBits);
-        return ref chunk[fd & ((1 << ChunkBits) - 1)];
+        return ref chunk[fd & ((1 << ChunkBits) - 1)].Target;
     }
 
-    private static IEventTarget?[] AddChunk(int index)
+    private static Entry[] AddChunk(int index)
     {
         lock (TargetsGate)
         {
-            return Targets[index] ??= new IEventTarget?[1 << ChunkBits];
+            return Targets[index] ??= new Entry[1 << ChunkBits];
         }
     }
 
@@ -224,6 +224,12 @@ internal sealed class EventLoop
     {
         byte one;
         _ = Libc.Read(_wakeRead, &one, 1);
+    }
+
+    /// <summary>A reference in a structure: to take the address of an element costs no check of its type.</summary>
+    private struct Entry
+    {
+        public IEventTarget? Target;
     }
 
     /// <summary>See <see cref="NextTurn"/>.</summary>

@@ -123,6 +123,13 @@ internal sealed class ExplainTests : GatewayTest
         await client.SendAsync(RawClient.Head(Host, "/hold?key=a", "GET", Agent));
         BackendProcess backend = await Control.StartAsync();
         await backend.ToldAsync("hold a");
+
+        // A client has its answer a moment before the gateway counts its request out.
+        while ((await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() != 1)
+        {
+            await Task.Yield();
+        }
+
         _release = () => backend.DoAsync("release a");
         return client;
     }

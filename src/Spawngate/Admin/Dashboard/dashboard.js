@@ -224,11 +224,12 @@
     try {
       const answer = await call(path(b.host, act), { method: 'POST' });
       const body = await answer.json();
-      if (answer.ok) { update(body); say(`${b.host}: ${act} accepted`); } else { update(b.report); say(`${b.host}: ${body.message || answer.status}`); }
+      say(answer.ok ? `${b.host}: ${act} accepted` : `${b.host}: ${body.message || answer.status}`);
     } catch {
-      update(b.report);
       say(`${b.host}: the gateway does not answer`);
     }
+    /* What has come of it is told by the stream, which may have been faster than this answer. */
+    if (backends.get(b.host) === b) update(b.report);
   }
 
   /* ---- what a backend shows when it is opened ---- */
