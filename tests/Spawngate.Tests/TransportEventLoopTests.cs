@@ -113,7 +113,7 @@ internal sealed class TransportEventLoopTests
     {
         using var target = Listening();
         using var listener = Listening();
-        for (int i = 0; i < 1000; i++)
+        for (int i = 0; i < 400; i++)
         {
             using var start = new Barrier(2);
             var connecting = new SocketChannel(StreamSocket.Create(AddressFamily.InterNetwork), null);
@@ -145,7 +145,7 @@ internal sealed class TransportEventLoopTests
         using var first = a;
         using var second = b;
         var echo = EchoAsync(b);
-        for (int i = 0; i < 20_000; i++)
+        for (int i = 0; i < 5_000; i++)
         {
             a.Write([(byte)i]);
             Assert.That(await a.FlushAsync().AsTask().WaitAsync(Patience), Is.EqualTo(1));
@@ -187,7 +187,7 @@ internal sealed class TransportEventLoopTests
     public async Task A_close_that_meets_a_begin_leaves_nobody_waiting()
     {
         using var listener = Listening();
-        for (int i = 0; i < 3000; i++)
+        for (int i = 0; i < 1000; i++)
         {
             var (channel, peer) = await ConnectedAsync(listener);
             using var owned = channel;
@@ -209,7 +209,7 @@ internal sealed class TransportEventLoopTests
     public async Task A_number_that_is_taken_again_tells_the_new_connection_nothing_of_the_old()
     {
         using var listener = Listening();
-        for (int i = 0; i < 2000; i++)
+        for (int i = 0; i < 700; i++)
         {
             var (channel, peer) = await ConnectedAsync(listener);
             var pending = channel.ReceiveAsync();

@@ -30,7 +30,6 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     private StreamSocket? _accepted;
     private bool _waits;
     private bool _watched;
-    private bool _off;
     private bool _stopped;
 
     /// <summary>Accepts on a bound and listening socket.</summary>
@@ -92,8 +91,8 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
             {
                 if (events != 0)
                 {
-                    _off = true;
-                    _loop.Modify(_fd, 0);
+                    _watched = false;
+                    _loop.Remove(_fd, this);
                 }
 
                 return;
@@ -123,7 +122,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
                 return false;
             }
 
-            int error = !_watched ? _loop.Add(_fd, this, EpollInstance.In) : _off ? _loop.Modify(_fd, EpollInstance.In) : 0;
+            int error = _watched ? 0 : _loop.Add(_fd, this, EpollInstance.In);
             if (error != 0)
             {
                 throw new SocketException((int)SocketCalls.Translate(error));
@@ -131,7 +130,6 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
 
             // An event that has come already waits at the gate.
             _watched = true;
-            _off = false;
             _accept.Arm();
             _waits = true;
             return true;

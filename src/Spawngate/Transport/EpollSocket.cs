@@ -224,6 +224,9 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         if ((events & (EndEvents | EpollInstance.Urgent)) != 0)
         {
             _mayHideMore = true;
+
+            // Who finds the direction ready takes this into account: it must be seen before the direction is looked at here.
+            Interlocked.MemoryBarrier();
         }
 
         if ((events & (EpollInstance.In | EpollInstance.Urgent | EndEvents)) != 0 && Volatile.Read(ref _readState) != Ready

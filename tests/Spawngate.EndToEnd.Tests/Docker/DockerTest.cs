@@ -10,6 +10,7 @@ namespace Spawngate.EndToEnd.Tests.Docker;
 /// A test with a real engine. Tests share one and run beside each other, so whatever a test names there carries its <see cref="Id"/>; afterwards the
 /// gateways must end by SIGTERM and no container with that id may be left.
 /// </summary>
+[LongRunning]
 internal abstract class DockerTest
 {
     private readonly List<DockerEngine> _own = [];

@@ -4,7 +4,7 @@ using NUnit.Framework.Internal;
 namespace Spawngate.EndToEnd.Tests.Harness;
 
 /// <summary>
-/// Tests that mostly wait for time to pass. Where the same run tries them on the native executable afterwards (<c>SPAWNGATE_NATIVE_FOLLOWS=1</c>), they are
+/// Tests that take long: they mostly wait for time to pass, need engines, or move much. Where the same run tries them on the native executable afterwards (<c>SPAWNGATE_NATIVE_FOLLOWS=1</c>), they are
 /// skipped on the framework-dependent build, which would show the same.
 /// </summary>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]

@@ -10,6 +10,7 @@ namespace Spawngate.EndToEnd.Tests.Http1;
 /// </summary>
 /// <remarks>The native executable is tried with all of it; <c>SPAWNGATE_GIANT_MIB</c> says otherwise.</remarks>
 [NonParallelizable]
+[LongRunning]
 internal sealed class GiantBodyTests : GatewayTest
 {
     private const int MiB = 1024 * 1024;

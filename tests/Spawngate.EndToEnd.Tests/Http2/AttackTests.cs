@@ -9,6 +9,7 @@ namespace Spawngate.EndToEnd.Tests.Http2;
 /// stay within bounds and a client beside it is served as before.
 /// </summary>
 [NonParallelizable]
+[LongRunning]
 internal sealed class AttackTests : Http2Test
 {
     /// <summary>What one attack may cost. The budgets let some 1,000 frames through, which take a few milliseconds.</summary>

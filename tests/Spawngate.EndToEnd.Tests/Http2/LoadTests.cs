@@ -9,6 +9,7 @@ namespace Spawngate.EndToEnd.Tests.Http2;
 
 /// <summary>Much at once: every byte at its place, and a gateway that is no larger afterwards.</summary>
 [NonParallelizable]
+[LongRunning]
 internal sealed partial class LoadTests : GatewayTest
 {
     private const int MiB = 1024 * 1024;

@@ -25,8 +25,11 @@ internal sealed class MetricsTests : GatewayTest
         await gateway.UntilAsync("what no backend serves is counted", async () => (await SampleAsync(gateway, "spawngate_requests_total", "_none", "code=\"4xx\"")) == 2);
         Assert.That(await SampleAsync(gateway, "spawngate_request_body_bytes_total", Host), Is.EqualTo(5));
         Assert.That(await SampleAsync(gateway, "spawngate_response_body_bytes_total", Host), Is.GreaterThanOrEqualTo(1005));
-        Assert.That(await SampleAsync(gateway, "spawngate_upstream_connections_opened_total", Host), Is.EqualTo(1));
-        Assert.That(await SampleAsync(gateway, "spawngate_upstream_connections_reused_total", Host), Is.EqualTo(2));
+
+        // The second request may come before the connection of the first has gone back; the third follows on the connection of the second.
+        double opened = await SampleAsync(gateway, "spawngate_upstream_connections_opened_total", Host);
+        Assert.That(opened, Is.InRange(1, 2));
+        Assert.That(opened + await SampleAsync(gateway, "spawngate_upstream_connections_reused_total", Host), Is.EqualTo(3));
         Assert.That(await SampleAsync(gateway, "spawngate_upstream_response_seconds_count", Host), Is.EqualTo(3));
         Assert.That(await SampleAsync(gateway, "spawngate_backend_events_total", Host, "event=\"ready\""), Is.EqualTo(1));
         Assert.That(await SampleAsync(gateway, "spawngate_start_seconds_count{step=\"ready\"}", null), Is.EqualTo(1));
