@@ -271,7 +271,7 @@ internal static class Limits
     public const int AdminStopSecs = 2;
 
     /// <summary>Seconds <c>explain</c> and <c>check --live</c> wait for the admin API, which answers from memory.</summary>
-    public const int AdminCallTimeoutSecs = 5;
+    public const int AdminCallTimeoutSecs = 30;
 
     /// <summary>Bytes that they read of an answer: one report is about 1 KiB, its longest part a few lines of stderr.</summary>
     public const int AdminCallAnswerBytesMax = 1024 * 1024;
