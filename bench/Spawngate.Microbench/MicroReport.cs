@@ -35,6 +35,7 @@ internal static class MicroReport
         Exchange("proxy a GET over loopback", nameof(ExchangeBenchmarks.Get)),
         Exchange("proxy a GET with a chunked answer", nameof(ExchangeBenchmarks.GetChunked)),
         Exchange("proxy a POST", nameof(ExchangeBenchmarks.Post)),
+        Exchange("proxy a GET with an access log", nameof(ExchangeBenchmarks.GetLogged)),
     ];
 
     /// <summary>The report as Markdown; null when a benchmark has no figures.</summary>

@@ -10,6 +10,7 @@ using Spawngate.Docker;
 using Spawngate.Forwarding;
 using Spawngate.Guarding;
 using Spawngate.Ledger;
+using Spawngate.Observation;
 using Spawngate.Platform;
 using Spawngate.Supervision;
 
@@ -40,6 +41,8 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly BackendAdmin _reports;
     private readonly ClientConnections _connections;
     private readonly ForwardingContext _forwarding;
+    private readonly AccessLog? _access;
+    private readonly SpanExporter? _spans;
     private readonly AdminApi _admin;
     private readonly SocketUse _sockets;
     private readonly Supervisor _supervisor;
@@ -86,7 +89,14 @@ internal sealed class Gateway : IAsyncDisposable
         _environment.FindHolders = _connections.FindHolders;
         _backends = new BackendSet(_environment, config);
         _reports = new BackendAdmin(_backends, _output, _environment, _connections);
-        _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"));
+        _access = OpenAccessLog(loggers);
+        _spans = _server.OtlpEndpoint is { } collector
+            ? new SpanExporter(collector, variable(SpanExporter.ServiceNameVariable) ?? SpanExporter.ServiceName, _environment.Traffic.Spans, _clock, time, loggers.CreateLogger("spawngate.otlp"))
+            : null;
+        _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"))
+        {
+            Observer = _access is null && _spans is null ? null : new RequestObserver(time) { Access = _access, Spans = _spans },
+        };
         _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin);
     }
 
@@ -144,6 +154,7 @@ internal sealed class Gateway : IAsyncDisposable
         await WaitAtMostAsync(drained, Limits.LingerMs).ConfigureAwait(false);
         await _admin.StopAsync().ConfigureAwait(false);
         await _guardian.StopAsync().ConfigureAwait(false);
+        await EndRecordsAsync().ConfigureAwait(false);
         GatewayLog.Stopped(_log, (long)_time.GetElapsedTime(begun).TotalMilliseconds);
     }
 
@@ -158,6 +169,9 @@ internal sealed class Gateway : IAsyncDisposable
         try
         {
             await _supervisor.ReloadingAsync().ConfigureAwait(false);
+
+            // Whatever the configuration says: its file may have been moved away.
+            _access?.Reopen();
             long allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
             outcome = Reload();
             ReloadMemory.Settle(GC.GetAllocatedBytesForCurrentThread() - allocatedBefore);
@@ -179,6 +193,7 @@ internal sealed class Gateway : IAsyncDisposable
 
         _liveness?.Dispose();
         await _admin.DisposeAsync().ConfigureAwait(false);
+        await EndRecordsAsync().ConfigureAwait(false);
         _environment.Active.Dispose();
         _guardian.Dispose();
         _connections.Dispose();
@@ -188,13 +203,33 @@ internal sealed class Gateway : IAsyncDisposable
         _kill.Dispose();
     }
 
+    private async Task EndRecordsAsync()
+    {
+        _access?.Dispose();
+        if (_spans is not null)
+        {
+            await _spans.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private AccessLog? OpenAccessLog(ILoggerFactory loggers)
+    {
+        if (_server.AccessLog == ServerConfig.AccessLogOff)
+        {
+            return null;
+        }
+
+        var file = _server.AccessLog == ServerConfig.AccessLogStdout ? AppendFile.Stdout() : AppendFile.At(_server.AccessLog);
+        return new AccessLog(file, _server.AccessLogFormat, _environment.Traffic.AccessLines, _clock, _time, loggers.CreateLogger("spawngate.access"));
+    }
+
     /// <summary>How the gateway is, in one line for the service manager's status.</summary>
     private string Status() => $"Listening on {string.Join(", ", _listener?.Addresses ?? [])}, {_backends.All.Count} backends";
 
-    /// <summary>How long a stop takes at most: the sum of the waits in <see cref="StopAsync"/>, and the last look at the log.</summary>
+    /// <summary>How long a stop takes at most: the sum of the waits in <see cref="StopAsync"/>, and the last look at the logs.</summary>
     private TimeSpan StopTimeMax() => TimeSpan.FromMilliseconds(
         Limits.DrainIdleMs + (4 * Limits.ClockTickMs) + _backends.StopMsMax() + (2 * Limits.LingerMs)
-        + Limits.EngineStopMs + (2 * Limits.AdminStopSecs * 1000) + Limits.GuardStopMs + Limits.LogFlushMs);
+        + Limits.EngineStopMs + (2 * Limits.AdminStopSecs * 1000) + Limits.GuardStopMs + (2 * Limits.LogFlushMs) + Limits.OtlpEndMs);
 
     /// <summary>A method of its own, so that nothing of what was read is referred to when it returns.</summary>
     /// <returns>What came of it, in a few words.</returns>

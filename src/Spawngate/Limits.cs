@@ -247,6 +247,15 @@ internal static class Limits
     /// <summary>Milliseconds the end of the program waits for the log to be written: a terminal or pipe that takes longer is stuck.</summary>
     public const int LogFlushMs = 2000;
 
+    /// <summary>Longest line of the log in JSON: one of output, of which every byte became six, is cut; all others fit.</summary>
+    public const int JsonLogLineBytes = LogLineBytes;
+
+    /// <summary>What a message in JSON leaves free for its properties: paths and host names of the longest kind, and ten numbers.</summary>
+    public const int JsonLogTailBytes = 8192;
+
+    /// <summary>What a property needs beside its name: quotes, a number of 24 digits, and the end of the line.</summary>
+    public const int JsonLogPropertyBytes = 64;
+
     /// <summary>Milliseconds between two notices of dropped log lines, so that a flood does not fill the log with its own notices.</summary>
     public const int LogDropNoticeMs = 1000;
 
@@ -627,4 +636,72 @@ internal static class Limits
 
     /// <summary>Host names with series of their own: at some 60 series each, 60,000 in all, which one Prometheus takes from one target; the rest is added up.</summary>
     public const int MetricHostsMax = 1000;
+
+    // Access log and traces
+
+    /// <summary>Bytes of our Server-Timing: four names with <c>;dur=</c> of 13 each, and times of up to 19 digits with three more behind a point.</summary>
+    public const int ServerTimingBytes = 192;
+
+    /// <summary>Bytes of a request's target that are logged, the rest is cut: half of the longest line that HTTP/1.1 clients may send, and escaped at most 24 KiB.</summary>
+    public const int NoteTargetBytes = 4096;
+
+    /// <summary>Bytes of Referer, User-Agent and X-Forwarded-For that are logged: real ones have 200, and three of them escaped stay below 18 KiB.</summary>
+    public const int NoteFieldBytes = 1024;
+
+    /// <summary>Bytes of a host name that are logged: the longest name of DNS and a port.</summary>
+    public const int NoteHostBytes = 262;
+
+    /// <summary>Bytes of a method that are logged: the longest registered one has 17.</summary>
+    public const int NoteMethodBytes = 32;
+
+    /// <summary>First size of what is noted of a request: all of a usual one.</summary>
+    public const int NoteFirstBytes = 512;
+
+    /// <summary>First size of a buffer of records: some twenty lines.</summary>
+    public const int RecordBufferFirstBytes = 4096;
+
+    /// <summary>
+    /// Bytes that one buffer of records may hold. It has to take what comes while the writer waits for a disk: 20,000 lines of 250 bytes a second fill two of them in 100 ms, the time in
+    /// which the writer looks after them. With <see cref="RecordPlacesMax"/> and the one that is being written they are 8.5 MiB, if the disk is slow.
+    /// </summary>
+    public const int RecordBufferBytesMax = 512 * 1024;
+
+    /// <summary>Bytes in a buffer at which its writer is woken before its time: large enough that a system call for them costs nothing beside them.</summary>
+    public const int RecordWakeBytes = 64 * 1024;
+
+    /// <summary>Places of buffers, so that threads rarely meet: as many as the counters have rows, and twice that, since a thread that is put aside keeps its buffer meanwhile.</summary>
+    public const int RecordPlacesMax = 2 * MetricRowsMax;
+
+    /// <summary>How often all places are looked at for a buffer that nobody has: a buffer is out for the microsecond in which a line is written into it.</summary>
+    public const int RecordTakeRounds = 8;
+
+    /// <summary>Processor pauses between two such looks: about a microsecond in all.</summary>
+    public const int RecordTakeSpins = 32;
+
+    /// <summary>Times that a writer which ends waits for a buffer that is out: each gives the processor to others once.</summary>
+    public const int RecordLastRounds = 1000;
+
+    /// <summary>Milliseconds between two looks at what is to be sent to a collector: what people wait for when they look at a trace, and one call a second for each place.</summary>
+    public const int OtlpPeriodMs = 1000;
+
+    /// <summary>Milliseconds until a collector that failed is tried again: one that is started anew is back by then.</summary>
+    public const int OtlpRetryMs = 5000;
+
+    /// <summary>Milliseconds between two log lines about a collector that fails: once a minute.</summary>
+    public const int OtlpSayMs = 60_000;
+
+    /// <summary>Milliseconds that a collector may take to accept a batch: the default of OTLP's exporters.</summary>
+    public const int OtlpTimeoutMs = 10_000;
+
+    /// <summary>Milliseconds in which the last spans are sent at a stop: as long as the log is given.</summary>
+    public const int OtlpEndMs = LogFlushMs;
+
+    /// <summary>Bytes of what describes this program in a batch: two names, a version, and their tags.</summary>
+    public const int OtlpTextBytes = 256;
+
+    /// <summary>Milliseconds until a log that could not be written is tried again: soon enough that the buffers hold what comes meanwhile on a quiet gateway.</summary>
+    public const int AccessLogRetryMs = 1000;
+
+    /// <summary>Milliseconds that the writer waits for a pipe to take more before it looks whether it has to end: two ticks.</summary>
+    public const int AccessLogPollMs = 2 * ClockTickMs;
 }

@@ -1,4 +1,8 @@
 using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Spawngate.Metrics;
+using Spawngate.Observation;
+using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -47,6 +51,38 @@ internal sealed class ClientsAllocationTests
         }
 
         Assert.That(best, Is.LessThan(1), "bytes per request");
+    }
+
+    [TestCase(AccessLogFormat.Combined, false, TestName = "GET with an access log")]
+    [TestCase(AccessLogFormat.Json, false, TestName = "GET with an access log in JSON")]
+    [TestCase(AccessLogFormat.Combined, true, TestName = "HTTP/2 GET with an access log")]
+    public async Task An_access_log_allocates_nothing(AccessLogFormat format, bool http2)
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"spawngate-access-{Guid.NewGuid():N}");
+        var counts = new RecordCounts();
+        AccessLog? log = null;
+        try
+        {
+            // Its clock is the real one, so that the thread writes meanwhile.
+            using var gateway = await LoopbackGateway.StartAsync(TimeProvider.System, Length, observe: clock =>
+                new RequestObserver(TimeProvider.System) { Access = log = new AccessLog(AppendFile.At(path), format, counts, clock, TimeProvider.System, NullLogger.Instance) });
+            var client = http2 ? new Http2LoopbackClient(gateway.Client, LoopbackGateway.Host) : null;
+            byte[] bytes = Encoding.ASCII.GetBytes(Get);
+            double best = double.MaxValue;
+            for (int round = 0; round < 24 && best >= 1; round++)
+            {
+                best = Math.Min(best, client is null ? Measure(gateway, bytes) : Measure(client));
+            }
+
+            log!.Dispose();
+            Assert.That(best, Is.LessThan(1), "bytes per request");
+            Assert.That(counts.Written + counts.Dropped, Is.GreaterThanOrEqualTo(Requests), "requests that were logged");
+            Assert.That(await File.ReadAllLinesAsync(path), Has.Length.EqualTo(counts.Written));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     private static double Measure(Http2LoopbackClient client)

@@ -43,6 +43,11 @@ internal sealed class ConfigPrinterTests
             max_headers                    = 100
             header_timeout_secs            = 10
             keep_alive_timeout_secs        = 75
+            access_log                     = "off"
+            access_log_format              = "combined"
+            log_format                     = "text"
+            server_timing                  = false
+            # otlp_endpoint                  none
 
             [backends.a]  # c.toml:3:1
             type                           = "local"
@@ -113,6 +118,11 @@ internal sealed class ConfigPrinterTests
     [TestCase("max_headers = 1")]
     [TestCase("header_timeout_secs = 1")]
     [TestCase("keep_alive_timeout_secs = 1")]
+    [TestCase("access_log = 'stdout'")]
+    [TestCase("access_log_format = 'json'")]
+    [TestCase("log_format = 'json'")]
+    [TestCase("server_timing = true")]
+    [TestCase("otlp_endpoint = 'http://collector:4318'")]
     public void A_changed_server_key_is_named(string line)
     {
         var changed = ConfigSource.Valid($"[server]\n{line}\n").Server;

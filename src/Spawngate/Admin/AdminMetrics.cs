@@ -94,6 +94,8 @@ internal sealed class AdminMetrics
         text.Single("spawngate_client_connections_opened_total", Counter, "Client connections accepted.", gateway.ConnectionsTotal);
         Histogram(text, "spawngate_gateway_overhead_seconds", "Time that the gateway itself took for a request: all but the wait for the backend's answer, of short exchanges with ready backends.", gateway.Traffic.Overhead);
         Histogram(text, "spawngate_request_held_seconds", "Time that requests were held until their backend was ready.", gateway.Traffic.Held);
+        Records(text, "spawngate_access_log_lines", "Lines of the access log", "written", gateway.Traffic.AccessLines);
+        Records(text, "spawngate_spans", "Spans", "sent", gateway.Traffic.Spans);
         const string Start = "spawngate_start_seconds";
         text.Family(Start, "histogram", "Time of starts that became ready, from the waking request to each step.");
         text.Histogram(Start, Buckets.Starts, gateway.Traffic.Spawn.Read, ("step", "spawn"));
@@ -182,6 +184,12 @@ internal sealed class AdminMetrics
         {
             text.Histogram(Latency, Buckets.Upstream, cell => Sum(others, host => host.Numbers?.Traffic?.Latency(cell) ?? 0), ("hostname", OtherHosts));
         }
+    }
+
+    private static void Records(ExpositionText text, string name, string what, string done, RecordCounts counts)
+    {
+        text.Single($"{name}_total", Counter, $"{what} that were {done}.", counts.Written);
+        text.Single($"{name}_dropped_total", Counter, $"{what} that were dropped because they could not be {done} fast enough.", counts.Dropped);
     }
 
     private static void Histogram(ExpositionText text, string name, string meaning, TimeHistogram histogram)

@@ -240,7 +240,7 @@ internal sealed class BackendLifecycle
         current.ReadyAtMs = nowMs;
         current.PlanChecks(Config.ReadyHealthCheckIntervalMs, nowMs);
         Volatile.Write(ref _backend.LastUseMs, nowMs);
-        var held = Room.OpenReady(current.OpenPool());
+        var held = Room.OpenReady(current.OpenPool(timestamp));
         Report.Ready(current, current.Timings(signal, timestamp), held);
     }
 

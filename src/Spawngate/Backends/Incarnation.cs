@@ -210,14 +210,15 @@ internal sealed class Incarnation
     }
 
     /// <summary>Opens the pool of connections to it.</summary>
-    public BackendRun OpenPool()
+    /// <param name="readyTimestamp">When it was ready.</param>
+    public BackendRun OpenPool(long readyTimestamp)
     {
         Pool = new UpstreamPool(
             _place.EndPoint, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock)
         {
             IsForwarded = _place.IsForwarded,
         };
-        return new BackendRun(Generation, Pool);
+        return new BackendRun(Generation, Pool) { Steps = new StartSteps(WokenTimestamp, SpawnedTimestamp, readyTimestamp) };
     }
 
     /// <summary>Lets go of everything that is left. The run has ended, or was given up.</summary>

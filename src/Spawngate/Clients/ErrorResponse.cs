@@ -25,8 +25,8 @@ internal static class ErrorResponse
     /// <summary>Writes an error behind what waits to be sent; the body is left out for HEAD.</summary>
     public static void Write(SocketChannel client, ProxyError error, string? detail, Exchange exchange, bool keep, TimeProvider time)
     {
-        exchange.Record.Status = ProxyErrors.Status(error);
         byte[] body = ProxyErrors.Body(error, detail);
+        exchange.Record.SetAnswer(error, exchange.Request.Method == MethodKind.Head ? 0 : body.Length);
         var head = new StringBuilder();
         head.Append("HTTP/1.1 ").Append(Encoding.ASCII.GetString(ProxyErrors.StatusAndReason(error))).Append("\r\n");
         head.Append("Content-Type: application/json\r\n");
@@ -36,6 +36,11 @@ internal static class ErrorResponse
         if (!exchange.RequestId.IsEmpty)
         {
             head.Append("X-Request-ID: ").Append(Encoding.ASCII.GetString(exchange.RequestId)).Append("\r\n");
+        }
+
+        if (exchange.ServerTiming is { IsEmpty: false } timing)
+        {
+            head.Append("Server-Timing: ").Append(Encoding.ASCII.GetString(timing)).Append("\r\n");
         }
 
         if (exchange.RetryAfterSecs > 0)

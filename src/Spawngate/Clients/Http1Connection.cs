@@ -524,11 +524,13 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 
         await FinishUploadAsync().ConfigureAwait(false);
         EndExchange(reusable: false);
+        ExchangeCount.CountUnrouted(_context, _exchange);
         await LingerAsync().ConfigureAwait(false);
     }
 
     private async ValueTask EndWithoutRequestAsync(HeadStatus status)
     {
+        _exchange.TakeRefusedNote(_client.Received, _identity);
         if (status == HeadStatus.Refused)
         {
             var fault = _exchange.Request.Fault;
@@ -539,7 +541,6 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         {
             await AnswerErrorAsync(ProxyError.ClientTimeout, null).ConfigureAwait(false);
         }
-
         ExchangeCount.CountUnrouted(_context, _exchange);
     }
 

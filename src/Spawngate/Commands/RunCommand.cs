@@ -32,7 +32,7 @@ internal static class RunCommand
         using var signals = new Signals();
         using var sockets = SocketUse.Decide(PassedSocket.TakeAll(console.Variable), config.Server);
         using var pidFile = AcquirePidFile(config.Server);
-        using var writer = LogWriter.ToStderr(TimeProvider.System);
+        using var writer = LogWriter.ToStderr(TimeProvider.System, LogStyles.Choose(config.Server.LogFormat, !Console.IsErrorRedirected, console.Variable));
         var filter = LogFilter.FromEnvironment(console.Variable);
         using var loggers = new LineLoggerProvider(filter, writer).CreateFactory();
         using var supervisor = Supervisor.FromEnvironment(console.Variable, loggers.CreateLogger("spawngate.supervisor"), TimeProvider.System);

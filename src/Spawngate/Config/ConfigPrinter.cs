@@ -1,4 +1,6 @@
 using System.Globalization;
+using Spawngate.Diagnostics;
+using Spawngate.Observation;
 using Spawngate.Protocols.Toml;
 
 namespace Spawngate.Config;
@@ -44,6 +46,11 @@ internal static class ConfigPrinter
         Line(to, "max_headers", server.MaxHeaders);
         Line(to, "header_timeout_secs", server.HeaderTimeoutSecs);
         Line(to, "keep_alive_timeout_secs", server.KeepAliveTimeoutSecs);
+        Line(to, "access_log", Quoted(server.AccessLog));
+        Line(to, "access_log_format", server.AccessLogFormat == AccessLogFormat.Json ? Quoted("json") : Quoted("combined"));
+        Line(to, "log_format", server.LogFormat == LogFormat.Json ? Quoted("json") : Quoted("text"));
+        Line(to, "server_timing", server.ServerTiming ? "true" : "false");
+        Line(to, "otlp_endpoint", server.OtlpEndpoint is null ? "# none" : Quoted(server.OtlpEndpoint.OriginalString));
     }
 
     private static void PrintBackend(BackendConfig backend, TextWriter to)

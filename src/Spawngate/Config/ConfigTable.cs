@@ -88,6 +88,23 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
         return fallback;
     }
 
+    /// <summary>A boolean.</summary>
+    public bool Truth(string key, bool fallback)
+    {
+        if (Find(key) is not { } entry)
+        {
+            return fallback;
+        }
+
+        if (entry.Value is TomlBoolean truth)
+        {
+            return truth.Value;
+        }
+
+        ReportValue(entry, "true or false");
+        return fallback;
+    }
+
     /// <summary>A string that satisfies a condition.</summary>
     public string? Text(string key, string? fallback, Func<string, bool> isAllowed, string allowed)
     {

@@ -1,10 +1,18 @@
 using System.Net;
+using Spawngate.Diagnostics;
+using Spawngate.Observation;
 
 namespace Spawngate.Config;
 
 /// <summary>The <c>[server]</c> table, with defaults applied. A changed key needs a restart.</summary>
 internal sealed record ServerConfig
 {
+    /// <summary>No access log.</summary>
+    public const string AccessLogOff = "off";
+
+    /// <summary>The access log goes to standard output.</summary>
+    public const string AccessLogStdout = "stdout";
+
     /// <summary>Port of the proxy listener.</summary>
     public int Port { get; init; } = 80;
 
@@ -48,6 +56,21 @@ internal sealed record ServerConfig
     /// <summary>Seconds an idle client connection is kept.</summary>
     public int KeepAliveTimeoutSecs { get; init; } = 75;
 
+    /// <summary>Where the access log goes: <see cref="AccessLogOff"/>, <see cref="AccessLogStdout"/>, or the path of a file.</summary>
+    public string AccessLog { get; init; } = AccessLogOff;
+
+    /// <summary>How its lines are written.</summary>
+    public AccessLogFormat AccessLogFormat { get; init; }
+
+    /// <summary>How the gateway's own log is written.</summary>
+    public LogFormat LogFormat { get; init; }
+
+    /// <summary>Whether responses say in Server-Timing where the time went.</summary>
+    public bool ServerTiming { get; init; }
+
+    /// <summary>The collector that gets a span for every sampled request; null for none.</summary>
+    public Uri? OtlpEndpoint { get; init; }
+
     /// <summary>The keys of <c>[server]</c> that differ in another configuration, in the order of the documentation: they need a restart.</summary>
     public IReadOnlyList<string> ChangedKeys(ServerConfig other)
     {
@@ -67,6 +90,11 @@ internal sealed record ServerConfig
             ("max_headers", MaxHeaders == other.MaxHeaders),
             ("header_timeout_secs", HeaderTimeoutSecs == other.HeaderTimeoutSecs),
             ("keep_alive_timeout_secs", KeepAliveTimeoutSecs == other.KeepAliveTimeoutSecs),
+            ("access_log", AccessLog == other.AccessLog),
+            ("access_log_format", AccessLogFormat == other.AccessLogFormat),
+            ("log_format", LogFormat == other.LogFormat),
+            ("server_timing", ServerTiming == other.ServerTiming),
+            ("otlp_endpoint", OtlpEndpoint == other.OtlpEndpoint),
         ];
         return [.. keys.Where(key => !key.IsSame).Select(key => key.Key)];
     }

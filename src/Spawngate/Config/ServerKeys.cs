@@ -1,5 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Diagnostics;
+using Spawngate.Observation;
+using Spawngate.Platform;
 using Spawngate.Protocols.Toml;
 
 namespace Spawngate.Config;
@@ -27,6 +30,11 @@ internal static class ServerKeys
         "max_headers",
         "header_timeout_secs",
         "keep_alive_timeout_secs",
+        "access_log",
+        "access_log_format",
+        "log_format",
+        "server_timing",
+        "otlp_endpoint",
     ];
 
     /// <summary>Takes them out of the table.</summary>
@@ -50,6 +58,12 @@ internal static class ServerKeys
             MaxHeaders = table.Int("max_headers", standard.MaxHeaders, 1, Limits.HeadersMax),
             HeaderTimeoutSecs = TimingKeys.Secs(table, "header_timeout_secs", standard.HeaderTimeoutSecs),
             KeepAliveTimeoutSecs = TimingKeys.Secs(table, "keep_alive_timeout_secs", standard.KeepAliveTimeoutSecs),
+            AccessLog = AccessLog(table, standard.AccessLog),
+            AccessLogFormat = table.Text("access_log_format", null, static text => text is "combined" or "json", "\"combined\" or \"json\"") == "json" ? AccessLogFormat.Json : standard.AccessLogFormat,
+            LogFormat = table.Text("log_format", null, static text => text is "text" or "json", "\"text\" or \"json\"") == "json" ? LogFormat.Json : standard.LogFormat,
+            OtlpEndpoint = table.Text("otlp_endpoint", null, static text => TryParseCollector(text, out _), "the address of an OTLP collector over HTTP, such as \"http://127.0.0.1:4318\"") is { } text
+                && TryParseCollector(text, out var collector) ? collector : null,
+            ServerTiming = table.Truth("server_timing", standard.ServerTiming),
         };
     }
 
@@ -95,6 +109,29 @@ internal static class ServerKeys
         table.Report(entry.Value.Position, entry.Name, $"found {found}, allowed is a string of visible ASCII characters without blanks");
         return null;
     }
+
+    /// <summary>Off, standard output, or a file that can be written. A word that is none of the first two is a misspelling rather than a file: its path has to have a slash.</summary>
+    private static string AccessLog(ConfigTable table, string fallback)
+    {
+        const string Allowed = "\"off\", \"stdout\" or the path of a file, such as \"/var/log/spawngate/access.log\" or \"./access.log\"";
+        string? target = table.Text("access_log", null, static text => text is ServerConfig.AccessLogOff or ServerConfig.AccessLogStdout || IsPath(text), Allowed);
+        if (target is ServerConfig.AccessLogOff or ServerConfig.AccessLogStdout or null)
+        {
+            return target ?? fallback;
+        }
+
+        if (AppendFile.FindProblem(target) is { } problem && table.Find("access_log") is { } entry)
+        {
+            table.Report(entry.Value.Position, entry.Name, $"found {ConfigText.Describe(entry.Value)}, {problem}, allowed is {Allowed} that can be written");
+        }
+
+        return target;
+    }
+
+    private static bool TryParseCollector(string text, out Uri? collector) =>
+        Uri.TryCreate(text, UriKind.Absolute, out collector) && collector is { Scheme: "http", Query: "", Fragment: "", UserInfo: "" };
+
+    private static bool IsPath(string text) => ConfigText.IsFilled(text) && (text.Contains('/') || Path.IsPathRooted(text));
 
     private static IReadOnlyList<IPNetwork> TrustedProxies(ConfigTable table, IReadOnlyList<IPNetwork> fallback)
     {

@@ -59,7 +59,13 @@ internal sealed class LineLogger(string category, LogLevel level, LogWriter writ
         }
 
         string message = formatter(state, exception);
-        LogLine line = LogLine.Begin(writer.Now, logLevel, _category);
+        if (writer.Style == LogStyle.Json)
+        {
+            WriteJson(logLevel, message, state as IReadOnlyList<KeyValuePair<string, object?>> ?? [], exception);
+            return;
+        }
+
+        LogLine line = LogLine.Begin(writer.Now, logLevel, _category, writer.Style);
         line.Append(message);
         if (exception is not null)
         {
@@ -73,6 +79,23 @@ internal sealed class LineLogger(string category, LogLevel level, LogWriter writ
     private static string OnOneLine(string text) =>
         string.Join(" | ", text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 
+    private void WriteJson(LogLevel logLevel, string message, IReadOnlyList<KeyValuePair<string, object?>> values, Exception? exception)
+    {
+        var properties = LogTemplate.Split(values, ref message);
+        var line = JsonLogLine.Begin(writer.Now, logLevel, _category).Message(message);
+        foreach (var (name, value) in properties)
+        {
+            line.Property(name, value);
+        }
+
+        if (exception is not null)
+        {
+            line.Property("exception", exception.ToString());
+        }
+
+        writer.Write(line.End(), isOutput: false);
+    }
+
     private void WriteOutput(LogLevel logLevel, OutputState output)
     {
         if (!writer.TakesOutput())
@@ -80,7 +103,16 @@ internal sealed class LineLogger(string category, LogLevel level, LogWriter writ
             return;
         }
 
-        LogLine line = LogLine.Begin(writer.Now, logLevel, _category);
+        if (writer.Style == LogStyle.Json)
+        {
+            writer.Write(
+                JsonLogLine.Begin(writer.Now, logLevel, _category).Message(output.Line.Span).Property("hostname", output.Hostname)
+                    .Property("stream"u8, output.Stream == OutputStream.Stdout ? "stdout"u8 : "stderr"u8).End(),
+                isOutput: true);
+            return;
+        }
+
+        LogLine line = LogLine.Begin(writer.Now, logLevel, _category, writer.Style);
         line.Append("hostname=\""u8);
         line.Append(output.Hostname);
         line.Append(output.Stream == OutputStream.Stdout ? "\" stream=\"stdout\" "u8 : "\" stream=\"stderr\" "u8);

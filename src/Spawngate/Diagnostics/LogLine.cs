@@ -16,6 +16,9 @@ internal sealed class LogLine
     [ThreadStatic]
     private static LogLine? t_current;
 
+    /// <summary>Columns of a category and its colon on a terminal: <c>spawngate.forwarding:</c>.</summary>
+    private const int CategoryColumns = 21;
+
     private byte[] _buffer = new byte[Limits.LogLineFirstBytes];
     private byte[] _clean = [];
     private int _length;
@@ -24,16 +27,49 @@ internal sealed class LogLine
     public ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, _length);
 
     /// <summary>Begins a line in this thread's buffer; it is valid until the thread begins another.</summary>
-    public static LogLine Begin(DateTimeOffset time, LogLevel level, ReadOnlySpan<byte> category)
+    /// <param name="time">When.</param>
+    /// <param name="level">How important.</param>
+    /// <param name="category">Of what.</param>
+    /// <param name="style">How it looks; not JSON.</param>
+    public static LogLine Begin(DateTimeOffset time, LogLevel level, ReadOnlySpan<byte> category, LogStyle style = LogStyle.Plain)
     {
         LogLine line = t_current ??= new LogLine();
         line._length = 0;
+        if (style == LogStyle.Plain)
+        {
+            line.AppendTime(time.UtcDateTime);
+            line.Append(NameOf(level));
+            line.Append(category);
+            line.Append(": "u8);
+            return line;
+        }
+
+        bool coloured = style == LogStyle.Coloured;
+        line.Append(coloured ? "\x1b[2m"u8 : default);
         line.AppendTime(time.UtcDateTime);
+        line.Append(coloured ? "\x1b[0m"u8 : default);
+        line.Append(coloured ? ColourOf(level) : default);
         line.Append(NameOf(level));
+        line.Append(coloured ? "\x1b[0m"u8 : default);
+        line.Append(level is LogLevel.Information or LogLevel.Warning ? " "u8 : default);
+        line.Append(coloured ? "\x1b[36m"u8 : default);
         line.Append(category);
-        line.Append(": "u8);
+        line.Append(coloured ? "\x1b[0m: "u8 : ": "u8);
+        for (int column = category.Length + 1; column < CategoryColumns; column++)
+        {
+            line.Append(" "u8);
+        }
+
         return line;
     }
+
+    private static ReadOnlySpan<byte> ColourOf(LogLevel level) => level switch
+    {
+        LogLevel.Trace or LogLevel.Debug => "\x1b[34m"u8,
+        LogLevel.Information => "\x1b[32m"u8,
+        LogLevel.Warning => "\x1b[33m"u8,
+        _ => "\x1b[1;31m"u8,
+    };
 
     /// <summary>Adds bytes as they are; what does not fit is left out.</summary>
     public void Append(ReadOnlySpan<byte> text)

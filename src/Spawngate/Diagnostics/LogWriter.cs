@@ -24,8 +24,10 @@ internal sealed class LogWriter : IDisposable
     /// <summary>Starts the thread.</summary>
     /// <param name="stream">Where the lines go; it is not closed.</param>
     /// <param name="time">Stamps the notices of dropped lines.</param>
-    public LogWriter(Stream stream, TimeProvider time)
+    /// <param name="style">How lines look.</param>
+    public LogWriter(Stream stream, TimeProvider time, LogStyle style = LogStyle.Plain)
     {
+        Style = style;
         _stream = stream;
         _time = time;
         _thread = new Thread(Run) { IsBackground = true, Name = "spawngate-log" };
@@ -35,8 +37,11 @@ internal sealed class LogWriter : IDisposable
     /// <summary>The time to stamp lines with.</summary>
     public DateTimeOffset Now => _time.GetUtcNow();
 
+    /// <summary>How lines look.</summary>
+    public LogStyle Style { get; }
+
     /// <summary>A writer to this process's standard error.</summary>
-    public static LogWriter ToStderr(TimeProvider time) => new(Console.OpenStandardError(), time);
+    public static LogWriter ToStderr(TimeProvider time, LogStyle style) => new(Console.OpenStandardError(), time, style);
 
     /// <summary>Whether output of backends is taken at the moment; if not, the line is counted as dropped and need not be built.</summary>
     public bool TakesOutput()
@@ -134,8 +139,16 @@ internal sealed class LogWriter : IDisposable
     {
         _noticed = true;
         _lastNotice = _time.GetTimestamp();
-        LogLine notice = LogLine.Begin(_time.GetUtcNow(), LogLevel.Warning, "spawngate.log"u8);
-        notice.Append($"dropped=\"{dropped + droppedOutput}\" dropped_output=\"{droppedOutput}\" Log lines were dropped because the log could not be written fast enough");
+        const string Message = "Log lines were dropped because the log could not be written fast enough";
+        if (Style == LogStyle.Json)
+        {
+            Send(JsonLogLine.Begin(_time.GetUtcNow(), LogLevel.Warning, "spawngate.log"u8).Message(Message)
+                .Property("dropped", dropped + droppedOutput).Property("dropped_output", droppedOutput).End());
+            return;
+        }
+
+        LogLine notice = LogLine.Begin(_time.GetUtcNow(), LogLevel.Warning, "spawngate.log"u8, Style);
+        notice.Append($"dropped=\"{dropped + droppedOutput}\" dropped_output=\"{droppedOutput}\" {Message}");
         Send(notice.End());
     }
 

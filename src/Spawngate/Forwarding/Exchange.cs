@@ -2,47 +2,13 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using Spawngate.Backends;
 using Spawngate.Ledger;
+using Spawngate.Observation;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Forwarding;
-
-/// <summary>What an exchange needs next.</summary>
-internal enum ExchangeStep : byte
-{
-    /// <summary>Await <see cref="Exchange.WaitAsync"/>, then <see cref="Exchange.AfterWait"/>: the backend is not ready.</summary>
-    Wait,
-
-    /// <summary>Await <see cref="Exchange.ConnectAsync"/>, then <see cref="Exchange.AfterConnect"/>.</summary>
-    Connect,
-
-    /// <summary>Await <see cref="Exchange.SendAsync"/>, then <see cref="Exchange.AfterSend"/>: the head goes out.</summary>
-    Send,
-
-    /// <summary>Await <see cref="Exchange.ReceiveAsync"/>, then <see cref="Exchange.AfterReceive"/>.</summary>
-    Receive,
-
-    /// <summary>An interim response (1xx) lies at the front of the upstream's bytes; relay it, then <see cref="Exchange.AfterInterim"/>.</summary>
-    Interim,
-
-    /// <summary>The final response head is there; relay it and its body, then <see cref="Exchange.End"/>.</summary>
-    Respond,
-
-    /// <summary>No response will come: <see cref="Exchange.Error"/> says why.</summary>
-    Failed,
-}
-
-/// <summary>The protocol in which a request was received, as Via says it.</summary>
-internal enum ReceivedProtocol : byte
-{
-    /// <summary>HTTP/1.1, or HTTP/1.0 as its head says.</summary>
-    Http1,
-
-    /// <summary>HTTP/2.</summary>
-    Http2,
-}
 
 /// <summary>
 /// The upstream half of one request: routing, admission, a connection, the request head out and the response head in. It does not
@@ -96,6 +62,13 @@ internal sealed class Exchange(ForwardingContext context)
 
     /// <summary>What is noted of it.</summary>
     public ExchangeRecord Record => Heads.Record;
+
+    /// <summary>What Server-Timing says of it; empty when nobody wants to know.</summary>
+    public ReadOnlySpan<byte> ServerTiming =>
+        context.Server.ServerTiming ? Observation.ServerTiming.Write(Heads.Timing ??= new byte[Limits.ServerTimingBytes], Record, context.Time.TimestampFrequency) : default;
+
+    /// <summary>What was noted of it for the access log and traces; null when it was not.</summary>
+    public RequestNote? Note => Heads.Note;
 
     /// <summary>Why it failed.</summary>
     public ProxyError Error { get; private set; }
@@ -165,6 +138,7 @@ internal sealed class Exchange(ForwardingContext context)
         _cause = null;
         _serialized = null;
         SetRequestId(head);
+        TakeNote(head, client);
         _backend = context.Backends.Find(Request.Host(head));
         if (_backend is null)
         {
@@ -194,6 +168,23 @@ internal sealed class Exchange(ForwardingContext context)
         return ExchangeStep.Wait;
     }
 
+    /// <summary>Notes a request for the access log and traces, if there are any.</summary>
+    public void TakeNote(ReadOnlySpan<byte> head, ClientIdentity client)
+    {
+        context.Observer?.OnBegin(Heads.Note ??= new RequestNote(), Request, head, client, ReceivedBy);
+    }
+
+    /// <summary>The same of one whose head is refused.</summary>
+    /// <param name="received">What there is of it.</param>
+    /// <param name="client">The peer.</param>
+    public void TakeRefusedNote(ReadOnlySpan<byte> received, ClientIdentity client)
+    {
+        if (context.Observer is not null)
+        {
+            (Heads.Note ??= new RequestNote()).TakeRefused(received, client, context.Time.GetTimestamp());
+        }
+    }
+
     /// <summary>Waits until the backend is ready or has failed.</summary>
     public async Task<Admission> WaitAsync()
     {
@@ -213,6 +204,8 @@ internal sealed class Exchange(ForwardingContext context)
         var admission = await waiter.Decision.ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
         Record.HeldTicks += context.Time.GetTimestamp() - waiter.EnqueuedTimestamp;
+        Record.QueuedTimestamp = Record.QueuedTimestamp == 0 ? waiter.EnqueuedTimestamp : Record.QueuedTimestamp;
+        Record.Start = admission.Run?.Steps ?? default;
         return admission;
     }
 
@@ -248,11 +241,16 @@ internal sealed class Exchange(ForwardingContext context)
     }
 
     /// <summary>Connects the new connection.</summary>
-    public ValueTask<int> ConnectAsync() => Upstream.ConnectAsync(_upstream!.Pool.Endpoint);
+    public ValueTask<int> ConnectAsync()
+    {
+        Record.ConnectTimestamp = context.Time.GetTimestamp();
+        return Upstream.ConnectAsync(_upstream!.Pool.Endpoint);
+    }
 
     /// <summary>Goes on after <see cref="ConnectAsync"/>.</summary>
     public ExchangeStep AfterConnect(int result)
     {
+        Record.ConnectTicks = context.Time.GetTimestamp() - Record.ConnectTimestamp;
         if (result >= 0 && !Upstream.IsSelfConnected)
         {
             return ExchangeStep.Send;
@@ -342,7 +340,7 @@ internal sealed class Exchange(ForwardingContext context)
     {
         Record.Status = Response.Status;
         var target = client.GetOutgoing(ProxyHeaders.ResponseBytesNeeded(Response));
-        client.CommitOutgoing(ProxyHeaders.WriteResponse(target, Response, Upstream.Received[..Response.Length], chunked, connection, requestId, requestId.IsEmpty ? default : context.Date));
+        client.CommitOutgoing(ProxyHeaders.WriteResponse(target, Response, Upstream.Received[..Response.Length], chunked, connection, requestId, requestId.IsEmpty ? default : context.Date, requestId.IsEmpty ? default : ServerTiming));
     }
 
     /// <summary>The interim response has been relayed.</summary>
@@ -362,7 +360,7 @@ internal sealed class Exchange(ForwardingContext context)
     /// <param name="responseBytes">Bytes of the response's body.</param>
     public void End(bool reusable, long requestBytes = 0, long responseBytes = 0)
     {
-        ExchangeCount.Count(context, this, _backend, requestBytes, responseBytes);
+        ExchangeCount.Count(context, this, _backend, reusable, requestBytes, responseBytes);
         if (_upstream is not null)
         {
             ReleaseUpstream(reusable && Response.IsPersistent && !IsUpgrade);
@@ -475,7 +473,7 @@ internal sealed class Exchange(ForwardingContext context)
         {
             int needed = ProxyHeaders.RequestBytesNeeded(Request) + bodyInHand;
             byte[] via = ReceivedBy == ReceivedProtocol.Http2 ? context.ViaHttp2 : Request.IsHttp11 ? context.Via : context.ViaHttp10;
-            channel.CommitOutgoing(ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via));
+            channel.CommitOutgoing(ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via, Heads.Note?.Trace));
             channel.Write(body[..bodyInHand]);
         }
 

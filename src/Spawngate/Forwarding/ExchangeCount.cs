@@ -10,9 +10,10 @@ internal static class ExchangeCount
     /// <param name="context">Where the gateway's own numbers are.</param>
     /// <param name="exchange">The exchange, before it lets go of anything.</param>
     /// <param name="backend">Its backend; null when none serves the host.</param>
+    /// <param name="complete">Whether request and response were completely transferred.</param>
     /// <param name="requestBytes">Bytes of the request's body that followed its head.</param>
     /// <param name="responseBytes">Bytes of the response's body.</param>
-    public static void Count(ForwardingContext context, Exchange exchange, Backend? backend, long requestBytes, long responseBytes)
+    public static void Count(ForwardingContext context, Exchange exchange, Backend? backend, bool complete, long requestBytes, long responseBytes)
     {
         var record = exchange.Record;
         if (backend is null)
@@ -30,7 +31,9 @@ internal static class ExchangeCount
             requestBytes += exchange.BodySentWithHead;
         }
 
+        context.Observer?.OnEnd(exchange, backend, complete, requestBytes, responseBytes);
         traffic.Count(exchange.ReceivedBy, record.Status, requestBytes, responseBytes);
+        record.Status = 0;
         if (record.Stage == ExchangeStage.Tunnel)
         {
             traffic.ChangeTunnels(-1);
@@ -54,12 +57,14 @@ internal static class ExchangeCount
         }
     }
 
-    /// <summary>Counts one that no backend serves, if its client was told anything.</summary>
+    /// <summary>Counts one that no backend serves, if its client was told anything, and once.</summary>
     public static void CountUnrouted(ForwardingContext context, Exchange exchange)
     {
+        context.Observer?.OnEnd(exchange, null, complete: true, 0, 0);
         if (exchange.Record.Status != 0)
         {
             context.Traffic.Unrouted.Count(exchange.ReceivedBy, exchange.Record.Status, 0, 0);
+            exchange.Record.Status = 0;
         }
     }
 

@@ -44,6 +44,12 @@ internal sealed class ExchangeRecord
     /// <summary>The status that the client was told; 0 before.</summary>
     public int Status { get; set; }
 
+    /// <summary>The error that the gateway answered itself; none when the answer is the backend's, or there is none.</summary>
+    public ProxyError Answer { get; private set; }
+
+    /// <summary>Bytes of that answer's body.</summary>
+    public int AnswerBytes { get; private set; }
+
     /// <summary>Exact time at which the request was routed.</summary>
     public long BegunTimestamp { get; set; }
 
@@ -53,14 +59,37 @@ internal sealed class ExchangeRecord
     /// <summary>Exact time at which the head of the final response had been received; 0 before.</summary>
     public long AnsweredTimestamp { get; set; }
 
+    /// <summary>Exact time at which it was held for the first time; 0 when it was not.</summary>
+    public long QueuedTimestamp { get; set; }
+
+    /// <summary>The start that it was held for; all 0 without one.</summary>
+    public StartSteps Start { get; set; }
+
+    /// <summary>Exact time at which a connection to the backend was begun; 0 when one was there.</summary>
+    public long ConnectTimestamp { get; set; }
+
+    /// <summary>Ticks that this took.</summary>
+    public long ConnectTicks { get; set; }
+
     /// <summary>Ticks that it was held until the backend was ready; 0 when it was not.</summary>
     public long HeldTicks { get; set; }
 
     /// <summary>Forgets the last exchange.</summary>
     public void Reset()
     {
-        Status = 0;
+        Status = AnswerBytes = 0;
+        Answer = ProxyError.None;
         BegunTimestamp = SentTimestamp = AnsweredTimestamp = HeldTicks = 0;
+        QueuedTimestamp = ConnectTimestamp = ConnectTicks = 0;
+        Start = default;
+    }
+
+    /// <summary>The gateway answers itself.</summary>
+    public void SetAnswer(ProxyError error, int bytes)
+    {
+        Status = ProxyErrors.Status(error);
+        Answer = error;
+        AnswerBytes = bytes;
     }
 
     /// <summary>Begins with a request that is routed.</summary>

@@ -5,6 +5,7 @@ using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
 using Spawngate.Metrics;
+using Spawngate.Observation;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 
@@ -58,6 +59,9 @@ internal sealed class ForwardingContext
 
     /// <summary>Log of category <c>spawngate.forwarding</c>.</summary>
     public ILogger Log { get; }
+
+    /// <summary>Takes finished requests for the access log and traces; null when there is neither.</summary>
+    public RequestObserver? Observer { get; init; }
 
     /// <summary>Bounds of request heads.</summary>
     public HeadLimits RequestLimits { get; }

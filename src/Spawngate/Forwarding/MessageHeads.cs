@@ -1,3 +1,4 @@
+using Spawngate.Observation;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
@@ -27,6 +28,12 @@ internal sealed class MessageHeads
     /// <summary>What others may see of the exchange.</summary>
     public ExchangeRecord Record { get; } = new();
 
+    /// <summary>Room for a Server-Timing; made when it is asked for.</summary>
+    public byte[]? Timing { get; set; }
+
+    /// <summary>What the access log and traces will say of the request; made when one of them is on.</summary>
+    public RequestNote? Note { get; set; }
+
     /// <summary>Takes a pair, in its first state.</summary>
     public static MessageHeads Rent()
     {
@@ -34,6 +41,7 @@ internal sealed class MessageHeads
         heads.Request.Reset();
         heads.Response.Reset();
         heads.Record.Reset();
+        heads.Note?.Forget();
         return heads;
     }
 

@@ -1,3 +1,4 @@
+using Spawngate.Observation;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Forwarding;
@@ -35,7 +36,7 @@ internal static class ProxyHeaders
     private const int RequestAddedBytes = 512;
 
     /// <summary>Room for what a response head gains.</summary>
-    private const int ResponseAddedBytes = 320;
+    private const int ResponseAddedBytes = 320 + Limits.ServerTimingBytes;
 
     /// <summary>Bytes that <see cref="WriteRequest"/> may need.</summary>
     public static int RequestBytesNeeded(RequestHead request) =>
@@ -52,8 +53,9 @@ internal static class ProxyHeaders
     /// <param name="client">The peer.</param>
     /// <param name="requestId">X-Request-ID to send.</param>
     /// <param name="via">Our Via value.</param>
+    /// <param name="trace">The trace that it belongs to; null leaves what the client says of one as it is.</param>
     public static int WriteRequest(
-        Span<byte> target, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReadOnlySpan<byte> requestId, ReadOnlySpan<byte> via)
+        Span<byte> target, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReadOnlySpan<byte> requestId, ReadOnlySpan<byte> via, TraceContext? trace = null)
     {
         var writer = new HeadWriter(target);
         writer.Write(request.MethodBytes(head));
@@ -92,7 +94,7 @@ internal static class ProxyHeaders
                 trailers = true;
                 writer.WriteField(field.Name(head), "trailers"u8);
             }
-            else if ((upgrade && field.Known == KnownHeader.Upgrade) || !IsDroppedFromRequest(request, head, field, client.IsTrusted))
+            else if ((upgrade && field.Known == KnownHeader.Upgrade) || !(IsDroppedFromRequest(request, head, field, client.IsTrusted) || IsReplaced(trace, field.Name(head))))
             {
                 writer.WriteField(field.Name(head), field.Value(head));
             }
@@ -110,6 +112,11 @@ internal static class ProxyHeaders
 
         writer.WriteField("X-Request-ID"u8, requestId);
         WriteForwarded(ref writer, request, head, client);
+        if (trace is { Header.IsEmpty: false })
+        {
+            writer.WriteField("traceparent"u8, trace.Header);
+        }
+
         writer.WriteField("Via"u8, via);
         writer.Write("\r\n"u8);
         return writer.Length;
@@ -229,8 +236,10 @@ internal static class ProxyHeaders
     /// <param name="connection">What to say in Connection; empty for nothing.</param>
     /// <param name="requestId">Added as X-Request-ID if the backend sent none; empty for none.</param>
     /// <param name="date">Added as Date if the backend sent none (RFC 9110 section 6.6.1); empty for none.</param>
+    /// <param name="timing">A Server-Timing of ours, behind those of the backend; empty for none.</param>
     public static int WriteResponse(
-        Span<byte> target, ResponseHead response, ReadOnlySpan<byte> head, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId, ReadOnlySpan<byte> date = default)
+        Span<byte> target, ResponseHead response, ReadOnlySpan<byte> head, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId, ReadOnlySpan<byte> date = default,
+        ReadOnlySpan<byte> timing = default)
     {
         var writer = new HeadWriter(target);
         writer.Write("HTTP/1.1 "u8);
@@ -277,6 +286,11 @@ internal static class ProxyHeaders
             writer.WriteField("X-Request-ID"u8, requestId);
         }
 
+        if (!timing.IsEmpty)
+        {
+            writer.WriteField("Server-Timing"u8, timing);
+        }
+
         if (!connection.IsEmpty)
         {
             writer.WriteField("Connection"u8, connection);
@@ -304,6 +318,10 @@ internal static class ProxyHeaders
 
         return !keep ? "close"u8 : isHttp11 ? default : "keep-alive"u8;
     }
+
+    /// <summary>A span of ours stands between the client's and the backend's; the state of a trace that could not be read belongs to none.</summary>
+    private static bool IsReplaced(TraceContext? trace, ReadOnlySpan<byte> name) =>
+        trace is { IsSampled: true } && (TraceContext.IsTraceParent(name) || (!trace.KeepsState && TraceContext.IsTraceState(name)));
 
     private static bool IsDroppedFromRequest(RequestHead request, ReadOnlySpan<byte> head, in HeaderField field, bool trusted)
     {

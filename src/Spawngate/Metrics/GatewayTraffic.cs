@@ -6,6 +6,12 @@ internal sealed class GatewayTraffic
     /// <summary>Requests that no backend serves, malformed ones included.</summary>
     public BackendTraffic Unrouted { get; } = new();
 
+    /// <summary>Lines of the access log.</summary>
+    public RecordCounts AccessLines { get; } = new();
+
+    /// <summary>Spans.</summary>
+    public RecordCounts Spans { get; } = new();
+
     /// <summary>Time that the gateway itself took for a request.</summary>
     public TimeHistogram Overhead { get; } = new(Buckets.Overhead);
 

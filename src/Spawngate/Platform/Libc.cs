@@ -15,10 +15,12 @@ internal static unsafe partial class Libc
     public const int E2BIG = 7;
     public const int ENOEXEC = 8;
     public const int ECHILD = 10;
+    public const int ENXIO = 6;
     public const int EACCES = 13;
     public const int ENOTDIR = 20;
     public const int EISDIR = 21;
     public const int ETXTBSY = 26;
+    public const int EPIPE = 32;
 
     public const int SIGHUP = 1;
     public const int SIGINT = 2;
@@ -36,6 +38,7 @@ internal static unsafe partial class Libc
     public const int LOCK_EX = 2;
     public const int LOCK_NB = 4;
     public const int X_OK = 1;
+    public const int W_OK = 2;
     public const short POLLIN = 1;
     public const short POLLOUT = 4;
 
@@ -55,6 +58,10 @@ internal static unsafe partial class Libc
     public static int SIGCONT => IsLinux ? 18 : 19;
 
     public static int O_CLOEXEC => IsLinux ? 0x80000 : 0x1000000;
+
+    public static int O_APPEND => IsLinux ? 0x400 : 0x8;
+
+    public static int O_NOCTTY => IsLinux ? 0x100 : 0x20000;
 
     public static int O_NONBLOCK => IsLinux ? 0x800 : 0x4;
 

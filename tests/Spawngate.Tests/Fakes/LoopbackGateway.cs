@@ -4,7 +4,9 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Clients;
 using Spawngate.Config;
+using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
+using Spawngate.Observation;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests.Fakes;
@@ -43,7 +45,9 @@ internal sealed class LoopbackGateway : IDisposable
     /// <param name="response">What the backend answers to everything.</param>
     /// <param name="cut">Where the backend cuts its answer into two sends; 0 for one.</param>
     /// <param name="requestBodyBytes">Bytes behind each request's head.</param>
-    public static async Task<LoopbackGateway> StartAsync(TimeProvider time, string response, int cut = 0, int requestBodyBytes = 0)
+    /// <param name="observe">Makes the one who takes finished requests; null for none.</param>
+    public static async Task<LoopbackGateway> StartAsync(
+        TimeProvider time, string response, int cut = 0, int requestBodyBytes = 0, Func<CoarseClock, RequestObserver>? observe = null)
     {
         var gateway = new LoopbackGateway(response, cut, requestBodyBytes);
         var server = new ServerConfig();
@@ -53,7 +57,10 @@ internal sealed class LoopbackGateway : IDisposable
         new Thread(gateway.AcceptBackend) { IsBackground = true }.Start();
         var socket = gateway.ConnectClient();
         socket.NoDelay = true;
-        var context = new ForwardingContext(server, gateway._backends.Set, time, gateway._backends.Clock, NullLogger.Instance);
+        var context = new ForwardingContext(server, gateway._backends.Set, time, gateway._backends.Clock, NullLogger.Instance)
+        {
+            Observer = observe?.Invoke(gateway._backends.Clock),
+        };
         var connection = new Http1Connection(context, gateway._connections, StreamSocket.Of(socket), new ClientIdentity("127.0.0.1", true));
         gateway._connections.Add(connection);
         gateway._served = connection.RunAsync();

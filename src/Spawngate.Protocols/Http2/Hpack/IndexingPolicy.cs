@@ -28,7 +28,7 @@ public static class IndexingPolicy
         11 when name.SequenceEqual("retry-after"u8) => Indexing.ForName,
         12 when name.SequenceEqual("x-request-id"u8) => Indexing.ForName,
         13 when name.SequenceEqual("authorization"u8) => Indexing.Never,
-        13 when name.SequenceEqual("content-range"u8) || name.SequenceEqual("last-modified"u8) => Indexing.ForName,
+        13 when name.SequenceEqual("server-timing"u8) || name.SequenceEqual("content-range"u8) || name.SequenceEqual("last-modified"u8) => Indexing.ForName,
         14 when name.SequenceEqual("content-length"u8) => Indexing.ForName,
         16 when name.SequenceEqual("www-authenticate"u8) || name.SequenceEqual("content-location"u8) => Indexing.ForName,
         18 when name.SequenceEqual("proxy-authenticate"u8) => Indexing.ForName,

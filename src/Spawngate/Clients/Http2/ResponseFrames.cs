@@ -8,10 +8,10 @@ namespace Spawngate.Clients.Http2;
 internal static class ResponseFrames
 {
     /// <summary>Fields that a head gains: :status, date, x-request-id, and those of an error.</summary>
-    private const int AddedFields = 8;
+    private const int AddedFields = 9;
 
     /// <summary>Bytes of their names and values: the longest request id, a date, names and short values.</summary>
-    private const int AddedBytes = Limits.RequestIdBytesMax + 256;
+    private const int AddedBytes = Limits.RequestIdBytesMax + 256 + Limits.ServerTimingBytes;
 
     /// <summary>Writes a backend's head, interim or final.</summary>
     /// <param name="session">The connection's state.</param>
@@ -39,6 +39,8 @@ internal static class ResponseFrames
             {
                 writer.Field("x-request-id"u8, exchange.RequestId);
             }
+
+            WriteTiming(ref writer, exchange);
         }
 
         output.Commit(session.EndHead(slot, ref writer, endStream));
@@ -48,7 +50,7 @@ internal static class ResponseFrames
     public static void WriteErrorHead(Http2Session session, int slot, Http2Output output, Exchange exchange, ProxyError error, int length, ReadOnlySpan<byte> date, bool endStream)
     {
         var writer = session.BeginHead(output.Reserve(Http2Session.HeadBytesNeeded(0, AddedFields, AddedBytes)), slot);
-        exchange.Record.Status = ProxyErrors.Status(error);
+        exchange.Record.SetAnswer(error, endStream ? 0 : length);
         writer.Status(exchange.Record.Status);
         writer.Field("content-type"u8, "application/json"u8);
         writer.Field("content-length"u8, length);
@@ -59,12 +61,21 @@ internal static class ResponseFrames
             writer.Field("x-request-id"u8, exchange.RequestId);
         }
 
+        WriteTiming(ref writer, exchange);
         if (exchange.RetryAfterSecs > 0)
         {
             writer.Field("retry-after"u8, exchange.RetryAfterSecs);
         }
 
         output.Commit(session.EndHead(slot, ref writer, endStream));
+    }
+
+    private static void WriteTiming(ref HeaderBlockWriter writer, Exchange exchange)
+    {
+        if (exchange.ServerTiming is { IsEmpty: false } timing)
+        {
+            writer.Field("server-timing"u8, timing);
+        }
     }
 
     /// <summary>Writes the trailers that end a stream.</summary>

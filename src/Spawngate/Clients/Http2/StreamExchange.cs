@@ -94,6 +94,7 @@ internal sealed class StreamExchange
         IsDeferred = false;
         if (_sender.IsGone)
         {
+            _exchange.TakeNote(_head.AsSpan(0, _headLength), _connection.Identity);
             _refusal = ProxyError.ClientGone;
             _begun.Set(ExchangeStep.Failed);
             return;
@@ -113,6 +114,7 @@ internal sealed class StreamExchange
     /// <summary>Answers a head that the session refused.</summary>
     public void Refuse(ProxyError error, string detail)
     {
+        _exchange.TakeRefusedNote(default, _connection.Identity);
         _refusal = error;
         _detail = detail;
         _begun.Set(ExchangeStep.Failed);
