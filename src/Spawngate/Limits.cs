@@ -620,6 +620,29 @@ internal static class Limits
     /// <summary>Events that <c>explain</c> prints: the last five starts and stops, on one screen.</summary>
     public const int ExplainedEvents = 20;
 
+    // Requests that wake nothing
+
+    /// <summary>
+    /// Requests that use one backend at once: 22 bits of its state word. More than can be held (<see cref="QueuedRequestsMax"/>) and than there are sockets to one address and
+    /// port (65,536) together, so no request is ever refused for it.
+    /// </summary>
+    public const int BackendUsersMax = (1 << 22) - 1;
+
+    /// <summary>Requests at one backend that do not count as use: the other 10 bits. Whoever comes while they are so many counts as use.</summary>
+    public const int BackendBystandersMax = (1 << 10) - 1;
+
+    /// <summary>Entries of <c>no_wake</c>: all known uptime checks and the large crawlers are some 40. Each costs a request of that backend some 10 to 50 ns.</summary>
+    public const int NoWakeEntriesMax = 64;
+
+    /// <summary>Characters of one entry: the longest paths of checks and names of crawlers have some 60.</summary>
+    public const int NoWakeEntryChars = 256;
+
+    /// <summary>
+    /// Bytes of a user agent that are looked at; the longest real ones have some 400. A hostile one, of which every byte begins like every entry, costs
+    /// 64 x 1,024 comparisons, about half a millisecond.
+    /// </summary>
+    public const int NoWakeAgentBytes = 1024;
+
     // Metrics
 
     /// <summary>Rows of a counter: with more processors, threads share them, and eight rows of 320 bytes for each backend that is used are enough.</summary>

@@ -186,6 +186,13 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         LifecycleLog.Stopping(env.Log, backend.Hostname, StopProgress.Name(reason), inFlight, ReadyForMs(current));
     }
 
+    /// <summary>A stop for idleness that only waited for bystanders was called off by a request that counts.</summary>
+    public void Resumed(Incarnation current, int held, long afterMs, WakeCause cause)
+    {
+        Note(new LedgerEvent { Event = LedgerEventKind.Resumed, Start = current.Generation, Reason = cause.KindName, By = cause.By, Requests = held, AfterMs = afterMs });
+        LifecycleLog.Resumed(env.Log, backend.Hostname, cause.ToString(), held, afterMs);
+    }
+
     /// <summary>Requests in flight took too long.</summary>
     public void DrainCut(Incarnation current, long inFlight, long afterMs)
     {

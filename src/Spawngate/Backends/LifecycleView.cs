@@ -58,6 +58,7 @@ internal sealed record LifecycleView
         Phase = word.Phase,
         Port = Port,
         InFlight = word.InFlight,
+        Bystanders = word.Bystanders,
         Waiting = waiting,
         Generation = word.Generation,
         Pid = Pid,
@@ -81,7 +82,7 @@ internal sealed record LifecycleView
 
     private static int? IdleStopInSecs(BackendConfig config, BackendWord word, long lastUseMs, long nowMs)
     {
-        if (word.Phase != BackendPhase.Ready || word.InFlight > 0 || config.IdleTimeoutSecs == 0)
+        if (word.Phase != BackendPhase.Ready || word.InUse > 0 || config.IdleTimeoutSecs == 0)
         {
             return null;
         }

@@ -44,6 +44,9 @@ internal record BackendTimings
 
     /// <summary>Requests held while the backend starts; more get 503 QUEUE_FULL.</summary>
     public int MaxQueuedRequests { get; init; } = 1024;
+
+    /// <summary>Which requests never start the backend and do not count as use; null for none.</summary>
+    public NoWakeRules? NoWake { get; init; }
 }
 
 /// <summary>One <c>[backends."…"]</c> table with its effective settings (defaults merged in).</summary>

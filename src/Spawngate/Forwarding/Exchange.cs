@@ -9,41 +9,6 @@ using Spawngate.Upstreams;
 
 namespace Spawngate.Forwarding;
 
-/// <summary>What an exchange needs next.</summary>
-internal enum ExchangeStep : byte
-{
-    /// <summary>Await <see cref="Exchange.WaitAsync"/>, then <see cref="Exchange.AfterWait"/>: the backend is not ready.</summary>
-    Wait,
-
-    /// <summary>Await <see cref="Exchange.ConnectAsync"/>, then <see cref="Exchange.AfterConnect"/>.</summary>
-    Connect,
-
-    /// <summary>Await <see cref="Exchange.SendAsync"/>, then <see cref="Exchange.AfterSend"/>: the head goes out.</summary>
-    Send,
-
-    /// <summary>Await <see cref="Exchange.ReceiveAsync"/>, then <see cref="Exchange.AfterReceive"/>.</summary>
-    Receive,
-
-    /// <summary>An interim response (1xx) lies at the front of the upstream's bytes; relay it, then <see cref="Exchange.AfterInterim"/>.</summary>
-    Interim,
-
-    /// <summary>The final response head is there; relay it and its body, then <see cref="Exchange.End"/>.</summary>
-    Respond,
-
-    /// <summary>No response will come: <see cref="Exchange.Error"/> says why.</summary>
-    Failed,
-}
-
-/// <summary>The protocol in which a request was received, as Via says it.</summary>
-internal enum ReceivedProtocol : byte
-{
-    /// <summary>HTTP/1.1, or HTTP/1.0 as its head says.</summary>
-    Http1,
-
-    /// <summary>HTTP/2.</summary>
-    Http2,
-}
-
 /// <summary>
 /// The upstream half of one request: routing, admission, a connection, the request head out and the response head in. It does not
 /// know how the client speaks; the client's connection drives it step by step and relays what it yields.
@@ -53,7 +18,7 @@ internal enum ReceivedProtocol : byte
 ///  Start ─┬─ ready ─────────────┬─ pooled ──────────────▶ Send ──▶ Receive ─┬─▶ Respond
 ///         │                     └─ none idle ─▶ Connect ──▲         ▲  │    ├─▶ Interim ─▶ Receive
 ///         ├─ not ready ─▶ Wait ──┘                │       │         └──┘    └─▶ Failed
-///         └─ no backend, loop ─▶ Failed           │ refused: the process may have just died: Wait again, a few times
+///         └─ no backend, loop, may not wake it ─▶ Failed  │ refused: the process may have just died: Wait again, a few times
 ///                                                 ▼
 ///              Receive, closed without a byte: once more, on a new connection ─▶ Connect, or by the next process ─▶ Wait
 /// </code>
@@ -80,6 +45,8 @@ internal sealed class Exchange(ForwardingContext context)
     private bool _receivedAny;
     private bool _bodyHeld;
     private bool _bodyTaken;
+    private bool _noWake;
+    private bool _bystander;
     private long _sentBefore;
     private BackendRun? _endedRun;
     private LedgerCaller? _cause;
@@ -183,8 +150,14 @@ internal sealed class Exchange(ForwardingContext context)
 
         TimeoutMs = _backend.Config.RequestTimeoutSecs * 1000L;
         Record.BegunTimestamp = context.Time.GetTimestamp();
-        Record.Begin(_backend, Request, head, client, ReceivedBy, context.Clock.NowMs);
+        _noWake = _backend.Config.NoWake is { } noWake && noWake.Cover(Request, head);
+        Record.Begin(_backend, Request, head, client, ReceivedBy, _noWake, context.Clock.NowMs);
         IsUpgrade = ProxyHeaders.IsForwardedUpgrade(Request, head);
+        if (_noWake)
+        {
+            return AfterWait(_backend.EnterAside(out _bystander), head, body, client);
+        }
+
         if (_backend.TryEnter(out _run))
         {
             return Dispatch(head, body, client);
@@ -200,6 +173,11 @@ internal sealed class Exchange(ForwardingContext context)
         if (_reconnects > 0)
         {
             await PauseAsync(Limits.ReconnectPause(_reconnects)).ConfigureAwait(false);
+        }
+
+        if (_noWake)
+        {
+            return _backend!.EnterAside(out _bystander);
         }
 
         var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause));
@@ -243,6 +221,7 @@ internal sealed class Exchange(ForwardingContext context)
             AdmissionOutcome.Unhealthy => Fail(ProxyError.BackendUnhealthy),
             AdmissionOutcome.ShuttingDown => Fail(ProxyError.BackendShuttingDown),
             AdmissionOutcome.QueueFull => Fail(ProxyError.QueueFull),
+            AdmissionOutcome.NotRunning => TurnAway(),
             _ => Fail(ProxyError.ClientGone),
         };
     }
@@ -533,6 +512,12 @@ internal sealed class Exchange(ForwardingContext context)
 
     private MessageHeads Heads => _heads ??= MessageHeads.Rent();
 
+    private ExchangeStep TurnAway()
+    {
+        _backend!.Traffic.CountTurnedAway();
+        return Fail(ProxyError.NotRunning);
+    }
+
     private ExchangeStep Fail(ProxyError error)
     {
         int reason = Volatile.Read(ref _abortReason);
@@ -572,7 +557,8 @@ internal sealed class Exchange(ForwardingContext context)
         if (_run is { } run)
         {
             _run = null;
-            _backend!.Leave(run);
+            _backend!.Leave(run, _bystander);
+            _bystander = false;
         }
     }
 

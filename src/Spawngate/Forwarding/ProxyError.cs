@@ -56,6 +56,9 @@ internal enum ProxyError : byte
     /// <summary>508: the request came back to this gateway.</summary>
     LoopDetected,
 
+    /// <summary>503: the backend does not run, and this request does not start it.</summary>
+    NotRunning,
+
     /// <summary>The client left; nobody is told anything.</summary>
     ClientGone,
 }
@@ -104,6 +107,7 @@ internal static class ProxyErrors
         Add(ProxyError.RequestHeaderFieldsTooLarge, 431, "Request Header Fields Too Large", "REQUEST_HEADER_FIELDS_TOO_LARGE", "The header section is too large.");
         Add(ProxyError.NotImplemented, 501, "Not Implemented", "NOT_IMPLEMENTED", "The method or transfer coding is not implemented.");
         Add(ProxyError.HttpVersionNotSupported, 505, "HTTP Version Not Supported", "HTTP_VERSION_NOT_SUPPORTED", "Only HTTP/1.0 and HTTP/1.1 are supported here.");
+        Add(ProxyError.NotRunning, 503, "Service Unavailable", "NOT_RUNNING", "The backend is not running, and this request does not start it.");
         Add(ProxyError.LoopDetected, 508, "Loop Detected", "LOOP_DETECTED", "The request came back to this gateway.");
         return table;
 
