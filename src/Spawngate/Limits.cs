@@ -643,6 +643,17 @@ internal static class Limits
     /// </summary>
     public const int NoWakeAgentBytes = 1024;
 
+    // Waiting page
+
+    /// <summary>How long a browser waits for a backend as if there were no waiting page: most starts are quicker, and a page that flashes up for less would only disturb.</summary>
+    public static readonly TimeSpan WaitingPageHold = TimeSpan.FromSeconds(1);
+
+    /// <summary>Seconds after which the page loads itself anew where scripts are off; with the moment of the next hold, two seconds between two looks.</summary>
+    public const int WaitingPageRefreshSecs = 1;
+
+    /// <summary>Characters of the log's last line that the page shows: some four lines of it.</summary>
+    public const int WaitingPageLineChars = 300;
+
     // Metrics
 
     /// <summary>Rows of a counter: with more processors, threads share them, and eight rows of 320 bytes for each backend that is used are enough.</summary>

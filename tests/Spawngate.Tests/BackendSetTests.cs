@@ -208,6 +208,7 @@ internal sealed class BackendSetTests
     private static object Another(Type type, object? value) => type switch
     {
         _ when type == typeof(int) => (int)value! + 1,
+        _ when type == typeof(bool) => !(bool)value!,
         _ when type == typeof(string) => $"{value}x",
         _ when type == typeof(BackendKind) => BackendKind.Docker,
         _ when type == typeof(IReadOnlyList<string>) => (string[])["y"],

@@ -34,9 +34,9 @@ internal sealed class ClientsAllocationTests
     }
 
     [Test]
-    public async Task Allocates_nothing_with_requests_that_wake_nothing([Values("/some", "/other", "test")] string noWake)
+    public async Task Allocates_nothing_with_requests_that_wake_nothing_and_a_waiting_page([Values("/some", "/other", "test")] string noWake)
     {
-        using var gateway = await LoopbackGateway.StartAsync(new FakeTime(), Length, configure: config => config with { NoWake = NoWakeRules.Of([noWake, "/a", "bot"]) });
+        using var gateway = await LoopbackGateway.StartAsync(new FakeTime(), Length, configure: config => config with { NoWake = NoWakeRules.Of([noWake, "/a", "bot"]), WaitingPage = true });
         byte[] bytes = Encoding.ASCII.GetBytes(Get);
         double best = double.MaxValue;
         for (int round = 0; round < 4 && best >= 1; round++)

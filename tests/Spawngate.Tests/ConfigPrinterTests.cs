@@ -62,6 +62,7 @@ internal sealed class ConfigPrinterTests
             unhealthy_threshold            = 3
             max_queued_requests            = 1024
             # no_wake                        none
+            waiting_page                   = false
 
             # c.toml is valid: 1 backend
 
@@ -80,6 +81,7 @@ internal sealed class ConfigPrinterTests
             [defaults]
             health_path = ""
             no_wake = ["/health", "Some\"Bot"]
+            waiting_page = true
             [backends."*.example.com"]
             type = "docker"
             image = "i"
@@ -138,6 +140,7 @@ internal sealed class ConfigPrinterTests
     [TestCase("health_path = '/a'", "health_path = '/b'")]
     [TestCase("idle_timeout_secs = 1", "idle_timeout_secs = 2")]
     [TestCase("no_wake = ['/a']", "no_wake = ['/b']")]
+    [TestCase("waiting_page = true", "waiting_page = false")]
     public void Two_backends_with_another_value_differ(string line, string otherLine)
     {
         var backend = ConfigSource.Valid(ConfigSource.Local(line)).Backends[0];

@@ -196,6 +196,25 @@ internal sealed class Backend
             Config, lifecycle.State.Read(), room.Count, room.RetryAfterSecs, Volatile.Read(ref _lastUseMs), _env.Clock.NowMs) with { LastEvent = lifecycle.Report.Ledger?.Last };
     }
 
+    /// <summary>How far its start is, for a page that shows it.</summary>
+    public (BackendPhase Phase, int Generation, StartProgress Start) GetProgress()
+    {
+        if (Volatile.Read(ref _lifecycle) is not { } lifecycle)
+        {
+            return default;
+        }
+
+        var start = lifecycle.Report.View.Start;
+        var word = lifecycle.State.Read();
+        return (word.Phase, word.Generation, start);
+    }
+
+    /// <summary>The answer to who waits for the start of that number or a later one and comes when it has failed; null when it has not, or something is under way again.</summary>
+    public Admission? FailureSince(int start) =>
+        Volatile.Read(ref _lifecycle) is { State.Phase: BackendPhase.Stopped } lifecycle && start > 0 && lifecycle.Report.View.FailedStart >= start
+            ? new Admission(AdmissionOutcome.StartFailed, null, lifecycle.Room.RetryAfterSecs)
+            : null;
+
     /// <summary>The events of its life, oldest first; empty when it was never woken.</summary>
     public IReadOnlyList<LedgerEvent> ReadLedger() => Volatile.Read(ref _lifecycle)?.Report.Ledger?.Snapshot() ?? [];
 

@@ -20,6 +20,7 @@ internal static class TimingKeys
         "unhealthy_threshold",
         "max_queued_requests",
         "no_wake",
+        "waiting_page",
     ];
 
     /// <summary>Takes them out of a table; what it does not set comes from <paramref name="fallback"/>.</summary>
@@ -35,6 +36,7 @@ internal static class TimingKeys
         ReadyHealthCheckIntervalMs = Millisecs(table, "ready_health_check_interval_ms", fallback.ReadyHealthCheckIntervalMs),
         UnhealthyThreshold = table.Int("unhealthy_threshold", fallback.UnhealthyThreshold, 1, Limits.UnhealthyThresholdMax),
         MaxQueuedRequests = table.Int("max_queued_requests", fallback.MaxQueuedRequests, 1, Limits.QueuedRequestsMax),
+        WaitingPage = table.Flag("waiting_page", fallback.WaitingPage),
         NoWake = ReadNoWake(table, fallback.NoWake),
     };
 

@@ -63,11 +63,19 @@ internal sealed class LineRing(int linesMax, int bytesMax)
         var lines = new OutputLine[_count];
         for (int i = 0; i < _count; i++)
         {
-            ref Slot slot = ref _slots[(_first + i) % _slots.Length];
-            lines[i] = new OutputLine(slot.Time, slot.Stream, Encoding.UTF8.GetString(slot.Buffer!, 0, slot.Length));
+            lines[i] = Read(i);
         }
 
         return lines;
+    }
+
+    /// <summary>The last line; only when there is one.</summary>
+    public OutputLine Last() => Read(_count - 1);
+
+    private OutputLine Read(int index)
+    {
+        ref Slot slot = ref _slots[(_first + index) % _slots.Length];
+        return new OutputLine(slot.Time, slot.Stream, Encoding.UTF8.GetString(slot.Buffer!, 0, slot.Length));
     }
 
     private void DropOldest(bool keepBuffer)

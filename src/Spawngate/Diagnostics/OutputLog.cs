@@ -24,6 +24,9 @@ internal sealed class OutputLog(TimeProvider time) : IOutputSink
     public IReadOnlyList<OutputLine> Snapshot(string hostname) =>
         _backends.TryGetValue(hostname, out BackendOutput? output) ? output.Snapshot() : [];
 
+    /// <summary>The last line of a backend; null when it wrote none.</summary>
+    public OutputLine? Last(string hostname) => _backends.TryGetValue(hostname, out BackendOutput? output) ? output.Last() : null;
+
     /// <summary>The last lines of a backend and then every new one, without a gap between them.</summary>
     /// <returns>Null when the backend already has <see cref="Limits.OutputFollowers"/> followers.</returns>
     public OutputFollower? Follow(string hostname) => Of(hostname).Follow();
@@ -72,6 +75,15 @@ internal sealed class OutputLog(TimeProvider time) : IOutputSink
             lock (_gate)
             {
                 return _ring.ToArray();
+            }
+        }
+
+        /// <summary>The last of them; null when there is none.</summary>
+        public OutputLine? Last()
+        {
+            lock (_gate)
+            {
+                return _ring.Count == 0 ? null : _ring.Last();
             }
         }
 

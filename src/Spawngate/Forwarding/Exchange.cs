@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using Spawngate.Backends;
+using Spawngate.Forwarding.Waiting;
 using Spawngate.Ledger;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
@@ -47,6 +48,8 @@ internal sealed class Exchange(ForwardingContext context)
     private bool _bodyTaken;
     private bool _noWake;
     private bool _bystander;
+    private VisitKind _visit;
+    private int _awaitedStart;
     private long _sentBefore;
     private BackendRun? _endedRun;
     private LedgerCaller? _cause;
@@ -66,6 +69,9 @@ internal sealed class Exchange(ForwardingContext context)
 
     /// <summary>Why it failed.</summary>
     public ProxyError Error { get; private set; }
+
+    /// <summary>What to answer in the place of the JSON error; null for that.</summary>
+    public OwnReply? Reply { get; private set; }
 
     /// <summary>Seconds for Retry-After; 0 for none.</summary>
     public int RetryAfterSecs { get; private set; }
@@ -103,6 +109,7 @@ internal sealed class Exchange(ForwardingContext context)
         Request.Reset();
         Heads.Record.Reset();
         Error = ProxyError.None;
+        Reply = null;
         RetryAfterSecs = 0;
         _requestIdLength = 0;
     }
@@ -124,6 +131,8 @@ internal sealed class Exchange(ForwardingContext context)
     public ExchangeStep Start(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
         Error = ProxyError.None;
+        Reply = null;
+        _visit = VisitKind.None;
         RetryAfterSecs = 0;
         BodySentWithHead = 0;
         _reconnects = 0;
@@ -158,7 +167,13 @@ internal sealed class Exchange(ForwardingContext context)
             return AfterWait(_backend.EnterAside(out _bystander), head, body, client);
         }
 
-        if (_backend.TryEnter(out _run))
+        _visit = _backend.Config.WaitingPage ? Visit.Of(Request, head, _backend.Word.Phase == BackendPhase.Ready, out _awaitedStart) : VisitKind.None;
+        if (_visit == VisitKind.Poll && _backend.Word.Phase == BackendPhase.Ready)
+        {
+            return Give(WaitingPage.Ready);
+        }
+
+        if (_visit != VisitKind.Poll && _backend.TryEnter(out _run))
         {
             return Dispatch(head, body, client);
         }
@@ -180,6 +195,11 @@ internal sealed class Exchange(ForwardingContext context)
             return _backend!.EnterAside(out _bystander);
         }
 
+        if (_visit == VisitKind.Poll && _backend!.FailureSince(_awaitedStart) is { } failed)
+        {
+            return failed;
+        }
+
         var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause));
         Volatile.Write(ref _waiter, waiter);
         Interlocked.MemoryBarrier();
@@ -188,7 +208,7 @@ internal sealed class Exchange(ForwardingContext context)
             _backend.Cancel(waiter);
         }
 
-        var admission = await waiter.Decision.ConfigureAwait(false);
+        var admission = await (_visit == VisitKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, context.Time)).ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
         Record.HeldTicks += context.Time.GetTimestamp() - waiter.EnqueuedTimestamp;
         return admission;
@@ -213,16 +233,16 @@ internal sealed class Exchange(ForwardingContext context)
     {
         RetryAfterSecs = admission.RetryAfterSecs;
         _run = admission.Run;
+        if (_visit != VisitKind.None && WaitingPage.Answer(context, _backend!, _visit, admission) is { } reply)
+        {
+            return Give(reply);
+        }
+
         return admission.Outcome switch
         {
             AdmissionOutcome.Admitted when ReferenceEquals(_run, _endedRun) => AwaitNextRun(),
             AdmissionOutcome.Admitted => Dispatch(head, body, client),
-            AdmissionOutcome.StartFailed => Fail(ProxyError.BackendStartFailed),
-            AdmissionOutcome.Unhealthy => Fail(ProxyError.BackendUnhealthy),
-            AdmissionOutcome.ShuttingDown => Fail(ProxyError.BackendShuttingDown),
-            AdmissionOutcome.QueueFull => Fail(ProxyError.QueueFull),
-            AdmissionOutcome.NotRunning => TurnAway(),
-            _ => Fail(ProxyError.ClientGone),
+            _ => Fail(ProxyErrors.Of(admission.Outcome)),
         };
     }
 
@@ -512,15 +532,17 @@ internal sealed class Exchange(ForwardingContext context)
 
     private MessageHeads Heads => _heads ??= MessageHeads.Rent();
 
-    private ExchangeStep TurnAway()
+    private ExchangeStep Give(OwnReply reply)
     {
-        _backend!.Traffic.CountTurnedAway();
-        return Fail(ProxyError.NotRunning);
+        Reply = reply;
+        RetryAfterSecs = reply.RetryAfterSecs;
+        return Fail(reply.Error);
     }
 
     private ExchangeStep Fail(ProxyError error)
     {
         int reason = Volatile.Read(ref _abortReason);
+        Reply = reason != 0 ? null : Reply;
         Error = reason != 0 ? (ProxyError)reason : error;
         return ExchangeStep.Failed;
     }
