@@ -226,8 +226,20 @@ internal static class Limits
     /// <summary>Lines of output kept per backend (1,000, as the contract says).</summary>
     public const int OutputLogLines = 1000;
 
-    /// <summary>Bytes of these: 1,000 lines of 256 bytes fit, and 500 chatty backends hold 128 MiB at most.</summary>
+    /// <summary>Bytes of these: 1,000 lines of 256 bytes fit. Each line has 12 more.</summary>
     public const int OutputLogBytes = 256 * 1024;
+
+    /// <summary>First size of the memory for them: a few lines, as most programs write at their start.</summary>
+    public const int OutputLogFirstBytes = 1024;
+
+    /// <summary>
+    /// Bytes that the lines of all backends may take together: the full ones of 244 backends. 10,000 full ones would take 2.6 GB; then those that have written nothing for
+    /// longest are shortened.
+    /// </summary>
+    public const int OutputLogTotalBytes = 64 * 1024 * 1024;
+
+    /// <summary>What a shortened backend keeps of its lines: some 40 usual ones. 10,000 times that is 40 MiB, so all of them can.</summary>
+    public const int OutputLogRestBytes = 4096;
 
     /// <summary>Lines a follower may lag behind before it misses some: as many as are kept.</summary>
     public const int OutputFollowLines = OutputLogLines;
@@ -604,6 +616,15 @@ internal static class Limits
 
     /// <summary>Characters of each of these lines; the whole line is in the log.</summary>
     public const int LedgerStderrLineChars = 160;
+
+    /// <summary>
+    /// Bytes that all ledgers may hold together: 16,000 of 100 usual events (6 KB), or 2,000 of the longest ones with three failures' lines of stderr (48 KB). 10,000 of those would take 480 MB; then
+    /// those to which nothing has happened for longest are shortened.
+    /// </summary>
+    public const int LedgerTotalBytes = 96 * 1024 * 1024;
+
+    /// <summary>What a shortened ledger keeps: some 30 usual events. 10,000 times that is 20 MiB.</summary>
+    public const int LedgerRestBytes = 2048;
 
     /// <summary>Clients that read <c>/events</c> at once: a few people with a few windows.</summary>
     public const int LedgerReaders = 32;

@@ -45,6 +45,9 @@ internal sealed class Backend
     /// <summary>What went through it; null when nothing did.</summary>
     public BackendTraffic? KnownTraffic => Volatile.Read(ref _traffic);
 
+    /// <summary>The events of its life; null when it was never woken.</summary>
+    public WakeLedger? KnownLedger => Volatile.Read(ref _lifecycle)?.Report.Ledger;
+
     /// <summary>What is counted of it; null when it was never woken.</summary>
     public BackendNumbers? ReadNumbers() =>
         Volatile.Read(ref _lifecycle) is { } lifecycle ? new BackendNumbers(KnownTraffic, lifecycle.Report.ReadEvents(), lifecycle.Report.ChecksFailed) : null;

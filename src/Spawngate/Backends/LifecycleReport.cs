@@ -239,7 +239,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         if (_ledger is null)
         {
             _events = new long[LedgerNames.Count];
-            Volatile.Write(ref _ledger, new WakeLedger());
+            Volatile.Write(ref _ledger, new WakeLedger(env.Ledgers));
         }
 
         if (!goesOn)
