@@ -82,6 +82,9 @@ internal static class Limits
     /// <summary>Moves through a pipe in a row that bring less than <see cref="SpliceBytesMin"/> before bytes are copied again: a long message ends with a short move, and another may follow.</summary>
     public const int SpliceSmallInARow = 8;
 
+    /// <summary>Receives in a row that bring less than half of <see cref="SmallBufferBytes"/> before a stream without known length goes back from a large buffer to a small one.</summary>
+    public const int LittleReceivesInARow = 8;
+
     /// <summary>Room of a pipe between two connections. The kernel lets one unprivileged user have 64 MiB of them.</summary>
     public const int SplicePipeBytes = 256 * 1024;
 
