@@ -86,7 +86,7 @@ internal sealed class Gateway : IAsyncDisposable
         _environment.FindHolders = _connections.FindHolders;
         _backends = new BackendSet(_environment, config);
         _reports = new BackendAdmin(_backends, _output, _environment, _connections);
-        _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"));
+        _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding")) { LastLine = _output.Last };
         _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin);
     }
 

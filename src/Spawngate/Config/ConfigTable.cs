@@ -88,6 +88,23 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
         return fallback;
     }
 
+    /// <summary>True or false.</summary>
+    public bool Flag(string key, bool fallback)
+    {
+        if (Find(key) is not { } entry)
+        {
+            return fallback;
+        }
+
+        if (entry.Value is TomlBoolean flag)
+        {
+            return flag.Value;
+        }
+
+        ReportValue(entry, "true or false, without quotes");
+        return fallback;
+    }
+
     /// <summary>A string that satisfies a condition.</summary>
     public string? Text(string key, string? fallback, Func<string, bool> isAllowed, string allowed)
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using Spawngate.Backends;
+using Spawngate.Forwarding.Waiting;
 using Spawngate.Ledger;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
@@ -8,41 +9,6 @@ using Spawngate.Transport;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Forwarding;
-
-/// <summary>What an exchange needs next.</summary>
-internal enum ExchangeStep : byte
-{
-    /// <summary>Await <see cref="Exchange.WaitAsync"/>, then <see cref="Exchange.AfterWait"/>: the backend is not ready.</summary>
-    Wait,
-
-    /// <summary>Await <see cref="Exchange.ConnectAsync"/>, then <see cref="Exchange.AfterConnect"/>.</summary>
-    Connect,
-
-    /// <summary>Await <see cref="Exchange.SendAsync"/>, then <see cref="Exchange.AfterSend"/>: the head goes out.</summary>
-    Send,
-
-    /// <summary>Await <see cref="Exchange.ReceiveAsync"/>, then <see cref="Exchange.AfterReceive"/>.</summary>
-    Receive,
-
-    /// <summary>An interim response (1xx) lies at the front of the upstream's bytes; relay it, then <see cref="Exchange.AfterInterim"/>.</summary>
-    Interim,
-
-    /// <summary>The final response head is there; relay it and its body, then <see cref="Exchange.End"/>.</summary>
-    Respond,
-
-    /// <summary>No response will come: <see cref="Exchange.Error"/> says why.</summary>
-    Failed,
-}
-
-/// <summary>The protocol in which a request was received, as Via says it.</summary>
-internal enum ReceivedProtocol : byte
-{
-    /// <summary>HTTP/1.1, or HTTP/1.0 as its head says.</summary>
-    Http1,
-
-    /// <summary>HTTP/2.</summary>
-    Http2,
-}
 
 /// <summary>
 /// The upstream half of one request: routing, admission, a connection, the request head out and the response head in. It does not
@@ -53,7 +19,7 @@ internal enum ReceivedProtocol : byte
 ///  Start ─┬─ ready ─────────────┬─ pooled ──────────────▶ Send ──▶ Receive ─┬─▶ Respond
 ///         │                     └─ none idle ─▶ Connect ──▲         ▲  │    ├─▶ Interim ─▶ Receive
 ///         ├─ not ready ─▶ Wait ──┘                │       │         └──┘    └─▶ Failed
-///         └─ no backend, loop ─▶ Failed           │ refused: the process may have just died: Wait again, a few times
+///         └─ no backend, loop, may not wake it ─▶ Failed  │ refused: the process may have just died: Wait again, a few times
 ///                                                 ▼
 ///              Receive, closed without a byte: once more, on a new connection ─▶ Connect, or by the next process ─▶ Wait
 /// </code>
@@ -80,6 +46,10 @@ internal sealed class Exchange(ForwardingContext context)
     private bool _receivedAny;
     private bool _bodyHeld;
     private bool _bodyTaken;
+    private bool _noWake;
+    private bool _bystander;
+    private VisitKind _visit;
+    private int _awaitedStart;
     private long _sentBefore;
     private BackendRun? _endedRun;
     private LedgerCaller? _cause;
@@ -99,6 +69,9 @@ internal sealed class Exchange(ForwardingContext context)
 
     /// <summary>Why it failed.</summary>
     public ProxyError Error { get; private set; }
+
+    /// <summary>What to answer in the place of the JSON error; null for that.</summary>
+    public OwnReply? Reply { get; private set; }
 
     /// <summary>Seconds for Retry-After; 0 for none.</summary>
     public int RetryAfterSecs { get; private set; }
@@ -136,6 +109,7 @@ internal sealed class Exchange(ForwardingContext context)
         Request.Reset();
         Heads.Record.Reset();
         Error = ProxyError.None;
+        Reply = null;
         RetryAfterSecs = 0;
         _requestIdLength = 0;
     }
@@ -157,6 +131,8 @@ internal sealed class Exchange(ForwardingContext context)
     public ExchangeStep Start(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
         Error = ProxyError.None;
+        Reply = null;
+        _visit = VisitKind.None;
         RetryAfterSecs = 0;
         BodySentWithHead = 0;
         _reconnects = 0;
@@ -183,9 +159,21 @@ internal sealed class Exchange(ForwardingContext context)
 
         TimeoutMs = _backend.Config.RequestTimeoutSecs * 1000L;
         Record.BegunTimestamp = context.Time.GetTimestamp();
-        Record.Begin(_backend, Request, head, client, ReceivedBy, context.Clock.NowMs);
+        _noWake = _backend.Config.NoWake is { } noWake && noWake.Cover(Request, head);
+        Record.Begin(_backend, Request, head, client, ReceivedBy, _noWake, context.Clock.NowMs);
         IsUpgrade = ProxyHeaders.IsForwardedUpgrade(Request, head);
-        if (_backend.TryEnter(out _run))
+        if (_noWake)
+        {
+            return AfterWait(_backend.EnterAside(out _bystander), head, body, client);
+        }
+
+        _visit = _backend.Config.WaitingPage ? Visit.Of(Request, head, _backend.Word.Phase == BackendPhase.Ready, out _awaitedStart) : VisitKind.None;
+        if (_visit == VisitKind.Poll && _backend.Word.Phase == BackendPhase.Ready)
+        {
+            return Give(WaitingPage.Ready);
+        }
+
+        if (_visit != VisitKind.Poll && _backend.TryEnter(out _run))
         {
             return Dispatch(head, body, client);
         }
@@ -202,6 +190,16 @@ internal sealed class Exchange(ForwardingContext context)
             await PauseAsync(Limits.ReconnectPause(_reconnects)).ConfigureAwait(false);
         }
 
+        if (_noWake)
+        {
+            return _backend!.EnterAside(out _bystander);
+        }
+
+        if (_visit == VisitKind.Poll && _backend!.FailureSince(_awaitedStart) is { } failed)
+        {
+            return failed;
+        }
+
         var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause));
         Volatile.Write(ref _waiter, waiter);
         Interlocked.MemoryBarrier();
@@ -210,7 +208,7 @@ internal sealed class Exchange(ForwardingContext context)
             _backend.Cancel(waiter);
         }
 
-        var admission = await waiter.Decision.ConfigureAwait(false);
+        var admission = await (_visit == VisitKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, context.Time)).ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
         Record.HeldTicks += context.Time.GetTimestamp() - waiter.EnqueuedTimestamp;
         return admission;
@@ -235,15 +233,16 @@ internal sealed class Exchange(ForwardingContext context)
     {
         RetryAfterSecs = admission.RetryAfterSecs;
         _run = admission.Run;
+        if (_visit != VisitKind.None && WaitingPage.Answer(context, _backend!, _visit, admission) is { } reply)
+        {
+            return Give(reply);
+        }
+
         return admission.Outcome switch
         {
             AdmissionOutcome.Admitted when ReferenceEquals(_run, _endedRun) => AwaitNextRun(),
             AdmissionOutcome.Admitted => Dispatch(head, body, client),
-            AdmissionOutcome.StartFailed => Fail(ProxyError.BackendStartFailed),
-            AdmissionOutcome.Unhealthy => Fail(ProxyError.BackendUnhealthy),
-            AdmissionOutcome.ShuttingDown => Fail(ProxyError.BackendShuttingDown),
-            AdmissionOutcome.QueueFull => Fail(ProxyError.QueueFull),
-            _ => Fail(ProxyError.ClientGone),
+            _ => Fail(ProxyErrors.Of(admission.Outcome)),
         };
     }
 
@@ -533,9 +532,17 @@ internal sealed class Exchange(ForwardingContext context)
 
     private MessageHeads Heads => _heads ??= MessageHeads.Rent();
 
+    private ExchangeStep Give(OwnReply reply)
+    {
+        Reply = reply;
+        RetryAfterSecs = reply.RetryAfterSecs;
+        return Fail(reply.Error);
+    }
+
     private ExchangeStep Fail(ProxyError error)
     {
         int reason = Volatile.Read(ref _abortReason);
+        Reply = reason != 0 ? null : Reply;
         Error = reason != 0 ? (ProxyError)reason : error;
         return ExchangeStep.Failed;
     }
@@ -572,7 +579,8 @@ internal sealed class Exchange(ForwardingContext context)
         if (_run is { } run)
         {
             _run = null;
-            _backend!.Leave(run);
+            _backend!.Leave(run, _bystander);
+            _bystander = false;
         }
     }
 

@@ -59,6 +59,9 @@ internal sealed class ForwardingContext
     /// <summary>Log of category <c>spawngate.forwarding</c>.</summary>
     public ILogger Log { get; }
 
+    /// <summary>The last line that a backend wrote, if any.</summary>
+    public Func<string, OutputLine?> LastLine { get; init; } = static _ => null;
+
     /// <summary>Bounds of request heads.</summary>
     public HeadLimits RequestLimits { get; }
 

@@ -416,7 +416,7 @@ internal sealed class StreamExchange
     private WriteOutcome BeginError(ProxyError error)
     {
         ForwardingLog.Error(_context.Log, _connection.Identity, _exchange, error);
-        byte[] body = ProxyErrors.Body(error, _detail);
+        byte[] body = _exchange.Reply?.Body ?? ProxyErrors.Body(error, _detail);
         bool empty = Request.Method == MethodKind.Head;
         _deadline.Restart(DeadlineKind.Progress, _context.DueIn(Limits.LingerMs));
         WriteOutcome outcome;
