@@ -32,6 +32,7 @@ internal static class MicroReport
         Backend("enter and leave a backend", nameof(BackendBenchmarks.EnterAndLeave)),
         Backend("the same on two threads at once, each", nameof(BackendBenchmarks.EnterAndLeaveOnTwoThreads)),
         Backend("rent and return a connection", nameof(BackendBenchmarks.RentAndReturn)),
+        new("count an exchange, its four looks at the clock included", typeof(MetricsBenchmarks), nameof(MetricsBenchmarks.CountExchange)),
         Exchange("proxy a GET over loopback", nameof(ExchangeBenchmarks.Get)),
         Exchange("proxy a GET with a chunked answer", nameof(ExchangeBenchmarks.GetChunked)),
         Exchange("proxy a POST", nameof(ExchangeBenchmarks.Post)),

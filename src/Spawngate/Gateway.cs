@@ -95,6 +95,7 @@ internal sealed class Gateway : IAsyncDisposable
             : null;
         _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"))
         {
+            LastLine = _output.Last,
             Observer = _access is null && _spans is null ? null : new RequestObserver(time) { Access = _access, Spans = _spans },
         };
         _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin);

@@ -82,6 +82,9 @@ internal static class Limits
     /// <summary>Moves through a pipe in a row that bring less than <see cref="SpliceBytesMin"/> before bytes are copied again: a long message ends with a short move, and another may follow.</summary>
     public const int SpliceSmallInARow = 8;
 
+    /// <summary>Receives in a row that bring less than half of <see cref="SmallBufferBytes"/> before a stream without known length goes back from a large buffer to a small one.</summary>
+    public const int LittleReceivesInARow = 8;
+
     /// <summary>Room of a pipe between two connections. The kernel lets one unprivileged user have 64 MiB of them.</summary>
     public const int SplicePipeBytes = 256 * 1024;
 
@@ -226,8 +229,20 @@ internal static class Limits
     /// <summary>Lines of output kept per backend (1,000, as the contract says).</summary>
     public const int OutputLogLines = 1000;
 
-    /// <summary>Bytes of these: 1,000 lines of 256 bytes fit, and 500 chatty backends hold 128 MiB at most.</summary>
+    /// <summary>Bytes of these: 1,000 lines of 256 bytes fit. Each line has 12 more.</summary>
     public const int OutputLogBytes = 256 * 1024;
+
+    /// <summary>First size of the memory for them: a few lines, as most programs write at their start.</summary>
+    public const int OutputLogFirstBytes = 1024;
+
+    /// <summary>
+    /// Bytes that the lines of all backends may take together: the full ones of 244 backends. 10,000 full ones would take 2.6 GB; then those that have written nothing for
+    /// longest are shortened.
+    /// </summary>
+    public const int OutputLogTotalBytes = 64 * 1024 * 1024;
+
+    /// <summary>What a shortened backend keeps of its lines: some 40 usual ones. 10,000 times that is 40 MiB, so all of them can.</summary>
+    public const int OutputLogRestBytes = 4096;
 
     /// <summary>Lines a follower may lag behind before it misses some: as many as are kept.</summary>
     public const int OutputFollowLines = OutputLogLines;
@@ -614,6 +629,15 @@ internal static class Limits
     /// <summary>Characters of each of these lines; the whole line is in the log.</summary>
     public const int LedgerStderrLineChars = 160;
 
+    /// <summary>
+    /// Bytes that all ledgers may hold together: 16,000 of 100 usual events (6 KB), or 2,000 of the longest ones with three failures' lines of stderr (48 KB). 10,000 of those would take 480 MB; then
+    /// those to which nothing has happened for longest are shortened.
+    /// </summary>
+    public const int LedgerTotalBytes = 96 * 1024 * 1024;
+
+    /// <summary>What a shortened ledger keeps: some 30 usual events. 10,000 times that is 20 MiB.</summary>
+    public const int LedgerRestBytes = 2048;
+
     /// <summary>Clients that read <c>/events</c> at once: a few people with a few windows.</summary>
     public const int LedgerReaders = 32;
 
@@ -628,6 +652,40 @@ internal static class Limits
 
     /// <summary>Events that <c>explain</c> prints: the last five starts and stops, on one screen.</summary>
     public const int ExplainedEvents = 20;
+
+    // Requests that wake nothing
+
+    /// <summary>
+    /// Requests that use one backend at once: 22 bits of its state word. More than can be held (<see cref="QueuedRequestsMax"/>) and than there are sockets to one address and
+    /// port (65,536) together, so no request is ever refused for it.
+    /// </summary>
+    public const int BackendUsersMax = (1 << 22) - 1;
+
+    /// <summary>Requests at one backend that do not count as use: the other 10 bits. Whoever comes while they are so many counts as use.</summary>
+    public const int BackendBystandersMax = (1 << 10) - 1;
+
+    /// <summary>Entries of <c>no_wake</c>: all known uptime checks and the large crawlers are some 40. Each costs a request of that backend some 10 to 50 ns.</summary>
+    public const int NoWakeEntriesMax = 64;
+
+    /// <summary>Characters of one entry: the longest paths of checks and names of crawlers have some 60.</summary>
+    public const int NoWakeEntryChars = 256;
+
+    /// <summary>
+    /// Bytes of a user agent that are looked at; the longest real ones have some 400. A hostile one, of which every byte begins like every entry, costs
+    /// 64 x 1,024 comparisons, about half a millisecond.
+    /// </summary>
+    public const int NoWakeAgentBytes = 1024;
+
+    // Waiting page
+
+    /// <summary>How long a browser waits for a backend as if there were no waiting page: most starts are quicker, and a page that flashes up for less would only disturb.</summary>
+    public static readonly TimeSpan WaitingPageHold = TimeSpan.FromSeconds(1);
+
+    /// <summary>Seconds after which the page loads itself anew where scripts are off; with the moment of the next hold, two seconds between two looks.</summary>
+    public const int WaitingPageRefreshSecs = 1;
+
+    /// <summary>Characters of the log's last line that the page shows: some four lines of it.</summary>
+    public const int WaitingPageLineChars = 300;
 
     // Metrics
 

@@ -43,7 +43,9 @@ internal sealed class BackendInterleavingTests
         private readonly int _seed;
         private readonly bool _mayClose;
         private readonly List<BackendWaiter> _waiters = [];
-        private readonly List<BackendRun> _leases = [];
+        private readonly List<(BackendRun Run, bool Bystander)> _leases = [];
+        private readonly HashSet<ScriptedRun> _terminated = [];
+        private int _cutsSeen;
         private readonly List<string> _history = [];
         private readonly List<Action> _enabled = [];
 
@@ -76,10 +78,13 @@ internal sealed class BackendInterleavingTests
         public void CheckInvariants()
         {
             var word = Backend.Word;
-            var counted = word.Phase is BackendPhase.Ready or BackendPhase.Unhealthy or BackendPhase.Stopping
-                ? _leases.Count(lease => lease.Generation == word.Generation)
-                : 0;
-            Assert(word.InFlight == counted, $"in flight {word.InFlight}, leases {counted}");
+            var live = word.Phase is BackendPhase.Ready or BackendPhase.Unhealthy or BackendPhase.Stopping
+                ? _leases.Where(lease => lease.Run.Generation == word.Generation).ToList()
+                : [];
+            Assert(word.InUse == live.Count(static lease => !lease.Bystander), $"in use {word.InUse}, leases {live.Count}");
+            Assert(word.Bystanders == live.Count(static lease => lease.Bystander), $"bystanders {word.Bystanders}, leases {live.Count}");
+            Assert(word.Phase != BackendPhase.Stopping || word.InUse == 0 || Backend.GetStatus().StoppingBecause != "idle", "stops for idleness while in use");
+            CheckTerminations(word);
             var givenUp = _stage.Log.Records.Count(record => record.Text.Contains("given up after", StringComparison.Ordinal));
             Assert(_stage.Launcher.Alive <= 1 + givenUp, "two runs at once");
             Assert(_stage.Launcher.Launches.Count(launch => launch.IsPending) <= 1 + givenUp, "two launches at once");
@@ -130,6 +135,18 @@ internal sealed class BackendInterleavingTests
 
         public void Dispose() => _stage.Dispose();
 
+        /// <summary>A run is asked to end only when nothing is in flight, or after what was has been cut.</summary>
+        private void CheckTerminations(BackendWord word)
+        {
+            var cuts = _stage.Log.Records.Count(static record => record.Text.Contains("are cut after", StringComparison.Ordinal));
+            foreach (var run in _stage.Launcher.Launches.Select(static launch => launch.Run).OfType<ScriptedRun>().Where(run => run.Terminated > 0 && _terminated.Add(run)))
+            {
+                Assert(word.InFlight == 0 || cuts > _cutsSeen || word.Phase != BackendPhase.Stopping, $"asked to end with {word.InFlight} in flight");
+            }
+
+            _cutsSeen = cuts;
+        }
+
         private int Held => _waiters.Count(static waiter => !waiter.Decision.IsCompleted);
 
         private void HandleAll()
@@ -149,7 +166,15 @@ internal sealed class BackendInterleavingTests
             {
                 if (Backend.TryEnter(out var run))
                 {
-                    _leases.Add(run);
+                    _leases.Add((run, false));
+                }
+            });
+            Add("enter aside", () =>
+            {
+                var admission = Backend.EnterAside(out var bystander);
+                if (admission.Run is { } run)
+                {
+                    _leases.Add((run, bystander));
                 }
             });
             if (_leases.Count > 0)
@@ -243,10 +268,10 @@ internal sealed class BackendInterleavingTests
             step();
         });
 
-        private void Leave(BackendRun run)
+        private void Leave((BackendRun Run, bool Bystander) lease)
         {
-            _leases.Remove(run);
-            Backend.Leave(run);
+            _leases.Remove(lease);
+            Backend.Leave(lease.Run, lease.Bystander);
         }
 
         /// <summary>Takes over what was decided: an admitted request is a lease.</summary>
@@ -260,7 +285,7 @@ internal sealed class BackendInterleavingTests
                 if (admission.Run is { } run)
                 {
                     Assert(run.Generation == Backend.Word.Generation, "admitted to a run that is over");
-                    _leases.Add(run);
+                    _leases.Add((run, false));
                 }
             }
         }

@@ -28,6 +28,12 @@ internal sealed class BackendMatrixTests
             stage.ToReady();
             stage.PassSecs(60.2);
         },
+        ["Stopping idle, bystander in flight"] = static stage =>
+        {
+            stage.ToReady();
+            stage.Backend.EnterAside(out _);
+            stage.PassSecs(60.2);
+        },
         ["Stopping asked, draining"] = static stage =>
         {
             stage.ToReadyWithOneInFlight();
@@ -78,7 +84,7 @@ internal sealed class BackendMatrixTests
         {
             if (run is not null)
             {
-                stage.Backend.Leave(run);
+                stage.Backend.Leave(run, bystander: stage.Backend.Word.Bystanders > 0);
             }
         },
         ["stray drained"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Drained, null),
@@ -122,7 +128,8 @@ internal sealed class BackendMatrixTests
         }
 
         var run = stage.Backend.Word.InFlight > 0 ? new BackendRun(stage.Backend.Word.Generation, null!) : null;
-        var held = stage.Phase is BackendPhase.Starting or BackendPhase.Stopping ? stage.Ask() : null;
+        // A request would call a stop off that only waits for bystanders.
+        var held = stage.Phase is BackendPhase.Starting or BackendPhase.Stopping && stage.Backend.Word.Bystanders == 0 ? stage.Ask() : null;
         held = held is { Decision.IsCompleted: false } ? held : null;
         var launch = stage.Launcher.Launches.Count > 0 ? stage.Launcher.Last : null;
         var (launches, terminated, killed) = (stage.Launcher.Launches.Count, launch?.Run?.Terminated ?? 0, launch?.Run?.Killed ?? 0);

@@ -208,11 +208,13 @@ internal sealed class BackendSetTests
     private static object Another(Type type, object? value) => type switch
     {
         _ when type == typeof(int) => (int)value! + 1,
+        _ when type == typeof(bool) => !(bool)value!,
         _ when type == typeof(string) => $"{value}x",
         _ when type == typeof(BackendKind) => BackendKind.Docker,
         _ when type == typeof(IReadOnlyList<string>) => (string[])["y"],
         _ when type == typeof(IReadOnlyList<KeyValuePair<string, string>>) => (KeyValuePair<string, string>[])[new("K", "w")],
         _ when type == typeof(DockerConfig) => new DockerConfig { Image = "i", ContainerName = "c" },
+        _ when type == typeof(NoWakeRules) => NoWakeRules.Of(["bot"])!,
         _ when type == typeof(TomlPosition) => new TomlPosition(9, 9),
         _ => throw new NotSupportedException($"A value of {type} has to be made here."),
     };

@@ -16,8 +16,11 @@ internal sealed class BackendStateTests
         ["FailStart"] = static (s, g) => Do(() => s.FailStart(g)),
         ["MarkUnhealthy"] = static (s, g) => Do(() => s.MarkUnhealthy(g)),
         ["Recover"] = static (s, g) => Do(() => s.Recover(g)),
-        ["TryBeginIdleStop"] = static (s, g) => s.TryBeginIdleStop(g),
-        ["TakeBackIdleStop"] = static (s, g) => Do(() => s.TakeBackIdleStop(g)),
+        ["TryEnterAside"] = static (s, g) => s.TryEnterAside(g, out _),
+        ["TryEnterAside other generation"] = static (s, g) => s.TryEnterAside(g + 1, out _),
+        ["Leave aside"] = static (s, g) => s.Leave(g, bystander: true),
+        ["TryBeginIdleStop"] = static (s, g) => s.TryBeginIdleStop(g, out _),
+        ["TakeBackIdleStop"] = static (s, g) => Do(() => s.TakeBackIdleStop(g, 1)),
         ["BeginStop"] = static (s, g) => s.BeginStop(g),
         ["Crash"] = static (s, g) => Do(() => s.Crash(g)),
         ["FinishStop"] = static (s, g) => Do(() => s.FinishStop(g)),
@@ -36,6 +39,9 @@ internal sealed class BackendStateTests
         ["FailStart"] = ["!", ">Stopped/0", "!", "!", "!"],
         ["MarkUnhealthy"] = ["!", "!", ">Unhealthy/2", "!", "!"],
         ["Recover"] = ["!", "!", "!", ">Ready/2", "!"],
+        ["TryEnterAside"] = ["False>Stopped/0", "False>Starting/0", "True>Ready/3", "False>Unhealthy/2", "False>Stopping/2"],
+        ["TryEnterAside other generation"] = ["False>Stopped/0", "False>Starting/0", "False>Ready/2", "False>Unhealthy/2", "False>Stopping/2"],
+        ["Leave aside"] = ["Late>Stopped/0", "!", "!", "!", "!"],
         ["TryBeginIdleStop"] = ["False>Stopped/0", "False>Starting/0", "False>Ready/2", "False>Unhealthy/2", "False>Stopping/2"],
         ["TakeBackIdleStop"] = ["!", "!", "!", "!", "!"],
         ["BeginStop"] = ["!", "0>Stopping/0", "2>Stopping/2", "2>Stopping/2", "!"],
@@ -64,11 +70,11 @@ internal sealed class BackendStateTests
     {
         var state = At(BackendPhase.Ready);
         state.Leave(1);
-        Assert.That(state.TryBeginIdleStop(1), Is.False);
+        Assert.That(state.TryBeginIdleStop(1, out _), Is.False);
         state.Leave(1);
-        Assert.That(state.TryBeginIdleStop(1), Is.True);
+        Assert.That(state.TryBeginIdleStop(1, out _), Is.True);
         Assert.That(state.TryEnter(1), Is.False);
-        state.TakeBackIdleStop(1);
+        state.TakeBackIdleStop(1, 0);
         Assert.That(state.TryEnter(1), Is.True);
     }
 
@@ -127,7 +133,7 @@ internal sealed class BackendStateTests
             });
             other.Start();
             barrier.SignalAndWait();
-            var stopped = state.TryBeginIdleStop(1);
+            var stopped = state.TryBeginIdleStop(1, out _);
             other.Join();
             Assert.That(entered, Is.Not.EqualTo(stopped));
         }

@@ -15,9 +15,9 @@ internal sealed class BackendWaitingRoomTests
         var run = new BackendRun(room.BeginStart(), null!);
         room.OpenReady(run);
         long lastUse = 7;
-        Assert.That(room.TryBeginIdleStop(run.Generation, lastUseSeenMs: 6, ref lastUse), Is.False);
+        Assert.That(room.TryBeginIdleStop(run.Generation, lastUseSeenMs: 6, ref lastUse, out _), Is.False);
         Assert.That(state.Phase, Is.EqualTo(BackendPhase.Ready));
-        Assert.That(room.TryBeginIdleStop(run.Generation, lastUseSeenMs: 7, ref lastUse), Is.True);
+        Assert.That(room.TryBeginIdleStop(run.Generation, lastUseSeenMs: 7, ref lastUse, out _), Is.True);
         Assert.That(state.Phase, Is.EqualTo(BackendPhase.Stopping));
     }
 

@@ -14,7 +14,7 @@ internal sealed class ConfigObservationTests
     [TestCase("access_log = '/no/such/access.log'", "2:14: server.access_log: found the string \"/no/such/access.log\", which is in a folder that does not exist")]
     [TestCase("access_log_format = 'common'", "2:21: server.access_log_format: found the string \"common\", allowed is \"combined\" or \"json\"")]
     [TestCase("log_format = 'xml'", "2:14: server.log_format: found the string \"xml\", allowed is \"text\" or \"json\"")]
-    [TestCase("server_timing = 1", "2:17: server.server_timing: found 1, allowed is true or false")]
+    [TestCase("server_timing = 1", "2:17: server.server_timing: found 1, allowed is true or false, without quotes")]
     [TestCase("otlp_endpoint = 'collector:4318'", "2:17: server.otlp_endpoint: found the string \"collector:4318\", allowed is the address of an OTLP collector over HTTP")]
     [TestCase("otlp_endpoint = 'https://collector:4318'", "2:17: server.otlp_endpoint: found the string")]
     [TestCase("otlp_endpoint = 'http://collector/?a'", "2:17: server.otlp_endpoint: found the string")]

@@ -66,6 +66,8 @@ internal sealed class ConfigPrinterTests
             ready_health_check_interval_ms = 5000
             unhealthy_threshold            = 3
             max_queued_requests            = 1024
+            # no_wake                        none
+            waiting_page                   = false
 
             # c.toml is valid: 1 backend
 
@@ -83,6 +85,8 @@ internal sealed class ConfigPrinterTests
             pid_file = "a\"b.pid"
             [defaults]
             health_path = ""
+            no_wake = ["/health", "Some\"Bot"]
+            waiting_page = true
             [backends."*.example.com"]
             type = "docker"
             image = "i"
@@ -145,6 +149,8 @@ internal sealed class ConfigPrinterTests
     [TestCase("port = 1", "port = 2")]
     [TestCase("health_path = '/a'", "health_path = '/b'")]
     [TestCase("idle_timeout_secs = 1", "idle_timeout_secs = 2")]
+    [TestCase("no_wake = ['/a']", "no_wake = ['/b']")]
+    [TestCase("waiting_page = true", "waiting_page = false")]
     public void Two_backends_with_another_value_differ(string line, string otherLine)
     {
         var backend = ConfigSource.Valid(ConfigSource.Local(line)).Backends[0];

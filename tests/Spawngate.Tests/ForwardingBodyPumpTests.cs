@@ -121,6 +121,28 @@ internal sealed class ForwardingBodyPumpTests
         Assert.That(scene.Source.ReceiveBufferBytes, Is.EqualTo(expected));
     }
 
+    /// <summary>Each message is there before the next is sent, so none may wait for another; and who goes back to short ones does not hold a large buffer.</summary>
+    [Test]
+    public async Task Messages_of_any_length_go_on_at_once_and_leave_a_small_buffer()
+    {
+        const int Room = Limits.SmallBufferBytes - (2 * Limits.BufferReserveBytes);
+        await using var scene = await Scene.OpenAsync();
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.UntilClose, 0), chunkedOut: false);
+        int[] lengths = [1, 100, Room - 1, Room, Room + 1, 2 * Room, 3, Limits.LargeBufferBytes, 300_000, 1, Room, .. Enumerable.Repeat(60, Limits.LittleReceivesInARow), 125];
+        bool wasLarge = false;
+        foreach (int length in lengths)
+        {
+            await scene.Writer.SendAsync(Pattern(length));
+            Assert.That(await scene.Reader.ReadTextAsync(length), Is.EqualTo(Pattern(length)), $"{length} bytes");
+            wasLarge |= scene.Source.ReceiveBufferBytes == Limits.LargeBufferBytes;
+        }
+
+        Assert.That((wasLarge, scene.Source.ReceiveBufferBytes), Is.EqualTo((true, Limits.SmallBufferBytes)));
+        Assert.That(scene.Pump.BodyBytes, Is.EqualTo(lengths.Sum()));
+        scene.Writer.EndSending();
+        Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));
+    }
+
     [Test]
     public async Task Chunks_become_plain_bytes_for_a_sink_without_chunks()
     {

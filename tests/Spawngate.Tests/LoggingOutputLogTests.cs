@@ -58,7 +58,19 @@ internal sealed class LoggingOutputLogTests
                 model.RemoveAt(0);
             }
 
+            if (random.Next(100) == 0)
+            {
+                int bytes = random.Next(2000);
+                ring.Trim(bytes);
+                while (model.Sum(static text => text.Length + 12) > bytes)
+                {
+                    model.RemoveAt(0);
+                }
+            }
+
             Assert.That(ring.ToArray().Select(static entry => entry.Text), Is.EqualTo(model));
+            Assert.That(model.Count == 0 || ring.Last().Text == model[^1]);
+            Assert.That(ring.Bytes, Is.LessThanOrEqualTo(2000 + (50 * 12)));
         }
     }
 

@@ -120,7 +120,8 @@ internal sealed class AdminMetrics
             }
         }
 
-        PerHost(text, own, others, "spawngate_backend_in_flight", Gauge, "Requests and tunnels that hold the backend.", static host => host.Report.InFlight);
+        PerHost(text, own, others, "spawngate_backend_in_flight", Gauge, "Requests and tunnels at the backend.", static host => host.Report.InFlight);
+        PerHost(text, own, others, "spawngate_backend_no_wake", Gauge, "Those of them that do not keep it awake (no_wake).", static host => host.Report.Bystanders);
         PerHost(text, own, others, "spawngate_backend_waiting", Gauge, "Requests held until the backend is ready.", static host => host.Report.Waiting);
         PerHost(text, own, others, "spawngate_backend_tunnels", Gauge, "Open tunnels to the backend.", static host => host.Report.Tunnels);
         PerHost(text, own, [], "spawngate_backend_failures_in_a_row", Gauge, "Failed starts since the last that became ready.", static host => host.Report.FailuresInARow);
@@ -168,6 +169,7 @@ internal sealed class AdminMetrics
             }
         }
 
+        PerHost(text, used, others, "spawngate_requests_turned_away_total", Counter, "Requests that got NOT_RUNNING, because they do not wake the backend (no_wake).", static host => host.Numbers?.Traffic?.TurnedAway ?? 0);
         PerHost(text, used, others, "spawngate_request_body_bytes_total", Counter, "Bytes of request bodies and from clients through tunnels; counted at the end of each.", static host => host.Numbers?.Traffic?.RequestBytes ?? 0);
         PerHost(text, used, others, "spawngate_response_body_bytes_total", Counter, "Bytes of response bodies and to clients through tunnels; counted at the end of each.", static host => host.Numbers?.Traffic?.ResponseBytes ?? 0);
         PerHost(text, used, others, "spawngate_upstream_connections_opened_total", Counter, "Connections opened to the backend.", static host => host.Numbers?.Traffic?.Opened ?? 0);

@@ -14,7 +14,7 @@ internal static class AdminPage
     public const string StyleHash = "sha256-LgLxRvdNRHbv/RFi3+yhTkaCIsbw2CAPC9Kz5h0zHQc=";
 
     /// <summary>Hash of the script.</summary>
-    public const string ScriptHash = "sha256-QsTobK+T1NmW1aoP8GHAY6MwIV3fDxnNzRxp+dVfv/Y=";
+    public const string ScriptHash = "sha256-ARlgepCTtpIsMxB8wFQr1ERyn37vLBiPwLfvFZX2x6w=";
 
     private const string Policy =
         $"default-src 'none'; script-src '{ScriptHash}'; style-src '{StyleHash}'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

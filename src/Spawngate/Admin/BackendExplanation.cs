@@ -34,6 +34,7 @@ internal static class BackendExplanation
         }
 
         Line(text, "stops", Stop(details));
+        Line(text, "no_wake", report.TurnedAwayTotal > 0 ? LedgerWords.Count(report.TurnedAwayTotal, "request was", "requests were") + " turned away since the gateway started: they never wake it" : null);
         Line(text, "last stop", report.LastStopReason);
         Line(text, "failed", Failure(report));
         History(text, details.Ledger);
@@ -109,7 +110,12 @@ internal static class BackendExplanation
         }
     }
 
-    private static string Holders(BackendReport report) => (report.InFlight, report.Waiting) switch
+    private static string Holders(BackendReport report) => Counted(report) + Bystanders(report);
+
+    private static string Bystanders(BackendReport report) =>
+        report.Bystanders == 0 ? "" : "; besides, " + LedgerWords.Count(report.Bystanders, "request or tunnel that does not count as use", "requests and tunnels that do not count as use") + " (no_wake)";
+
+    private static string Counted(BackendReport report) => (report.InUse, report.Waiting) switch
     {
         (0, 0) => "nothing",
         (var running, 0) => InFlight(report, running),
@@ -131,7 +137,7 @@ internal static class BackendExplanation
             BackendPhase.Unhealthy => $"now, to be restarted: {LedgerWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",
             BackendPhase.Starting => "not while it starts",
             _ when report.IdleTimeoutSecs == 0 => "never for idleness (idle_timeout_secs = 0)",
-            _ when report.InFlight > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
+            _ when report.InUse > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
             _ when details.IdleStopAt is { } at =>
                 string.Create(CultureInfo.InvariantCulture, $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"),
             _ => $"{Seconds(report.IdleTimeoutSecs)} after its last use",

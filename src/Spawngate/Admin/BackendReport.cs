@@ -20,6 +20,12 @@ internal sealed record BackendReport
     /// <summary>Requests and tunnels that hold it.</summary>
     public int InFlight { get; init; }
 
+    /// <summary>Those of <see cref="InFlight"/> that do not keep it awake (<c>no_wake</c>).</summary>
+    public int Bystanders { get; init; }
+
+    /// <summary>Those that do.</summary>
+    public int InUse => InFlight - Bystanders;
+
     /// <summary>Requests held until it is ready.</summary>
     public int Waiting { get; init; }
 
@@ -28,6 +34,9 @@ internal sealed record BackendReport
 
     /// <summary>Requests that were answered for it since Spawngate started.</summary>
     public long RequestsTotal { get; init; }
+
+    /// <summary>Those of them that were turned away because it did not run and they do not wake it (<c>no_wake</c>).</summary>
+    public long TurnedAwayTotal { get; init; }
 
     /// <summary>Local process or container.</summary>
     public BackendKind Kind { get; init; }
@@ -104,7 +113,7 @@ internal sealed record BackendReport
 
     /// <summary>Whether its numbers are others than at an earlier moment: that a second of its idle time has passed is no change.</summary>
     public bool HasOtherNumbersThan(BackendReport earlier) =>
-        InFlight != earlier.InFlight || Waiting != earlier.Waiting || Tunnels != earlier.Tunnels || RequestsTotal != earlier.RequestsTotal
+        InFlight != earlier.InFlight || Bystanders != earlier.Bystanders || Waiting != earlier.Waiting || Tunnels != earlier.Tunnels || RequestsTotal != earlier.RequestsTotal
         || (IdleStopInSecs ?? int.MaxValue) > (earlier.IdleStopInSecs ?? int.MaxValue) || (IdleStopInSecs is null) != (earlier.IdleStopInSecs is null);
 }
 

@@ -18,6 +18,7 @@ internal static class LedgerWords
         LedgerEventKind.KeptAwake => KeptAwake(entry),
         LedgerEventKind.Stopping => $"stopping ({entry.Reason}) after it was ready for {Ms(entry.AfterMs)}{Concerned(entry, " in flight")}",
         LedgerEventKind.Cut => $"{Count(entry.Requests ?? 0, "request", "requests")} in flight cut {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",
+        LedgerEventKind.Resumed => $"idle stop called off after {Ms(entry.AfterMs)}: it had only waited for requests that do not count; {Waker(entry)}",
         LedgerEventKind.Killed => $"killed {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",
         _ => $"stopped ({entry.Reason}) after {Ms(entry.AfterMs)}{Exit(entry.Exit)}",
     };

@@ -93,9 +93,11 @@ internal static class ReportJson
             json.WriteStartObject();
             json.WriteString("hostname", report.Hostname);
             json.WriteNumber("in_flight", report.InFlight);
+            json.WriteNumber("no_wake", report.Bystanders);
             json.WriteNumber("waiting", report.Waiting);
             json.WriteNumber("tunnels", report.Tunnels);
             json.WriteNumber("requests_total", report.RequestsTotal);
+            json.WriteNumber("turned_away_total", report.TurnedAwayTotal);
             Number(json, "idle_stop_in_secs", report.IdleStopInSecs);
             json.WriteEndObject();
         }
@@ -172,6 +174,7 @@ internal static class ReportJson
         json.WriteString("path", holder.Path);
         json.WriteString("client", holder.Client);
         json.WriteNumber("age_secs", holder.AgeSecs);
+        json.WriteBoolean("no_wake", holder.NoWake);
         json.WriteEndObject();
     }
 
@@ -181,9 +184,11 @@ internal static class ReportJson
         json.WriteString("state", report.StateName);
         Number(json, "port", report.Port);
         json.WriteNumber("in_flight", report.InFlight);
+        json.WriteNumber("no_wake", report.Bystanders);
         json.WriteNumber("waiting", report.Waiting);
         json.WriteNumber("tunnels", report.Tunnels);
         json.WriteNumber("requests_total", report.RequestsTotal);
+        json.WriteNumber("turned_away_total", report.TurnedAwayTotal);
         json.WriteString("kind", report.KindName);
         json.WriteNumber("generation", report.Generation);
         Number(json, "pid", report.Pid);

@@ -45,6 +45,9 @@ internal sealed class Backend
     /// <summary>What went through it; null when nothing did.</summary>
     public BackendTraffic? KnownTraffic => Volatile.Read(ref _traffic);
 
+    /// <summary>The events of its life; null when it was never woken.</summary>
+    public WakeLedger? KnownLedger => Volatile.Read(ref _lifecycle)?.Report.Ledger;
+
     /// <summary>What is counted of it; null when it was never woken.</summary>
     public BackendNumbers? ReadNumbers() =>
         Volatile.Read(ref _lifecycle) is { } lifecycle ? new BackendNumbers(KnownTraffic, lifecycle.Report.ReadEvents(), lifecycle.Report.ChecksFailed) : null;
@@ -80,7 +83,25 @@ internal sealed class Backend
         return false;
     }
 
-    /// <summary>The same, as a lease that cannot be given back twice.</summary>
+    /// <summary>
+    /// Admits a request that does not count as use, if the backend is ready, or decides at once: it never waits, and never wakes anything. If it is admitted,
+    /// <see cref="Leave"/> must be called exactly once.
+    /// </summary>
+    /// <param name="bystander">How it was counted, for <see cref="Leave"/>.</param>
+    public Admission EnterAside(out bool bystander)
+    {
+        bystander = false;
+        if (Volatile.Read(ref _lifecycle) is not { } lifecycle)
+        {
+            return new Admission(AdmissionOutcome.NotRunning, null, 0);
+        }
+
+        return lifecycle.Room.Run is { } run && lifecycle.State.TryEnterAside(run.Generation, out bystander)
+            ? new Admission(AdmissionOutcome.Admitted, run, 0)
+            : lifecycle.Room.ArriveAside(out bystander);
+    }
+
+    /// <summary><see cref="TryEnter"/> as a lease that cannot be given back twice.</summary>
     public bool TryLease(out BackendLease lease)
     {
         if (TryEnter(out var run))
@@ -94,12 +115,18 @@ internal sealed class Backend
     }
 
     /// <summary>Ends a request that was admitted to <paramref name="run"/>: no allocation, no lock unless it was the last one of a stop.</summary>
-    public void Leave(BackendRun run)
+    /// <param name="run">The run it was admitted to.</param>
+    /// <param name="bystander">Whether it was counted as one that does not use the backend.</param>
+    public void Leave(BackendRun run, bool bystander = false)
     {
-        // Before the count drops: whoever then sees nothing in flight also sees this time, and the idle clock starts here.
-        Volatile.Write(ref _lastUseMs, _env.Clock.NowMs);
+        if (!bystander)
+        {
+            // Before the count drops: whoever then sees nothing in use also sees this time, and the idle clock starts here.
+            Volatile.Write(ref _lastUseMs, _env.Clock.NowMs);
+        }
+
         var lifecycle = _lifecycle!;
-        if (lifecycle.State.Leave(run.Generation) == LeaveOutcome.LastOfStop)
+        if (lifecycle.State.Leave(run.Generation, bystander) == LeaveOutcome.LastOfStop)
         {
             lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, run.Generation));
         }
@@ -171,6 +198,25 @@ internal sealed class Backend
         return lifecycle.Report.View.ToStatus(
             Config, lifecycle.State.Read(), room.Count, room.RetryAfterSecs, Volatile.Read(ref _lastUseMs), _env.Clock.NowMs) with { LastEvent = lifecycle.Report.Ledger?.Last };
     }
+
+    /// <summary>How far its start is, for a page that shows it.</summary>
+    public (BackendPhase Phase, int Generation, StartProgress Start) GetProgress()
+    {
+        if (Volatile.Read(ref _lifecycle) is not { } lifecycle)
+        {
+            return default;
+        }
+
+        var start = lifecycle.Report.View.Start;
+        var word = lifecycle.State.Read();
+        return (word.Phase, word.Generation, start);
+    }
+
+    /// <summary>The answer to who waits for the start of that number or a later one and comes when it has failed; null when it has not, or something is under way again.</summary>
+    public Admission? FailureSince(int start) =>
+        Volatile.Read(ref _lifecycle) is { State.Phase: BackendPhase.Stopped } lifecycle && start > 0 && lifecycle.Report.View.FailedStart >= start
+            ? new Admission(AdmissionOutcome.StartFailed, null, lifecycle.Room.RetryAfterSecs)
+            : null;
 
     /// <summary>The events of its life, oldest first; empty when it was never woken.</summary>
     public IReadOnlyList<LedgerEvent> ReadLedger() => Volatile.Read(ref _lifecycle)?.Report.Ledger?.Snapshot() ?? [];

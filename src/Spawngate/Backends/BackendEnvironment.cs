@@ -43,6 +43,9 @@ internal sealed class BackendEnvironment
     /// <summary>Where the events of all ledgers are passed on.</summary>
     public LedgerFeed Feed { get; init; } = new();
 
+    /// <summary>What all ledgers may hold together; its members are those of the backends of <see cref="BackendSet"/>.</summary>
+    public MemoryBudget Ledgers { get; } = new(Limits.LedgerTotalBytes, Limits.LedgerRestBytes);
+
     /// <summary>What is counted of the gateway as a whole.</summary>
     public GatewayTraffic Traffic { get; init; } = new();
 

@@ -118,6 +118,12 @@ internal sealed class BackendLifecycle
 
     private void OnWake(LifecycleMessage message)
     {
+        if (_stop is { MayResume: true } && Room.Resume(_current!.Generation) is > 0 and var resumed)
+        {
+            Report.Resumed(_current, resumed, _stop.ElapsedMs, (WakeCause)message.Payload!);
+            _stop = null;
+        }
+
         if (State.Phase != BackendPhase.Stopped || _closing is not null)
         {
             return;
@@ -168,8 +174,7 @@ internal sealed class BackendLifecycle
     {
         if (!current.TryLaunch(NowMs))
         {
-            var wanted = current.Config.Port;
-            FailStart(wanted == 0 ? "no loopback port is free" : $"port {wanted} is in use by another program", null);
+            FailStart(current.PortTaken, null);
         }
     }
 
@@ -346,13 +351,14 @@ internal sealed class BackendLifecycle
     private void StopIfIdle(Incarnation current, long nowMs)
     {
         var lastUseMs = Volatile.Read(ref _backend.LastUseMs);
-        if (nowMs >= IdleDueMs(lastUseMs) && Room.TryBeginIdleStop(current.Generation, lastUseMs, ref _backend.LastUseMs))
+        var isDue = nowMs >= IdleClock.DueMs(Config, lastUseMs);
+        if (isDue && Room.TryBeginIdleStop(current.Generation, lastUseMs, ref _backend.LastUseMs, out var bystanders))
         {
-            EnterStopping(current, StopReason.Idle, 0);
+            EnterStopping(current, StopReason.Idle, bystanders);
         }
-        else if (nowMs >= IdleDueMs(lastUseMs))
+        else if (isDue)
         {
-            Report.KeptAwake(current, State.Read().InFlight, Config.IdleTimeoutSecs * 1000L);
+            Report.KeptAwake(current, State.Read().InUse, Config.IdleTimeoutSecs * 1000L);
         }
     }
 
@@ -376,7 +382,8 @@ internal sealed class BackendLifecycle
 
     private void OnDrained()
     {
-        if (_stop is { Stage: StopStage.Draining } stop)
+        // Told by a stop that was called off meanwhile, it would mean nothing.
+        if (_stop is { Stage: StopStage.Draining } stop && State.Read().InFlight == 0)
         {
             stop.Terminate();
         }
@@ -557,8 +564,7 @@ internal sealed class BackendLifecycle
         }
         else if (current.StartDeadlineMs != 0 && nowMs >= current.StartDeadlineMs)
         {
-            var detail = current.StageDetail is { } stage ? $" ({stage})" : "";
-            FailStart($"not ready within {current.Config.StartupTimeoutSecs} s{detail}", null);
+            FailStart(current.TooSlow, null);
         }
     }
 
@@ -577,9 +583,7 @@ internal sealed class BackendLifecycle
             case BackendPhase.Ready:
                 var stableDue = _backoff.Failures == 0 ? long.MaxValue : current.ReadyAtMs + Limits.StableReadyMs;
                 var checkDue = Config.ReadyHealthCheckIntervalMs == 0 ? long.MaxValue : current.NextCheckMs;
-                // While something is in flight the last use is yet to come, so the earliest idle moment is a whole timeout away.
-                var idleFrom = State.Read().InFlight > 0 ? NowMs : Volatile.Read(ref _backend.LastUseMs);
-                return Math.Min(Math.Min(stableDue, checkDue), IdleDueMs(idleFrom));
+                return Math.Min(Math.Min(stableDue, checkDue), IdleClock.EarliestMs(Config, State.Read(), ref _backend.LastUseMs, NowMs));
             case BackendPhase.Unhealthy:
                 return current.NextCheckMs;
             case BackendPhase.Stopping:
@@ -587,12 +591,6 @@ internal sealed class BackendLifecycle
             default:
                 return long.MaxValue;
         }
-    }
-
-    private long IdleDueMs(long lastUseMs)
-    {
-        var idleMs = Config.IdleTimeoutSecs * 1000L;
-        return idleMs == 0 ? long.MaxValue : lastUseMs + idleMs + Limits.ClockTickMs;
     }
 
     /// <summary>A deadline so many seconds away; the coarse clock may be a tick behind, so a tick is added: never early.</summary>

@@ -1,4 +1,5 @@
 using Spawngate.Config;
+using Spawngate.Ledger;
 using Spawngate.Metrics;
 
 namespace Spawngate.Backends;
@@ -27,6 +28,7 @@ internal sealed class BackendSet
     public BackendSet(BackendEnvironment env, GatewayConfig config)
     {
         _env = env;
+        env.Ledgers.Members = () => All.Select(static backend => backend.KnownLedger).OfType<WakeLedger>();
         Apply(config);
     }
 

@@ -18,17 +18,22 @@ internal enum LeaveOutcome
 /// <summary>The parts of the state word at one moment.</summary>
 /// <param name="Phase">The phase.</param>
 /// <param name="Generation">Number of the latest start.</param>
-/// <param name="InFlight">Requests admitted and not yet left.</param>
-internal readonly record struct BackendWord(BackendPhase Phase, int Generation, long InFlight);
+/// <param name="InUse">Requests admitted and not yet left that count as use.</param>
+/// <param name="Bystanders">Those that do not: they are served and waited for, but keep nothing awake.</param>
+internal readonly record struct BackendWord(BackendPhase Phase, int Generation, long InUse, long Bystanders = 0)
+{
+    /// <summary>Requests admitted and not yet left.</summary>
+    public long InFlight => InUse + Bystanders;
+}
 
 /// <summary>
-/// Phase, generation and in-flight count of a backend in one word that is changed by compare-and-swap only, so that "the last
+/// Phase, generation and in-flight counts of a backend in one word that is changed by compare-and-swap only, so that "the last
 /// request left", "a request came" and "begin to stop" have one order that everybody sees.
 /// <code>
-///   63   60 59                    32 31                     0
-///  ┌───────┬────────────────────────┬────────────────────────┐
-///  │ phase │ generation             │ in flight              │
-///  └───────┴────────────────────────┴────────────────────────┘
+///   63   60 59                    32 31        22 21        0
+///  ┌───────┬────────────────────────┬────────────┬───────────┐
+///  │ phase │ generation             │ bystanders │ in use    │
+///  └───────┴────────────────────────┴────────────┴───────────┘
 ///
 ///             BeginStart              BecomeReady(n)          MarkUnhealthy
 ///   Stopped ─────────────▶ Starting ────────────────▶ Ready ────────────────▶ Unhealthy
@@ -36,7 +41,7 @@ internal readonly record struct BackendWord(BackendPhase Phase, int Generation, 
 ///    │ │ └── FailStart ─────┘   │ BeginStop           │ │ │     Recover       │   │
 ///    │ │                        ▼                     │ │ │                   │   │
 ///    │ └─ FinishStop ──────  Stopping ◀── BeginStop ──┘ │ └ TakeBackIdleStop  │   │
-///    │                          ▲  ▲───── TryBeginIdleStop (in flight = 0)    │   │
+///    │                          ▲  ▲───── TryBeginIdleStop (in use = 0)       │   │
 ///    │                          └─────────── BeginStop ───────────────────────┘   │
 ///    └───────────────────────── Crash (from Ready, Unhealthy) ────────────────────┘
 /// </code>
@@ -48,7 +53,11 @@ internal sealed class BackendState
     private const int PhaseShift = 60;
     private const int GenerationShift = 32;
     private const int GenerationMask = 0x0FFF_FFFF;
-    private const ulong InFlightMask = 0xFFFF_FFFF;
+    private const int BystanderShift = 22;
+    private const ulong OneBystander = 1UL << BystanderShift;
+    private const ulong InUseMask = Limits.BackendUsersMax;
+    private const ulong BystanderMask = Limits.BackendBystandersMax * OneBystander;
+    private const ulong InFlightMask = InUseMask | BystanderMask;
 
     private ulong _word = Pack(BackendPhase.Stopped, 0, 0);
 
@@ -62,7 +71,7 @@ internal sealed class BackendState
     public bool TryEnter(int generation)
     {
         var seen = Volatile.Read(ref _word);
-        while (PhaseOf(seen) == BackendPhase.Ready && GenerationOf(seen) == generation)
+        while (PhaseOf(seen) == BackendPhase.Ready && GenerationOf(seen) == generation && (seen & InUseMask) != InUseMask)
         {
             var found = Interlocked.CompareExchange(ref _word, seen + 1, seen);
             if (found == seen)
@@ -76,10 +85,36 @@ internal sealed class BackendState
         return false;
     }
 
-    /// <summary>Counts a request out of the run <paramref name="generation"/>.</summary>
-    /// <exception cref="InvalidOperationException">More requests left than entered.</exception>
-    public LeaveOutcome Leave(int generation)
+    /// <summary>The same for a request that does not count as use.</summary>
+    /// <param name="generation">The run.</param>
+    /// <param name="bystander">How it was counted and has to leave: false when there are too many bystanders, so that it counts as use after all.</param>
+    public bool TryEnterAside(int generation, out bool bystander)
     {
+        var seen = Volatile.Read(ref _word);
+        while (PhaseOf(seen) == BackendPhase.Ready && GenerationOf(seen) == generation && (seen & BystanderMask) != BystanderMask)
+        {
+            var found = Interlocked.CompareExchange(ref _word, seen + OneBystander, seen);
+            if (found == seen)
+            {
+                bystander = true;
+                return true;
+            }
+
+            seen = found;
+        }
+
+        bystander = false;
+        return TryEnter(generation);
+    }
+
+    /// <summary>Counts a request out of the run <paramref name="generation"/>.</summary>
+    /// <param name="generation">The run.</param>
+    /// <param name="bystander">How it was counted in.</param>
+    /// <exception cref="InvalidOperationException">More requests left than entered.</exception>
+    public LeaveOutcome Leave(int generation, bool bystander = false)
+    {
+        var one = bystander ? OneBystander : 1;
+        var mask = bystander ? BystanderMask : InUseMask;
         var seen = Volatile.Read(ref _word);
         while (true)
         {
@@ -88,15 +123,15 @@ internal sealed class BackendState
                 return LeaveOutcome.Late;
             }
 
-            if ((seen & InFlightMask) == 0)
+            if ((seen & mask) == 0)
             {
                 Refuse(nameof(Leave), seen);
             }
 
-            var found = Interlocked.CompareExchange(ref _word, seen - 1, seen);
+            var found = Interlocked.CompareExchange(ref _word, seen - one, seen);
             if (found == seen)
             {
-                var last = ((seen - 1) & InFlightMask) == 0;
+                var last = ((seen - one) & InFlightMask) == 0;
                 return last && PhaseOf(seen) == BackendPhase.Stopping ? LeaveOutcome.LastOfStop : LeaveOutcome.Counted;
             }
 
@@ -142,21 +177,47 @@ internal sealed class BackendState
     public void Recover(int generation) =>
         Move(generation, Set(BackendPhase.Unhealthy), BackendPhase.Ready, keepInFlight: true, nameof(Recover));
 
-    /// <summary>Ready with nothing in flight to Stopping; false, and nothing changed, when a request got in first.</summary>
-    public bool TryBeginIdleStop(int generation)
+    /// <summary>Ready and not in use to Stopping; false, and nothing changed, when a request got in first.</summary>
+    /// <param name="generation">The run.</param>
+    /// <param name="bystanders">Who is still in flight and has to be waited for: one of them will report the last one leaving, if there is any.</param>
+    public bool TryBeginIdleStop(int generation, out int bystanders)
     {
-        var expected = Pack(BackendPhase.Ready, generation, 0);
-        return Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Stopping, generation, 0), expected) == expected;
+        var seen = Volatile.Read(ref _word);
+        while (PhaseOf(seen) == BackendPhase.Ready && GenerationOf(seen) == generation && (seen & InUseMask) == 0)
+        {
+            // Bystanders that come and go meanwhile only make this look again: what decides is that nothing is in use in the same word.
+            var found = Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Stopping, generation, seen & InFlightMask), seen);
+            if (found == seen)
+            {
+                bystanders = (int)((seen & BystanderMask) >> BystanderShift);
+                return true;
+            }
+
+            seen = found;
+        }
+
+        bystanders = 0;
+        return false;
     }
 
-    /// <summary>Undoes <see cref="TryBeginIdleStop"/> before anybody could act on it.</summary>
-    public void TakeBackIdleStop(int generation)
+    /// <summary>Undoes <see cref="TryBeginIdleStop"/> as long as nobody has acted on it, admitting <paramref name="admitted"/> held requests in the same step.</summary>
+    public void TakeBackIdleStop(int generation, int admitted)
     {
-        var expected = Pack(BackendPhase.Stopping, generation, 0);
-        var found = Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Ready, generation, 0), expected);
-        if (found != expected)
+        var seen = Volatile.Read(ref _word);
+        while (true)
         {
-            Refuse(nameof(TakeBackIdleStop), found);
+            if (PhaseOf(seen) != BackendPhase.Stopping || GenerationOf(seen) != generation || (seen & InUseMask) != 0)
+            {
+                Refuse(nameof(TakeBackIdleStop), seen);
+            }
+
+            var found = Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Ready, generation, (seen & BystanderMask) | (uint)admitted), seen);
+            if (found == seen)
+            {
+                return;
+            }
+
+            seen = found;
         }
     }
 
@@ -164,7 +225,7 @@ internal sealed class BackendState
     public long BeginStop(int generation)
     {
         var from = Set(BackendPhase.Starting) | Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy);
-        return (long)(Move(generation, from, BackendPhase.Stopping, keepInFlight: true, nameof(BeginStop)) & InFlightMask);
+        return Unpack(Move(generation, from, BackendPhase.Stopping, keepInFlight: true, nameof(BeginStop))).InFlight;
     }
 
     /// <summary>Ready or Unhealthy to Stopped: the run ended by itself; what was in flight is counted out with it.</summary>
@@ -209,5 +270,6 @@ internal sealed class BackendState
     private static ulong Pack(BackendPhase phase, int generation, ulong inFlight) =>
         ((ulong)phase << PhaseShift) | ((ulong)(uint)generation << GenerationShift) | inFlight;
 
-    private static BackendWord Unpack(ulong word) => new(PhaseOf(word), GenerationOf(word), (long)(word & InFlightMask));
+    private static BackendWord Unpack(ulong word) =>
+        new(PhaseOf(word), GenerationOf(word), (long)(word & InUseMask), (long)((word & BystanderMask) >> BystanderShift));
 }

@@ -51,6 +51,9 @@ internal sealed record BackendStatus
     /// <summary>Requests and tunnels in flight.</summary>
     public long InFlight { get; init; }
 
+    /// <summary>Those of <see cref="InFlight"/> that do not count as use.</summary>
+    public long Bystanders { get; init; }
+
     /// <summary>Requests held.</summary>
     public int Waiting { get; init; }
 

@@ -39,6 +39,12 @@ internal enum AdmissionOutcome
     /// <summary>503 QUEUE_FULL.</summary>
     QueueFull,
 
+    /// <summary>503 NOT_RUNNING: the request does not wake the backend.</summary>
+    NotRunning,
+
+    /// <summary>The backend was not ready within the moment that the request would wait.</summary>
+    NotYet,
+
     /// <summary>The waiter was cancelled by its owner (the client left).</summary>
     Cancelled,
 }

@@ -91,9 +91,13 @@ internal sealed class Incarnation
     /// <summary>When the first TCP connection was accepted; 0 before.</summary>
     public long ListeningTimestamp { get; set; }
 
-    /// <summary>What it is at, for the message when that takes too long: what the launcher does, or what the readiness probe saw last. Null when that is unknown.</summary>
-    public string? StageDetail =>
-        IsLaunching ? _request?.Stage.Text : _probe?.LastDetail is { } last ? $"last health check: {last}" : null;
+    /// <summary>Why the start fails when it takes too long, with what it is at: what the launcher does, or what the readiness probe saw last.</summary>
+    public string TooSlow => $"not ready within {Config.StartupTimeoutSecs} s{(StageDetail is { } stage ? $" ({stage})" : "")}";
+
+    /// <summary>Why the start fails when its port stays taken.</summary>
+    public string PortTaken => Config.Port == 0 ? "no loopback port is free" : $"port {Config.Port} is in use by another program";
+
+    private string? StageDetail => IsLaunching ? _request?.Stage.Text : _probe?.LastDetail is { } last ? $"last health check: {last}" : null;
 
     /// <summary>Whether <paramref name="token"/> is the token of this start; takes the same time for every wrong one of its length.</summary>
     public bool HasToken(string? token) =>

@@ -34,6 +34,10 @@ internal static partial class LifecycleLog
         "hostname=\"{Hostname}\" reason=\"{Reason}\" in_flight=\"{InFlight}\" Backend is stopping after {DurationMs} ms")]
     public static partial void Stopping(ILogger log, string hostname, string reason, long inFlight, long durationMs);
 
+    /// <summary>An idle stop is called off.</summary>
+    [LoggerMessage(15, LogLevel.Information, "hostname=\"{Hostname}\" cause=\"{Cause}\" held=\"{Held}\" Idle stop called off after {DurationMs} ms: nothing had been ended yet")]
+    public static partial void Resumed(ILogger log, string hostname, string cause, int held, long durationMs);
+
     [LoggerMessage(9, LogLevel.Warning, "hostname=\"{Hostname}\" reason=\"drain timeout\" in_flight=\"{InFlight}\" Requests in flight are cut after {DurationMs} ms")]
     public static partial void DrainCut(ILogger log, string hostname, long inFlight, long durationMs);
 

@@ -36,6 +36,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             Run = current?.Run?.Description,
             Container = current?.Run?.Container,
             WokenBy = current?.Cause ?? _view.WokenBy,
+            Start = current is null ? _view.Start : _view.Start with { IsSpawned = current.Run is not null, IsListening = current.ListeningTimestamp != 0 },
             Failures = failures,
             FailedChecks = current?.FailedChecks ?? 0,
             Stopping = stop?.Reason,
@@ -53,6 +54,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     /// <summary>A start begins.</summary>
     public void Starting(Incarnation current)
     {
+        _view = _view with { Start = new StartProgress(current.WokenTimestamp, env.Time.GetUtcNow(), false, false) };
         var reason = current.Cause.Detail is { } detail && current.Cause.By is null ? $"{current.Cause.KindName}: {detail}" : current.Cause.KindName;
         Note(new LedgerEvent { Event = LedgerEventKind.Woken, Start = current.Generation, Reason = reason, By = current.Cause.By });
         LifecycleLog.Starting(env.Log, backend.Hostname, current.Cause.ToString(), current.Generation);
@@ -88,7 +90,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     /// <summary>A start failed.</summary>
     public void StartFailed(Incarnation current, string reason, int failures, int held, ExitReport? exit)
     {
-        _view = _view with { LastFailure = reason };
+        _view = _view with { LastFailure = reason, FailedStart = current.Generation };
         var afterMs = current.SinceWokenMs(env.Time.GetTimestamp());
         Note(new LedgerEvent
         {
@@ -186,6 +188,13 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         LifecycleLog.Stopping(env.Log, backend.Hostname, StopProgress.Name(reason), inFlight, ReadyForMs(current));
     }
 
+    /// <summary>A stop for idleness that only waited for bystanders was called off by a request that counts.</summary>
+    public void Resumed(Incarnation current, int held, long afterMs, WakeCause cause)
+    {
+        Note(new LedgerEvent { Event = LedgerEventKind.Resumed, Start = current.Generation, Reason = cause.KindName, By = cause.By, Requests = held, AfterMs = afterMs });
+        LifecycleLog.Resumed(env.Log, backend.Hostname, cause.ToString(), held, afterMs);
+    }
+
     /// <summary>Requests in flight took too long.</summary>
     public void DrainCut(Incarnation current, long inFlight, long afterMs)
     {
@@ -230,7 +239,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         if (_ledger is null)
         {
             _events = new long[LedgerNames.Count];
-            Volatile.Write(ref _ledger, new WakeLedger());
+            Volatile.Write(ref _ledger, new WakeLedger(env.Ledgers));
         }
 
         if (!goesOn)

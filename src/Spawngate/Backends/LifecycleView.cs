@@ -2,6 +2,13 @@ using Spawngate.Config;
 
 namespace Spawngate.Backends;
 
+/// <summary>How far a start is.</summary>
+/// <param name="WokenTimestamp"><see cref="TimeProvider.GetTimestamp"/> of the request or call that woke it.</param>
+/// <param name="WokenAt">The time of the start.</param>
+/// <param name="IsSpawned">The process or container was started.</param>
+/// <param name="IsListening">A TCP connection was accepted.</param>
+internal readonly record struct StartProgress(long WokenTimestamp, DateTimeOffset WokenAt, bool IsSpawned, bool IsListening);
+
 /// <summary>What a lifecycle shows of itself between two messages: replaced whole, so that the admin API reads it without waiting for a handler.</summary>
 internal sealed record LifecycleView
 {
@@ -28,6 +35,12 @@ internal sealed record LifecycleView
 
     /// <summary>Since when the current start is ready.</summary>
     public DateTimeOffset? ReadySince { get; init; }
+
+    /// <summary>How far the current start is, or how far the last one came.</summary>
+    public StartProgress Start { get; init; }
+
+    /// <summary>Number of the latest start that failed; 0 when none did.</summary>
+    public int FailedStart { get; init; }
 
     /// <summary>Failed starts in a row.</summary>
     public int Failures { get; init; }
@@ -58,6 +71,7 @@ internal sealed record LifecycleView
         Phase = word.Phase,
         Port = Port,
         InFlight = word.InFlight,
+        Bystanders = word.Bystanders,
         Waiting = waiting,
         Generation = word.Generation,
         Pid = Pid,
@@ -81,7 +95,7 @@ internal sealed record LifecycleView
 
     private static int? IdleStopInSecs(BackendConfig config, BackendWord word, long lastUseMs, long nowMs)
     {
-        if (word.Phase != BackendPhase.Ready || word.InFlight > 0 || config.IdleTimeoutSecs == 0)
+        if (word.Phase != BackendPhase.Ready || word.InUse > 0 || config.IdleTimeoutSecs == 0)
         {
             return null;
         }

@@ -87,6 +87,12 @@ internal sealed class StopProgress
     /// <summary>Milliseconds since it began.</summary>
     public long ElapsedMs => _env.Clock.NowMs - _beganMs;
 
+    /// <summary>
+    /// Whether a request that counts as use may call it off: it is an idle stop that only waits for bystanders, so nothing has been done to the run yet, and nobody
+    /// wants another one.
+    /// </summary>
+    public bool MayResume => Reason == StopReason.Idle && Stage == StopStage.Draining && !StartAfter;
+
     /// <summary>Whether arriving requests are held for the start that follows, instead of refused.</summary>
     public static bool Holds(StopReason reason) =>
         reason is StopReason.Idle or StopReason.Unhealthy or StopReason.Restart or StopReason.StartFailed;
@@ -99,8 +105,14 @@ internal sealed class StopProgress
     /// <param name="killReason">Set when the run gets no time to end by itself: why.</param>
     public bool Begin(long inFlight, string? killReason = null)
     {
-        _incarnation.StopProbing();
-        _incarnation.Pool?.Retire();
+        if (Reason == StopReason.Idle && inFlight > 0)
+        {
+            // Until it is asked to end the run keeps its connections and its probe: it may be needed again.
+            Enter(StopStage.Draining, _backend.Config.DrainTimeoutSecs * 1000L);
+            return true;
+        }
+
+        LetGo();
         if (_incarnation.IsLaunching)
         {
             Enter(StopStage.AwaitingLaunch, Limits.KillWaitMs);
@@ -129,6 +141,7 @@ internal sealed class StopProgress
     /// <summary>Asks the run to end.</summary>
     public void Terminate()
     {
+        LetGo();
         long graceMs = _backend.Config.ShutdownGracePeriodSecs * 1000L;
         Enter(StopStage.Terminating, graceMs);
         _incarnation.Run!.Terminate(graceMs);
@@ -183,6 +196,12 @@ internal sealed class StopProgress
         StopReason.GatewayStop => "gateway stops",
         _ => "exited by itself",
     };
+
+    private void LetGo()
+    {
+        _incarnation.StopProbing();
+        _incarnation.Pool?.Retire();
+    }
 
     private void Enter(StopStage stage, long lengthMs)
     {

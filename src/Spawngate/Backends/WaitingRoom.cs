@@ -14,6 +14,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
     private BackendWaiter? _last;
     private int _count;
     private bool _holdWhileStopping;
+    private bool _mayResume;
     private bool _closed;
     private long _retryAtMs;
     private BackendRun? _run;
@@ -65,7 +66,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
         lock (_gate)
         {
             var phase = state.Phase;
-            wake = phase == BackendPhase.Stopped && !_closed && RetryAfterLocked() == 0;
+            wake = (phase == BackendPhase.Stopped && !_closed && RetryAfterLocked() == 0) || (phase == BackendPhase.Stopping && _mayResume);
             if (DecideLocked(phase) is { } now)
             {
                 decided = now;
@@ -83,6 +84,22 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
 
         waiter.Complete(decided);
         return wake;
+    }
+
+    /// <summary>Decides a request that does not count as use, at once: it is admitted to what is ready, and never held.</summary>
+    /// <param name="bystander">How it was counted.</param>
+    public Admission ArriveAside(out bool bystander)
+    {
+        bystander = false;
+        lock (_gate)
+        {
+            return state.Phase switch
+            {
+                BackendPhase.Ready when state.TryEnterAside(_run!.Generation, out bystander) => new Admission(AdmissionOutcome.Admitted, _run, 0),
+                BackendPhase.Unhealthy => new Admission(AdmissionOutcome.Unhealthy, null, 0),
+                _ => new Admission(_closed ? AdmissionOutcome.ShuttingDown : AdmissionOutcome.NotRunning, null, 0),
+            };
+        }
     }
 
     /// <summary>Takes a waiter out of the queue. False when it was decided already: its owner then acts on the decision.</summary>
@@ -186,24 +203,53 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
     /// Ready and unused to Stopping. A request that came and went after the idle clock was read has moved <paramref name="lastUse"/>: the stop
     /// is then taken back inside the gate, where nobody could have acted on it.
     /// </summary>
-    public bool TryBeginIdleStop(int generation, long lastUseSeenMs, ref long lastUse)
+    /// <param name="generation">The run.</param>
+    /// <param name="lastUseSeenMs">The time of last use that the idle clock saw.</param>
+    /// <param name="lastUse">Where that time is kept.</param>
+    /// <param name="bystanders">Those in flight, to be waited for. As long as they are, <see cref="Resume"/> is possible.</param>
+    public bool TryBeginIdleStop(int generation, long lastUseSeenMs, ref long lastUse, out int bystanders)
     {
         lock (_gate)
         {
-            if (!state.TryBeginIdleStop(generation))
+            if (!state.TryBeginIdleStop(generation, out bystanders))
             {
                 return false;
             }
 
             if (Volatile.Read(ref lastUse) != lastUseSeenMs)
             {
-                state.TakeBackIdleStop(generation);
+                state.TakeBackIdleStop(generation, 0);
                 return false;
             }
 
             _holdWhileStopping = true;
+            _mayResume = bystanders > 0;
             return true;
         }
+    }
+
+    /// <summary>Stopping for idleness, with the process still untouched, back to Ready, with all held requests admitted. Returns how many; when there are none, nothing changes.</summary>
+    public int Resume(int generation)
+    {
+        BackendWaiter? held;
+        BackendRun run;
+        int admitted;
+        lock (_gate)
+        {
+            admitted = _count;
+            if (admitted == 0)
+            {
+                return 0;
+            }
+
+            held = TakeAllLocked();
+            run = _run!;
+            _holdWhileStopping = _mayResume = false;
+            state.TakeBackIdleStop(generation, admitted);
+        }
+
+        Complete(held, new Admission(AdmissionOutcome.Admitted, run, 0));
+        return admitted;
     }
 
     /// <summary>Starting, Ready or Unhealthy to Stopping. Returns the requests in flight.</summary>
@@ -215,6 +261,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
         {
             inFlight = state.BeginStop(generation);
             _holdWhileStopping = hold;
+            _mayResume = false;
             if (!hold)
             {
                 refused = TakeAllLocked();
@@ -232,6 +279,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
         lock (_gate)
         {
             _holdWhileStopping = hold;
+            _mayResume = false;
             if (hold)
             {
                 _retryAtMs = 0;
@@ -262,6 +310,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
         lock (_gate)
         {
             state.FinishStop(generation);
+            _mayResume = false;
             Volatile.Write(ref _run, null);
             return _count;
         }

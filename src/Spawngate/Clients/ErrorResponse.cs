@@ -5,7 +5,7 @@ using Spawngate.Transport;
 
 namespace Spawngate.Clients;
 
-/// <summary>The JSON errors of spec section 10 as HTTP/1 responses.</summary>
+/// <summary>The JSON errors of spec section 10, and other answers of the gateway's own, as HTTP/1 responses.</summary>
 internal static class ErrorResponse
 {
     /// <summary>The error that answers a refused head.</summary>
@@ -25,13 +25,23 @@ internal static class ErrorResponse
     /// <summary>Writes an error behind what waits to be sent; the body is left out for HEAD.</summary>
     public static void Write(SocketChannel client, ProxyError error, string? detail, Exchange exchange, bool keep, TimeProvider time)
     {
-        byte[] body = ProxyErrors.Body(error, detail);
+        var reply = exchange.Reply;
+        byte[] body = reply?.Body ?? ProxyErrors.Body(error, detail);
         exchange.Record.SetAnswer(error, exchange.Request.Method == MethodKind.Head ? 0 : body.Length);
         var head = new StringBuilder();
         head.Append("HTTP/1.1 ").Append(Encoding.ASCII.GetString(ProxyErrors.StatusAndReason(error))).Append("\r\n");
-        head.Append("Content-Type: application/json\r\n");
+        head.Append("Content-Type: ").Append(reply?.ContentType ?? "application/json").Append("\r\n");
         head.Append("Content-Length: ").Append(body.Length).Append("\r\n");
-        head.Append("X-Proxy-Error: ").Append(Encoding.ASCII.GetString(ProxyErrors.Code(error))).Append("\r\n");
+        if (error != ProxyError.None)
+        {
+            head.Append("X-Proxy-Error: ").Append(Encoding.ASCII.GetString(ProxyErrors.Code(error))).Append("\r\n");
+        }
+
+        foreach (var (name, value) in reply?.Fields ?? [])
+        {
+            head.Append(name).Append(": ").Append(value).Append("\r\n");
+        }
+
         head.Append("Date: ").Append(time.GetUtcNow().ToString("R")).Append("\r\n");
         if (!exchange.RequestId.IsEmpty)
         {

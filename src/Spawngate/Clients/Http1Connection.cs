@@ -530,7 +530,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 
     private async ValueTask EndWithoutRequestAsync(HeadStatus status)
     {
-        _exchange.TakeRefusedNote(_client.Received, _identity);
+        _context.Observer?.OnRefused(_exchange, _client.Received, _identity);
         if (status == HeadStatus.Refused)
         {
             var fault = _exchange.Request.Fault;

@@ -44,6 +44,12 @@ internal record BackendTimings
 
     /// <summary>Requests held while the backend starts; more get 503 QUEUE_FULL.</summary>
     public int MaxQueuedRequests { get; init; } = 1024;
+
+    /// <summary>Whether a browser that goes to a backend which takes long to start gets a page that waits for it.</summary>
+    public bool WaitingPage { get; init; }
+
+    /// <summary>Which requests never start the backend and do not count as use; null for none.</summary>
+    public NoWakeRules? NoWake { get; init; }
 }
 
 /// <summary>One <c>[backends."…"]</c> table with its effective settings (defaults merged in).</summary>

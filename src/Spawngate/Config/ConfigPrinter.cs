@@ -103,6 +103,8 @@ internal static class ConfigPrinter
         Line(to, "ready_health_check_interval_ms", timings.ReadyHealthCheckIntervalMs);
         Line(to, "unhealthy_threshold", timings.UnhealthyThreshold);
         Line(to, "max_queued_requests", timings.MaxQueuedRequests);
+        Line(to, "no_wake", timings.NoWake is null ? "# none" : List(timings.NoWake.Entries));
+        Line(to, "waiting_page", timings.WaitingPage ? "true" : "false");
     }
 
     private static void Line(TextWriter to, string key, int value) => Line(to, key, Number(value));

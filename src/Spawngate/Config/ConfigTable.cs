@@ -88,20 +88,20 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
         return fallback;
     }
 
-    /// <summary>A boolean.</summary>
-    public bool Truth(string key, bool fallback)
+    /// <summary>True or false.</summary>
+    public bool Flag(string key, bool fallback)
     {
         if (Find(key) is not { } entry)
         {
             return fallback;
         }
 
-        if (entry.Value is TomlBoolean truth)
+        if (entry.Value is TomlBoolean flag)
         {
-            return truth.Value;
+            return flag.Value;
         }
 
-        ReportValue(entry, "true or false");
+        ReportValue(entry, "true or false, without quotes");
         return fallback;
     }
 

@@ -63,7 +63,7 @@ internal static class ServerKeys
             LogFormat = table.Text("log_format", null, static text => text is "text" or "json", "\"text\" or \"json\"") == "json" ? LogFormat.Json : standard.LogFormat,
             OtlpEndpoint = table.Text("otlp_endpoint", null, static text => TryParseCollector(text, out _), "the address of an OTLP collector over HTTP, such as \"http://127.0.0.1:4318\"") is { } text
                 && TryParseCollector(text, out var collector) ? collector : null,
-            ServerTiming = table.Truth("server_timing", standard.ServerTiming),
+            ServerTiming = table.Flag("server_timing", standard.ServerTiming),
         };
     }
 

@@ -19,6 +19,8 @@ internal static class TimingKeys
         "ready_health_check_interval_ms",
         "unhealthy_threshold",
         "max_queued_requests",
+        "no_wake",
+        "waiting_page",
     ];
 
     /// <summary>Takes them out of a table; what it does not set comes from <paramref name="fallback"/>.</summary>
@@ -34,6 +36,8 @@ internal static class TimingKeys
         ReadyHealthCheckIntervalMs = Millisecs(table, "ready_health_check_interval_ms", fallback.ReadyHealthCheckIntervalMs),
         UnhealthyThreshold = table.Int("unhealthy_threshold", fallback.UnhealthyThreshold, 1, Limits.UnhealthyThresholdMax),
         MaxQueuedRequests = table.Int("max_queued_requests", fallback.MaxQueuedRequests, 1, Limits.QueuedRequestsMax),
+        WaitingPage = table.Flag("waiting_page", fallback.WaitingPage),
+        NoWake = ReadNoWake(table, fallback.NoWake),
     };
 
     /// <summary>A number of seconds.</summary>
@@ -41,6 +45,23 @@ internal static class TimingKeys
         table.Int(key, fallback, 0, Limits.ConfigSecsMax, note);
 
     private static int Millisecs(ConfigTable table, string key, int fallback) => table.Int(key, fallback, 0, Limits.ConfigMillisecsMax);
+
+    private static NoWakeRules? ReadNoWake(ConfigTable table, NoWakeRules? fallback)
+    {
+        if (table.Find("no_wake") is not { } entry)
+        {
+            return fallback;
+        }
+
+        var list = table.TextList("no_wake", NoWakeRules.IsAllowed, NoWakeRules.Allowed);
+        if (list.Count > Limits.NoWakeEntriesMax)
+        {
+            table.Report(entry.Value.Position, "no_wake", $"found {list.Count} entries, allowed are {Limits.NoWakeEntriesMax}");
+            return fallback;
+        }
+
+        return NoWakeRules.Of(list);
+    }
 
     private static bool IsHealthPath(string path) =>
         path.Length == 0 || (path[0] == '/' && ConfigText.IsVisibleAscii(path) && !path.Contains('#'));

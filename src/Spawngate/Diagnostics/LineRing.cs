@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 
 namespace Spawngate.Diagnostics;
@@ -19,101 +20,147 @@ internal enum OutputStream : byte
 internal readonly record struct OutputLine(DateTimeOffset Time, OutputStream Stream, string Text);
 
 /// <summary>
-/// The last lines of something, bounded in number and bytes. Slots keep their buffers, so once it has turned round a stream of lines of
-/// similar length costs copies only. Not thread-safe.
+/// The last lines of something, bounded in number and bytes, in one array that grows with what is in it and is then turned round in: no line costs an object, and a thousand
+/// rings mean a thousand arrays to the collector. Not thread-safe.
 /// </summary>
+/// <remarks>
+/// <code>
+///   bytes   … line │ free │ oldest line │ line │ line … (round the end of the array) … line │ newest line │ free
+///   line    time (8) │ length, and the stream in its lowest bit (4) │ UTF-8
+/// </code>
+/// </remarks>
 internal sealed class LineRing(int linesMax, int bytesMax)
 {
-    private Slot[] _slots = [];
-    private int _first;
+    private const int HeadBytes = sizeof(long) + sizeof(int);
+
+    private byte[] _bytes = [];
+    private int _start;
+    private int _used;
+    private int _text;
     private int _count;
-    private int _bytes;
+    private int _lastAt;
 
     /// <summary>Lines held.</summary>
     public int Count => _count;
+
+    /// <summary>Bytes of the array.</summary>
+    public int Bytes => _bytes.Length;
 
     /// <summary>Adds a line; the oldest ones make room.</summary>
     public void Append(DateTimeOffset time, OutputStream stream, ReadOnlySpan<byte> line)
     {
         line = line.Length > bytesMax ? line[..bytesMax] : line;
-        if (_count == _slots.Length && _slots.Length < linesMax)
+        while (_count == linesMax || _text + line.Length > bytesMax)
         {
-            Grow();
+            DropOldest();
         }
 
-        if (_count == linesMax)
-        {
-            DropOldest(keepBuffer: true);
-        }
-
-        while (_bytes + line.Length > bytesMax)
-        {
-            DropOldest(keepBuffer: false); // Buffers count by their content, so what the byte bound drops must go.
-        }
-
-        ref Slot slot = ref _slots[(_first + _count) % _slots.Length];
-        slot.Store(time, stream, line);
+        MakeRoom(HeadBytes + line.Length);
+        Span<byte> head = stackalloc byte[HeadBytes];
+        BinaryPrimitives.WriteInt64LittleEndian(head, time.UtcTicks);
+        BinaryPrimitives.WriteInt32LittleEndian(head[sizeof(long)..], (line.Length << 1) | (int)stream);
+        _lastAt = _used;
+        Put(_used, head);
+        Put(_used + HeadBytes, line);
+        _used += HeadBytes + line.Length;
+        _text += line.Length;
         _count++;
-        _bytes += line.Length;
+    }
+
+    /// <summary>Drops the oldest lines until what is left fits into so many bytes, and gives the rest of the array back.</summary>
+    public void Trim(int bytes)
+    {
+        while (_used > bytes)
+        {
+            DropOldest();
+        }
+
+        Resize(_used);
     }
 
     /// <summary>The lines held, oldest first.</summary>
     public OutputLine[] ToArray()
     {
         var lines = new OutputLine[_count];
-        for (int i = 0; i < _count; i++)
+        for (int i = 0, at = 0; i < _count; i++)
         {
-            ref Slot slot = ref _slots[(_first + i) % _slots.Length];
-            lines[i] = new OutputLine(slot.Time, slot.Stream, Encoding.UTF8.GetString(slot.Buffer!, 0, slot.Length));
+            lines[i] = Read(at, out int length);
+            at += length;
         }
 
         return lines;
     }
 
-    private void DropOldest(bool keepBuffer)
-    {
-        ref Slot slot = ref _slots[_first];
-        _bytes -= slot.Length;
-        if (!keepBuffer)
-        {
-            slot.Buffer = null;
-        }
+    /// <summary>The last line; only when there is one.</summary>
+    public OutputLine Last() => Read(_lastAt, out _);
 
-        _first = (_first + 1) % _slots.Length;
+    private OutputLine Read(int at, out int length)
+    {
+        var (time, stream, text) = ReadHead(at);
+        length = HeadBytes + text;
+        Span<byte> line = text <= Limits.SmallBufferBytes ? stackalloc byte[Limits.SmallBufferBytes] : new byte[text];
+        Take(at + HeadBytes, line[..text]);
+        return new OutputLine(new DateTimeOffset(time, TimeSpan.Zero), stream, Encoding.UTF8.GetString(line[..text]));
+    }
+
+    private (long Time, OutputStream Stream, int Text) ReadHead(int at)
+    {
+        Span<byte> head = stackalloc byte[HeadBytes];
+        Take(at, head);
+        int kind = BinaryPrimitives.ReadInt32LittleEndian(head[sizeof(long)..]);
+        return (BinaryPrimitives.ReadInt64LittleEndian(head), (OutputStream)(kind & 1), kind >> 1);
+    }
+
+    private void DropOldest()
+    {
+        int text = ReadHead(0).Text;
+        int length = HeadBytes + text;
+        _start = (_start + length) % _bytes.Length;
+        _used -= length;
+        _lastAt -= length;
+        _text -= text;
         _count--;
     }
 
-    private void Grow()
+    /// <summary>Twice what is needed, so that growing to the bound copies each byte about once; never more than the bound and the heads of all lines.</summary>
+    private void MakeRoom(int bytes)
     {
-        var slots = new Slot[Math.Min(linesMax, Math.Max(16, _slots.Length * 2))];
-        for (int i = 0; i < _count; i++)
+        int needed = _used + bytes;
+        if (needed > _bytes.Length)
         {
-            slots[i] = _slots[(_first + i) % _slots.Length];
+            Resize(Math.Min(Math.Max(Limits.OutputLogFirstBytes, 2 * needed), bytesMax + (linesMax * HeadBytes)));
         }
-
-        _slots = slots;
-        _first = 0;
     }
 
-    private struct Slot
+    private void Resize(int bytes)
     {
-        public DateTimeOffset Time;
-        public byte[]? Buffer;
-        public int Length;
-        public OutputStream Stream;
+        byte[] target = GC.AllocateUninitializedArray<byte>(bytes);
+        Take(0, target.AsSpan(0, _used));
+        _bytes = target;
+        _start = 0;
+    }
 
-        public void Store(DateTimeOffset time, OutputStream stream, ReadOnlySpan<byte> line)
-        {
-            // A buffer is reused unless it would waste more than it saves.
-            if (Buffer is null || Buffer.Length < line.Length || Buffer.Length > (2 * line.Length) + 128)
-            {
-                Buffer = new byte[(line.Length + 31) & ~31];
-            }
+    /// <summary>Places count from the oldest line.</summary>
+    private void Put(int at, ReadOnlySpan<byte> source)
+    {
+        var first = Split(at, source.Length, out var rest);
+        source[..first.Length].CopyTo(first);
+        source[first.Length..].CopyTo(rest);
+    }
 
-            line.CopyTo(Buffer);
-            Time = time;
-            Stream = stream;
-            Length = line.Length;
-        }
+    private void Take(int at, Span<byte> target)
+    {
+        var first = Split(at, target.Length, out var rest);
+        first.CopyTo(target);
+        rest.CopyTo(target[first.Length..]);
+    }
+
+    /// <summary>What lies there, up to the end of the array, and the rest of it at its front.</summary>
+    private Span<byte> Split(int at, int length, out Span<byte> rest)
+    {
+        int from = length == 0 ? 0 : (_start + at) % _bytes.Length;
+        int first = Math.Min(length, _bytes.Length - from);
+        rest = _bytes.AsSpan(0, length - first);
+        return _bytes.AsSpan(from, first);
     }
 }

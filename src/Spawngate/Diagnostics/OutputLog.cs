@@ -11,18 +11,33 @@ internal interface IOutputSink
     void OnLine(string hostname, OutputStream stream, ReadOnlyMemory<byte> line);
 }
 
-/// <summary>The last lines of output of each backend, kept across its starts, to be read and followed by the admin API. Thread-safe.</summary>
-internal sealed class OutputLog(TimeProvider time) : IOutputSink
+/// <summary>
+/// The last lines of output of each backend, kept across its starts, to be read and followed by the admin API. Bounded for each and for all together: then those that have written nothing for
+/// longest lose their oldest lines. Thread-safe.
+/// </summary>
+internal sealed class OutputLog : IOutputSink
 {
     private readonly ConcurrentDictionary<string, BackendOutput> _backends = new(StringComparer.Ordinal);
+    private readonly MemoryBudget _budget = new(Limits.OutputLogTotalBytes, Limits.OutputLogRestBytes);
+    private readonly TimeProvider _time;
+
+    /// <summary>Makes an empty one.</summary>
+    public OutputLog(TimeProvider time)
+    {
+        _time = time;
+        _budget.Members = () => _backends.Values;
+    }
 
     /// <inheritdoc/>
     public void OnLine(string hostname, OutputStream stream, ReadOnlyMemory<byte> line) =>
-        Of(hostname).Append(time.GetUtcNow(), stream, line.Span);
+        _budget.OnGrown(Of(hostname).Append(_budget.NextAdded(), _time.GetUtcNow(), stream, line.Span));
 
     /// <summary>The last lines of a backend, oldest first; empty when it wrote none.</summary>
     public IReadOnlyList<OutputLine> Snapshot(string hostname) =>
         _backends.TryGetValue(hostname, out BackendOutput? output) ? output.Snapshot() : [];
+
+    /// <summary>The last line of a backend; null when it wrote none.</summary>
+    public OutputLine? Last(string hostname) => _backends.TryGetValue(hostname, out BackendOutput? output) ? output.Last() : null;
 
     /// <summary>The last lines of a backend and then every new one, without a gap between them.</summary>
     /// <returns>Null when the backend already has <see cref="Limits.OutputFollowers"/> followers.</returns>
@@ -41,21 +56,49 @@ internal sealed class OutputLog(TimeProvider time) : IOutputSink
         _backends.TryGetValue(hostname, out BackendOutput? output) ? output : _backends.GetOrAdd(hostname, static _ => new BackendOutput());
 
     /// <summary>What is kept of one backend.</summary>
-    internal sealed class BackendOutput
+    internal sealed class BackendOutput : IShortenable
     {
         private readonly Lock _gate = new();
         private readonly LineRing _ring = new(Limits.OutputLogLines, Limits.OutputLogBytes);
         private OutputFollower[] _followers = [];
+        private long _lastAdded;
 
-        /// <summary>Adds a line and passes it to the followers.</summary>
-        public void Append(DateTimeOffset at, OutputStream stream, ReadOnlySpan<byte> line)
+        /// <inheritdoc/>
+        public long LastAdded => Volatile.Read(ref _lastAdded);
+
+        /// <inheritdoc/>
+        public int HeldBytes
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _ring.Bytes;
+                }
+            }
+        }
+
+        /// <inheritdoc/>
+        public void Shorten(int bytes)
         {
             lock (_gate)
             {
+                _ring.Trim(bytes);
+            }
+        }
+
+        /// <summary>Adds a line and passes it to the followers. Returns by how many bytes this has grown.</summary>
+        public int Append(long added, DateTimeOffset at, OutputStream stream, ReadOnlySpan<byte> line)
+        {
+            lock (_gate)
+            {
+                Volatile.Write(ref _lastAdded, added);
+                int before = _ring.Bytes;
                 _ring.Append(at, stream, line);
+                int grown = _ring.Bytes - before;
                 if (_followers.Length == 0)
                 {
-                    return;
+                    return grown;
                 }
 
                 var copy = new OutputLine(at, stream, Encoding.UTF8.GetString(line));
@@ -63,6 +106,8 @@ internal sealed class OutputLog(TimeProvider time) : IOutputSink
                 {
                     follower.Offer(copy);
                 }
+
+                return grown;
             }
         }
 
@@ -72,6 +117,15 @@ internal sealed class OutputLog(TimeProvider time) : IOutputSink
             lock (_gate)
             {
                 return _ring.ToArray();
+            }
+        }
+
+        /// <summary>The last of them; null when there is none.</summary>
+        public OutputLine? Last()
+        {
+            lock (_gate)
+            {
+                return _ring.Count == 0 ? null : _ring.Last();
             }
         }
 

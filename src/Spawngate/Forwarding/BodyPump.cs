@@ -54,6 +54,7 @@ internal sealed class BodyPump(IProgressWatch progress)
     private int _turnBytes;
     private bool _large;
     private bool _filled;
+    private int _littleInARow;
     private bool _spliceWaits;
     private int _smallMoves;
     private TrailerBuffer? _trailers;
@@ -72,7 +73,7 @@ internal sealed class BodyPump(IProgressWatch progress)
         _reader = reader;
         _chunkedOut = chunkedOut;
         _owesCrlf = _broken = _large = _filled = _discarding = false;
-        _turnBytes = 0;
+        _turnBytes = _littleInARow = 0;
         SplicedBytes = 0;
         _trailers?.Clear();
     }
@@ -156,11 +157,8 @@ internal sealed class BodyPump(IProgressWatch progress)
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<PumpOutcome> RunAsync()
     {
-        int missing = PrepareGather();
-        while (missing > 0 && !_source.Arm() && await _source.ReceiveAsync().ConfigureAwait(false) is > 0 and var more)
-        {
-            missing -= more;
-        }
+        _filled = _source.IsFull;
+        await GatherAsync(PrepareGather()).ConfigureAwait(false);
 
         while (true)
         {
@@ -180,18 +178,15 @@ internal sealed class BodyPump(IProgressWatch progress)
 
             progress.OnProgress();
             await TakeTurnAsync(0).ConfigureAwait(false);
-            if (MaySplice && SplicePipe.TryRent() is { } pipe)
+            if (TakeShortcut() is { } shortcut)
             {
-                if (await SpliceAsync(pipe).ConfigureAwait(false) is { } outcome)
+                if (await shortcut.ConfigureAwait(false) is { } outcome)
                 {
                     return outcome;
                 }
 
-                _filled = false;
                 continue;
             }
-
-            GrowBuffer();
 
             // A head still waits for a first piece of body, but none is here: it does not wait any longer (an event stream may be silent for long).
             if (_sink.OutgoingLength > 0 && _source.Arm() && !await FlushAsync().ConfigureAwait(false))
@@ -205,7 +200,7 @@ internal sealed class BodyPump(IProgressWatch progress)
             if (received > 0)
             {
                 _turnBytes += received;
-                _filled = _large && _source.IsFull;
+                NoteReceived(received);
                 progress.OnProgress();
                 continue;
             }
@@ -220,6 +215,62 @@ internal sealed class BodyPump(IProgressWatch progress)
         }
     }
 
+    /// <summary>Makes room for what comes next, and begins to move it in a shorter way where there is one.</summary>
+    private ValueTask<PumpOutcome?>? TakeShortcut()
+    {
+        if (MaySplice && SplicePipe.TryRent() is { } pipe)
+        {
+            return SpliceAsync(pipe);
+        }
+
+        GrowBuffer();
+        return MayRelay ? RelayAsync() : null;
+    }
+
+    /// <summary>True when whatever comes next goes on as it is.</summary>
+    private bool MayRelay => _reader.Kind == BodyKind.UntilClose && !_chunkedOut && !_large && !_discarding && !_source.IsArmed && _source.ReceivedLength == 0 && _sink.OutgoingLength == 0;
+
+    /// <summary>The short way for messages of tunnels, one of which fits the buffer: nothing is looked for in them. How the body ended; null when what was received wants the long way.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<PumpOutcome?> RelayAsync()
+    {
+        while (true)
+        {
+            _awaitsSource = true;
+            int received = await _source.ReceiveAsync().ConfigureAwait(false);
+            _awaitsSource = false;
+            if (received <= 0)
+            {
+                return received < 0 ? PumpOutcome.SourceCut : PumpOutcome.Complete;
+            }
+
+            _turnBytes += received;
+            progress.OnProgress();
+            NoteReceived(received);
+            if (_filled || _discarding || _turnBytes >= Limits.PumpTurnBytes)
+            {
+                return null;
+            }
+
+            _reader.Skip(received);
+            int sent = await _sink.SendReceivedAsync(_source, 0, received).ConfigureAwait(false);
+            _source.Consume(received);
+            if (sent < 0)
+            {
+                return _discarding ? null : PumpOutcome.SinkFailed;
+            }
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask GatherAsync(int missing)
+    {
+        while (missing > 0 && !_source.Arm() && await _source.ReceiveAsync().ConfigureAwait(false) is > 0 and var more)
+        {
+            missing -= more;
+        }
+    }
+
     private bool OwesRun(bool ended) => !_discarding && (_runLength > 0 || (ended && (_chunkedOut || _sink.OutgoingLength > 0)));
 
     /// <summary>True when what was found goes on as it is: nothing is put around it, and nothing waits to go before it.</summary>
@@ -228,7 +279,7 @@ internal sealed class BodyPump(IProgressWatch progress)
     /// <summary>
     /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, much is left or may be, and nothing is to be put around it.
     /// </summary>
-    private bool MaySplice => _filled && !_chunkedOut && _reader.IsUnframed && _reader.RemainingKnown >= Limits.SpliceBytesMin && !_discarding
+    private bool MaySplice => _large && _filled && !_chunkedOut && _reader.IsUnframed && _reader.RemainingKnown >= Limits.SpliceBytesMin && !_discarding
         && _source is { ReceivedLength: 0, IsArmed: false } && _sink.OutgoingLength == 0;
 
     /// <summary>
@@ -239,6 +290,7 @@ internal sealed class BodyPump(IProgressWatch progress)
     private async ValueTask<PumpOutcome?> SpliceAsync(SplicePipe? pipe)
     {
         _smallMoves = 0;
+        _filled = false;
         for (; pipe is not null; pipe = SplicePipe.TryRent())
         {
             var outcome = await SpliceReceivedAsync(pipe).ConfigureAwait(false);
@@ -280,6 +332,7 @@ internal sealed class BodyPump(IProgressWatch progress)
                 _smallMoves = filled < Limits.SpliceBytesMin ? _smallMoves + 1 : 0;
                 if (_reader.RemainingKnown == 0 || _discarding || _smallMoves == Limits.SpliceSmallInARow)
                 {
+                    _littleInARow = _smallMoves;
                     return null;
                 }
 
@@ -487,8 +540,15 @@ internal sealed class BodyPump(IProgressWatch progress)
         return sent >= 0;
     }
 
+    /// <summary>Remembers how much comes at once.</summary>
+    private void NoteReceived(int received)
+    {
+        _filled = _source.IsFull;
+        _littleInARow = received < Limits.SmallBufferBytes / 2 ? _littleInARow + 1 : 0;
+    }
+
     /// <summary>
-    /// A body that goes on beyond a small buffer gets a large one. To announce a long body is not enough: its bytes must be there, or thousands of
+    /// A body that comes faster than a small buffer takes it gets a large one. To announce a long body is not enough: its bytes must be there, or thousands of
     /// clients that announce and then fall silent would hold a large buffer each.
     /// </summary>
     private void GrowBuffer()
@@ -498,40 +558,16 @@ internal sealed class BodyPump(IProgressWatch progress)
             return;
         }
 
-        _large = _large || _turnBytes >= Limits.SmallBufferBytes
+        _large = _large || (_filled && _source.ReceiveBufferBytes >= Limits.SmallBufferBytes)
             || (_reader.RemainingKnown is > Limits.SmallBufferBytes and < long.MaxValue && _source.IsReadable());
+        if (_littleInARow >= Limits.LittleReceivesInARow && _large && _source.ReceivedLength == 0 && _reader.RemainingKnown == long.MaxValue)
+        {
+            // Whoever spoke at length has gone over to short messages, or to silence.
+            _large = false;
+            _source.Shrink();
+        }
 
         // Not what a connection waits in.
         _source.EnsureRoom(_large ? Limits.LargeBufferBytes / 2 : Limits.WaitBufferBytes);
-    }
-
-    /// <summary>Trailer lines that may pass, bounded by <see cref="Protocols.CodecLimits.TrailerBytesMax"/>.</summary>
-    private sealed class TrailerBuffer
-    {
-        private byte[] _bytes = [];
-        private int _length;
-
-        public bool IsEmpty => _length == 0;
-
-        public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, _length);
-
-        public void Clear() => _length = 0;
-
-        public void Add(ReadOnlySpan<byte> line)
-        {
-            if (KnownHeaders.IsForbiddenInTrailer(line[..line.IndexOf((byte)':')]))
-            {
-                return;
-            }
-
-            if (_bytes.Length < _length + line.Length + 2)
-            {
-                Array.Resize(ref _bytes, Math.Max(_bytes.Length * 2, _length + line.Length + 2));
-            }
-
-            line.CopyTo(_bytes.AsSpan(_length));
-            "\r\n"u8.CopyTo(_bytes.AsSpan(_length + line.Length));
-            _length += line.Length + 2;
-        }
     }
 }

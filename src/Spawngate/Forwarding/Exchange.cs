@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using Spawngate.Backends;
+using Spawngate.Forwarding.Waiting;
 using Spawngate.Ledger;
 using Spawngate.Observation;
 using Spawngate.Platform;
@@ -19,7 +20,7 @@ namespace Spawngate.Forwarding;
 ///  Start ─┬─ ready ─────────────┬─ pooled ──────────────▶ Send ──▶ Receive ─┬─▶ Respond
 ///         │                     └─ none idle ─▶ Connect ──▲         ▲  │    ├─▶ Interim ─▶ Receive
 ///         ├─ not ready ─▶ Wait ──┘                │       │         └──┘    └─▶ Failed
-///         └─ no backend, loop ─▶ Failed           │ refused: the process may have just died: Wait again, a few times
+///         └─ no backend, loop, may not wake it ─▶ Failed  │ refused: the process may have just died: Wait again, a few times
 ///                                                 ▼
 ///              Receive, closed without a byte: once more, on a new connection ─▶ Connect, or by the next process ─▶ Wait
 /// </code>
@@ -46,6 +47,10 @@ internal sealed class Exchange(ForwardingContext context)
     private bool _receivedAny;
     private bool _bodyHeld;
     private bool _bodyTaken;
+    private bool _noWake;
+    private bool _bystander;
+    private VisitKind _visit;
+    private int _awaitedStart;
     private long _sentBefore;
     private BackendRun? _endedRun;
     private LedgerCaller? _cause;
@@ -64,14 +69,13 @@ internal sealed class Exchange(ForwardingContext context)
     public ExchangeRecord Record => Heads.Record;
 
     /// <summary>What Server-Timing says of it; empty when nobody wants to know.</summary>
-    public ReadOnlySpan<byte> ServerTiming =>
-        context.Server.ServerTiming ? Observation.ServerTiming.Write(Heads.Timing ??= new byte[Limits.ServerTimingBytes], Record, context.Time.TimestampFrequency) : default;
-
-    /// <summary>What was noted of it for the access log and traces; null when it was not.</summary>
-    public RequestNote? Note => Heads.Note;
+    public ReadOnlySpan<byte> ServerTiming => Observation.ServerTiming.Of(this, context);
 
     /// <summary>Why it failed.</summary>
     public ProxyError Error { get; private set; }
+
+    /// <summary>What to answer in the place of the JSON error; null for that.</summary>
+    public OwnReply? Reply { get; private set; }
 
     /// <summary>Seconds for Retry-After; 0 for none.</summary>
     public int RetryAfterSecs { get; private set; }
@@ -109,6 +113,7 @@ internal sealed class Exchange(ForwardingContext context)
         Request.Reset();
         Heads.Record.Reset();
         Error = ProxyError.None;
+        Reply = null;
         RetryAfterSecs = 0;
         _requestIdLength = 0;
     }
@@ -130,6 +135,8 @@ internal sealed class Exchange(ForwardingContext context)
     public ExchangeStep Start(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
         Error = ProxyError.None;
+        Reply = null;
+        _visit = VisitKind.None;
         RetryAfterSecs = 0;
         BodySentWithHead = 0;
         _reconnects = 0;
@@ -137,8 +144,8 @@ internal sealed class Exchange(ForwardingContext context)
         _endedRun = null;
         _cause = null;
         _serialized = null;
-        SetRequestId(head);
-        TakeNote(head, client);
+        _requestIdLength = ProxyHeaders.TakeRequestId(Request, head, context, Heads.RequestId);
+        context.Observer?.OnBegin(this, head, client);
         _backend = context.Backends.Find(Request.Host(head));
         if (_backend is null)
         {
@@ -157,32 +164,27 @@ internal sealed class Exchange(ForwardingContext context)
 
         TimeoutMs = _backend.Config.RequestTimeoutSecs * 1000L;
         Record.BegunTimestamp = context.Time.GetTimestamp();
-        Record.Begin(_backend, Request, head, client, ReceivedBy, context.Clock.NowMs);
+        _noWake = _backend.Config.NoWake is { } noWake && noWake.Cover(Request, head);
+        Record.Begin(_backend, Request, head, client, ReceivedBy, _noWake, context.Clock.NowMs);
         IsUpgrade = ProxyHeaders.IsForwardedUpgrade(Request, head);
-        if (_backend.TryEnter(out _run))
+        if (_noWake)
+        {
+            return AfterWait(_backend.EnterAside(out _bystander), head, body, client);
+        }
+
+        _visit = _backend.Config.WaitingPage ? Visit.Of(Request, head, _backend.Word.Phase == BackendPhase.Ready, out _awaitedStart) : VisitKind.None;
+        if (_visit == VisitKind.Poll && _backend.Word.Phase == BackendPhase.Ready)
+        {
+            return Give(WaitingPage.Ready);
+        }
+
+        if (_visit != VisitKind.Poll && _backend.TryEnter(out _run))
         {
             return Dispatch(head, body, client);
         }
 
         _cause = ExchangeRecord.CallerOf(Request, head, client);
         return ExchangeStep.Wait;
-    }
-
-    /// <summary>Notes a request for the access log and traces, if there are any.</summary>
-    public void TakeNote(ReadOnlySpan<byte> head, ClientIdentity client)
-    {
-        context.Observer?.OnBegin(Heads.Note ??= new RequestNote(), Request, head, client, ReceivedBy);
-    }
-
-    /// <summary>The same of one whose head is refused.</summary>
-    /// <param name="received">What there is of it.</param>
-    /// <param name="client">The peer.</param>
-    public void TakeRefusedNote(ReadOnlySpan<byte> received, ClientIdentity client)
-    {
-        if (context.Observer is not null)
-        {
-            (Heads.Note ??= new RequestNote()).TakeRefused(received, client, context.Time.GetTimestamp());
-        }
     }
 
     /// <summary>Waits until the backend is ready or has failed.</summary>
@@ -193,6 +195,16 @@ internal sealed class Exchange(ForwardingContext context)
             await PauseAsync(Limits.ReconnectPause(_reconnects)).ConfigureAwait(false);
         }
 
+        if (_noWake)
+        {
+            return _backend!.EnterAside(out _bystander);
+        }
+
+        if (_visit == VisitKind.Poll && _backend!.FailureSince(_awaitedStart) is { } failed)
+        {
+            return failed;
+        }
+
         var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause));
         Volatile.Write(ref _waiter, waiter);
         Interlocked.MemoryBarrier();
@@ -201,11 +213,9 @@ internal sealed class Exchange(ForwardingContext context)
             _backend.Cancel(waiter);
         }
 
-        var admission = await waiter.Decision.ConfigureAwait(false);
+        var admission = await (_visit == VisitKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, context.Time)).ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
-        Record.HeldTicks += context.Time.GetTimestamp() - waiter.EnqueuedTimestamp;
-        Record.QueuedTimestamp = Record.QueuedTimestamp == 0 ? waiter.EnqueuedTimestamp : Record.QueuedTimestamp;
-        Record.Start = admission.Run?.Steps ?? default;
+        Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Run?.Steps ?? default);
         return admission;
     }
 
@@ -228,24 +238,21 @@ internal sealed class Exchange(ForwardingContext context)
     {
         RetryAfterSecs = admission.RetryAfterSecs;
         _run = admission.Run;
+        if (_visit != VisitKind.None && WaitingPage.Answer(context, _backend!, _visit, admission) is { } reply)
+        {
+            return Give(reply);
+        }
+
         return admission.Outcome switch
         {
             AdmissionOutcome.Admitted when ReferenceEquals(_run, _endedRun) => AwaitNextRun(),
             AdmissionOutcome.Admitted => Dispatch(head, body, client),
-            AdmissionOutcome.StartFailed => Fail(ProxyError.BackendStartFailed),
-            AdmissionOutcome.Unhealthy => Fail(ProxyError.BackendUnhealthy),
-            AdmissionOutcome.ShuttingDown => Fail(ProxyError.BackendShuttingDown),
-            AdmissionOutcome.QueueFull => Fail(ProxyError.QueueFull),
-            _ => Fail(ProxyError.ClientGone),
+            _ => Fail(ProxyErrors.Of(admission.Outcome)),
         };
     }
 
     /// <summary>Connects the new connection.</summary>
-    public ValueTask<int> ConnectAsync()
-    {
-        Record.ConnectTimestamp = context.Time.GetTimestamp();
-        return Upstream.ConnectAsync(_upstream!.Pool.Endpoint);
-    }
+    public ValueTask<int> ConnectAsync() => Upstream.ConnectAsync(_upstream!.Pool.Endpoint);
 
     /// <summary>Goes on after <see cref="ConnectAsync"/>.</summary>
     public ExchangeStep AfterConnect(int result)
@@ -503,6 +510,7 @@ internal sealed class Exchange(ForwardingContext context)
         try
         {
             _backend!.Traffic.CountOpened();
+            Record.ConnectTimestamp = context.Time.GetTimestamp();
             return pool.Create();
         }
         catch (SocketException e)
@@ -529,11 +537,20 @@ internal sealed class Exchange(ForwardingContext context)
         }
     }
 
-    private MessageHeads Heads => _heads ??= MessageHeads.Rent();
+    /// <summary>Its heads and what goes along with them.</summary>
+    public MessageHeads Heads => _heads ??= MessageHeads.Rent();
+
+    private ExchangeStep Give(OwnReply reply)
+    {
+        Reply = reply;
+        RetryAfterSecs = reply.RetryAfterSecs;
+        return Fail(reply.Error);
+    }
 
     private ExchangeStep Fail(ProxyError error)
     {
         int reason = Volatile.Read(ref _abortReason);
+        Reply = reason != 0 ? null : Reply;
         Error = reason != 0 ? (ProxyError)reason : error;
         return ExchangeStep.Failed;
     }
@@ -570,20 +587,8 @@ internal sealed class Exchange(ForwardingContext context)
         if (_run is { } run)
         {
             _run = null;
-            _backend!.Leave(run);
+            _backend!.Leave(run, _bystander);
+            _bystander = false;
         }
-    }
-
-    private void SetRequestId(ReadOnlySpan<byte> head)
-    {
-        var id = ProxyHeaders.SaneRequestId(Request, head);
-        if (id.IsEmpty)
-        {
-            _requestIdLength = context.WriteRequestId(Heads.RequestId);
-            return;
-        }
-
-        id.CopyTo(Heads.RequestId);
-        _requestIdLength = id.Length;
     }
 }

@@ -39,6 +39,11 @@ internal static class ExchangeCount
             traffic.ChangeTunnels(-1);
         }
 
+        if (exchange.Error == ProxyError.NotRunning)
+        {
+            traffic.CountTurnedAway();
+        }
+
         if (record.HeldTicks > 0)
         {
             context.Traffic.Held.Observe(record.HeldTicks);

@@ -32,6 +32,7 @@ internal sealed class ExchangeRecord
     private int _methodLength;
     private int _pathLength;
     private ReceivedProtocol _protocol;
+    private bool _noWake;
     private volatile ExchangeStage _stage;
 
     /// <summary>How far it is.</summary>
@@ -44,7 +45,10 @@ internal sealed class ExchangeRecord
     /// <summary>The status that the client was told; 0 before.</summary>
     public int Status { get; set; }
 
-    /// <summary>The error that the gateway answered itself; none when the answer is the backend's, or there is none.</summary>
+    /// <summary>Whether the gateway answered itself.</summary>
+    public bool HasAnswer { get; private set; }
+
+    /// <summary>The error that it answered; none when it was a page, when the answer is the backend's, or there is none.</summary>
     public ProxyError Answer { get; private set; }
 
     /// <summary>Bytes of that answer's body.</summary>
@@ -78,6 +82,7 @@ internal sealed class ExchangeRecord
     public void Reset()
     {
         Status = AnswerBytes = 0;
+        HasAnswer = false;
         Answer = ProxyError.None;
         BegunTimestamp = SentTimestamp = AnsweredTimestamp = HeldTicks = 0;
         QueuedTimestamp = ConnectTimestamp = ConnectTicks = 0;
@@ -88,18 +93,31 @@ internal sealed class ExchangeRecord
     public void SetAnswer(ProxyError error, int bytes)
     {
         Status = ProxyErrors.Status(error);
+        HasAnswer = true;
         Answer = error;
         AnswerBytes = bytes;
     }
 
+    /// <summary>It was held, once more or for the first time.</summary>
+    /// <param name="fromTimestamp">Since when.</param>
+    /// <param name="toTimestamp">Until when.</param>
+    /// <param name="start">The start that it was held for.</param>
+    public void Hold(long fromTimestamp, long toTimestamp, StartSteps start)
+    {
+        HeldTicks += toTimestamp - fromTimestamp;
+        QueuedTimestamp = QueuedTimestamp == 0 ? fromTimestamp : QueuedTimestamp;
+        Start = start;
+    }
+
     /// <summary>Begins with a request that is routed.</summary>
-    public void Begin(Backend backend, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReceivedProtocol protocol, long nowMs)
+    public void Begin(Backend backend, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReceivedProtocol protocol, bool noWake, long nowMs)
     {
         // Odd while it is being written. With a fence: no write below may be seen before this one.
         Interlocked.Increment(ref _serial);
         _client = client;
         _startedMs = nowMs;
         _protocol = protocol;
+        _noWake = noWake;
         _stage = ExchangeStage.Waiting;
         _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, Limits.LedgerShortTextBytes));
         _pathLength = Copy(PathOf(request, head), _text.AsSpan(Limits.LedgerShortTextBytes));
@@ -114,7 +132,7 @@ internal sealed class ExchangeRecord
     public void AddTo(HolderSearch search)
     {
         int serial = Volatile.Read(ref _serial);
-        if ((serial & 1) != 0 || !ReferenceEquals(Volatile.Read(ref _backend), search.Backend) || !search.Wants(_startedMs) || _client is not { } client)
+        if ((serial & 1) != 0 || !ReferenceEquals(Volatile.Read(ref _backend), search.Backend) || !search.Wants(_startedMs, _noWake) || _client is not { } client)
         {
             return;
         }
@@ -131,7 +149,8 @@ internal sealed class ExchangeRecord
             Encoding.ASCII.GetString(_text, 0, _methodLength),
             Encoding.ASCII.GetString(_text, Limits.LedgerShortTextBytes, _pathLength),
             client.Text,
-            search.AgeSecs(_startedMs));
+            search.AgeSecs(_startedMs),
+            _noWake);
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _serial) == serial)
         {
@@ -173,7 +192,7 @@ internal sealed class ExchangeRecord
     }
 }
 
-/// <summary>Collects what holds a backend: so many of its open requests and tunnels, those that came first.</summary>
+/// <summary>Collects what holds a backend: so many of its open requests and tunnels, those that count as use before those that do not, and of them those that came first.</summary>
 /// <param name="backend">The backend.</param>
 /// <param name="max">How many are wanted.</param>
 /// <param name="nowMs">The time on the coarse clock.</param>
@@ -184,11 +203,11 @@ internal sealed class HolderSearch(Backend backend, int max, long nowMs)
     /// <summary>The backend.</summary>
     public Backend Backend => backend;
 
-    /// <summary>What was found, oldest first.</summary>
+    /// <summary>What was found, in that order.</summary>
     public IReadOnlyList<Holder> Found => _found;
 
     /// <summary>Whether one that came at that time would be listed.</summary>
-    public bool Wants(long startedMs) => _found.Count < max || AgeSecs(startedMs) > _found[^1].AgeSecs;
+    public bool Wants(long startedMs, bool noWake) => _found.Count < max || GoesBefore(AgeSecs(startedMs), noWake, _found[^1]);
 
     /// <summary>The age of one that came at that time.</summary>
     public double AgeSecs(long startedMs) => Math.Max(0, nowMs - startedMs) / 1000.0;
@@ -196,11 +215,13 @@ internal sealed class HolderSearch(Backend backend, int max, long nowMs)
     /// <summary>Adds one, in the place of a younger one when there are enough.</summary>
     public void Add(Holder holder)
     {
-        int place = _found.FindIndex(other => holder.AgeSecs > other.AgeSecs);
+        int place = _found.FindIndex(other => GoesBefore(holder.AgeSecs, holder.NoWake, other));
         _found.Insert(place < 0 ? _found.Count : place, holder);
         if (_found.Count > max)
         {
             _found.RemoveAt(max);
         }
     }
+
+    private static bool GoesBefore(double ageSecs, bool noWake, Holder other) => noWake == other.NoWake ? ageSecs > other.AgeSecs : other.NoWake;
 }

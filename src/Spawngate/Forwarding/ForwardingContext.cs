@@ -63,6 +63,9 @@ internal sealed class ForwardingContext
     /// <summary>Takes finished requests for the access log and traces; null when there is neither.</summary>
     public RequestObserver? Observer { get; init; }
 
+    /// <summary>The last line that a backend wrote, if any.</summary>
+    public Func<string, OutputLine?> LastLine { get; init; } = static _ => null;
+
     /// <summary>Bounds of request heads.</summary>
     public HeadLimits RequestLimits { get; }
 

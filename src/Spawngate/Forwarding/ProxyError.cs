@@ -1,4 +1,5 @@
 using System.Text;
+using Spawngate.Backends;
 
 namespace Spawngate.Forwarding;
 
@@ -56,6 +57,12 @@ internal enum ProxyError : byte
     /// <summary>508: the request came back to this gateway.</summary>
     LoopDetected,
 
+    /// <summary>503: the backend is starting; told to browsers only, on a page that waits for it.</summary>
+    BackendStarting,
+
+    /// <summary>503: the backend does not run, and this request does not start it.</summary>
+    NotRunning,
+
     /// <summary>The client left; nobody is told anything.</summary>
     ClientGone,
 }
@@ -64,6 +71,18 @@ internal enum ProxyError : byte
 internal static class ProxyErrors
 {
     private static readonly Entry[] Table = BuildTable();
+
+    /// <summary>What a request is told that was not admitted.</summary>
+    public static ProxyError Of(AdmissionOutcome outcome) => outcome switch
+    {
+        AdmissionOutcome.StartFailed => ProxyError.BackendStartFailed,
+        AdmissionOutcome.Unhealthy => ProxyError.BackendUnhealthy,
+        AdmissionOutcome.ShuttingDown => ProxyError.BackendShuttingDown,
+        AdmissionOutcome.QueueFull => ProxyError.QueueFull,
+        AdmissionOutcome.NotRunning => ProxyError.NotRunning,
+        AdmissionOutcome.NotYet => ProxyError.BackendStarting,
+        _ => ProxyError.ClientGone,
+    };
 
     /// <summary>HTTP status.</summary>
     public static int Status(ProxyError error) => Table[(int)error].Status;
@@ -104,6 +123,9 @@ internal static class ProxyErrors
         Add(ProxyError.RequestHeaderFieldsTooLarge, 431, "Request Header Fields Too Large", "REQUEST_HEADER_FIELDS_TOO_LARGE", "The header section is too large.");
         Add(ProxyError.NotImplemented, 501, "Not Implemented", "NOT_IMPLEMENTED", "The method or transfer coding is not implemented.");
         Add(ProxyError.HttpVersionNotSupported, 505, "HTTP Version Not Supported", "HTTP_VERSION_NOT_SUPPORTED", "Only HTTP/1.0 and HTTP/1.1 are supported here.");
+        Add(ProxyError.None, 200, "OK", "", "");
+        Add(ProxyError.BackendStarting, 503, "Service Unavailable", "BACKEND_STARTING", "The backend is starting.");
+        Add(ProxyError.NotRunning, 503, "Service Unavailable", "NOT_RUNNING", "The backend is not running, and this request does not start it.");
         Add(ProxyError.LoopDetected, 508, "Loop Detected", "LOOP_DETECTED", "The request came back to this gateway.");
         return table;
 

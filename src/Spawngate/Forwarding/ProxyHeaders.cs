@@ -228,6 +228,14 @@ internal static class ProxyHeaders
         return count == 1 && found.Length <= Limits.RequestIdBytesMax && Grammar.IsVisibleAscii(found) ? found : default;
     }
 
+    /// <summary>Takes over that id, or makes one; returns its length.</summary>
+    public static int TakeRequestId(RequestHead request, ReadOnlySpan<byte> head, ForwardingContext context, Span<byte> target)
+    {
+        var id = SaneRequestId(request, head);
+        id.CopyTo(target);
+        return id.IsEmpty ? context.WriteRequestId(target) : id.Length;
+    }
+
     /// <summary>Writes a response head, final or interim, for an HTTP/1 client. Returns its length.</summary>
     /// <param name="target">At least <see cref="ResponseBytesNeeded"/> bytes.</param>
     /// <param name="response">The parsed head.</param>

@@ -35,6 +35,9 @@ internal enum LedgerEventKind : byte
 
     /// <summary>The stop is over.</summary>
     Stopped,
+
+    /// <summary>An idle stop that only waited for bystanders was called off.</summary>
+    Resumed,
 }
 
 /// <summary>One entry of a backend's ledger. What does not apply is null, and left out of the JSON.</summary>

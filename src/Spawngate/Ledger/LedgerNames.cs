@@ -5,7 +5,7 @@ internal static class LedgerNames
 {
     private static readonly string[] Names =
     [
-        "woken", "ready", "start_failed", "crashed", "unhealthy", "recovered", "kept_awake", "stopping", "cut", "killed", "stopped",
+        "woken", "ready", "start_failed", "crashed", "unhealthy", "recovered", "kept_awake", "stopping", "cut", "killed", "stopped", "resumed",
     ];
 
     /// <summary>How many kinds there are.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Spawngate.Diagnostics;
 
 namespace Spawngate.Ledger;
 
@@ -12,11 +13,12 @@ namespace Spawngate.Ledger;
 /// </code>
 /// The oldest event makes room for the newest; what is left moves to the front when the end of the array is reached.
 /// </remarks>
-internal sealed class WakeLedger
+internal sealed class WakeLedger : IShortenable
 {
     private const int LengthBytes = sizeof(ushort);
 
     private readonly Lock _gate = new();
+    private readonly MemoryBudget? _budget;
     private readonly List<Tail> _stderr = new(Limits.LedgerStderrTails);
     private byte[] _bytes = [];
     private int _start;
@@ -24,6 +26,27 @@ internal sealed class WakeLedger
     private int _lastStart;
     private int _count;
     private long _seq;
+    private int _stderrBytes;
+    private long _lastAdded;
+
+    /// <summary>Makes an empty one.</summary>
+    /// <param name="budget">What all ledgers may hold together; null for one that stands alone.</param>
+    public WakeLedger(MemoryBudget? budget = null) => _budget = budget;
+
+    /// <inheritdoc/>
+    public long LastAdded => Volatile.Read(ref _lastAdded);
+
+    /// <inheritdoc/>
+    public int HeldBytes
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _bytes.Length + _stderrBytes;
+            }
+        }
+    }
 
     /// <summary>The latest event; null before the first.</summary>
     public LedgerEvent? Last
@@ -51,29 +74,31 @@ internal sealed class WakeLedger
 
     /// <summary>Adds an event, whose number is given here; its texts are cut to their bounds.</summary>
     /// <returns>The event as it is kept.</returns>
-    public LedgerEvent Append(LedgerEvent entry)
+    public LedgerEvent Append(LedgerEvent entry) => Tell(entry, goesOn: false);
+
+    /// <summary>Puts an event in the place of the latest one, which it continues: its number stays.</summary>
+    /// <returns>The event as it is kept.</returns>
+    public LedgerEvent ReplaceLast(LedgerEvent entry) => Tell(entry, goesOn: true);
+
+    /// <inheritdoc/>
+    public void Shorten(int bytes)
     {
         lock (_gate)
         {
-            if (_count == Limits.LedgerEvents)
+            while (_count > 1 && _end - _start > bytes)
             {
                 DropOldest();
             }
 
-            return Add(entry);
-        }
-    }
+            int used = _end - _start;
+            while (_stderr.Count > 0 && (used + _stderrBytes > bytes || _stderr[0].Seq <= _seq - _count))
+            {
+                DropStderr();
+            }
 
-    /// <summary>Puts an event in the place of the latest one, which it continues: its number stays.</summary>
-    /// <returns>The event as it is kept.</returns>
-    public LedgerEvent ReplaceLast(LedgerEvent entry)
-    {
-        lock (_gate)
-        {
-            _end = _lastStart;
-            _count--;
-            _seq--;
-            return Add(entry);
+            byte[] rest = _bytes.AsSpan(_start, used).ToArray();
+            _lastStart -= _start;
+            (_bytes, _start, _end) = (rest, 0, used);
         }
     }
 
@@ -91,6 +116,33 @@ internal sealed class WakeLedger
 
             return events;
         }
+    }
+
+    private LedgerEvent Tell(LedgerEvent entry, bool goesOn)
+    {
+        int grown;
+        LedgerEvent kept;
+        lock (_gate)
+        {
+            int before = _bytes.Length + _stderrBytes;
+            if (goesOn)
+            {
+                _end = _lastStart;
+                _count--;
+                _seq--;
+            }
+            else if (_count == Limits.LedgerEvents)
+            {
+                DropOldest();
+            }
+
+            kept = Add(entry);
+            grown = _bytes.Length + _stderrBytes - before;
+            Volatile.Write(ref _lastAdded, _budget?.NextAdded() ?? 0);
+        }
+
+        _budget?.OnGrown(grown);
+        return kept;
     }
 
     private LedgerEvent Add(LedgerEvent entry)
@@ -117,11 +169,18 @@ internal sealed class WakeLedger
 
         if (_stderr.Count == Limits.LedgerStderrTails)
         {
-            _stderr.RemoveAt(0);
+            DropStderr();
         }
 
         _stderr.Add(new Tail(_seq, [.. lines.Skip(lines.Count - Limits.LedgerStderrLines).Select(Cut)]));
+        _stderrBytes += _stderr[^1].Bytes;
         static string Cut(string line) => line.Length <= Limits.LedgerStderrLineChars ? line : line[..Limits.LedgerStderrLineChars];
+    }
+
+    private void DropStderr()
+    {
+        _stderrBytes -= _stderr[0].Bytes;
+        _stderr.RemoveAt(0);
     }
 
     private void DropOldest()
@@ -161,5 +220,9 @@ internal sealed class WakeLedger
         return LedgerCodec.Read(_bytes.AsSpan(at + LengthBytes, LengthAt(at)), seq, stderr);
     }
 
-    private sealed record Tail(long Seq, string[] Lines);
+    private sealed record Tail(long Seq, string[] Lines)
+    {
+        /// <summary>Text takes two bytes a character, and each line an object of some 22 bytes and a reference.</summary>
+        public int Bytes { get; } = Lines.Sum(static line => (2 * line.Length) + 30);
+    }
 }

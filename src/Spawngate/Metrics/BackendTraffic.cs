@@ -5,7 +5,7 @@ namespace Spawngate.Metrics;
 /// <summary>What went through one backend since the gateway started. Made with its first request, so that one which is never used costs nothing.</summary>
 /// <remarks>
 /// <code>
-///   cells   requests: protocol × status class │ body bytes in, out │ connections opened │ requests sent twice │ sent │ upstream latency: buckets, sum
+///   cells   requests: protocol × status class │ body bytes in, out │ connections opened │ requests sent twice │ sent │ turned away │ upstream latency: buckets, sum
 /// </code>
 /// </remarks>
 internal sealed class BackendTraffic
@@ -21,7 +21,8 @@ internal sealed class BackendTraffic
     private const int OpenedCell = ResponseBytesCell + 1;
     private const int RetriedCell = OpenedCell + 1;
     private const int SentCell = RetriedCell + 1;
-    private const int LatencyCell = SentCell + 1;
+    private const int TurnedAwayCell = SentCell + 1;
+    private const int LatencyCell = TurnedAwayCell + 1;
 
     private static int s_made;
     private readonly Stripes _cells = new(LatencyCell + Buckets.Upstream.Cells);
@@ -76,6 +77,9 @@ internal sealed class BackendTraffic
     /// <summary>It was sent a second time.</summary>
     public void CountRetried() => _cells.Add(RetriedCell, 1);
 
+    /// <summary>It was turned away, because it does not wake the backend.</summary>
+    public void CountTurnedAway() => _cells.Add(TurnedAwayCell, 1);
+
     /// <summary>Requests by protocol and status class.</summary>
     public long Requests(ReceivedProtocol protocol, int statusClass) => _cells.Read(RequestCell(protocol, statusClass));
 
@@ -108,6 +112,9 @@ internal sealed class BackendTraffic
 
     /// <summary>Requests sent a second time.</summary>
     public long Retried => _cells.Read(RetriedCell);
+
+    /// <summary>Requests turned away because they do not wake the backend.</summary>
+    public long TurnedAway => _cells.Read(TurnedAwayCell);
 
     /// <summary>A cell of the latency histogram, see <see cref="Buckets"/>.</summary>
     public long Latency(int cell) => _cells.Read(LatencyCell + cell);

@@ -1,6 +1,5 @@
 using Spawngate.Backends;
 using Spawngate.Forwarding;
-using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Observation;
 
@@ -18,14 +17,25 @@ internal sealed class RequestObserver(TimeProvider time)
     public SpanExporter? Spans { get; init; }
 
     /// <summary>A request has come.</summary>
-    public void OnBegin(RequestNote note, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReceivedProtocol protocol)
+    /// <param name="exchange">Its exchange, with the head that was read.</param>
+    /// <param name="head">The bytes of the head.</param>
+    /// <param name="client">The peer.</param>
+    public void OnBegin(Exchange exchange, ReadOnlySpan<byte> head, ClientIdentity client)
     {
-        note.Take(request, head, client, protocol, time.GetTimestamp());
+        var note = exchange.Heads.Note ??= new RequestNote();
+        note.Take(exchange.Request, head, client, exchange.ReceivedBy, time.GetTimestamp());
         if (Spans is not null)
         {
-            (note.Trace ??= new TraceContext()).Begin(request, head, Spans.Ids);
+            (note.Trace ??= new TraceContext()).Begin(exchange.Request, head, Spans.Ids);
         }
     }
+
+    /// <summary>A head has come that is refused.</summary>
+    /// <param name="exchange">The exchange that it would have had.</param>
+    /// <param name="received">What there is of it.</param>
+    /// <param name="client">The peer.</param>
+    public void OnRefused(Exchange exchange, ReadOnlySpan<byte> received, ClientIdentity client) =>
+        (exchange.Heads.Note ??= new RequestNote()).TakeRefused(received, client, time.GetTimestamp());
 
     /// <summary>An exchange is over, and still has all that is known of it.</summary>
     /// <param name="exchange">The exchange.</param>
@@ -36,7 +46,7 @@ internal sealed class RequestObserver(TimeProvider time)
     public void OnEnd(Exchange exchange, Backend? backend, bool complete, long requestBytes, long responseBytes)
     {
         var record = exchange.Record;
-        if (exchange.Note is not { IsTaken: true } note)
+        if (exchange.Heads.Note is not { IsTaken: true } note)
         {
             return;
         }
@@ -46,7 +56,7 @@ internal sealed class RequestObserver(TimeProvider time)
             // An interim response alone is no answer.
             bool told = record.Status is 101 or >= 200;
             long now = time.GetTimestamp();
-            bool answered = record.AnsweredTimestamp != 0 && record.Answer == ProxyError.None;
+            bool answered = record.AnsweredTimestamp != 0 && !record.HasAnswer;
             var finished = new FinishedRequest
             {
                 Note = note,
@@ -60,7 +70,7 @@ internal sealed class RequestObserver(TimeProvider time)
                 HeldUs = Micros(record.HeldTicks),
                 UpstreamUs = answered ? Micros(record.AnsweredTimestamp - record.SentTimestamp) : -1,
                 IsSent = record.SentTimestamp != 0,
-                IsComplete = told && (complete || record.Answer != ProxyError.None || record.Stage == ExchangeStage.Tunnel),
+                IsComplete = told && (complete || record.HasAnswer || record.Stage == ExchangeStage.Tunnel),
             };
             Access?.Add(finished);
             if (note is { IsRequest: true, Trace.IsSampled: true })

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Spawngate.Platform;
 
 /// <summary>One epoll instance with its event buffer; waited on by one thread, changed by any.</summary>
-internal sealed unsafe class EpollInstance
+internal sealed unsafe class EpollInstance : IDisposable
 {
     /// <summary>EPOLLIN.</summary>
     public const uint In = 0x1;
@@ -39,7 +39,7 @@ internal sealed unsafe class EpollInstance
     private readonly int _epoll;
     private readonly byte* _events;
 
-    /// <summary>Creates it; it lives as long as the process.</summary>
+    /// <summary>Creates it.</summary>
     /// <exception cref="IOException">The system has none left.</exception>
     public EpollInstance()
     {
@@ -63,7 +63,8 @@ internal sealed unsafe class EpollInstance
 
     /// <summary>Waits for events. Their number; 0 after an interruption or when none came in time.</summary>
     /// <param name="forever">False to only look.</param>
-    public int Wait(bool forever) => Math.Max(0, Libc.EpollWait(_epoll, _events, Limits.EventsPerWait, forever ? -1 : 0));
+    /// <param name="max">How many to take at once.</param>
+    public int Wait(bool forever, int max = Limits.EventsPerWait) => Math.Max(0, Libc.EpollWait(_epoll, _events, Math.Min(max, Limits.EventsPerWait), forever ? -1 : 0));
 
     /// <summary>One of the events of the last wait.</summary>
     public (int Fd, uint Events) this[int index]
@@ -73,6 +74,13 @@ internal sealed unsafe class EpollInstance
             byte* entry = _events + (index * EventBytes);
             return ((int)*(long*)(entry + DataOffset), *(uint*)entry);
         }
+    }
+
+    /// <summary>Closes it; nobody may use it then.</summary>
+    public void Dispose()
+    {
+        Descriptors.Close(_epoll);
+        NativeMemory.Free(_events);
     }
 
     private int Control(int operation, int fd, uint events)

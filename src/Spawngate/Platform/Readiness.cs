@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Spawngate.Platform;
 
 /// <summary>Waits until descriptors can be read. Used by one thread.</summary>
@@ -18,62 +16,30 @@ internal interface IReadiness : IDisposable
 }
 
 /// <summary>Readiness by epoll: the cost of a wait does not grow with the number of descriptors.</summary>
-internal sealed unsafe class EpollReadiness : IReadiness
+internal sealed class EpollReadiness : IReadiness
 {
-    private const int ControlAdd = 1; // EPOLL_CTL_ADD
-    private const int ControlDelete = 2; // EPOLL_CTL_DEL
-    private const int LargestEvent = 16; // unpacked
-
-    // struct epoll_event { uint32 events; uint64 data; } is packed on x86-64 only (and 32-bit x86 aligns it that way by itself).
-    private static readonly bool Packed =
-        RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.X86;
-
-    private static readonly int EventBytes = Packed ? 12 : 16;
-    private static readonly int DataOffset = Packed ? 4 : 8;
-
-    private readonly int _epoll;
-
-    /// <summary>Creates the epoll instance.</summary>
-    public EpollReadiness()
-    {
-        _epoll = Libc.EpollCreate(Libc.O_CLOEXEC);
-        if (_epoll < 0)
-        {
-            throw new IOException($"epoll_create1: {Libc.Describe(Libc.Errno)}");
-        }
-    }
+    private readonly EpollInstance _epoll = new();
 
     /// <inheritdoc/>
-    public bool Add(int fd)
-    {
-        byte* entry = stackalloc byte[LargestEvent];
-        *(uint*)entry = (uint)Libc.POLLIN; // EPOLLIN has POLLIN's value; hang-up and error are always reported.
-        *(long*)(entry + DataOffset) = fd;
-        return Libc.EpollControl(_epoll, ControlAdd, fd, entry) == 0;
-    }
+    public bool Add(int fd) => _epoll.Add(fd, EpollInstance.In) == 0;
 
     /// <inheritdoc/>
-    public void Remove(int fd)
-    {
-        byte* unused = stackalloc byte[LargestEvent];
-        _ = Libc.EpollControl(_epoll, ControlDelete, fd, unused);
-    }
+    public void Remove(int fd) => _epoll.Remove(fd);
 
     /// <inheritdoc/>
     public int Wait(Span<int> ready)
     {
-        byte* events = stackalloc byte[ready.Length * LargestEvent];
-        int count = Libc.EpollWait(_epoll, events, ready.Length, -1);
+        int count = _epoll.Wait(forever: true, ready.Length);
         for (int i = 0; i < count; i++)
         {
-            ready[i] = (int)*(long*)(events + (i * EventBytes) + DataOffset);
+            ready[i] = _epoll[i].Fd;
         }
 
-        return Math.Max(count, 0);
+        return count;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Descriptors.Close(_epoll);
+    public void Dispose() => _epoll.Dispose();
 }
 
 /// <summary>Readiness by poll, for systems without epoll.</summary>

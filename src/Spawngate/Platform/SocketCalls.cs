@@ -34,15 +34,6 @@ internal static unsafe partial class SocketCalls
     private const int AF_INET6 = 10;
     private const string Library = "libc";
 
-    /// <summary>Receives what is there. Bytes; 0 at the end of the stream; else the negative errno.</summary>
-    public static int Receive(SafeHandle socket, byte[] buffer, int offset, int count)
-    {
-        fixed (byte* bytes = buffer)
-        {
-            return Outcome(Recv(socket, bytes + offset, (nuint)count, MSG_DONTWAIT));
-        }
-    }
-
     /// <summary>Sends as much as the kernel takes at once. Bytes, else the negative errno.</summary>
     public static int Send(SafeHandle socket, ReadOnlySpan<byte> data)
     {
@@ -157,9 +148,6 @@ internal static unsafe partial class SocketCalls
     };
 
     private static int Outcome(nint result) => result >= 0 ? (int)result : -Libc.Errno;
-
-    [LibraryImport(Library, EntryPoint = "recv", SetLastError = true)]
-    private static partial nint Recv(SafeHandle socket, byte* buffer, nuint count, int flags);
 
     [LibraryImport(Library, EntryPoint = "send", SetLastError = true)]
     private static partial nint Send(SafeHandle socket, byte* buffer, nuint count, int flags);

@@ -16,14 +16,16 @@ namespace Spawngate.Transport;
 /// </code>
 /// Events are told once (edge-triggered), and one may come at any moment. Before a call the direction is set to NotReady, so an event that comes during or after it is not missed;
 /// a call that took all it asked for may have left something, and one that took less has not, unless the peer has ended, or sent urgent data, at which a receive stops: that had its
-/// event together with the data's. The descriptor's number is named to the kernel only while its handle is held, so it is never another's by then.
-/// A close is another event that makes the loop look: the call then fails.
+/// event together with the data's. A close is another event that makes the loop look: nothing is called then.
+/// The descriptor's number is named to the kernel only while it cannot be another's: a receive or send under way is marked in its direction (Calling), and the last to leave after
+/// a close closes the descriptor; all other calls hold the handle. Who begins a call first marks it and then looks for a close; who closes first says so and then looks for marks.
 /// </remarks>
 internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkItem
 {
     private const int NotReady = 0;
     private const int Ready = 1;
     private const int Waiting = 2;
+    private const int Calling = 4;
 
     private const uint ReadEvents = EpollInstance.In | EpollInstance.Urgent | EpollInstance.PeerEnded | EpollInstance.EdgeTriggered;
     private const uint EndEvents = EpollInstance.PeerEnded | EpollInstance.HangUp | EpollInstance.Error;
@@ -35,6 +37,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     private int _readState;
     private int _writeState = Ready;
     private int _closed;
+    private int _disposed;
     private volatile bool _mayHideMore;
     private bool _watchesWrites;
     private SocketOperation? _reading;
@@ -206,7 +209,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
 
         Interlocked.Exchange(ref _closed, 1);
         EventLoop.Forget(_fd, this);
-        _handle.Dispose();
+        DisposeUnlessCalling();
 
         // Who begins to wait from now on sees that it is closed; who waits already has to be told.
         if (Volatile.Read(ref _readState) == Waiting || Volatile.Read(ref _writeState) == Waiting)
@@ -229,8 +232,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
             Interlocked.MemoryBarrier();
         }
 
-        if ((events & (EpollInstance.In | EpollInstance.Urgent | EndEvents)) != 0 && Volatile.Read(ref _readState) != Ready
-            && Interlocked.Exchange(ref _readState, Ready) == Waiting)
+        if ((events & (EpollInstance.In | EpollInstance.Urgent | EndEvents)) != 0 && TakeWaiting(ref _readState))
         {
             var operation = _reading!;
             if (TryRead())
@@ -239,8 +241,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
             }
         }
 
-        if ((events & (EpollInstance.Out | EpollInstance.HangUp | EpollInstance.Error)) != 0 && Volatile.Read(ref _writeState) != Ready
-            && Interlocked.Exchange(ref _writeState, Ready) == Waiting)
+        if ((events & (EpollInstance.Out | EpollInstance.HangUp | EpollInstance.Error)) != 0 && TakeWaiting(ref _writeState))
         {
             var operation = _writing!;
             if (TryWrite())
@@ -295,7 +296,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     {
         while (true)
         {
-            while (Volatile.Read(ref _readState) == Ready)
+            while ((Volatile.Read(ref _readState) & Ready) != 0)
             {
                 if (_readCount == 0)
                 {
@@ -303,16 +304,12 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
                     return true;
                 }
 
-                Interlocked.Exchange(ref _readState, NotReady);
-                int read = Read();
+                Interlocked.Exchange(ref _readState, Calling);
+                int read = IsClosed ? -SocketCalls.EBADF : DirectCalls.Receive(_fd, _readBuffer, _readOffset, _readCount);
+                EndCall(ref _readState, isReady: read != -Libc.EAGAIN && (read == _readCount || read <= 0 || _mayHideMore));
                 if (read == -Libc.EAGAIN)
                 {
                     continue;
-                }
-
-                if (read == _readCount || read <= 0 || _mayHideMore)
-                {
-                    Volatile.Write(ref _readState, Ready);
                 }
 
                 if (read != -Libc.EINTR)
@@ -334,17 +331,14 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     {
         while (true)
         {
-            while (Volatile.Read(ref _writeState) == Ready)
+            while ((Volatile.Read(ref _writeState) & Ready) != 0)
             {
-                Interlocked.Exchange(ref _writeState, NotReady);
-                int result = _writeCount == ConnectMark ? AskConnect() : Write();
-                if (result == -Libc.EAGAIN)
-                {
-                    continue;
-                }
-
-                Volatile.Write(ref _writeState, Ready);
-                if (result == -Libc.EINTR)
+                Interlocked.Exchange(ref _writeState, Calling);
+                int result = IsClosed ? -SocketCalls.EBADF
+                    : _writeCount == ConnectMark ? AskConnect()
+                    : DirectCalls.Send(_fd, _writeBuffer, _writeOffset + _written, _writeCount - _written);
+                EndCall(ref _writeState, isReady: result != -Libc.EAGAIN);
+                if (result == -Libc.EAGAIN || result == -Libc.EINTR)
                 {
                     continue;
                 }
@@ -379,27 +373,53 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
 
     private bool IsClosed => Volatile.Read(ref _closed) != 0;
 
-    private int Read()
+    /// <summary>Notes an event. True when an operation waits for it, which is then the caller's to carry out.</summary>
+    private static bool TakeWaiting(ref int state)
     {
-        try
+        int seen = Volatile.Read(ref state);
+        if ((seen & Ready) != 0)
         {
-            return SocketCalls.Receive(_handle, _readBuffer, _readOffset, _readCount);
+            return false;
         }
-        catch (ObjectDisposedException)
+
+        // Mostly it waits. Where a call is under way its mark stays; and whoever began it may begin to wait meanwhile.
+        if (seen == Waiting && Interlocked.CompareExchange(ref state, Ready, Waiting) == Waiting)
         {
-            return -SocketCalls.EBADF;
+            return true;
+        }
+
+        if (Interlocked.Or(ref state, Ready) != Waiting)
+        {
+            return false;
+        }
+
+        Volatile.Write(ref state, Ready);
+        return true;
+    }
+
+    /// <summary>Ends what began by marking the direction as Calling; the last of them closes the descriptor if that is due.</summary>
+    private void EndCall(ref int state, bool isReady)
+    {
+        if (isReady)
+        {
+            Interlocked.Exchange(ref state, Ready);
+        }
+        else
+        {
+            Interlocked.And(ref state, ~Calling);
+        }
+
+        if (IsClosed)
+        {
+            DisposeUnlessCalling();
         }
     }
 
-    private int Write()
+    private void DisposeUnlessCalling()
     {
-        try
+        if (((Volatile.Read(ref _readState) | Volatile.Read(ref _writeState)) & Calling) == 0 && Interlocked.Exchange(ref _disposed, 1) == 0)
         {
-            return SocketCalls.Send(_handle, _writeBuffer.AsSpan(_writeOffset + _written, _writeCount - _written));
-        }
-        catch (ObjectDisposedException)
-        {
-            return -SocketCalls.EBADF;
+            _handle.Dispose();
         }
     }
 

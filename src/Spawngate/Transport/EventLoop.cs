@@ -126,6 +126,11 @@ internal sealed class EventLoop
 
     private static EventLoop[] CreateAll()
     {
+        if (IsSupported)
+        {
+            DirectCalls.Prepare();
+        }
+
         var loops = new EventLoop[IsSupported ? Environment.ProcessorCount : 0];
         for (int i = 0; i < loops.Length; i++)
         {

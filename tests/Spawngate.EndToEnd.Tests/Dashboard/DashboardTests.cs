@@ -75,6 +75,19 @@ internal sealed class DashboardTests : GatewayTest
     }
 
     [Test]
+    public async Task Requests_that_were_turned_away_are_told_of()
+    {
+        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Defaults("no_wake = [\"/healthz\"]").TestBackend(Host));
+        await RawClient.RequestAsync(gateway.Port, Host, "/healthz");
+        await RawClient.RequestAsync(gateway.Port, Host, "/healthz");
+        await OpenAsync(gateway);
+        await _browser.EvaluateAsync($"{Card()}.querySelector('.name').click()");
+        await _browser.UntilAsync($"{Card()}.querySelector('.away')?.textContent === '2 requests were turned away: they never wake it.'");
+        Assert.That(await _browser.TextAsync($"{Card()}.querySelector('.state').textContent"), Is.EqualTo("stopped"));
+        AssertClean(gateway);
+    }
+
+    [Test]
     public async Task The_token_is_asked_for_and_only_the_right_one_opens()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().TestBackend(Host).Server("admin_token = \"open-sesame\""));

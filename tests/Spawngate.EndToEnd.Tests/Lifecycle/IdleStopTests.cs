@@ -4,6 +4,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>What nobody uses stops; what somebody uses does not.</summary>
+[LongRunning]
 internal sealed class IdleStopTests : GatewayTest
 {
     private static readonly TimeSpan LongerThanIdle = TimeSpan.FromSeconds(2.5);

@@ -7,6 +7,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>A start that fails says so at once, says why in the log, and leaves nothing behind.</summary>
+[LongRunning]
 internal sealed class StartFailureTests : GatewayTest
 {
     private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(3);

@@ -7,6 +7,7 @@ namespace Spawngate.EndToEnd.Tests.Operation;
 /// <c>spawngate explain</c> in the situations that people ask about. With <c>SPAWNGATE_EXPLANATIONS</c> set, what it prints is written into that folder: the examples of
 /// docs/operating.md are made so.
 /// </summary>
+[LongRunning]
 internal sealed class ExplainTests : GatewayTest
 {
     private const string Agent = "User-Agent: curl/8.5.0\r\n";

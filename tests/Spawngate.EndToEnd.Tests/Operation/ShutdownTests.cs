@@ -5,6 +5,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Operation;
 
 /// <summary>SIGTERM and SIGINT: nothing that was accepted is lost, nothing is left.</summary>
+[LongRunning]
 internal sealed class ShutdownTests : GatewayTest
 {
     /// <summary>The drain timeout is 30 s unless a test sets a shorter one; a busy machine takes a few for what takes none on an idle one.</summary>

@@ -45,14 +45,15 @@ internal sealed class LoopbackGateway : IDisposable
     /// <param name="response">What the backend answers to everything.</param>
     /// <param name="cut">Where the backend cuts its answer into two sends; 0 for one.</param>
     /// <param name="requestBodyBytes">Bytes behind each request's head.</param>
+    /// <param name="configure">Changes the backend's settings.</param>
     /// <param name="observe">Makes the one who takes finished requests; null for none.</param>
     public static async Task<LoopbackGateway> StartAsync(
-        TimeProvider time, string response, int cut = 0, int requestBodyBytes = 0, Func<CoarseClock, RequestObserver>? observe = null)
+        TimeProvider time, string response, int cut = 0, int requestBodyBytes = 0, Func<BackendConfig, BackendConfig>? configure = null, Func<CoarseClock, RequestObserver>? observe = null)
     {
         var gateway = new LoopbackGateway(response, cut, requestBodyBytes);
         var server = new ServerConfig();
         var config = ReadyBackends.Config(Host, ((IPEndPoint)gateway._back.LocalEndPoint!).Port);
-        gateway._backends = await ReadyBackends.StartAsync(time, NullLogger.Instance, server, config).ConfigureAwait(false);
+        gateway._backends = await ReadyBackends.StartAsync(time, NullLogger.Instance, server, configure?.Invoke(config) ?? config).ConfigureAwait(false);
         gateway._connections = new ClientConnections(gateway._backends.Clock);
         new Thread(gateway.AcceptBackend) { IsBackground = true }.Start();
         var socket = gateway.ConnectClient();

@@ -300,8 +300,10 @@
 
   function showHolders(b, report) {
     if (!b.holders) return;
-    const items = (report.held_by || []).map(h => make('li', '', `${h.kind}: ${h.method} ${h.path} from ${h.client}, ${span(h.age_secs)}`));
+    const items = (report.held_by || []).map(h => make('li', '', `${h.kind}: ${h.method} ${h.path} from ${h.client}, ${span(h.age_secs)}${h.no_wake ? ' (does not count: no_wake)' : ''}`));
     b.holders.replaceChildren(...(items.length ? items : [make('li', 'soft', report.state === 'ready' ? 'Nothing.' : 'It does not run.')]));
+    const away = report.turned_away_total;
+    if (away) b.holders.append(make('li', 'soft away', `${away} ${away === 1 ? 'request was' : 'requests were'} turned away: they never wake it.`));
   }
 
   async function tail(b) {

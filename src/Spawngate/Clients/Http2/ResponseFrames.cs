@@ -1,3 +1,4 @@
+using System.Text;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
@@ -49,12 +50,23 @@ internal static class ResponseFrames
     /// <summary>Writes the head of one of our own errors.</summary>
     public static void WriteErrorHead(Http2Session session, int slot, Http2Output output, Exchange exchange, ProxyError error, int length, ReadOnlySpan<byte> date, bool endStream)
     {
-        var writer = session.BeginHead(output.Reserve(Http2Session.HeadBytesNeeded(0, AddedFields, AddedBytes)), slot);
+        var reply = exchange.Reply;
+        int fields = AddedFields + (reply?.Fields.Count ?? 0);
+        var writer = session.BeginHead(output.Reserve(Http2Session.HeadBytesNeeded(0, fields, AddedBytes + (reply?.FieldBytes ?? 0))), slot);
         exchange.Record.SetAnswer(error, endStream ? 0 : length);
         writer.Status(exchange.Record.Status);
-        writer.Field("content-type"u8, "application/json"u8);
+        writer.Field("content-type"u8, reply is null ? "application/json"u8 : Encoding.ASCII.GetBytes(reply.ContentType));
         writer.Field("content-length"u8, length);
-        writer.Field("x-proxy-error"u8, ProxyErrors.Code(error));
+        if (error != ProxyError.None)
+        {
+            writer.Field("x-proxy-error"u8, ProxyErrors.Code(error));
+        }
+
+        foreach (var (name, value) in reply?.Fields ?? [])
+        {
+            writer.Field(Encoding.ASCII.GetBytes(name), Encoding.ASCII.GetBytes(value));
+        }
+
         writer.Field("date"u8, date);
         if (!exchange.RequestId.IsEmpty)
         {

@@ -94,7 +94,7 @@ internal sealed class StreamExchange
         IsDeferred = false;
         if (_sender.IsGone)
         {
-            _exchange.TakeNote(_head.AsSpan(0, _headLength), _connection.Identity);
+            _context.Observer?.OnBegin(_exchange, _head.AsSpan(0, _headLength), _connection.Identity);
             _refusal = ProxyError.ClientGone;
             _begun.Set(ExchangeStep.Failed);
             return;
@@ -114,7 +114,7 @@ internal sealed class StreamExchange
     /// <summary>Answers a head that the session refused.</summary>
     public void Refuse(ProxyError error, string detail)
     {
-        _exchange.TakeRefusedNote(default, _connection.Identity);
+        _context.Observer?.OnRefused(_exchange, default, _connection.Identity);
         _refusal = error;
         _detail = detail;
         _begun.Set(ExchangeStep.Failed);
@@ -418,7 +418,7 @@ internal sealed class StreamExchange
     private WriteOutcome BeginError(ProxyError error)
     {
         ForwardingLog.Error(_context.Log, _connection.Identity, _exchange, error);
-        byte[] body = ProxyErrors.Body(error, _detail);
+        byte[] body = _exchange.Reply?.Body ?? ProxyErrors.Body(error, _detail);
         bool empty = Request.Method == MethodKind.Head;
         _deadline.Restart(DeadlineKind.Progress, _context.DueIn(Limits.LingerMs));
         WriteOutcome outcome;

@@ -1,0 +1,130 @@
+using Spawngate.Backends;
+using Spawngate.Config;
+using Spawngate.Diagnostics;
+using Spawngate.Ledger;
+using Spawngate.Tests.Fakes;
+
+namespace Spawngate.Tests;
+
+/// <summary>What the pasts of ten thousand backends take together.</summary>
+[NonParallelizable]
+internal sealed class MemoryBudgetTests
+{
+    private const int Backends = 10_000;
+
+    [Test]
+    public void The_logs_of_ten_thousand_backends_that_have_written_all_that_is_kept_stay_within_their_bound()
+    {
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        var log = new OutputLog(TimeProvider.System);
+        byte[] line = new byte[4000];
+        line.AsSpan().Fill((byte)'x');
+        for (int backend = 0; backend < Backends; backend++)
+        {
+            string host = $"{backend}.example.com";
+            for (int i = 0; i < Limits.OutputLogBytes / line.Length; i++)
+            {
+                line[0] = (byte)('a' + (i % 26));
+                log.OnLine(host, i % 2 == 0 ? OutputStream.Stdout : OutputStream.Stderr, line);
+            }
+        }
+
+        long held = GC.GetTotalMemory(forceFullCollection: true) - before;
+        TestContext.Out.WriteLine($"{Backends} full logs: {held / 1e6:f1} MB");
+        Assert.That(held, Is.InRange(Limits.OutputLogTotalBytes / 4 * 3L, Limits.OutputLogTotalBytes + (Backends * 500L)), "and what there is is used");
+        Assert.That(log.Snapshot($"{Backends - 1}.example.com"), Has.Count.EqualTo(Limits.OutputLogBytes / line.Length), "whoever writes now has all of it");
+        var oldest = log.Snapshot("0.example.com");
+        Assert.That(oldest, Has.Count.EqualTo(1), "whoever wrote first still has his last words");
+        Assert.That((oldest[0].Text[0], oldest[0].Stream), Is.EqualTo(((char)('a' + (64 % 26)), OutputStream.Stdout)));
+        log.OnLine("0.example.com", OutputStream.Stdout, line);
+        Assert.That(log.Snapshot("0.example.com"), Has.Count.EqualTo(2), "and goes on");
+        GC.KeepAlive(log);
+    }
+
+    [Test]
+    public void The_ledgers_of_ten_thousand_backends_with_the_longest_events_stay_within_their_bound()
+    {
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        var ledgers = new List<WakeLedger>(Backends);
+        var budget = new MemoryBudget(Limits.LedgerTotalBytes, Limits.LedgerRestBytes) { Members = () => ledgers };
+        string text = new('x', 1000);
+        string[] stderr = [.. Enumerable.Range(0, Limits.LedgerStderrLines).Select(_ => text)];
+        var woken = new LedgerEvent { Event = LedgerEventKind.Woken, By = new LedgerCaller(text, text, text, text), Reason = text };
+        var failed = new LedgerEvent { Event = LedgerEventKind.StartFailed, Reason = text, AfterMs = 30_000, Requests = 1000 };
+        for (int backend = 0; backend < Backends; backend++)
+        {
+            var ledger = new WakeLedger(budget);
+            ledgers.Add(ledger);
+            for (int i = 0; i < Limits.LedgerEvents / 2; i++)
+            {
+                ledger.Append(woken with { Start = i });
+                ledger.Append(failed with { Start = i, Stderr = i >= (Limits.LedgerEvents / 2) - Limits.LedgerStderrTails ? stderr : null });
+            }
+        }
+
+        long held = GC.GetTotalMemory(forceFullCollection: true) - before;
+        TestContext.Out.WriteLine($"{Backends} of the longest ledgers: {held / 1e6:f1} MB; the last has {ledgers[^1].HeldBytes} bytes, the first {ledgers[0].HeldBytes}");
+        Assert.That(held, Is.InRange(Limits.LedgerTotalBytes / 4 * 3L, Limits.LedgerTotalBytes + (Backends * 500L)));
+        Assert.That(ledgers[^1].Snapshot(), Has.Count.EqualTo(Limits.LedgerEvents));
+        Assert.That(ledgers[^1].Snapshot().Count(static entry => entry.Stderr is not null), Is.EqualTo(Limits.LedgerStderrTails));
+        var oldest = ledgers[0].Snapshot();
+        Assert.That(oldest.Select(static entry => entry.Seq), Is.EqualTo(Enumerable.Range(101 - oldest.Count, oldest.Count).Select(static seq => (long)seq)).And.Not.Empty, "the latest ones, with their numbers");
+        Assert.That(ledgers[0].Append(woken).Seq, Is.EqualTo(101));
+        GC.KeepAlive(ledgers);
+    }
+
+    [Test]
+    public void Those_to_which_nothing_was_added_for_longest_are_shortened_first_and_all_of_them_before_any_rest()
+    {
+        var members = Enumerable.Range(0, 10).Select(static i => new Member { HeldBytes = 100, LastAdded = i }).ToList();
+        (members[0].LastAdded, members[9].LastAdded) = (9, 0);
+        var budget = new MemoryBudget(800, 20) { Members = () => members };
+        budget.OnGrown(99);
+        Assert.That(members.Sum(static member => member.HeldBytes), Is.EqualTo(1000), "looked at after each eighth");
+        budget.OnGrown(1);
+        Assert.That(members.Select(static member => member.HeldBytes), Is.EqualTo([100, 20, 20, 20, 100, 100, 100, 100, 100, 20]));
+
+        members.AddRange(Enumerable.Range(0, 40).Select(static i => new Member { HeldBytes = 20, LastAdded = 100 + i }));
+        budget.OnGrown(800);
+        Assert.That(members.Sum(static member => member.HeldBytes), Is.EqualTo(700));
+        Assert.That(members.Count(static member => member.HeldBytes == 0), Is.EqualTo(15), "too many for a rest each");
+        Assert.That(members[^1].HeldBytes, Is.EqualTo(20));
+    }
+
+    [Test]
+    public void A_ledger_that_is_shortened_keeps_the_latest_event_whatever_it_takes()
+    {
+        var ledger = new WakeLedger();
+        for (int i = 0; i < 5; i++)
+        {
+            ledger.Append(new LedgerEvent { Event = LedgerEventKind.Crashed, Start = i, Reason = "why", Stderr = ["a", "b"] });
+        }
+
+        ledger.Shorten(0);
+        Assert.That(ledger.Snapshot().Single(), Has.Property("Start").EqualTo(4).And.Property("Seq").EqualTo(5).And.Property("Stderr").Null);
+        ledger.ReplaceLast(new LedgerEvent { Event = LedgerEventKind.KeptAwake, Start = 4, Times = 2 });
+        ledger.Append(new LedgerEvent { Event = LedgerEventKind.Stopped, Start = 4 });
+        Assert.That(ledger.Snapshot().Select(static entry => (entry.Seq, entry.Event)), Is.EqualTo(new[] { (5L, LedgerEventKind.KeptAwake), (6L, LedgerEventKind.Stopped) }));
+    }
+
+    [Test]
+    public void The_ledgers_of_all_backends_that_were_woken_are_members()
+    {
+        using var stage = new LifecycleStage();
+        var set = new BackendSet(stage.Env, new GatewayConfig { Backends = [LifecycleStage.Config("a"), LifecycleStage.Config("b")] });
+        Assert.That(stage.Env.Ledgers.Members(), Is.Empty);
+        set.Find("b"u8)!.RequestStart();
+        stage.Settle();
+        Assert.That(stage.Env.Ledgers.Members(), Is.EqualTo(new[] { set.Find("b"u8)!.KnownLedger }));
+        Assert.That(stage.Env.Ledgers.Members().Single().HeldBytes, Is.Positive);
+    }
+
+    private sealed class Member : IShortenable
+    {
+        public int HeldBytes { get; set; }
+
+        public long LastAdded { get; set; }
+
+        public void Shorten(int bytes) => HeldBytes = Math.Min(HeldBytes, bytes);
+    }
+}
