@@ -83,9 +83,9 @@ internal sealed class LineLogger(string category, LogLevel level, LogWriter writ
     {
         var properties = LogTemplate.Split(values, ref message);
         var line = JsonLogLine.Begin(writer.Now, logLevel, _category).Message(message);
-        foreach (var (name, value) in properties)
+        foreach (var property in properties)
         {
-            line.Property(name, value);
+            line.Property(property.Name, property.Value);
         }
 
         if (exception is not null)

@@ -12,15 +12,15 @@ internal static class LogTemplate
     /// <param name="values">What the logging library gives: values by the names of their placeholders, and the template.</param>
     /// <param name="message">The formatted message; afterwards without the fields at its beginning.</param>
     /// <returns>Names, as a log line spells them, and values.</returns>
-    public static List<(string Name, object? Value)> Split(IReadOnlyList<KeyValuePair<string, object?>> values, ref string message)
+    public static List<LogProperty> Split(IReadOnlyList<KeyValuePair<string, object?>> values, ref string message)
     {
-        var properties = new List<(string, object?)>(values.Count);
-        string template = values.LastOrDefault(static value => value.Key == OriginalFormat).Value as string ?? "";
+        var properties = new List<LogProperty>(values.Count);
+        string template = ValueOf(values, OriginalFormat) as string ?? "";
         var taken = new HashSet<string>(StringComparer.Ordinal);
         while (TryReadField(template, out string name, out string content))
         {
             bool isPlaceholder = content.StartsWith('{') && content.EndsWith('}');
-            object? value = isPlaceholder ? values.FirstOrDefault(value => value.Key == content[1..^1]).Value : content;
+            object? value = isPlaceholder ? ValueOf(values, content[1..^1]) : content;
             string shown = $"{name}=\"{Convert.ToString(value, CultureInfo.InvariantCulture) ?? "(null)"}\" ";
             if (!message.StartsWith(shown, StringComparison.Ordinal))
             {
@@ -30,18 +30,33 @@ internal static class LogTemplate
             message = message[shown.Length..];
             template = template[(name.Length + content.Length + 4)..];
             taken.Add(isPlaceholder ? content[1..^1] : "");
-            properties.Add((name, value));
+            properties.Add(new LogProperty(name, value));
         }
 
-        foreach (var value in values)
+        for (int i = 0; i < values.Count; i++)
         {
+            var value = values[i];
             if (value.Key != OriginalFormat && taken.Add(value.Key))
             {
-                properties.Add((SnakeCase(value.Key), value.Value));
+                properties.Add(new LogProperty(SnakeCase(value.Key), value.Value));
             }
         }
 
         return properties;
+    }
+
+    /// <summary>By hand: Linq over values of a struct is compiled for that struct alone, which made the executable 50 KB larger.</summary>
+    private static object? ValueOf(IReadOnlyList<KeyValuePair<string, object?>> values, string key)
+    {
+        for (int i = 0; i < values.Count; i++)
+        {
+            if (values[i].Key == key)
+            {
+                return values[i].Value;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Reads <c>name="{Placeholder}" </c>, or a fixed text between the quotes, at the beginning.</summary>
@@ -71,3 +86,8 @@ internal static class LogTemplate
         return text.ToString();
     }
 }
+
+/// <summary>A property of a log line.</summary>
+/// <param name="Name">Its name, as a log line spells it.</param>
+/// <param name="Value">Its value.</param>
+internal sealed record LogProperty(string Name, object? Value);

@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using Spawngate.Backends;
 using Spawngate.Forwarding.Waiting;
 using Spawngate.Ledger;
-using Spawngate.Observation;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
