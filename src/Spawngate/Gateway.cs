@@ -88,6 +88,7 @@ internal sealed class Gateway : IAsyncDisposable
         _connections = new ClientConnections(_clock);
         _environment.FindHolders = _connections.FindHolders;
         _backends = new BackendSet(_environment, config);
+        _backends.Sessions.OnGone = _output.Remove;
         _reports = new BackendAdmin(_backends, _output, _environment, _connections);
         _access = OpenAccessLog(loggers);
         _spans = _server.OtlpEndpoint is { } collector
@@ -98,7 +99,7 @@ internal sealed class Gateway : IAsyncDisposable
             LastLine = _output.Last,
             Observer = _access is null && _spans is null ? null : new RequestObserver(time) { Access = _access, Spans = _spans },
         };
-        _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin);
+        _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin, _backends.Sessions);
     }
 
     /// <summary>Listens and accepts.</summary>
@@ -119,7 +120,8 @@ internal sealed class Gateway : IAsyncDisposable
         ReloadMemory.SettleStart(_backends.All.Count);
         await _admin.StartAsync(CancellationToken.None).ConfigureAwait(false);
         _guardian.Start();
-        _docker.Begin(_backends.All.Select(static backend => backend.Config));
+        _docker.Begin(_backends.All.Where(static backend => backend.Config.Docker is not null).Select(static backend => backend.Config.Docker!.DockerHost)
+            .Concat(_backends.Sessions.Config?.DockerHosts() ?? []));
         _listener.Start();
         GatewayLog.Listening(_log, string.Join(", ", _listener.Addresses), _backends.All.Count);
         _liveness = new LivenessCheck(_clock, _listener, _supervisorLog);
@@ -133,6 +135,7 @@ internal sealed class Gateway : IAsyncDisposable
     {
         long begun = _time.GetTimestamp();
         GatewayLog.Stopping(_log, reason, _connections.Count);
+        _backends.Sessions.Refuse();
         await _supervisor.StoppingAsync($"Stopping after {reason}, {_connections.Count} connections open", StopTimeMax()).ConfigureAwait(false);
         await _listener!.StopAsync().ConfigureAwait(false);
         var drained = _connections.DrainAsync();

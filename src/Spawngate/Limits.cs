@@ -276,8 +276,11 @@ internal static class Limits
 
     // Admin API, command line and hello backend.
 
-    /// <summary>Connections to the admin API at once: a ready callback for each of some hundred backends starting together, and room for people and scrapers.</summary>
-    public const int AdminConnectionsMax = 1024;
+    /// <summary>
+    /// Connections to the admin API at once: the streams of sessions, and as many as a quarter of that again, for a ready callback of each of some hundred backends starting
+    /// together, people and scrapers. At some 20 KB each, 80 MB when all are in use.
+    /// </summary>
+    public const int AdminConnectionsMax = SessionStreamsMax + 1024;
 
     /// <summary>Bytes of a request body the admin API accepts: no request has more than a small JSON object.</summary>
     public const int AdminRequestBodyBytesMax = 64 * 1024;
@@ -561,6 +564,56 @@ internal static class Limits
 
     /// <summary>Longest watchdog time that is kept, 12 days in microseconds: its half has to fit the timers of the runtime (49 days).</summary>
     public const long WatchdogUsecMax = 1_000_000_000_000;
+
+    // Sessions
+
+    /// <summary>Random bytes of a session's id: 120 bits, more than the 96 that make guessing hopeless, in 24 characters without rest.</summary>
+    public const int SessionIdBytes = 15;
+
+    /// <summary>Characters of a session's id: five bits each.</summary>
+    public const int SessionIdChars = SessionIdBytes * 8 / 5;
+
+    /// <summary>Characters of the domain of sessions: what a host name has room for behind an id and a dot.</summary>
+    public const int SessionDomainCharsMax = HostNameCharsMax - SessionIdChars - 1;
+
+    /// <summary>Configurable sessions at once: three times the ports of one machine, more than can run.</summary>
+    public const int SessionsMax = 100_000;
+
+    /// <summary>Sessions at once unless the file says otherwise: at 20 MB each they fill 5 GB, what a small server has.</summary>
+    public const int SessionsUsual = 256;
+
+    /// <summary>Ended sessions that are remembered, the latest: some 700 bytes each, 7 MB.</summary>
+    public const int SessionsRemembered = 10_000;
+
+    /// <summary>Characters of a template's name: it is a label of metrics.</summary>
+    public const int SessionTemplateCharsMax = 64;
+
+    /// <summary>Characters of a key: a path or address of a document.</summary>
+    public const int SessionKeyCharsMax = 256;
+
+    /// <summary>Characters of an image reference: a name of 255, a tag of 128 and a digest of 71, with what separates them.</summary>
+    public const int SessionImageCharsMax = 512;
+
+    /// <summary>Variables that a call may set: far more than any program reads; their size is bounded by that of the body.</summary>
+    public const int SessionEnvMax = 256;
+
+    /// <summary>The port of a container whose call names none: what most images of web programs use.</summary>
+    public const int SessionImagePort = 8080;
+
+    /// <summary>Seconds that a call may wait for a session: longer than any start, shorter than a day of forgotten clients.</summary>
+    public const int SessionWaitSecsMax = 3600;
+
+    /// <summary>Streams and waits of sessions at once: three for each of a thousand browser windows.</summary>
+    public const int SessionStreamsMax = 3072;
+
+    /// <summary>Milliseconds between comments in a stream that has nothing to tell, by which both ends notice that the other is gone: below the minute of common proxies.</summary>
+    public const int SessionHeartbeatMs = 15_000;
+
+    /// <summary>Milliseconds between two looks at a session's use for its stream of events.</summary>
+    public const int SessionSampleMs = 1000;
+
+    /// <summary>Seconds after which a call that found no room may try again: sweeping takes about one.</summary>
+    public const int SessionsFullRetrySecs = 1;
 
     // HTTP/2
 

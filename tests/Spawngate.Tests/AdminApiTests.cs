@@ -77,7 +77,7 @@ internal sealed class AdminApiTests
         _admin.Backends.Describing = details => details with { Time = time, HeldBy = [new Holder("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 1.5)], Ledger = [woken] };
         AdminAnswer answer = await _admin.SendAsync("GET", "/backends/app.example.com");
         const string expected = """
-            {"hostname":"app.example.com","state":"ready","port":4123,"in_flight":2,"no_wake":0,"waiting":0,"tunnels":0,"requests_total":0,"turned_away_total":0,"kind":"local","generation":3,"pid":77,
+            {"hostname":"app.example.com","state":"ready","port":4123,"in_flight":2,"no_wake":0,"waiting":0,"tunnels":0,"requests_total":0,"turned_away_total":0,"kind":"local","session":null,"generation":3,"pid":77,
             "description":"pid 77","container_id":null,"container_name":null,"image":null,"last_start":{"spawn_ms":0.5,"listen_ms":4.25,"ready_ms":5,"signal":"health","cause":"request from 127.0.0.1"},
             "ready_since":"2026-01-31T12:00:00.500Z","uptime_secs":9,"failures_in_a_row":0,"retry_after_secs":null,"last_failure":null,"failed_checks":0,"idle_timeout_secs":600,"idle_stop_in_secs":null,
             "stopping_because":null,"last_stop_reason":null,

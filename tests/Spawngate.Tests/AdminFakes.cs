@@ -11,6 +11,7 @@ using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Ledger;
 using Spawngate.Metrics;
+using Spawngate.Sessions;
 
 namespace Spawngate.Tests;
 
@@ -51,6 +52,8 @@ internal sealed class FakeAdminBackends : IAdminBackends
     public Dictionary<string, BackendNumbers> NumbersOf { get; } = [];
 
     public BackendNumbers? Numbers(string hostname) => NumbersOf.GetValueOrDefault(hostname);
+
+    public IReadOnlyList<SessionNumbers> SessionNumbers { get; set; } = [];
 
     public LedgerReader? ReadEvents() => Feed.Read();
 

@@ -11,6 +11,15 @@ internal sealed class BackendExplanationTests
     private static readonly BackendReport Never = new() { Hostname = "a.b", State = BackendPhase.Stopped, IdleTimeoutSecs = 60 };
     private static readonly BackendReport Ready = Never with { State = BackendPhase.Ready, Description = "pid 1", Port = 80, Generation = 1, LastStart = new StartReport { Cause = "admin API" } };
 
+    [TestCase(BackendPhase.Stopped, "it starts once, and that is about to begin or over")]
+    [TestCase(BackendPhase.Unhealthy, "9 seconds after its last use: 3 health checks in a row failed, but a session is not restarted")]
+    public void A_session_is_not_said_to_start_again(BackendPhase phase, string stops)
+    {
+        var report = new BackendReport { Hostname = "id.s.test", State = phase, Session = "ide", IdleTimeoutSecs = 9, FailedChecks = 3 };
+        string text = BackendExplanation.Of(new BackendDetails(report), "id.s.test");
+        Assert.That(text, Does.Contain("  session    of template ide, never started again\n").And.Contain($"  stops      {stops}\n"));
+    }
+
     [Test]
     public void A_backend_that_never_ran() => Says(Never, """
         a.b is stopped (local)

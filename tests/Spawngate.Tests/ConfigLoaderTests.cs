@@ -171,7 +171,7 @@ internal sealed class ConfigLoaderTests
         Assert.That(errors[1], Does.StartWith("c.toml:5:9: backends.b.image: the string that begins here"));
     }
 
-    [TestCase("prot = 1", "1:1: prot: found a key that is unknown in the top level, allowed are server, defaults, backends")]
+    [TestCase("prot = 1", "1:1: prot: found a key that is unknown in the top level, allowed are server, defaults, backends, sessions")]
     [TestCase("[sever]", "1:2: sever: found a key that is unknown in the top level, did you mean server?")]
     [TestCase("port = 1", "1:1: port: found a key that does not belong in the top level, it is one of a backend: [backends.\"host.name\"]")]
     [TestCase("[server]\nidle_timeout_secs = 1", "2:1: server.idle_timeout_secs: found a key that does not belong in [server], it is one of [defaults] and of each backend")]
@@ -180,7 +180,7 @@ internal sealed class ConfigLoaderTests
     [TestCase("[server]\nPort = 1", "2:1: server.Port: found a key that is unknown in [server], did you mean port?")]
     [TestCase("[backends.a]\ncommand = 'x'\nqwertzuiop = 1", "3:1: backends.a.qwertzuiop: found a key that is unknown in a backend")]
     [TestCase("[backends.a]\ncommand = 'x'\nwroking_dir = ''", "3:1: backends.a.wroking_dir: found a key that is unknown in a backend, did you mean working_dir?")]
-    [TestCase("[sessions]\nmax = 5", "1:2: sessions: found a section that this version of Spawngate does not support yet, allowed are server, defaults, backends")]
+    [TestCase("[session]", "1:2: session: found a key that is unknown in the top level, did you mean sessions?")]
     [TestCase("server = 3", "1:10: server: found 3, allowed is a table: [server] on a line of its own")]
     [TestCase("[[backends]]\nhost = 'a'", "1:1: backends: found an array of tables, allowed is one table per host: [backends.\"host.name\"]")]
     [TestCase("[backends]\na = 'x'", "2:5: backends.a: found the string \"x\", allowed is a table: [backends.a] on a line of its own")]

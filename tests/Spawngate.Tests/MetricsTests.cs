@@ -5,6 +5,7 @@ using Spawngate.Backends;
 using Spawngate.Forwarding;
 using Spawngate.Ledger;
 using Spawngate.Metrics;
+using Spawngate.Sessions;
 
 namespace Spawngate.Tests;
 
@@ -108,6 +109,7 @@ internal sealed class MetricsTests
     {
         var backends = new FakeAdminBackends();
         Add(backends, "a.test", new BackendTraffic());
+        backends.SessionNumbers = [new SessionNumbers(new SessionTotals("t"), new int[7], 0, 0, 0)];
         string page = new AdminMetrics(backends, DateTimeOffset.UnixEpoch).Render();
         var known = Regex.Matches(page, @"^# TYPE (\S+) (\S+)$", RegexOptions.Multiline)
             .SelectMany(type => type.Groups[2].Value == "histogram" ? new[] { "", "_bucket", "_sum", "_count" }.Select(end => type.Groups[1].Value + end) : [type.Groups[1].Value])
@@ -120,6 +122,35 @@ internal sealed class MetricsTests
         Assert.That(documented.Where(name => !known.Contains(name)), Is.Empty);
 
         static IEnumerable<string> Named(string text) => Regex.Matches(text, @"\b(?:spawngate|process|dotnet)_\w+\w").Select(match => match.Value);
+    }
+
+    [Test]
+    public void Sessions_are_added_up_by_template()
+    {
+        var backends = new FakeAdminBackends();
+        Add(backends, "a.test", new BackendTraffic());
+        var totals = new SessionTotals("ide");
+        for (int i = 0; i < 3; i++)
+        {
+            backends.Reports.Add(new BackendReport { Hostname = $"{i}.s.test", State = BackendPhase.Ready, Session = "ide" });
+            new BackendTraffic(totals.Traffic).Count(ReceivedProtocol.Http1, 200, 5, 7);
+            totals.CountCreated();
+        }
+
+        totals.CountEnded(SessionState.Failed);
+        backends.SessionNumbers = [new SessionNumbers(totals, [0, 0, 0, 0, 2, 0, 0], 4, 1, 1)];
+        string page = new AdminMetrics(backends, DateTimeOffset.UnixEpoch).Render();
+        Assert.That(ExpositionCheck.Read(page).Faults, Is.Empty);
+        Assert.That(page, Does.Not.Contain("s.test"), "no series for one session");
+        foreach (string line in (string[])
+        [
+            "spawngate_backends 1", "spawngate_backend_in_flight{hostname=\"_session:ide\"} 4", "spawngate_backend_waiting{hostname=\"_session:ide\"} 1",
+            "spawngate_requests_total{hostname=\"_session:ide\",protocol=\"h1\",code=\"2xx\"} 3", "spawngate_response_body_bytes_total{hostname=\"_session:ide\"} 21",
+            "spawngate_sessions{template=\"ide\",state=\"ready\"} 2", "spawngate_sessions_made_total{template=\"ide\"} 3", "spawngate_sessions_ended_total{template=\"ide\",state=\"failed\"} 1",
+        ])
+        {
+            Assert.That(page, Does.Contain(line + "\n"));
+        }
     }
 
     [TestCase("a 1\n", "no TYPE")]

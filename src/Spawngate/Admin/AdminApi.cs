@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Spawngate.Config;
 using Spawngate.Platform;
+using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
 
@@ -30,13 +31,15 @@ internal sealed class AdminApi : IAsyncDisposable
     /// <param name="loggers">Makes the logger of category <c>spawngate.admin</c>.</param>
     /// <param name="time">The clock.</param>
     /// <param name="passed">A socket to listen on instead of binding one, whose address <paramref name="config"/> then names; it stays its owner's.</param>
-    public AdminApi(ServerConfig config, IAdminBackends backends, ILoggerFactory loggers, TimeProvider time, PassedSocket? passed = null)
+    /// <param name="sessions">The sessions that it makes; null for none.</param>
+    public AdminApi(ServerConfig config, IAdminBackends backends, ILoggerFactory loggers, TimeProvider time, PassedSocket? passed = null, SessionSet? sessions = null)
     {
         _config = config;
         _passed = passed;
         _logger = loggers.CreateLogger(AdminEvents.Category);
         var guard = new AdminGuard(config.AdminBind, config.AdminToken);
-        _requests = new AdminRequests(guard, backends, time, _logger, _stopping.Token);
+        var answers = sessions is null ? null : new SessionRequests(sessions, config, time, _logger, _stopping.Token);
+        _requests = new AdminRequests(guard, backends, time, _logger, _stopping.Token, answers);
         _server = MakeServer();
     }
 

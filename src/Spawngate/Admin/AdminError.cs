@@ -41,6 +41,15 @@ internal sealed record AdminError(int Status, string Code, string Message)
     public static AdminError TooManyFollowers { get; } =
         new(503, "TOO_MANY_FOLLOWERS", "Too many clients follow logs or events already; close one of them.");
 
+    /// <summary>A session starts once.</summary>
+    public static AdminError IsSession { get; } = new(409, "IS_SESSION", "A session starts once: it can be stopped, but neither started nor restarted.");
+
+    /// <summary>A path names a session that does not live and is not remembered.</summary>
+    public static AdminError UnknownSession { get; } = new(404, "UNKNOWN_SESSION", "No session has that id.");
+
+    /// <summary>A session that cannot be sent to, not yet or not any more.</summary>
+    public static AdminError NotReady { get; } = new(409, "NOT_READY", "The session is not ready.");
+
     /// <summary>A fault of this program; the log has the details.</summary>
     public static AdminError Internal { get; } = new(500, "INTERNAL_ERROR", "The admin API failed on this request; the log of Spawngate has the details.");
 

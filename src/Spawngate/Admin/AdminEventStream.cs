@@ -85,14 +85,17 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
         var touched = new HashSet<string>();
         while (reader.News.TryRead(out LedgerNews? item))
         {
-            if (item.Entry is not { } entry)
+            if (item.Hostname.Length == 0)
             {
                 all = true;
             }
             else if (teller.Host is null || teller.Host == item.Hostname)
             {
-                teller.Write("ledger", new LedgerItem(item.Hostname, entry), ReportJson.Write);
                 touched.Add(item.Hostname);
+                if (item.Entry is { } entry)
+                {
+                    teller.Write("ledger", new LedgerItem(item.Hostname, entry), ReportJson.Write);
+                }
             }
         }
 
@@ -107,6 +110,10 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
             if (backends.Report(hostname) is { } report)
             {
                 teller.Write("backend", report, ReportJson.Write);
+            }
+            else
+            {
+                teller.Write("gone", new GoneEvent(hostname), ReportJson.Write);
             }
         }
     }

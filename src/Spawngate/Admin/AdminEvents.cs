@@ -17,6 +17,12 @@ internal static partial class AdminEvents
     [LoggerMessage(Level = LogLevel.Information, Message = "hostname=\"{Hostname}\" command=\"{Command}\" Command was accepted")]
     internal static partial void CommandAccepted(ILogger logger, string hostname, AdminCommand command);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "hostname=\"{Hostname}\" template=\"{Template}\" Session was made")]
+    internal static partial void SessionMade(ILogger logger, string hostname, string template);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "hostname=\"{Hostname}\" Session is deleted")]
+    internal static partial void SessionDeleted(ILogger logger, string hostname);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "method=\"{Method}\" path=\"{Path}\" Request to the admin API failed")]
     internal static partial void RequestFailed(ILogger logger, Exception exception, string method, string path);
 }

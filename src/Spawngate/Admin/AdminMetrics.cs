@@ -3,6 +3,7 @@ using Spawngate.Forwarding;
 using Spawngate.Ledger;
 using Spawngate.Metrics;
 using Spawngate.Platform;
+using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
 
@@ -20,6 +21,9 @@ internal sealed class AdminMetrics
 
     /// <summary>Host name of requests that no backend serves.</summary>
     public const string NoHost = "_none";
+
+    /// <summary>What the host name begins with under which the sessions of a template are added up.</summary>
+    public const string SessionHosts = "_session:";
 
     private const string Counter = "counter";
     private const string Gauge = "gauge";
@@ -43,17 +47,34 @@ internal sealed class AdminMetrics
     public string Render()
     {
         var text = new ExpositionText();
-        IReadOnlyList<BackendReport> all = _backends.ReportAll();
+        List<BackendReport> all = [.. _backends.ReportAll().Where(static report => report.Session is null)];
         List<Host> hosts = Sort(all);
         List<Host> own = hosts.Count <= _hostsMax ? hosts : hosts.GetRange(0, _hostsMax);
         List<Host> others = hosts.Count <= _hostsMax ? [] : hosts.GetRange(_hostsMax, hosts.Count - _hostsMax);
         RenderProcess(text);
         RenderGateway(text, all);
-        RenderStates(text, own, others);
+        IReadOnlyList<SessionNumbers> sessions = _backends.SessionNumbers;
+        List<Host> templates = [.. sessions.Select(static each => Sum(each))];
+        RenderStates(text, own, others, templates);
         RenderStarts(text, own, others);
-        RenderTraffic(text, own, others);
+        RenderTraffic(text, [.. own, .. templates], others);
+        SessionMetrics.Render(text, sessions);
         return text.ToString();
     }
+
+    /// <summary>The sessions of a template as if they were one backend, so that their number does not show in the number of series.</summary>
+    private static Host Sum(SessionNumbers sessions) => new(
+        new BackendReport
+        {
+            Hostname = SessionHosts + sessions.Totals.Template,
+            State = BackendPhase.Ready,
+            InFlight = sessions.InFlight,
+            Bystanders = sessions.Bystanders,
+            Waiting = sessions.Waiting,
+            Tunnels = sessions.Totals.Traffic.Tunnels,
+        },
+        new BackendNumbers(sessions.Totals.Traffic, [], 0),
+        0);
 
     private List<Host> Sort(IReadOnlyList<BackendReport> all)
     {
@@ -109,7 +130,7 @@ internal sealed class AdminMetrics
         }
     }
 
-    private static void RenderStates(ExpositionText text, List<Host> own, List<Host> others)
+    private static void RenderStates(ExpositionText text, List<Host> own, List<Host> others, List<Host> templates)
     {
         text.Family("spawngate_backend_state", Gauge, "1 for the state the backend is in, 0 for the others.");
         foreach (Host host in own)
@@ -120,10 +141,11 @@ internal sealed class AdminMetrics
             }
         }
 
-        PerHost(text, own, others, "spawngate_backend_in_flight", Gauge, "Requests and tunnels at the backend.", static host => host.Report.InFlight);
-        PerHost(text, own, others, "spawngate_backend_no_wake", Gauge, "Those of them that do not keep it awake (no_wake).", static host => host.Report.Bystanders);
-        PerHost(text, own, others, "spawngate_backend_waiting", Gauge, "Requests held until the backend is ready.", static host => host.Report.Waiting);
-        PerHost(text, own, others, "spawngate_backend_tunnels", Gauge, "Open tunnels to the backend.", static host => host.Report.Tunnels);
+        List<Host> shown = [.. own, .. templates];
+        PerHost(text, shown, others, "spawngate_backend_in_flight", Gauge, "Requests and tunnels at the backend.", static host => host.Report.InFlight);
+        PerHost(text, shown, others, "spawngate_backend_no_wake", Gauge, "Those of them that do not keep it awake (no_wake).", static host => host.Report.Bystanders);
+        PerHost(text, shown, others, "spawngate_backend_waiting", Gauge, "Requests held until the backend is ready.", static host => host.Report.Waiting);
+        PerHost(text, shown, others, "spawngate_backend_tunnels", Gauge, "Open tunnels to the backend.", static host => host.Report.Tunnels);
         PerHost(text, own, [], "spawngate_backend_failures_in_a_row", Gauge, "Failed starts since the last that became ready.", static host => host.Report.FailuresInARow);
     }
 

@@ -43,7 +43,8 @@ internal static class AdminReply
         response.Headers.XContentTypeOptions = "nosniff";
     }
 
-    private static Task BytesAsync(HttpContext context, int status, string contentType, byte[] body)
+    /// <summary>Sends a body.</summary>
+    public static Task BytesAsync(HttpContext context, int status, string contentType, byte[] body)
     {
         HttpResponse response = context.Response;
         response.StatusCode = status;

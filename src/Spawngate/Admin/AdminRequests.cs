@@ -18,6 +18,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
     private readonly AdminMetrics _metrics;
     private readonly AdminLog _log;
     private readonly AdminEventStream _events;
+    private readonly SessionRequests? _sessions;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
@@ -27,8 +28,10 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
     /// <param name="time">For the metrics.</param>
     /// <param name="logger">Category <c>spawngate.admin</c>.</param>
     /// <param name="stopping">Cancelled when the gateway stops: answers without an end then end.</param>
-    public AdminRequests(AdminGuard guard, IAdminBackends backends, TimeProvider time, ILogger logger, CancellationToken stopping)
+    /// <param name="sessions">What answers for sessions; null when there are none.</param>
+    public AdminRequests(AdminGuard guard, IAdminBackends backends, TimeProvider time, ILogger logger, CancellationToken stopping, SessionRequests? sessions = null)
     {
+        _sessions = sessions;
         _guard = guard;
         _backends = backends;
         _metrics = new AdminMetrics(backends, time.GetUtcNow());
@@ -98,14 +101,13 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             return AdminError.NotFound;
         }
 
-        bool isRead = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method);
-        if (route.IsPost ? !HttpMethods.IsPost(request.Method) : !isRead)
+        if (!route.Allows(request.Method))
         {
             context.Response.Headers.Allow = route.AllowedMethods;
             return AdminError.MethodNotAllowed(route.AllowedMethods);
         }
 
-        if (route.IsPost && !AdminGuard.AllowsOrigin(request))
+        if (route.Changes && !AdminGuard.AllowsOrigin(request))
         {
             return AdminError.ForbiddenOrigin;
         }
@@ -128,6 +130,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
         AdminTarget.Stop => CommandAsync(context, route.Hostname, AdminCommand.Stop),
         AdminTarget.Restart => CommandAsync(context, route.Hostname, AdminCommand.Restart),
         AdminTarget.Ready => ReadyAsync(context, route.Hostname),
+        _ when route.IsOfSessions && _sessions is not null => _sessions.AnswerAsync(context, route),
         _ => AdminReply.ErrorAsync(context, AdminError.NotFound),
     };
 
@@ -157,6 +160,11 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
 
     private Task CommandAsync(HttpContext context, string hostname, AdminCommand command)
     {
+        if (command != AdminCommand.Stop && _backends.Report(hostname)?.Session is not null)
+        {
+            return AdminReply.ErrorAsync(context, AdminError.IsSession);
+        }
+
         if (!_backends.Post(hostname, command))
         {
             return AdminReply.ErrorAsync(context, AdminError.UnknownHost);

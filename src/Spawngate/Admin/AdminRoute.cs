@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http;
+
 namespace Spawngate.Admin;
 
 /// <summary>What a path of the admin API stands for.</summary>
@@ -41,21 +43,51 @@ internal enum AdminTarget
 
     /// <summary><c>/ready/{host}</c>.</summary>
     Ready,
+
+    /// <summary><c>/spawn</c>.</summary>
+    Spawn,
+
+    /// <summary><c>/backend/{id}</c>.</summary>
+    Session,
+
+    /// <summary><c>/backend/{id}/ready</c>.</summary>
+    SessionReady,
+
+    /// <summary><c>/backend/{id}/status</c>.</summary>
+    SessionStatus,
+
+    /// <summary><c>/backend/{id}/status/stream</c>.</summary>
+    SessionStatusStream,
+
+    /// <summary><c>/backend/{id}/events</c>.</summary>
+    SessionEvents,
 }
 
 /// <summary>A path of the admin API, understood.</summary>
 /// <param name="Target">What it stands for.</param>
-/// <param name="Hostname">The normalised host name in it; empty when it has none.</param>
+/// <param name="Hostname">The normalised host name, or the id of a session, in it; empty when it has none.</param>
 internal readonly record struct AdminRoute(AdminTarget Target, string Hostname)
 {
-    /// <summary>Whether the target changes something and is therefore asked for by POST.</summary>
-    public bool IsPost => Target is AdminTarget.Start or AdminTarget.Stop or AdminTarget.Restart or AdminTarget.Ready;
+    /// <summary>Whether the target is asked for by POST.</summary>
+    public bool IsPost => Target is AdminTarget.Start or AdminTarget.Stop or AdminTarget.Restart or AdminTarget.Ready or AdminTarget.Spawn;
+
+    /// <summary>Whether it is a session or what makes one.</summary>
+    public bool IsOfSessions => Target >= AdminTarget.Spawn;
+
+    /// <summary>Whether the target changes something.</summary>
+    public bool Changes => IsPost || Target == AdminTarget.Session;
 
     /// <summary>Whether everybody may ask, token or not. <see cref="AdminTarget.Ready"/> is open here because it checks a token of its own.</summary>
     public bool IsOpen => Target is AdminTarget.Health or AdminTarget.Version or AdminTarget.Ready;
 
     /// <summary>Value of the Allow header.</summary>
-    public string AllowedMethods => IsPost ? "POST" : "GET, HEAD";
+    public string AllowedMethods => IsPost ? "POST" : Target == AdminTarget.Session ? "DELETE" : "GET, HEAD";
+
+    /// <summary>Whether it may be asked for by that method.</summary>
+    public bool Allows(string method) =>
+        IsPost ? HttpMethods.IsPost(method)
+        : Target == AdminTarget.Session ? HttpMethods.IsDelete(method)
+        : HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
 
     /// <summary>Understands a path, percent-decoding already done.</summary>
     public static AdminRoute Parse(string path)
@@ -72,6 +104,12 @@ internal readonly record struct AdminRoute(AdminTarget Target, string Hostname)
             ["", "backends", { Length: > 0 } host] => new(AdminTarget.Backend, Normalise(host)),
             ["", "backends", { Length: > 0 } host, var leaf] => new(BackendLeaf(leaf), Normalise(host)),
             ["", "ready", { Length: > 0 } host] => new(AdminTarget.Ready, Normalise(host)),
+            ["", "spawn"] => new(AdminTarget.Spawn, ""),
+            ["", "backend", { Length: > 0 } id] => new(AdminTarget.Session, id),
+            ["", "backend", { Length: > 0 } id, "ready"] => new(AdminTarget.SessionReady, id),
+            ["", "backend", { Length: > 0 } id, "status"] => new(AdminTarget.SessionStatus, id),
+            ["", "backend", { Length: > 0 } id, "status", "stream"] => new(AdminTarget.SessionStatusStream, id),
+            ["", "backend", { Length: > 0 } id, "events"] => new(AdminTarget.SessionEvents, id),
             _ => new(AdminTarget.None, ""),
         };
     }

@@ -4,6 +4,7 @@ using Spawngate.Clients;
 using Spawngate.Diagnostics;
 using Spawngate.Ledger;
 using Spawngate.Metrics;
+using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
 
@@ -15,7 +16,10 @@ namespace Spawngate.Admin;
 internal sealed class BackendAdmin(BackendSet backends, OutputLog output, BackendEnvironment env, ClientConnections connections) : IAdminBackends
 {
     /// <inheritdoc/>
-    public IReadOnlyList<BackendReport> ReportAll() => [.. backends.All.Select(Describe)];
+    public IReadOnlyList<BackendReport> ReportAll() => [.. backends.All.Select(Describe), .. backends.Sessions.Backends.Select(Describe)];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<SessionNumbers> SessionNumbers => backends.Sessions.ReadNumbers();
 
     /// <inheritdoc/>
     public BackendReport? Report(string hostname) => backends.FindByKey(hostname) is { } backend ? Describe(backend) : null;
@@ -61,6 +65,9 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
 
         switch (command)
         {
+            case AdminCommand.Stop when backend.OneLife is not null && backends.Sessions.Find(hostname.Split('.')[0]) is { } session:
+                backends.Sessions.End(session, StopReason.Asked);
+                break;
             case AdminCommand.Start:
                 backend.RequestStart();
                 break;
@@ -116,6 +123,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             RequestsTotal = backend.KnownTraffic?.RequestsTotal ?? 0,
             TurnedAwayTotal = backend.KnownTraffic?.TurnedAway ?? 0,
             Kind = status.Kind,
+            Session = backend.OneLife?.Group,
             Generation = status.Generation,
             Pid = status.Pid,
             Description = status.Run,

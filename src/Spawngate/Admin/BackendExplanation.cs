@@ -24,6 +24,7 @@ internal static class BackendExplanation
             Line(text, "serves", $"{host}, because \"{report.Hostname}\" is the most specific backend for it");
         }
 
+        Line(text, "session", report.Session is { } template ? $"of template {template}, never started again" : null);
         Line(text, "woken by", WokenBy(details));
         Line(text, "started", Start(report));
         Line(text, "running", report.UptimeSecs is { } secs ? $"for {LedgerWords.Span(secs * 1000)}, {Requests(report)}" : null);
@@ -132,6 +133,9 @@ internal static class BackendExplanation
         BackendReport report = details.Report;
         return report.State switch
         {
+            BackendPhase.Stopped when report.Session is not null => "it starts once, and that is about to begin or over",
+            BackendPhase.Unhealthy when report.Session is not null =>
+                $"{Seconds(report.IdleTimeoutSecs)} after its last use: {LedgerWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed, but a session is not restarted",
             BackendPhase.Stopped => report.Waiting > 0 ? null : "it does not run; the next request starts it",
             BackendPhase.Stopping => report.StoppingBecause is { } reason ? $"now: {reason}" : "now",
             BackendPhase.Unhealthy => $"now, to be restarted: {LedgerWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",

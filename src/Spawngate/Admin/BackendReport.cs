@@ -41,6 +41,9 @@ internal sealed record BackendReport
     /// <summary>Local process or container.</summary>
     public BackendKind Kind { get; init; }
 
+    /// <summary>Template of a session, <c>-</c> for one without; null for a backend of the file.</summary>
+    public string? Session { get; init; }
+
     /// <summary>Number of its latest start, 0 before the first; so also how often it was started.</summary>
     public int Generation { get; init; }
 
@@ -143,6 +146,10 @@ internal sealed record HelloEvent(string Instance, DateTime Time);
 /// <param name="Hostname">Whose.</param>
 /// <param name="Entry">The entry.</param>
 internal sealed record LedgerItem(string Hostname, LedgerEvent Entry);
+
+/// <summary>A session has ended, in <c>GET /events</c>.</summary>
+/// <param name="Hostname">Its host.</param>
+internal sealed record GoneEvent(string Hostname);
 
 /// <summary>Numbers that have changed, in <c>GET /events</c>.</summary>
 /// <param name="Time">The gateway's clock.</param>

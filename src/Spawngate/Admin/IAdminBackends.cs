@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Ledger;
 using Spawngate.Metrics;
+using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
 
@@ -10,7 +11,7 @@ namespace Spawngate.Admin;
 /// </summary>
 internal interface IAdminBackends
 {
-    /// <summary>A report of every backend, in the order of the configuration file.</summary>
+    /// <summary>A report of every backend, in the order of the configuration file, and then of every session that lives.</summary>
     IReadOnlyList<BackendReport> ReportAll();
 
     /// <summary>A report of the backend whose configured key is <paramref name="hostname"/>; null when there is none.</summary>
@@ -24,6 +25,9 @@ internal interface IAdminBackends
 
     /// <summary>What is counted of the gateway as a whole.</summary>
     GatewayNumbers Gateway { get; }
+
+    /// <summary>What is counted of sessions, by template.</summary>
+    IReadOnlyList<SessionNumbers> SessionNumbers { get; }
 
     /// <summary>What is counted of a backend; null when there is none, or nothing of it.</summary>
     BackendNumbers? Numbers(string hostname);

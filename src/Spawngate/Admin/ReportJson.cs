@@ -117,6 +117,14 @@ internal static class ReportJson
         json.WriteEndObject();
     }
 
+    /// <summary>A session has ended.</summary>
+    public static void Write(Utf8JsonWriter json, GoneEvent gone)
+    {
+        json.WriteStartObject();
+        json.WriteString("hostname", gone.Hostname);
+        json.WriteEndObject();
+    }
+
     /// <summary>An entry of a ledger; what does not apply is left out.</summary>
     public static void Write(Utf8JsonWriter json, LedgerEvent entry)
     {
@@ -190,6 +198,7 @@ internal static class ReportJson
         json.WriteNumber("requests_total", report.RequestsTotal);
         json.WriteNumber("turned_away_total", report.TurnedAwayTotal);
         json.WriteString("kind", report.KindName);
+        json.WriteString("session", report.Session);
         json.WriteNumber("generation", report.Generation);
         Number(json, "pid", report.Pid);
         json.WriteString("description", report.Description);
@@ -236,7 +245,8 @@ internal static class ReportJson
     }
 
     /// <summary>Always as long, so that a HEAD and a GET agree.</summary>
-    private static string Stamp(DateTime time) => time.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+    /// <summary>A moment as all of the API writes it.</summary>
+    public static string Stamp(DateTime time) => time.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
 
     private static void Number(Utf8JsonWriter json, string name, double? value)
     {

@@ -22,8 +22,10 @@ internal sealed class Backend
     /// <param name="env">What all backends share.</param>
     /// <param name="config">Its settings.</param>
     /// <param name="predecessors">Removed backends that have to end before this one may start, because it has the same name, port or container name.</param>
-    public Backend(BackendEnvironment env, BackendConfig config, IReadOnlyList<Backend>? predecessors = null)
+    /// <param name="oneLife">Set when it starts once only.</param>
+    public Backend(BackendEnvironment env, BackendConfig config, IReadOnlyList<Backend>? predecessors = null, OneLife? oneLife = null)
     {
+        OneLife = oneLife;
         _env = env;
         _config = config;
         _predecessors = predecessors ?? [];
@@ -35,12 +37,15 @@ internal sealed class Backend
     /// <summary>Its settings; a reload replaces them.</summary>
     public BackendConfig Config => Volatile.Read(ref _config);
 
+    /// <summary>Set when it starts once only.</summary>
+    public OneLife? OneLife { get; }
+
     /// <summary>Phase, generation and in-flight count at this moment.</summary>
     public BackendWord Word => Volatile.Read(ref _lifecycle)?.State.Read() ?? default;
 
     /// <summary>What went through it; made when it is first asked for.</summary>
     public BackendTraffic Traffic =>
-        Volatile.Read(ref _traffic) ?? Interlocked.CompareExchange(ref _traffic, new BackendTraffic(), null) ?? _traffic;
+        Volatile.Read(ref _traffic) ?? Interlocked.CompareExchange(ref _traffic, new BackendTraffic(OneLife?.Traffic), null) ?? _traffic;
 
     /// <summary>What went through it; null when nothing did.</summary>
     public BackendTraffic? KnownTraffic => Volatile.Read(ref _traffic);
@@ -154,6 +159,9 @@ internal sealed class Backend
     /// </summary>
     public bool Cancel(BackendWaiter waiter) => Lifecycle.Room.Cancel(waiter);
 
+    /// <summary>Starts one that starts once, before anybody asks for it.</summary>
+    public void Begin(WakeCause cause) => Lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, _env.Time.GetTimestamp()));
+
     /// <summary>Asks for a start; overrides the wait after failures.</summary>
     public void RequestStart() => PostAdmin(LifecycleInput.AdminStart);
 
@@ -230,7 +238,9 @@ internal sealed class Backend
     }
 
     /// <summary>Drains, stops and never starts again; <see cref="Ended"/> completes then.</summary>
-    internal void Close(LifecycleInput input)
+    /// <param name="input">Who closes it.</param>
+    /// <param name="reason">Why, if that does not follow from it.</param>
+    internal void Close(LifecycleInput input, StopReason? reason = null)
     {
         if (Volatile.Read(ref _lifecycle) is null)
         {
@@ -241,7 +251,7 @@ internal sealed class Backend
 
         if (!Ended.IsCompleted)
         {
-            Lifecycle.Mailbox.Post(new LifecycleMessage(input));
+            Lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, reason));
         }
     }
 

@@ -13,6 +13,7 @@ internal sealed class BackendLifecycle
     private readonly BackendEnvironment _env;
     private readonly Predecessors _predecessors;
     private readonly StartBackoff _backoff = new();
+    private readonly LifecycleDeadlines _deadlines;
     private Incarnation? _current;
     private StopProgress? _stop;
     private StopReason? _closing;
@@ -23,7 +24,8 @@ internal sealed class BackendLifecycle
     {
         _backend = backend;
         _env = env;
-        Room = new WaitingRoom(State, env.Clock);
+        _deadlines = new LifecycleDeadlines(backend, State, _backoff, env.Clock);
+        Room = new WaitingRoom(State, env.Clock, startsOnce: backend.OneLife is not null);
         _predecessors = new Predecessors(predecessors);
         Report = new LifecycleReport(env, backend);
         Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Hostname, input));
@@ -81,7 +83,7 @@ internal sealed class BackendLifecycle
         }
         finally
         {
-            Volatile.Write(ref _dueAtMs, NextDueMs());
+            Volatile.Write(ref _dueAtMs, _deadlines.Next(_current, _stop));
             Report.Publish(_current, _stop, _backoff.Failures);
         }
     }
@@ -94,7 +96,7 @@ internal sealed class BackendLifecycle
             case LifecycleInput.AdminStart: OnAdminStart(message); break;
             case LifecycleInput.AdminStop: OnAdminStop(); break;
             case LifecycleInput.AdminRestart: OnAdminRestart(message); break;
-            case LifecycleInput.Remove: OnClose(StopReason.Removed); break;
+            case LifecycleInput.Remove: OnClose((StopReason?)message.Payload ?? StopReason.Removed); break;
             case LifecycleInput.GatewayStop: OnClose(StopReason.GatewayStop); break;
             case LifecycleInput.KillNow: OnKillNow(); break;
             case LifecycleInput.Launched: OnLaunched((LaunchResult)message.Payload!, message.Timestamp); break;
@@ -166,7 +168,7 @@ internal sealed class BackendLifecycle
 
     private void Launch(Incarnation current)
     {
-        current.StartDeadlineMs = Deadline(current.Config.StartupTimeoutSecs);
+        current.StartDeadlineMs = _deadlines.InSecs(current.Config.StartupTimeoutSecs);
         LaunchWhenPortIsFree(current);
     }
 
@@ -333,7 +335,11 @@ internal sealed class BackendLifecycle
                 break;
             case BackendPhase.Unhealthy:
                 current.FailedChecks++;
-                BeginStop(StopReason.Unhealthy);
+                if (_backend.OneLife is null)
+                {
+                    BeginStop(StopReason.Unhealthy);
+                }
+
                 break;
         }
     }
@@ -359,6 +365,15 @@ internal sealed class BackendLifecycle
         else if (isDue)
         {
             Report.KeptAwake(current, State.Read().InUse, Config.IdleTimeoutSecs * 1000L);
+        }
+    }
+
+    /// <summary>One that starts once is not restarted for its health, so it may stay unhealthy until it is idle. In this phase nobody is admitted, so nobody can come in between.</summary>
+    private void StopIfIdleUnhealthy(long nowMs)
+    {
+        if (_backend.OneLife is not null && State.Read().InUse == 0 && nowMs >= IdleClock.DueMs(Config, Volatile.Read(ref _backend.LastUseMs)))
+        {
+            BeginStop(StopReason.Idle);
         }
     }
 
@@ -429,6 +444,11 @@ internal sealed class BackendLifecycle
         Report.Ended(current, reason);
         _env.Active.Remove(this);
         current.End();
+        if (_backend.OneLife is not null)
+        {
+            _closing ??= reason;
+            End.Complete();
+        }
     }
 
     // Asked from outside.
@@ -546,6 +566,7 @@ internal sealed class BackendLifecycle
             case BackendPhase.Unhealthy:
                 // Even if monitoring was switched off meanwhile: the next check is the only way out of this phase.
                 current.CheckIfDue(Math.Max(Limits.ClockTickMs, Config.ReadyHealthCheckIntervalMs), nowMs);
+                StopIfIdleUnhealthy(nowMs);
                 break;
             case BackendPhase.Stopping when nowMs >= _stop!.DeadlineMs:
                 OnStopDeadline(_stop);
@@ -567,32 +588,4 @@ internal sealed class BackendLifecycle
             FailStart(current.TooSlow, null);
         }
     }
-
-    private long NextDueMs()
-    {
-        if (_current is not { } current)
-        {
-            return long.MaxValue;
-        }
-
-        switch (State.Phase)
-        {
-            case BackendPhase.Starting:
-                var startDue = current.PortRetryMs != 0 ? current.PortRetryMs : current.StartDeadlineMs;
-                return startDue == 0 ? long.MaxValue : startDue;
-            case BackendPhase.Ready:
-                var stableDue = _backoff.Failures == 0 ? long.MaxValue : current.ReadyAtMs + Limits.StableReadyMs;
-                var checkDue = Config.ReadyHealthCheckIntervalMs == 0 ? long.MaxValue : current.NextCheckMs;
-                return Math.Min(Math.Min(stableDue, checkDue), IdleClock.EarliestMs(Config, State.Read(), ref _backend.LastUseMs, NowMs));
-            case BackendPhase.Unhealthy:
-                return current.NextCheckMs;
-            case BackendPhase.Stopping:
-                return _stop?.DeadlineMs ?? long.MaxValue;
-            default:
-                return long.MaxValue;
-        }
-    }
-
-    /// <summary>A deadline so many seconds away; the coarse clock may be a tick behind, so a tick is added: never early.</summary>
-    private long Deadline(int secs) => NowMs + (secs * 1000L) + Limits.ClockTickMs;
 }

@@ -1,6 +1,7 @@
 using Spawngate.Config;
 using Spawngate.Ledger;
 using Spawngate.Metrics;
+using Spawngate.Sessions;
 
 namespace Spawngate.Backends;
 
@@ -28,7 +29,8 @@ internal sealed class BackendSet
     public BackendSet(BackendEnvironment env, GatewayConfig config)
     {
         _env = env;
-        env.Ledgers.Members = () => All.Select(static backend => backend.KnownLedger).OfType<WakeLedger>();
+        Sessions = new SessionSet(env);
+        env.Ledgers.Members = () => All.Concat(Sessions.Backends).Select(static backend => backend.KnownLedger).OfType<WakeLedger>();
         Apply(config);
     }
 
@@ -38,19 +40,31 @@ internal sealed class BackendSet
     /// <summary>All backends in the order of the file.</summary>
     public IReadOnlyList<Backend> All => Volatile.Read(ref _all);
 
+    /// <summary>The backends that calls have made: they live once, and beside the file.</summary>
+    public SessionSet Sessions { get; }
+
     /// <summary>What is counted of the gateway as a whole.</summary>
     public GatewayTraffic Traffic => _env.Traffic;
 
     /// <summary>The backend for the value of a Host header or :authority; null when there is none.</summary>
     public Backend? Find(ReadOnlySpan<byte> host) => Table.Find(host);
 
-    /// <summary>The backend that is configured under <paramref name="hostname"/>; a wildcard only under its own key.</summary>
+    /// <summary>The same, and whether there is none because it was a session that has ended.</summary>
+    public Backend? Find(ReadOnlySpan<byte> host, out bool hasEnded) => Table.Find(host, out hasEnded);
+
+    /// <summary>The backend that is configured under <paramref name="hostname"/>, a wildcard only under its own key; or the session of that host.</summary>
     public Backend? FindByKey(string hostname)
     {
+        var key = hostname.ToLowerInvariant().TrimEnd('.');
         lock (_gate)
         {
-            return _byName.GetValueOrDefault(hostname.ToLowerInvariant().TrimEnd('.'));
+            if (_byName.TryGetValue(key, out var backend))
+            {
+                return backend;
+            }
         }
+
+        return Sessions.FindHost(key);
     }
 
     /// <summary>Applies a valid configuration: new backends are routable when this returns, removed ones drain and stop, the rest go on.</summary>
@@ -65,6 +79,7 @@ internal sealed class BackendSet
                 return default;
             }
 
+            Sessions.Apply(config.Sessions);
             _ending.RemoveAll(static backend => backend.Ended.IsCompleted);
             var removed = RemoveMissing(config, onRemoved);
             var ending = new EndingBackends(_ending);
@@ -87,10 +102,10 @@ internal sealed class BackendSet
                 all[i] = backend;
             }
 
-            if (added + removed > 0)
+            if (added + removed > 0 || _reloads == 1)
             {
                 _byName = all.ToDictionary(static backend => backend.Hostname, StringComparer.Ordinal);
-                Volatile.Write(ref _table, new BackendTable(all));
+                Volatile.Write(ref _table, new BackendTable(all, Sessions.Index));
             }
 
             Volatile.Write(ref _all, all);
@@ -109,7 +124,7 @@ internal sealed class BackendSet
     {
         lock (_gate)
         {
-            return _all.Concat(_ending)
+            return _all.Concat(_ending).Concat(Sessions.Backends)
                 .Where(static backend => backend.Word.Phase != BackendPhase.Stopped)
                 .Select(static backend => (backend.Config.DrainTimeoutSecs + (long)backend.Config.ShutdownGracePeriodSecs) * 1000 + Limits.KillWaitMs)
                 .DefaultIfEmpty()
@@ -132,6 +147,7 @@ internal sealed class BackendSet
                 ending.Add(backend.Ended);
             }
 
+            ending.AddRange(Sessions.Close(input));
             return Task.WhenAll(ending);
         }
     }

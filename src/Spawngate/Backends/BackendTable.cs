@@ -2,14 +2,16 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
 using Spawngate.Platform;
+using Spawngate.Sessions;
 
 namespace Spawngate.Backends;
 
 /// <summary>
 /// All backends by host name: immutable, replaced whole by a reload. A look-up costs one hash of the name, or one more for each label of the deepest
-/// wildcard, and neither allocates nor locks.
+/// wildcard, and neither allocates nor locks. Sessions come and go beside it, in an index of their own.
 /// <code>
 ///   "API.example.com:8080." ── Normalise ──▶ "api.example.com" ─▶ exact names
+///                                                     ├ no match, and the first label looks like an id ─▶ sessions
 ///                                                     └ no match ─▶ "example.com", then "com" among the wildcards ─▶ "*"
 /// </code>
 /// </summary>
@@ -22,10 +24,12 @@ internal sealed class BackendTable
     private readonly NameMap _wildcards;
     private readonly int _wildcardLabelsMax;
     private readonly Backend? _anything;
+    private readonly SessionIndex? _sessions;
 
-    /// <summary>Makes the table of <paramref name="backends"/>, whose names are unique.</summary>
-    public BackendTable(IReadOnlyCollection<Backend> backends)
+    /// <summary>Makes the table of <paramref name="backends"/>, whose names are unique, with the sessions of the gateway, if it may have some.</summary>
+    public BackendTable(IReadOnlyCollection<Backend> backends, SessionIndex? sessions = null)
     {
+        _sessions = sessions;
         var exact = new List<(byte[] Name, Backend Backend)>(backends.Count);
         var wildcards = new List<(byte[] Name, Backend Backend)>();
         foreach (var backend in backends)
@@ -52,8 +56,12 @@ internal sealed class BackendTable
     }
 
     /// <summary>The backend for the value of a Host header or :authority; null when there is none.</summary>
-    public Backend? Find(ReadOnlySpan<byte> host)
+    public Backend? Find(ReadOnlySpan<byte> host) => Find(host, out _);
+
+    /// <summary>The same, and whether there is none because it was a session that has ended.</summary>
+    public Backend? Find(ReadOnlySpan<byte> host, out bool hasEnded)
     {
+        hasEnded = false;
         Span<byte> buffer = stackalloc byte[Limits.HostNameBytesMax];
         var length = HostName.Normalise(host, buffer);
         if (length <= 0)
@@ -62,7 +70,15 @@ internal sealed class BackendTable
         }
 
         ReadOnlySpan<byte> name = buffer[..length];
-        return _exact.Find(name) ?? (_wildcardLabelsMax == 0 ? _anything : FindWildcard(name));
+        if (_exact.Find(name) is { } exact)
+        {
+            return exact;
+        }
+
+        return _sessions?.Find(name, out hasEnded) is { } session ? session
+            : hasEnded ? null
+            : _wildcardLabelsMax == 0 ? _anything
+            : FindWildcard(name);
     }
 
     private Backend? FindWildcard(ReadOnlySpan<byte> name)

@@ -26,6 +26,9 @@ internal enum StopReason
 
     /// <summary>It ended by itself.</summary>
     Exited,
+
+    /// <summary>It has lived as long as it may.</summary>
+    Lifetime,
 }
 
 /// <summary>How far a stop has come.</summary>
@@ -194,6 +197,7 @@ internal sealed class StopProgress
         StopReason.Asked => "asked",
         StopReason.Removed => "removed",
         StopReason.GatewayStop => "gateway stops",
+        StopReason.Lifetime => "lifetime limit",
         _ => "exited by itself",
     };
 

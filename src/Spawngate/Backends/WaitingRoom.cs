@@ -7,7 +7,10 @@ namespace Spawngate.Backends;
 /// either sees the new phase or is in the queue when the phase changes: no wake-up is lost and no request is left behind. Waiters are
 /// completed after the gate is released, in the order of their arrival.
 /// </summary>
-internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
+/// <param name="state">The word.</param>
+/// <param name="clock">The time of waits after failures.</param>
+/// <param name="startsOnce">Whether the first stop, failure or crash closes the room in the same step: then nobody waits for another start.</param>
+internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool startsOnce = false)
 {
     private readonly Lock _gate = new();
     private BackendWaiter? _first;
@@ -166,9 +169,9 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
             retryAfter = RetryAfterLocked();
             failed = _count;
             held = TakeAllLocked();
+            SetHoldLocked(true);
             if (somethingLeft)
             {
-                _holdWhileStopping = true;
                 state.BeginStop(generation);
             }
             else
@@ -222,8 +225,8 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
                 return false;
             }
 
-            _holdWhileStopping = true;
-            _mayResume = bystanders > 0;
+            SetHoldLocked(true);
+            _mayResume = bystanders > 0 && !startsOnce;
             return true;
         }
     }
@@ -260,9 +263,9 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
         lock (_gate)
         {
             inFlight = state.BeginStop(generation);
-            _holdWhileStopping = hold;
+            SetHoldLocked(hold);
             _mayResume = false;
-            if (!hold)
+            if (!_holdWhileStopping)
             {
                 refused = TakeAllLocked();
             }
@@ -278,9 +281,9 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
         BackendWaiter? refused = null;
         lock (_gate)
         {
-            _holdWhileStopping = hold;
+            SetHoldLocked(hold);
             _mayResume = false;
-            if (hold)
+            if (_holdWhileStopping)
             {
                 _retryAtMs = 0;
             }
@@ -299,6 +302,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
         lock (_gate)
         {
             _retryAtMs = retryAtMs;
+            _closed |= startsOnce;
             state.Crash(generation);
             Volatile.Write(ref _run, null);
         }
@@ -372,6 +376,12 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock)
                 var retryAfter = RetryAfterLocked();
                 return retryAfter == 0 ? null : new Admission(AdmissionOutcome.StartFailed, null, retryAfter);
         }
+    }
+
+    private void SetHoldLocked(bool hold)
+    {
+        _holdWhileStopping = hold && !startsOnce;
+        _closed |= startsOnce;
     }
 
     private int RetryAfterLocked()

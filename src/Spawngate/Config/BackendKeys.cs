@@ -78,6 +78,12 @@ internal static class BackendKeys
     private static BackendConfig Read(ConfigTable table, string hostname, BackendTimings defaults, Func<string, bool> folderExists)
     {
         table.ReportUnknown(All, "a backend");
+        return ReadSettings(table, hostname, defaults, folderExists);
+    }
+
+    /// <summary>Takes the keys of a backend out of a table; what else stands there is the caller's.</summary>
+    public static BackendConfig ReadSettings(ConfigTable table, string hostname, BackendTimings defaults, Func<string, bool> folderExists)
+    {
         var kind = ReadKind(table);
         ReportKeysOfOtherKind(table, kind);
         return new BackendConfig(TimingKeys.Read(table, defaults))

@@ -5,12 +5,11 @@ namespace Spawngate.Config;
 /// <summary>Turns a configuration file into a <see cref="GatewayConfig"/>, or into the list of everything that is wrong with it.</summary>
 internal static class ConfigLoader
 {
-    private const string SessionsKey = "sessions";
     private const string ServerKey = "server";
     private const string AdminPortKey = "admin_port";
     private const string AdminKeys = "server.admin_";
 
-    private static readonly string[] Sections = ["server", "defaults", "backends"];
+    private static readonly string[] Sections = ["server", "defaults", "backends", SessionKeys.Section];
 
     /// <summary>Reads and checks a file. A file that cannot be read is an error like any other, at line 1, column 1.</summary>
     /// <param name="path">The file; errors and <see cref="GatewayConfig.Path"/> repeat it as given.</param>
@@ -63,10 +62,11 @@ internal static class ConfigLoader
         var document = TomlReader.Read(utf8, Limits.ConfigDepthMax, Limits.ConfigSyntaxErrorsMax);
         var errors = document.Errors.Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message)).ToList();
         var root = new ConfigTable(path, errors, document.Root);
-        ReportUnknownSections(root);
+        root.ReportUnknown(Sections, "the top level");
         var server = ReadServer(root);
         var defaults = root.Table("defaults") is { } table ? ReadDefaults(table) : new BackendTimings();
         var backends = BackendKeys.ReadAll(root, defaults, folderExists);
+        var sessions = SessionKeys.Read(root, defaults, folderExists);
         ConfigCrossChecks.Check(root, server, backends);
         if (errors.Count > 0)
         {
@@ -74,11 +74,11 @@ internal static class ConfigLoader
         }
 
         var configs = backends.ConvertAll(static read => read.Config);
-        return new ConfigLoadResult(new GatewayConfig { Path = path, Server = server, Defaults = defaults, Backends = configs }, []);
+        return new ConfigLoadResult(new GatewayConfig { Path = path, Server = server, Defaults = defaults, Backends = configs, Sessions = sessions }, []);
     }
 
     private static bool MayHideServer(TomlError error) =>
-        !Sections.Append(SessionsKey).Any(section => section != ServerKey && error.KeyPath.StartsWith(section, StringComparison.Ordinal));
+        !Sections.Any(section => section != ServerKey && error.KeyPath.StartsWith(section, StringComparison.Ordinal));
 
     private static ServerConfig ReadServer(ConfigTable root) => root.Table(ServerKey) is { } table ? ServerKeys.Read(table) : new ServerConfig();
 
@@ -86,16 +86,6 @@ internal static class ConfigLoader
     {
         table.ReportUnknown(TimingKeys.All, "[defaults]");
         return TimingKeys.Read(table, new BackendTimings());
-    }
-
-    private static void ReportUnknownSections(ConfigTable root)
-    {
-        if (root.Find(SessionsKey) is { } entry)
-        {
-            root.Report(entry.Position, SessionsKey, "found a section that this version of Spawngate does not support yet, allowed are server, defaults, backends");
-        }
-
-        root.ReportUnknown([.. Sections, SessionsKey], "the top level", listed: Sections);
     }
 
     private static string? TryRead(string path, FileContent content)

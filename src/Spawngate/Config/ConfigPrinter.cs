@@ -21,12 +21,17 @@ internal static class ConfigPrinter
         foreach (var backend in config.Backends)
         {
             to.WriteLine();
-            PrintBackend(backend, to);
+            PrintBackend($"backends.{TomlKeyPath.Quote(backend.Hostname)}", backend, to);
+        }
+
+        if (config.Sessions is { } sessions)
+        {
+            PrintSessions(sessions, config.Server, to);
         }
 
         to.WriteLine();
-        var noun = config.Backends.Count == 1 ? "backend" : "backends";
-        to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"# {config.Path} is valid: {config.Backends.Count} {noun}"));
+        var templates = config.Sessions is null ? "" : $", {Counted(config.Sessions.Templates.Count, "session template")}";
+        to.WriteLine($"# {config.Path} is valid: {Counted(config.Backends.Count, "backend")}{templates}");
     }
 
     private static void PrintServer(ServerConfig server, TextWriter to)
@@ -53,13 +58,29 @@ internal static class ConfigPrinter
         Line(to, "otlp_endpoint", server.OtlpEndpoint is null ? "# none" : Quoted(server.OtlpEndpoint.OriginalString));
     }
 
-    private static void PrintBackend(BackendConfig backend, TextWriter to)
+    private static void PrintSessions(SessionsConfig sessions, ServerConfig server, TextWriter to)
     {
-        to.WriteLine($"[backends.{TomlKeyPath.Quote(backend.Hostname)}]  # {backend.Origin}");
+        to.WriteLine();
+        to.WriteLine($"[{SessionKeys.Section}]");
+        Line(to, "domain", Quoted(sessions.Domain));
+        Line(to, "url_template", Quoted(sessions.UrlTemplateOf(server)));
+        Line(to, "api_base", Quoted(sessions.ApiBaseOf(server)));
+        Line(to, "max", sessions.Max);
+        Line(to, "allow_images", List(sessions.AllowImages));
+        foreach (var template in sessions.Templates)
+        {
+            to.WriteLine();
+            PrintBackend($"{SessionKeys.Section}.templates.{TomlKeyPath.Quote(template.Name)}", template.Backend, to, template);
+        }
+    }
+
+    private static void PrintBackend(string table, BackendConfig backend, TextWriter to, SessionTemplate? template = null)
+    {
+        to.WriteLine($"[{table}]  # {backend.Origin}");
         if (backend.Docker is { } docker)
         {
             Line(to, "type", Quoted("docker"));
-            PrintDocker(docker, to);
+            PrintDocker(docker, to, template);
         }
         else
         {
@@ -71,10 +92,16 @@ internal static class ConfigPrinter
         Line(to, "args", List(backend.Args));
         Line(to, "port", backend.Port == 0 ? "0  # a free port at each start" : Number(backend.Port));
         Line(to, "env", backend.Env.Count == 0 ? "# none" : $"# values not shown: {string.Join(", ", backend.Env.Select(variable => TomlKeyPath.Quote(variable.Key)))}");
-        PrintTimings(backend, to);
+        if (template is not null)
+        {
+            Line(to, "grace_period_secs", template.GracePeriodSecs);
+            Line(to, "lifetime_limit_secs", template.LifetimeLimitSecs == 0 ? "0  # none" : Number(template.LifetimeLimitSecs));
+        }
+
+        PrintTimings(backend, to, template);
     }
 
-    private static void PrintDocker(DockerConfig docker, TextWriter to)
+    private static void PrintDocker(DockerConfig docker, TextWriter to, SessionTemplate? template)
     {
         var policy = docker.PullPolicy switch
         {
@@ -83,7 +110,7 @@ internal static class ConfigPrinter
             _ => "if-not-present",
         };
         Line(to, "image", Quoted(docker.Image));
-        Line(to, "container_name", Quoted(docker.ContainerName));
+        Line(to, "container_name", template is null ? Quoted(docker.ContainerName) : "# called after each session");
         Line(to, "pull_policy", Quoted(policy));
         Line(to, "memory", docker.MemoryBytes is { } bytes ? $"\"{Number(bytes)}b\"" : "# no limit");
         Line(to, "cpus", docker.NanoCpus is { } nano ? Quoted((nano / 1e9m).ToString("0.0########", CultureInfo.InvariantCulture)) : "# no limit");
@@ -91,9 +118,13 @@ internal static class ConfigPrinter
         Line(to, "docker_host", docker.DockerHost is null ? "# DOCKER_HOST, else the usual sockets" : Quoted(docker.DockerHost));
     }
 
-    private static void PrintTimings(BackendTimings timings, TextWriter to)
+    private static void PrintTimings(BackendTimings timings, TextWriter to, SessionTemplate? template)
     {
-        Line(to, "idle_timeout_secs", timings.IdleTimeoutSecs == 0 ? "0  # never stops" : Number(timings.IdleTimeoutSecs));
+        if (template is null)
+        {
+            Line(to, "idle_timeout_secs", timings.IdleTimeoutSecs == 0 ? "0  # never stops" : Number(timings.IdleTimeoutSecs));
+        }
+
         Line(to, "startup_timeout_secs", timings.StartupTimeoutSecs);
         Line(to, "health_check_interval_ms", timings.HealthCheckIntervalMs);
         Line(to, "health_path", timings.HealthPath.Length == 0 ? "\"\"  # ready when the port accepts" : Quoted(timings.HealthPath));
@@ -112,6 +143,8 @@ internal static class ConfigPrinter
     /// <summary>A value that is only a comment means that the key is not set; the whole line is then a comment.</summary>
     private static void Line(TextWriter to, string key, string value) =>
         to.WriteLine(value.StartsWith('#') ? $"# {key.PadRight(KeyColumns - 2)}   {value[2..]}" : $"{key.PadRight(KeyColumns)} = {value}");
+
+    private static string Counted(int count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count} {noun}{(count == 1 ? "" : "s")}");
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 

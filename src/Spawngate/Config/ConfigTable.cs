@@ -161,14 +161,13 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
     /// <summary>Notes every key that is not known here, with the one that may have been meant.</summary>
     /// <param name="known">The keys that may stand here.</param>
     /// <param name="where">The table, for the message.</param>
-    /// <param name="listed">The keys to name as allowed, if not all.</param>
-    public void ReportUnknown(IReadOnlyCollection<string> known, string where, IReadOnlyCollection<string>? listed = null)
+    public void ReportUnknown(IReadOnlyCollection<string> known, string where)
     {
         foreach (var entry in table.Entries)
         {
             if (!known.Contains(entry.Name))
             {
-                Report(entry.Position, entry.Name, UnknownKey.Explain(entry.Name, where, listed ?? known));
+                Report(entry.Position, entry.Name, UnknownKey.Explain(entry.Name, where, known));
             }
         }
     }

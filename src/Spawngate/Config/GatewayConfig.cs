@@ -14,4 +14,7 @@ internal sealed record GatewayConfig
 
     /// <summary>All backends in file order; host names are unique.</summary>
     public IReadOnlyList<BackendConfig> Backends { get; init; } = [];
+
+    /// <summary>The <c>[sessions]</c> table; null when there is none.</summary>
+    public SessionsConfig? Sessions { get; init; }
 }

@@ -77,6 +77,11 @@ internal static class UnknownKey
             return "a backend: [backends.\"host.name\"]";
         }
 
+        if (SessionKeys.OfTemplates.Contains(name))
+        {
+            return "a template: [sessions.templates.NAME]";
+        }
+
         return ServerKeys.All.Contains(name) ? "[server]" : null;
     }
 }

@@ -46,9 +46,10 @@ internal sealed class DockerLauncher : ILauncher
     /// Looks, beside the start of the gateway, for the engines that its backends will need, so that what an earlier process left behind is removed before
     /// anybody asks.
     /// </summary>
-    public void Begin(IEnumerable<BackendConfig> backends)
+    /// <param name="engines">Addresses of these engines; null among them is the usual search.</param>
+    public void Begin(IEnumerable<string?> engines)
     {
-        string?[] hosts = [.. backends.Where(static backend => backend.Docker is not null).Select(static backend => backend.Docker!.DockerHost).Distinct()];
+        string?[] hosts = [.. engines.Distinct()];
         if (hosts.Length > 0)
         {
             _beginning = Task.Run(() => Task.WhenAll(hosts.Select(FindEarlyAsync)), CancellationToken.None);

@@ -145,10 +145,10 @@ internal sealed class Exchange(ForwardingContext context)
         _serialized = null;
         _requestIdLength = ProxyHeaders.TakeRequestId(Request, head, context, Heads.RequestId);
         context.Observer?.OnBegin(this, head, client);
-        _backend = context.Backends.Find(Request.Host(head));
+        _backend = context.Backends.Find(Request.Host(head), out bool hasEnded);
         if (_backend is null)
         {
-            return Fail(ProxyError.UnknownHost);
+            return Fail(hasEnded ? ProxyError.SessionEnded : ProxyError.UnknownHost);
         }
 
         if (ProxyHeaders.IsLoop(Request, head, context.Pseudonym))
@@ -246,6 +246,7 @@ internal sealed class Exchange(ForwardingContext context)
         {
             AdmissionOutcome.Admitted when ReferenceEquals(_run, _endedRun) => AwaitNextRun(),
             AdmissionOutcome.Admitted => Dispatch(head, body, client),
+            AdmissionOutcome.ShuttingDown when _backend!.OneLife is not null => Fail(ProxyError.SessionEnded),
             _ => Fail(ProxyErrors.Of(admission.Outcome)),
         };
     }

@@ -63,6 +63,9 @@ internal enum ProxyError : byte
     /// <summary>503: the backend does not run, and this request does not start it.</summary>
     NotRunning,
 
+    /// <summary>410: the session has ended, and does not start again.</summary>
+    SessionEnded,
+
     /// <summary>The client left; nobody is told anything.</summary>
     ClientGone,
 }
@@ -127,6 +130,7 @@ internal static class ProxyErrors
         Add(ProxyError.BackendStarting, 503, "Service Unavailable", "BACKEND_STARTING", "The backend is starting.");
         Add(ProxyError.NotRunning, 503, "Service Unavailable", "NOT_RUNNING", "The backend is not running, and this request does not start it.");
         Add(ProxyError.LoopDetected, 508, "Loop Detected", "LOOP_DETECTED", "The request came back to this gateway.");
+        Add(ProxyError.SessionEnded, 410, "Gone", "SESSION_ENDED", "The session has ended.");
         return table;
 
         void Add(ProxyError error, int status, string reason, string code, string message) => table[(int)error] = new Entry(

@@ -2,9 +2,9 @@ using System.Threading.Channels;
 
 namespace Spawngate.Ledger;
 
-/// <summary>One event and whose it is; no event when the set of backends has changed.</summary>
-/// <param name="Hostname">Key of the backend; empty without an event.</param>
-/// <param name="Entry">The event.</param>
+/// <summary>One event and whose it is, or that the set of backends has changed.</summary>
+/// <param name="Hostname">Key of the backend; empty when any of them may have changed.</param>
+/// <param name="Entry">The event; null when the backend has gone, or any of them.</param>
 internal sealed record LedgerNews(string Hostname, LedgerEvent? Entry)
 {
     /// <summary>The set of backends has changed.</summary>

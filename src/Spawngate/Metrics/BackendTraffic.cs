@@ -8,7 +8,8 @@ namespace Spawngate.Metrics;
 ///   cells   requests: protocol × status class │ body bytes in, out │ connections opened │ requests sent twice │ sent │ turned away │ upstream latency: buckets, sum
 /// </code>
 /// </remarks>
-internal sealed class BackendTraffic
+/// <param name="sum">Where everything is counted as well; null for nowhere.</param>
+internal sealed class BackendTraffic(BackendTraffic? sum = null)
 {
     /// <summary>Status classes: none, 1xx to 5xx.</summary>
     public const int Classes = 6;
@@ -38,7 +39,11 @@ internal sealed class BackendTraffic
     public int Bytes => _cells.Bytes;
 
     /// <summary>A tunnel opens (1) or ends (-1).</summary>
-    public void ChangeTunnels(int by) => Interlocked.Add(ref _tunnels, by);
+    public void ChangeTunnels(int by)
+    {
+        Interlocked.Add(ref _tunnels, by);
+        sum?.ChangeTunnels(by);
+    }
 
     /// <summary>A request was answered, or ended without an answer.</summary>
     /// <param name="protocol">How it was received.</param>
@@ -58,6 +63,8 @@ internal sealed class BackendTraffic
         {
             _cells.Add(row, ResponseBytesCell, responseBytes);
         }
+
+        sum?.Count(protocol, status, requestBytes, responseBytes);
     }
 
     /// <summary>The backend answered so long after it was sent a request.</summary>
@@ -66,19 +73,20 @@ internal sealed class BackendTraffic
         int row = _cells.Row;
         _cells.Add(row, LatencyCell + Buckets.Upstream.Find(ticks), 1);
         _cells.Add(row, LatencyCell + Buckets.Upstream.SumCell, ticks);
+        sum?.CountAnswer(ticks);
     }
 
     /// <summary>A request was given a connection.</summary>
-    public void CountSent() => _cells.Add(SentCell, 1);
+    public void CountSent() => CountOne(SentCell);
 
     /// <summary>A new connection was made for it.</summary>
-    public void CountOpened() => _cells.Add(OpenedCell, 1);
+    public void CountOpened() => CountOne(OpenedCell);
 
     /// <summary>It was sent a second time.</summary>
-    public void CountRetried() => _cells.Add(RetriedCell, 1);
+    public void CountRetried() => CountOne(RetriedCell);
 
     /// <summary>It was turned away, because it does not wake the backend.</summary>
-    public void CountTurnedAway() => _cells.Add(TurnedAwayCell, 1);
+    public void CountTurnedAway() => CountOne(TurnedAwayCell);
 
     /// <summary>Requests by protocol and status class.</summary>
     public long Requests(ReceivedProtocol protocol, int statusClass) => _cells.Read(RequestCell(protocol, statusClass));
@@ -118,6 +126,12 @@ internal sealed class BackendTraffic
 
     /// <summary>A cell of the latency histogram, see <see cref="Buckets"/>.</summary>
     public long Latency(int cell) => _cells.Read(LatencyCell + cell);
+
+    private void CountOne(int cell)
+    {
+        _cells.Add(cell, 1);
+        sum?.CountOne(cell);
+    }
 
     private static int ClassOf(int status) => status is >= 100 and < 600 ? status / 100 : 0;
 

@@ -7,7 +7,7 @@ namespace Spawngate.EndToEnd.Tests.Harness;
 /// <summary>The admin API of one gateway.</summary>
 internal sealed class AdminClient(int port) : IDisposable
 {
-    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false })
+    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false })
     {
         BaseAddress = new Uri($"http://127.0.0.1:{port}"),
         Timeout = Patience.Default,
@@ -17,12 +17,12 @@ internal sealed class AdminClient(int port) : IDisposable
     public string? Token { get; set; }
 
     /// <summary>Sends one request.</summary>
-    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? host = null)
+    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? host = null, string? body = null, HttpCompletionOption until = HttpCompletionOption.ResponseContentRead)
     {
-        var request = new HttpRequestMessage(method, path);
+        var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new StringContent(body) };
         request.Headers.Host = host;
         request.Headers.Authorization = Token is null ? null : new AuthenticationHeaderValue("Bearer", Token);
-        return _http.SendAsync(request);
+        return _http.SendAsync(request, until);
     }
 
     /// <summary>Status of a GET; null when the port does not answer at all.</summary>

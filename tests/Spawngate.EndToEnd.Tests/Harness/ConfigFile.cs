@@ -8,6 +8,7 @@ internal sealed class ConfigFile
     private readonly List<string> _server = [];
     private readonly List<string> _defaults = [];
     private readonly List<(string Host, string Body)> _backends = [];
+    private readonly List<string> _sections = [];
 
     /// <summary>Port of the proxy.</summary>
     public int Port { get; init; } = Ports.Free();
@@ -43,6 +44,17 @@ internal sealed class ConfigFile
         return this;
     }
 
+    /// <summary>Adds a section of any kind, with its header.</summary>
+    public ConfigFile Section(params string[] lines)
+    {
+        _sections.Add(string.Join('\n', lines));
+        return this;
+    }
+
+    /// <summary>Adds a template of sessions that runs TestBackend with these arguments, and further lines of its table.</summary>
+    public ConfigFile Template(string name, string[] lines, params string[] args) => Section(
+        [$"[sessions.templates.{name}]", $"command = {Quote(Executables.Backend)}", $"args = [{string.Join(", ", args.Select(Quote))}]", .. lines]);
+
     /// <summary>Takes a backend out again.</summary>
     public ConfigFile Without(string host)
     {
@@ -62,6 +74,7 @@ internal sealed class ConfigFile
             text.Append($"\n[backends.{Quote(host)}]\n{body}\n");
         }
 
+        _sections.ForEach(section => text.Append('\n').Append(section).Append('\n'));
         return text.ToString();
     }
 

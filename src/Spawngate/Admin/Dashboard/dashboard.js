@@ -94,7 +94,19 @@
       data.backends.forEach(update);
       arrange();
     },
-    backend(data) { update(data); totals(); if ($('order').value !== 'file') arrange(); },
+    backend(data) {
+      const isNew = !backends.has(data.hostname);
+      if (isNew) order.push(data.hostname);
+      update(data);
+      totals();
+      if (isNew || $('order').value !== 'file') arrange();
+    },
+    gone(data) {
+      const b = backends.get(data.hostname);
+      if (b) drop(b);
+      order = order.filter(host => host !== data.hostname);
+      totals();
+    },
     sample(data) {
       const at = Date.parse(data.time);
       skew = at - Date.now();
@@ -174,9 +186,9 @@
       b.bar.title = b.bar.getAttribute('aria-label') + (start.cause ? '; woken by ' + start.cause : '');
       put(b.took, 'ready in ' + ms(start.ready_ms));
     } else put(b.took, '');
-    b.acts.start.disabled = report.state !== 'stopped';
+    b.acts.start.disabled = !!report.session || report.state !== 'stopped';
     b.acts.stop.disabled = report.state === 'stopped' || report.state === 'stopping';
-    b.acts.restart.disabled = report.state === 'starting' || report.state === 'stopping';
+    b.acts.restart.disabled = !!report.session || report.state === 'starting' || report.state === 'stopping';
     describe(b);
   }
 

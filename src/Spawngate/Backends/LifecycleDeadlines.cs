@@ -1,0 +1,43 @@
+using Spawngate.Diagnostics;
+
+namespace Spawngate.Backends;
+
+/// <summary>When a lifecycle has to act next, computed anew after every message: numbers on the coarse clock that the shared tick compares.</summary>
+internal sealed class LifecycleDeadlines(Backend backend, BackendState state, StartBackoff backoff, CoarseClock clock)
+{
+    /// <summary>Nothing is due.</summary>
+    public const long Never = long.MaxValue;
+
+    /// <summary>The earliest deadline.</summary>
+    /// <param name="current">The current start; null when Stopped.</param>
+    /// <param name="stop">The stop in progress.</param>
+    public long Next(Incarnation? current, StopProgress? stop)
+    {
+        if (current is null)
+        {
+            return Never;
+        }
+
+        switch (state.Phase)
+        {
+            case BackendPhase.Starting:
+                var startDue = current.PortRetryMs != 0 ? current.PortRetryMs : current.StartDeadlineMs;
+                return startDue == 0 ? Never : startDue;
+            case BackendPhase.Ready:
+                var stableDue = backoff.Failures == 0 ? Never : current.ReadyAtMs + Limits.StableReadyMs;
+                var checkDue = backend.Config.ReadyHealthCheckIntervalMs == 0 ? Never : current.NextCheckMs;
+                return Math.Min(Math.Min(stableDue, checkDue), IdleMs());
+            case BackendPhase.Unhealthy:
+                return backend.OneLife is null ? current.NextCheckMs : Math.Min(current.NextCheckMs, IdleMs());
+            case BackendPhase.Stopping:
+                return stop?.DeadlineMs ?? Never;
+            default:
+                return Never;
+        }
+    }
+
+    /// <summary>A moment so many seconds away; the coarse clock may be a tick behind, so a tick is added: never early.</summary>
+    public long InSecs(int secs) => clock.NowMs + (secs * 1000L) + Limits.ClockTickMs;
+
+    private long IdleMs() => IdleClock.EarliestMs(backend.Config, state.Read(), ref backend.LastUseMs, clock.NowMs);
+}
