@@ -54,7 +54,11 @@ internal sealed class NoWakeTests : GatewayTest
         await backend.ToldAsync("hold a");
 
         await gateway.UntilStateAsync(Host, "stopping");
-        Assert.That(await gateway.Admin.TextAsync($"/backends/{Host}?format=text"), Does.Contain("that does not count as use (no_wake)").And.Contain("stops      now: idle"));
+
+        // The state is told before the reason.
+        string told = "";
+        await gateway.UntilAsync("it says why it stops", async () => (told = await gateway.Admin.TextAsync($"/backends/{Host}?format=text")).Contains("stops      now: idle", StringComparison.Ordinal));
+        Assert.That(told, Does.Contain("that does not count as use (no_wake)"));
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/healthz")).Header("X-Proxy-Error"), Is.EqualTo("NOT_RUNNING"), "while it stops it does not run");
         await backend.DoAsync("release a");
 

@@ -100,6 +100,7 @@ internal sealed class ExplainTests : GatewayTest
         using RawClient client = await HeldAsync(gateway);
         await gateway.Admin.PostAsync($"/backends/{Host}/stop");
         await gateway.UntilStateAsync(Host, "stopping");
+        await gateway.UntilAsync("the reason is told as well", async () => (await LedgerAsync(gateway))[^1].GetProperty("event").GetString() == "stopping");
         await SaysAsync("9-stopping", gateway, "is stopping (pid ", "stops      now: asked", "request GET /hold from 127.0.0.1", "stopping (asked) after it was ready for ", "; 1 request in flight");
     }
 
