@@ -148,10 +148,26 @@ internal sealed class WaitingPageTests
         using var scene = new Scene();
         foreach (var outcome in Enum.GetValues<AdmissionOutcome>())
         {
-            bool page = outcome is AdmissionOutcome.NotYet or AdmissionOutcome.StartFailed;
+            bool page = outcome is AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull or AdmissionOutcome.StartFailed;
             Assert.That(scene.Answer(VisitKind.Navigation, outcome) is not null, Is.EqualTo(page), $"{outcome}");
             Assert.That(scene.Answer(VisitKind.Poll, outcome) is not null, Is.EqualTo(outcome != AdmissionOutcome.Cancelled), $"{outcome}");
         }
+    }
+
+    [Test]
+    public void Whoever_has_a_page_to_look_at_leaves_half_of_the_queue_to_others()
+    {
+        using var stage = new LifecycleStage(static config => config with { MaxQueuedRequests = 5 });
+        var cause = new WakeCause(WakeKind.Request);
+        var visits = Enumerable.Range(0, 3).Select(_ => stage.Backend.Enqueue(cause, yields: true)).ToList();
+        var others = Enumerable.Range(0, 4).Select(_ => stage.Backend.Enqueue(cause)).ToList();
+        Assert.That(visits.Concat(others).Select(LifecycleStage.Outcome), Is.EqualTo(["Held", "Held", "QueueFull", "Held", "Held", "Held", "QueueFull"]));
+        Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(cause, yields: true)), Is.EqualTo("QueueFull"));
+        stage.Settle();
+        Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Starting), "they wake it all the same");
+
+        using var small = new LifecycleStage(static config => config with { MaxQueuedRequests = 1 });
+        Assert.That(LifecycleStage.Outcome(small.Backend.Enqueue(cause, yields: true)), Is.EqualTo("Held"));
     }
 
     [Test]

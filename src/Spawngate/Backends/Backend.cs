@@ -141,11 +141,14 @@ internal sealed class Backend
     /// The cold path: holds a request until the backend is ready, waking it if need be, or decides at once. The waiter may already be decided when it is
     /// returned.
     /// </summary>
-    public BackendWaiter Enqueue(WakeCause cause)
+    /// <param name="cause">What it came for.</param>
+    /// <param name="yields">Whether it has something else to show than an answer, so that it may take half of the queue at most and pushes nobody out who has not.</param>
+    public BackendWaiter Enqueue(WakeCause cause, bool yields = false)
     {
         var waiter = new BackendWaiter(cause, _env.Time.GetTimestamp());
         var lifecycle = Lifecycle;
-        if (lifecycle.Room.Arrive(waiter, Config.MaxQueuedRequests))
+        var queueMax = Config.MaxQueuedRequests;
+        if (lifecycle.Room.Arrive(waiter, yields ? Math.Max(1, queueMax / 2) : queueMax))
         {
             lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, waiter.EnqueuedTimestamp));
         }

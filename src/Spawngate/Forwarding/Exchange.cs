@@ -204,7 +204,7 @@ internal sealed class Exchange(ForwardingContext context)
             return failed;
         }
 
-        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause));
+        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause), yields: _visit != VisitKind.None);
         Volatile.Write(ref _waiter, waiter);
         Interlocked.MemoryBarrier();
         if (IsAborted)

@@ -20,7 +20,8 @@ namespace Spawngate.Forwarding.Waiting;
 ///                        ├─ failed ─▶ {"state":"failed"}   and the page says so
 ///                        └─ not yet ▶ {"state":"starting"} and the page asks again
 /// </code>
-/// A poll wakes the backend like any request: the navigation that did so has gone. It never reaches the backend.
+/// A poll wakes the backend like any request: the navigation that did so has gone. It never reaches the backend. Both take half of the queue at most, and are told "not yet" at once
+/// beyond that, so that they never push out a program that can do nothing but wait.
 /// </remarks>
 internal static class WaitingPage
 {
@@ -80,7 +81,7 @@ internal static class WaitingPage
 
         return admission.Outcome switch
         {
-            AdmissionOutcome.NotYet => Page(ProxyError.BackendStarting, Starting(context, backend), Limits.WaitingPageRefreshSecs),
+            AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull => Page(ProxyError.BackendStarting, Starting(context, backend), Limits.WaitingPageRefreshSecs),
             AdmissionOutcome.StartFailed => Page(ProxyError.BackendStartFailed, Failed(context, backend, admission.RetryAfterSecs), admission.RetryAfterSecs),
             _ => null,
         };
