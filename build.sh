@@ -47,7 +47,9 @@ check_tools() {
 publish() {
   local linkage=()
   if [ "$3" = static ]; then linkage=(-p:SpawngateStatic=true); fi
-  dotnet publish "$root/$1" -c Release -r "$rid" -p:SpawngateAot=true "-p:SpawngateFramework=$2" "${linkage[@]+"${linkage[@]}"}" \
+
+  # The analyzers have their say in every other build.
+  dotnet publish "$root/$1" -c Release -r "$rid" -p:RunAnalyzers=false -p:SpawngateAot=true "-p:SpawngateFramework=$2" "${linkage[@]+"${linkage[@]}"}" \
     -o "$root/artifacts/$2/$3" -nodeReuse:false -nologo -v:quiet -clp:NoSummary > "$log" 2>&1 < /dev/null
 }
 

@@ -400,9 +400,16 @@ internal sealed class DockerLauncherTests
     /// <summary>Removals are done beside what follows an end.</summary>
     private static async Task RemovedAsync(DockerStage stage, CancellationToken cancel)
     {
-        while (stage.Engine.Containers.Count > 0)
+        while (true)
         {
-            await stage.Engine.ReachedAsync("DELETE /containers/*").WaitAsync(cancel);
+            // Asked for before looking, or a removal in between would be waited for in vain.
+            var removed = stage.Engine.ReachedAsync("DELETE /containers/*");
+            if (stage.Engine.Containers.Count == 0)
+            {
+                return;
+            }
+
+            await removed.WaitAsync(cancel);
         }
     }
 }

@@ -5,6 +5,7 @@ namespace Spawngate.EndToEnd.Tests.Docker;
 
 /// <summary>Sessions in containers.</summary>
 [TestFixture]
+[LongRunning]
 internal sealed class SessionTests : DockerTest
 {
     [Test]

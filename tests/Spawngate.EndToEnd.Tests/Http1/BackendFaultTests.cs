@@ -3,6 +3,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Http1;
 
 /// <summary>A backend that closes, resets or stalls at each point of its response, with both framings: the client learns the truth, and nobody else notices.</summary>
+[LongRunning]
 internal sealed class BackendFaultTests() : FaultTest(patient: false)
 {
     private int _asked;

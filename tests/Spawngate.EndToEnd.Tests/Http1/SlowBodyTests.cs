@@ -5,6 +5,7 @@ using TestBackend;
 namespace Spawngate.EndToEnd.Tests.Http1;
 
 /// <summary>Bodies of all sizes, with both framings, in both directions, while one side is slow: every byte arrives.</summary>
+[LongRunning]
 internal sealed class SlowBodyTests() : FaultTest(patient: true)
 {
     private const int KiB = 1024;

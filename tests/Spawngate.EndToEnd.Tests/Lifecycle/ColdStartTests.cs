@@ -5,6 +5,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>The first request starts the backend, and nobody who came while it started is turned away.</summary>
+[LongRunning]
 internal sealed class ColdStartTests : GatewayTest
 {
     [Test]

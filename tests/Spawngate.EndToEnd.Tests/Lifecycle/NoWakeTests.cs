@@ -6,6 +6,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>Uptime checks and bots: they see what runs, and neither start it nor keep it.</summary>
+[LongRunning]
 internal sealed class NoWakeTests : GatewayTest
 {
     private const string Bot = "User-Agent: SomeBot/1.0\r\n";

@@ -4,6 +4,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>A backend may declare itself ready; nobody else may.</summary>
+[LongRunning]
 internal sealed class ReadyCallbackTests : GatewayTest
 {
     [Test]

@@ -6,6 +6,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
 /// <summary>Browsers get a page that waits for a slow start; programs are held. On the wire, with real processes.</summary>
+[LongRunning]
 internal sealed class WaitingPageTests : GatewayTest
 {
     private const string Browser = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\nSec-Fetch-Mode: navigate\r\n";

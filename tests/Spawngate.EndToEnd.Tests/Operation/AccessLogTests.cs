@@ -6,6 +6,7 @@ using Spawngate.EndToEnd.Tests.Http2;
 namespace Spawngate.EndToEnd.Tests.Operation;
 
 /// <summary>The access log of the real executable.</summary>
+[LongRunning]
 internal sealed class AccessLogTests : GatewayTest
 {
     private string LogPath => Path.Combine(Scene.Folder, "access.log");

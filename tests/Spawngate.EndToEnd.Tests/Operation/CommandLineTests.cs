@@ -6,6 +6,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Operation;
 
 /// <summary>Arguments, exit codes, messages.</summary>
+[LongRunning]
 internal sealed class CommandLineTests : GatewayTest
 {
     private const string SixMistakes = """

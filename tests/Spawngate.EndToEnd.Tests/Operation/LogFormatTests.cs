@@ -5,6 +5,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Operation;
 
 /// <summary>The gateway's own log in JSON, and on a terminal.</summary>
+[LongRunning]
 internal sealed class LogFormatTests : GatewayTest
 {
     [Test]

@@ -4,6 +4,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Operation;
 
 /// <summary>SIGHUP: the file is read again, and requests notice nothing.</summary>
+[LongRunning]
 internal sealed class ReloadTests : GatewayTest
 {
     private const string Reloaded = "Configuration reloaded successfully";

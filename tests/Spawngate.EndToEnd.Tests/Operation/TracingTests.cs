@@ -5,6 +5,7 @@ using Spawngate.Tests.Fakes;
 namespace Spawngate.EndToEnd.Tests.Operation;
 
 /// <summary>Trace contexts through the real executable, its spans, and Server-Timing.</summary>
+[LongRunning]
 internal sealed class TracingTests : GatewayTest
 {
     private const string TraceId = "0af7651916cd43dd8448eb211c80319c";

@@ -6,6 +6,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Sessions;
 
 /// <summary>The calls of the API: their answers, and what enemies send.</summary>
+[LongRunning]
 internal sealed class SessionCallTests : SessionTest
 {
     [Test]

@@ -5,6 +5,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Sessions;
 
 /// <summary>The life of sessions, as a web application sees it.</summary>
+[LongRunning]
 internal sealed class SessionLifeTests : SessionTest
 {
     [Test]
