@@ -17,6 +17,10 @@ internal static class Strain
     private const double Steps = 10;
 
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Whoever was held up before the first look at the clock took a time that is too late: such a delay has ended shortly before.</summary>
+    private static readonly long Before = Stopwatch.Frequency;
+
     private static readonly Lock Gate = new();
     private static readonly Queue<(long At, double Secs)> Late = new();
     private static long _ticked = Stopwatch.GetTimestamp();
@@ -31,7 +35,8 @@ internal static class Strain
         lock (Gate)
         {
             double now = (Stopwatch.GetElapsedTime(_ticked) - Period).TotalSeconds; // The tick that has not come yet.
-            return Steps * Late.Where(each => each.At >= began).Select(each => each.Secs).Append(now).Append(0).Max();
+            long noticed = began - Before;
+            return Steps * Late.Where(each => each.At >= noticed).Select(each => each.Secs).Append(now).Append(0).Max();
         }
     }
 
