@@ -22,6 +22,29 @@ internal sealed class BackendWaitingRoomTests
     }
 
     [Test]
+    public void What_starts_once_is_closed_in_the_step_that_ends_it([Values] bool crashes)
+    {
+        using var stage = new LifecycleStage();
+        var room = new WaitingRoom(new BackendState(), stage.Clock, startsOnce: true);
+        var run = new BackendRun(room.BeginStart(), null!);
+        room.OpenReady(run);
+        if (crashes)
+        {
+            room.Crash(run.Generation, retryAtMs: 0);
+        }
+        else
+        {
+            long lastUse = 7;
+            Assert.That(room.TryBeginIdleStop(run.Generation, lastUseSeenMs: 7, ref lastUse, out _));
+            room.FinishStop(run.Generation);
+        }
+
+        var late = new BackendWaiter(new WakeCause(WakeKind.Request), 1);
+        Assert.That(room.Arrive(late, queueMax: 10), Is.False, "nothing is woken");
+        Assert.That((LifecycleStage.Outcome(late), room.IsClosed), Is.EqualTo(("ShuttingDown", true)));
+    }
+
+    [Test]
     public void Waiters_that_leave_from_the_front_the_middle_and_the_end_disturb_nobody()
     {
         using var stage = new LifecycleStage();
