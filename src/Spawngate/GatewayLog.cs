@@ -29,6 +29,10 @@ internal static partial class GatewayLog
     [LoggerMessage(Level = LogLevel.Error, Message = "errors=\"{Errors}\" Configuration not reloaded: nothing has changed")]
     public static partial void ReloadRefused(ILogger log, int errors);
 
+    /// <summary>A reload ended in a way that nobody foresaw.</summary>
+    [LoggerMessage(Level = LogLevel.Error, Message = "Reload failed")]
+    public static partial void ReloadFailed(ILogger log, Exception exception);
+
     /// <summary>A changed server key does not take effect.</summary>
     [LoggerMessage(Level = LogLevel.Warning, Message = "key=\"{Key}\" A changed [server] key needs a restart to take effect")]
     public static partial void NeedsRestart(ILogger log, string key);

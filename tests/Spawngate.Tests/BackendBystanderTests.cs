@@ -74,7 +74,8 @@ internal sealed class BackendBystanderTests
         var done = false;
         var threads = Enumerable.Range(0, 4).Select(i => new Thread(() =>
         {
-            for (var n = 0; n < 100_000; n++)
+            // Beyond the count until there was a stop to meet: on a busy machine the one that stops may get its first turn late.
+            for (var n = 0; n < 100_000 || Volatile.Read(ref stops) == 0; n++)
             {
                 var aside = i < 2;
                 var bystander = false;
@@ -97,8 +98,8 @@ internal sealed class BackendBystanderTests
             {
                 if (state.TryBeginIdleStop(1, out _))
                 {
-                    stops++;
                     state.TakeBackIdleStop(1, 0);
+                    Interlocked.Increment(ref stops);
                 }
             }
         });

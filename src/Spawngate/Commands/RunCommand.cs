@@ -16,6 +16,9 @@ internal static class RunCommand
     /// <exception cref="CannotRunException">A port or the PID file cannot be had, or a passed socket is of no use.</exception>
     public static async Task<int> RunAsync(string configPath, CommandConsole console)
     {
+        // From the first moment: the first process of a container has no default action that would end it, and a stop that was asked for must happen.
+        using var signals = new Signals();
+
         // In this order: children inherit what we were started with, not what we set for our own runtime.
         var children = ChildEnvironment.Capture();
         InlineCompletions.Enable();
@@ -29,7 +32,6 @@ internal static class RunCommand
             return ExitCode.Usage;
         }
 
-        using var signals = new Signals();
         using var sockets = SocketUse.Decide(PassedSocket.TakeAll(console.Variable), config.Server);
         using var pidFile = AcquirePidFile(config.Server);
         using var writer = LogWriter.ToStderr(TimeProvider.System, LogStyles.Choose(config.Server.LogFormat, !Console.IsErrorRedirected, console.Variable));
@@ -76,20 +78,45 @@ internal static class RunCommand
             GatewayLog.LogLevelWarning(log, warning);
         }
 
-        var stop = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        bool killed = false;
-        signals.StopRequested += name => stop.TrySetResult(name);
-        signals.KillRequested += () =>
-        {
-            killed = true;
-            stop.TrySetResult("SIGINT");
-            gateway.Kill();
-        };
-        signals.ReloadRequested += () => _ = gateway.ReloadAsync();
+        using var ended = new CancellationTokenSource();
+        _ = KillWhenAskedAsync(gateway, signals);
         await gateway.StartAsync().ConfigureAwait(false);
-        string reason = await stop.Task.ConfigureAwait(false);
+        var reloads = ReloadWhenAskedAsync(gateway, signals, log, ended.Token);
+        string reason = await signals.StopRequested.ConfigureAwait(false);
         await gateway.StopAsync(reason).ConfigureAwait(false);
-        return killed ? ExitCode.CannotRun : ExitCode.Success;
+        await ended.CancelAsync().ConfigureAwait(false);
+        await reloads.ConfigureAwait(false);
+        return signals.KillRequested.IsCompleted ? ExitCode.CannotRun : ExitCode.Success;
+    }
+
+    private static async Task KillWhenAskedAsync(Gateway gateway, Signals signals)
+    {
+        await signals.KillRequested.ConfigureAwait(false);
+        gateway.Kill();
+    }
+
+    /// <summary>Reloads whenever a signal asks for it, one after the other, also while the gateway stops: somebody may wait for what it says.</summary>
+    private static async Task ReloadWhenAskedAsync(Gateway gateway, Signals signals, ILogger log, CancellationToken ended)
+    {
+        try
+        {
+            await foreach (var _ in signals.ReloadsRequested.WithCancellation(ended).ConfigureAwait(false))
+            {
+                try
+                {
+                    await gateway.ReloadAsync().ConfigureAwait(false);
+                }
+                catch (Exception e)
+                {
+                    // Whatever it was: the next signal is answered again.
+                    GatewayLog.ReloadFailed(log, e);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The gateway has stopped.
+        }
     }
 
     private static PidFile? AcquirePidFile(ServerConfig server)

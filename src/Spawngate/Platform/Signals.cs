@@ -1,15 +1,19 @@
 using System.Runtime.InteropServices;
+using System.Threading.Channels;
 
 namespace Spawngate.Platform;
 
 /// <summary>
-/// The signals that mean something to the gateway, as events on a pool thread. The default action of these signals is suppressed as long as
-/// this object lives.
+/// The signals that mean something to the gateway. Their default action is suppressed as long as this object lives, and what arrives is kept until somebody
+/// asks: a signal may come while the gateway is still starting.
 /// </summary>
 internal sealed class Signals : IDisposable
 {
     private const nint Ignore = 1; // SIG_IGN
 
+    private readonly TaskCompletionSource<string> _stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _kill = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Channel<PosixSignal> _reloads = Channel.CreateBounded<PosixSignal>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly PosixSignalRegistration[] _registrations;
     private int _interrupts;
 
@@ -31,14 +35,17 @@ internal sealed class Signals : IDisposable
         ];
     }
 
-    /// <summary>SIGTERM or the first SIGINT: stop gracefully. The argument is the signal's name, for the log.</summary>
-    public event Action<string>? StopRequested;
+    /// <summary>SIGTERM or the first SIGINT: stop gracefully. The value is the signal's name, for the log.</summary>
+    public Task<string> StopRequested => _stop.Task;
 
     /// <summary>A further SIGINT: someone does not want to wait, kill everything at once.</summary>
-    public event Action? KillRequested;
+    public Task KillRequested => _kill.Task;
 
-    /// <summary>SIGHUP: reload the configuration.</summary>
-    public event Action? ReloadRequested;
+    /// <summary>
+    /// SIGHUP: reload the configuration. One that comes during a reload asks for another; those that come before that one begins are answered by it. Ends when
+    /// this object is disposed of.
+    /// </summary>
+    public IAsyncEnumerable<PosixSignal> ReloadsRequested => _reloads.Reader.ReadAllAsync();
 
     /// <inheritdoc/>
     public void Dispose()
@@ -47,6 +54,8 @@ internal sealed class Signals : IDisposable
         {
             registration.Dispose();
         }
+
+        _reloads.Writer.TryComplete();
     }
 
     private void OnSignal(PosixSignalContext context)
@@ -55,13 +64,14 @@ internal sealed class Signals : IDisposable
         switch (context.Signal)
         {
             case PosixSignal.SIGHUP:
-                ReloadRequested?.Invoke();
+                _reloads.Writer.TryWrite(context.Signal);
                 break;
             case PosixSignal.SIGINT when Interlocked.Increment(ref _interrupts) > 1:
-                KillRequested?.Invoke();
+                _stop.TrySetResult("SIGINT");
+                _kill.TrySetResult();
                 break;
             default:
-                StopRequested?.Invoke(context.Signal == PosixSignal.SIGINT ? "SIGINT" : "SIGTERM");
+                _stop.TrySetResult(context.Signal == PosixSignal.SIGINT ? "SIGINT" : "SIGTERM");
                 break;
         }
     }

@@ -36,12 +36,15 @@ internal sealed record Tool(int Code, string Out, string Error)
         {
             await process.WaitForExitAsync().InTimeAsync($"end of {info.FileName}", limit);
         }
-        catch (TimeoutException)
+        catch (TimeoutException e)
         {
             process.Kill(entireProcessTree: true);
-            throw;
+            throw new TimeoutException($"{e.Message}; it was told: {string.Join(' ', info.ArgumentList)}; it had said: {await SaidAsync(output)}{await SaidAsync(error)}", e);
         }
 
         return new Tool(process.ExitCode, await output, await error);
     }
+
+    // Somebody who was not killed with it may hold the pipe.
+    private static async Task<string> SaidAsync(Task<string> stream) => await stream.StaysOpenAsync(TimeSpan.FromSeconds(5)) ? "(not to be had)" : await stream;
 }

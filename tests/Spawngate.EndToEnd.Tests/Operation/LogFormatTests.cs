@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Spawngate.EndToEnd.Tests.Harness;
@@ -33,14 +34,19 @@ internal sealed class LogFormatTests : GatewayTest
     public async Task Colours_are_for_terminals_only([Values] bool coloured)
     {
         string script = Executables.FindOrSkip("script");
-        string config = Scene.Write("terminal.toml", $"[server]\nport = {Ports.Free()}\nbind = \"127.0.0.1\"\nadmin_port = {Ports.Free()}\n");
+        string pidFile = Path.Combine(Scene.Folder, "terminal.pid");
 
-        // The log goes to a terminal that script makes; the gateway ends when its own time is over.
-        string command = $"{(coloured ? "" : "NO_COLOR=1 ")}TERM=xterm DOTNET_ROOT={Executables.DotnetRoot} timeout -s TERM 3 {Executables.Gateway} {config}";
-        Tool tool = await Tool.RunAsync(script, "-qec", command, "/dev/null");
-        Assert.That(tool.Out, Does.Contain("Proxy is listening"));
-        Assert.That(tool.Out, coloured ? Does.Contain("\e[32m INFO \e[0m \e[36mspawngate.gateway\e[0m:") : Does.Contain("Z INFO  spawngate.gateway:   "));
-        Assert.That(Regex.IsMatch(tool.Out, "\e\\[[0-9;]*m"), Is.EqualTo(coloured));
+        // The log goes to a terminal, which is that of script; what script saw of it is on its stdout.
+        (string, string)[] environment = coloured ? [("TERM", "xterm")] : [("TERM", "xterm"), ("NO_COLOR", "1")];
+        string[] terminal = ["sh", "-c", $"exec {script} -qefc \"$*\" /dev/null", "sh"];
+        GatewayProcess gateway = Scene.LaunchUnder(terminal, new ConfigFile().Server($"pid_file = \"{pidFile}\""), environment);
+        await gateway.ServesAsync();
+        ProcessScan.Signal(int.Parse(await File.ReadAllTextAsync(pidFile), CultureInfo.InvariantCulture), ProcessScan.Term);
+        Assert.That(await gateway.ExitAsync(), Is.Zero);
+        string log = await gateway.StdoutAsync();
+        Assert.That(log, Does.Contain("Proxy is listening").And.Contains("Stopped"));
+        Assert.That(log, coloured ? Does.Contain("\e[32m INFO \e[0m \e[36mspawngate.gateway\e[0m:") : Does.Contain("Z INFO  spawngate.gateway:   "));
+        Assert.That(Regex.IsMatch(log, "\e\\[[0-9;]*m"), Is.EqualTo(coloured));
     }
 
     private static string? Of(JsonElement line, string name) => line.GetProperty(name).GetString();
