@@ -100,8 +100,17 @@ internal static class Limits
     /// <summary>Events an event loop takes from the kernel at once: at 5 us each a batch lasts little more than a millisecond.</summary>
     public const int EventsPerWait = 256;
 
+    /// <summary>A loop that has this many events to work off comes to its next event so late that it looks for further clients in the kernel's queue when it accepts one.</summary>
+    public const int AcceptMoreFromEvents = 16;
+
+    /// <summary>How many further clients it takes then at most: the others of the batch wait meanwhile.</summary>
+    public const int AcceptMoreMax = 16;
+
     /// <summary>Highest descriptor number an event loop can watch: four times the kernel's default of <c>fs.nr_open</c>; the table of 4096 chunks takes 32 KiB.</summary>
     public const int DescriptorsMax = 4 * 1024 * 1024;
+
+    /// <summary>Shorter chunks than this are joined to the one before them: to move their bytes costs nothing, and so do those of the frame that they lose.</summary>
+    public const int ChunkJoinBytesMax = 1024;
 
     /// <summary>Bytes of a body that are copied behind their head for one send: 16 KiB take half a microsecond, a send several.</summary>
     public const int GatherBytesMax = 16 * 1024;

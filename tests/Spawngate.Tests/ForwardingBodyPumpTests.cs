@@ -68,6 +68,38 @@ internal sealed class ForwardingBodyPumpTests
         Assert.That(message.Chunks, Has.Count.LessThan(1000));
     }
 
+    [TestCase("800,400,1000;x=y,00000005,C,4000,3FF", new[] { 0x800, 0x400, 0x1000, 5, 0xC, 0x4000, 0x3FF })]
+    [TestCase("5,00003FF;a=b,3,400,1", new[] { 5 + 0x3FF + 3, 0x400, 1 })]
+    [TestCase("400", new[] { 0x400 })]
+    [TestCase("3FF,3FF,3FF", new[] { 3 * 0x3FF })]
+    public async Task Long_chunks_stay_chunks_and_short_ones_are_joined_to_the_first(string sizes, int[] expected)
+    {
+        await using var scene = await Scene.OpenAsync();
+        string body = Pattern(expected.Sum());
+        var coded = new StringBuilder();
+        int at = 0;
+        foreach (string line in sizes.Split(','))
+        {
+            int size = int.Parse(line.Split(';')[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            coded.Append(line).Append("\r\n").Append(body, at, size).Append("\r\n");
+            at += size;
+        }
+
+        // All of it is there before the pump looks.
+        await scene.WriteHeadAsync(waiting: false);
+        await scene.Writer.SendAsync(coded + "0\r\n\r\n");
+        scene.Source.EnsureRoom(coded.Length + 5);
+        while (scene.Source.ReceivedLength < coded.Length + 5)
+        {
+            await scene.Source.ReceiveAsync();
+        }
+
+        var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Chunked, 0), chunkedOut: true);
+        var message = await scene.ReadAsync();
+        Assert.That((message.Text, await pumped), Is.EqualTo((body, PumpOutcome.Complete)));
+        Assert.That(message.Chunks, Is.EqualTo(expected));
+    }
+
     [Test]
     public async Task Byte_by_byte_is_passed_on_as_it_comes()
     {

@@ -322,6 +322,103 @@ internal sealed class TransportEventLoopTests
         clients.ForEach(each => each.Dispose());
     }
 
+    [Test]
+    public async Task Loops_accept_in_turn_and_each_keeps_whom_it_accepted()
+    {
+        using var socket = Listening();
+        using var listener = StreamListener.Of(socket);
+        var loops = new HashSet<int>();
+        for (int i = 0; i < 16 * EventLoop.Count; i++)
+        {
+            var accepting = AcceptOnAsync(listener);
+            using var client = await ClientAsync(socket);
+            var (accepted, thread) = await accepting.WaitAsync(Patience);
+            Assert.That(thread, Is.EqualTo(accepted.LoopIndex), "no thread but its own has touched it");
+            loops.Add(accepted.LoopIndex);
+            accepted.Close(reset: false);
+        }
+
+        Assert.That(loops, Has.Count.EqualTo(EventLoop.Count));
+        listener.Stop();
+        Assert.That(await listener.AcceptAsync().AsTask().WaitAsync(Patience), Is.Null);
+
+        // The loop's thread, unless the client was there before anybody awaited it.
+        static async Task<(StreamSocket Accepted, int Thread)> AcceptOnAsync(StreamListener listener)
+        {
+            var accepted = await listener.AcceptAsync().ConfigureAwait(false);
+            return (accepted!, EventLoop.Current?.Index ?? accepted!.LoopIndex);
+        }
+    }
+
+    [Test]
+    [NonParallelizable]
+    public async Task A_loop_that_is_behind_accepts_several_clients_at_once([Values(5, Limits.AcceptMoreMax + 5)] int clients)
+    {
+        using var socket = Listening();
+        using var listener = StreamListener.Of(socket);
+        var accepting = AcceptAllAsync();
+        using var held = new ManualResetEventSlim();
+        var others = new List<(SocketChannel Mine, Socket Peer)>();
+        var waiting = new List<Socket>();
+        try
+        {
+            using var listening = Listening();
+            for (int i = 0; i < EventLoop.Count * 2 * Limits.AcceptMoreFromEvents; i++)
+            {
+                others.Add(await ConnectedAsync(listening));
+                _ = others[i].Mine.ReceiveAsync().AsTask();
+            }
+
+            foreach (var loop in AllLoops())
+            {
+                loop.Post(new Item(() => held.Wait(Patience)));
+            }
+
+            others.ForEach(static each => each.Peer.Send([1]));
+            for (int i = 0; i < clients; i++)
+            {
+                waiting.Add(await ClientAsync(socket));
+            }
+
+            held.Set();
+            Assert.That(await accepting.WaitAsync(Patience), Is.GreaterThanOrEqualTo(Math.Min(clients - 1, Limits.AcceptMoreMax)), "taken without another event");
+        }
+        finally
+        {
+            held.Set();
+            others.ForEach(static each =>
+            {
+                each.Mine.Dispose();
+                each.Peer.Dispose();
+            });
+            waiting.ForEach(static each => each.Dispose());
+        }
+
+        async Task<int> AcceptAllAsync()
+        {
+            int atOnce = 0;
+            for (int i = 0; i < clients; i++)
+            {
+                var next = listener.AcceptAsync();
+                atOnce += next.IsCompleted ? 1 : 0;
+                (await next.ConfigureAwait(false))!.Close(reset: false);
+            }
+
+            return atOnce;
+        }
+    }
+
+    private static HashSet<EventLoop> AllLoops()
+    {
+        var loops = new HashSet<EventLoop>();
+        while (loops.Count < EventLoop.Count)
+        {
+            loops.Add(EventLoop.Next());
+        }
+
+        return loops;
+    }
+
     private static async Task EchoAsync(SocketChannel channel)
     {
         while (await channel.ReceiveAsync() is > 0 and var count)

@@ -33,7 +33,8 @@ internal interface IProgressWatch
 /// <remarks>
 /// Bytes go out from where they were received. To send chunks, the size line is put in front of the data in the same
 /// buffer, into bytes that are used up or into its reserve; the CRLF that closes a chunk goes behind the data where there is
-/// room, else in front of the next chunk. Several received chunks are joined to one. Used again for every body of a connection.
+/// room, else in front of the next chunk. Several received chunks go out in one send: short ones are joined to one, long ones get their frame where they
+/// lie. Used again for every body of a connection.
 /// <code>
 ///  copying ── a receive filled a large buffer, much is left, no chunks ──▶ splicing: pipe filled, pipe emptied into the sink, wait until readable
 ///     ▲                                                                        │
@@ -48,8 +49,7 @@ internal sealed class BodyPump(IProgressWatch progress)
     private bool _chunkedOut;
     private bool _owesCrlf;
     private bool _broken;
-    private int _runStart;
-    private int _runLength;
+    private BodyRun _run;
     private int _consumed;
     private int _turnBytes;
     private bool _large;
@@ -164,7 +164,7 @@ internal sealed class BodyPump(IProgressWatch progress)
         {
             bool ended = TakeRun();
             if (IsPlainRun
-                ? await _sink.SendReceivedAsync(_source, _runStart, _runLength).ConfigureAwait(false) < 0 && !_discarding
+                ? await _sink.SendReceivedAsync(_source, _run.Start, _run.Length).ConfigureAwait(false) < 0 && !_discarding
                 : OwesRun(ended) && !await SendRunAsync(ended).ConfigureAwait(false) && !_discarding)
             {
                 return PumpOutcome.SinkFailed;
@@ -210,7 +210,7 @@ internal sealed class BodyPump(IProgressWatch progress)
                 return PumpOutcome.SourceCut;
             }
 
-            _runLength = 0;
+            _run = default;
             return _discarding || await SendRunAsync(ended: true).ConfigureAwait(false) ? PumpOutcome.Complete : PumpOutcome.SinkFailed;
         }
     }
@@ -271,10 +271,10 @@ internal sealed class BodyPump(IProgressWatch progress)
         }
     }
 
-    private bool OwesRun(bool ended) => !_discarding && (_runLength > 0 || (ended && (_chunkedOut || _sink.OutgoingLength > 0)));
+    private bool OwesRun(bool ended) => !_discarding && (_run.Length > 0 || (ended && (_chunkedOut || _sink.OutgoingLength > 0)));
 
     /// <summary>True when what was found goes on as it is: nothing is put around it, and nothing waits to go before it.</summary>
-    private bool IsPlainRun => _runLength > 0 && !_chunkedOut && !_discarding && _sink.OutgoingLength == 0;
+    private bool IsPlainRun => _run.Length > 0 && !_chunkedOut && !_discarding && _sink.OutgoingLength == 0;
 
     /// <summary>
     /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, much is left or may be, and nothing is to be put around it.
@@ -414,7 +414,8 @@ internal sealed class BodyPump(IProgressWatch progress)
     /// <summary>Finds and joins all data received so far. True when the body ends within it.</summary>
     private bool TakeRun()
     {
-        _consumed = _runStart = _runLength = 0;
+        _consumed = 0;
+        _run = default;
         while (true)
         {
             var received = _source.Received;
@@ -423,13 +424,8 @@ internal sealed class BodyPump(IProgressWatch progress)
             _consumed += consumed;
             switch (e)
             {
-                case ChunkEvent.Data when _runLength == 0:
-                    _runStart = start;
-                    _runLength = length;
-                    break;
                 case ChunkEvent.Data:
-                    _source.MoveReceived(start, _runStart + _runLength, length);
-                    _runLength += length;
+                    _run.Add(_source, start, length, _chunkedOut);
                     break;
                 case ChunkEvent.Trailer when _reader.DropsTrailers:
                     break;
@@ -451,8 +447,8 @@ internal sealed class BodyPump(IProgressWatch progress)
         // A head that waits to be sent takes a first piece along: to copy that costs less than to send twice.
         if (_sink.OutgoingLength > 0)
         {
-            bool fits = _runLength <= Limits.GatherBytesMax;
-            if (fits && _runLength > 0)
+            bool fits = _run.Length <= Limits.GatherBytesMax;
+            if (fits && _run.Length > 0)
             {
                 WriteSmallRun();
             }
@@ -467,11 +463,11 @@ internal sealed class BodyPump(IProgressWatch progress)
                 return true;
             }
 
-            _runLength = fits ? 0 : _runLength;
+            _run.Length = fits ? 0 : _run.Length;
         }
 
         bool tailSent = false;
-        if (_runLength > 0 && await SendInPlaceAsync(ended, out tailSent).ConfigureAwait(false) < 0)
+        if (_run.Length > 0 && await SendInPlaceAsync(ended, out tailSent).ConfigureAwait(false) < 0)
         {
             return false;
         }
@@ -487,11 +483,11 @@ internal sealed class BodyPump(IProgressWatch progress)
 
     private void WriteSmallRun()
     {
-        var run = _source.Received.Slice(_runStart, _runLength);
-        var writer = new HeadWriter(_sink.GetOutgoing(_runLength + (2 * Limits.BufferReserveBytes)));
+        var run = _source.Received.Slice(_run.Start, _run.Length);
+        var writer = new HeadWriter(_sink.GetOutgoing(_run.Length + (2 * Limits.BufferReserveBytes)));
         if (_chunkedOut)
         {
-            writer.WriteChunkSize(_runLength);
+            writer.WriteChunkSize(_run.ChunkLength);
         }
 
         writer.Write(run);
@@ -508,15 +504,15 @@ internal sealed class BodyPump(IProgressWatch progress)
         tailSent = false;
         if (!_chunkedOut)
         {
-            return _sink.SendReceivedAsync(_source, _runStart, _runLength);
+            return _sink.SendReceivedAsync(_source, _run.Start, _run.Length);
         }
 
         var tail = ended && _trailers is not { IsEmpty: false } ? "\r\n0\r\n\r\n"u8 : "\r\n"u8;
-        bool roomBehind = (_consumed == _source.ReceivedLength && !_source.IsArmed) || _consumed - (_runStart + _runLength) >= tail.Length;
+        bool roomBehind = (_consumed == _source.ReceivedLength && !_source.IsArmed) || _consumed - _run.End >= tail.Length;
         tailSent = roomBehind && tail.Length > 2;
         bool owed = _owesCrlf;
         _owesCrlf = !roomBehind;
-        return _sink.SendChunkAsync(_source, _runStart, _runLength, owed, roomBehind ? tail : default);
+        return _sink.SendChunkAsync(_source, _run.Start, _run.Length, _run.ChunkLength, owed, roomBehind ? tail : default);
     }
 
     private void WriteEnd()

@@ -6,10 +6,16 @@ using Spawngate.Platform;
 
 namespace Spawngate.Transport;
 
-/// <summary>Accepts on an <see cref="EventLoop"/>, one client for each event, and gives them to the loops in turn.</summary>
+/// <summary>Accepts on the <see cref="EventLoop"/>s in turn: each takes its clients from the kernel's queue itself, and keeps them.</summary>
 /// <remarks>
-/// Events are told as long as clients wait (level-triggered). One that comes while nobody accepts, because <c>max_connections</c> are open, switches them off until
-/// somebody does: clients then stay in the kernel's queue.
+/// <code>
+///  several loops:   somebody accepts ──▶ told once on the next loop ── event: accept4 ──▶ the client lives there ──▶ the loop after it, when somebody accepts again
+///                                              ▲                            │ found nothing (another process took it, or it left)
+///                                              └────────────────────────────┘
+///  one loop:        told as long as clients wait (level-triggered), which saves a call for each client
+/// </code>
+/// While nobody accepts, because <c>max_connections</c> are open, no event is told, or the first one switches them off: clients then stay in the kernel's queue.
+/// A loop that is busy comes to its next event late. It then takes several clients at once, for which the loops have their turn as ever.
 /// </remarks>
 internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolWorkItem
 {
@@ -22,12 +28,14 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     private const int ScopeOffset = 24;
 
     private readonly Lock _gate = new();
+    private readonly bool _once = EventLoop.Count > 1;
     private readonly SafeHandle _handle;
     private readonly int _fd;
-    private readonly EventLoop _loop = EventLoop.Next();
     private readonly SocketOperation _accept = new(null);
     private readonly byte[] _address = new byte[Limits.SocketAddressBytes];
+    private EventLoop _loop = EventLoop.Next();
     private StreamSocket? _accepted;
+    private int _more;
     private bool _waits;
     private bool _watched;
     private bool _stopped;
@@ -62,24 +70,26 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     public override StreamSocket? TryAccept()
     {
         int fd = Accept();
-        return fd >= 0 ? Take(fd) : fd == -Libc.EAGAIN ? null : throw new SocketException((int)SocketCalls.Translate(-fd));
+        return fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.Next()) : fd == -Libc.EAGAIN ? null : throw new SocketException((int)SocketCalls.Translate(-fd));
     }
 
     /// <inheritdoc/>
     public override void Stop()
     {
+        EventLoop loop;
         lock (_gate)
         {
             _stopped = true;
+            loop = _loop;
         }
 
-        _loop.Post(this);
+        loop.Post(this);
     }
 
     /// <inheritdoc/>
-    public override void Dispose() => _loop.Remove(_fd, this);
+    public override void Dispose() => EventLoop.RemoveFromAll(_fd, this);
 
-    /// <summary>On the loop's thread.</summary>
+    /// <summary>On a loop's thread.</summary>
     void IThreadPoolWorkItem.Execute() => OnEvents(0);
 
     /// <inheritdoc/>
@@ -87,9 +97,14 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     {
         lock (_gate)
         {
+            if (events != 0 && _once)
+            {
+                _watched = false;
+            }
+
             if (!_waits)
             {
-                if (events != 0)
+                if (events != 0 && _watched)
                 {
                     _watched = false;
                     _loop.Remove(_fd, this);
@@ -99,6 +114,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
             }
 
             _accepted = null;
+            _more = Limits.AcceptMoreMax;
             _accept.SetResult(0, SocketError.Success);
             if (!_stopped && !TryComplete())
             {
@@ -111,29 +127,51 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
         _accept.Complete();
     }
 
-    /// <summary>True when an event will complete it; false when it is stopped.</summary>
+    /// <summary>True when an event will complete it; false when it has a client already, or is stopped.</summary>
     private bool Begin()
     {
         lock (_gate)
         {
             _accepted = null;
-            if (_stopped)
+            if (_stopped || TryTakeMore())
             {
                 return false;
             }
 
-            int error = _watched ? 0 : _loop.Add(_fd, this, EpollInstance.In);
+            // An event that comes at once waits at the gate.
+            int error = _watched ? 0 : Watch(EventLoop.Next());
             if (error != 0)
             {
                 throw new SocketException((int)SocketCalls.Translate(error));
             }
 
-            // An event that has come already waits at the gate.
-            _watched = true;
             _accept.Arm();
             _waits = true;
             return true;
         }
+    }
+
+    /// <summary>0, else the errno.</summary>
+    private int Watch(EventLoop loop)
+    {
+        _loop = loop;
+        int error = _once ? loop.TellOnce(_fd, this, EpollInstance.In) : loop.Add(_fd, this, EpollInstance.In);
+        _watched = error == 0;
+        return error;
+    }
+
+    /// <summary>Takes a client without an event, where the next one would be late.</summary>
+    private bool TryTakeMore()
+    {
+        if (_more == 0 || EventLoop.Current is not { BatchEvents: >= Limits.AcceptMoreFromEvents })
+        {
+            return false;
+        }
+
+        int fd = Accept();
+        _more = fd >= 0 ? _more - 1 : 0;
+        _accepted = fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.Next()) : null;
+        return fd >= 0;
     }
 
     /// <summary>True when there is a result, which may be an error.</summary>
@@ -142,12 +180,15 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
         int fd = Accept();
         if (fd is -SocketCalls.ECONNABORTED || fd == -Libc.EAGAIN || fd == -Libc.EINTR)
         {
-            return false; // Another took it, or it left: the next event tells.
+            // Another took it, or it left: the next event tells.
+            int error = _watched ? 0 : Watch(_loop);
+            _accept.SetResult(0, error == 0 ? SocketError.Success : SocketCalls.Translate(error));
+            return error != 0;
         }
 
         try
         {
-            _accepted = fd >= 0 ? Take(fd) : null;
+            _accepted = fd >= 0 ? EpollSocket.Accepted(fd, _loop) : null;
             _accept.SetResult(0, fd >= 0 ? SocketError.Success : SocketCalls.Translate(-fd));
         }
         catch (SocketException e)
@@ -171,8 +212,6 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
             return -SocketCalls.EBADF;
         }
     }
-
-    private static EpollSocket Take(int fd) => EpollSocket.Accepted(fd);
 
     /// <summary>struct sockaddr_in and sockaddr_in6 of Linux.</summary>
     private static IPAddress? ReadAddress(ReadOnlySpan<byte> address)

@@ -96,8 +96,10 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     }
 
     /// <summary>Takes over an accepted, non-blocking descriptor.</summary>
+    /// <param name="fd">The descriptor.</param>
+    /// <param name="loop">Where it is to live.</param>
     /// <exception cref="SocketException">The system watches no more.</exception>
-    public static EpollSocket Accepted(int fd) => new EpollSocket(new SocketHandle(fd), EventLoop.Next()).Registered();
+    public static EpollSocket Accepted(int fd, EventLoop loop) => new EpollSocket(new SocketHandle(fd), loop).Registered();
 
     /// <summary>Takes the descriptor of a connected socket away from the runtime, which is left with nothing to close.</summary>
     public static EpollSocket Adopt(Socket socket)
@@ -105,7 +107,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         socket.Blocking = false;
         int fd = (int)socket.SafeHandle.DangerousGetHandle();
         socket.SafeHandle.SetHandleAsInvalid();
-        return Accepted(fd);
+        return Accepted(fd, EventLoop.Next());
     }
 
     /// <inheritdoc/>

@@ -63,6 +63,9 @@ internal sealed class EventLoop
     /// <summary>The loop whose thread this is; null on any other thread.</summary>
     public static EventLoop? Current => t_current;
 
+    /// <summary>How many events the batch brought that the loop is working off; on its own thread.</summary>
+    public int BatchEvents { get; private set; }
+
     /// <summary>Its number, from 0.</summary>
     public int Index { get; }
 
@@ -85,11 +88,28 @@ internal sealed class EventLoop
     /// <summary>Tells of other events from now on. 0, else the errno.</summary>
     public int Modify(int fd, uint events) => _epoll.Modify(fd, events);
 
+    /// <summary>Tells a target once of a descriptor that other loops may have told of before; at once, if the event holds already. 0, else the errno.</summary>
+    public int TellOnce(int fd, IEventTarget target, uint events)
+    {
+        int error = _epoll.Modify(fd, events | EpollInstance.OneShot);
+        return error == Libc.ENOENT ? Add(fd, target, events | EpollInstance.OneShot) : error;
+    }
+
     /// <summary>Stops telling of a descriptor that stays open.</summary>
     public void Remove(int fd, IEventTarget target)
     {
         Forget(fd, target);
         _epoll.Remove(fd);
+    }
+
+    /// <summary>Stops telling of a descriptor, whichever loops were asked to tell of it.</summary>
+    public static void RemoveFromAll(int fd, IEventTarget target)
+    {
+        Forget(fd, target);
+        foreach (var loop in Loops)
+        {
+            loop._epoll.Remove(fd);
+        }
     }
 
     /// <summary>Stops telling a target of a descriptor that is about to be closed, which takes it from the kernel's list.</summary>
@@ -161,6 +181,7 @@ internal sealed class EventLoop
         while (true)
         {
             int count = _epoll.Wait(forever: _deferred.Count == 0);
+            BatchEvents = count;
             for (int i = 0; i < count; i++)
             {
                 var (fd, events) = _epoll[i];

@@ -294,10 +294,11 @@ internal sealed class SocketChannel : IDisposable
     /// </summary>
     /// <param name="source">The channel they were received on; the bytes before <paramref name="offset"/> must be used up.</param>
     /// <param name="offset">Offset of the data in its <see cref="Received"/>.</param>
-    /// <param name="count">Bytes of data.</param>
+    /// <param name="count">Bytes to send: the data, and what follows it if that is framed already.</param>
+    /// <param name="size">Bytes of data of this chunk.</param>
     /// <param name="crlfFirst">True to close the previous chunk first.</param>
     /// <param name="tail">Written behind the data, where the caller knows that there is room; may be empty.</param>
-    public ValueTask<int> SendChunkAsync(SocketChannel source, int offset, int count, bool crlfFirst, ReadOnlySpan<byte> tail)
+    public ValueTask<int> SendChunkAsync(SocketChannel source, int offset, int count, int size, bool crlfFirst, ReadOnlySpan<byte> tail)
     {
         var writer = new HeadWriter(stackalloc byte[Limits.BufferReserveBytes]);
         if (crlfFirst)
@@ -305,13 +306,16 @@ internal sealed class SocketChannel : IDisposable
             writer.Write("\r\n"u8);
         }
 
-        writer.WriteChunkSize(count);
+        writer.WriteChunkSize(size);
         int dataStart = source._start + offset;
         int frameStart = dataStart - writer.Length;
         writer.Written.CopyTo(source._buffer.AsSpan(frameStart));
         tail.CopyTo(source._buffer.AsSpan(dataStart + count));
         return SendAsync(source._buffer, frameStart, writer.Length + count + tail.Length);
     }
+
+    /// <summary>Writes over received bytes.</summary>
+    public void WriteReceived(int offset, ReadOnlySpan<byte> bytes) => bytes.CopyTo(_buffer.AsSpan(_start + offset, bytes.Length));
 
     /// <summary>Moves received bytes within <see cref="Received"/> towards its front, to join pieces of data.</summary>
     public void MoveReceived(int from, int to, int count) => Buffer.BlockCopy(_buffer, _start + from, _buffer, _start + to, count);
