@@ -100,7 +100,7 @@ internal sealed class DeathTests : ContainerTest
         string id = await ContainerIdAsync();
 
         // A gateway that is stopped starts no other guard.
-        first.Signal(ProcessScan.Stop);
+        await ProcessScan.FreezeAsync(first.Pid);
         Scene.Guards().ForEach(guard => ProcessScan.Signal(guard, ProcessScan.Kill));
         first.Signal(ProcessScan.Kill);
         await first.ExitAsync();

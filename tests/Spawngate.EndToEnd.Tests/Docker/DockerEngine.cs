@@ -119,7 +119,7 @@ internal sealed class DockerEngine : IAsyncDisposable
     public Task StopAsync() => EndAsync(ProcessScan.Term);
 
     /// <summary>Stops dockerd for a while (SIGSTOP): it accepts connections and answers nothing.</summary>
-    public void Freeze() => ProcessScan.Signal(Pid, ProcessScan.Stop);
+    public Task FreezeAsync() => ProcessScan.FreezeAsync(Pid);
 
     /// <summary>Lets a frozen dockerd go on.</summary>
     public void Thaw() => ProcessScan.Signal(Pid, ProcessScan.Continue);

@@ -67,7 +67,7 @@ internal sealed class TroubleTests : ContainerTest
             .Backend(other, await BackendAsync([], ["startup_timeout_secs = 2"], own)));
         await ServesAsync(gateway);
 
-        own.Freeze();
+        await own.FreezeAsync();
         try
         {
             await ServesAsync(gateway);

@@ -30,6 +30,18 @@ internal static partial class ProcessScan
     /// <summary>Sends a signal; a process that has ended already is no error.</summary>
     public static void Signal(int pid, int signal) => _ = SendSignal(pid, signal);
 
+    /// <summary>Sends SIGSTOP and waits until it holds: the signal is sent at once, but threads that run or wait for a processor stop one after the other.</summary>
+    public static async Task FreezeAsync(int pid)
+    {
+        Signal(pid, Stop);
+        long begun = Stopwatch.GetTimestamp();
+        while (!Directory.EnumerateDirectories($"/proc/{pid}/task").All(static thread => StatOf($"{thread}/stat") is null or ["T", ..]))
+        {
+            Assert.That(Stopwatch.GetElapsedTime(begun), Is.LessThan(Patience.Default), "all threads stop");
+            await Task.Yield();
+        }
+    }
+
     /// <summary>Command line of a process, for messages.</summary>
     public static string CommandLine(int pid)
     {
@@ -52,7 +64,7 @@ internal static partial class ProcessScan
         var found = new List<(int, char)>();
         foreach (string folder in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && StatOf(pid) is { } stat
+            if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && StatOf($"/proc/{pid}/stat") is { } stat
                 && stat[1] == parent.ToString(CultureInfo.InvariantCulture))
             {
                 found.Add((pid, stat[0][0]));
@@ -63,11 +75,11 @@ internal static partial class ProcessScan
     }
 
     // State, parent and what follows: the fields after the name, which may have blanks and brackets of its own.
-    private static string[]? StatOf(int pid)
+    private static string[]? StatOf(string file)
     {
         try
         {
-            string text = File.ReadAllText($"/proc/{pid}/stat");
+            string text = File.ReadAllText(file);
             return text[(text.LastIndexOf(')') + 2)..].Split(' ');
         }
         catch (IOException)

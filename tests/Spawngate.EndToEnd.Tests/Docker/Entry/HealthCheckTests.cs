@@ -20,7 +20,7 @@ internal sealed class HealthCheckTests : EntryTest
         JsonElement health = (await Api.InspectAsync(container.Name)).GetProperty("State").GetProperty("Health").GetProperty("Log");
         Assert.That(health[0].GetProperty("Output").GetString(), Is.EqualTo("spawngate: live, as http://127.0.0.1:9999/health says\n"));
 
-        ProcessScan.Signal(container.Pid, ProcessScan.Stop);
+        await ProcessScan.FreezeAsync(container.Pid);
         await TurnsAsync(events, container, "unhealthy");
 
         int seen = events.Lines.Count;
