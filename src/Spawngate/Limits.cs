@@ -100,6 +100,15 @@ internal static class Limits
     /// <summary>Events an event loop takes from the kernel at once: at 5 us each a batch lasts little more than a millisecond.</summary>
     public const int EventsPerWait = 256;
 
+    /// <summary>
+    /// How many more clients than another an event loop may have before the other takes the next one: to wake it costs more than to serve a short request. And one more for
+    /// so many, see <see cref="ClientsAheadShare"/>.
+    /// </summary>
+    public const int ClientsAheadMin = 2;
+
+    /// <summary>See <see cref="ClientsAheadMin"/>: of a thousand clients 64 make no difference.</summary>
+    public const int ClientsAheadShare = 16;
+
     /// <summary>A loop that has this many events to work off comes to its next event so late that it looks for further clients in the kernel's queue when it accepts one.</summary>
     public const int AcceptMoreFromEvents = 16;
 

@@ -323,26 +323,33 @@ internal sealed class TransportEventLoopTests
     }
 
     [Test]
-    public async Task Loops_accept_in_turn_and_each_keeps_whom_it_accepted()
+    [NonParallelizable]
+    public async Task Whoever_accepts_a_client_keeps_it_and_no_loop_has_many_more_than_another()
     {
+        const int Clients = 100;
         using var socket = Listening();
         using var listener = StreamListener.Of(socket);
-        var loops = new HashSet<int>();
-        for (int i = 0; i < 16 * EventLoop.Count; i++)
+        var before = AllLoops().ToDictionary(static loop => loop.Index, static loop => loop.Clients);
+        var accepted = new List<StreamSocket>();
+        var clients = new List<Socket>();
+        for (int i = 0; i < Clients * EventLoop.Count; i++)
         {
             var accepting = AcceptOnAsync(listener);
-            using var client = await ClientAsync(socket);
-            var (accepted, thread) = await accepting.WaitAsync(Patience);
-            Assert.That(thread, Is.EqualTo(accepted.LoopIndex), "no thread but its own has touched it");
-            loops.Add(accepted.LoopIndex);
-            accepted.Close(reset: false);
+            clients.Add(await ClientAsync(socket));
+            var (taken, thread) = await accepting.WaitAsync(Patience);
+            Assert.That(thread, Is.EqualTo(taken.LoopIndex), "no thread but its own has touched it");
+            accepted.Add(taken);
         }
 
-        Assert.That(loops, Has.Count.EqualTo(EventLoop.Count));
+        var counts = AllLoops().Select(static loop => loop.Clients).ToList();
+        Assert.That(counts.Max() - counts.Min(), Is.LessThanOrEqualTo(EventLoop.Count * (1 + Limits.ClientsAheadMin + (counts.Max() / Limits.ClientsAheadShare))));
+        accepted.ForEach(static each => each.Close(reset: false));
+        clients.ForEach(static each => each.Dispose());
+        Assert.That(AllLoops().ToDictionary(static loop => loop.Index, static loop => loop.Clients), Is.EqualTo(before), "who has ended is not counted");
         listener.Stop();
         Assert.That(await listener.AcceptAsync().AsTask().WaitAsync(Patience), Is.Null);
 
-        // The loop's thread, unless the client was there before anybody awaited it.
+        // On the loop's thread, unless the client was there before anybody awaited it.
         static async Task<(StreamSocket Accepted, int Thread)> AcceptOnAsync(StreamListener listener)
         {
             var accepted = await listener.AcceptAsync().ConfigureAwait(false);
@@ -369,11 +376,17 @@ internal sealed class TransportEventLoopTests
                 _ = others[i].Mine.ReceiveAsync().AsTask();
             }
 
+            using var holding = new CountdownEvent(EventLoop.Count);
             foreach (var loop in AllLoops())
             {
-                loop.Post(new Item(() => held.Wait(Patience)));
+                loop.Post(new Item(() =>
+                {
+                    holding.Signal();
+                    held.Wait(Patience);
+                }));
             }
 
+            Assert.That(holding.Wait(Patience), "all loops are held");
             others.ForEach(static each => each.Peer.Send([1]));
             for (int i = 0; i < clients; i++)
             {

@@ -23,9 +23,6 @@ internal sealed unsafe class EpollInstance : IDisposable
     /// <summary>EPOLLRDHUP: the peer ended its side.</summary>
     public const uint PeerEnded = 0x2000;
 
-    /// <summary>EPOLLONESHOT: after one event nothing is told until it is watched for something again.</summary>
-    public const uint OneShot = 1u << 30;
-
     /// <summary>EPOLLET: each change is told once.</summary>
     public const uint EdgeTriggered = 1u << 31;
 

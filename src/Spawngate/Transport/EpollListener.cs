@@ -6,16 +6,15 @@ using Spawngate.Platform;
 
 namespace Spawngate.Transport;
 
-/// <summary>Accepts on the <see cref="EventLoop"/>s in turn: each takes its clients from the kernel's queue itself, and keeps them.</summary>
+/// <summary>Accepts on one <see cref="EventLoop"/> until it has more clients than the others, then on another: whoever accepts a client keeps it.</summary>
 /// <remarks>
 /// <code>
-///  several loops:   somebody accepts ──▶ told once on the next loop ── event: accept4 ──▶ the client lives there ──▶ the loop after it, when somebody accepts again
-///                                              ▲                            │ found nothing (another process took it, or it left)
-///                                              └────────────────────────────┘
-///  one loop:        told as long as clients wait (level-triggered), which saves a call for each client
+///  somebody accepts ──▶ watched by the loop that is to have the next client ── event: accept4 ──▶ the client lives there
+///                                       ▲                                           │ found nothing (another process took it, or it left)
+///                                       └───────────────────────────────────────────┘
 /// </code>
-/// While nobody accepts, because <c>max_connections</c> are open, no event is told, or the first one switches them off: clients then stay in the kernel's queue.
-/// A loop that is busy comes to its next event late. It then takes several clients at once, for which the loops have their turn as ever.
+/// Events are told as long as clients wait (level-triggered). One that comes while nobody accepts, because <c>max_connections</c> are open, switches them off until
+/// somebody does: clients then stay in the kernel's queue. A loop that is busy comes to its next event late. It then takes several clients at once.
 /// </remarks>
 internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolWorkItem
 {
@@ -28,7 +27,6 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     private const int ScopeOffset = 24;
 
     private readonly Lock _gate = new();
-    private readonly bool _once = EventLoop.Count > 1;
     private readonly SafeHandle _handle;
     private readonly int _fd;
     private readonly SocketOperation _accept = new(null);
@@ -70,7 +68,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     public override StreamSocket? TryAccept()
     {
         int fd = Accept();
-        return fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.Next()) : fd == -Libc.EAGAIN ? null : throw new SocketException((int)SocketCalls.Translate(-fd));
+        return fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.ForClient()) : fd == -Libc.EAGAIN ? null : throw new SocketException((int)SocketCalls.Translate(-fd));
     }
 
     /// <inheritdoc/>
@@ -87,7 +85,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     }
 
     /// <inheritdoc/>
-    public override void Dispose() => EventLoop.RemoveFromAll(_fd, this);
+    public override void Dispose() => _loop.Remove(_fd, this);
 
     /// <summary>On a loop's thread.</summary>
     void IThreadPoolWorkItem.Execute() => OnEvents(0);
@@ -97,11 +95,6 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     {
         lock (_gate)
         {
-            if (events != 0 && _once)
-            {
-                _watched = false;
-            }
-
             if (!_waits)
             {
                 if (events != 0 && _watched)
@@ -138,13 +131,13 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
                 return false;
             }
 
-            // An event that comes at once waits at the gate.
-            int error = _watched ? 0 : Watch(EventLoop.Next());
+            int error = WatchOn(EventLoop.ForClient());
             if (error != 0)
             {
                 throw new SocketException((int)SocketCalls.Translate(error));
             }
 
+            // An event that has come already waits at the gate.
             _accept.Arm();
             _waits = true;
             return true;
@@ -152,10 +145,16 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     }
 
     /// <summary>0, else the errno.</summary>
-    private int Watch(EventLoop loop)
+    private int WatchOn(EventLoop loop)
     {
+        if (_watched && !ReferenceEquals(loop, _loop))
+        {
+            _watched = false;
+            _loop.Remove(_fd, this);
+        }
+
         _loop = loop;
-        int error = _once ? loop.TellOnce(_fd, this, EpollInstance.In) : loop.Add(_fd, this, EpollInstance.In);
+        int error = _watched ? 0 : loop.Add(_fd, this, EpollInstance.In);
         _watched = error == 0;
         return error;
     }
@@ -170,7 +169,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
 
         int fd = Accept();
         _more = fd >= 0 ? _more - 1 : 0;
-        _accepted = fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.Next()) : null;
+        _accepted = fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.ForClient()) : null;
         return fd >= 0;
     }
 
@@ -180,15 +179,12 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
         int fd = Accept();
         if (fd is -SocketCalls.ECONNABORTED || fd == -Libc.EAGAIN || fd == -Libc.EINTR)
         {
-            // Another took it, or it left: the next event tells.
-            int error = _watched ? 0 : Watch(_loop);
-            _accept.SetResult(0, error == 0 ? SocketError.Success : SocketCalls.Translate(error));
-            return error != 0;
+            return false; // Another took it, or it left: the next event tells.
         }
 
         try
         {
-            _accepted = fd >= 0 ? EpollSocket.Accepted(fd, _loop) : null;
+            _accepted = fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.Current ?? _loop) : null;
             _accept.SetResult(0, fd >= 0 ? SocketError.Success : SocketCalls.Translate(-fd));
         }
         catch (SocketException e)

@@ -40,6 +40,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     private int _disposed;
     private volatile bool _mayHideMore;
     private bool _watchesWrites;
+    private bool _isClient;
     private SocketOperation? _reading;
     private byte[] _readBuffer = [];
     private int _readOffset;
@@ -99,7 +100,11 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     /// <param name="fd">The descriptor.</param>
     /// <param name="loop">Where it is to live.</param>
     /// <exception cref="SocketException">The system watches no more.</exception>
-    public static EpollSocket Accepted(int fd, EventLoop loop) => new EpollSocket(new SocketHandle(fd), loop).Registered();
+    public static EpollSocket Accepted(int fd, EventLoop loop)
+    {
+        loop.CountClient(1);
+        return new EpollSocket(new SocketHandle(fd), loop) { _isClient = true }.Registered();
+    }
 
     /// <summary>Takes the descriptor of a connected socket away from the runtime, which is left with nothing to close.</summary>
     public static EpollSocket Adopt(Socket socket)
@@ -422,6 +427,10 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         if (((Volatile.Read(ref _readState) | Volatile.Read(ref _writeState)) & Calling) == 0 && Interlocked.Exchange(ref _disposed, 1) == 0)
         {
             _handle.Dispose();
+            if (_isClient)
+            {
+                _loop.CountClient(-1);
+            }
         }
     }
 

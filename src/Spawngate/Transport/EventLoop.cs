@@ -39,6 +39,7 @@ internal sealed class EventLoop
     private readonly Lock _gate = new();
     private readonly int _wakeRead;
     private readonly int _wakeWrite;
+    private int _clients;
     private List<IThreadPoolWorkItem> _posted = [];
     private List<IThreadPoolWorkItem> _taken = [];
     private List<object> _deferred = [];
@@ -66,6 +67,9 @@ internal sealed class EventLoop
     /// <summary>How many events the batch brought that the loop is working off; on its own thread.</summary>
     public int BatchEvents { get; private set; }
 
+    /// <summary>How many accepted sockets live here.</summary>
+    public int Clients => Volatile.Read(ref _clients);
+
     /// <summary>Its number, from 0.</summary>
     public int Index { get; }
 
@@ -74,6 +78,25 @@ internal sealed class EventLoop
 
     /// <summary>The loop of this thread, else one in turn: what a connection opens stays on its loop.</summary>
     public static EventLoop Nearest() => t_current ?? Next();
+
+    /// <summary>
+    /// The loop that is to take the next client: this thread's, which is awake and needs to tell nobody, as long as it has hardly more of them than another; it is
+    /// compared with each in turn.
+    /// </summary>
+    public static EventLoop ForClient()
+    {
+        var other = Next();
+        if (t_current is not { } mine)
+        {
+            return other;
+        }
+
+        int others = other.Clients;
+        return mine.Clients - others <= Limits.ClientsAheadMin + (others / Limits.ClientsAheadShare) ? mine : other;
+    }
+
+    /// <summary>A client begins to live here, or has ended.</summary>
+    public void CountClient(int change) => Interlocked.Add(ref _clients, change);
 
     /// <summary>Goes on after the other events of this batch have had their turn; elsewhere through the thread pool.</summary>
     public static TurnAwaitable NextTurn() => default;
@@ -88,28 +111,11 @@ internal sealed class EventLoop
     /// <summary>Tells of other events from now on. 0, else the errno.</summary>
     public int Modify(int fd, uint events) => _epoll.Modify(fd, events);
 
-    /// <summary>Tells a target once of a descriptor that other loops may have told of before; at once, if the event holds already. 0, else the errno.</summary>
-    public int TellOnce(int fd, IEventTarget target, uint events)
-    {
-        int error = _epoll.Modify(fd, events | EpollInstance.OneShot);
-        return error == Libc.ENOENT ? Add(fd, target, events | EpollInstance.OneShot) : error;
-    }
-
     /// <summary>Stops telling of a descriptor that stays open.</summary>
     public void Remove(int fd, IEventTarget target)
     {
         Forget(fd, target);
         _epoll.Remove(fd);
-    }
-
-    /// <summary>Stops telling of a descriptor, whichever loops were asked to tell of it.</summary>
-    public static void RemoveFromAll(int fd, IEventTarget target)
-    {
-        Forget(fd, target);
-        foreach (var loop in Loops)
-        {
-            loop._epoll.Remove(fd);
-        }
     }
 
     /// <summary>Stops telling a target of a descriptor that is about to be closed, which takes it from the kernel's list.</summary>
