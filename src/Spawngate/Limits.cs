@@ -79,6 +79,15 @@ internal static class Limits
     /// </summary>
     public const int SpliceBytesMin = 16 * 1024;
 
+    /// <summary>Bytes of a chunk from which its data goes from kernel to kernel: below that the calls for each cost more than the copies they save.</summary>
+    public const int SpliceChunkBytesMin = 32 * 1024;
+
+    /// <summary>Bytes that go into a pipe at once where there are frames between: what turns out not to be moved through it fits a large buffer.</summary>
+    public const int SpliceFramedBytesMax = LargeBufferBytes - 1024;
+
+    /// <summary>Bytes that are read for a frame: the end of the chunk before, 16 digits, the end of the line, and some for an extension. What of it is data is copied.</summary>
+    public const int SpliceFrameBytes = 40;
+
     /// <summary>Moves through a pipe in a row that bring less than <see cref="SpliceBytesMin"/> before bytes are copied again: a long message ends with a short move, and another may follow.</summary>
     public const int SpliceSmallInARow = 8;
 

@@ -45,6 +45,7 @@ public struct ChunkedDecoder
     }
 
     private Stage _stage;
+    private long _size;
     private long _remaining;
     private int _trailerBytes;
 
@@ -53,6 +54,19 @@ public struct ChunkedDecoder
 
     /// <summary>True in front of a chunk's size line: everything before was whole chunks.</summary>
     public readonly bool IsBetweenChunks => _stage is Stage.Size or Stage.DataEnd;
+
+    /// <summary>Bytes of data of the chunk whose size line was read last.</summary>
+    public readonly long ChunkBytes => _size;
+
+    /// <summary>Bytes that come next and are data of this chunk; 0 in front of anything else.</summary>
+    public readonly long DataBytes => _stage == Stage.Data ? _remaining : 0;
+
+    /// <summary>So many of <see cref="DataBytes"/> went another way.</summary>
+    public void Skip(long bytes)
+    {
+        _remaining -= bytes;
+        _stage = _remaining == 0 ? Stage.DataEnd : Stage.Data;
+    }
 
     /// <summary>Reads one event off the front of the input.</summary>
     /// <param name="input">Bytes not consumed yet.</param>
@@ -84,8 +98,7 @@ public struct ChunkedDecoder
                     start = consumed;
                     length = (int)Math.Min(_remaining, rest.Length);
                     consumed += length;
-                    _remaining -= length;
-                    _stage = _remaining == 0 ? Stage.DataEnd : Stage.Data;
+                    Skip(length);
                     return ChunkEvent.Data;
                 case Stage.DataEnd:
                     if (rest.Length < 2)
@@ -133,7 +146,7 @@ public struct ChunkedDecoder
         }
 
         used = lf + 1;
-        _remaining = size;
+        _size = _remaining = size;
         _stage = size == 0 ? Stage.Trailers : Stage.Data;
         return true;
     }

@@ -36,12 +36,13 @@ internal interface IProgressWatch
 /// room, else in front of the next chunk. Several received chunks go out in one send: short ones are joined to one, long ones get their frame where they
 /// lie. Used again for every body of a connection.
 /// <code>
-///  copying ── a receive filled a large buffer, much is left, no chunks ──▶ splicing: pipe filled, pipe emptied into the sink, wait until readable
-///     ▲                                                                        │
-///     └─ little came several times in a row, body done, discarded, end, error ─┘
+///  copying ── a receive filled a large buffer, much is left ──▶ splicing: pipe filled, pipe emptied into the sink, wait until readable
+///     ▲                                                             │
+///     └─ little came several times in a row, short chunks, ─────────┘
+///        body done, discarded, end, error
 /// </code>
 /// </remarks>
-internal sealed class BodyPump(IProgressWatch progress)
+internal sealed partial class BodyPump(IProgressWatch progress)
 {
     private SocketChannel _source = null!;
     private SocketChannel _sink = null!;
@@ -55,8 +56,6 @@ internal sealed class BodyPump(IProgressWatch progress)
     private bool _large;
     private bool _filled;
     private int _littleInARow;
-    private bool _spliceWaits;
-    private int _smallMoves;
     private TrailerBuffer? _trailers;
     private volatile bool _discarding;
     private volatile bool _awaitsSource;
@@ -276,79 +275,6 @@ internal sealed class BodyPump(IProgressWatch progress)
     /// <summary>True when what was found goes on as it is: nothing is put around it, and nothing waits to go before it.</summary>
     private bool IsPlainRun => _run.Length > 0 && !_chunkedOut && !_discarding && _sink.OutgoingLength == 0;
 
-    /// <summary>
-    /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, much is left or may be, and nothing is to be put around it.
-    /// </summary>
-    private bool MaySplice => _large && _filled && !_chunkedOut && _reader.IsUnframed && _reader.RemainingKnown >= Limits.SpliceBytesMin && !_discarding
-        && _source is { ReceivedLength: 0, IsArmed: false } && _sink.OutgoingLength == 0;
-
-    /// <summary>
-    /// Moves data from connection to connection without reading it. Null when the rest, if any, is to be moved as usual; else how the body ended. Nobody holds a pipe while
-    /// waiting for more: they are few.
-    /// </summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<PumpOutcome?> SpliceAsync(SplicePipe? pipe)
-    {
-        _smallMoves = 0;
-        _filled = false;
-        for (; pipe is not null; pipe = SplicePipe.TryRent())
-        {
-            var outcome = await SpliceReceivedAsync(pipe).ConfigureAwait(false);
-            if (!_spliceWaits)
-            {
-                return outcome;
-            }
-
-            _awaitsSource = true;
-            int readable = await _source.WaitReadableAsync().ConfigureAwait(false);
-            _awaitsSource = false;
-            if (readable < 0)
-            {
-                return PumpOutcome.SourceCut;
-            }
-        }
-
-        return null;
-    }
-
-    /// <summary>Moves what is there; <see cref="_spliceWaits"/> says whether more is to be waited for.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<PumpOutcome?> SpliceReceivedAsync(SplicePipe pipe)
-    {
-        try
-        {
-            int filled;
-            while ((filled = pipe.Fill(_source, _reader.RemainingKnown)) > 0)
-            {
-                _spliceWaits = false;
-                _reader.Skip(filled);
-                SplicedBytes += filled;
-                if (!await DrainAsync(pipe).ConfigureAwait(false))
-                {
-                    return _discarding ? null : PumpOutcome.SinkFailed;
-                }
-
-                progress.OnProgress();
-                _smallMoves = filled < Limits.SpliceBytesMin ? _smallMoves + 1 : 0;
-                if (_reader.RemainingKnown == 0 || _discarding || _smallMoves == Limits.SpliceSmallInARow)
-                {
-                    _littleInARow = _smallMoves;
-                    return null;
-                }
-
-                await TakeTurnAsync(filled).ConfigureAwait(false);
-            }
-
-            // An end, an error, or a kernel that cannot: a receive finds it too.
-            _spliceWaits = filled == SplicePipe.WouldBlock;
-            return null;
-        }
-        finally
-        {
-            pipe.Return();
-        }
-    }
-
     /// <summary>Gives others a turn after so many bytes.</summary>
     private ValueTask TakeTurnAsync(int moved)
     {
@@ -362,38 +288,6 @@ internal sealed class BodyPump(IProgressWatch progress)
         return YieldAsync();
 
         static async ValueTask YieldAsync() => await EventLoop.NextTurn();
-    }
-
-    /// <summary>Empties the pipe into the sink. When that takes nothing a little is sent as usual, which waits until there is room again.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> DrainAsync(SplicePipe pipe)
-    {
-        while (pipe.Length > 0)
-        {
-            int drained = pipe.Drain(_sink);
-            if (drained > 0)
-            {
-                continue;
-            }
-
-            if (drained == SplicePipe.Failed || _discarding || !await SendOutOfAsync(pipe).ConfigureAwait(false))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> SendOutOfAsync(SplicePipe pipe)
-    {
-        byte[] buffer = BufferPool.Rent(Limits.SmallBufferBytes);
-        int read = pipe.Read(buffer);
-        bool sent = read > 0 && await _sink.SendAsync(buffer, 0, read).ConfigureAwait(false) >= 0;
-        BufferPool.Return(buffer);
-        progress.OnProgress();
-        return sent;
     }
 
     /// <summary>
@@ -529,9 +423,9 @@ internal sealed class BodyPump(IProgressWatch progress)
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> FlushAsync()
+    private async ValueTask<bool> FlushAsync(bool more = false)
     {
-        int sent = await _sink.FlushAsync().ConfigureAwait(false);
+        int sent = await _sink.FlushAsync(more).ConfigureAwait(false);
         _sink.ReleaseOutgoing();
         return sent >= 0;
     }

@@ -39,14 +39,21 @@ internal struct BodyReader
     /// <summary>Bytes known to be left; long.MaxValue when unknown.</summary>
     public readonly long RemainingKnown => _kind == BodyKind.Length ? _remaining : _kind == BodyKind.None ? 0 : long.MaxValue;
 
-    /// <summary>True when every byte that comes, up to <see cref="RemainingKnown"/>, is data.</summary>
-    public readonly bool IsUnframed => _kind is BodyKind.Length or BodyKind.UntilClose;
+    /// <summary>Bytes that come next and are data for certain: all that are left, as far as that is known, or those of this chunk.</summary>
+    public readonly long DataBytes => _kind == BodyKind.Chunked ? _chunked.DataBytes : RemainingKnown;
 
-    /// <summary>So many bytes of an unframed body went another way.</summary>
+    /// <summary>How many bytes of data come in one piece: all of them, or as many as the last chunk had.</summary>
+    public readonly long PieceBytes => _kind == BodyKind.Chunked ? _chunked.ChunkBytes : RemainingKnown;
+
+    /// <summary>So many of <see cref="DataBytes"/> went another way.</summary>
     public void Skip(int bytes)
     {
         _taken += bytes;
-        if (_kind == BodyKind.Length)
+        if (_kind == BodyKind.Chunked)
+        {
+            _chunked.Skip(bytes);
+        }
+        else if (_kind == BodyKind.Length)
         {
             _remaining -= bytes;
         }

@@ -14,6 +14,7 @@ internal static unsafe partial class DirectCalls
 {
     private const int MSG_DONTWAIT = 0x40;
     private const int MSG_NOSIGNAL = 0x4000;
+    private const int MSG_MORE = 0x8000;
     private const string Library = "libc";
 
     // asm/unistd_64.h, and asm-generic/unistd.h. These are constants to the compiler.
@@ -39,13 +40,14 @@ internal static unsafe partial class DirectCalls
     }
 
     /// <summary>Sends as much as the kernel takes at once. Bytes, else the negative errno.</summary>
-    public static int Send(int socket, byte[] buffer, int offset, int count)
+    public static int Send(int socket, byte[] buffer, int offset, int count, bool more)
     {
+        int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
         fixed (byte* bytes = buffer)
         {
             nint result = IsKnown
-                ? Call(SendNumber, socket, bytes + offset, count, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0)
-                : Send(socket, bytes + offset, (nuint)count, MSG_DONTWAIT | MSG_NOSIGNAL);
+                ? Call(SendNumber, socket, bytes + offset, count, flags, 0, 0)
+                : Send(socket, bytes + offset, (nuint)count, flags);
             return result >= 0 ? (int)result : -*ErrnoLocation();
         }
     }

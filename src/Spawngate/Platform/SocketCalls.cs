@@ -107,6 +107,13 @@ internal static unsafe partial class SocketCalls
         _ = SetSockOpt(socket, SOL_SOCKET, SO_LINGER, linger, 2 * sizeof(int));
     }
 
+    /// <summary>Has what waits in the send queue for more to follow sent now: so does asking anew for no delay. Where there is no delay to begin with nothing waits.</summary>
+    public static void Push(SafeHandle socket)
+    {
+        int on = 1;
+        _ = SetSockOpt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(int));
+    }
+
     /// <summary>Ends a direction. What fails is a connection that is gone already.</summary>
     public static void Shutdown(SafeHandle socket, SocketShutdown how) => _ = Shutdown(socket, (int)how);
 

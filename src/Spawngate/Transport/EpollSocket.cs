@@ -50,6 +50,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     private int _writeOffset;
     private int _writeCount;
     private int _written;
+    private bool _moreFollows;
     private SocketAddress? _connectingTo;
 
     private EpollSocket(SocketHandle handle, EventLoop loop)
@@ -126,13 +127,14 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     }
 
     /// <inheritdoc/>
-    public override bool BeginSend(SocketOperation operation, byte[] buffer, int offset, int count)
+    public override bool BeginSend(SocketOperation operation, byte[] buffer, int offset, int count, bool more)
     {
         _writing = operation;
         _writeBuffer = buffer;
         _writeOffset = offset;
         _writeCount = count;
         _written = 0;
+        _moreFollows = more;
         return !TryWrite();
     }
 
@@ -343,7 +345,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
                 Interlocked.Exchange(ref _writeState, Calling);
                 int result = IsClosed ? -SocketCalls.EBADF
                     : _writeCount == ConnectMark ? AskConnect()
-                    : DirectCalls.Send(_fd, _writeBuffer, _writeOffset + _written, _writeCount - _written);
+                    : DirectCalls.Send(_fd, _writeBuffer, _writeOffset + _written, _writeCount - _written, _moreFollows);
                 EndCall(ref _writeState, isReady: result != -Libc.EAGAIN);
                 if (result == -Libc.EAGAIN || result == -Libc.EINTR)
                 {

@@ -48,7 +48,7 @@ internal sealed class PortableSocket : StreamSocket
     }
 
     /// <inheritdoc/>
-    public override bool BeginSend(SocketOperation operation, byte[] buffer, int offset, int count)
+    public override bool BeginSend(SocketOperation operation, byte[] buffer, int offset, int count, bool more)
     {
         _send.SetBuffer(buffer, offset, count);
         return _send.Begin(operation, _socket, static (socket, arguments) => socket.SendAsync(arguments));

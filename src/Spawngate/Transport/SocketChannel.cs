@@ -236,11 +236,12 @@ internal sealed class SocketChannel : IDisposable
     }
 
     /// <summary>Sends what was written; it stays in <see cref="Outgoing"/> until <see cref="ReleaseOutgoing"/>. The bytes sent, or -1.</summary>
-    public ValueTask<int> FlushAsync()
+    /// <param name="more">True when other bytes follow at once: the kernel may let these wait for them.</param>
+    public ValueTask<int> FlushAsync(bool more = false)
     {
         int ahead = _sentAhead;
         _sentAhead = 0;
-        return SendAsync(_outgoing, ahead, _outgoingEnd - ahead);
+        return SendAsync(_outgoing, ahead, _outgoingEnd - ahead, more);
     }
 
     /// <summary>
@@ -274,11 +275,11 @@ internal sealed class SocketChannel : IDisposable
     public ReadOnlySpan<byte> Outgoing => _outgoing.AsSpan(0, _outgoingEnd);
 
     /// <summary>Sends all of these bytes, past the send buffer. Their number, or -1 on an error.</summary>
-    public ValueTask<int> SendAsync(byte[] buffer, int offset, int count)
+    public ValueTask<int> SendAsync(byte[] buffer, int offset, int count, bool more = false)
     {
         _send.Arm();
         SentTotal += count;
-        return _socket.BeginSend(_send, buffer, offset, count) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
+        return _socket.BeginSend(_send, buffer, offset, count, more) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
     }
 
     /// <summary>Sends received bytes of another channel from where they lie, with a chunk frame around them if asked.</summary>
@@ -327,6 +328,18 @@ internal sealed class SocketChannel : IDisposable
 
     /// <summary>Asks the kernel whether a receive would return at once. One system call.</summary>
     public bool IsReadable() => _socket.IsReadable();
+
+    /// <summary>Takes bytes that were received into a pipe behind those already here, up to <paramref name="max"/>; not while a receive is armed.</summary>
+    public void TakeFrom(SplicePipe pipe, int max)
+    {
+        int count = Math.Min(max, pipe.Length);
+        EnsureRoom(count);
+        while (count > 0 && pipe.Read(_buffer.AsSpan(_end, count)) is > 0 and var read)
+        {
+            _end += read;
+            count -= read;
+        }
+    }
 
     /// <summary>Bytes are about to be taken past the receive buffer; none is armed.</summary>
     public void BeforeDirectRead() => _socket.BeforeDirectRead();

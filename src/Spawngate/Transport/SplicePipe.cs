@@ -22,6 +22,7 @@ internal sealed unsafe class SplicePipe
 
     private const uint Move = 1;
     private const uint NonBlocking = 2;
+    private const uint More = 4;
     private const int SetPipeSize = 1031;
     private const int ErrorInvalid = 22;
     private const int ErrorNoCall = 38;
@@ -124,13 +125,16 @@ internal sealed unsafe class SplicePipe
         return outcome;
     }
 
-    /// <summary>Moves what is within to a connection's send queue. Bytes, or one of the constants.</summary>
-    public int Drain(SocketChannel sink)
+    /// <summary>Moves what is within, up to <paramref name="max"/> bytes, to a connection's send queue. Bytes, or one of the constants.</summary>
+    /// <param name="sink">The connection.</param>
+    /// <param name="max">How many bytes at most.</param>
+    /// <param name="more">True when others follow at once: the kernel lets these wait until a segment is full, or for <see cref="Push"/>.</param>
+    public int Drain(SocketChannel sink, int max, bool more)
     {
         int moved;
         try
         {
-            moved = (int)Libc.Splice(_readEnd, 0, sink.Handle, 0, (nuint)Length, Move | NonBlocking);
+            moved = (int)Libc.Splice(_readEnd, 0, sink.Handle, 0, (nuint)max, Move | NonBlocking | (more ? More : 0));
         }
         catch (ObjectDisposedException)
         {
@@ -144,6 +148,19 @@ internal sealed unsafe class SplicePipe
 
         Length -= moved;
         return moved;
+    }
+
+    /// <summary>Sends what waits for more to follow.</summary>
+    public static void Push(SocketChannel sink)
+    {
+        try
+        {
+            SocketCalls.Push(sink.Handle);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The next send tells.
+        }
     }
 
     /// <summary>Takes bytes out of it.</summary>

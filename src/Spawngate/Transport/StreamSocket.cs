@@ -35,7 +35,12 @@ internal abstract class StreamSocket
     public abstract bool BeginReceive(SocketOperation operation, byte[] buffer, int offset, int count);
 
     /// <summary>Begins to send all of these bytes. True while it is pending.</summary>
-    public abstract bool BeginSend(SocketOperation operation, byte[] buffer, int offset, int count);
+    /// <param name="operation">Has the result.</param>
+    /// <param name="buffer">Where they are.</param>
+    /// <param name="offset">The first.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="more">True when others follow at once, with which they may go.</param>
+    public abstract bool BeginSend(SocketOperation operation, byte[] buffer, int offset, int count, bool more);
 
     /// <summary>Begins to connect, before anything else. True while it is pending.</summary>
     public abstract bool BeginConnect(SocketOperation operation, EndPoint endpoint);
