@@ -3,7 +3,7 @@
 Load that wrk and h2load cannot make; prints one line of JSON. Every answer is checked, and any that is wrong ends the program with status 1.
 
   client.py download PORT PATH BYTES CONNECTIONS SECONDS     whole answers of BYTES, thrown away in the kernel
-  client.py upload PORT length|chunked BYTES CONNECTIONS SECONDS
+  client.py upload PORT length|BYTES-OF-A-CHUNK BYTES CONNECTIONS SECONDS
   client.py websocket PORT BYTES CONNECTIONS SECONDS         messages back and forth, one under way on each connection
   client.py hold PORT CONNECTIONS                            one request on each; prints "held", then keeps them until standard input ends
   client.py sip PORT PATH BYTES CONNECTIONS                  reads answers at 64 KiB/s each; prints "held", then goes on until standard input ends
@@ -20,8 +20,6 @@ import time
 HELLO = b"Hello, World!"
 DISCARD = bytearray(1 << 20)
 BLOCK = bytes(1 << 20)
-CHUNK = 16384
-CHUNKED_BLOCK = (b"%x\r\n" % CHUNK + bytes(CHUNK) + b"\r\n") * (len(BLOCK) // CHUNK)
 SIP_BYTES = 3277
 SIP_SECONDS = 0.05
 
@@ -71,11 +69,13 @@ def download(s, path, size):
 
 
 def upload(s, framing, size):
-    fields = f"Content-Length: {size}" if framing == "length" else "Transfer-Encoding: chunked"
+    chunk = 0 if framing == "length" else int(framing)
+    fields = "Transfer-Encoding: chunked" if chunk else f"Content-Length: {size}"
+    block = (b"%x\r\n" % chunk + bytes(chunk) + b"\r\n") * (len(BLOCK) // chunk) if chunk else BLOCK
     s.sendall(f"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\n{fields}\r\n\r\n".encode())
     for _ in range(size // len(BLOCK)):
-        s.sendall(BLOCK if framing == "length" else CHUNKED_BLOCK)
-    if framing == "chunked":
+        s.sendall(block)
+    if chunk:
         s.sendall(b"0\r\n\r\n")
     body = small_body(s)
     expect(body == b"%d" % size, f"the backend counted {body!r} bytes instead of {size}")

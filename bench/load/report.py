@@ -15,7 +15,7 @@ METRICS = {  # name: (title, higher is better)
 LABELS = {
     "keepalive": "small requests, keep-alive", "pipelined": "small requests, 16 pipelined", "connect": "a new connection for each request",
     "get-10k": "responses of 10 KiB", "get-1m": "responses of 1 MiB", "get-100m": "responses of 100 MiB", "put-length": "uploads of 100 MiB",
-    "put-chunked": "uploads of 100 MiB, chunked", "h2-16x32": "HTTP/2, 16 connections of 32 streams", "h2-1": "HTTP/2, 1 connection of 32 streams",
+    "put-chunked": "uploads of 100 MiB, chunks of 16 KiB", "put-chunks-64k": "uploads of 100 MiB, chunks of 64 KiB", "h2-16x32": "HTTP/2, 16 connections of 32 streams", "h2-1": "HTTP/2, 1 connection of 32 streams",
     "ws-125": "WebSocket messages of 125 bytes", "ws-64k": "WebSocket messages of 64 KiB", "idle": "small requests beside 10,000 idle clients",
     "hosts": "small requests to 1,000 hosts", "slow": "small requests beside 256 slow clients",
 }

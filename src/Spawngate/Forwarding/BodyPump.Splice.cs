@@ -150,12 +150,12 @@ internal sealed partial class BodyPump
         piece = default;
         _source.TakeFrom(pipe, Limits.SpliceFrameBytes);
         var probe = _reader;
-        if (probe.Next(_source.Received, out int consumed, out int start, out int length) != ChunkEvent.Data
-            || consumed < _source.ReceivedLength || !IsInLongPieces(probe) || probe.DataBytes == 0)
+        if (probe.Next(_source.Received, out _, out int start, out int length) != ChunkEvent.Data || !IsInLongPieces(probe))
         {
             return false;
         }
 
+        // A long chunk does not end in what was taken: its data is all of the rest.
         _reader = probe;
         piece.Add(_source, start, length, _chunkedOut);
         return true;
