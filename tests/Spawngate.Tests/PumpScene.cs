@@ -82,6 +82,17 @@ internal sealed class PumpScene : IAsyncDisposable, IProgressWatch
         return pumped;
     }
 
+    /// <summary>What follows the body is where it was.</summary>
+    public async Task ReceivesAsync(string expected)
+    {
+        while (Source.ReceivedLength < expected.Length)
+        {
+            await Source.ReceiveAsync();
+        }
+
+        Assert.That(Encoding.ASCII.GetString(Source.Received), Is.EqualTo(expected));
+    }
+
     public Task<StrictMessage> ReadAsync() => Reader.ReadAsync();
 
     public void OnProgress()

@@ -27,7 +27,14 @@ internal static class RunCommand
             _ = Reaper.Shared; // As PID 1 we may be handed orphans before anything was started.
         }
 
-        if (Load(configPath, console) is not { } config)
+        // A file may be slow to come, or never do so: a stop does not wait for it, and nothing has begun that would have to end.
+        var loading = Task.Run(() => Load(configPath, console));
+        if (await Task.WhenAny(loading, signals.StopRequested).ConfigureAwait(false) != loading)
+        {
+            return ExitCode.Success;
+        }
+
+        if (await loading.ConfigureAwait(false) is not { } config)
         {
             return ExitCode.Usage;
         }
@@ -85,7 +92,9 @@ internal static class RunCommand
         string reason = await signals.StopRequested.ConfigureAwait(false);
         await gateway.StopAsync(reason).ConfigureAwait(false);
         await ended.CancelAsync().ConfigureAwait(false);
-        await reloads.ConfigureAwait(false);
+
+        // A file that is slow to come holds nobody up at the end either.
+        await Task.WhenAny(reloads, signals.KillRequested, Task.Delay(Limits.ReloadEndMs, CancellationToken.None)).ConfigureAwait(false);
         return signals.KillRequested.IsCompleted ? ExitCode.CannotRun : ExitCode.Success;
     }
 

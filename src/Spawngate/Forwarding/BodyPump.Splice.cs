@@ -47,6 +47,11 @@ internal sealed partial class BodyPump
                 return outcome;
             }
 
+            if (OwesEndOfChunk && !_source.IsReadable() && !await FlushOwedAsync().ConfigureAwait(false) && !_discarding)
+            {
+                return PumpOutcome.SinkFailed;
+            }
+
             _awaitsSource = true;
             int readable = await _source.WaitReadableAsync().ConfigureAwait(false);
             _awaitsSource = false;
@@ -121,7 +126,6 @@ internal sealed partial class BodyPump
             }
 
             int count = (int)Math.Min(_reader.DataBytes, pipe.Length);
-            _reader.Skip(count);
             if (_chunkedOut)
             {
                 WriteFrame(piece.Length + count);
@@ -130,7 +134,13 @@ internal sealed partial class BodyPump
             _sink.Write(_source.Received.Slice(piece.Start, piece.Length));
             _source.Consume(_source.ReceivedLength);
             held = pipe.Length > count;
-            sent = (_sink.OutgoingLength == 0 || await FlushAsync(more: pipe.Length > 0).ConfigureAwait(false)) && await DrainAsync(pipe, count, held).ConfigureAwait(false);
+            sent = _sink.OutgoingLength == 0 || await FlushAsync(more: pipe.Length > 0).ConfigureAwait(false);
+            if (sent)
+            {
+                // Only now: without its frame the data stays in the pipe, and is received.
+                _reader.Skip(count);
+                sent = await DrainAsync(pipe, count, held).ConfigureAwait(false);
+            }
         }
 
         // What was to follow at once did not.
@@ -163,11 +173,7 @@ internal sealed partial class BodyPump
 
     private void WriteFrame(int size)
     {
-        if (_owesCrlf)
-        {
-            _sink.Write("\r\n"u8);
-        }
-
+        WriteOwed();
         var writer = new HeadWriter(_sink.GetOutgoing(Limits.BufferReserveBytes));
         writer.WriteChunkSize(size);
         _sink.CommitOutgoing(writer.Length);

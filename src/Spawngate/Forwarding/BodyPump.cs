@@ -187,8 +187,8 @@ internal sealed partial class BodyPump(IProgressWatch progress)
                 continue;
             }
 
-            // A head still waits for a first piece of body, but none is here: it does not wait any longer (an event stream may be silent for long).
-            if (_sink.OutgoingLength > 0 && _source.Arm() && !await FlushAsync().ConfigureAwait(false))
+            // A head still waits for a first piece of body, or a chunk for its end, but none is here: it does not wait any longer (an event stream may be silent for long).
+            if ((_sink.OutgoingLength > 0 || OwesEndOfChunk) && _source.Arm() && !await FlushOwedAsync().ConfigureAwait(false) && !_discarding)
             {
                 return PumpOutcome.SinkFailed;
             }
@@ -411,12 +411,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
 
     private void WriteEnd()
     {
-        if (_owesCrlf)
-        {
-            _sink.Write("\r\n"u8);
-            _owesCrlf = false;
-        }
-
+        WriteOwed();
         _sink.Write("0\r\n"u8);
         _sink.Write(_trailers is null ? default : _trailers.Written);
         _sink.Write("\r\n"u8);
@@ -428,6 +423,24 @@ internal sealed partial class BodyPump(IProgressWatch progress)
         int sent = await _sink.FlushAsync(more).ConfigureAwait(false);
         _sink.ReleaseOutgoing();
         return sent >= 0;
+    }
+
+    /// <summary>True when the chunk that the source sent has come to its end, and has none here yet. In the middle of one the end waits for the next frame.</summary>
+    private bool OwesEndOfChunk => _owesCrlf && !_discarding && (_reader.Kind != BodyKind.Chunked || _reader.DataBytes == 0);
+
+    private ValueTask<bool> FlushOwedAsync()
+    {
+        WriteOwed();
+        return FlushAsync();
+    }
+
+    private void WriteOwed()
+    {
+        if (_owesCrlf)
+        {
+            _sink.Write("\r\n"u8);
+            _owesCrlf = false;
+        }
     }
 
     /// <summary>Remembers how much comes at once.</summary>

@@ -85,7 +85,18 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     }
 
     /// <inheritdoc/>
-    public override void Dispose() => _loop.Remove(_fd, this);
+    public override void Dispose()
+    {
+        // An event that was taken already must not remove whoever has the number next.
+        lock (_gate)
+        {
+            if (_watched)
+            {
+                _watched = false;
+                _loop.Remove(_fd, this);
+            }
+        }
+    }
 
     /// <summary>On a loop's thread.</summary>
     void IThreadPoolWorkItem.Execute() => OnEvents(0);

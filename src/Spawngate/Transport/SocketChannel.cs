@@ -94,6 +94,9 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Bytes given to the kernel to send since the connection began.</summary>
     public long SentTotal { get; private set; }
 
+    /// <summary>Bytes were given to the kernel past the send operations.</summary>
+    public void CountSent(int bytes) => SentTotal += bytes;
+
     /// <summary>
     /// True when the peer's kernel refused what was sent last, by a reset. It is reported once, to whichever operation asks first; EPIPE says that an end came before it.
     /// </summary>

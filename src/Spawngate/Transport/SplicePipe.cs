@@ -147,6 +147,7 @@ internal sealed unsafe class SplicePipe
         }
 
         Length -= moved;
+        sink.CountSent(moved);
         return moved;
     }
 

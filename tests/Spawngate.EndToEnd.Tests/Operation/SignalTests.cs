@@ -34,6 +34,18 @@ internal sealed class SignalTests : GatewayTest
         Assert.That(gateway.LogText.IndexOf("Proxy is listening", StringComparison.Ordinal), Is.InRange(0, gateway.LogText.IndexOf("Configuration reloaded", StringComparison.Ordinal)));
     }
 
+    [Test]
+    public async Task A_stop_does_not_wait_for_a_file_that_never_comes()
+    {
+        string pipe = Path.Combine(Scene.Folder, "config.pipe");
+        Assert.That((await Tool.RunAsync("mkfifo", pipe)).Code, Is.Zero);
+        using Process process = Process.Start(GatewayProcess.StartInfo([pipe], Scene.Folder, Scene.Environment))!;
+        await CatchesAsync(process.Id, ProcessScan.Hup);
+        ProcessScan.Signal(process.Id, ProcessScan.Term);
+        await process.WaitForExitAsync().InTimeAsync("exit");
+        Assert.That(process.ExitCode, Executables.GatewayIsNative ? Is.Zero : Is.Zero.Or.EqualTo(128 + ProcessScan.Term));
+    }
+
     // Without a pause between two looks: what is tested lasts for milliseconds.
     private static async Task CatchesAsync(int pid, int signal)
     {
