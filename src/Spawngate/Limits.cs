@@ -116,7 +116,7 @@ internal static class Limits
     /// How many more clients than another an event loop may have before the other takes the next one: to wake it costs more than to serve a short request. And one more for
     /// so many, see <see cref="ClientsAheadShare"/>.
     /// </summary>
-    public const int ClientsAheadMin = 4;
+    public const int ClientsAheadMin = 2;
 
     /// <summary>See <see cref="ClientsAheadMin"/>: of a thousand clients 64 make no difference.</summary>
     public const int ClientsAheadShare = 16;
