@@ -82,9 +82,6 @@ internal static class Limits
     /// <summary>Bytes of a chunk from which its data goes from kernel to kernel: below that the calls for each cost more than the copies they save.</summary>
     public const int SpliceChunkBytesMin = 32 * 1024;
 
-    /// <summary>Milliseconds that a reload which is under way gets at the end of the process: it reads a file, and says what came of it.</summary>
-    public const int ReloadEndMs = 1000;
-
     /// <summary>Bytes that go into a pipe at once where there are frames between: what turns out not to be moved through it fits a large buffer.</summary>
     public const int SpliceFramedBytesMax = LargeBufferBytes - 1024;
 
@@ -349,6 +346,9 @@ internal static class Limits
     public const int HelloLingerMs = 1000;
 
     // Configuration.
+
+    /// <summary>Milliseconds that a reload which is under way gets at the end of the process: it reads a file, and says what came of it.</summary>
+    public const int ReloadEndMs = 1000;
 
     /// <summary>Bytes read from a configuration file at a time: 64 KiB, most files in one go.</summary>
     public const int ConfigReadChunkBytes = 64 * 1024;
