@@ -11,7 +11,7 @@ public class CodecBenchmarks
     private readonly ResponseHead _response = new();
     private readonly RequestHead _parsed = new();
     private readonly byte[] _target = new byte[8192];
-    private readonly ClientIdentity _client = new("192.0.2.7", isTrusted: false);
+    private readonly ClientIdentity _client = new("192.0.2.7", isTrusted: false, new Spawngate.Overload.ClientAddress(1));
 
     /// <summary>Parses what is written again and again.</summary>
     public CodecBenchmarks()

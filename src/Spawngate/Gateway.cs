@@ -11,8 +11,10 @@ using Spawngate.Forwarding;
 using Spawngate.Guarding;
 using Spawngate.Ledger;
 using Spawngate.Observation;
+using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Supervision;
+using Spawngate.Upstreams;
 
 namespace Spawngate;
 
@@ -41,6 +43,7 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly BackendAdmin _reports;
     private readonly ClientConnections _connections;
     private readonly ForwardingContext _forwarding;
+    private readonly OverloadMonitor _overload;
     private readonly AccessLog? _access;
     private readonly SpanExporter? _spans;
     private readonly AdminApi _admin;
@@ -56,6 +59,7 @@ internal sealed class Gateway : IAsyncDisposable
     private ClientListener? _listener;
     private LivenessCheck? _liveness;
     private Watchdog? _watchdog;
+    private bool _hasWarnedOfRoot;
 
     /// <summary>Makes the parts; nothing listens or runs yet.</summary>
     /// <param name="config">A valid configuration.</param>
@@ -70,12 +74,14 @@ internal sealed class Gateway : IAsyncDisposable
     {
         _configured = config.Server;
         _server = sockets.InForce(config.Server);
+        _server = _server with { MaxConnections = Math.Min(_server.MaxConnections, DescriptorBudget.Shared.ClientsMax) };
         _sockets = sockets;
         _supervisor = supervisor;
         _supervisorLog = loggers.CreateLogger("spawngate.supervisor");
         _configPath = config.Path;
         _time = time;
         _log = loggers.CreateLogger("spawngate.gateway");
+        CallbackGuard.Log = _log;
         _clock = new CoarseClock(time);
         _output = new OutputLog(time);
         _guardian = new Guardian(children, loggers.CreateLogger("spawngate.guard"), time);
@@ -99,6 +105,15 @@ internal sealed class Gateway : IAsyncDisposable
             LastLine = _output.Last,
             Observer = _access is null && _spans is null ? null : new RequestObserver(time) { Access = _access, Spans = _spans },
         };
+        _overload = new OverloadMonitor(_connections, _forwarding.ClientLimits, _clock, loggers.CreateLogger("spawngate.overload"), HeapTrimmer.CollectSoon)
+        {
+            MemoryBytesMax = _server.MemoryLimit.Of(MachineMemory.Bytes),
+            ConnectionsMax = _server.MaxConnections,
+            Young = YoungHeap.Own,
+            Descriptors = static () => new Usage(DescriptorBudget.Shared.SharedInUse, DescriptorBudget.Shared.SharedMax),
+            Ports = () => new Usage(_environment.UpstreamPorts.Take(), UpstreamPorts.PerBackend),
+        };
+        _reports.Overload = _overload;
         _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin, _backends.Sessions);
     }
 
@@ -107,6 +122,18 @@ internal sealed class Gateway : IAsyncDisposable
     public async Task StartAsync()
     {
         _sockets.Report(_configured, _supervisorLog);
+        if (_server.MaxConnections < _configured.MaxConnections)
+        {
+            bool matters = _configured.SetsMaxConnections || _server.MaxConnections < Limits.ClientsFew;
+            GatewayLog.FewerConnections(_log, matters ? LogLevel.Warning : LogLevel.Information, _configured.MaxConnections, _server.MaxConnections, DescriptorBudget.Shared.Limit ?? 0);
+        }
+
+        // Tried out now, when nobody can hinder it yet.
+        if (Libc.IsLinux && !RunListener.IsAvailable)
+        {
+            GatewayLog.PortOwnersUnknown(_log);
+        }
+
         try
         {
             _listener = new ClientListener(_forwarding, _connections, _sockets.Proxy);
@@ -123,6 +150,7 @@ internal sealed class Gateway : IAsyncDisposable
         _docker.Begin(_backends.All.Where(static backend => backend.Config.Docker is not null).Select(static backend => backend.Config.Docker!.DockerHost)
             .Concat(_backends.Sessions.Config?.DockerHosts() ?? []));
         _listener.Start();
+        WarnOfRoot();
         GatewayLog.Listening(_log, string.Join(", ", _listener.Addresses), _backends.All.Count);
         _liveness = new LivenessCheck(_clock, _listener, _supervisorLog);
         _watchdog = new Watchdog(_supervisor, _liveness.FindFaultAsync, _supervisorLog, _time);
@@ -200,6 +228,7 @@ internal sealed class Gateway : IAsyncDisposable
         await EndRecordsAsync().ConfigureAwait(false);
         _environment.Active.Dispose();
         _guardian.Dispose();
+        _overload.Dispose();
         _connections.Dispose();
         _clock.Dispose();
         _drain.Dispose();
@@ -260,8 +289,21 @@ internal sealed class Gateway : IAsyncDisposable
 
         var counts = _backends.Apply(config, _output.Remove);
         _environment.Feed.Publish(LedgerNews.Reloaded);
+        WarnOfRoot();
         GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
         return "configuration reloaded";
+    }
+
+    /// <summary>Once, when the first backend is there that would be root.</summary>
+    private void WarnOfRoot()
+    {
+        bool hasLocal = _backends.All.Any(static backend => backend.Config.Kind == BackendKind.Local)
+            || _backends.Sessions.Config?.Templates.Any(static template => template.Backend.Kind == BackendKind.Local) == true;
+        if (hasLocal && !_hasWarnedOfRoot && RootPower.IsAlmighty)
+        {
+            _hasWarnedOfRoot = true;
+            GatewayLog.RunsAsRoot(_log);
+        }
     }
 
     /// <summary>A container calls back. Whoever knows the admin token does not call from there.</summary>

@@ -9,6 +9,10 @@ internal static partial class GatewayLog
     [LoggerMessage(Level = LogLevel.Information, Message = "address=\"{Address}\" backends=\"{Backends}\" Proxy is listening")]
     public static partial void Listening(ILogger log, string address, int backends);
 
+    /// <summary>The limit of open files allows fewer clients than are configured.</summary>
+    [LoggerMessage(Message = "max_connections=\"{Configured}\" effective=\"{Effective}\" open_files_limit=\"{Limit}\" The limit of open files allows fewer clients than max_connections; raise it (LimitNOFILE=, ulimit -n)")]
+    public static partial void FewerConnections(ILogger log, LogLevel level, int configured, int effective, long limit);
+
     /// <summary>A stop begins.</summary>
     [LoggerMessage(Level = LogLevel.Information, Message = "reason=\"{Reason}\" connections=\"{Connections}\" Stopping")]
     public static partial void Stopping(ILogger log, string reason, int connections);
@@ -36,6 +40,14 @@ internal static partial class GatewayLog
     /// <summary>A changed server key does not take effect.</summary>
     [LoggerMessage(Level = LogLevel.Warning, Message = "key=\"{Key}\" A changed [server] key needs a restart to take effect")]
     public static partial void NeedsRestart(ILogger log, string key);
+
+    /// <summary>Requests go to whoever listens.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "It cannot be found out on this system which process listens on a port: whoever listens on the port of a local backend gets its requests")]
+    public static partial void PortOwnersUnknown(ILogger log);
+
+    /// <summary>Backends are root.</summary>
+    [LoggerMessage(Level = LogLevel.Warning, Message = "user=\"root\" Local backends run as root with all its capabilities, as Spawngate itself does: whoever gets into one of them owns the machine. Run Spawngate as a user of its own")]
+    public static partial void RunsAsRoot(ILogger log);
 
     /// <summary>A directive of the log level could not be read.</summary>
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Warning}")]

@@ -1,7 +1,7 @@
 namespace Spawngate;
 
 /// <summary>Every bound of the program in one place, each with the reasoning behind its value.</summary>
-internal static class Limits
+internal static partial class Limits
 {
     /// <summary>Period of the coarse clock in milliseconds: a tenth of the shortest configurable time (1 s), so deadlines are exact to 10 %.</summary>
     public const int ClockTickMs = 100;
@@ -38,6 +38,12 @@ internal static class Limits
     /// <summary>Room at both ends of a receive buffer for a chunk frame: 8 hex digits and CRLF before; CRLF and the last chunk (7 bytes) behind.</summary>
     public const int BufferReserveBytes = 16;
 
+    /// <summary>
+    /// Largest buffer that is rented, 16 MiB: eight times what the largest head that may be configured grows to, 1 MiB and what is added to it, in powers of two. Whoever asks for more has lost
+    /// count.
+    /// </summary>
+    public const int BufferBytesMax = 16 * 1024 * 1024;
+
     /// <summary>Small buffers kept for all threads: 512 × 4 KiB = 2 MiB, what eight threads keep of their own.</summary>
     public const int SmallBuffersShared = 512;
 
@@ -52,11 +58,34 @@ internal static class Limits
     /// <summary>Longest X-Request-ID taken over from a client: room for two UUIDs and a prefix.</summary>
     public const int RequestIdBytesMax = 128;
 
+    /// <summary>Times that a request may pass through the gateway on one chain: backends that call each other are few, so more is a loop (508).</summary>
+    public const int PassesMax = 8;
+
+    /// <summary>Longest Via value of ours: version, name, and two marks of eight digits are 31 bytes.</summary>
+    public const int ViaBytesMax = 64;
+
+    /// <summary>Lines about failures of one backend in <see cref="NoticePeriodMs"/>: enough to see what fails and for whom, 2 a second in the long run.</summary>
+    public const int NoticesPerPeriod = 20;
+
+    /// <summary>Period of <see cref="NoticesPerPeriod"/>.</summary>
+    public const int NoticePeriodMs = 10_000;
+
     /// <summary>Longest request line: 8 KiB as in nginx and Apache (414).</summary>
     public const int RequestLineBytesMax = 8192;
 
     /// <summary>Longest response head: twice what is allowed to clients, for backends that set many cookies.</summary>
     public const int ResponseHeadBytesMax = 65536;
+
+    /// <summary>
+    /// Bytes of interim heads (1xx) that a backend may send for one request: a 102 or 104 of 30 bytes every two seconds for more than an hour, or thirty 103 with 2 KiB of hints. More is
+    /// answered with 502.
+    /// </summary>
+    public const int InterimBytesMax = 64 * 1024;
+
+    /// <summary>
+    /// Milliseconds a send to a client may wait without the client taking one byte, where no backend's <c>request_timeout_secs</c> says: its default, 30 s. Then the connection is cut.
+    /// </summary>
+    public const int SendStallMs = 30_000;
 
     /// <summary>Most response fields: a page with a hundred cookies and as many hints still passes.</summary>
     public const int ResponseFieldsMax = 512;
@@ -127,6 +156,56 @@ internal static class Limits
     /// <summary>Highest descriptor number an event loop can watch: four times the kernel's default of <c>fs.nr_open</c>; the table of 4096 chunks takes 32 KiB.</summary>
     public const int DescriptorsMax = 4 * 1024 * 1024;
 
+    // Descriptors: how the limit of the process is shared out; see DescriptorBudget.
+
+    /// <summary>Descriptors that a gateway opens while it starts: 14 were counted, of listeners, guard, output and the runtime's sockets; some more for an access log and a PID file.</summary>
+    public const int DescriptorsAtStart = 20;
+
+    /// <summary>Descriptors of assemblies that a build which is not native loads later: two each of some twenty.</summary>
+    public const int DescriptorsOfAssemblies = 48;
+
+    /// <summary>Descriptors of an event loop: its epoll and the two ends of a pipe.</summary>
+    public const int DescriptorsPerLoop = 3;
+
+    /// <summary>Part of the free descriptors that the admin API may have, one in so many, up to <see cref="AdminConnectionsMax"/>.</summary>
+    public const int DescriptorsAdminShare = 8;
+
+    /// <summary>Connections to the admin API that there is always room for: a health check, a scraper, a few people and callbacks.</summary>
+    public const int DescriptorsAdminMin = 8;
+
+    /// <summary>Part of the free descriptors that is kept for the output of backends, one in so many.</summary>
+    public const int DescriptorsChildShare = 8;
+
+    /// <summary>Descriptors kept for the output of backends at least: eight of them.</summary>
+    public const int DescriptorsChildMin = 16;
+
+    /// <summary>Descriptors kept for the output of backends at most: four thousand of them; more come out of the part of clients.</summary>
+    public const int DescriptorsChildMax = 8192;
+
+    /// <summary>Descriptors that a start needs at once: two pipes with two ends each.</summary>
+    public const int DescriptorsPerStart = 4;
+
+    /// <summary>Part of the free descriptors that is kept for what is not counted, one in so many.</summary>
+    public const int DescriptorsSpareShare = 16;
+
+    /// <summary>Descriptors kept for what is not counted: a start in progress, its port and its check, an engine's two streams, a file.</summary>
+    public const int DescriptorsSpareMin = 12;
+
+    /// <summary>Descriptors kept for what is not counted at most: the health checks of a thousand backends at once.</summary>
+    public const int DescriptorsSpareMax = 1024;
+
+    /// <summary>Descriptors for clients at least, whatever the limit is: two clients with their connections.</summary>
+    public const int DescriptorsSharedMin = 4;
+
+    /// <summary>Clients at once below which a warning is due even if nobody asked for more: what one page with many visitors needs.</summary>
+    public const int ClientsFew = 1000;
+
+    /// <summary>Part of what clients may have from which on descriptors are low, when one in so many is left.</summary>
+    public const int DescriptorsLowShare = 8;
+
+    /// <summary>Part of what clients may have that pipes leave to connections, one in so many.</summary>
+    public const int DescriptorsSpliceShare = 4;
+
     /// <summary>Shorter chunks than this are joined to the one before them: to move their bytes costs nothing, and so do those of the frame that they lose.</summary>
     public const int ChunkJoinBytesMax = 1024;
 
@@ -139,6 +218,15 @@ internal static class Limits
     /// <summary>Milliseconds for which what a client still sends after its final answer is read and thrown away, so that no reset destroys the answer.</summary>
     public const int LingerMs = 2000;
 
+    /// <summary>
+    /// Requests sent over idle connections of a loop on the word of its last wait for events, which was less than half a millisecond before each (32 requests of 15 µs): then it looks again, once for as
+    /// many, since to ask the kernel about each connection would take a system call for each.
+    /// </summary>
+    public const int JustLookedMax = 32;
+
+    /// <summary>Milliseconds between two looks whether a client has acknowledged its earlier answers, before the connection is reset within one.</summary>
+    public const int AcknowledgedLookMs = 10;
+
     /// <summary>Milliseconds a request body whose last bytes are being sent may take to end after the response has: a send over loopback takes less than one.</summary>
     public const int UploadEndMs = 100;
 
@@ -147,6 +235,17 @@ internal static class Limits
     /// enough that a client which left frees its backend within a second, two ticks of the clock included.
     /// </summary>
     public const int HalfCloseMs = 800;
+
+    /// <summary>
+    /// How often such a client is asked while its answer pauses, each time after twice as long: the last after 102 seconds. Each may put a zero in front of the size of the next chunk:
+    /// with the six digits of the longest one that is sent these are fourteen, and common clients read sixteen.
+    /// </summary>
+    public const int HalfCloseProbesMax = 8;
+
+    /// <summary>
+    /// Seconds between the kernel's own questions to such a client. Linux forgets a connection that its program has closed after a minute, and then answers them by a reset.
+    /// </summary>
+    public const int HalfCloseKeepAliveSecs = 15;
 
     /// <summary>Milliseconds an idle connection may still send a request once the gateway drains.</summary>
     public const int DrainIdleMs = 250;
@@ -167,6 +266,18 @@ internal static class Limits
 
     /// <summary>Milliseconds without accepting after a failure such as running out of descriptors.</summary>
     public const int AcceptPauseMs = 100;
+
+    /// <summary>Milliseconds between two looks whether something that fails again and again is over: a line about it may come a second late.</summary>
+    public const int FailureLookMs = 1000;
+
+    /// <summary>Milliseconds without a failure after which it is over: at the edge of a limit it fails and succeeds in turn, and that is to be one episode.</summary>
+    public const int FailureQuietMs = 5000;
+
+    /// <summary>Milliseconds between two lines about something that goes on failing: once a minute.</summary>
+    public const int FailureSayMs = 60_000;
+
+    /// <summary>Seconds after which a client that found no room may try again: idle connections are closed within a tick.</summary>
+    public const int OverloadedRetrySecs = 1;
 
     // Backend lifecycle
 
@@ -304,10 +415,31 @@ internal static class Limits
     // Admin API, command line and hello backend.
 
     /// <summary>
-    /// Connections to the admin API at once: the streams of sessions, and as many as a quarter of that again, for a ready callback of each of some hundred backends starting
-    /// together, people and scrapers. At some 20 KB each, 80 MB when all are in use.
+    /// Connections to the admin API at once: 3,072 streams, which are three for each of a thousand browser windows, and a third of that again, for a ready callback of each of some
+    /// hundred backends starting together, people and scrapers. At some 20 KB each, 80 MB when all are in use.
     /// </summary>
-    public const int AdminConnectionsMax = SessionStreamsMax + 1024;
+    public const int AdminConnectionsMax = 4096;
+
+    /// <summary>Part of the connections to the admin API, one in so many, that streams and waits may not have.</summary>
+    public const int AdminShortShare = 4;
+
+    /// <summary>Connections that streams and waits may not have at least: a health check, a scraper, a few people and callbacks.</summary>
+    public const int AdminShortMin = 8;
+
+    /// <summary>Connections that wait to be accepted: as many as the runtime's own server has.</summary>
+    public const int AdminBacklog = 512;
+
+    /// <summary>Connections beyond the bound that are being closed for others: each takes some microseconds, and who comes meanwhile waits.</summary>
+    public const int AdminClosingMax = 64;
+
+    /// <summary>Seconds an idle connection to the admin API is kept: that of the proxy; scrapers that come once a minute keep theirs.</summary>
+    public const int AdminKeepAliveSecs = 75;
+
+    /// <summary>Part of the connections, one in so many, from which on idle ones are closed early.</summary>
+    public const int AdminCrowdedShare = 4;
+
+    /// <summary>Milliseconds for which a connection may be idle then: a page that asks every second keeps its own.</summary>
+    public const int AdminCrowdedIdleMs = 5000;
 
     /// <summary>Bytes of a request body the admin API accepts: no request has more than a small JSON object.</summary>
     public const int AdminRequestBodyBytesMax = 64 * 1024;
@@ -374,8 +506,8 @@ internal static class Limits
     /// <summary>Length of an unknown key up to which similar keys are looked for: twice the longest key (30), so that the comparison (length²) stays trivial.</summary>
     public const int ConfigSuggestionCharsMax = 60;
 
-    /// <summary>Allowed keys that an unknown-key message lists: all of [server] (14) or [defaults] (10) fit in two lines, those of a backend (22) do not.</summary>
-    public const int ConfigListedKeysMax = 16;
+    /// <summary>Allowed keys that an unknown-key message lists: all of [server] fit in four lines, those of a backend do not.</summary>
+    public const int ConfigListedKeysMax = 24;
 
     /// <summary>Highest TCP port: the field in the segment has 16 bits.</summary>
     public const int PortMax = 65535;
@@ -404,6 +536,9 @@ internal static class Limits
     /// <summary>Largest configurable queue of held requests per backend: one per possible connection would be <see cref="ConnectionsMax"/>, half of it is a million.</summary>
     public const int QueuedRequestsMax = 1024 * 1024;
 
+    /// <summary>Largest configurable number of requests in flight at one process: one per port of an address, so more than there can be connections.</summary>
+    public const int ConcurrencyMax = 64 * 1024;
+
     /// <summary>Largest count of failed health checks in a row: at the default interval (5 s) a million take two months.</summary>
     public const int UnhealthyThresholdMax = 1_000_000;
 
@@ -415,6 +550,12 @@ internal static class Limits
 
     /// <summary>Largest CPU limit: 8,192 cores, the most that Linux is built for, in billionths of a core.</summary>
     public const long DockerNanoCpusMax = 8192L * 1_000_000_000;
+
+    /// <summary>Processes and threads of a container unless the file says otherwise: what service managers give a user's services or more, and an eighth of the kernel's usual 32,768.</summary>
+    public const int DockerPidsUsual = 4096;
+
+    /// <summary>Largest limit of processes and threads: what Linux itself has numbers for.</summary>
+    public const int DockerPidsMax = 4 * 1024 * 1024;
 
     /// <summary>Length of a host name (RFC 1035 section 2.3.4: 255 octets on the wire, of which two are not text).</summary>
     public const int HostNameCharsMax = 253;
@@ -455,6 +596,18 @@ internal static class Limits
 
     /// <summary>Milliseconds between two readings of the process table for runs that end: 500 of them within a second cause at most 40 readings.</summary>
     public const int ProcessScanPauseMs = 25;
+
+    /// <summary>Bytes read at a time of what the kernel says of listening sockets: it never sends more than 8 KiB before it was asked for more, and a line of its text has 150.</summary>
+    public const int ListenerReadBytes = 16 * 1024;
+
+    /// <summary>Processes below a leader that are looked at one by one for who listens, 0.1 ms each; beyond them reading the table of processes is no dearer.</summary>
+    public const int RunTreeLooks = 32;
+
+    /// <summary>Links that are followed on the way to a file, as many as the kernel follows (path_resolution(7)).</summary>
+    public const int LinksMax = 40;
+
+    /// <summary>Bytes of the target of a link, at most a path (PATH_MAX of Linux).</summary>
+    public const int PathBytes = 4096;
 
     /// <summary>Bytes the guard reads of its pipe at a time: what a pipe writes in one piece on Linux, 102 records.</summary>
     public const int GuardReadBytes = 4096;
@@ -633,9 +786,6 @@ internal static class Limits
     /// <summary>Seconds that a call may wait for a session: longer than any start, shorter than a day of forgotten clients.</summary>
     public const int SessionWaitSecsMax = 3600;
 
-    /// <summary>Streams and waits of sessions at once: three for each of a thousand browser windows.</summary>
-    public const int SessionStreamsMax = 3072;
-
     /// <summary>Milliseconds between comments in a stream that has nothing to tell, by which both ends notice that the other is gone: below the minute of common proxies.</summary>
     public const int SessionHeartbeatMs = 15_000;
 
@@ -649,6 +799,18 @@ internal static class Limits
 
     /// <summary>Bytes of data that wait for one send of an HTTP/2 connection: four frames, a large buffer.</summary>
     public const int Http2OutputBytes = LargeBufferBytes;
+
+    /// <summary>
+    /// Bytes that wait for one send of an HTTP/2 connection from which no further head or control frame is added, and no further request is read: two large buffers, of which data takes one.
+    /// 250 heads of 300 bytes, 75 KiB, still find room at once. With a head behind them, 75 KiB at most, they fit 256 KiB; as much may be on its way: half a MiB for a client that never reads.
+    /// </summary>
+    public const int Http2HeadRoomBytes = 2 * Http2OutputBytes;
+
+    /// <summary>
+    /// Milliseconds for which the reset of a stream is held back whose response is complete before its request: some clients lose a response when the reset comes in the same packet. Ticks
+    /// make it 50 to 250. Meanwhile the stream counts as open, as it does for its client, and holds 100 bytes.
+    /// </summary>
+    public const int Http2ResetHoldMs = 50;
 
     /// <summary>Bytes with which a send does not wait for others to add theirs: half of what one takes.</summary>
     public const int Http2FlushBytes = Http2OutputBytes / 2;

@@ -77,7 +77,7 @@ internal sealed class AdminApiTests
         _admin.Backends.Describing = details => details with { Time = time, HeldBy = [new Holder("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 1.5)], Ledger = [woken] };
         AdminAnswer answer = await _admin.SendAsync("GET", "/backends/app.example.com");
         const string expected = """
-            {"hostname":"app.example.com","state":"ready","port":4123,"in_flight":2,"no_wake":0,"waiting":0,"tunnels":0,"requests_total":0,"turned_away_total":0,"kind":"local","session":null,"generation":3,"pid":77,
+            {"hostname":"app.example.com","state":"ready","port":4123,"in_flight":2,"no_wake":0,"waiting":0,"max_concurrency":0,"tunnels":0,"requests_total":0,"turned_away_total":0,"kind":"local","session":null,"generation":3,"pid":77,
             "description":"pid 77","container_id":null,"container_name":null,"image":null,"last_start":{"spawn_ms":0.5,"listen_ms":4.25,"ready_ms":5,"signal":"health","cause":"request from 127.0.0.1"},
             "ready_since":"2026-01-31T12:00:00.500Z","uptime_secs":9,"failures_in_a_row":0,"retry_after_secs":null,"last_failure":null,"failed_checks":0,"idle_timeout_secs":600,"idle_stop_in_secs":null,
             "stopping_because":null,"last_stop_reason":null,
@@ -124,7 +124,6 @@ internal sealed class AdminApiTests
     [TestCase("POST", "/backends/unknown.example.com/start")]
     [TestCase("POST", "/backends/unknown.example.com/stop")]
     [TestCase("POST", "/backends/unknown.example.com/restart")]
-    [TestCase("POST", "/ready/unknown.example.com?token=right")]
     public async Task An_unknown_host_is_404(string method, string path)
     {
         AdminAnswer answer = await _admin.SendAsync(method, path);
@@ -226,6 +225,20 @@ internal sealed class AdminApiTests
     }
 
     [Test]
+    public async Task The_ready_call_tells_nobody_which_hosts_there_are()
+    {
+        AdminAnswer known = await _admin.SendAsync("POST", "/ready/app.example.com?token=wrong");
+        foreach (string path in (string[])["/ready/app.example.com", "/ready/unknown.example.com?token=wrong", "/ready/unknown.example.com", "/ready/unknown.example.com?token=right", "/ready/*.x"])
+        {
+            AdminAnswer answer = await _admin.SendAsync("POST", path);
+            Assert.That((answer.Status, answer.Body, HeadOf(answer)), Is.EqualTo((401, known.Body, HeadOf(known))), path);
+        }
+
+        static string HeadOf(AdminAnswer answer) =>
+            string.Join('\n', answer.Head.Headers.Concat(answer.Head.Content.Headers).Where(static each => each.Key != "Date").Select(static each => $"{each.Key}: {string.Join(',', each.Value)}"));
+    }
+
+    [Test]
     public async Task Without_an_admin_token_nobody_is_authorised_as_admin_for_ready()
     {
         await _admin.SendAsync("POST", "/ready/app.example.com", "anything");
@@ -258,6 +271,16 @@ internal sealed class AdminApiTests
         using HttpResponseMessage answer = await _admin.Client.PostAsync("/backends/app.example.com/stop", body);
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Accepted));
         Assert.That((await _admin.SendAsync("GET", "/health")).Status, Is.EqualTo(200));
+    }
+
+    [Test]
+    public async Task A_stop_is_accepted_when_it_is_the_end_at_once()
+    {
+        _admin.Backends.EndsAtCommand = "app.example.com";
+        AdminAnswer answer = await _admin.SendAsync("POST", "/backends/app.example.com/stop");
+        Assert.That(answer.Status, Is.EqualTo(202));
+        Assert.That(answer.Body, Does.Contain("app.example.com"));
+        Assert.That((await _admin.SendAsync("POST", "/backends/app.example.com/stop")).Status, Is.EqualTo(404));
     }
 
     [Test]

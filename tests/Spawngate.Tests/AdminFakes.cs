@@ -33,6 +33,8 @@ internal sealed class FakeAdminBackends : IAdminBackends
 
     public Exception? Fault { get; set; }
 
+    public string? EndsAtCommand { get; set; }
+
     public int FollowersFree { get; set; } = int.MaxValue;
 
     public IReadOnlyList<BackendReport> ReportAll() => Fault is null ? Reports : throw Fault;
@@ -47,7 +49,7 @@ internal sealed class FakeAdminBackends : IAdminBackends
 
     public BackendDetails? Describe(BackendReport report) => Describing(new BackendDetails(report));
 
-    public GatewayNumbers Gateway { get; } = new(new GatewayTraffic(), 3, 17);
+    public GatewayNumbers Gateway { get; set; } = new(new GatewayTraffic(), 3, 17);
 
     public Dictionary<string, BackendNumbers> NumbersOf { get; } = [];
 
@@ -65,6 +67,7 @@ internal sealed class FakeAdminBackends : IAdminBackends
         }
 
         Commands.Add((hostname, command));
+        Reports.RemoveAll(report => report.Hostname == EndsAtCommand && report.Hostname == hostname);
         return true;
     }
 

@@ -161,6 +161,8 @@ internal sealed class AdminGuardTests
         Assert.That((await admin.SendAsync("POST", "/ready/app.example.com", "wrong")).Status, Is.EqualTo(401));
         Assert.That((await admin.SendAsync("POST", "/ready/app.example.com")).Status, Is.EqualTo(401));
         Assert.That((await admin.SendAsync("POST", $"/ready/app.example.com?token={Token}")).Status, Is.EqualTo(401));
+        Assert.That((await admin.SendAsync("POST", "/ready/unknown.example.com?token=right")).Status, Is.EqualTo(401));
+        Assert.That((await admin.SendAsync("POST", "/ready/unknown.example.com", Token)).Code, Is.EqualTo("UNKNOWN_HOST"));
     }
 
     [TestCase("Origin", "https://evil.example")]

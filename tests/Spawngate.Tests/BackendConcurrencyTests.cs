@@ -9,9 +9,10 @@ internal sealed class BackendConcurrencyTests
 {
     private const int RequestsPerThread = 3_000;
 
-    [Test]
+    [TestCase(0)]
+    [TestCase(2)]
     [CancelAfter(60_000)]
-    public async Task Requests_meet_starts_stops_and_restarts_on_four_threads_and_none_is_lost(CancellationToken cancel)
+    public async Task Requests_meet_starts_stops_and_restarts_on_four_threads_and_none_is_lost(int maxConcurrency, CancellationToken cancel)
     {
         using var clock = new CoarseClock(TimeProvider.System);
         using var active = new ActiveBackends(clock);
@@ -30,7 +31,7 @@ internal sealed class BackendConcurrencyTests
                 Ports = new LoopbackPorts(static _ => 40000),
                 Log = log,
             },
-            LifecycleStage.Config("app.example.com"));
+            LifecycleStage.Config("app.example.com") with { MaxConcurrency = maxConcurrency });
         var running = Enumerable.Range(0, 4).Select(_ => Task.Run(() => RequestAsync(backend, cancel), cancel)).ToList();
         var all = Task.WhenAll(running);
         while (!all.IsCompleted)

@@ -64,6 +64,12 @@ internal sealed class BackendExplanationTests
 
         """);
 
+    [TestCase(2, "2 requests and tunnels in flight, 3 requests waiting for room (max_concurrency = 2)")]
+    [TestCase(0, "3 requests waiting for room (max_concurrency = 2)")]
+    public void A_backend_without_room(int inFlight, string heldBy) => Assert.That(
+        BackendExplanation.Of(new BackendDetails(Ready with { InFlight = inFlight, Waiting = 3, MaxConcurrency = 2 }), "a.b"),
+        Does.Contain($"  held by    {heldBy}\n").And.Contain("stops      60 seconds after the last of them ends"));
+
     [Test]
     public void An_unhealthy_backend() => Assert.That(
         BackendExplanation.Of(new BackendDetails(Ready with { State = BackendPhase.Unhealthy, FailedChecks = 3, LastFailure = "health check: status 500" }), "a.b"),

@@ -49,6 +49,16 @@ internal sealed class BackendHealthProbeTests
         Assert.That((await probe.CheckAsync(2000, cancel)).Healthy, Is.True);
     }
 
+    [TestCase("\x15\x03\x01\0\x02\x02\n", "the backend speaks TLS on this port")]
+    [TestCase("\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x40", "the backend speaks HTTP/2 on this port, not HTTP/1.1")]
+    [TestCase("SSH-2.0-OpenSSH\r\n", "sent no HTTP response")]
+    public async Task Another_protocol_is_called_by_its_name(string answer, string detail, CancellationToken cancel)
+    {
+        using var server = new ProbeServer(answer) { CloseAfterAnswer = true };
+        using var probe = Probe(server.EndPoint);
+        Assert.That((await probe.CheckAsync(10_000, cancel)).Detail, Is.EqualTo(detail));
+    }
+
     [Test]
     public async Task A_non_2xx_is_asked_again_until_it_is_healthy(CancellationToken cancel)
     {

@@ -43,7 +43,8 @@ internal sealed class BackendInterleavingTests
         private readonly int _seed;
         private readonly bool _mayClose;
         private readonly List<BackendWaiter> _waiters = [];
-        private readonly List<(BackendRun Run, bool Bystander)> _leases = [];
+        private readonly List<(BackendRun Run, bool Bystander, bool Tunnel)> _leases = [];
+        private long _allowed;
         private readonly HashSet<ScriptedRun> _terminated = [];
         private int _cutsSeen;
         private readonly List<string> _history = [];
@@ -54,7 +55,8 @@ internal sealed class BackendInterleavingTests
             _seed = seed;
             _random = new Random(seed);
             _mayClose = _random.Next(4) == 0;
-            _stage = new LifecycleStage(config => config with { MaxQueuedRequests = 5, IdleTimeoutSecs = 2, ReadyHealthCheckIntervalMs = 500, UnhealthyThreshold = 2, DrainTimeoutSecs = 2, ShutdownGracePeriodSecs = 1 });
+            _allowed = _random.Next(4);
+            _stage = new LifecycleStage(config => config with { MaxConcurrency = (int)_allowed, RequestTimeoutSecs = 3, MaxQueuedRequests = 5, IdleTimeoutSecs = 2, ReadyHealthCheckIntervalMs = 500, UnhealthyThreshold = 2, DrainTimeoutSecs = 2, ShutdownGracePeriodSecs = 1 });
         }
 
         public string History => string.Join(", ", _history.TakeLast(40));
@@ -89,7 +91,7 @@ internal sealed class BackendInterleavingTests
             Assert(_stage.Launcher.Alive <= 1 + givenUp, "two runs at once");
             Assert(_stage.Launcher.Launches.Count(launch => launch.IsPending) <= 1 + givenUp, "two launches at once");
             Assert(word.Phase != BackendPhase.Stopped || Held == 0 || Backend.Lifecycle.Mailbox.HasMessages, "a waiter was left behind in Stopped");
-            Assert(word.Phase != BackendPhase.Ready || Held == 0, "a waiter was left behind in Ready");
+            CheckLimit(word, live.Count(static lease => !lease.Tunnel));
             Assert(word.Phase == BackendPhase.Stopped || _stage.Active.Count == 1, "not in the set of active backends");
             Assert(!_stage.Log.Bugs.Any(), string.Join(' ', _stage.Log.Bugs));
         }
@@ -135,6 +137,17 @@ internal sealed class BackendInterleavingTests
 
         public void Dispose() => _stage.Dispose();
 
+        /// <summary>Never more than may be, but for those who were there when the limit became lower. Nobody waits while there is room, and nobody overtakes.</summary>
+        private void CheckLimit(BackendWord word, int requests)
+        {
+            var max = Backend.Lifecycle.Room.Limit.Max;
+            _allowed = max == 0 ? long.MaxValue : Math.Max(max, Math.Min(_allowed, requests));
+            Assert(word.Phase != BackendPhase.Ready || requests <= _allowed, $"{requests} requests, allowed are {_allowed}");
+            Assert(word.Phase != BackendPhase.Ready || Held == 0 || (max > 0 && requests >= max), $"a waiter was left behind in Ready with {requests} of {max}");
+            var expected = word.Phase != BackendPhase.Ready || max == 0 ? ReadyGate.Open : Held > 0 ? ReadyGate.Crowded : ReadyGate.Limited;
+            Assert(word.Gate == expected, $"{Held} wait, so it should be {expected}");
+        }
+
         /// <summary>A run is asked to end only when nothing is in flight, or after what was has been cut.</summary>
         private void CheckTerminations(BackendWord word)
         {
@@ -166,7 +179,8 @@ internal sealed class BackendInterleavingTests
             {
                 if (Backend.TryEnter(out var run))
                 {
-                    _leases.Add((run, false));
+                    Assert(Held == 0, "overtook those who wait");
+                    _leases.Add((run, false, false));
                 }
             });
             Add("enter aside", () =>
@@ -174,13 +188,18 @@ internal sealed class BackendInterleavingTests
                 var admission = Backend.EnterAside(out var bystander);
                 if (admission.Run is { } run)
                 {
-                    _leases.Add((run, bystander));
+                    _leases.Add((run, bystander, false));
+                }
+                else if (admission.Outcome == AdmissionOutcome.NoRoom)
+                {
+                    _waiters.Add(Backend.Enqueue(new WakeCause(WakeKind.Request), aside: true));
                 }
             });
             if (_leases.Count > 0)
             {
                 Add("leave", () => Leave(_leases[_random.Next(_leases.Count)]));
                 Add("leave", () => Leave(_leases[_random.Next(_leases.Count)]));
+                Add("tunnel", () => BecomeTunnel(_random.Next(_leases.Count)));
             }
 
             if (_waiters.Count > 0)
@@ -254,6 +273,7 @@ internal sealed class BackendInterleavingTests
             Add("callback", () => Backend.ReportReady(null, true));
             Add("minute", () => _stage.Time.AdvanceMs(60_000));
             Add("reconfigure", () => Backend.Reconfigure(Backend.Config with { IdleTimeoutSecs = _random.Next(1, 4) }));
+            Add("limit", () => Backend.Reconfigure(Backend.Config with { MaxConcurrency = _random.Next(4), RequestTimeoutSecs = _random.Next(4) }));
             if (_mayClose)
             {
                 Add("remove", () => Backend.Close(LifecycleInput.Remove));
@@ -268,10 +288,19 @@ internal sealed class BackendInterleavingTests
             step();
         });
 
-        private void Leave((BackendRun Run, bool Bystander) lease)
+        private void Leave((BackendRun Run, bool Bystander, bool Tunnel) lease)
         {
             _leases.Remove(lease);
-            Backend.Leave(lease.Run, lease.Bystander);
+            Backend.Leave(lease.Run, lease.Bystander, lease.Tunnel);
+        }
+
+        private void BecomeTunnel(int index)
+        {
+            if (!_leases[index].Tunnel)
+            {
+                _leases[index] = _leases[index] with { Tunnel = true };
+                Backend.BecomeTunnel(_leases[index].Run);
+            }
         }
 
         /// <summary>Takes over what was decided: an admitted request is a lease.</summary>
@@ -279,13 +308,15 @@ internal sealed class BackendInterleavingTests
         {
             foreach (var waiter in _waiters.Where(static waiter => waiter.Decision.IsCompleted).ToList())
             {
+                var before = _waiters.IndexOf(waiter);
+                Assert(!waiter.Decision.IsCompletedSuccessfully || LifecycleStage.Decided(waiter).Outcome != AdmissionOutcome.Admitted || before == 0, "overtook one who waits");
                 _waiters.Remove(waiter);
                 var admission = LifecycleStage.Decided(waiter);
                 Assert(admission.Run is not null == (admission.Outcome == AdmissionOutcome.Admitted), "a run without admission, or the reverse");
                 if (admission.Run is { } run)
                 {
                     Assert(run.Generation == Backend.Word.Generation, "admitted to a run that is over");
-                    _leases.Add((run, false));
+                    _leases.Add((run, waiter.IsBystander, false));
                 }
             }
         }

@@ -22,6 +22,17 @@ internal sealed class BackendMatrixTests
         ["Starting, launched"] = static stage => stage.ToLaunched(),
         ["Ready, 1 in flight"] = static stage => stage.ToReadyWithOneInFlight(),
         ["Ready, unused"] = static stage => stage.ToReady(),
+        ["Ready, full, one waits"] = static stage =>
+        {
+            stage.Backend.Reconfigure(stage.Backend.Config with { MaxConcurrency = 1 });
+            stage.ToReadyWithOneInFlight();
+        },
+        ["Ready, full of a bystander, one waits"] = static stage =>
+        {
+            stage.Backend.Reconfigure(stage.Backend.Config with { MaxConcurrency = 1 });
+            stage.ToReady();
+            stage.Backend.EnterAside(out _);
+        },
         ["Unhealthy"] = static stage => stage.ToUnhealthy(),
         ["Stopping idle, terminating"] = static stage =>
         {
@@ -96,6 +107,7 @@ internal sealed class BackendMatrixTests
         },
         ["predecessor ended"] = static (stage, _) => PostCurrent(stage, LifecycleInput.PredecessorEnded, null),
         ["reconfigured"] = static (stage, _) => stage.Backend.Reconfigure(stage.Backend.Config with { IdleTimeoutSecs = 70 }),
+        ["limit raised"] = static (stage, _) => stage.Backend.Reconfigure(stage.Backend.Config with { MaxConcurrency = 2 }),
         ["stale launched"] = static (stage, _) => PostStale(stage, LifecycleInput.Launched, new LaunchResult(null, "no")),
         ["stale listening"] = static (stage, _) => PostStale(stage, LifecycleInput.Listening, null),
         ["stale health ready"] = static (stage, _) => PostStale(stage, LifecycleInput.HealthReady, null),
@@ -129,7 +141,8 @@ internal sealed class BackendMatrixTests
 
         var run = stage.Backend.Word.InFlight > 0 ? new BackendRun(stage.Backend.Word.Generation, null!) : null;
         // A request would call a stop off that only waits for bystanders.
-        var held = stage.Phase is BackendPhase.Starting or BackendPhase.Stopping && stage.Backend.Word.Bystanders == 0 ? stage.Ask() : null;
+        var waits = stage.Phase is BackendPhase.Starting or BackendPhase.Stopping && stage.Backend.Word.Bystanders == 0;
+        var held = waits || stage.Backend.Word.Gate != ReadyGate.Open ? stage.Ask() : null;
         held = held is { Decision.IsCompleted: false } ? held : null;
         var launch = stage.Launcher.Launches.Count > 0 ? stage.Launcher.Last : null;
         var (launches, terminated, killed) = (stage.Launcher.Launches.Count, launch?.Run?.Terminated ?? 0, launch?.Run?.Killed ?? 0);

@@ -51,6 +51,7 @@ internal sealed class BackendTableTests
         Assert.That(table.Find("bücher.example"u8)!.Hostname, Is.EqualTo("*"));
         Assert.That(table.Find(Encoding.ASCII.GetBytes(new string('a', 300)))!.Hostname, Is.EqualTo("*"));
         Assert.That(table.Find(""u8), Is.Null);
+        Assert.That((table.Anything!.Hostname, Table("example.com").Anything), Is.EqualTo(("*", (Backend?)null)));
     }
 
     [Test]

@@ -40,7 +40,7 @@ internal sealed class BackendWaitingRoomTests
         }
 
         var late = new BackendWaiter(new WakeCause(WakeKind.Request), 1);
-        Assert.That(room.Arrive(late, queueMax: 10), Is.False, "nothing is woken");
+        Assert.That(room.Arrive(late, queueMax: 10), Is.Null, "nothing is woken");
         Assert.That((LifecycleStage.Outcome(late), room.IsClosed), Is.EqualTo(("ShuttingDown", true)));
     }
 

@@ -126,6 +126,63 @@ internal sealed class ClientsDeadlineTests
         await stage.EndedAsync(client);
     }
 
+    [TestCase("1.1", "Content-Length: 10\r\n", 0)]
+    [TestCase("1.1", "Transfer-Encoding: chunked\r\n", Limits.HalfCloseProbesMax)]
+    [TestCase("1.1", "", Limits.HalfCloseProbesMax)]
+    [TestCase("1.0", "", 0)]
+    public async Task A_client_that_ended_only_its_side_gets_all_of_an_answer_however_long_it_pauses(string version, string framing, int zeros)
+    {
+        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 0 });
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get.Replace("HTTP/1.1", "HTTP/" + version, StringComparison.Ordinal));
+        client.EndSending();
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        bool chunked = framing.StartsWith('T');
+        await backend.SendAsync($"HTTP/1.1 200 OK\r\n{framing}\r\n{(chunked ? "5\r\n01234\r\n" : "01234")}");
+        string begun = await client.ReadHeadAsync() + await client.ReadTextAsync(zeros > 0 ? 10 : 5);
+        for (int i = 0; i < 1000; i++)
+        {
+            stage.Time.AdvanceMs(Limits.HalfCloseMs);
+        }
+
+        Assert.That(client.Socket.Available, Is.EqualTo(zeros), "zeros in front of the size of the next chunk");
+        await backend.SendAsync(chunked ? "5\r\n56789\r\n0\r\n\r\n" : "56789");
+        if (framing.Length == 0)
+        {
+            backend.EndSending();
+        }
+
+        string all = begun + await client.ReadToEndAsync();
+        if (zeros > 0)
+        {
+            string ahead = new string('0', zeros) + "5\r\n56789";
+            Assert.That(all, Does.Contain(ahead));
+            all = all.Replace(ahead, ahead[zeros..], StringComparison.Ordinal); // A reader that is stricter than the RFC follows.
+        }
+
+        Assert.That(StrictHttp.TryRead(Encoding.Latin1.GetBytes(all), true, false, out _)!.Text, Is.EqualTo("0123456789"));
+        await stage.EndedAsync(client);
+    }
+
+    /// <summary>The zero that is sent ahead is answered by a reset.</summary>
+    [Test]
+    [Platform("Linux")]
+    public async Task A_client_that_left_between_two_chunks_does_not_hold_a_silent_backend([Values] bool chunked)
+    {
+        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 0 });
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get);
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        await backend.SendAsync($"HTTP/1.1 200 OK\r\n{(chunked ? "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n" : "\r\n01234")}");
+        await client.ReadHeadAsync();
+        await client.ReadTextAsync(10);
+        client.Dispose();
+        await stage.AdvanceUntilAsync(backend.ReadToResetOrEndAsync());
+        await stage.EndedAsync(client);
+    }
+
     [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200)]
     [TestCase("HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n", 103)]
     [TestCase("nonsense\r\n\r\n", 502)]

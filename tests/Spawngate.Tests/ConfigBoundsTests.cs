@@ -15,6 +15,9 @@ internal sealed class ConfigBoundsTests
         ["server", "max_connections", 1, 2097152],
         ["server", "max_header_bytes", 1024, 1048576],
         ["server", "max_headers", 1, 16384],
+        ["server", "max_connections_per_address", 0, 1000000000],
+        ["server", "max_requests_per_address", 0, 1000000000],
+        ["server", "request_rate_per_address", 0, 1000000000],
         ["server", "header_timeout_secs", 0, int.MaxValue],
         ["server", "keep_alive_timeout_secs", 0, int.MaxValue],
         ["defaults", "idle_timeout_secs", 0, int.MaxValue],
@@ -26,9 +29,11 @@ internal sealed class ConfigBoundsTests
         ["defaults", "ready_health_check_interval_ms", 0, int.MaxValue],
         ["defaults", "unhealthy_threshold", 1, 1000000],
         ["defaults", "max_queued_requests", 1, 1048576],
+        ["defaults", "max_concurrency", 0, 65536],
         ["backends.a", "port", 0, 65535],
         ["backends.a", "idle_timeout_secs", 0, int.MaxValue],
         ["backends.a", "max_queued_requests", 1, 1048576],
+        ["backends.a", "max_concurrency", 0, 65536],
     ];
 
     [TestCaseSource(nameof(Numbers))]
@@ -175,6 +180,12 @@ internal sealed class ConfigBoundsTests
     [TestCase("docker_host = 'tcp://box'", "5:15: backends.a.docker_host: found the string \"tcp://box\", allowed is \"unix:///path/of/docker.sock\" or \"tcp://host:port\"")]
     [TestCase("docker_host = 'unix://x'", "5:15: backends.a.docker_host: found the string \"unix://x\", allowed is \"unix:///path/of/docker.sock\" or \"tcp://host:port\"")]
     [TestCase("docker_host = 'ssh://box:22'", "5:15: backends.a.docker_host: found the string \"ssh://box:22\", allowed is \"unix:///path/of/docker.sock\" or \"tcp://host:port\"")]
+    [TestCase("no_new_privileges = false", null)]
+    [TestCase("no_new_privileges = 'false'", "5:21: backends.a.no_new_privileges: found the string \"false\", allowed is true or false, without quotes")]
+    [TestCase("pids_limit = 0", null)]
+    [TestCase("pids_limit = 4194304", null)]
+    [TestCase("pids_limit = -1", "5:14: backends.a.pids_limit: found -1, allowed is a whole number from 0 to 4194304 (0 = none)")]
+    [TestCase("pids_limit = 4194305", "5:14: backends.a.pids_limit: found 4194305, allowed is a whole number from 0 to 4194304 (0 = none)")]
     public void A_docker_backend_is_checked(string line, string? error) =>
         Assert.That(ConfigSource.Errors(ConfigSource.Docker(line)), error is null ? Is.Empty : Is.EqualTo([$"c.toml:{error}"]));
 

@@ -57,6 +57,8 @@ internal sealed class ConfigLoaderTests
         cpus = "1.0"
         network = "bridge"
         docker_host = "unix:///custom/docker.sock"
+        no_new_privileges = false
+        pids_limit = 100
         args = ["--workers", "4"]
         """;
 
@@ -91,6 +93,8 @@ internal sealed class ConfigLoaderTests
             NanoCpus = 1_000_000_000,
             Network = "bridge",
             DockerHost = "unix:///custom/docker.sock",
+            NoNewPrivileges = false,
+            PidsLimit = 100,
         }));
     }
 

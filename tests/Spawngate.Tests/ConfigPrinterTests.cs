@@ -41,6 +41,10 @@ internal sealed class ConfigPrinterTests
             max_connections                = 65536
             max_header_bytes               = 32768
             max_headers                    = 100
+            memory_limit                   = "25%"
+            max_connections_per_address    = 0
+            max_requests_per_address       = 0
+            request_rate_per_address       = 0
             header_timeout_secs            = 10
             keep_alive_timeout_secs        = 75
             access_log                     = "off"
@@ -66,6 +70,7 @@ internal sealed class ConfigPrinterTests
             ready_health_check_interval_ms = 5000
             unhealthy_threshold            = 3
             max_queued_requests            = 1024
+            max_concurrency                = 0  # none
             # no_wake                        none
             waiting_page                   = false
 
@@ -96,6 +101,8 @@ internal sealed class ConfigPrinterTests
             pull_policy = "never"
             network = "n"
             docker_host = "tcp://far:2375"
+            no_new_privileges = false
+            pids_limit = 0
             [backends."[::1]"]
             command = "x"
             working_dir = "/opt/api"
@@ -120,6 +127,10 @@ internal sealed class ConfigPrinterTests
     [TestCase("max_connections = 1")]
     [TestCase("max_header_bytes = 2048")]
     [TestCase("max_headers = 1")]
+    [TestCase("memory_limit = '64m'")]
+    [TestCase("max_connections_per_address = 1")]
+    [TestCase("max_requests_per_address = 1")]
+    [TestCase("request_rate_per_address = 1")]
     [TestCase("header_timeout_secs = 1")]
     [TestCase("keep_alive_timeout_secs = 1")]
     [TestCase("access_log = 'stdout'")]

@@ -24,8 +24,10 @@ internal sealed class ConfigSessionTests
             type = "docker"
             image = "registry.local/ide:latest"
             port = 8080
+            max_concurrency = 6
             grace_period_secs = 60
             lifetime_limit_secs = 3600
+            allow_env = ["IDE_*", "PATH"]
             [sessions.templates.ide.env]
             A = "b"
             """).Sessions!;
@@ -35,7 +37,9 @@ internal sealed class ConfigSessionTests
         var template = config.FindTemplate("ide")!;
         Assert.That((template.GracePeriodSecs, template.LifetimeLimitSecs, template.Backend.StartupTimeoutSecs), Is.EqualTo((60, 3600, 7)));
         Assert.That((template.Backend.Kind, template.Backend.Docker!.Image, template.Backend.Port), Is.EqualTo((BackendKind.Docker, "registry.local/ide:latest", 8080)));
+        Assert.That(template.Backend.MaxConcurrency, Is.EqualTo(6));
         Assert.That(template.Backend.Env, Is.EqualTo([new KeyValuePair<string, string>("A", "b")]));
+        Assert.That(template.AllowEnv, Is.EqualTo(["IDE_*", "PATH"]));
         Assert.That(config.DockerHosts(), Is.EqualTo(new string?[] { null, null }));
         Assert.That(config.FindTemplate("IDE"), Is.Null);
     }
@@ -46,6 +50,9 @@ internal sealed class ConfigSessionTests
         var config = ConfigSource.Valid(Template + "command = 'x'").Sessions!;
 
         Assert.That((config.Max, config.AllowImages.Count, config.Templates[0].GracePeriodSecs, config.Templates[0].LifetimeLimitSecs), Is.EqualTo((256, 0, 300, 0)));
+        Assert.That(config.Templates[0].AllowEnv, Is.EqualTo(["SESSION_*"]));
+        Assert.That(ConfigSource.Valid(Template + "type = 'docker'\nimage = 'i'\nport = 80").Sessions!.Templates[0].AllowEnv, Is.Null, "any");
+        Assert.That(ConfigSource.Valid(Template + "command = 'x'\nallow_env = []").Sessions!.Templates[0].AllowEnv, Is.Empty, "none");
         Assert.That(config.UrlTemplateOf(new ServerConfig()), Is.EqualTo("http://{}.s.test/"));
         Assert.That(config.UrlTemplateOf(new ServerConfig { Port = 8080 }), Is.EqualTo("http://{}.s.test:8080/"));
         Assert.That(config.ApiBaseOf(new ServerConfig()), Is.EqualTo("http://127.0.0.1:9999"));
@@ -75,6 +82,10 @@ internal sealed class ConfigSessionTests
     [TestCase(Template, "3:1: sessions.templates.t.command: found no such key, a local backend needs the program to run, such as command = \"node\" (its arguments go into args)")]
     [TestCase(Template + "command = 'x'\ngrace_period_secs = 0", "5:21: sessions.templates.t.grace_period_secs: found 0, allowed is a whole number from 1 to 2147483647")]
     [TestCase(Template + "command = 'x'\nlifetime_limit_secs = -1", "5:23: sessions.templates.t.lifetime_limit_secs: found -1, allowed is a whole number from 0 to 2147483647 (0 = none)")]
+    [TestCase(Template + "command = 'x'\nallow_env = 'A'", "5:13: sessions.templates.t.allow_env: found the string \"A\", allowed is an array of strings, such as [\"a\", \"b\"]")]
+    [TestCase(Template + "command = 'x'\nallow_env = ['A', '']", "5:19: sessions.templates.t.allow_env[1]: found an empty string, allowed is the name of a variable that Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\"")]
+    [TestCase(Template + "command = 'x'\nallow_env = ['A=B']", "5:14: sessions.templates.t.allow_env[0]: found the string \"A=B\", allowed is the name of a variable that Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\"")]
+    [TestCase(Template + "command = 'x'\nallow_env = ['PORT']", "5:14: sessions.templates.t.allow_env[0]: found the string \"PORT\", allowed is the name of a variable that Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\"")]
     [TestCase(Template + "command = 'x'\ngrace_period_sec = 1", "5:1: sessions.templates.t.grace_period_sec: found a key that is unknown in a template, did you mean grace_period_secs?")]
     [TestCase(Template + "command = 'x'\nidle_timeout_secs = 1", "5:1: sessions.templates.t.idle_timeout_secs: found in a template, allowed only in a backend; sessions have grace_period_secs in its place")]
     [TestCase(Template + "command = 'x'\nport = 80", "5:8: sessions.templates.t.port: found 80, allowed is 0, or no such key: each session listens on a free port of its own, $PORT")]
@@ -110,6 +121,9 @@ internal sealed class ConfigSessionTests
             image = "i"
             port = 80
             lifetime_limit_secs = 5
+            [sessions.templates.few]
+            command = "x"
+            allow_env = ["A", "B_*"]
             """;
         var config = ConfigSource.Valid(text);
         using var writer = new StringWriter { NewLine = "\n" };
@@ -124,6 +138,7 @@ internal sealed class ConfigSessionTests
             api_base                       = "http://127.0.0.1:9999"
             max                            = 256
             allow_images                   = ["a:*"]
+            # server.admin_token is unset: a call may name a template, a key and a grace period, and nothing else
 
             [sessions.templates.local]  # c.toml:6:1
             type                           = "local"
@@ -134,12 +149,14 @@ internal sealed class ConfigSessionTests
             # env                            none
             grace_period_secs              = 300
             lifetime_limit_secs            = 0  # none
+            allow_env                      = ["SESSION_*"]
             startup_timeout_secs           = 30
             """.ReplaceLineEndings("\n")));
         Assert.That(printed, Does.Contain("# container_name                 called after each session\n"));
-        Assert.That(printed, Does.EndWith("# c.toml is valid: 0 backends, 2 session templates\n"));
+        Assert.That(printed, Does.Contain("# allow_env                      any name\n"));
+        Assert.That(printed, Does.EndWith("# c.toml is valid: 0 backends, 3 session templates\n"));
         var again = ConfigSource.Valid(printed).Sessions!;
-        Assert.That(again.Templates.Zip(config.Sessions!.Templates, (a, b) => a.HasSameSettings(b)), Is.EqualTo([true, true]));
+        Assert.That(again.Templates.Zip(config.Sessions!.Templates, (a, b) => a.HasSameSettings(b)), Is.EqualTo([true, true, true]));
         Assert.That((again.Domain, again.Max), Is.EqualTo((config.Sessions!.Domain, config.Sessions.Max)));
     }
 }

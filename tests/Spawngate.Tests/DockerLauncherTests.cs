@@ -157,6 +157,56 @@ internal sealed class DockerLauncherTests
         Assert.That(stage.Engine.Calls, Has.None.StartsWith("DELETE").And.None.Contains("/kill").And.None.Contains("/stop"));
     }
 
+    /// <summary>Which container with all labels of this gateway is its own: by its image's labels (null: gone), and by the name in its labels (null: none, as of earlier versions).</summary>
+    [TestCase("", "app", true)]
+    [TestCase("", null, true)]
+    [TestCase("other", "app", true, Description = "made by this gateway of an image that was made of another container of this gateway")]
+    [TestCase("other", null, true)]
+    [TestCase(null, "app", true, Description = "its image was removed from under it")]
+    [TestCase(null, null, false)]
+    [TestCase("same", "app", false, Description = "run by hand of such an image")]
+    [TestCase("same", null, false)]
+    [TestCase("", "copied", false, Description = "made by some tool after one of this gateway's")]
+    public async Task A_container_that_has_its_labels_of_its_image_is_nobody_elses_business(string? run, string? made, bool isOurs, CancellationToken cancel)
+    {
+        await using var stage = new DockerStage();
+        (string, string)[] labels = [(ContainerLabels.Instance, "mine"), (ContainerLabels.Process, "earlier"), (ContainerLabels.Run, "same"), (ContainerLabels.Host, "app.test")];
+        var container = stage.Engine.Add("app", "running", made is null ? labels : [.. labels, (ContainerLabels.Container, made)]);
+        container.ImageId = "sha256:made";
+        if (run is not null)
+        {
+            stage.Engine.Images["sha256:made"] = run.Length == 0 ? [] : new() { [ContainerLabels.Instance] = "mine", [ContainerLabels.Process] = "earlier", [ContainerLabels.Run] = run };
+        }
+
+        Assert.That((await stage.LaunchAsync(cancel)).Error, Is.Null, "the sweep at its first start");
+        Assert.That(stage.Engine.Containers.Contains(container), Is.EqualTo(!isOurs));
+        if (!isOurs)
+        {
+            var taken = await stage.LaunchAsync(cancel, stage.Config(name: "app") with { Hostname = "second.test" });
+            Assert.That(taken.Error, Does.StartWith("container name app is taken by container").And.Contain("which was not created by this gateway although it has its labels ("));
+            Assert.That(stage.Engine.Containers, Does.Contain(container));
+            Assert.That(stage.Engine.Calls, Has.None.StartsWith($"DELETE /containers/{container.Id}").And.None.EqualTo($"POST /containers/{container.Id}/stop"));
+        }
+    }
+
+    [TestCase(EngineTrouble.Error)]
+    [TestCase(EngineTrouble.Garbage)]
+    [TestCase(EngineTrouble.Cut)]
+    public async Task While_an_image_cannot_be_asked_for_nothing_is_removed(EngineTrouble trouble, CancellationToken cancel)
+    {
+        await using var stage = new DockerStage();
+        var container = stage.Engine.Add("app", "running", (ContainerLabels.Instance, "mine"), (ContainerLabels.Run, "r"), (ContainerLabels.Container, "app"));
+        stage.Engine.Trouble("GET /images/*/json", trouble);
+        Assert.That((await stage.LaunchAsync(cancel)).Error, Is.Null);
+        Assert.That(stage.Engine.Containers, Does.Contain(container));
+
+        stage.Engine.Trouble("GET /images/*/json", null);
+        var removed = stage.Engine.ReachedAsync("DELETE /containers/*");
+        stage.Engine.CloseStreams("GET /events");
+        await removed.WaitAsync(cancel);
+        Assert.That(stage.Engine.Containers, Does.Not.Contain(container), "when the engine is connected anew");
+    }
+
     [Test]
     public async Task Two_backends_with_one_name_do_not_end_each_other(CancellationToken cancel)
     {
@@ -349,7 +399,8 @@ internal sealed class DockerLauncherTests
                 seen.Add($"{host} {token}");
                 return token == "good" ? Admin.ReadyOutcome.Accepted : host == "app.test" ? Admin.ReadyOutcome.Unauthorised : Admin.ReadyOutcome.UnknownHost;
             },
-            log);
+            log,
+            TimeProvider.System);
         var use = (await doors.OpenAsync(IPAddress.Loopback))!;
         var second = (await doors.OpenAsync(IPAddress.Loopback))!;
         Assert.That(second.EndPoint, Is.EqualTo(use.EndPoint), "one door for all containers of a network");
@@ -377,7 +428,7 @@ internal sealed class DockerLauncherTests
     [Test]
     public async Task A_door_needs_an_address_of_this_machine()
     {
-        await using var doors = new ReadyDoors(static (_, _) => Admin.ReadyOutcome.Accepted, new RecordingLog());
+        await using var doors = new ReadyDoors(static (_, _) => Admin.ReadyOutcome.Accepted, new RecordingLog(), TimeProvider.System);
         Assert.That(await doors.OpenAsync(IPAddress.Parse("192.0.2.77")), Is.Null);
     }
 
@@ -385,13 +436,17 @@ internal sealed class DockerLauncherTests
     public async Task The_guard_removes_what_is_of_the_dead_process_and_nothing_else(CancellationToken cancel)
     {
         using var engine = new FakeEngine();
-        engine.Add("mine", "running", (ContainerLabels.Process, "dead"), (ContainerLabels.Grace, "1"));
-        engine.Add("mine-too", "created", (ContainerLabels.Process, "dead"));
-        var other = engine.Add("other", "running", (ContainerLabels.Process, "alive"));
+        engine.Add("mine", "running", (ContainerLabels.Process, "dead"), (ContainerLabels.Run, "r"), (ContainerLabels.Grace, "1"));
+        engine.Add("mine-too", "created", (ContainerLabels.Process, "dead"), (ContainerLabels.Run, "s"));
+        var other = engine.Add("other", "running", (ContainerLabels.Process, "alive"), (ContainerLabels.Run, "t"));
+        var stranger = engine.Add("stranger", "running", (ContainerLabels.Process, "dead"), (ContainerLabels.Run, "r"));
+        engine.Images["sha256:committed"] = stranger.Labels;
+        stranger.ImageId = "sha256:committed";
         var orphans = new OrphanContainers("dead", $"unix://{engine.Path}", TimeProvider.System);
         Assert.That(await orphans.EndAsync().WaitAsync(cancel), Is.EqualTo("The gateway's containers have been removed"));
-        Assert.That(engine.Containers, Is.EqualTo([other]));
+        Assert.That(engine.Containers, Is.EquivalentTo([other, stranger]));
         Assert.That(orphans.Removed, Is.EqualTo(2));
+        Assert.That(engine.Calls, Has.None.Contains($"/containers/{stranger.Id}"), "neither asked to end nor removed");
         Assert.That(
             await new OrphanContainers("dead", "unix:///nowhere.sock", TimeProvider.System).EndAsync(),
             Is.EqualTo("Containers are left for the next start of the gateway: no such file"));

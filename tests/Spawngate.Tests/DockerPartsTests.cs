@@ -98,12 +98,14 @@ internal sealed class DockerPartsTests
         Assert.That(host.GetProperty("PortBindings").ToString(), Is.EqualTo("""{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":""}]}"""));
         Assert.That(host.GetProperty("Memory").GetInt64(), Is.EqualTo(1610612736));
         Assert.That(host.GetProperty("NanoCpus").GetInt64(), Is.EqualTo(500000000));
+        Assert.That(host.GetProperty("PidsLimit").GetInt64(), Is.EqualTo(4096), "unless the file says otherwise");
+        Assert.That(host.GetProperty("SecurityOpt").ToString(), Is.EqualTo("""["no-new-privileges"]"""), "unless the file says otherwise");
         Assert.That(host.TryGetProperty("NetworkMode", out _), Is.False, "the engine's default");
         Assert.That(host.TryGetProperty("ExtraHosts", out _), Is.False);
         var labels = root.GetProperty("Labels").EnumerateObject().ToDictionary(each => each.Name, each => each.Value.GetString());
         Assert.That(labels, Is.EquivalentTo(new Dictionary<string, string>
         {
-            ["spawngate.instance"] = "inst", ["spawngate.process"] = "proc", ["spawngate.run"] = "run", ["spawngate.host"] = "app.test",
+            ["spawngate.instance"] = "inst", ["spawngate.process"] = "proc", ["spawngate.run"] = "run", ["spawngate.container"] = "app", ["spawngate.host"] = "app.test",
             ["spawngate.generation"] = "7", ["spawngate.grace_secs"] = "10",
         }));
     }
@@ -113,6 +115,16 @@ internal sealed class DockerPartsTests
     {
         var json = Encoding.UTF8.GetString(Plan("host").ToJson());
         Assert.That(json, Does.Contain("\"NetworkMode\":\"host\"").And.Not.Contain("PortBindings").And.Not.Contain("ExposedPorts"));
+    }
+
+    [TestCase(false, 100, 100)]
+    [TestCase(true, 0, -1)]
+    public void What_a_container_may_do_is_as_configured(bool noNewPrivileges, int limit, int pids)
+    {
+        using var json = JsonDocument.Parse(Encoding.UTF8.GetString(Plan(null, docker => docker with { NoNewPrivileges = noNewPrivileges, PidsLimit = limit }).ToJson()));
+        var host = json.RootElement.GetProperty("HostConfig");
+        Assert.That(host.GetProperty("PidsLimit").GetInt64(), Is.EqualTo(pids));
+        Assert.That(host.TryGetProperty("SecurityOpt", out _), Is.EqualTo(noNewPrivileges));
     }
 
     [TestCase("null", null)]
@@ -213,8 +225,9 @@ internal sealed class DockerPartsTests
         return bytes;
     }
 
-    private static ContainerSpec Plan(string? network)
+    private static ContainerSpec Plan(string? network, Func<DockerConfig, DockerConfig>? change = null)
     {
+        var docker = new DockerConfig { Image = "app:1", ContainerName = "app", MemoryBytes = 1610612736, NanoCpus = 500000000, Network = network };
         var config = new BackendConfig(new BackendTimings())
         {
             Hostname = "app.test",
@@ -222,7 +235,7 @@ internal sealed class DockerPartsTests
             Port = 3000,
             Args = ["--workers", "4"],
             Env = [new("A", "b"), new("PORT", "1")],
-            Docker = new DockerConfig { Image = "app:1", ContainerName = "app", MemoryBytes = 1610612736, NanoCpus = 500000000, Network = network },
+            Docker = change?.Invoke(docker) ?? docker,
         };
         return ContainerPlan.Of(new LaunchRequest(config, 7, 0, "http://admin"), new GatewayIdentity("inst", "proc"), "run", "http://ready", false);
     }

@@ -2,6 +2,7 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using Spawngate.Forwarding;
+using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 using Spawngate.Tests.Http;
 
@@ -57,6 +58,32 @@ internal sealed class ForwardingHeadersTests
     {
         var sent = Forward("GET / HTTP/1.1\r\nHost: a\r\n\r\n", trusted);
         Assert.That((sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"], sent["Via"]), Is.EqualTo(("192.0.2.7", "a", "http", "1.1 spawngate-x")));
+    }
+
+    [TestCase("Forwarded: for=1.1.1.1;proto=https;host=evil\r\n")]
+    [TestCase("X-Real-IP: 1.1.1.1\r\nx_real_ip: 1.1.1.1\r\nX-Real_IP: 1.1.1.1\r\n")]
+    [TestCase("X-Forwarded-Ssl: on\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /admin\r\nX-Forwarded-Scheme: https\r\nX-Forwarded-Server: b\r\nX-Forwarded-Anything: b\r\n")]
+    [TestCase("X_Forwarded_Prefix: /a\r\nx_forwarded-ssl: on\r\nX-FORWARDED_PORT: 443\r\nX_FORWARDED_PROTO: https\r\nX.Forwarded.For: 1.1.1.1\r\n")]
+    [TestCase("Connection: x-forwarded-prefix, forwarded, x-real-ip\r\nX-Forwarded-Prefix: /a\r\nForwarded: for=b\r\nX-Real-IP: 1.1.1.1\r\n")]
+    public void What_would_tell_another_origin_passes_from_trusted_peers_only(string fields)
+    {
+        string head = $"GET / HTTP/1.1\r\nHost: a\r\n{fields}Last: 1\r\n\r\n";
+        string[] own = ["Host", "Last", "X-Request-ID", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via"];
+        Assert.That(Forward(head).Names, Is.EqualTo(own));
+        Assert.That(Forward(head.Replace("Host: a", "Host: a\r\nConnection: Upgrade\r\nUpgrade: x", StringComparison.Ordinal)).Names.Except(["Upgrade", "Connection"]), Is.EqualTo(own));
+
+        var plain = fields.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(':')[0]).Where(name => name.All(c => char.IsAsciiLetterOrDigit(c) || c == '-'));
+        bool nominated = fields.StartsWith("Connection", StringComparison.Ordinal);
+        Assert.That(Forward(head, trusted: true).Names.Except(own), Is.EqualTo(nominated ? [] : plain), "what a trusted proxy cannot have meant stays out");
+    }
+
+    [TestCase("GET / HTTP/1.0\r\n\r\n", "Host")]
+    [TestCase("GET / HTTP/1.0\r\nhost:\r\n\r\n", "host")]
+    public void A_request_without_a_host_gets_the_one_of_health_checks(string head, string name)
+    {
+        var sent = Forward(head);
+        Assert.That(sent.Names, Is.EqualTo(new[] { name, "X-Request-ID", "X-Forwarded-For", "X-Forwarded-Proto", "Via" }));
+        Assert.That(sent[name], Is.EqualTo("localhost"));
     }
 
     [TestCase("X-Request-ID: abc-1\r\n", "abc-1")]
@@ -118,8 +145,8 @@ internal sealed class ForwardingHeadersTests
         Assert.That(Forward($"GET / HTTP/1.0\r\nHost: a\r\n{fields}\r\n")["TE"], Is.Null);
     }
 
-    [TestCase("X_Forwarded_Fox")]
-    [TestCase("X-Forwarded-Fo_")]
+    [TestCase("X_Forwarded")]
+    [TestCase("X_ForwardedFor")]
     [TestCase("X_Request_IDs")]
     [TestCase("Y_Forwarded_For")]
     public void Other_names_with_underscores_pass(string name) =>
@@ -172,15 +199,36 @@ internal sealed class ForwardingHeadersTests
         Assert.That(sent["Date"], Is.EqualTo(expected));
     }
 
-    [TestCase("Via: 1.1 spawngate-x\r\n", true)]
-    [TestCase("Via: 1.0 a, 1.1 spawngate-x (c), 1.1 b\r\n", true)]
-    [TestCase("Via: 1.0 a\r\nVia: 1.1 spawngate-x\r\n", true)]
-    [TestCase("Via: 1.1 spawngate-y\r\n", false)]
-    [TestCase("X: spawngate-x\r\n", false)]
+    [TestCase("Via: 1.1 GATE-A\r\n", true)]
+    [TestCase("Via: 1.0 a, 1.1 GATE-A (c), 1.1 b\r\n", true)]
+    [TestCase("Via: 1.0 a\r\nVia: 2.0 GATE-B,1.1 GATE-A\r\n", true)]
+    [TestCase("Via: 1.1 GATE-B\r\n", false)]
+    [TestCase("Via: 1.1 GATE-B, 1.1 GATE-C, 1.1 GATE-B\r\n", false)]
+    [TestCase("Via: 1.1 spawngate-y-A\r\n", false)]
+    [TestCase("Via: 1.1 GATE-\r\n", false)]
+    [TestCase("X: GATE-A\r\n", false)]
+    [TestCase("Via: GATE-B, GATE-C, GATE-D, GATE-B\r\nVia: GATE-C, GATE-D, GATE-E\r\n", false)]
+    [TestCase("Via: GATE-B, GATE-C, GATE-D, GATE-B\r\nVia: GATE-C, GATE-D, GATE-E, GATE-F\r\n", true)]
     public void A_loop_is_seen_in_via(string field, bool loop)
     {
+        field = field.Replace("GATE-", "spawngate-x-", StringComparison.Ordinal);
+        foreach (string key in new[] { "A", "B", "C", "D", "E", "F" })
+        {
+            byte[] digits = new byte[ViaMark.Bytes];
+            ViaMark.Join(digits, default, ViaMark.Of(key));
+            field = field.Replace($"spawngate-x-{key}", "spawngate-x-" + Latin(digits), StringComparison.Ordinal);
+        }
+
         var (request, head) = Parse($"GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n");
-        Assert.That(ProxyHeaders.IsLoop(request, head, "spawngate-x"u8), Is.EqualTo(loop));
+        Assert.That(ProxyHeaders.IsLoop(request, head, "spawngate-x-"u8, ViaMark.Of("A")), Is.EqualTo(loop));
+    }
+
+    [Test]
+    public void The_mark_of_a_backend_tells_nothing_of_it_and_stays_the_same()
+    {
+        byte[] via = ViaMark.Join(new byte[Limits.ViaBytesMax], "1.1 spawngate-x-"u8, ViaMark.Of("app.example.com")).ToArray();
+        Assert.That(Latin(via), Does.Match("^1\\.1 spawngate-x-[0-9a-f]{8}$"));
+        Assert.That(ViaMark.Of(new string("app.example.com")), Is.EqualTo(ViaMark.Of("app.example.com")).And.Not.EqualTo(ViaMark.Of("app.example.org")));
     }
 
     [TestCase("HTTP/1.0 200 Fine\r\nServer: x\r\nConnection: keep-alive, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nUpgrade: y\r\nContent-Length: 05\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n", "HTTP/1.1 200 Fine|Server=x|Content-Length=5|set-cookie=a|Set-Cookie=b|X-Request-ID=new-id")]
@@ -242,7 +290,7 @@ internal sealed class ForwardingHeadersTests
             string[] written = ["TE", "Keep-Alive", "X-Forwarded-For", "X-Request-ID", "Upgrade", "Via", "X-Forwarded-Host", "X-Forwarded-Proto"];
             bool Passes(string n) => !written.Contains(n) && (n != "Expect" || r.Version == "1.1") && !(r.Connection.Contains(n, StringComparer.OrdinalIgnoreCase) && n != "Host");
             var kept = sent.Fields.Where(f => r.Fields.Select(x => x.Item1).Contains(f.Name) && !written.Contains(f.Name));
-            return sent["Host"] == "h.example" && kept.SequenceEqual(r.Fields.Where(f => Passes(f.Item1)))
+            return sent["Host"] == (r.WithHost || r.Target.StartsWith('h') ? "h.example" : "localhost") && kept.SequenceEqual(r.Fields.Where(f => Passes(f.Item1)))
                 && sent["Via"]!.EndsWith("1.1 spawngate-x", StringComparison.Ordinal) && sent["X-Request-ID"] == "new-id";
         }).Check(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(1000));
     }
@@ -269,7 +317,7 @@ internal sealed class ForwardingHeadersTests
 
         // Exactly the space that was promised to suffice.
         byte[] target = new byte[ProxyHeaders.RequestBytesNeeded(request)];
-        int length = ProxyHeaders.WriteRequest(target, request, bytes, new ClientIdentity("192.0.2.7", trusted), "new-id"u8, "1.1 spawngate-x"u8);
+        int length = ProxyHeaders.WriteRequest(target, request, bytes, new ClientIdentity("192.0.2.7", trusted, new ClientAddress(1)), "new-id"u8, "1.1 spawngate-x"u8);
         byte[] message = [.. target.AsSpan(0, length), .. Encoding.Latin1.GetBytes(body)];
         return StrictHttp.TryRead(message, ended: true, toHead: false, out _) ?? throw new AssertionException($"Incomplete: {Latin(message)}");
     }

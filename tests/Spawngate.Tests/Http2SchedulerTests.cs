@@ -51,7 +51,7 @@ internal sealed class Http2SchedulerTests
 
     private StreamSender[] Add(params int[] urgencies)
     {
-        StreamSender[] streams = [.. urgencies.Select(urgency => new StreamSender(null!) { Urgency = urgency })];
+        StreamSender[] streams = [.. urgencies.Select(urgency => new StreamSender(null!, null!) { Urgency = urgency })];
         Array.ForEach(streams, _scheduler.Add);
         return streams;
     }

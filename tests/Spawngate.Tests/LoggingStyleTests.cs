@@ -26,6 +26,18 @@ internal sealed partial class LoggingStyleTests
     }
 
     [Test]
+    public void A_quote_in_a_value_ends_no_field_of_a_line_of_text()
+    {
+        string[] lines = Write(LogStyle.Plain, static (factory, _) =>
+        {
+            Stopped(factory.CreateLogger("spawngate.lifecycle"), "GET /a\" admin=\"yes\\", 3, 1.5);
+            factory.CreateLogger("a").LogInformation("path=\"{Path}\" Said {Word}", null, "a \"word\"");
+        });
+        Assert.That(lines[0], Does.Contain("""reason="GET /a\" admin=\"yes\\" stream="fixed" """));
+        Assert.That(lines[1], Does.EndWith("path=\"(null)\" Said a \"word\""));
+    }
+
+    [Test]
     public void Messages_without_fields_exceptions_and_other_levels_are_whole_objects()
     {
         string[] lines = Write(LogStyle.Json, static (factory, _) =>

@@ -110,6 +110,7 @@ internal sealed class MetricsTests
         var backends = new FakeAdminBackends();
         Add(backends, "a.test", new BackendTraffic());
         backends.SessionNumbers = [new SessionNumbers(new SessionTotals("t"), new int[7], 0, 0, 0)];
+        backends.Gateway = backends.Gateway with { Overload = new OverloadNumbers { HeldBytes = 1, HeldBytesMax = 2, Addresses = 3, Resources = [("memory", true)], Refused = [("request", "limit", 4)] } };
         string page = new AdminMetrics(backends, DateTimeOffset.UnixEpoch).Render();
         var known = Regex.Matches(page, @"^# TYPE (\S+) (\S+)$", RegexOptions.Multiline)
             .SelectMany(type => type.Groups[2].Value == "histogram" ? new[] { "", "_bucket", "_sum", "_count" }.Select(end => type.Groups[1].Value + end) : [type.Groups[1].Value])
@@ -166,11 +167,6 @@ internal sealed class MetricsTests
     [TestCase("# HELP a_ms x\n# TYPE a_ms gauge\na_ms 1\n", "base unit")]
     [TestCase("# HELP a x\n# TYPE a gauge\na 1", "no end")]
     public void The_check_finds_what_is_wrong(string page, string fault) => Assert.That(ExpositionCheck.Read(page).Faults, Has.Some.Contains(fault));
-
-    [TestCase("Max open files            1024                 524288               files     ", 1024L)]
-    [TestCase("Max open files            unlimited            unlimited            files     ", null)]
-    [TestCase("Max processes             1                    1                    processes ", null)]
-    public void The_bound_of_descriptors_is_read(string line, long? bound) => Assert.That(Platform.OpenFiles.ParseBound([line]), Is.EqualTo(bound));
 
     private static void Add(FakeAdminBackends backends, string hostname, BackendTraffic? traffic)
     {

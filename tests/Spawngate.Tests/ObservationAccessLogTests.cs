@@ -5,6 +5,7 @@ using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
 using Spawngate.Metrics;
 using Spawngate.Observation;
+using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
 
@@ -199,7 +200,7 @@ internal sealed class ObservationAccessLogTests
     private static void AddLines(AccessLog log, string line, int count)
     {
         var note = new RequestNote();
-        var client = new ClientIdentity("192.0.2.1", isTrusted: false);
+        var client = new ClientIdentity("192.0.2.1", isTrusted: false, new ClientAddress(1));
         byte[] text = Encoding.ASCII.GetBytes(line);
         for (int i = 0; i < count; i++)
         {

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Spawngate.Forwarding;
 using Spawngate.Observation;
+using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Tests;
@@ -10,7 +11,7 @@ namespace Spawngate.Tests;
 internal sealed class ObservationLineTests
 {
     private static readonly DateTime Time = new(2026, 11, 2, 3, 4, 5, 67, DateTimeKind.Utc);
-    private static readonly ClientIdentity Client = new("203.0.113.7", isTrusted: true);
+    private static readonly ClientIdentity Client = new("203.0.113.7", isTrusted: true, new Spawngate.Overload.ClientAddress(1));
 
     [Test]
     public void A_combined_line_is_as_documented()
@@ -96,7 +97,7 @@ internal sealed class ObservationLineTests
     [Test]
     public void A_peer_that_is_not_trusted_says_nothing_of_others()
     {
-        var note = Note("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n", new ClientIdentity("198.51.100.1", isTrusted: false));
+        var note = Note("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n", new ClientIdentity("198.51.100.1", isTrusted: false, new ClientAddress(1)));
         Assert.That(note.ForwardedFor.IsEmpty);
     }
 

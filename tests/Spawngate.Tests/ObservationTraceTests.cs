@@ -13,7 +13,7 @@ internal sealed class ObservationTraceTests
 {
     private const string TraceId = "0af7651916cd43dd8448eb211c80319c";
     private const string Parent = "b7ad6b7169203331";
-    private static readonly ClientIdentity Client = new("203.0.113.7", isTrusted: false);
+    private static readonly ClientIdentity Client = new("203.0.113.7", isTrusted: false, new Spawngate.Overload.ClientAddress(1));
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly TraceIds _ids = new();
 

@@ -24,6 +24,13 @@ internal sealed class PlatformProcessTableTests
         Assert.That(ProcessEntry.Parse(7, stat), Is.EqualTo(new ProcessEntry(7, 3, 4, 5, 987654321, IsZombie: true)));
     }
 
+    [Test]
+    public void A_process_whose_first_thread_alone_has_ended_lives()
+    {
+        byte[] stat = Encoding.ASCII.GetBytes("7 (a) Z 3 4 5 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 2 0 987654321 1 2 3 4\n");
+        Assert.That(ProcessEntry.Parse(7, stat), Is.EqualTo(new ProcessEntry(7, 3, 4, 5, 987654321, IsZombie: false)));
+    }
+
     [TestCase("")]
     [TestCase("7 (a)")]
     [TestCase("7 (a) S 1 2")]

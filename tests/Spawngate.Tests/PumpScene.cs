@@ -17,10 +17,10 @@ internal sealed class PumpScene : IAsyncDisposable, IProgressWatch
     private readonly Socket _sinkSocket;
     private Task _pumped = Task.CompletedTask;
 
-    private PumpScene(WireEnd writer, Socket source, Socket sink, WireEnd reader)
+    private PumpScene(WireEnd writer, Socket source, Socket sink, WireEnd reader, Func<StreamSocket, StreamSocket>? around)
     {
         (_sourceSocket, _sinkSocket) = (View(source), View(sink));
-        (Writer, Source, Sink, Reader) = (writer, new SocketChannel(StreamSocket.Of(source), null), new SocketChannel(StreamSocket.Of(sink), null), reader);
+        (Writer, Source, Sink, Reader) = (writer, new SocketChannel(around is null ? StreamSocket.Of(source) : around(StreamSocket.Of(source)), null), new SocketChannel(StreamSocket.Of(sink), null), reader);
         Pump = new BodyPump(this);
     }
 
@@ -51,12 +51,12 @@ internal sealed class PumpScene : IAsyncDisposable, IProgressWatch
         }
     }
 
-    public static async Task<PumpScene> OpenAsync(bool slow = false, bool slowSink = false)
+    public static async Task<PumpScene> OpenAsync(bool slow = false, bool slowSink = false, Func<StreamSocket, StreamSocket>? around = null)
     {
         // Tiny kernel buffers make every other send wait for the reader.
         var (writer, source) = await WireEnd.PairAsync(slow ? 4096 : 0);
         var (reader, sink) = await WireEnd.PairAsync(slow || slowSink ? 4096 : 0);
-        return new PumpScene(writer, source, sink, reader);
+        return new PumpScene(writer, source, sink, reader, around);
     }
 
     public async Task WriteHeadAsync(bool waiting)

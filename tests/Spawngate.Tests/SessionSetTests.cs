@@ -58,6 +58,7 @@ internal sealed class SessionSetTests
         Assert.That(session.IsReady, Is.True);
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Admitted"), "who came early waited");
         Assert.That(_stage.Launcher.Last.Request.Config.Hostname, Is.EqualTo(session.Hostname));
+        Assert.That(_stage.Launcher.Last.Request.Config.Env, Is.EqualTo([KeyValuePair.Create("SESSION_ID", session.Name), KeyValuePair.Create("SESSION_KEY", "")]));
     }
 
     [Test]

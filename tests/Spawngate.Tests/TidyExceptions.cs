@@ -26,6 +26,10 @@ internal static class TidyExceptions
     {
         ["src/Spawngate/Config/ReloadMemory.cs: GC.Collect"] =
             "left to itself the collector moves the tree of a large file in the middle of a reload, which requests wait 60 to 200 ms for; after it, 15",
+        ["src/Spawngate/Overload/YoungHeap.cs: GC.Collect"] =
+            "left to itself the collector lets tens of megabytes of garbage become resident before it looks at them for the first time",
+        ["src/Spawngate/Overload/HeapTrimmer.cs: GC.Collect"] =
+            "left to itself the collector keeps the memory of a burst until as much has been allocated anew, which may take hours",
     };
 
     /// <summary>Members without XML docs, as <c>path: name</c>.</summary>

@@ -78,6 +78,53 @@ internal sealed class TransportSocketChannelTests(bool portable)
         Assert.That(await channel.ReceiveAsync(), Is.LessThanOrEqualTo(0));
     }
 
+    /// <summary>The kernel tells an error once, to whichever call comes next, and then says end of stream.</summary>
+    [Test]
+    [Platform("Linux")]
+    public async Task An_error_that_any_call_was_told_of_never_becomes_an_end(
+        [Values("send", "send ahead", "receive", "splice to", "splice from")] string call, [Values(0, 5)] int before)
+    {
+        if (portable && call.StartsWith("splice", StringComparison.Ordinal))
+        {
+            Assert.Ignore("not done there");
+        }
+
+        var (mine, peer) = await ConnectedAsync();
+        using var channel = Open(mine);
+        await peer.SendAsync(new byte[before]);
+        peer.LingerState = new LingerOption(true, 0);
+        peer.Dispose();
+        Assert.That(() => Spawngate.Platform.TcpInfo.TryRead(channel.Handle, out var info) && info.IsGone, Is.True.After(30).Seconds.PollEvery(1));
+
+        if (before > 0)
+        {
+            Assert.That(await channel.ReceiveAsync(), Is.EqualTo(before), "what came before the error is there");
+        }
+
+        Assert.That(await FailAsync(channel, call), Is.LessThan(0));
+        Assert.That(await channel.ReceiveAsync(), Is.EqualTo(-1));
+        Assert.That(channel.WasReset);
+        channel.Arm();
+        Assert.That((channel.ArmedResultIsEnd, channel.ArmedResultIsError), Is.EqualTo((true, true)));
+        Assert.That(await channel.ReceiveAsync(), Is.EqualTo(-1));
+    }
+
+    /// <summary>A reset that comes after it takes nothing back: all that the peer had to say is there.</summary>
+    [Test]
+    public async Task An_end_before_an_error_stays_an_end()
+    {
+        var (mine, peer) = await ConnectedAsync();
+        using var channel = Open(mine);
+        await channel.SendAsync(new byte[1], 0, 1);
+        peer.Shutdown(SocketShutdown.Send);
+        Assert.That(await channel.ReceiveAsync(), Is.Zero);
+        peer.LingerState = new LingerOption(true, 0);
+        peer.Dispose();
+        Assert.That(() => channel.TrySendAhead(1), Is.False.After(30).Seconds.PollEvery(1));
+
+        Assert.That(await channel.ReceiveAsync(), Is.Zero);
+    }
+
     [Test]
     public async Task A_refused_connect_says_so()
     {
@@ -91,6 +138,25 @@ internal sealed class TransportSocketChannelTests(bool portable)
     }
 
     private SocketChannel Open(Socket socket) => new(portable ? new PortableSocket(socket) : StreamSocket.Of(socket), null);
+
+    private static async Task<int> FailAsync(SocketChannel channel, string call)
+    {
+        switch (call)
+        {
+            case "send":
+                return await channel.SendAsync(new byte[1], 0, 1);
+            case "send ahead":
+                return channel.TrySendAhead(1) == false ? -1 : 0;
+            case "receive":
+                return await channel.ReceiveAsync();
+        }
+
+        using var pipe = new System.IO.Pipes.AnonymousPipeServerStream(System.IO.Pipes.PipeDirection.Out);
+        await pipe.WriteAsync(new byte[1]);
+        return call == "splice to"
+            ? channel.SpliceTo((int)pipe.SafePipeHandle.DangerousGetHandle(), 100)
+            : channel.SpliceFrom((int)pipe.ClientSafePipeHandle.DangerousGetHandle(), 1, more: false);
+    }
 
     /// <summary>Reads to the end of the stream, or until so many bytes have come.</summary>
     private static async Task<int> ReadAsync(Socket socket, int most)

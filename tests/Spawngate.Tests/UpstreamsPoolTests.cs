@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Spawngate.Diagnostics;
 using Spawngate.Tests.Fakes;
 using Spawngate.Tests.Http;
@@ -261,6 +262,43 @@ internal sealed class UpstreamsPoolTests
 
         Assert.That((left >= 2, _pool.OpenCount), Is.EqualTo((true, 0)), "every open connection was on the stack");
         ends.ForEach(end => end.Dispose());
+    }
+
+    /// <summary>The loop's thread is at work, so that it cannot have heard of them: the kernel has to be asked.</summary>
+    [TestCase("late", 1)]
+    [TestCase("", 0)]
+    [Platform("Linux")]
+    public async Task What_came_a_moment_ago_keeps_a_connection_from_being_reused(string unsolicited, int counted)
+    {
+        int told = 0, firsts = 0;
+        var pool = new UpstreamPool((IPEndPoint)_listener.LocalEndPoint!, maxIdle: 99, idleTimeoutMs: 5000, _clock)
+        {
+            OnUnsolicited = first =>
+            {
+                told++;
+                firsts += first ? 1 : 0;
+            },
+        };
+        var loop = EventLoop.Next();
+        for (int i = 1; i <= 3; i++)
+        {
+            var connection = (await OnAsync(loop, pool.Create))!;
+            Assert.That(await connection.Channel.ConnectAsync(pool.Endpoint), Is.GreaterThanOrEqualTo(0));
+            var end = new WireEnd(await _listener.AcceptAsync());
+            pool.Return(connection);
+            var rented = await OnAsync(loop, () =>
+            {
+                end.Socket.Send(Encoding.ASCII.GetBytes(unsolicited));
+                end.EndSending();
+                SpinWait.SpinUntil(connection.Channel.IsReadable, TimeSpan.FromSeconds(30));
+                return pool.TryRent();
+            });
+            Assert.That(rented, Is.Null);
+            Assert.That((told, firsts, pool.OpenCount), Is.EqualTo((i * counted, counted, 0)));
+            end.Dispose();
+        }
+
+        pool.Abort();
     }
 
     private static Task<UpstreamConnection?> OnAsync(EventLoop loop, Func<UpstreamConnection?> call)

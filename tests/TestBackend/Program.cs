@@ -49,6 +49,13 @@ internal static class Program
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(server.Settings.Bind, server.Settings.Port));
         listener.Listen(AcceptBacklog);
+        if (server.Settings.Mode == "lend")
+        {
+            SocketLoan.Offer();
+            server.Control.Tell($"lends {listener.Handle}");
+            await Pause.ForeverAsync();
+        }
+
         server.Control.Tell($"listening {server.Settings.Port}");
         if (server.Settings.ReadyCallbackMs is { } delayMs)
         {

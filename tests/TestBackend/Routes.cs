@@ -22,6 +22,8 @@ internal static class Routes
         ["/hold"] = HoldAsync,
         ["/status"] = StatusAsync,
         ["/headers"] = HeadersAsync,
+        ["/marked"] = Marked.SendAsync,
+        ["/marked-upload"] = Marked.TakeAsync,
         ["/1xx"] = InterimAsync,
         ["/trailers"] = TrailersAsync,
         ["/inflight"] = InFlightAsync,

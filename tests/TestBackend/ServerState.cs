@@ -10,6 +10,7 @@ internal sealed class ServerState
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _holds = new();
     private readonly ConcurrentDictionary<Connection, bool> _connections = new();
     private int _inFlight;
+    private int _peak;
     private int _served;
     private int _healthChecks;
     private volatile string _health;
@@ -35,7 +36,14 @@ internal sealed class ServerState
     public int Served => Volatile.Read(ref _served);
 
     /// <summary>Counts a request in.</summary>
-    public void Enter() => Interlocked.Increment(ref _inFlight);
+    public void Enter()
+    {
+        int now = Interlocked.Increment(ref _inFlight);
+        for (int seen = Volatile.Read(ref _peak); now > seen; seen = Volatile.Read(ref _peak))
+        {
+            Interlocked.CompareExchange(ref _peak, now, seen);
+        }
+    }
 
     /// <summary>Counts a request out.</summary>
     public void Leave()
@@ -82,6 +90,9 @@ internal sealed class ServerState
                 break;
             case "crash":
                 Crash();
+                break;
+            case "peak":
+                Control.Tell($"peak {Volatile.Read(ref _peak)}");
                 break;
             case "served":
                 Control.Tell($"served {Served}");

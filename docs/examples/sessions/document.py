@@ -1,4 +1,4 @@
-"""One document: keeps its text in memory and tells every browser what the others type. It runs while somebody has the document open.
+"""One document, named by the key of its session: keeps its text in memory and tells every browser what the others type. It runs while somebody has the document open.
 
 Over its WebSocket come and go changes: {"version", "at", "remove", "insert"}. A change is taken if it was made to the latest version, else ignored: its
 author is being told what others did, and sends it again on top of that.
@@ -19,7 +19,7 @@ GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 MESSAGE_BYTES_MAX = 1 << 20
 SEND_TIMEOUT_SECS = 5
-STORE = pathlib.Path(os.environ["STORE"]) / (hashlib.sha256(os.environ["DOCUMENT"].encode()).hexdigest() + ".txt")
+STORE = pathlib.Path(os.environ["STORE"]) / (hashlib.sha256(os.environ["SESSION_KEY"].encode()).hexdigest() + ".txt")
 
 
 def units(text):

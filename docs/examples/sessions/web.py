@@ -19,6 +19,8 @@ NAME_CHARS_MAX = 100
 
 def api(method, path, body=None, last_event_id=None):
     request = urllib.request.Request(API + path, method=method, data=None if body is None else json.dumps(body).encode())
+    if body is not None:
+        request.add_header("Content-Type", "application/json")
     if TOKEN:
         request.add_header("Authorization", "Bearer " + TOKEN)
     if last_event_id:
@@ -44,7 +46,7 @@ class Web(http.server.BaseHTTPRequestHandler):
             return self.answer(400, "text/plain", b"open what?")
         try:
             # The same key, the same process: however many visitors open a document at once.
-            with api("POST", "/spawn", {"template": "document", "key": document, "env": {"DOCUMENT": document}}) as spawned:
+            with api("POST", "/spawn", {"template": "document", "key": document}) as spawned:
                 session = json.load(spawned)
         except urllib.error.HTTPError as error:
             return self.answer(error.code, "application/json", error.read())

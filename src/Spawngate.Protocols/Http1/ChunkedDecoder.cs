@@ -22,6 +22,9 @@ public enum ChunkEvent : byte
 /// <summary>
 /// Reads the chunked transfer coding (RFC 9112 section 7.1), strictly. Chunk extensions are checked and dropped.
 /// </summary>
+/// <param name="allowsPadding">
+/// True to take a size line with blanks around what it says, as RFC 2616 section 2.1 allowed and some servers still send it. For responses only: of two parties that read a request one might refuse it.
+/// </param>
 /// <remarks>
 /// <code>
 ///        ┌────────────── CRLF ─────────────┐
@@ -32,7 +35,7 @@ public enum ChunkEvent : byte
 ///                               └ field-line CRLF ┘ (repeated)
 /// </code>
 /// </remarks>
-public struct ChunkedDecoder
+public struct ChunkedDecoder(bool allowsPadding)
 {
     private enum Stage : byte
     {
@@ -139,7 +142,7 @@ public struct ChunkedDecoder
             return false;
         }
 
-        if (lf == 0 || rest[lf - 1] != '\r' || !TryReadSize(rest[..(lf - 1)], out long size))
+        if (lf == 0 || rest[lf - 1] != '\r' || !TryReadSize(allowsPadding ? Grammar.TrimOws(rest[..(lf - 1)]) : rest[..(lf - 1)], out long size))
         {
             Break();
             return false;

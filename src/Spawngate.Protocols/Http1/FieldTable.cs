@@ -38,7 +38,8 @@ public readonly struct HeaderField
 /// The field lines of one head, kept as offsets in a table that is used again for the next head, with what the fields say
 /// together about framing and the connection. No strings, no copies.
 /// </summary>
-public sealed class FieldTable
+/// <param name="allowsEqualLengths">True to take several equal Content-Lengths for one (RFC 9110 section 8.6); then there is one field of them.</param>
+public sealed class FieldTable(bool allowsEqualLengths = false)
 {
     private HeaderField[] _fields = new HeaderField[16];
     private int _connectionOptions;
@@ -132,6 +133,11 @@ public sealed class FieldTable
     /// <summary>Adds a field whose name and value have been checked, and notes what it says.</summary>
     internal HeadFault Append(KnownHeader known, int nameStart, int nameLength, int valueStart, ReadOnlySpan<byte> value)
     {
+        if (allowsEqualLengths && known == KnownHeader.ContentLength && ContentLength >= 0)
+        {
+            return TryParseEqualLengths(value, out long length) && length == ContentLength ? HeadFault.None : HeadFault.RepeatedContentLength;
+        }
+
         if (Count == _fields.Length)
         {
             Array.Resize(ref _fields, _fields.Length * 2);
@@ -226,18 +232,7 @@ public sealed class FieldTable
                 HostIndex = Count;
                 return HeadFault.None;
             case KnownHeader.ContentLength:
-                if (ContentLength >= 0)
-                {
-                    return HeadFault.RepeatedContentLength;
-                }
-
-                if (!Grammar.TryParseLength(value, out long length))
-                {
-                    return HeadFault.BadContentLength;
-                }
-
-                ContentLength = length;
-                return HeadFault.None;
+                return NoteContentLength(value);
             case KnownHeader.TransferEncoding:
                 return NoteTransferEncoding(value);
             case KnownHeader.Connection:
@@ -245,6 +240,37 @@ public sealed class FieldTable
             default:
                 return HeadFault.None;
         }
+    }
+
+    private HeadFault NoteContentLength(ReadOnlySpan<byte> value)
+    {
+        if (ContentLength >= 0)
+        {
+            return HeadFault.RepeatedContentLength;
+        }
+
+        if (!(allowsEqualLengths ? TryParseEqualLengths(value, out long length) : Grammar.TryParseLength(value, out length)))
+        {
+            return HeadFault.BadContentLength;
+        }
+
+        ContentLength = length;
+        return HeadFault.None;
+    }
+
+    /// <summary>One number, or the same one several times, with commas between.</summary>
+    private static bool TryParseEqualLengths(ReadOnlySpan<byte> value, out long length)
+    {
+        int comma = value.IndexOf((byte)',');
+        bool isEqual = Grammar.TryParseLength(comma < 0 ? value : Grammar.TrimOws(value[..comma]), out length);
+        while (isEqual && comma >= 0)
+        {
+            value = value[(comma + 1)..];
+            comma = value.IndexOf((byte)',');
+            isEqual = Grammar.TryParseLength(Grammar.TrimOws(comma < 0 ? value : value[..comma]), out long next) && next == length;
+        }
+
+        return isEqual;
     }
 
     /// <summary>Several lines form one list; chunked must be the last item of all, once (RFC 9112 sections 6.1 and 7).</summary>

@@ -86,6 +86,15 @@ public enum HeadFault : byte
 
     /// <summary>The status line is not <c>version SP 3DIGIT [SP reason]</c> (RFC 9112 section 4).</summary>
     BadStatusLine,
+
+    /// <summary>The method alone is longer than a request line may be (RFC 9112 section 3: 501).</summary>
+    MethodTooLong,
+
+    /// <summary>In the place of a response there is a TLS record (RFC 8446 section 5.1).</summary>
+    SpeaksTls,
+
+    /// <summary>In the place of a response there is a frame of HTTP/2 (RFC 9113 section 3.4).</summary>
+    SpeaksHttp2,
 }
 
 /// <summary>Outcome of one parsing step.</summary>
@@ -141,6 +150,9 @@ public static class HeadFaults
         HeadFault.TransferEncodingInHttp10 => "HTTP/1.0 has no Transfer-Encoding",
         HeadFault.BadConnection => "the Connection header is malformed or too long",
         HeadFault.BadStatusLine => "the status line is malformed",
+        HeadFault.MethodTooLong => "the method is too long",
+        HeadFault.SpeaksTls => "the backend speaks TLS on this port",
+        HeadFault.SpeaksHttp2 => "the backend speaks HTTP/2 on this port, not HTTP/1.1",
         _ => "malformed",
     };
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Spawngate.Protocols.Http1;
 
 /// <summary>The fields a proxy has to understand; everything else passes as it is.</summary>
@@ -64,6 +66,8 @@ public enum KnownHeader : byte
 /// <summary>Recognises the names of <see cref="KnownHeader"/>.</summary>
 public static class KnownHeaders
 {
+    private static readonly SearchValues<byte> PlainNameBytes = SearchValues.Create("-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
+
     /// <summary>The field that <paramref name="name"/> names, without case.</summary>
     public static KnownHeader Identify(ReadOnlySpan<byte> name) => name.Length switch
     {
@@ -95,18 +99,40 @@ public static class KnownHeaders
         || (name.Length == 17 && name[8] == '_' && Grammar.EqualsIgnoreCase(name[..8], "transfer"u8) && Grammar.EqualsIgnoreCase(name[9..], "encoding"u8));
 
     /// <summary>
-    /// True for names that such servers take for a field which the gateway vouches for, as <c>X_Forwarded_For</c>: the same but for underscores.
+    /// True for the fields by which a backend could be told of another origin than the gateway saw: Forwarded (RFC 7239), X-Real-IP and everything of
+    /// X-Forwarded-; also with any other sign in the place of "-", since servers that turn names into variables fold them all (RFC 3875 section 4.1.18).
     /// </summary>
-    public static bool IsForwardedLookalike(ReadOnlySpan<byte> name)
+    public static bool TellsOrigin(ReadOnlySpan<byte> name) => MayTellOrigin(name) && (name.Length == "forwarded"u8.Length
+        ? EqualsFolded(name, "forwarded"u8) || EqualsFolded(name, "x-real-ip"u8)
+        : name.Length >= "x-forwarded-"u8.Length && EqualsFolded(name[.."x-forwarded-"u8.Length], "x-forwarded-"u8));
+
+    /// <summary>
+    /// True for names that such servers take for one which the gateway vouches for, as <c>X_Forwarded_For</c>: the same but for underscores or other signs. Nobody honest
+    /// sends them, and a proxy that is trusted to set the field may pass such a one of its client.
+    /// </summary>
+    public static bool IsForwardedLookalike(ReadOnlySpan<byte> name) =>
+        MayTellOrigin(name) && (TellsOrigin(name) || EqualsFolded(name, "x-request-id"u8)) && name.IndexOfAnyExcept(PlainNameBytes) >= 0;
+
+    /// <summary>What nearly all other fields are told by: as long as the shortest of these names, and one of their first letters.</summary>
+    private static bool MayTellOrigin(ReadOnlySpan<byte> name) => name.Length >= "forwarded"u8.Length && (name[0] | 0x20) is 'x' or 'f';
+
+    /// <summary>Compares without case; where <paramref name="lower"/> has a "-", anything that is no letter and no digit will do.</summary>
+    internal static bool EqualsFolded(ReadOnlySpan<byte> name, ReadOnlySpan<byte> lower)
     {
-        if (name.Length is not (12 or 15 or 16 or 17) || (name[0] | 0x20) != 'x' || !name.Contains((byte)'_'))
+        if (name.Length != lower.Length)
         {
             return false;
         }
 
-        Span<byte> dashed = stackalloc byte[17];
-        name.Replace(dashed, (byte)'_', (byte)'-');
-        return Identify(dashed[..name.Length]) is KnownHeader.RequestId or KnownHeader.ForwardedFor or KnownHeader.ForwardedHost or KnownHeader.ForwardedProto;
+        for (int i = 0; i < name.Length; i++)
+        {
+            if (lower[i] == '-' ? char.IsAsciiLetterOrDigit((char)name[i]) : (name[i] | 0x20) != lower[i])
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>
@@ -116,7 +142,7 @@ public static class KnownHeaders
     public static bool IsForbiddenInTrailer(ReadOnlySpan<byte> name)
     {
         var known = Identify(name);
-        if (known is not KnownHeader.None and not KnownHeader.RequestId || IsFramingLookalike(name) || IsForwardedLookalike(name))
+        if (known is not KnownHeader.None and not KnownHeader.RequestId || IsFramingLookalike(name) || TellsOrigin(name) || IsForwardedLookalike(name))
         {
             return true;
         }

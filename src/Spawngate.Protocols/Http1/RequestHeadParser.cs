@@ -51,7 +51,7 @@ public static class RequestHeadParser
 
             if (head.LineStart > limits.MaxHeadBytes)
             {
-                return head.HasRequestLine || end - lineStart <= limits.MaxStartLineBytes ? HeadFault.HeadTooLarge : HeadFault.RequestLineTooLong;
+                return head.HasRequestLine || end - lineStart <= limits.MaxStartLineBytes ? HeadFault.HeadTooLarge : JudgeTooLong(bytes[lineStart..end], limits);
             }
 
             if (end == lineStart && head.HasRequestLine)
@@ -84,7 +84,7 @@ public static class RequestHeadParser
 
         if (end - start > limits.MaxStartLineBytes)
         {
-            return HeadFault.RequestLineTooLong;
+            return JudgeTooLong(bytes[start..end], limits);
         }
 
         head.HasRequestLine = true;
@@ -99,7 +99,7 @@ public static class RequestHeadParser
             var line = bytes[head.LineStart..];
             if (line.Length > limits.MaxStartLineBytes + 1)
             {
-                return HeadFault.RequestLineTooLong;
+                return JudgeTooLong(line, limits);
             }
 
             // What cannot become a request line (a TLS handshake, say) is answered now, not at the header timeout.
@@ -111,6 +111,19 @@ public static class RequestHeadParser
 
         return bytes.Length >= limits.MaxHeadBytes ? HeadFault.HeadTooLarge : HeadFault.None;
     }
+
+    /// <summary>RFC 9112 section 3: of a request line that is too long, whether it is the method that is, with the shortest target, or the target.</summary>
+    private static HeadFault JudgeTooLong(ReadOnlySpan<byte> line, in HeadLimits limits)
+    {
+        int space = line.IndexOf((byte)' ');
+        var method = space < 0 ? line : line[..space];
+        return !Grammar.IsToken(method) ? HeadFault.BadMethod
+            : IsMethodTooLong(method.Length, limits) ? HeadFault.MethodTooLong
+            : HeadFault.RequestLineTooLong;
+    }
+
+    /// <summary>True when no request line has room for a method of that length.</summary>
+    internal static bool IsMethodTooLong(int length, in HeadLimits limits) => length + " / HTTP/1.1"u8.Length > limits.MaxStartLineBytes;
 
     /// <summary>RFC 9112 section 3: exactly one space between the three parts, nothing else.</summary>
     private static HeadFault ParseRequestLine(RequestHead head, ReadOnlySpan<byte> bytes, int start, int end)
@@ -230,19 +243,15 @@ public static class RequestHeadParser
         return fault;
     }
 
-    /// <summary>RFC 9112 section 3.2: exactly one Host in HTTP/1.1; where the target has an authority the two must agree.</summary>
+    /// <summary>RFC 9112 section 3.2: exactly one Host in HTTP/1.1, and at most one in HTTP/1.0; where the target has an authority the two must agree.</summary>
     private static HeadFault CheckHost(RequestHead head, ReadOnlySpan<byte> bytes)
     {
         int index = head.Fields.HostIndex;
-        if (index < 0)
-        {
-            return head.IsAbsoluteForm && !head.IsHttp11 ? HeadFault.None : HeadFault.MissingHost;
-        }
-
-        var field = head.Fields.Fields[index];
+        var field = index < 0 ? default : head.Fields.Fields[index];
         if (field.ValueLength == 0)
         {
-            return HeadFault.MissingHost;
+            // RFC 9112 section 3.2 asks it of HTTP/1.1 only. Whether anybody serves a request without is for routing to say.
+            return head.IsHttp11 ? HeadFault.MissingHost : HeadFault.None;
         }
 
         var value = field.Value(bytes);

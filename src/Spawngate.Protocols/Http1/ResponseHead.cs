@@ -4,7 +4,7 @@ namespace Spawngate.Protocols.Http1;
 public sealed class ResponseHead
 {
     /// <summary>The field lines.</summary>
-    public FieldTable Fields { get; } = new();
+    public FieldTable Fields { get; } = new(allowsEqualLengths: true);
 
     /// <summary>Length of the whole head with its final empty line, once complete.</summary>
     public int Length { get; internal set; }

@@ -10,6 +10,24 @@ namespace Spawngate.Protocols.Http1;
 /// </remarks>
 public static class ResponseHeadParser
 {
+    /// <summary>First byte of a TLS record that says why there is no handshake (RFC 8446 section 5.1).</summary>
+    private const byte TlsAlert = 0x15;
+
+    /// <summary>First byte of a TLS record of a handshake.</summary>
+    private const byte TlsHandshake = 0x16;
+
+    /// <summary>Second byte of both, in all versions.</summary>
+    private const byte TlsMajorVersion = 3;
+
+    /// <summary>Length, type, flags and stream of a frame (RFC 9113 section 4.1); the first that a server sends, or the one that refuses, is about no stream.</summary>
+    private const int Http2FrameHeaderBytes = 9;
+
+    /// <summary>Type of the frame that a server begins with.</summary>
+    private const byte Http2Settings = 4;
+
+    /// <summary>Type of the frame that it ends with.</summary>
+    private const byte Http2GoAway = 7;
+
     /// <summary>Goes on reading a head.</summary>
     /// <param name="head">The head begun with <see cref="ResponseHead.Reset"/>.</param>
     /// <param name="bytes">Everything received so far, from the first byte of the head.</param>
@@ -17,6 +35,11 @@ public static class ResponseHeadParser
     /// <param name="limits">Bounds.</param>
     public static HeadStatus Parse(ResponseHead head, ReadOnlySpan<byte> bytes, bool toHead, in HeadLimits limits)
     {
+        if (head.LineStart == 0 && !bytes.IsEmpty && bytes[0] != (byte)'H' && FaultOfStart(bytes) is not HeadFault.None and var other)
+        {
+            return Refuse(head, other);
+        }
+
         while (true)
         {
             int lf = bytes[head.SearchFrom..].IndexOf((byte)'\n');
@@ -53,6 +76,22 @@ public static class ResponseHeadParser
                 return Refuse(head, fault);
             }
         }
+    }
+
+    /// <summary>
+    /// Names the protocol of bytes that do not begin as a response does, if it is one that backends are known to speak instead. None when it is not, or there are too few of them to say.
+    /// </summary>
+    public static HeadFault FaultOfStart(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length > 1 && bytes[0] is TlsAlert or TlsHandshake && bytes[1] == TlsMajorVersion)
+        {
+            return HeadFault.SpeaksTls;
+        }
+
+        // The length of a first frame is below 64 KiB.
+        return bytes.Length >= Http2FrameHeaderBytes && bytes[0] == 0 && bytes[3] is Http2Settings or Http2GoAway && bytes[5..Http2FrameHeaderBytes].IndexOfAnyExcept((byte)0) < 0
+            ? HeadFault.SpeaksHttp2
+            : HeadFault.None;
     }
 
     private static HeadFault ParseLine(ResponseHead head, ReadOnlySpan<byte> bytes, int start, int end, in HeadLimits limits)

@@ -16,6 +16,9 @@ internal sealed class ControlOutbox
     /// <summary>Bytes that wait.</summary>
     public int Length => _end - _start;
 
+    /// <summary>Size of its buffer.</summary>
+    public int HeldBytes => _bytes.Length;
+
     /// <summary>Room for one frame of that size; empty when there is none. Followed by <see cref="Commit"/>.</summary>
     /// <param name="size">Its size.</param>
     /// <param name="isLast">True for the GOAWAY that ends the connection: it may use the reserve.</param>

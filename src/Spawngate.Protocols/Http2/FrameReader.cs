@@ -98,6 +98,9 @@ public sealed class FrameReader(int blockBytesMax)
     private FrameHeader _blockHeader;
     private bool _blockDependsOnItself;
 
+    /// <summary>Size of its buffer.</summary>
+    public int HeldBytes => _block.Length;
+
     /// <summary>True between frames: the caller has no unfinished one.</summary>
     public bool IsBetweenFrames => _stage == Stage.Header && !_inBlock;
 

@@ -26,6 +26,9 @@ internal struct HeadBuffer
         Length = 0;
     }
 
+    /// <summary>Size of its arrays.</summary>
+    public readonly int HeldBytes => (_own?.Length ?? 0) + (IsRented ? _bytes!.Length : 0);
+
     /// <summary>True when it holds a rented array.</summary>
     public readonly bool IsRented => _bytes != _own;
 

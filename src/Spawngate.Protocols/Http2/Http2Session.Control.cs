@@ -78,6 +78,24 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
+    /// Instead of serving a request that was just read: nothing of it has been processed, and the client may send it again (section 8.7). It counts like any reset that a client causes.
+    /// </summary>
+    /// <param name="found">The event of the request; then that of what has become of it.</param>
+    public Http2EventKind RefuseRequest(ref Http2Event found)
+    {
+        int slot = found.Slot;
+        var kind = StreamError(slot, found.StreamId, ErrorCode.RefusedStream, MalformedReason.None, ref found);
+        if (kind != Http2EventKind.StreamReset)
+        {
+            return kind;
+        }
+
+        Release(slot);
+        found.Slot = -1;
+        return Http2EventKind.StreamRefused;
+    }
+
+    /// <summary>
     /// Gives a slot back; nothing more will be said about its stream. One that is not closed is reset: with NO_ERROR when we have said all and only the client's body is missing (section
     /// 8.1), else with INTERNAL_ERROR.
     /// </summary>
@@ -89,6 +107,26 @@ public sealed partial class Http2Session
         stream.HeldBytes = 0;
         _streams.Remove(slot);
         ConsumeConnection(held);
+    }
+
+    /// <summary>
+    /// Instead of <see cref="Release"/>, of a stream on which we have said all and only the client's body is missing: puts its reset off, so that the client may take the response first, or
+    /// end the body by itself. What comes of the body is thrown away, and its window does not open again. False, with nothing changed, when the stream is not like that. An event with
+    /// <see cref="Http2Event.EndStream"/>, or a reset, tells of its end; <see cref="Release"/> follows then, or when the caller has waited long enough.
+    /// </summary>
+    public bool TryLinger(int slot)
+    {
+        ref var stream = ref _streams[slot];
+        if (stream.State != StreamState.HalfClosedLocal || _failure is not null)
+        {
+            return false;
+        }
+
+        int held = stream.HeldBytes;
+        stream.HeldBytes = 0;
+        stream.Lingers = true;
+        ConsumeConnection(held);
+        return true;
     }
 
     /// <summary>The caller has passed on, or thrown away, so many bytes of data: windows open again.</summary>

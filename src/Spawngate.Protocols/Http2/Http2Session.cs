@@ -65,6 +65,9 @@ public sealed partial class Http2Session
     /// <summary>The error the connection ends with, or null.</summary>
     public ErrorCode? Failure => _failure;
 
+    /// <summary>Bytes it holds in buffers and tables.</summary>
+    public int HeldBytes => _decoder.HeldBytes + _encoder.HeldBytes + _builder.HeldBytes + _reader.HeldBytes + _outbox.HeldBytes;
+
     /// <summary>What the client may still waste.</summary>
     public FloodBudget Budget => _budget;
 
@@ -265,14 +268,21 @@ public sealed partial class Http2Session
             return GoOn;
         }
 
+        int slot = _dataSlot;
         bool ends = frame.IsLast && (frame.Header.Flags & FrameFlags.EndStream) != 0;
-        _streams[_dataSlot].HeldBytes += frame.Length;
         if (ends)
         {
-            EndRemote(_dataSlot);
+            EndRemote(slot);
         }
 
-        Describe(_dataSlot, ref found, ends);
+        Describe(slot, ref found, ends);
+        if (_streams[slot].Lingers)
+        {
+            ConsumeConnection(frame.Length);
+            return ends ? Http2EventKind.Data : GoOn;
+        }
+
+        _streams[slot].HeldBytes += frame.Length;
         found.Start = frame.Start;
         found.Length = frame.Length;
         return Http2EventKind.Data;

@@ -23,7 +23,7 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
     private HeadFault _fault;
     private int _start;
     private (int Start, int Length) _method, _path, _authority, _protocol;
-    private bool _hasScheme, _begun;
+    private bool _hasScheme, _begun, _isWebSocket, _hasWebSocketVersion;
     private int _cookieIndex, _cookieStart;
 
     /// <summary>Why it is malformed.</summary>
@@ -48,6 +48,9 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
         key.CopyTo(_webSocketKey);
     }
 
+    /// <summary>Size of its buffer.</summary>
+    public int HeldBytes => _buffer.HeldBytes;
+
     /// <summary>Gives back what a large head took, so that a connection which then says nothing does not keep it.</summary>
     public void ReleaseLarge()
     {
@@ -65,7 +68,7 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
         _head.Reset();
         BeginTrailers();
         _method = _path = _authority = _protocol = default;
-        _hasScheme = _begun = IsTunnel = HasPriority = false;
+        _hasScheme = _begun = _isWebSocket = _hasWebSocketVersion = IsTunnel = HasPriority = false;
         _cookieIndex = -1;
         Priority = StreamPriority.Default;
     }
@@ -116,17 +119,13 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
             return;
         }
 
-        Malformed = field.Traits.Fault;
-        if (Malformed != MalformedReason.None)
-        {
-            return;
-        }
-
         if (!_begun)
         {
             BeginLines();
         }
 
+        // Behind the request line, so that a log can tell which request it was.
+        Malformed = field.Traits.Fault != MalformedReason.None ? field.Traits.Fault : Malformed;
         if (_fault != HeadFault.None || Malformed != MalformedReason.None)
         {
             return;
@@ -140,7 +139,7 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
         {
             AddHost(field);
         }
-        else
+        else if (!_isWebSocket || !IsOfHandshake(field.Name))
         {
             AddRegular(field);
         }
@@ -174,6 +173,12 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
 
         if (_fault == HeadFault.None)
         {
+            if (_isWebSocket && !_hasWebSocketVersion)
+            {
+                // There is no other (RFC 6455 section 4.1), and over HTTP/1.1 it must be said.
+                Append(KnownHeader.None, "Sec-WebSocket-Version"u8, "13"u8);
+            }
+
             AddFraming(endStream, length);
             _buffer.Write("\r\n"u8);
             _head.Length = _buffer.Length - _start;
@@ -224,7 +229,12 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
 
         if (_buffer.Length + field.Value.Length > limits.MaxHeadBytes)
         {
-            _fault = field.Traits.Kind == FieldKind.Path ? HeadFault.RequestLineTooLong : HeadFault.HeadTooLarge;
+            _fault = field.Traits.Kind switch
+            {
+                FieldKind.Method => HeadFault.MethodTooLong,
+                FieldKind.Path => HeadFault.RequestLineTooLong,
+                _ => HeadFault.HeadTooLarge,
+            };
             return MalformedReason.None;
         }
 
@@ -267,7 +277,7 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
 
         if (method.Length + path.Length + " HTTP/1.1"u8.Length + 1 > limits.MaxStartLineBytes)
         {
-            _fault = HeadFault.RequestLineTooLong;
+            _fault = RequestHeadParser.IsMethodTooLong(method.Length, limits) ? HeadFault.MethodTooLong : HeadFault.RequestLineTooLong;
             return;
         }
 
@@ -326,8 +336,19 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
         Append(KnownHeader.Upgrade, "Upgrade"u8, _protocol.Start, _protocol.Length);
         if (Grammar.EqualsIgnoreCase(Aside(_protocol), "websocket"u8))
         {
+            _isWebSocket = true;
             Append(KnownHeader.None, "Sec-WebSocket-Key"u8, _webSocketKey);
         }
+    }
+
+    /// <summary>
+    /// True for what the handshake over HTTP/1.1 is made of and HTTP/2 does without (RFC 8441 section 5): a client's own is left out, since a second key would make the request malformed
+    /// (RFC 6455 section 11.3.1), and so is what servers that fold names take for it.
+    /// </summary>
+    private bool IsOfHandshake(ReadOnlySpan<byte> name)
+    {
+        _hasWebSocketVersion |= name.SequenceEqual("sec-websocket-version"u8);
+        return KnownHeaders.EqualsFolded(name, "sec-websocket-key"u8) || KnownHeaders.EqualsFolded(name, "sec-websocket-accept"u8);
     }
 
     private void AddHost(in HpackField field)

@@ -21,6 +21,9 @@ public struct Http2Stream
     /// <summary>True once the final response head was written.</summary>
     public bool HasResponse { get; internal set; }
 
+    /// <summary>True when its response is complete and nobody wants its body: what comes of it is thrown away until it ends, or is released.</summary>
+    public bool Lingers { get; internal set; }
+
     /// <summary>Bytes of data that were given to the caller and not consumed.</summary>
     public int HeldBytes { get; internal set; }
 

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -22,6 +21,8 @@ internal sealed class AdminApi : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private readonly KestrelServer _server;
+    private readonly AdminConnections _connections;
+    private readonly TimeProvider _time;
     private readonly AdminRequests _requests;
     private ListenOptions? _listen;
 
@@ -40,6 +41,8 @@ internal sealed class AdminApi : IAsyncDisposable
         var guard = new AdminGuard(config.AdminBind, config.AdminToken);
         var answers = sessions is null ? null : new SessionRequests(sessions, config, time, _logger, _stopping.Token);
         _requests = new AdminRequests(guard, backends, time, _logger, _stopping.Token, answers);
+        _time = time;
+        _connections = new AdminConnections(Math.Min(Limits.AdminConnectionsMax, DescriptorBudget.Shared.AdminMax), time);
         _server = MakeServer();
     }
 
@@ -102,8 +105,8 @@ internal sealed class AdminApi : IAsyncDisposable
     private KestrelServer MakeServer()
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
-        options.Limits.MaxConcurrentConnections = Limits.AdminConnectionsMax;
         options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(Limits.AdminKeepAliveSecs);
         options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(Limits.AdminHeaderTimeoutSecs);
         if (_passed is null)
         {
@@ -115,13 +118,12 @@ internal sealed class AdminApi : IAsyncDisposable
         }
 
         // The server's own log says nothing that AdminEvents does not say in this program's terms.
-        var transport = new SocketTransportFactory(
-            Options.Create(new SocketTransportOptions { IOQueueCount = 1 }), NullLoggerFactory.Instance);
-        return new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
+        return new KestrelServer(Options.Create(options), new AdminTransport(_connections, _time, _logger), NullLoggerFactory.Instance);
 
         void Configure(ListenOptions listen)
         {
             listen.Protocols = HttpProtocols.Http1;
+            _connections.Serve(listen);
             _listen = listen;
         }
     }

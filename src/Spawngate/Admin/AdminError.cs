@@ -37,6 +37,10 @@ internal sealed record AdminError(int Status, string Code, string Message)
     public static AdminError TooLarge { get; } =
         new(413, "PAYLOAD_TOO_LARGE", $"The body of a request to the admin API may have at most {Limits.AdminRequestBodyBytesMax} bytes.");
 
+    /// <summary>A body of another type than JSON, as web pages may send to any address without being asked.</summary>
+    public static AdminError NotJson { get; } =
+        new(415, "UNSUPPORTED_MEDIA_TYPE", "The body of this request must be JSON in UTF-8 and say so: 'Content-Type: application/json'.");
+
     /// <summary>Too many clients follow logs or events.</summary>
     public static AdminError TooManyFollowers { get; } =
         new(503, "TOO_MANY_FOLLOWERS", "Too many clients follow logs or events already; close one of them.");

@@ -30,7 +30,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
             return;
         }
 
-        using LedgerReader? reader = backends.ReadEvents();
+        using LedgerReader? reader = AdminConnection.TryBeginStream(context) ? backends.ReadEvents() : null;
         if (reader is null)
         {
             await AdminReply.ErrorAsync(context, AdminError.TooManyFollowers);

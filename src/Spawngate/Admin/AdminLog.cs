@@ -42,7 +42,7 @@ internal sealed class AdminLog
         int followers = Interlocked.Increment(ref _followers);
         try
         {
-            using IBackendLogFollower? follower = followers > Limits.AdminLogFollowersMax ? null : _backends.FollowLog(hostname);
+            using IBackendLogFollower? follower = followers > Limits.AdminLogFollowersMax || !AdminConnection.TryBeginStream(context) ? null : _backends.FollowLog(hostname);
             if (follower is null)
             {
                 await AdminReply.ErrorAsync(context, AdminError.TooManyFollowers);

@@ -117,6 +117,11 @@ internal sealed class AdminMetrics
         Histogram(text, "spawngate_request_held_seconds", "Time that requests were held until their backend was ready.", gateway.Traffic.Held);
         Records(text, "spawngate_access_log_lines", "Lines of the access log", "written", gateway.Traffic.AccessLines);
         Records(text, "spawngate_spans", "Spans", "sent", gateway.Traffic.Spans);
+        if (gateway.Overload is { } overload)
+        {
+            OverloadMetrics.Render(text, overload);
+        }
+
         const string Start = "spawngate_start_seconds";
         text.Family(Start, "histogram", "Time of starts that became ready, from the waking request to each step.");
         text.Histogram(Start, Buckets.Starts, gateway.Traffic.Spawn.Read, ("step", "spawn"));
@@ -144,7 +149,8 @@ internal sealed class AdminMetrics
         List<Host> shown = [.. own, .. templates];
         PerHost(text, shown, others, "spawngate_backend_in_flight", Gauge, "Requests and tunnels at the backend.", static host => host.Report.InFlight);
         PerHost(text, shown, others, "spawngate_backend_no_wake", Gauge, "Those of them that do not keep it awake (no_wake).", static host => host.Report.Bystanders);
-        PerHost(text, shown, others, "spawngate_backend_waiting", Gauge, "Requests held until the backend is ready.", static host => host.Report.Waiting);
+        PerHost(text, shown, others, "spawngate_backend_waiting", Gauge, "Requests held until the backend is ready and has room for them.", static host => host.Report.Waiting);
+        PerHost(text, own, [], "spawngate_backend_max_concurrency", Gauge, "Requests that may be in flight at the backend, tunnels not counted; 0 for no limit.", static host => host.Report.MaxConcurrency);
         PerHost(text, shown, others, "spawngate_backend_tunnels", Gauge, "Open tunnels to the backend.", static host => host.Report.Tunnels);
         PerHost(text, own, [], "spawngate_backend_failures_in_a_row", Gauge, "Failed starts since the last that became ready.", static host => host.Report.FailuresInARow);
     }
@@ -197,6 +203,7 @@ internal sealed class AdminMetrics
         PerHost(text, used, others, "spawngate_upstream_connections_opened_total", Counter, "Connections opened to the backend.", static host => host.Numbers?.Traffic?.Opened ?? 0);
         PerHost(text, used, others, "spawngate_upstream_connections_reused_total", Counter, "Requests sent over a connection that was open already.", static host => host.Numbers?.Traffic?.Reused ?? 0);
         PerHost(text, used, others, "spawngate_upstream_retries_total", Counter, "Requests sent a second time, because the first time they had no effect.", static host => host.Numbers?.Traffic?.Retried ?? 0);
+        PerHost(text, used, others, "spawngate_upstream_unsolicited_total", Counter, "Connections closed because the backend had sent bytes over them that no request had asked for.", static host => host.Numbers?.Traffic?.Unsolicited ?? 0);
         const string Latency = "spawngate_upstream_response_seconds";
         text.Family(Latency, "histogram", "Time from a request's head being sent to the backend until the head of the answer came.");
         foreach (Host host in used)

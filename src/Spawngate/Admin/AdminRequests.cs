@@ -52,6 +52,8 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
     /// <inheritdoc/>
     public async Task ProcessRequestAsync(HttpContext context)
     {
+        var connection = context.Features.Get<AdminConnection>();
+        connection?.BeginRequest();
         try
         {
             AdminReply.CommonHeaders(context.Response);
@@ -73,6 +75,10 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             }
 
             await AdminReply.ErrorAsync(context, AdminError.Internal);
+        }
+        finally
+        {
+            connection?.EndRequest();
         }
     }
 
@@ -160,7 +166,8 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
 
     private Task CommandAsync(HttpContext context, string hostname, AdminCommand command)
     {
-        if (command != AdminCommand.Stop && _backends.Report(hostname)?.Session is not null)
+        BackendReport? before = _backends.Report(hostname);
+        if (command != AdminCommand.Stop && before?.Session is not null)
         {
             return AdminReply.ErrorAsync(context, AdminError.IsSession);
         }
@@ -171,17 +178,22 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
         }
 
         AdminEvents.CommandAccepted(_logger, hostname, command);
-        return ReportAsync(context, 202, _backends.Report(hostname));
+
+        // A session may have ended of it already.
+        return ReportAsync(context, 202, _backends.Report(hostname) ?? before);
     }
 
     private Task ReadyAsync(HttpContext context, string hostname)
     {
         string? token = context.Request.Query["token"];
-        ReadyOutcome outcome = _backends.ReportReady(hostname, token, _guard.KnowsAdminToken(context.Request));
+        bool isAdmin = _guard.KnowsAdminToken(context.Request);
+        ReadyOutcome outcome = _backends.ReportReady(hostname, token, isAdmin);
         return outcome switch
         {
             ReadyOutcome.Accepted => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
-            ReadyOutcome.UnknownHost => AdminReply.ErrorAsync(context, AdminError.UnknownHost),
+
+            // Who knows neither token gets the same answer for a host that there is: this path is open to everybody, and which hosts there are is not.
+            ReadyOutcome.UnknownHost when isAdmin => AdminReply.ErrorAsync(context, AdminError.UnknownHost),
             ReadyOutcome.NotStarting => AdminReply.ErrorAsync(context, AdminError.NotStarting),
             _ => AdminReply.ErrorAsync(context, AdminError.ReadyUnauthorised),
         };

@@ -4,6 +4,7 @@ using Spawngate.Clients;
 using Spawngate.Diagnostics;
 using Spawngate.Ledger;
 using Spawngate.Metrics;
+using Spawngate.Overload;
 using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
@@ -47,7 +48,10 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
     }
 
     /// <inheritdoc/>
-    public GatewayNumbers Gateway => new(env.Traffic, connections.Count, connections.Accepted);
+    public GatewayNumbers Gateway => new(env.Traffic, connections.Count, connections.Accepted) { Overload = Overload?.Numbers };
+
+    /// <summary>What is known of overload; null when nobody looks.</summary>
+    public OverloadMonitor? Overload { get; set; }
 
     /// <inheritdoc/>
     public BackendNumbers? Numbers(string hostname) => backends.FindByKey(hostname)?.ReadNumbers();
@@ -119,6 +123,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             InFlight = (int)status.InFlight,
             Bystanders = (int)status.Bystanders,
             Waiting = status.Waiting,
+            MaxConcurrency = config.MaxConcurrency,
             Tunnels = backend.KnownTraffic?.Tunnels ?? 0,
             RequestsTotal = backend.KnownTraffic?.RequestsTotal ?? 0,
             TurnedAwayTotal = backend.KnownTraffic?.TurnedAway ?? 0,

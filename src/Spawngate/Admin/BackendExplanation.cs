@@ -120,9 +120,13 @@ internal static class BackendExplanation
     {
         (0, 0) => "nothing",
         (var running, 0) => InFlight(report, running),
-        (0, var waiting) => LedgerWords.Count(waiting, "request", "requests") + " waiting for it to be ready",
-        var (running, waiting) => InFlight(report, running) + ", " + LedgerWords.Count(waiting, "request", "requests") + " waiting",
+        (0, var waiting) when report.State != BackendPhase.Ready => LedgerWords.Count(waiting, "request", "requests") + " waiting for it to be ready",
+        (0, var waiting) => LedgerWords.Count(waiting, "request", "requests") + " waiting" + Room(report),
+        var (running, waiting) => InFlight(report, running) + ", " + LedgerWords.Count(waiting, "request", "requests") + " waiting" + Room(report),
     };
+
+    private static string Room(BackendReport report) =>
+        report.State == BackendPhase.Ready && report.MaxConcurrency > 0 ? string.Create(CultureInfo.InvariantCulture, $" for room (max_concurrency = {report.MaxConcurrency})") : "";
 
     private static string InFlight(BackendReport report, int running) =>
         LedgerWords.Count(running, "request or tunnel", "requests and tunnels") + " in flight"
@@ -141,7 +145,7 @@ internal static class BackendExplanation
             BackendPhase.Unhealthy => $"now, to be restarted: {LedgerWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",
             BackendPhase.Starting => "not while it starts",
             _ when report.IdleTimeoutSecs == 0 => "never for idleness (idle_timeout_secs = 0)",
-            _ when report.InUse > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
+            _ when report.InUse + report.Waiting > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
             _ when details.IdleStopAt is { } at =>
                 string.Create(CultureInfo.InvariantCulture, $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"),
             _ => $"{Seconds(report.IdleTimeoutSecs)} after its last use",

@@ -26,8 +26,11 @@ internal sealed record BackendReport
     /// <summary>Those that do.</summary>
     public int InUse => InFlight - Bystanders;
 
-    /// <summary>Requests held until it is ready.</summary>
+    /// <summary>Requests held until it is ready and has room for them.</summary>
     public int Waiting { get; init; }
+
+    /// <summary>Requests that may be in flight at once, tunnels not counted (<c>max_concurrency</c>); 0 for no limit.</summary>
+    public int MaxConcurrency { get; init; }
 
     /// <summary>Those of <see cref="InFlight"/> that are tunnels.</summary>
     public int Tunnels { get; init; }

@@ -194,6 +194,7 @@ internal static class ReportJson
         json.WriteNumber("in_flight", report.InFlight);
         json.WriteNumber("no_wake", report.Bystanders);
         json.WriteNumber("waiting", report.Waiting);
+        json.WriteNumber("max_concurrency", report.MaxConcurrency);
         json.WriteNumber("tunnels", report.Tunnels);
         json.WriteNumber("requests_total", report.RequestsTotal);
         json.WriteNumber("turned_away_total", report.TurnedAwayTotal);

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Microsoft.Net.Http.Headers;
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Sessions;
@@ -16,6 +17,7 @@ namespace Spawngate.Admin;
 /// <param name="stopping">Ends waits and streams.</param>
 internal sealed class SessionRequests(SessionSet sessions, ServerConfig server, TimeProvider time, ILogger logger, CancellationToken stopping)
 {
+    private const string JsonType = "application/json";
     private readonly SessionStreams _streams = new(time, stopping);
 
     /// <summary>Answers one request.</summary>
@@ -62,9 +64,27 @@ internal sealed class SessionRequests(SessionSet sessions, ServerConfig server, 
             return;
         }
 
-        SpawnOutcome outcome = SpawnRequest.Read(body, out SpawnError? problem) is { } request ? sessions.Spawn(request) : new SpawnOutcome(null, false, problem);
+        if (body.Length > 0 && !IsJson(context.Request.ContentType))
+        {
+            context.Response.Headers.Accept = JsonType;
+            await AdminReply.ErrorAsync(context, AdminError.NotJson);
+            return;
+        }
+
+        SpawnOutcome outcome = SpawnRequest.Read(body, out SpawnError? problem) is { } request ? Spawn(request) : new SpawnOutcome(null, false, problem);
         await (outcome.Session is { } session ? AnswerAsync(context, session, outcome.IsNew) : RefuseAsync(context, outcome.Error!));
     }
+
+    /// <summary>With a token whoever comes here knows it. Without one it may be any program of this machine, which must not decide what runs as the gateway's user.</summary>
+    private SpawnOutcome Spawn(SpawnRequest request) => server.AdminToken is null && sessions.Config is not null && request.FieldForTrusted is { } field
+        ? new SpawnOutcome(null, false, SpawnError.TokenNeeded(field))
+        : sessions.Spawn(request);
+
+    /// <summary>Whether a body is of the one type that is taken (RFC 8259: always UTF-8).</summary>
+    private static bool IsJson(string? contentType) =>
+        MediaTypeHeaderValue.TryParse(contentType, out MediaTypeHeaderValue? type)
+        && type.MediaType.Equals(JsonType, StringComparison.OrdinalIgnoreCase)
+        && (!type.Charset.HasValue || HeaderUtilities.RemoveQuotes(type.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase));
 
     private Task AnswerAsync(HttpContext context, Session session, bool isNew)
     {

@@ -14,12 +14,10 @@ namespace Spawngate.Admin;
 /// <param name="stopping">Ends all of them.</param>
 internal sealed class SessionStreams(TimeProvider time, CancellationToken stopping)
 {
-    private int _open;
-
     /// <summary>Waits until a session is ready, or never will be, or the time has passed. False when too many wait already.</summary>
     public async Task<bool> WaitAsync(HttpContext context, Session session, TimeSpan limit)
     {
-        if (!TryOpen())
+        if (!AdminConnection.TryBeginStream(context))
         {
             return false;
         }
@@ -48,10 +46,6 @@ internal sealed class SessionStreams(TimeProvider time, CancellationToken stoppi
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
             // The gateway stops: so does the wait.
-        }
-        finally
-        {
-            Close();
         }
 
         return true;
@@ -127,7 +121,7 @@ internal sealed class SessionStreams(TimeProvider time, CancellationToken stoppi
 
     private async Task StreamAsync(HttpContext context, Func<EventStream, CancellationToken, Task> tell)
     {
-        if (!TryOpen())
+        if (!AdminConnection.TryBeginStream(context))
         {
             await AdminReply.ErrorAsync(context, AdminError.TooManyFollowers);
             return;
@@ -148,10 +142,6 @@ internal sealed class SessionStreams(TimeProvider time, CancellationToken stoppi
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
             // The gateway stops: the stream ends as a complete answer, not as a broken one.
-        }
-        finally
-        {
-            Close();
         }
     }
 
@@ -175,19 +165,6 @@ internal sealed class SessionStreams(TimeProvider time, CancellationToken stoppi
     /// <summary>How many states a client that comes back was told before; 0 for what is no number of ours.</summary>
     private static int ToldBefore(HttpRequest request, Session session) =>
         int.TryParse(request.Headers["Last-Event-ID"], NumberStyles.None, CultureInfo.InvariantCulture, out int told) && told <= session.History.Count ? told : 0;
-
-    private bool TryOpen()
-    {
-        if (Interlocked.Increment(ref _open) <= Limits.SessionStreamsMax)
-        {
-            return true;
-        }
-
-        Close();
-        return false;
-    }
-
-    private void Close() => Interlocked.Decrement(ref _open);
 
     /// <summary>Writes server-sent events.</summary>
     private sealed class EventStream(HttpResponse response)

@@ -73,7 +73,15 @@ internal sealed class ActiveBackends : IDisposable
         {
             foreach (var lifecycle in _active)
             {
-                lifecycle.PostIfDue(nowMs);
+                try
+                {
+                    lifecycle.PostIfDue(nowMs);
+                }
+                catch (Exception fault)
+                {
+                    CallbackGuard.OnFault(fault, nameof(ActiveBackends), owner: null);
+                    lifecycle.RemainDue(nowMs);
+                }
             }
         }
     }

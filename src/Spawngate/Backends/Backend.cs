@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Config;
+using Spawngate.Diagnostics;
 using Spawngate.Ledger;
 using Spawngate.Metrics;
 
@@ -16,6 +17,7 @@ internal sealed class Backend
     private BackendConfig _config;
     private BackendLifecycle? _lifecycle;
     private BackendTraffic? _traffic;
+    private NoticeLimit? _failureNotices;
     private long _lastUseMs;
 
     /// <summary>Makes a stopped backend.</summary>
@@ -28,6 +30,7 @@ internal sealed class Backend
         OneLife = oneLife;
         _env = env;
         _config = config;
+        ViaMark = Forwarding.ViaMark.Of(config.Hostname);
         _predecessors = predecessors ?? [];
     }
 
@@ -36,6 +39,9 @@ internal sealed class Backend
 
     /// <summary>Its settings; a reload replaces them.</summary>
     public BackendConfig Config => Volatile.Read(ref _config);
+
+    /// <summary>What stands for it in Via.</summary>
+    public ulong ViaMark { get; }
 
     /// <summary>Set when it starts once only.</summary>
     public OneLife? OneLife { get; }
@@ -46,6 +52,10 @@ internal sealed class Backend
     /// <summary>What went through it; made when it is first asked for.</summary>
     public BackendTraffic Traffic =>
         Volatile.Read(ref _traffic) ?? Interlocked.CompareExchange(ref _traffic, new BackendTraffic(OneLife?.Traffic), null) ?? _traffic;
+
+    /// <summary>Which of its failures the log tells; made when it is first asked for.</summary>
+    public NoticeLimit FailureNotices =>
+        Volatile.Read(ref _failureNotices) ?? Interlocked.CompareExchange(ref _failureNotices, new NoticeLimit(), null) ?? _failureNotices;
 
     /// <summary>What went through it; null when nothing did.</summary>
     public BackendTraffic? KnownTraffic => Volatile.Read(ref _traffic);
@@ -78,7 +88,7 @@ internal sealed class Backend
         if (Volatile.Read(ref _lifecycle) is { } lifecycle)
         {
             run = lifecycle.Room.Run;
-            if (run is not null && lifecycle.State.TryEnter(run.Generation))
+            if (run is not null && (lifecycle.State.TryEnter(run.Generation) || TryEnterLimited(lifecycle, run, aside: false, out _)))
             {
                 return true;
             }
@@ -90,7 +100,7 @@ internal sealed class Backend
 
     /// <summary>
     /// Admits a request that does not count as use, if the backend is ready, or decides at once: it never waits, and never wakes anything. If it is admitted,
-    /// <see cref="Leave"/> must be called exactly once.
+    /// <see cref="Leave"/> must be called exactly once. With <see cref="AdmissionOutcome.NoRoom"/> it may still be enqueued, to wait for room.
     /// </summary>
     /// <param name="bystander">How it was counted, for <see cref="Leave"/>.</param>
     public Admission EnterAside(out bool bystander)
@@ -101,7 +111,7 @@ internal sealed class Backend
             return new Admission(AdmissionOutcome.NotRunning, null, 0);
         }
 
-        return lifecycle.Room.Run is { } run && lifecycle.State.TryEnterAside(run.Generation, out bystander)
+        return lifecycle.Room.Run is { } run && (lifecycle.State.TryEnterAside(run.Generation, out bystander) || TryEnterLimited(lifecycle, run, aside: true, out bystander))
             ? new Admission(AdmissionOutcome.Admitted, run, 0)
             : lifecycle.Room.ArriveAside(out bystander);
     }
@@ -119,11 +129,18 @@ internal sealed class Backend
         return false;
     }
 
-    /// <summary>Ends a request that was admitted to <paramref name="run"/>: no allocation, no lock unless it was the last one of a stop.</summary>
+    /// <summary>Ends a request that was admitted to <paramref name="run"/>: no allocation, no lock unless it was the last one of a stop or others wait for its place.</summary>
     /// <param name="run">The run it was admitted to.</param>
     /// <param name="bystander">Whether it was counted as one that does not use the backend.</param>
-    public void Leave(BackendRun run, bool bystander = false)
+    /// <param name="tunnel">Whether it had become a tunnel.</param>
+    public void Leave(BackendRun run, bool bystander = false, bool tunnel = false)
     {
+        if (tunnel)
+        {
+            // Before the count drops: so it has a place of its own for a moment, never two.
+            run.ChangeTunnels(-1);
+        }
+
         if (!bystander)
         {
             // Before the count drops: whoever then sees nothing in use also sees this time, and the idle clock starts here.
@@ -131,9 +148,25 @@ internal sealed class Backend
         }
 
         var lifecycle = _lifecycle!;
-        if (lifecycle.State.Leave(run.Generation, bystander) == LeaveOutcome.LastOfStop)
+        switch (lifecycle.State.Leave(run.Generation, bystander))
         {
-            lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, run.Generation));
+            case LeaveOutcome.LastOfStop:
+                lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, run.Generation));
+                break;
+            case LeaveOutcome.MakesRoom:
+                lifecycle.Room.Fill();
+                break;
+        }
+    }
+
+    /// <summary>A request in flight has become a tunnel: it gives its place to another, and keeps the backend in use.</summary>
+    public void BecomeTunnel(BackendRun run)
+    {
+        run.ChangeTunnels(1);
+        var lifecycle = _lifecycle!;
+        if (lifecycle.State.Read().Gate == ReadyGate.Crowded)
+        {
+            lifecycle.Room.Fill();
         }
     }
 
@@ -143,14 +176,14 @@ internal sealed class Backend
     /// </summary>
     /// <param name="cause">What it came for.</param>
     /// <param name="yields">Whether it has something else to show than an answer, so that it may take half of the queue at most and pushes nobody out who has not.</param>
-    public BackendWaiter Enqueue(WakeCause cause, bool yields = false)
+    /// <param name="aside">Whether it does not count as use: then it waits for room at a ready backend only.</param>
+    public BackendWaiter Enqueue(WakeCause cause, bool yields = false, bool aside = false)
     {
-        var waiter = new BackendWaiter(cause, _env.Time.GetTimestamp());
+        var waiter = new BackendWaiter(cause, _env.Time.GetTimestamp(), aside);
         var lifecycle = Lifecycle;
-        var queueMax = Config.MaxQueuedRequests;
-        if (lifecycle.Room.Arrive(waiter, yields ? Math.Max(1, queueMax / 2) : queueMax))
+        if (lifecycle.Room.Arrive(waiter, Config.MaxQueuedRequests, yields) is { } input)
         {
-            lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, waiter.EnqueuedTimestamp));
+            lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, cause, waiter.EnqueuedTimestamp));
         }
 
         return waiter;
@@ -160,7 +193,16 @@ internal sealed class Backend
     /// Gives up waiting, because the client left. True when that won: the waiter is then decided as <see cref="AdmissionOutcome.Cancelled"/>. False when the
     /// backend was faster: the caller awaits <see cref="BackendWaiter.Decision"/> and, if admitted, leaves.
     /// </summary>
-    public bool Cancel(BackendWaiter waiter) => Lifecycle.Room.Cancel(waiter);
+    public bool Cancel(BackendWaiter waiter)
+    {
+        if (!waiter.IsAside)
+        {
+            // To wait for room is use, too: see Leave.
+            Volatile.Write(ref _lastUseMs, _env.Clock.NowMs);
+        }
+
+        return Lifecycle.Room.Cancel(waiter);
+    }
 
     /// <summary>Starts one that starts once, before anybody asks for it.</summary>
     public void Begin(WakeCause cause) => Lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, _env.Time.GetTimestamp()));
@@ -256,6 +298,24 @@ internal sealed class Backend
         {
             Lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, reason));
         }
+    }
+
+    private bool TryEnterLimited(BackendLifecycle lifecycle, BackendRun run, bool aside, out bool bystander)
+    {
+        var limit = lifecycle.Room.Limit;
+        if (!limit.TryEnter(run, itsTurn: false, aside, out bystander))
+        {
+            return false;
+        }
+
+        if (!limit.IsExceeded(run))
+        {
+            return true;
+        }
+
+        Leave(run, bystander);
+        bystander = false;
+        return false;
     }
 
     private BackendLifecycle Publish(BackendLifecycle made) => Interlocked.CompareExchange(ref _lifecycle, made, null) ?? made;

@@ -4,6 +4,7 @@ using Spawngate.Config;
 using Spawngate.Diagnostics;
 using Spawngate.Ledger;
 using Spawngate.Metrics;
+using Spawngate.Upstreams;
 
 namespace Spawngate.Backends;
 
@@ -33,6 +34,9 @@ internal sealed class BackendEnvironment
 
     /// <summary>Ports for starts.</summary>
     public LoopbackPorts Ports { get; init; } = new();
+
+    /// <summary>How many local ports connections to backends use.</summary>
+    public UpstreamPorts UpstreamPorts { get; } = new();
 
     /// <summary>Runs the work item of a mailbox; the thread pool unless a test steps it.</summary>
     public Action<IThreadPoolWorkItem> Execute { get; init; } = static item => ThreadPool.UnsafeQueueUserWorkItem(item, preferLocal: false);

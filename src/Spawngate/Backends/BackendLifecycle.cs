@@ -7,7 +7,7 @@ namespace Spawngate.Backends;
 /// of states and inputs; <see cref="BackendState"/> has the diagram. Every deadline is a number that the shared tick compares, so a stopped backend costs nothing
 /// and a running one no timer.
 /// </summary>
-internal sealed class BackendLifecycle
+internal sealed partial class BackendLifecycle
 {
     private readonly Backend _backend;
     private readonly BackendEnvironment _env;
@@ -26,6 +26,7 @@ internal sealed class BackendLifecycle
         _env = env;
         _deadlines = new LifecycleDeadlines(backend, State, _backoff, env.Clock);
         Room = new WaitingRoom(State, env.Clock, startsOnce: backend.OneLife is not null);
+        Room.SetLimit(Config.MaxConcurrency);
         _predecessors = new Predecessors(predecessors);
         Report = new LifecycleReport(env, backend);
         Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Hostname, input));
@@ -55,16 +56,6 @@ internal sealed class BackendLifecycle
     private BackendConfig Config => _backend.Config;
     private long NowMs => _env.Clock.NowMs;
 
-    /// <summary>Called by the tick: tells the lifecycle, once, that its earliest deadline has passed.</summary>
-    public void PostIfDue(long nowMs)
-    {
-        var due = Volatile.Read(ref _dueAtMs);
-        if (due <= nowMs && Interlocked.CompareExchange(ref _dueAtMs, long.MaxValue, due) == due)
-        {
-            Mailbox.Post(new LifecycleMessage(LifecycleInput.Due));
-        }
-    }
-
     /// <summary>Closes a backend that nobody has used: nobody else knows this lifecycle yet, so no message is needed.</summary>
     public void CloseUnused() => OnClose(StopReason.Removed);
 
@@ -81,9 +72,13 @@ internal sealed class BackendLifecycle
                 Dispatch(message);
             }
         }
+        catch (Exception fault)
+        {
+            EndAfterFault(message.Input, fault);
+        }
         finally
         {
-            Volatile.Write(ref _dueAtMs, _deadlines.Next(_current, _stop));
+            Volatile.Write(ref _dueAtMs, _deadlines.Next(_current, _stop, Room));
             Report.Publish(_current, _stop, _backoff.Failures);
         }
     }
@@ -174,16 +169,20 @@ internal sealed class BackendLifecycle
 
     private void LaunchWhenPortIsFree(Incarnation current)
     {
-        if (!current.TryLaunch(NowMs))
+        if (!current.TryLaunch(NowMs, out var fault))
         {
-            FailStart(current.PortTaken, null);
+            FailStart(fault ?? current.PortTaken, null);
         }
     }
 
     private void OnLaunched(LaunchResult result, long timestamp)
     {
         var current = _current!;
-        Require(current.IsLaunching, LifecycleInput.Launched);
+        if (!IsPossible(current.IsLaunching, LifecycleInput.Launched))
+        {
+            return;
+        }
+
         current.TakeLaunched(result, timestamp);
         var stopping = State.Phase == BackendPhase.Stopping;
         if (result.Run is null && stopping)
@@ -198,7 +197,7 @@ internal sealed class BackendLifecycle
         {
             _stop!.Kill("launched too late");
         }
-        else if (current.EarlySignal is { } signal)
+        else if (current.EarlySignal is { } signal && current.TryConfirm())
         {
             BecomeReady(current, signal, timestamp);
         }
@@ -226,12 +225,20 @@ internal sealed class BackendLifecycle
 
         if (current.Run is not null)
         {
-            BecomeReady(current, signal, timestamp);
+            BecomeReadyIfConfirmed(current, signal, timestamp);
         }
         else if (current.IsLaunching)
         {
             // The backend called back before the launcher's answer was handled.
             current.EarlySignal ??= signal;
+        }
+    }
+
+    private void BecomeReadyIfConfirmed(Incarnation current, ReadySignal signal, long timestamp)
+    {
+        if (signal == ReadySignal.Health || current.TryConfirm())
+        {
+            BecomeReady(current, signal, timestamp);
         }
     }
 
@@ -247,7 +254,7 @@ internal sealed class BackendLifecycle
         current.ReadyAtMs = nowMs;
         current.PlanChecks(Config.ReadyHealthCheckIntervalMs, nowMs);
         Volatile.Write(ref _backend.LastUseMs, nowMs);
-        var held = Room.OpenReady(current.OpenPool(timestamp));
+        var held = Room.OpenReady(current.OpenPool(timestamp, Report.Unsolicited));
         Report.Ready(current, current.Timings(signal, timestamp), held);
     }
 
@@ -278,13 +285,16 @@ internal sealed class BackendLifecycle
     private void OnExited(ExitReport exit)
     {
         var current = _current!;
-        Require(current.Run is not null, LifecycleInput.Exited);
-        // Children of the child go too, however it ended.
-        current.Run!.Kill();
+        if (!IsPossible(current.Run is not null, LifecycleInput.Exited))
+        {
+            return;
+        }
+
+        current.Run!.Kill(); // Children of the child go too, however it ended.
         switch (State.Phase)
         {
             case BackendPhase.Starting:
-                FailStart($"{exit.Description} before it was ready", exit);
+                FailStart($"{exit.Description} before it was ready{current.StrangerNote}", exit);
                 break;
             case BackendPhase.Ready or BackendPhase.Unhealthy:
                 Crash(current, exit);
@@ -309,9 +319,13 @@ internal sealed class BackendLifecycle
         }
 
         var inFlight = State.Read().InFlight;
-        Room.Crash(current.Generation, retryAtMs);
+        var held = Room.Crash(current.Generation, retryAtMs);
         Report.Crashed(current, exit, _backoff.Failures, inFlight, readyForMs);
         EndIncarnation(StopReason.Exited);
+        if (held > 0 && Room.Oldest() is { } oldest)
+        {
+            Start(oldest.Cause, oldest.Timestamp);
+        }
     }
 
     private void OnChecked(ProbeResult result)
@@ -320,6 +334,8 @@ internal sealed class BackendLifecycle
         current.IsChecking = false;
         switch (State.Phase)
         {
+            case BackendPhase.Ready or BackendPhase.Unhealthy when !result.WasAsked:
+                break;
             case BackendPhase.Ready when result.Healthy:
                 current.FailedChecks = 0;
                 break;
@@ -364,7 +380,7 @@ internal sealed class BackendLifecycle
         }
         else if (isDue)
         {
-            Report.KeptAwake(current, State.Read().InUse, Config.IdleTimeoutSecs * 1000L);
+            Report.KeptAwake(current, State.Read().InUse + Room.Users, Config.IdleTimeoutSecs * 1000L);
         }
     }
 
@@ -525,67 +541,11 @@ internal sealed class BackendLifecycle
 
     private void OnReconfigured()
     {
+        Room.SetLimit(Config.MaxConcurrency);
         // The other deadlines are computed anew after every message.
         if (State.Phase is BackendPhase.Ready or BackendPhase.Unhealthy)
         {
             _current!.PlanChecks(Config.ReadyHealthCheckIntervalMs, NowMs);
-        }
-    }
-
-    private void Require(bool possible, LifecycleInput input)
-    {
-        if (!possible)
-        {
-            throw new InvalidOperationException($"{input} is not possible in {State.Read()}.");
-        }
-    }
-
-    // Time.
-
-    private void OnDue(long nowMs)
-    {
-        if (_current is not { } current)
-        {
-            return;
-        }
-
-        switch (State.Phase)
-        {
-            case BackendPhase.Starting:
-                OnDueStarting(current, nowMs);
-                break;
-            case BackendPhase.Ready:
-                if (nowMs - current.ReadyAtMs >= Limits.StableReadyMs)
-                {
-                    _backoff.Reset();
-                }
-
-                current.CheckIfDue(Config.ReadyHealthCheckIntervalMs, nowMs);
-                StopIfIdle(current, nowMs);
-                break;
-            case BackendPhase.Unhealthy:
-                // Even if monitoring was switched off meanwhile: the next check is the only way out of this phase.
-                current.CheckIfDue(Math.Max(Limits.ClockTickMs, Config.ReadyHealthCheckIntervalMs), nowMs);
-                StopIfIdleUnhealthy(nowMs);
-                break;
-            case BackendPhase.Stopping when nowMs >= _stop!.DeadlineMs:
-                OnStopDeadline(_stop);
-                break;
-        }
-    }
-
-    private void OnDueStarting(Incarnation current, long nowMs)
-    {
-        if (current.PortRetryMs != 0)
-        {
-            if (nowMs >= current.PortRetryMs)
-            {
-                LaunchWhenPortIsFree(current);
-            }
-        }
-        else if (current.StartDeadlineMs != 0 && nowMs >= current.StartDeadlineMs)
-        {
-            FailStart(current.TooSlow, null);
         }
     }
 }

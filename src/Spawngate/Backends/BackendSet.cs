@@ -52,6 +52,9 @@ internal sealed class BackendSet
     /// <summary>The same, and whether there is none because it was a session that has ended.</summary>
     public Backend? Find(ReadOnlySpan<byte> host, out bool hasEnded) => Table.Find(host, out hasEnded);
 
+    /// <summary>The backend for requests that name no host; null when there is none.</summary>
+    public Backend? Anything => Table.Anything;
+
     /// <summary>The backend that is configured under <paramref name="hostname"/>, a wildcard only under its own key; or the session of that host.</summary>
     public Backend? FindByKey(string hostname)
     {

@@ -13,6 +13,22 @@ internal enum LeaveOutcome
 
     /// <summary>Its run is over already, and its count went with the run.</summary>
     Late,
+
+    /// <summary>The request was counted out, and others wait for its place: <see cref="WaitingRoom.Fill"/> has to be called.</summary>
+    MakesRoom,
+}
+
+/// <summary>How requests come in while a backend is Ready: three codes of the same phase.</summary>
+internal enum ReadyGate
+{
+    /// <summary>All are admitted.</summary>
+    Open,
+
+    /// <summary>Those are admitted for whom there is room.</summary>
+    Limited,
+
+    /// <summary>Some wait for room, so that whoever comes waits behind them.</summary>
+    Crowded,
 }
 
 /// <summary>The parts of the state word at one moment.</summary>
@@ -20,7 +36,8 @@ internal enum LeaveOutcome
 /// <param name="Generation">Number of the latest start.</param>
 /// <param name="InUse">Requests admitted and not yet left that count as use.</param>
 /// <param name="Bystanders">Those that do not: they are served and waited for, but keep nothing awake.</param>
-internal readonly record struct BackendWord(BackendPhase Phase, int Generation, long InUse, long Bystanders = 0)
+/// <param name="Gate">How requests come in while it is Ready.</param>
+internal readonly record struct BackendWord(BackendPhase Phase, int Generation, long InUse, long Bystanders = 0, ReadyGate Gate = ReadyGate.Open)
 {
     /// <summary>Requests admitted and not yet left.</summary>
     public long InFlight => InUse + Bystanders;
@@ -44,8 +61,10 @@ internal readonly record struct BackendWord(BackendPhase Phase, int Generation, 
 ///    │                          ▲  ▲───── TryBeginIdleStop (in use = 0)       │   │
 ///    │                          └─────────── BeginStop ───────────────────────┘   │
 ///    └───────────────────────── Crash (from Ready, Unhealthy) ────────────────────┘
+///
+///   Ready has three codes:  2 open ◀── SetGate ──▶ 10 limited ◀── SetGate ──▶ 14 crowded
 /// </code>
-/// A transition that is not drawn throws. It is a class of its own so that the word, which every request writes, does not
+/// A transition that is not drawn throws. Without a limit requests compare with the open code and never meet the others. It is a class of its own so that the word, which every request writes, does not
 /// share a cache line with the fields that every request only reads.
 /// </summary>
 internal sealed class BackendState
@@ -58,8 +77,10 @@ internal sealed class BackendState
     private const ulong InUseMask = Limits.BackendUsersMax;
     private const ulong BystanderMask = Limits.BackendBystandersMax * OneBystander;
     private const ulong InFlightMask = InUseMask | BystanderMask;
+    private const int LimitedCode = 8 | (int)BackendPhase.Ready;
+    private const int CrowdedCode = 12 | (int)BackendPhase.Ready;
 
-    private ulong _word = Pack(BackendPhase.Stopped, 0, 0);
+    private ulong _word = Pack((int)BackendPhase.Stopped, 0, 0);
 
     /// <summary>The word at this moment.</summary>
     public BackendWord Read() => Unpack(Volatile.Read(ref _word));
@@ -71,7 +92,7 @@ internal sealed class BackendState
     public bool TryEnter(int generation)
     {
         var seen = Volatile.Read(ref _word);
-        while (PhaseOf(seen) == BackendPhase.Ready && GenerationOf(seen) == generation && (seen & InUseMask) != InUseMask)
+        while (CodeOf(seen) == (int)BackendPhase.Ready && GenerationOf(seen) == generation && (seen & InUseMask) != InUseMask)
         {
             var found = Interlocked.CompareExchange(ref _word, seen + 1, seen);
             if (found == seen)
@@ -91,7 +112,7 @@ internal sealed class BackendState
     public bool TryEnterAside(int generation, out bool bystander)
     {
         var seen = Volatile.Read(ref _word);
-        while (PhaseOf(seen) == BackendPhase.Ready && GenerationOf(seen) == generation && (seen & BystanderMask) != BystanderMask)
+        while (CodeOf(seen) == (int)BackendPhase.Ready && GenerationOf(seen) == generation && (seen & BystanderMask) != BystanderMask)
         {
             var found = Interlocked.CompareExchange(ref _word, seen + OneBystander, seen);
             if (found == seen)
@@ -107,6 +128,36 @@ internal sealed class BackendState
         return TryEnter(generation);
     }
 
+    /// <summary>Admits a request to a run whose requests are limited, if there is room.</summary>
+    /// <param name="generation">The run.</param>
+    /// <param name="room">How many may be in flight, tunnels included.</param>
+    /// <param name="itsTurn">Whether nobody waits before it; within the gate of <see cref="WaitingRoom"/>. Otherwise it comes in only while nobody waits.</param>
+    /// <param name="aside">Whether it does not count as use.</param>
+    /// <param name="bystander">How it was counted and has to leave.</param>
+    public bool TryEnterLimited(int generation, long room, bool itsTurn, bool aside, out bool bystander)
+    {
+        var seen = Volatile.Read(ref _word);
+        while ((itsTurn ? PhaseOf(seen) == BackendPhase.Ready : CodeOf(seen) == LimitedCode)
+            && GenerationOf(seen) == generation && InFlightOf(seen) < room && (seen & InUseMask) != InUseMask)
+        {
+            bystander = aside && (seen & BystanderMask) != BystanderMask;
+            var found = Interlocked.CompareExchange(ref _word, seen + (bystander ? OneBystander : 1), seen);
+            if (found == seen)
+            {
+                return true;
+            }
+
+            seen = found;
+        }
+
+        bystander = false;
+        return false;
+    }
+
+    /// <summary>Changes how requests come in while it is Ready; within the gate of <see cref="WaitingRoom"/>.</summary>
+    public void SetGate(int generation, ReadyGate gate) =>
+        Move(generation, Set(BackendPhase.Ready), CodeOf(gate), keepInFlight: true, nameof(SetGate));
+
     /// <summary>Counts a request out of the run <paramref name="generation"/>.</summary>
     /// <param name="generation">The run.</param>
     /// <param name="bystander">How it was counted in.</param>
@@ -118,7 +169,7 @@ internal sealed class BackendState
         var seen = Volatile.Read(ref _word);
         while (true)
         {
-            if (GenerationOf(seen) != generation || PhaseOf(seen) == BackendPhase.Stopped)
+            if (GenerationOf(seen) != generation || CodeOf(seen) == (int)BackendPhase.Stopped)
             {
                 return LeaveOutcome.Late;
             }
@@ -131,8 +182,13 @@ internal sealed class BackendState
             var found = Interlocked.CompareExchange(ref _word, seen - one, seen);
             if (found == seen)
             {
-                var last = ((seen - one) & InFlightMask) == 0;
-                return last && PhaseOf(seen) == BackendPhase.Stopping ? LeaveOutcome.LastOfStop : LeaveOutcome.Counted;
+                return CodeOf(seen) switch
+                {
+                    < (int)BackendPhase.Stopping => LeaveOutcome.Counted,
+                    CrowdedCode => LeaveOutcome.MakesRoom,
+                    (int)BackendPhase.Stopping when ((seen - one) & InFlightMask) == 0 => LeaveOutcome.LastOfStop,
+                    _ => LeaveOutcome.Counted,
+                };
             }
 
             seen = found;
@@ -146,7 +202,7 @@ internal sealed class BackendState
         // 28 bits of generation last 8 years at one start per second; 0 is left out because it means "never started".
         var next = (GenerationOf(seen) % GenerationMask) + 1;
         if (PhaseOf(seen) != BackendPhase.Stopped
-            || Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Starting, next, 0), seen) != seen)
+            || Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Starting, next, 0), seen) != seen)
         {
             Refuse(nameof(BeginStart), seen);
         }
@@ -155,10 +211,10 @@ internal sealed class BackendState
     }
 
     /// <summary>Starting to Ready, admitting <paramref name="admitted"/> held requests in the same step.</summary>
-    public void BecomeReady(int generation, int admitted)
+    public void BecomeReady(int generation, int admitted, ReadyGate gate = ReadyGate.Open)
     {
-        var expected = Pack(BackendPhase.Starting, generation, 0);
-        var found = Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Ready, generation, (ulong)admitted), expected);
+        var expected = Pack((int)BackendPhase.Starting, generation, 0);
+        var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), generation, (ulong)admitted), expected);
         if (found != expected)
         {
             Refuse(nameof(BecomeReady), found);
@@ -167,15 +223,15 @@ internal sealed class BackendState
 
     /// <summary>Starting to Stopped: the start failed and left nothing to end.</summary>
     public void FailStart(int generation) =>
-        Move(generation, Set(BackendPhase.Starting), BackendPhase.Stopped, keepInFlight: false, nameof(FailStart));
+        Move(generation, Set(BackendPhase.Starting), (int)BackendPhase.Stopped, keepInFlight: false, nameof(FailStart));
 
     /// <summary>Ready to Unhealthy; requests in flight go on.</summary>
     public void MarkUnhealthy(int generation) =>
-        Move(generation, Set(BackendPhase.Ready), BackendPhase.Unhealthy, keepInFlight: true, nameof(MarkUnhealthy));
+        Move(generation, Set(BackendPhase.Ready), (int)BackendPhase.Unhealthy, keepInFlight: true, nameof(MarkUnhealthy));
 
     /// <summary>Unhealthy back to Ready.</summary>
-    public void Recover(int generation) =>
-        Move(generation, Set(BackendPhase.Unhealthy), BackendPhase.Ready, keepInFlight: true, nameof(Recover));
+    public void Recover(int generation, ReadyGate gate = ReadyGate.Open) =>
+        Move(generation, Set(BackendPhase.Unhealthy), CodeOf(gate), keepInFlight: true, nameof(Recover));
 
     /// <summary>Ready and not in use to Stopping; false, and nothing changed, when a request got in first.</summary>
     /// <param name="generation">The run.</param>
@@ -186,7 +242,7 @@ internal sealed class BackendState
         while (PhaseOf(seen) == BackendPhase.Ready && GenerationOf(seen) == generation && (seen & InUseMask) == 0)
         {
             // Bystanders that come and go meanwhile only make this look again: what decides is that nothing is in use in the same word.
-            var found = Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Stopping, generation, seen & InFlightMask), seen);
+            var found = Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Stopping, generation, seen & InFlightMask), seen);
             if (found == seen)
             {
                 bystanders = (int)((seen & BystanderMask) >> BystanderShift);
@@ -201,7 +257,7 @@ internal sealed class BackendState
     }
 
     /// <summary>Undoes <see cref="TryBeginIdleStop"/> as long as nobody has acted on it, admitting <paramref name="admitted"/> held requests in the same step.</summary>
-    public void TakeBackIdleStop(int generation, int admitted)
+    public void TakeBackIdleStop(int generation, int admitted, ReadyGate gate = ReadyGate.Open)
     {
         var seen = Volatile.Read(ref _word);
         while (true)
@@ -211,7 +267,7 @@ internal sealed class BackendState
                 Refuse(nameof(TakeBackIdleStop), seen);
             }
 
-            var found = Interlocked.CompareExchange(ref _word, Pack(BackendPhase.Ready, generation, (seen & BystanderMask) | (uint)admitted), seen);
+            var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), generation, (seen & BystanderMask) | (uint)admitted), seen);
             if (found == seen)
             {
                 return;
@@ -225,18 +281,18 @@ internal sealed class BackendState
     public long BeginStop(int generation)
     {
         var from = Set(BackendPhase.Starting) | Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy);
-        return Unpack(Move(generation, from, BackendPhase.Stopping, keepInFlight: true, nameof(BeginStop))).InFlight;
+        return Unpack(Move(generation, from, (int)BackendPhase.Stopping, keepInFlight: true, nameof(BeginStop))).InFlight;
     }
 
     /// <summary>Ready or Unhealthy to Stopped: the run ended by itself; what was in flight is counted out with it.</summary>
     public void Crash(int generation) =>
-        Move(generation, Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy), BackendPhase.Stopped, keepInFlight: false, nameof(Crash));
+        Move(generation, Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy), (int)BackendPhase.Stopped, keepInFlight: false, nameof(Crash));
 
     /// <summary>Stopping to Stopped; what a drain timeout left in flight is counted out.</summary>
     public void FinishStop(int generation) =>
-        Move(generation, Set(BackendPhase.Stopping), BackendPhase.Stopped, keepInFlight: false, nameof(FinishStop));
+        Move(generation, Set(BackendPhase.Stopping), (int)BackendPhase.Stopped, keepInFlight: false, nameof(FinishStop));
 
-    private ulong Move(int generation, int from, BackendPhase to, bool keepInFlight, string transition)
+    private ulong Move(int generation, int from, int toCode, bool keepInFlight, string transition)
     {
         var seen = Volatile.Read(ref _word);
         while (true)
@@ -246,7 +302,7 @@ internal sealed class BackendState
                 Refuse(transition, seen);
             }
 
-            var next = Pack(to, generation, keepInFlight ? seen & InFlightMask : 0);
+            var next = Pack(toCode, generation, keepInFlight ? seen & InFlightMask : 0);
             var found = Interlocked.CompareExchange(ref _word, next, seen);
             if (found == seen)
             {
@@ -263,13 +319,31 @@ internal sealed class BackendState
 
     private static int Set(BackendPhase phase) => 1 << (int)phase;
 
-    private static BackendPhase PhaseOf(ulong word) => (BackendPhase)(word >> PhaseShift);
+    private static int CodeOf(ulong word) => (int)(word >> PhaseShift);
+
+    private static int CodeOf(ReadyGate gate) => gate switch
+    {
+        ReadyGate.Open => (int)BackendPhase.Ready,
+        ReadyGate.Limited => LimitedCode,
+        _ => CrowdedCode,
+    };
+
+    private static BackendPhase PhaseOf(ulong word) => CodeOf(word) is var code && code >= LimitedCode ? BackendPhase.Ready : (BackendPhase)code;
+
+    private static ReadyGate GateOf(ulong word) => CodeOf(word) switch
+    {
+        LimitedCode => ReadyGate.Limited,
+        CrowdedCode => ReadyGate.Crowded,
+        _ => ReadyGate.Open,
+    };
+
+    private static long InFlightOf(ulong word) => (long)(word & InUseMask) + (long)((word & BystanderMask) >> BystanderShift);
 
     private static int GenerationOf(ulong word) => (int)(word >> GenerationShift) & GenerationMask;
 
-    private static ulong Pack(BackendPhase phase, int generation, ulong inFlight) =>
-        ((ulong)phase << PhaseShift) | ((ulong)(uint)generation << GenerationShift) | inFlight;
+    private static ulong Pack(int code, int generation, ulong inFlight) =>
+        ((ulong)code << PhaseShift) | ((ulong)(uint)generation << GenerationShift) | inFlight;
 
     private static BackendWord Unpack(ulong word) =>
-        new(PhaseOf(word), GenerationOf(word), (long)(word & InUseMask), (long)((word & BystanderMask) >> BystanderShift));
+        new(PhaseOf(word), GenerationOf(word), (long)(word & InUseMask), (long)((word & BystanderMask) >> BystanderShift), GateOf(word));
 }

@@ -45,15 +45,35 @@ internal enum AdmissionOutcome
     /// <summary>The backend was not ready within the moment that the request would wait.</summary>
     NotYet,
 
+    /// <summary>It is ready, and as many requests are in flight as may be: one that does not wake it may wait for room.</summary>
+    NoRoom,
+
+    /// <summary>504 REQUEST_TIMEOUT: there was no room for it in time.</summary>
+    TimedOut,
+
     /// <summary>The waiter was cancelled by its owner (the client left).</summary>
     Cancelled,
 }
 
 /// <summary>One start of a backend: what requests need to reach it.</summary>
-/// <param name="Generation">Number of the start.</param>
-/// <param name="Pool">Connections to it.</param>
-internal sealed record BackendRun(int Generation, UpstreamPool Pool)
+/// <param name="generation">Number of the start.</param>
+/// <param name="pool">Connections to it.</param>
+internal sealed class BackendRun(int generation, UpstreamPool pool)
 {
+    private int _tunnels;
+
+    /// <summary>Number of the start.</summary>
+    public int Generation => generation;
+
+    /// <summary>Connections to it.</summary>
+    public UpstreamPool Pool => pool;
+
+    /// <summary>Those in flight that have become tunnels: they take up no room.</summary>
+    public int Tunnels => Volatile.Read(ref _tunnels);
+
+    /// <summary>Adds a tunnel, or takes one off. A full fence: what is looked at next is not older.</summary>
+    public void ChangeTunnels(int change) => Interlocked.Add(ref _tunnels, change);
+
     /// <summary>The steps of its start.</summary>
     public StartSteps Steps { get; init; }
 }

@@ -23,7 +23,6 @@ internal sealed class BackendTable
     private readonly NameMap _exact;
     private readonly NameMap _wildcards;
     private readonly int _wildcardLabelsMax;
-    private readonly Backend? _anything;
     private readonly SessionIndex? _sessions;
 
     /// <summary>Makes the table of <paramref name="backends"/>, whose names are unique, with the sessions of the gateway, if it may have some.</summary>
@@ -37,7 +36,7 @@ internal sealed class BackendTable
             var key = backend.Hostname;
             if (key == "*")
             {
-                _anything = backend;
+                Anything = backend;
             }
             else if (key.StartsWith("*.", StringComparison.Ordinal))
             {
@@ -55,6 +54,9 @@ internal sealed class BackendTable
         _wildcards = new NameMap(wildcards);
     }
 
+    /// <summary>The backend for requests that name no host, as HTTP/1.0 allows; null when there is none.</summary>
+    public Backend? Anything { get; }
+
     /// <summary>The backend for the value of a Host header or :authority; null when there is none.</summary>
     public Backend? Find(ReadOnlySpan<byte> host) => Find(host, out _);
 
@@ -66,7 +68,7 @@ internal sealed class BackendTable
         var length = HostName.Normalise(host, buffer);
         if (length <= 0)
         {
-            return length == 0 ? null : _anything;
+            return length == 0 ? null : Anything;
         }
 
         ReadOnlySpan<byte> name = buffer[..length];
@@ -77,7 +79,7 @@ internal sealed class BackendTable
 
         return _sessions?.Find(name, out hasEnded) is { } session ? session
             : hasEnded ? null
-            : _wildcardLabelsMax == 0 ? _anything
+            : _wildcardLabelsMax == 0 ? Anything
             : FindWildcard(name);
     }
 
@@ -96,7 +98,7 @@ internal sealed class BackendTable
             }
         }
 
-        return _anything;
+        return Anything;
     }
 
     private static byte[] NameOf(string key)

@@ -42,10 +42,13 @@ internal sealed class BackendWaiter
 {
     private readonly TaskCompletionSource<Admission> _decided = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    internal BackendWaiter(WakeCause cause, long enqueuedTimestamp)
+    private Admission _admission;
+
+    internal BackendWaiter(WakeCause cause, long enqueuedTimestamp, bool isAside = false)
     {
         Cause = cause;
         EnqueuedTimestamp = enqueuedTimestamp;
+        IsAside = isAside;
     }
 
     /// <summary>
@@ -53,6 +56,15 @@ internal sealed class BackendWaiter
     /// its owner calls <see cref="Backend.Leave"/> exactly once.
     /// </summary>
     public Task<Admission> Decision => _decided.Task;
+
+    /// <summary>How it was counted when it was admitted, for <see cref="Backend.Leave"/>.</summary>
+    public bool IsBystander { get; private set; }
+
+    /// <summary>Whether it does not count as use: it waits for room at a ready backend only, never for a start.</summary>
+    internal bool IsAside { get; }
+
+    /// <summary>Since when it waits for room at a backend that is ready, in coarse milliseconds; guarded by the gate.</summary>
+    internal long RoomSinceMs { get; set; }
 
     /// <summary>What it came for.</summary>
     internal WakeCause Cause { get; }
@@ -69,5 +81,12 @@ internal sealed class BackendWaiter
     /// <summary>The one behind it in the queue; guarded by the gate, then owned by whoever took the queue over.</summary>
     internal BackendWaiter? Next { get; set; }
 
-    internal void Complete(Admission admission) => _decided.TrySetResult(admission);
+    /// <summary>Notes what was decided, within the gate; <see cref="Complete"/> tells it, outside.</summary>
+    internal void Decide(Admission admission, bool bystander = false)
+    {
+        _admission = admission;
+        IsBystander = bystander;
+    }
+
+    internal void Complete() => _decided.TrySetResult(_admission);
 }

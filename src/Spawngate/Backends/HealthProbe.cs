@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Platform;
+using Spawngate.Upstreams;
 
 namespace Spawngate.Backends;
 
@@ -38,7 +40,7 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
                 return;
             }
 
-            var pauseMs = PauseMs(attempt.Connected, time.GetElapsedTime(began).TotalMilliseconds);
+            var pauseMs = PauseMs(attempt.Connected || attempt.IsStranger, time.GetElapsedTime(began).TotalMilliseconds);
             await Task.Delay(TimeSpan.FromMilliseconds(pauseMs), time, cancel).ConfigureAwait(false);
         }
     }
@@ -48,7 +50,7 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
     {
         var attempt = await AttemptAsync(timeoutMs, cancel).ConfigureAwait(false);
         _lastDetail = attempt.Detail;
-        return new ProbeResult(attempt.Healthy, attempt.Detail);
+        return new ProbeResult(attempt.Healthy, attempt.Detail) { WasAsked = !attempt.Unasked };
     }
 
     /// <inheritdoc/>
@@ -83,7 +85,18 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         var (socket, error) = await ConnectAsync(target.EndPoint, timeoutMs, cancel).ConfigureAwait(false);
         if (socket is null)
         {
-            return new Attempt(false, false, error);
+            if (error == ProbeConnection.Refused)
+            {
+                target.Trust?.Doubt(); // Nothing else says that nobody listens.
+            }
+
+            return new Attempt(false, false, error ?? OpenFiles.NoneLeft) { Unasked = error is null };
+        }
+
+        if (target.Trust is { IsKnown: false } trust && await trust.LookAsync().ConfigureAwait(false) is { IsGood: false } finding)
+        {
+            socket.Dispose();
+            return new Attempt(false, false, finding.Detail) { IsStranger = finding.Owner == ListenerOwner.Stranger, Unasked = finding.Owner == ListenerOwner.Nobody };
         }
 
         if (target.Path.Length == 0)
@@ -91,7 +104,7 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
             using (socket)
             {
                 return target.IsForwarded && !await IsForwardedAsync(socket, cancel).ConfigureAwait(false)
-                    ? new Attempt(false, false, "connection refused")
+                    ? new Attempt(false, false, ProbeConnection.Refused)
                     : new Attempt(true, true, "accepts connections");
             }
         }
@@ -119,7 +132,8 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         return await ProbeConnection.StaysOpenAsync(socket, time, cancel).ConfigureAwait(false);
     }
 
-    private async Task<(Socket? Socket, string Error)> ConnectAsync(IPEndPoint endPoint, int timeoutMs, CancellationToken cancel)
+    /// <summary>Without a socket and an error there is none left to ask with.</summary>
+    private async Task<(Socket? Socket, string? Error)> ConnectAsync(IPEndPoint endPoint, int timeoutMs, CancellationToken cancel)
     {
         try
         {
@@ -128,7 +142,7 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             cancel.ThrowIfCancellationRequested();
-            return (null, e.Message); // No descriptor left, for example.
+            return (null, e is SocketException { SocketErrorCode: SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable } ? null : e.Message);
         }
     }
 
@@ -145,7 +159,7 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
             return answer.Status switch
             {
                 0 => null,
-                < 0 => new Attempt(true, false, "sent no HTTP response"),
+                < 0 => new Attempt(true, false, answer.Other ?? "sent no HTTP response"),
                 _ => new Attempt(true, answer.Status is >= 200 and <= 299, $"status {answer.Status}"),
             };
         }
@@ -180,5 +194,12 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         }
     }
 
-    private readonly record struct Attempt(bool Connected, bool Healthy, string Detail);
+    private readonly record struct Attempt(bool Connected, bool Healthy, string Detail)
+    {
+        /// <summary>Whether somebody else accepts there; looked at anew every millisecond it would not become another.</summary>
+        public bool IsStranger { get; init; }
+
+        /// <summary>Whether nobody could be asked, for want of a descriptor, or because it cannot be found out in this moment who has accepted.</summary>
+        public bool Unasked { get; init; }
+    }
 }

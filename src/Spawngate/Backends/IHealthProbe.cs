@@ -1,4 +1,5 @@
 using System.Net;
+using Spawngate.Upstreams;
 
 namespace Spawngate.Backends;
 
@@ -16,12 +17,19 @@ internal sealed record ProbeTarget(IPEndPoint EndPoint, string Host, string Path
 
     /// <summary>Where the forwarder passes on to, if that can be asked too; null otherwise.</summary>
     public IPEndPoint? Behind { get; init; }
+
+    /// <summary>Whether it is the run that listens there: before it is known nothing is sent. Null when nobody can tell.</summary>
+    public ListenerTrust? Trust { get; init; }
 }
 
 /// <summary>Outcome of one health check.</summary>
 /// <param name="Healthy">Whether it counts as healthy.</param>
 /// <param name="Detail">For people: <c>status 500</c>, <c>connection refused</c>.</param>
-internal readonly record struct ProbeResult(bool Healthy, string Detail);
+internal readonly record struct ProbeResult(bool Healthy, string Detail)
+{
+    /// <summary>False when this side could not even ask, for want of a descriptor or of knowing who listens: that says nothing about the run.</summary>
+    public bool WasAsked { get; init; } = true;
+}
 
 /// <summary>Health checks of one run: real sockets, or a script in tests. Used by one caller at a time.</summary>
 internal interface IHealthProbe : IDisposable

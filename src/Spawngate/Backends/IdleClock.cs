@@ -13,6 +13,6 @@ internal static class IdleClock
     }
 
     /// <summary>The earliest moment at which it may stop. While something is in use the last use is yet to come, so that is a whole timeout away; bystanders put nothing off.</summary>
-    public static long EarliestMs(BackendConfig config, BackendWord word, ref long lastUseMs, long nowMs) =>
-        DueMs(config, word.InUse > 0 ? nowMs : Volatile.Read(ref lastUseMs));
+    public static long EarliestMs(BackendConfig config, long inUse, ref long lastUseMs, long nowMs) =>
+        DueMs(config, inUse > 0 ? nowMs : Volatile.Read(ref lastUseMs));
 }

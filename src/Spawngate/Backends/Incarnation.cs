@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Spawngate.Config;
@@ -22,6 +23,9 @@ internal sealed class Incarnation
     private long _portDeadlineMs;
     private int _plannedIntervalMs = -1;
     private LaunchRequest? _request;
+    private ListenerTrust? _trust;
+    private volatile bool _isConfirming;
+    private volatile bool _hasEnded;
     private LaunchedAt _place = new(new IPEndPoint(IPAddress.Loopback, 0), false);
 
     public Incarnation(BackendEnvironment env, LifecycleMailbox mailbox, BackendConfig config, int generation, WakeCause cause, long wokenTimestamp)
@@ -97,6 +101,9 @@ internal sealed class Incarnation
     /// <summary>Why the start fails when its port stays taken.</summary>
     public string PortTaken => Config.Port == 0 ? "no loopback port is free" : $"port {Config.Port} is in use by another program";
 
+    /// <summary>What to add to the reason of a failed start: that somebody else holds its port; empty when nobody was seen to.</summary>
+    public string StrangerNote => _trust?.Stranger is { } stranger ? $"; {stranger}" : "";
+
     private string? StageDetail => IsLaunching ? _request?.Stage.Text : _probe?.LastDetail is { } last ? $"last health check: {last}" : null;
 
     /// <summary>Whether <paramref name="token"/> is the token of this start; takes the same time for every wrong one of its length.</summary>
@@ -117,10 +124,23 @@ internal sealed class Incarnation
     /// Has the launcher start it on the configured port, or any free one; the answer comes as <see cref="LifecycleInput.Launched"/>. A taken port is tried again
     /// after a tick. False when it has been taken for too long.
     /// </summary>
-    public bool TryLaunch(long nowMs)
+    /// <param name="nowMs">The time on the coarse clock.</param>
+    /// <param name="fault">Set when no port can be looked for at all: why.</param>
+    public bool TryLaunch(long nowMs, out string? fault)
     {
-        // A container with ports of its own gets one on this machine from its engine, when it is started.
-        var port = Config.UsesLoopbackPort ? _env.Ports.Take(Config.Port) : 0;
+        fault = null;
+        int? port;
+        try
+        {
+            // A container with ports of its own gets one on this machine from its engine, when it is started.
+            port = Config.UsesLoopbackPort ? _env.Ports.Take(Config.Port) : 0;
+        }
+        catch (SocketException e)
+        {
+            fault = $"no port can be chosen: {OpenFiles.Explain(e)}";
+            return false;
+        }
+
         if (port is not null)
         {
             Port = port.Value;
@@ -150,8 +170,29 @@ internal sealed class Incarnation
         SpawnedTimestamp = timestamp;
         if (run is not null)
         {
+            _trust = run.TellsListener ? new ListenerTrust(() => run.FindListenerAsync(_place.EndPoint), TellStranger) : null;
             _ = WatchExitAsync(run);
         }
+    }
+
+    /// <summary>
+    /// Whether it may become ready by its own word: not before it is known that it is the run that listens. That is looked at from now on, and
+    /// <see cref="LifecycleInput.CallbackReady"/> comes again once it is.
+    /// </summary>
+    public bool TryConfirm()
+    {
+        if (_trust is not { IsKnown: false } trust)
+        {
+            return true;
+        }
+
+        if (!_isConfirming)
+        {
+            _isConfirming = true;
+            _ = ConfirmAsync(trust);
+        }
+
+        return false;
     }
 
     /// <summary>Asks for health until it is ready: <see cref="LifecycleInput.Listening"/>, then <see cref="LifecycleInput.HealthReady"/>.</summary>
@@ -197,8 +238,8 @@ internal sealed class Incarnation
 
     private void Check(int timeoutMs)
     {
-        IsChecking = true;
         var (probe, cancel) = _probe is null ? OpenProbe() : (_probe, _probeCancel!.Token);
+        IsChecking = true;
         _ = CheckAsync(probe, timeoutMs, cancel);
     }
 
@@ -215,12 +256,16 @@ internal sealed class Incarnation
 
     /// <summary>Opens the pool of connections to it.</summary>
     /// <param name="readyTimestamp">When it was ready.</param>
-    public BackendRun OpenPool(long readyTimestamp)
+    /// <param name="onUnsolicited">See <see cref="UpstreamPool.OnUnsolicited"/>.</param>
+    public BackendRun OpenPool(long readyTimestamp, Action<bool> onUnsolicited)
     {
         Pool = new UpstreamPool(
             _place.EndPoint, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock)
         {
             IsForwarded = _place.IsForwarded,
+            OnUnsolicited = onUnsolicited,
+            Ports = _env.UpstreamPorts,
+            Trust = _trust,
         };
         return new BackendRun(Generation, Pool) { Steps = new StartSteps(WokenTimestamp, SpawnedTimestamp, readyTimestamp) };
     }
@@ -228,6 +273,7 @@ internal sealed class Incarnation
     /// <summary>Lets go of everything that is left. The run has ended, or was given up.</summary>
     public void End()
     {
+        _hasEnded = true;
         StopProbing();
         // Nothing may reuse a connection to a process that is gone; exchanges under way still read what the kernel holds for them.
         Pool?.Retire();
@@ -246,6 +292,7 @@ internal sealed class Incarnation
         {
             IsForwarded = _place.IsForwarded,
             Behind = _place.Behind,
+            Trust = _trust,
         });
         _probeCancel = new CancellationTokenSource();
         return (_probe, _probeCancel.Token);
@@ -269,6 +316,20 @@ internal sealed class Incarnation
         }
 
         _mailbox.Post(new LifecycleMessage(LifecycleInput.Launched, Generation, result, _env.Time.GetTimestamp()));
+    }
+
+    private void TellStranger(string stranger) => LifecycleLog.Stranger(_env.Log, Config.Hostname, Run?.Description ?? "", stranger);
+
+    private async Task ConfirmAsync(ListenerTrust trust)
+    {
+        while (!_hasEnded && await trust.LookAsync().ConfigureAwait(false) is { IsGood: false } finding)
+        {
+            var pauseMs = finding.Owner == ListenerOwner.Stranger ? Limits.ClockTickMs : Limits.ProbeFastRetryMs;
+            await Task.Delay(TimeSpan.FromMilliseconds(pauseMs), _env.Time).ConfigureAwait(false);
+        }
+
+        _isConfirming = false; // Should a connect have been refused since, it is looked at once more.
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.CallbackReady, Generation, null, _env.Time.GetTimestamp()));
     }
 
     private async Task WatchExitAsync(ILaunchedRun run)

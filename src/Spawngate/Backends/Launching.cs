@@ -1,5 +1,6 @@
 using System.Net;
 using Spawngate.Config;
+using Spawngate.Upstreams;
 
 namespace Spawngate.Backends;
 
@@ -99,6 +100,13 @@ internal interface ILaunchedRun
 
     /// <summary>Completes, exactly once and never faulted, when the run has ended; continuations run asynchronously.</summary>
     Task<ExitReport> Exited { get; }
+
+    /// <summary>Whether <see cref="FindListenerAsync"/> can tell anything.</summary>
+    bool TellsListener => false;
+
+    /// <summary>Finds out who listens where it is reached.</summary>
+    /// <param name="at">Where that is.</param>
+    Task<ListenerFinding> FindListenerAsync(IPEndPoint at) => Task.FromResult(new ListenerFinding(ListenerOwner.Hidden, ""));
 
     /// <summary>Asks it to end: SIGTERM to the whole process group and then to what has left it, or Docker stop. No effect on an ended run.</summary>
     /// <param name="graceMs">Milliseconds until <see cref="Kill"/> follows.</param>

@@ -1,3 +1,4 @@
+using Spawngate.Config;
 using Spawngate.Diagnostics;
 
 namespace Spawngate.Backends;
@@ -11,7 +12,8 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     /// <summary>The earliest deadline.</summary>
     /// <param name="current">The current start; null when Stopped.</param>
     /// <param name="stop">The stop in progress.</param>
-    public long Next(Incarnation? current, StopProgress? stop)
+    /// <param name="room">Who waits.</param>
+    public long Next(Incarnation? current, StopProgress? stop, WaitingRoom room)
     {
         if (current is null)
         {
@@ -26,9 +28,9 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
             case BackendPhase.Ready:
                 var stableDue = backoff.Failures == 0 ? Never : current.ReadyAtMs + Limits.StableReadyMs;
                 var checkDue = backend.Config.ReadyHealthCheckIntervalMs == 0 ? Never : current.NextCheckMs;
-                return Math.Min(Math.Min(stableDue, checkDue), IdleMs());
+                return Math.Min(Math.Min(stableDue, checkDue), Math.Min(IdleMs(room.Users), OverdueMs(room)));
             case BackendPhase.Unhealthy:
-                return backend.OneLife is null ? current.NextCheckMs : Math.Min(current.NextCheckMs, IdleMs());
+                return backend.OneLife is null ? current.NextCheckMs : Math.Min(current.NextCheckMs, IdleMs(0));
             case BackendPhase.Stopping:
                 return stop?.DeadlineMs ?? Never;
             default:
@@ -39,5 +41,11 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     /// <summary>A moment so many seconds away; the coarse clock may be a tick behind, so a tick is added: never early.</summary>
     public long InSecs(int secs) => clock.NowMs + (secs * 1000L) + Limits.ClockTickMs;
 
-    private long IdleMs() => IdleClock.EarliestMs(backend.Config, state.Read(), ref backend.LastUseMs, clock.NowMs);
+    /// <summary>How long a request waits for room at a ready backend: as long as for an answer. The coarse clock may be a tick behind, so a tick is added.</summary>
+    public static long RoomWaitMs(BackendConfig config) => config.RequestTimeoutSecs == 0 ? Never : (config.RequestTimeoutSecs * 1000L) + Limits.ClockTickMs;
+
+    private long OverdueMs(WaitingRoom room) =>
+        RoomWaitMs(backend.Config) is var waitMs && waitMs != Never && room.RoomSinceMs is { } sinceMs ? sinceMs + waitMs : Never;
+
+    private long IdleMs(int waiting) => IdleClock.EarliestMs(backend.Config, state.Read().InUse + waiting, ref backend.LastUseMs, clock.NowMs);
 }

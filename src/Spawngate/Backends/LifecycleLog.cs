@@ -53,6 +53,14 @@ internal static partial class LifecycleLog
     [LoggerMessage(13, LogLevel.Debug, "hostname=\"{Hostname}\" reason=\"{Reason}\" Health check failed ({FailedChecks} of {Threshold})")]
     public static partial void CheckFailed(ILogger log, string hostname, string reason, int failedChecks, int threshold);
 
+    [LoggerMessage(16, LogLevel.Warning,
+        "hostname=\"{Hostname}\" The backend sent bytes that no request had asked for: such connections are closed, and counted from now on (spawngate_upstream_unsolicited_total)")]
+    public static partial void Unsolicited(ILogger log, string hostname);
+
+    /// <summary>Somebody else listens on the port of a run.</summary>
+    [LoggerMessage(17, LogLevel.Warning, "hostname=\"{Hostname}\" run=\"{Run}\" owner=\"{Owner}\" Another process listens on the port of the backend: no request is sent there")]
+    public static partial void Stranger(ILogger log, string hostname, string run, string owner);
+
     [LoggerMessage(14, LogLevel.Critical, "hostname=\"{Hostname}\" input=\"{Input}\" The lifecycle met a bug")]
     public static partial void Bug(ILogger log, Exception exception, string hostname, LifecycleInput input);
 }

@@ -1,3 +1,5 @@
+using Spawngate.Diagnostics;
+
 namespace Spawngate.Backends;
 
 /// <summary>What a lifecycle can be told.</summary>
@@ -131,7 +133,7 @@ internal sealed class LifecycleMailbox(Action<LifecycleMessage> handle, Action<I
         catch (Exception bug)
         {
             // One backend's bug must not end the gateway, nor this backend's later messages: its deadlines still hold.
-            onBug(message.Input, bug);
+            CallbackGuard.Run(() => onBug(message.Input, bug), nameof(LifecycleMailbox));
         }
 
         return true;

@@ -88,6 +88,16 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             current.Port, Ms(timings.SpawnMs), Ms(timings.ListenMs), Ms(timings.ReadyMs), held, Ms(timings.ReadyMs));
     }
 
+    /// <summary>A connection was closed because of bytes that no request had asked for; on any thread. It is told once for each run.</summary>
+    public void Unsolicited(bool isFirst)
+    {
+        backend.Traffic.CountUnsolicited();
+        if (isFirst)
+        {
+            LifecycleLog.Unsolicited(env.Log, backend.Hostname);
+        }
+    }
+
     /// <summary>A start failed.</summary>
     public void StartFailed(Incarnation current, string reason, int failures, int held, ExitReport? exit)
     {

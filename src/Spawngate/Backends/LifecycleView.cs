@@ -84,7 +84,7 @@ internal sealed record LifecycleView
         RetryAfterSecs = retryAfterSecs,
         LastFailure = LastFailure,
         FailedChecks = FailedChecks,
-        IdleStopInSecs = IdleStopInSecs(config, word, lastUseMs, nowMs),
+        IdleStopInSecs = waiting > 0 ? null : IdleStopInSecs(config, word, lastUseMs, nowMs),
         StoppingBecause = Stopping is { } stopping ? StopProgress.Name(stopping) : null,
         LastStopReason = LastStop is { } last ? StopProgress.Name(last) : null,
     };

@@ -1,13 +1,18 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Backends;
 
 /// <summary>What a health endpoint answered.</summary>
 /// <param name="Status">Status code; 0 when the connection ended before any byte, -1 when what came is not an HTTP/1 response.</param>
 /// <param name="Reusable">Whether the response was read to its end, so that the connection can be asked again.</param>
-internal readonly record struct ProbeAnswer(int Status, bool Reusable);
+internal readonly record struct ProbeAnswer(int Status, bool Reusable)
+{
+    /// <summary>What came instead of a response, if it is known, for people.</summary>
+    public string? Other { get; init; }
+}
 
 /// <summary>
 /// One connection to a health endpoint. Reads conservatively: the head up to a bound, the body only if a small Content-Length announces it; after anything
@@ -15,6 +20,9 @@ internal readonly record struct ProbeAnswer(int Status, bool Reusable);
 /// </summary>
 internal sealed class ProbeConnection : IDisposable
 {
+    /// <summary>What a connect comes to where nobody listens.</summary>
+    public const string Refused = "connection refused";
+
     private readonly Socket _socket;
     private readonly byte[] _request;
     private readonly byte[] _buffer = new byte[Limits.ProbeHeadBytesMax];
@@ -52,7 +60,7 @@ internal sealed class ProbeConnection : IDisposable
         cancel.ThrowIfCancellationRequested();
         return (null, error switch
         {
-            SocketError.ConnectionRefused or SocketError.Success => "connection refused",
+            SocketError.ConnectionRefused or SocketError.Success => Refused,
             SocketError.OperationAborted => "no connection in time",
             _ => error.ToString(),
         });
@@ -100,6 +108,10 @@ internal sealed class ProbeConnection : IDisposable
                 }
 
                 filled += read;
+                if (ResponseHeadParser.FaultOfStart(_buffer.AsSpan(0, filled)) is var fault and not HeadFault.None)
+                {
+                    return new ProbeAnswer(-1, false) { Other = HeadFaults.Describe(fault) };
+                }
             }
 
             var head = ProbeHead.Read(_buffer.AsSpan(0, headLength));

@@ -1,7 +1,9 @@
+using System.Net;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
 using Spawngate.Guarding;
 using Spawngate.Platform;
+using Spawngate.Upstreams;
 
 namespace Spawngate.Backends;
 
@@ -55,8 +57,18 @@ internal sealed class ProcessLauncher(
             return new LaunchResult(null, error);
         }
 
-        mark.Spawned(child.Pid);
-        var run = new LocalRun(child, request.Config.Hostname, drain, output, mark, time);
+        LocalRun run;
+        try
+        {
+            mark.Spawned(child.Pid);
+            run = new LocalRun(child, request.Config.Hostname, drain, output, mark, time);
+        }
+        catch
+        {
+            child.Kill(); // Nobody else knows of it.
+            throw;
+        }
+
         if (cancel.IsCancellationRequested)
         {
             run.Kill();
@@ -123,6 +135,7 @@ internal sealed class LocalRun : ILaunchedRun
     private readonly OutputPipe _stdout;
     private readonly OutputPipe _stderr;
     private readonly RunMark _mark;
+    private readonly RunListener _listener;
     private readonly TimeProvider _time;
     private readonly TaskCompletionSource<Task> _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _killed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -132,6 +145,7 @@ internal sealed class LocalRun : ILaunchedRun
     {
         _child = child;
         _mark = mark;
+        _listener = new RunListener(child, mark.Token);
         _time = time;
         _stdout = drain.Add(child.StdoutFd, new StreamSink(hostname, OutputStream.Stdout, output, null));
         _stderr = drain.Add(child.StderrFd, new StreamSink(hostname, OutputStream.Stderr, output, _tail));
@@ -149,6 +163,12 @@ internal sealed class LocalRun : ILaunchedRun
     /// rest is killed at once; after <see cref="Terminate"/> it has time until <see cref="Kill"/>.
     /// </summary>
     public Task<ExitReport> Exited { get; }
+
+    /// <inheritdoc/>
+    public bool TellsListener => RunListener.IsAvailable;
+
+    /// <inheritdoc/>
+    public Task<ListenerFinding> FindListenerAsync(IPEndPoint at) => _listener.FindAsync(at);
 
     /// <inheritdoc/>
     public void Terminate(long graceMs)

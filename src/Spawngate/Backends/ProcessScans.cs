@@ -6,8 +6,14 @@ namespace Spawngate.Backends;
 /// <summary>What one reading of the process table showed.</summary>
 /// <param name="table">All processes.</param>
 /// <param name="adopted">The tokens of those that were orphaned below us and so became our children.</param>
-internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, RunToken> adopted)
+/// <param name="unclaimed">Those of our children that lead no run, are of no run's session and show no token.</param>
+internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, RunToken> adopted, HashSet<int> unclaimed)
 {
+    private readonly Dictionary<int, ProcessEntry> _byPid = table.DistinctBy(static entry => entry.Pid).ToDictionary(static entry => entry.Pid);
+
+    /// <summary>Whether everything could be read. If not, what is not in it may exist all the same, and may be anybody's.</summary>
+    public bool IsWhole { get; init; } = true;
+
     /// <summary>The living processes of a run whose leader and group have ended: known ones, adopted ones with its token or of its session, and all below them.</summary>
     /// <param name="token">The run's token.</param>
     /// <param name="session">The run's session, which has the number of its leader.</param>
@@ -28,6 +34,47 @@ internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, 
         all.RemoveAll(entry => entry.Group == group);
         return all;
     }
+
+    /// <summary>The living processes of a run whose leader lives.</summary>
+    /// <param name="token">The run's token.</param>
+    /// <param name="session">The run's session, which has the number of its leader.</param>
+    public List<ProcessEntry> MembersOf(RunToken token, int session) => Of(token, session, [], isSessionOurs: true);
+
+    /// <summary>
+    /// The living processes that may be a run's although nothing says whose they are, with all below them: daemons that left its session and have no token, because they were started with
+    /// an empty environment (<c>service</c>), have written a title over it (nginx, postgres), or may not be looked at. They were started below us, and after the run.
+    /// </summary>
+    /// <param name="leader">The run's leader.</param>
+    public List<ProcessEntry> UnclaimedSince(int leader)
+    {
+        // One that is not shown to us (hidepid) has no start: then all of them may be.
+        long since = _byPid.GetValueOrDefault(leader).Start;
+        return unclaimed.Count == 0
+            ? []
+            : table.FindAll(entry => !entry.IsZombie && TopOf(entry.Pid) is { } top && unclaimed.Contains(top.Pid) && top.Start >= since);
+    }
+
+    /// <summary>Whether a process is this one or below it.</summary>
+    public bool IsBelowUs(int pid) => pid == Environment.ProcessId || TopOf(pid) is not null;
+
+    /// <summary>The child of this process that a process is or is below; null when there is none.</summary>
+    private ProcessEntry? TopOf(int pid)
+    {
+        for (int steps = 0; steps <= table.Count && _byPid.TryGetValue(pid, out ProcessEntry entry); steps++)
+        {
+            if (entry.Parent == Environment.ProcessId)
+            {
+                return entry;
+            }
+
+            pid = entry.Parent;
+        }
+
+        return null;
+    }
+
+    /// <summary>All processes.</summary>
+    public IReadOnlyList<ProcessEntry> Table => table;
 
     private List<ProcessEntry> Of(RunToken token, int session, HashSet<(int Pid, long Start)> known, bool isSessionOurs)
     {
@@ -117,19 +164,31 @@ internal sealed class ProcessScans
     private static ProcessSnapshot Read()
     {
         var table = new List<ProcessEntry>();
-        ProcessTable.Read(table);
+        bool isWhole = ProcessTable.Read(table);
         int self = Environment.ProcessId;
         var adopted = new Dictionary<int, RunToken>();
+        var unclaimed = new HashSet<int>();
         foreach (ProcessEntry entry in table)
         {
             // Children that lead a run are ended by their own lifecycle. Of what is deeper the run is that of the adopted one above it.
-            if (entry.Parent == self && !entry.IsZombie && !Reaper.Shared.IsLeader(entry.Pid) && ProcessTable.TokenOfChild(entry.Pid) is { } token)
+            if (entry.Parent != self || entry.IsZombie || Reaper.Shared.IsLeader(entry.Pid))
             {
-                adopted.Add(entry.Pid, token);
+                continue;
             }
+
+            if (ProcessTable.TokenOfChild(entry.Pid, out int errno) is { } token)
+            {
+                adopted.TryAdd(entry.Pid, token);
+            }
+            else if (!GuardPipe.IsGuard(entry.Pid) && !Reaper.Shared.IsLeader(entry.Session))
+            {
+                unclaimed.Add(entry.Pid);
+            }
+
+            isWhole &= !OpenFiles.IsShortage(errno);
         }
 
-        return new ProcessSnapshot(table, adopted);
+        return new ProcessSnapshot(table, adopted, unclaimed) { IsWhole = isWhole };
     }
 
     private void OnOrphanReaped(int pid)

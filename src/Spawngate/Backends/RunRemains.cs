@@ -45,7 +45,8 @@ internal sealed class RunRemains(RunToken token, int session)
             }
 
             snapshot.BesideGroupOf(token, session, _asked).ForEach(Ask);
-            await Task.WhenAny(groupEnded, change).ConfigureAwait(false);
+            Task again = snapshot.IsWhole ? change : Task.Delay(Limits.ClockTickMs);
+            await Task.WhenAny(groupEnded, change, again).ConfigureAwait(false);
         }
     }
 
@@ -65,13 +66,14 @@ internal sealed class RunRemains(RunToken token, int session)
             Task change = ProcessScans.Shared.NextOrphanEndAsync();
             bool isKill = killed.IsCompleted;
             ProcessSnapshot snapshot = await ProcessScans.Shared.NextAsync().ConfigureAwait(false);
-            if (!Signal(snapshot, isKill))
+            if (!Signal(snapshot, isKill) && snapshot.IsWhole)
             {
                 return;
             }
 
             settled ??= isKill ? Task.Delay(Limits.KillSettleMs) : null;
-            await Task.WhenAny(change, settled ?? killed).ConfigureAwait(false);
+            Task again = snapshot.IsWhole ? change : Task.Delay(Limits.ClockTickMs);
+            await Task.WhenAny(change, again, settled ?? killed).ConfigureAwait(false);
         }
     }
 

@@ -7,20 +7,26 @@ namespace Spawngate.Backends;
 /// either sees the new phase or is in the queue when the phase changes: no wake-up is lost and no request is left behind. Waiters are
 /// completed after the gate is released, in the order of their arrival.
 /// </summary>
+/// <remarks>
+/// While the backend is Ready they wait for room under <see cref="Limit"/>. The word is Crowded as long as somebody does: then nobody comes in but through the gate, and whoever leaves
+/// calls <see cref="Fill"/>, which admits as many as there is room for. The mark is set before the last look for room, so that either this look or the one who leaves finds it.
+/// </remarks>
 /// <param name="state">The word.</param>
 /// <param name="clock">The time of waits after failures.</param>
 /// <param name="startsOnce">Whether the first stop, failure or crash closes the room in the same step: then nobody waits for another start.</param>
 internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool startsOnce = false)
 {
+    private static readonly Admission _shuttingDown = new(AdmissionOutcome.ShuttingDown, null, 0);
     private readonly Lock _gate = new();
-    private BackendWaiter? _first;
-    private BackendWaiter? _last;
-    private int _count;
+    private readonly WaiterQueue _queue = new();
     private bool _holdWhileStopping;
     private bool _mayResume;
     private bool _closed;
     private long _retryAtMs;
     private BackendRun? _run;
+
+    /// <summary>How many may be in flight.</summary>
+    public ConcurrencyLimit Limit { get; } = new(state);
 
     /// <summary>The run that is admitted to, published before the word says Ready; null while nothing runs.</summary>
     public BackendRun? Run => Volatile.Read(ref _run);
@@ -32,7 +38,31 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
         {
             lock (_gate)
             {
-                return _count;
+                return _queue.Count;
+            }
+        }
+    }
+
+    /// <summary>Those of them that count as use.</summary>
+    public int Users
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _queue.Users;
+            }
+        }
+    }
+
+    /// <summary>Since when the first waits for room at a ready backend, in coarse milliseconds; null when none does.</summary>
+    public long? RoomSinceMs
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return state.Phase == BackendPhase.Ready ? _queue.First?.RoomSinceMs : null;
             }
         }
     }
@@ -61,53 +91,108 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
         }
     }
 
-    /// <summary>Decides an arriving request or holds it. True when the backend has to be woken for it.</summary>
-    public bool Arrive(BackendWaiter waiter, int queueMax)
+    /// <summary>Decides an arriving request or holds it.</summary>
+    /// <param name="waiter">The request.</param>
+    /// <param name="queueMax">How many may be held.</param>
+    /// <param name="yields">Whether it may take half of that at most, unless it waits for room only.</param>
+    /// <returns>What the lifecycle has to be told: to wake the backend, or that something is due at another time now. Null for nothing.</returns>
+    public LifecycleInput? Arrive(BackendWaiter waiter, int queueMax, bool yields = false)
     {
-        Admission decided;
-        var wake = false;
+        var decided = default(DecidedWaiters);
+        LifecycleInput? tell = null;
         lock (_gate)
         {
             var phase = state.Phase;
-            wake = (phase == BackendPhase.Stopped && !_closed && RetryAfterLocked() == 0) || (phase == BackendPhase.Stopping && _mayResume);
-            if (DecideLocked(phase) is { } now)
+            queueMax = yields && phase != BackendPhase.Ready ? Math.Max(1, queueMax / 2) : queueMax;
+            if ((waiter.IsAside ? DecideAsideLocked(out var bystander) : DecideLocked(phase, out bystander)) is { } now)
             {
-                decided = now;
+                decided.Add(waiter, now, bystander);
             }
-            else if (_count >= queueMax)
+            else if (_queue.Count >= queueMax)
             {
-                decided = new Admission(AdmissionOutcome.QueueFull, null, 0);
+                decided.Add(waiter, new Admission(AdmissionOutcome.QueueFull, null, 0));
             }
             else
             {
-                AppendLocked(waiter);
-                return wake;
+                waiter.RoomSinceMs = clock.NowMs;
+                _queue.Append(waiter);
+                FillLocked(ref decided);
+                tell = phase == BackendPhase.Ready && _queue.Count == 1 ? LifecycleInput.Due : null;
+            }
+
+            if (!waiter.IsAside && ((phase == BackendPhase.Stopped && !_closed && RetryAfterLocked() == 0) || (phase == BackendPhase.Stopping && _mayResume)))
+            {
+                tell = LifecycleInput.Wake;
             }
         }
 
-        waiter.Complete(decided);
-        return wake;
+        decided.Complete();
+        return tell;
     }
 
-    /// <summary>Decides a request that does not count as use, at once: it is admitted to what is ready, and never held.</summary>
+    /// <summary>Decides a request that does not count as use, at once: it is admitted to what is ready, and never held for a start. If there is no room it may be made to wait for it.</summary>
     /// <param name="bystander">How it was counted.</param>
     public Admission ArriveAside(out bool bystander)
     {
-        bystander = false;
         lock (_gate)
         {
-            return state.Phase switch
-            {
-                BackendPhase.Ready when state.TryEnterAside(_run!.Generation, out bystander) => new Admission(AdmissionOutcome.Admitted, _run, 0),
-                BackendPhase.Unhealthy => new Admission(AdmissionOutcome.Unhealthy, null, 0),
-                _ => new Admission(_closed ? AdmissionOutcome.ShuttingDown : AdmissionOutcome.NotRunning, null, 0),
-            };
+            return DecideAsideLocked(out bystander) ?? new Admission(AdmissionOutcome.NoRoom, null, 0);
         }
+    }
+
+    /// <summary>Room was made at the ready backend: admits as many as it is enough for, in the order of their arrival.</summary>
+    public void Fill()
+    {
+        var decided = default(DecidedWaiters);
+        lock (_gate)
+        {
+            FillLocked(ref decided);
+        }
+
+        decided.Complete();
+    }
+
+    /// <summary>Changes how many may be in flight, from now on. Those who are stay.</summary>
+    public void SetLimit(int max)
+    {
+        var decided = default(DecidedWaiters);
+        lock (_gate)
+        {
+            if (Limit.Max == max)
+            {
+                return;
+            }
+
+            Limit.Max = max;
+            FillLocked(ref decided);
+        }
+
+        decided.Complete();
+    }
+
+    /// <summary>Fails those who have waited for room at the ready backend for so long. To wait was use, unless they do not count as such.</summary>
+    public void FailOverdue(long nowMs, long waitMs, ref long lastUse)
+    {
+        var decided = default(DecidedWaiters);
+        lock (_gate)
+        {
+            while (state.Phase == BackendPhase.Ready && _queue.First is { } waiter && nowMs - waiter.RoomSinceMs >= waitMs)
+            {
+                Volatile.Write(ref lastUse, waiter.IsAside ? Volatile.Read(ref lastUse) : nowMs);
+                _queue.Remove(waiter);
+                decided.Add(waiter, new Admission(AdmissionOutcome.TimedOut, null, 0));
+            }
+
+            FillLocked(ref decided);
+        }
+
+        decided.Complete();
     }
 
     /// <summary>Takes a waiter out of the queue. False when it was decided already: its owner then acts on the decision.</summary>
     public bool Cancel(BackendWaiter waiter)
     {
+        var decided = default(DecidedWaiters);
         lock (_gate)
         {
             if (!waiter.IsQueued)
@@ -115,10 +200,12 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
                 return false;
             }
 
-            RemoveLocked(waiter);
+            _queue.Remove(waiter);
+            decided.Add(waiter, new Admission(AdmissionOutcome.Cancelled, null, 0));
+            FillLocked(ref decided);
         }
 
-        waiter.Complete(new Admission(AdmissionOutcome.Cancelled, null, 0));
+        decided.Complete();
         return true;
     }
 
@@ -127,7 +214,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     {
         lock (_gate)
         {
-            return _first is null ? null : (_first.Cause, _first.EnqueuedTimestamp);
+            return _queue.First is { } first ? (first.Cause, first.EnqueuedTimestamp) : null;
         }
     }
 
@@ -141,34 +228,30 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
         }
     }
 
-    /// <summary>Starting to Ready, with all held requests admitted. Returns how many.</summary>
+    /// <summary>Starting to Ready, with the held requests admitted, or as many of them as there is room for. Returns how many there were.</summary>
     public int OpenReady(BackendRun run)
     {
-        BackendWaiter? held;
-        int admitted;
+        var decided = default(DecidedWaiters);
+        int held;
         lock (_gate)
         {
-            admitted = _count;
-            held = TakeAllLocked();
+            held = _queue.Count;
             Volatile.Write(ref _run, run);
-            state.BecomeReady(run.Generation, admitted);
+            AdmitHeldLocked(run, ref decided, (admitted, gate) => state.BecomeReady(run.Generation, admitted, gate));
         }
 
-        Complete(held, new Admission(AdmissionOutcome.Admitted, run, 0));
-        return admitted;
+        decided.Complete();
+        return held;
     }
 
     /// <summary>Starting to Stopped, or to Stopping when something has to be ended first; every held request fails now. Returns how many.</summary>
     public int FailStart(int generation, bool somethingLeft, long retryAtMs)
     {
-        BackendWaiter? held;
-        int failed, retryAfter;
+        var decided = default(DecidedWaiters);
         lock (_gate)
         {
             _retryAtMs = retryAtMs;
-            retryAfter = RetryAfterLocked();
-            failed = _count;
-            held = TakeAllLocked();
+            _queue.DecideAll(new Admission(AdmissionOutcome.StartFailed, null, RetryAfterLocked()), ref decided);
             SetHoldLocked(true);
             if (somethingLeft)
             {
@@ -180,17 +263,21 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
             }
         }
 
-        Complete(held, new Admission(AdmissionOutcome.StartFailed, null, retryAfter));
-        return failed;
+        decided.Complete();
+        return decided.Count;
     }
 
-    /// <summary>Ready to Unhealthy.</summary>
+    /// <summary>Ready to Unhealthy. Those who wait for room are told so, like those who come.</summary>
     public void MarkUnhealthy(int generation)
     {
+        var decided = default(DecidedWaiters);
         lock (_gate)
         {
             state.MarkUnhealthy(generation);
+            _queue.DecideAll(new Admission(AdmissionOutcome.Unhealthy, null, 0), ref decided);
         }
+
+        decided.Complete();
     }
 
     /// <summary>Unhealthy to Ready.</summary>
@@ -198,12 +285,12 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     {
         lock (_gate)
         {
-            state.Recover(generation);
+            state.Recover(generation, GateLocked());
         }
     }
 
     /// <summary>
-    /// Ready and unused to Stopping. A request that came and went after the idle clock was read has moved <paramref name="lastUse"/>: the stop
+    /// Ready and unused to Stopping: nothing in use, and nothing that would be waits for room. A request that came and went after the idle clock was read has moved <paramref name="lastUse"/>: the stop
     /// is then taken back inside the gate, where nobody could have acted on it.
     /// </summary>
     /// <param name="generation">The run.</param>
@@ -212,73 +299,79 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     /// <param name="bystanders">Those in flight, to be waited for. As long as they are, <see cref="Resume"/> is possible.</param>
     public bool TryBeginIdleStop(int generation, long lastUseSeenMs, ref long lastUse, out int bystanders)
     {
+        var decided = default(DecidedWaiters);
+        bystanders = 0;
         lock (_gate)
         {
-            if (!state.TryBeginIdleStop(generation, out bystanders))
+            if (_queue.Users > 0 || !state.TryBeginIdleStop(generation, out bystanders))
             {
                 return false;
             }
 
             if (Volatile.Read(ref lastUse) != lastUseSeenMs)
             {
-                state.TakeBackIdleStop(generation, 0);
+                state.TakeBackIdleStop(generation, 0, GateLocked());
                 return false;
             }
 
             SetHoldLocked(true);
             _mayResume = bystanders > 0 && !startsOnce;
-            return true;
+            TurnAwayAsidesLocked(ref decided);
         }
+
+        decided.Complete();
+        return true;
     }
 
-    /// <summary>Stopping for idleness, with the process still untouched, back to Ready, with all held requests admitted. Returns how many; when there are none, nothing changes.</summary>
+    /// <summary>
+    /// Stopping for idleness, with the process still untouched, back to Ready, with the held requests admitted, or as many of them as there is room for. Returns how many there
+    /// were; when there are none, nothing changes.
+    /// </summary>
     public int Resume(int generation)
     {
-        BackendWaiter? held;
-        BackendRun run;
-        int admitted;
+        var decided = default(DecidedWaiters);
+        int held;
         lock (_gate)
         {
-            admitted = _count;
-            if (admitted == 0)
+            held = _queue.Count;
+            if (held == 0)
             {
                 return 0;
             }
 
-            held = TakeAllLocked();
-            run = _run!;
             _holdWhileStopping = _mayResume = false;
-            state.TakeBackIdleStop(generation, admitted);
+            AdmitHeldLocked(_run!, ref decided, (admitted, gate) => state.TakeBackIdleStop(generation, admitted, gate));
         }
 
-        Complete(held, new Admission(AdmissionOutcome.Admitted, run, 0));
-        return admitted;
+        decided.Complete();
+        return held;
     }
 
     /// <summary>Starting, Ready or Unhealthy to Stopping. Returns the requests in flight.</summary>
     public long BeginStop(int generation, bool hold)
     {
-        BackendWaiter? refused = null;
+        var decided = default(DecidedWaiters);
         long inFlight;
         lock (_gate)
         {
             inFlight = state.BeginStop(generation);
             SetHoldLocked(hold);
             _mayResume = false;
+            TurnAwayAsidesLocked(ref decided);
             if (!_holdWhileStopping)
             {
-                refused = TakeAllLocked();
+                _queue.DecideAll(_shuttingDown, ref decided);
             }
         }
 
-        Complete(refused, new Admission(AdmissionOutcome.ShuttingDown, null, 0));
+        decided.Complete();
         return inFlight;
     }
 
     /// <summary>Changes, while Stopping, what happens to requests: held from now on, or refused, those already held included.</summary>
     public void SetHoldWhileStopping(bool hold)
     {
-        BackendWaiter? refused = null;
+        var decided = default(DecidedWaiters);
         lock (_gate)
         {
             SetHoldLocked(hold);
@@ -289,23 +382,35 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
             }
             else
             {
-                refused = TakeAllLocked();
+                _queue.DecideAll(_shuttingDown, ref decided);
             }
         }
 
-        Complete(refused, new Admission(AdmissionOutcome.ShuttingDown, null, 0));
+        decided.Complete();
     }
 
-    /// <summary>Ready or Unhealthy to Stopped.</summary>
-    public void Crash(int generation, long retryAtMs)
+    /// <summary>Ready or Unhealthy to Stopped. Those who waited for room are held for the next start, if there may be one now. Returns how many.</summary>
+    public int Crash(int generation, long retryAtMs)
     {
+        var decided = default(DecidedWaiters);
+        int held;
         lock (_gate)
         {
             _retryAtMs = retryAtMs;
             _closed |= startsOnce;
             state.Crash(generation);
             Volatile.Write(ref _run, null);
+            TurnAwayAsidesLocked(ref decided);
+            if (DecideLocked(BackendPhase.Stopped, out _) is { } now)
+            {
+                _queue.DecideAll(now, ref decided);
+            }
+
+            held = _queue.Count;
         }
+
+        decided.Complete();
+        return held;
     }
 
     /// <summary>Stopping to Stopped. Returns how many requests are held for the next start.</summary>
@@ -316,22 +421,20 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
             state.FinishStop(generation);
             _mayResume = false;
             Volatile.Write(ref _run, null);
-            return _count;
+            return _queue.Count;
         }
     }
 
     /// <summary>Fails the requests held while the wait after failures lasts.</summary>
     public void FailHeld()
     {
-        BackendWaiter? held;
-        int retryAfter;
+        var decided = default(DecidedWaiters);
         lock (_gate)
         {
-            retryAfter = RetryAfterLocked();
-            held = TakeAllLocked();
+            _queue.DecideAll(new Admission(AdmissionOutcome.StartFailed, null, RetryAfterLocked()), ref decided);
         }
 
-        Complete(held, new Admission(AdmissionOutcome.StartFailed, null, retryAfter));
+        decided.Complete();
     }
 
     /// <summary>Forgets the wait after failures.</summary>
@@ -346,37 +449,121 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     /// <summary>Refuses every request from now on that meets a stopped or stopping backend, those held included.</summary>
     public void Close()
     {
-        BackendWaiter? refused = null;
+        var decided = default(DecidedWaiters);
         lock (_gate)
         {
             _closed = true;
-            refused = TakeAllLocked();
+            _queue.DecideAll(_shuttingDown, ref decided);
+            FillLocked(ref decided);
         }
 
-        Complete(refused, new Admission(AdmissionOutcome.ShuttingDown, null, 0));
+        decided.Complete();
     }
 
-    private Admission? DecideLocked(BackendPhase phase)
+    private Admission? DecideLocked(BackendPhase phase, out bool bystander)
     {
-        var shuttingDown = new Admission(AdmissionOutcome.ShuttingDown, null, 0);
+        bystander = false;
         switch (phase)
         {
             case BackendPhase.Ready:
-                // The phase cannot change inside the gate, so this always enters.
-                var run = _run!;
-                return state.TryEnter(run.Generation) ? new Admission(AdmissionOutcome.Admitted, run, 0) : shuttingDown;
+                // The phase cannot change inside the gate, so this always enters, or there is no room.
+                return TryEnterLocked(aside: false, out bystander) ? new Admission(AdmissionOutcome.Admitted, _run, 0) : Limit.Max > 0 ? null : _shuttingDown;
             case BackendPhase.Unhealthy:
                 return new Admission(AdmissionOutcome.Unhealthy, null, 0);
             case BackendPhase.Starting:
                 return null;
             case BackendPhase.Stopping when !_holdWhileStopping || _closed:
             case BackendPhase.Stopped when _closed:
-                return shuttingDown;
+                return _shuttingDown;
             default:
                 var retryAfter = RetryAfterLocked();
                 return retryAfter == 0 ? null : new Admission(AdmissionOutcome.StartFailed, null, retryAfter);
         }
     }
+
+    /// <summary>The same for one that does not count as use.</summary>
+    private Admission? DecideAsideLocked(out bool bystander)
+    {
+        bystander = false;
+        return state.Phase switch
+        {
+            BackendPhase.Ready when TryEnterLocked(aside: true, out bystander) => new Admission(AdmissionOutcome.Admitted, _run, 0),
+            BackendPhase.Ready when Limit.Max > 0 => null,
+            BackendPhase.Unhealthy => new Admission(AdmissionOutcome.Unhealthy, null, 0),
+            _ => new Admission(_closed ? AdmissionOutcome.ShuttingDown : AdmissionOutcome.NotRunning, null, 0),
+        };
+    }
+
+    private bool TryEnterLocked(bool aside, out bool bystander) => _queue.Count == 0 ? TryTakePlaceLocked(aside, out bystander) : (bystander = false);
+
+    private bool TryTakePlaceLocked(bool aside, out bool bystander)
+    {
+        var run = _run!;
+        if (!Limit.TryEnter(run, itsTurn: true, aside, out bystander))
+        {
+            return false;
+        }
+
+        if (!Limit.IsExceeded(run))
+        {
+            return true;
+        }
+
+        state.Leave(run.Generation, bystander);
+        return false;
+    }
+
+    /// <summary>Ready only: admits as many of those who wait as there is room for.</summary>
+    private void FillLocked(ref DecidedWaiters decided)
+    {
+        if (state.Phase != BackendPhase.Ready)
+        {
+            return;
+        }
+
+        SetGateLocked();
+        while (_queue.First is { } waiter && TryTakePlaceLocked(waiter.IsAside, out var bystander))
+        {
+            _queue.Remove(waiter);
+            decided.Add(waiter, new Admission(AdmissionOutcome.Admitted, _run, 0), bystander);
+        }
+
+        SetGateLocked();
+    }
+
+    /// <summary>Makes the backend ready for those who are held: all are admitted in the step that makes it so, or one by one, before anybody else, when there is a limit.</summary>
+    private void AdmitHeldLocked(BackendRun run, ref DecidedWaiters decided, Action<int, ReadyGate> becomeReady)
+    {
+        if (Limit.Max == 0)
+        {
+            becomeReady(_queue.Count, ReadyGate.Open);
+            _queue.DecideAll(new Admission(AdmissionOutcome.Admitted, run, 0), ref decided);
+            return;
+        }
+
+        for (var waiter = _queue.First; waiter is not null; waiter = waiter.Next)
+        {
+            waiter.RoomSinceMs = clock.NowMs;
+        }
+
+        becomeReady(0, GateLocked());
+        FillLocked(ref decided);
+    }
+
+    private void SetGateLocked()
+    {
+        if (state.Read().Gate != GateLocked())
+        {
+            state.SetGate(_run!.Generation, GateLocked());
+        }
+    }
+
+    /// <summary>How requests come in while it is Ready.</summary>
+    private ReadyGate GateLocked() => Limit.Max == 0 ? ReadyGate.Open : _queue.Count > 0 ? ReadyGate.Crowded : ReadyGate.Limited;
+
+    /// <summary>What waits for room but not for a start is not held any more.</summary>
+    private void TurnAwayAsidesLocked(ref DecidedWaiters decided) =>
+        _queue.DecideAsides(new Admission(_closed ? AdmissionOutcome.ShuttingDown : AdmissionOutcome.NotRunning, null, 0), ref decided);
 
     private void SetHoldLocked(bool hold)
     {
@@ -388,71 +575,5 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     {
         var waitMs = _retryAtMs - clock.NowMs;
         return waitMs <= 0 ? 0 : (int)((waitMs + 999) / 1000);
-    }
-
-    private void AppendLocked(BackendWaiter waiter)
-    {
-        waiter.IsQueued = true;
-        waiter.Previous = _last;
-        if (_last is null)
-        {
-            _first = waiter;
-        }
-        else
-        {
-            _last.Next = waiter;
-        }
-
-        _last = waiter;
-        _count++;
-    }
-
-    private void RemoveLocked(BackendWaiter waiter)
-    {
-        if (waiter.Previous is { } previous)
-        {
-            previous.Next = waiter.Next;
-        }
-        else
-        {
-            _first = waiter.Next;
-        }
-
-        if (waiter.Next is { } next)
-        {
-            next.Previous = waiter.Previous;
-        }
-        else
-        {
-            _last = waiter.Previous;
-        }
-
-        waiter.Previous = waiter.Next = null;
-        waiter.IsQueued = false;
-        _count--;
-    }
-
-    private BackendWaiter? TakeAllLocked()
-    {
-        var taken = _first;
-        for (var waiter = taken; waiter is not null; waiter = waiter.Next)
-        {
-            waiter.IsQueued = false;
-        }
-
-        _first = _last = null;
-        _count = 0;
-        return taken;
-    }
-
-    private static void Complete(BackendWaiter? first, Admission admission)
-    {
-        for (var waiter = first; waiter is not null;)
-        {
-            var next = waiter.Next;
-            waiter.Previous = waiter.Next = null;
-            waiter.Complete(admission);
-            waiter = next;
-        }
     }
 }

@@ -2,19 +2,23 @@ using Spawngate.Backends;
 using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
 using Spawngate.Ledger;
+using Spawngate.Overload;
 
 namespace Spawngate.Clients;
 
 /// <summary>All open client connections: their ticks, their number, and their end.</summary>
-internal sealed class ClientConnections : IDisposable
+internal sealed class ClientConnections : IClientHoldings, IDisposable
 {
     private readonly Lock _gate = new();
     private readonly CoarseClock _clock;
+    private readonly Action<Http1Connection, long> _tick;
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Http1Connection?[] _slots = new Http1Connection?[256];
     private Http1Connection?[] _walk = [];
     private int _count;
     private long _accepted;
+    private long _held;
+    private long _holding;
     private long _closeIdleAtMs = long.MaxValue;
     private volatile bool _draining;
 
@@ -22,6 +26,7 @@ internal sealed class ClientConnections : IDisposable
     public ClientConnections(CoarseClock clock)
     {
         _clock = clock;
+        _tick = (connection, now) => _holding += connection.OnTick(now);
         clock.Tick += OnTick;
     }
 
@@ -36,6 +41,9 @@ internal sealed class ClientConnections : IDisposable
 
     /// <summary>Open connections.</summary>
     public int Count => Volatile.Read(ref _count);
+
+    /// <inheritdoc/>
+    public long HeldBytes => Interlocked.Read(ref _held);
 
     /// <summary>Adds a connection before it runs.</summary>
     public void Add(Http1Connection connection)
@@ -112,6 +120,9 @@ internal sealed class ClientConnections : IDisposable
         return search.Found;
     }
 
+    /// <inheritdoc/>
+    public void AddTo(HoldingSurvey survey) => Walk((connection, _) => connection.AddTo(survey));
+
     /// <summary>Cuts every connection.</summary>
     public void AbortAll() => Walk(static (connection, _) => connection.Abort());
 
@@ -120,7 +131,9 @@ internal sealed class ClientConnections : IDisposable
 
     private void OnTick()
     {
-        Walk(static (connection, now) => connection.OnTick(now));
+        _holding = 0;
+        Walk(_tick);
+        Interlocked.Exchange(ref _held, _holding);
         if (_clock.NowMs >= Interlocked.Read(ref _closeIdleAtMs))
         {
             Walk(static (connection, _) => connection.CloseIfIdle());
@@ -148,8 +161,17 @@ internal sealed class ClientConnections : IDisposable
         long now = _clock.NowMs;
         for (int i = 0; i < count; i++)
         {
-            visit(walk[i]!, now);
+            var connection = walk[i]!;
             walk[i] = null;
+            try
+            {
+                visit(connection, now);
+            }
+            catch (Exception fault)
+            {
+                CallbackGuard.OnFault(fault, nameof(ClientConnections), owner: null);
+                connection.Abort();
+            }
         }
 
         _walk = walk;

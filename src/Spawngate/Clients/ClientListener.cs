@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
+using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
 using Spawngate.Platform;
 using Spawngate.Transport;
@@ -21,6 +22,7 @@ internal sealed class ClientListener
     private readonly IReadOnlyList<StreamListener> _listeners;
     private readonly SemaphoreSlim _room;
     private readonly CancellationTokenSource _stop = new();
+    private readonly FailureEpisode _failures;
     private Task _accepting = Task.CompletedTask;
 
     /// <summary>Binds and listens, unless that was done for us.</summary>
@@ -37,6 +39,7 @@ internal sealed class ClientListener
         foreach (var socket in _sockets)
         {
             DetectVanishedClients(socket);
+            SocketMemory.BoundUnsent(socket.SafeHandle, Limits.UnsentBytesMax);
         }
 
         _listeners = [.. _sockets.Select(StreamListener.Of)];
@@ -46,6 +49,11 @@ internal sealed class ClientListener
         int places = Math.Max(context.Server.MaxConnections, _sockets.Count);
         _room = new SemaphoreSlim(places, places);
         _connections.Removed += OnRemoved;
+        _failures = new FailureEpisode(
+            context.Time,
+            error => ForwardingLog.AcceptFailed(context.Log, error),
+            (error, failures, ms) => ForwardingLog.AcceptStillFails(context.Log, error, failures, ms),
+            (failures, ms) => ForwardingLog.AcceptsAgain(context.Log, failures, ms));
     }
 
     /// <summary>Where it listens, with the port that was chosen if 0 was asked for.</summary>
@@ -174,10 +182,26 @@ internal sealed class ClientListener
             catch (SocketException e)
             {
                 // Out of descriptors, or reset before it was accepted: neither is a reason to stop; the first one needs a pause.
-                ForwardingLog.AcceptFailed(_context.Log, e.Message);
+                await PauseAsync(OpenFiles.Explain(e), token).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                // A bug, or memory has run out: it costs one client, not all that come after it.
+                CallbackGuard.OnFault(e, nameof(ClientListener), owner: null);
                 await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _context.Time, CancellationToken.None).ConfigureAwait(false);
             }
         }
+    }
+
+    /// <summary>Waits a moment, and for as long as there is not even a descriptor for the admin API.</summary>
+    private async Task PauseAsync(string error, CancellationToken stopped)
+    {
+        do
+        {
+            _failures.Add(error);
+            await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _context.Time, CancellationToken.None).ConfigureAwait(false);
+        }
+        while (!SpareDescriptor.Shared.TryRefill() && !stopped.IsCancellationRequested);
     }
 
     /// <summary>Accepts for a place that was taken; it is free again if there is nobody to take it.</summary>
@@ -200,12 +224,31 @@ internal sealed class ClientListener
 
     private void Serve(StreamSocket socket, IPAddress? peer)
     {
-        var connection = new Http1Connection(_context, _connections, socket, Identify(peer));
-        _connections.Add(connection);
-        _ = connection.RunAsync();
+        bool taken = false;
+        ClientIdentity? client = null;
+        try
+        {
+            if ((client = Admit(peer)) is not null)
+            {
+                var connection = new Http1Connection(_context, _connections, socket, client);
+                _connections.Add(connection);
+                taken = true;
+                _ = connection.RunAsync();
+            }
+        }
+        finally
+        {
+            if (!taken)
+            {
+                client?.Source.RemoveConnection();
+                socket.Close(reset: true);
+                _room.Release();
+            }
+        }
     }
 
-    private ClientIdentity Identify(IPAddress? peer)
+    /// <summary>Who it is; null when it is to be closed at once.</summary>
+    private ClientIdentity? Admit(IPAddress? peer)
     {
         // A client on a Unix socket has no address: it is on this machine.
         var address = peer ?? IPAddress.Loopback;
@@ -220,7 +263,8 @@ internal sealed class ClientListener
             trusted |= network.Contains(address);
         }
 
-        return new ClientIdentity(address.ToString(), trusted);
+        var source = _context.ClientLimits.Of(address, _context.Clock.NowMs);
+        return _context.ClientLimits.TryConnect(source, trusted) ? new ClientIdentity(address.ToString(), trusted, source) : null;
     }
 
     private void OnRemoved() => _room.Release();

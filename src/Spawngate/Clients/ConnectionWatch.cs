@@ -24,21 +24,35 @@ internal enum ConnectionPhase : byte
 /// connection but its deadline word, and makes the pending operation return.
 /// </summary>
 /// <remarks>The tick and socket completions come on their own threads; everything else is called by the connection's task or its upload.</remarks>
-internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel client, Exchange exchange, Upload upload)
+internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel client, Exchange exchange, Upload upload, BodyPump answer)
 {
     private DeadlineWord _deadline;
     private PeerWatch _peer;
+    private RateFloor _taking;
+    private RateFloor _giving;
     private volatile ConnectionPhase _phase;
     private volatile bool _receiveShut;
+    private bool _inExchange;
 
     /// <summary>True between the head of a request and the end of its exchange.</summary>
-    public bool InExchange { get; set; }
+    public bool InExchange
+    {
+        get => _inExchange;
+        set
+        {
+            _inExchange = value;
+            _giving.Restart();
+        }
+    }
 
     /// <summary>The deadline that runs.</summary>
     public DeadlineKind Deadline => _deadline.Kind;
 
     /// <summary>True once a deadline has fired and has not been restarted.</summary>
     public bool HasFired => _deadline.HasFired;
+
+    /// <summary>True while nothing of the answer to the current request has been written.</summary>
+    public bool IsUnanswered => _phase == ConnectionPhase.Unanswered;
 
     /// <summary>What the connection does now.</summary>
     public ConnectionPhase Phase
@@ -126,9 +140,25 @@ internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel c
             OnDeadline(kind);
         }
 
-        if (InExchange && _peer.IsClientGone(client, nowMs, _phase == ConnectionPhase.Tunnelling))
+        OnRates(nowMs);
+        if (InExchange && _peer.IsClientGone(client, answer, nowMs, _phase == ConnectionPhase.Tunnelling))
         {
             exchange.Abort(ProxyError.ClientGone);
+        }
+    }
+
+    /// <summary>A client that takes an answer, or gives a body of known length, hardly at all is late although it makes progress. A body without a length may be one that is made as it is sent.</summary>
+    private void OnRates(long nowMs)
+    {
+        bool counts = InExchange && exchange.TimeoutMs > 0 && _phase != ConnectionPhase.Tunnelling;
+        if (_taking.IsBelow(counts && client.IsSending && _peer.ClientAcked != 0, _peer.ClientAcked, nowMs))
+        {
+            exchange.Abort(ProxyError.ClientGone);
+            client.Abort(reset: true);
+        }
+        else if (_giving.IsBelow(counts && IsUnanswered && upload.HasLength && upload.AwaitsClient, upload.BodyBytes, nowMs))
+        {
+            exchange.Abort(ProxyError.ClientTimeout);
         }
     }
 
@@ -168,8 +198,15 @@ internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel c
                 exchange.Abort(upload.AwaitsClient ? ProxyError.ClientTimeout : ProxyError.RequestTimeout);
                 break;
             default:
+                // Unless it is the client that takes nothing, the connection's own task ends it, so that answers before this one arrive; a second time it does not.
+                bool again = exchange.IsAborted;
+                Restart(DeadlineKind.Progress, Limits.LingerMs);
                 exchange.Abort(ProxyError.ClientGone);
-                client.Abort(reset: true);
+                if (again || client.IsSending || !InExchange)
+                {
+                    client.Abort(reset: true);
+                }
+
                 break;
         }
     }

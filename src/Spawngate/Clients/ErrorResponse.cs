@@ -14,7 +14,7 @@ internal static class ErrorResponse
         HeadFault.MissingHost => ProxyError.MissingHostHeader,
         HeadFault.RequestLineTooLong => ProxyError.UriTooLong,
         HeadFault.HeadTooLarge or HeadFault.TooManyFields => ProxyError.RequestHeaderFieldsTooLarge,
-        HeadFault.UnknownTransferCoding or HeadFault.ConnectMethod => ProxyError.NotImplemented,
+        HeadFault.UnknownTransferCoding or HeadFault.ConnectMethod or HeadFault.MethodTooLong => ProxyError.NotImplemented,
         HeadFault.UnsupportedVersion => ProxyError.HttpVersionNotSupported,
         _ => ProxyError.BadRequest,
     };

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Spawngate.Backends;
 using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
+using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
@@ -18,14 +19,14 @@ namespace Spawngate.Clients;
 ///  Reading ──head──▶ Forwarding ──response head──▶ Relaying ──done─────┤
 ///     │                  │                            │                └──▶ Lingering ──▶ closed
 ///     └─ refused ────────┴── error before a head ─────┼─ JSON error ──────────▲
-///                                                     └─ error after it ──▶ reset
+///                                                     └─ error after it ──▶ ConnectionEnd
 ///                                                     └─ 101 ──▶ Tunnel ──▶ closed
 /// </code>
 /// One task runs through these; a request body is pumped by a second one beside it. From outside come only: the tick
 /// (<see cref="OnTick"/>), the end of the client (<see cref="OnReceiveUnobserved"/>) and the drain. They change nothing here but
 /// the deadline word, and make the pending operation return.
 /// </remarks>
-internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
+internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
 {
     private readonly ForwardingContext _context;
     private readonly ClientConnections _connections;
@@ -35,9 +36,11 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
     private readonly BodyPump _responsePump;
     private readonly Upload _upload;
     private readonly ConnectionWatch _watch;
+    private readonly ConnectionEnd _end;
+    private readonly ConnectionHolding _holding;
     private Http2Connection? _http2;
     private Http2Upgrade _upgrade;
-    private bool _headConsumed, _keep, _last, _lingerOwed;
+    private bool _headConsumed, _keep, _last, _lingerOwed, _endsByClose;
 
     /// <summary>Takes over an accepted socket.</summary>
     public Http1Connection(ForwardingContext context, ClientConnections connections, StreamSocket socket, ClientIdentity identity)
@@ -49,7 +52,9 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         _exchange = new Exchange(context);
         _responsePump = new BodyPump(this);
         _upload = new Upload(this);
-        _watch = new ConnectionWatch(context, _client, _exchange, _upload);
+        _watch = new ConnectionWatch(context, _client, _exchange, _upload, _responsePump);
+        _end = new ConnectionEnd(context, _client, _exchange, _upload, _watch);
+        _holding = new ConnectionHolding(identity, _client, _exchange, _watch, context.Clock, Abort);
     }
 
     /// <summary>Its place in <see cref="ClientConnections"/>.</summary>
@@ -68,62 +73,30 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         catch (Exception e)
         {
             ForwardingLog.Unexpected(_context.Log, e, _identity.Text);
-            _exchange.Abort(ProxyError.ClientGone);
-            _client.Abort(reset: true);
+            Abort();
         }
 
-        await StopUploadAsync().ConfigureAwait(false);
-        EndExchange(reusable: false);
-        _exchange.ReleaseHeads();
-        _client.Dispose();
-        _connections.Remove(this);
-    }
-
-    /// <summary>Looks at the deadlines and at the client; on the coarse tick.</summary>
-    public void OnTick(long nowMs)
-    {
-        if (Volatile.Read(ref _http2) is { } http2)
+        try
         {
-            http2.OnTick(nowMs);
+            await StopUploadAsync().ConfigureAwait(false);
+            EndExchange(reusable: false);
+            _exchange.ReleaseHeads();
         }
-        else
+        catch (Exception e)
         {
-            _watch.OnTick(nowMs);
+            ForwardingLog.Unexpected(_context.Log, e, _identity.Text);
         }
-    }
 
-    /// <summary>Adds those of its requests to what holds a backend that do; from any thread.</summary>
-    public void AddTo(HolderSearch search)
-    {
-        _exchange.AddTo(search);
-        Volatile.Read(ref _http2)?.AddTo(search);
-    }
-
-    /// <summary>The gateway drains: an idle connection ends now.</summary>
-    public void CloseIfIdle()
-    {
-        if (Volatile.Read(ref _http2) is { } http2)
+        try
         {
-            http2.CloseIfIdle();
+            _client.Dispose();
         }
-        else
+        finally
         {
-            _watch.CloseIfIdle();
+            _identity.Source.RemoveConnection();
+            _connections.Remove(this);
         }
     }
-
-    /// <summary>Cuts the connection, whatever it does.</summary>
-    public void Abort()
-    {
-        _exchange.Abort(ProxyError.ClientGone);
-        _client.Abort(reset: true);
-    }
-
-    /// <inheritdoc/>
-    public void OnReceiveUnobserved() => _watch.OnReceiveUnobserved();
-
-    /// <inheritdoc/>
-    public void OnProgress() => _watch.OnProgress();
 
     private async Task ServeAsync()
     {
@@ -256,10 +229,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         return true;
     }
 
-    /// <summary>
-    /// The receive returned no bytes. If that was our own idle deadline, a request may have arrived in the same moment: it is still read and
-    /// answered, as the last one.
-    /// </summary>
+    /// <summary>The receive returned no bytes. If that was our own idle deadline, a request may have arrived in the same moment: it is still answered, as the last one.</summary>
     private async ValueTask<bool> HasLastWordAsync()
     {
         if (!_watch.HasFired || !_exchange.Request.IsPristine || await _client.ReceiveAsync().ConfigureAwait(false) <= 0)
@@ -352,9 +322,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         }
     }
 
-    /// <summary>
-    /// A client that leaves or breaks its framing takes the exchange along; a backend that stops reading does not, since its answer may still come.
-    /// </summary>
+    /// <summary>A client that leaves or breaks its framing takes the exchange along; a backend that stops reading does not, since its answer may still come.</summary>
     void IUploadWatcher.OnUploadEnded(PumpOutcome outcome, Exception? unexpected)
     {
         if (unexpected is not null)
@@ -399,10 +367,11 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
     private bool TryWriteWholeResponse()
     {
         _watch.BeginAnswer(ConnectionPhase.Responding);
+        _end.BeginAnswer();
         var response = _exchange.Response;
         bool chunked = WriteFinalHead();
         _exchange.Upstream.Consume(response.Length);
-        _responsePump.Begin(_exchange.Upstream, new BodyReader(response.Framing, 0), _client, chunked);
+        _responsePump.Begin(_exchange.Upstream, new BodyReader(response.Framing, 0, ofResponse: true), _client, chunked);
         if (_upload.IsPending || response.Status == 101)
         {
             return false;
@@ -418,10 +387,11 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         var kind = _exchange.Response.Framing.Kind;
         bool lengthUnknown = kind is BodyKind.Chunked or BodyKind.UntilClose;
         bool chunked = lengthUnknown && request.IsHttp11;
+        _endsByClose = lengthUnknown && !chunked;
         _keep = request.IsPersistent && !_connections.IsDraining && !_last
 
             // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
-            && (!lengthUnknown || chunked)
+            && !_endsByClose
 
             // Answered instead of 100-continue: the client may send its body or not, so nobody could tell what its next bytes are.
             && !(_upload.IsPending && request.Fields.Has(KnownHeader.Expect));
@@ -445,13 +415,20 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         if (outcome != PumpOutcome.Complete)
         {
             // Begun and cut: the client must see that it is not complete (RFC 9112 section 8).
-            ForwardingLog.BodyCut(_context.Log, _identity, _exchange, outcome);
+            ForwardingLog.BodyCut(_context, _identity, _exchange, outcome);
             _keep = false;
-            _client.Abort(reset: true);
+            await _end.CutAsync(outcome == PumpOutcome.SinkFailed, _endsByClose).ConfigureAwait(false);
+            EndExchange(reusable: false);
+            _lingerOwed = !_endsByClose;
+            if (_endsByClose)
+            {
+                await _end.ResetAsync().ConfigureAwait(false);
+            }
+
             return;
         }
 
-        bool uploaded = await FinishUploadAsync().ConfigureAwait(false);
+        bool uploaded = await _end.FinishUploadAsync().ConfigureAwait(false);
         EndExchange(reusable: uploaded);
         if (!uploaded)
         {
@@ -459,22 +436,6 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
         }
 
         _keep &= uploaded;
-    }
-
-    /// <summary>
-    /// After the response: waits for the rest of the request body. One that the backend answered without reading is read and thrown away for a
-    /// moment, so that the client gets to see its answer. True when all of it has been read.
-    /// </summary>
-    private async ValueTask<bool> FinishUploadAsync()
-    {
-        if (_upload.IsRunning && !await _upload.EndsSoonAsync(_context.Time).ConfigureAwait(false))
-        {
-            _upload.Discard();
-            _exchange.CutUpstream();
-            _watch.Restart(DeadlineKind.Linger, Limits.LingerMs);
-        }
-
-        return await _upload.EndedAsync().ConfigureAwait(false);
     }
 
     /// <summary>Splices both sides until both have ended; a half-close is passed on (spec section 8).</summary>
@@ -504,8 +465,8 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
 
         bool unread = _upload.IsPending || _upload.IsBegun || !_watch.InExchange;
         bool last = _last || _exchange.IsAborted || _watch.HasFired || _connections.IsDraining;
-        _keep = !unread && !last && _exchange.Request.IsPersistent;
-        ForwardingLog.Error(_context.Log, _identity, _exchange, error);
+        _keep = !unread && !last && error != ProxyError.Overloaded && _exchange.Request.IsPersistent;
+        ForwardingLog.Error(_context, _identity, _exchange, error);
         _watch.BeginAnswer(ConnectionPhase.Responding);
         _watch.Restart(DeadlineKind.Progress, Limits.LingerMs);
         ErrorResponse.Write(_client, error, detail, _exchange, _keep, _context.Time);
@@ -522,7 +483,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
             return;
         }
 
-        await FinishUploadAsync().ConfigureAwait(false);
+        await _end.FinishUploadAsync().ConfigureAwait(false);
         EndExchange(reusable: false);
         ExchangeCount.CountUnrouted(_context, _exchange);
         await LingerAsync().ConfigureAwait(false);
@@ -574,8 +535,7 @@ internal sealed class Http1Connection : IReceiveWatcher, IUploadWatcher
     {
         if (_upload.IsRunning)
         {
-            _exchange.Abort(ProxyError.ClientGone);
-            _client.Abort(reset: true);
+            Abort();
         }
 
         await _upload.EndedAsync().ConfigureAwait(false);

@@ -1,3 +1,4 @@
+using Spawngate.Forwarding;
 using Spawngate.Platform;
 using Spawngate.Transport;
 
@@ -24,6 +25,10 @@ internal struct PeerWatch
     private long _upstreamAcked;
     private long _endedMs;
     private int _answer;
+    private int _probes;
+
+    /// <summary>Bytes that the client's kernel has taken since the connection began, as of the last look, and one more; 0 when no send was pending then, or the kernel does not say.</summary>
+    public readonly long ClientAcked => _clientAcked;
 
     /// <summary>True once since the last look when a peer took bytes of a send that is pending; on the tick.</summary>
     public bool HasSendMoved(SocketChannel client, SocketChannel? upstream)
@@ -39,9 +44,13 @@ internal struct PeerWatch
     /// <remarks>
     /// An end of the client's side is all that TCP says, whether the client has left or only sends no more. What tells the two apart is a byte sent
     /// to it: a client that has left answers with a reset. So a client that has waited for a while gets the first byte of its answer ahead of time: it is
-    /// the same for every answer. Once a body streams there is no such byte, and a client that ended its side is taken for gone when nothing moves.
+    /// the same for every answer. While chunks stream it gets a zero of the next size, now and then. Where neither can be, and nothing is sent, only the kernel's own keep-alive tells.
     /// </remarks>
-    public bool IsClientGone(SocketChannel client, long nowMs, bool tunnelling)
+    /// <param name="client">The client.</param>
+    /// <param name="answer">What moves the body of its answer.</param>
+    /// <param name="nowMs">Coarse time.</param>
+    /// <param name="tunnelling">True for a tunnel, whose sides end one by one.</param>
+    public bool IsClientGone(SocketChannel client, BodyPump answer, long nowMs, bool tunnelling)
     {
         if (client.IsArmed && !client.HasArmedResult)
         {
@@ -54,7 +63,7 @@ internal struct PeerWatch
             Interlocked.CompareExchange(ref _endedMs, nowMs, 0);
         }
 
-        return info.IsGone || (!tunnelling && IsHalfCloseOver(nowMs) && !IsAnswering(client, told, nowMs));
+        return info.IsGone || (!tunnelling && IsProbeDue(nowMs) && !MayBeThere(client, answer, told));
     }
 
     /// <summary>The owner of the connection is going to write an answer. True when its first byte has been sent already.</summary>
@@ -97,13 +106,16 @@ internal struct PeerWatch
         if (Volatile.Read(ref _endedMs) != 0)
         {
             Volatile.Write(ref _endedMs, nowMs);
+            _probes = 0;
         }
     }
 
-    private readonly bool IsHalfCloseOver(long nowMs) => Volatile.Read(in _endedMs) is var ended and not 0 && nowMs - ended >= Limits.HalfCloseMs;
+    /// <summary>True when the client ended its side, and nothing has moved for so long that it is asked whether it is there; each time for twice as long.</summary>
+    private readonly bool IsProbeDue(long nowMs) =>
+        Volatile.Read(in _endedMs) is var ended and not 0 && nowMs - ended >= (long)Limits.HalfCloseMs << Volatile.Read(in _probes);
 
     /// <summary>True while a client that ended its side may still be there to get its answer.</summary>
-    private bool IsAnswering(SocketChannel client, bool kernelTells, long nowMs)
+    private bool MayBeThere(SocketChannel client, BodyPump answer, bool kernelTells)
     {
         switch (kernelTells ? Interlocked.CompareExchange(ref _answer, AnswerProbing, AnswerNone) : Volatile.Read(ref _answer))
         {
@@ -112,7 +124,7 @@ internal struct PeerWatch
             case AnswerProbed or AnswerInterim:
                 return true; // Its reset, had it come, would have told by now or tells at a later tick.
             case AnswerFinal:
-                return !IsHalfCloseOver(nowMs); // It may have begun after the first look.
+                return ProbeWithin(client, answer);
             default:
                 return false;
         }
@@ -120,6 +132,19 @@ internal struct PeerWatch
         bool? sent = client.TrySendAhead((byte)'H');
         Volatile.Write(ref _answer, sent == true ? AnswerProbed : AnswerNone);
         return sent != false;
+    }
+
+    /// <summary>Within an answer: a client that has left is found out by the next bytes that it is sent, so a few of them go ahead of time.</summary>
+    private bool ProbeWithin(SocketChannel client, BodyPump answer)
+    {
+        if (_probes == Limits.HalfCloseProbesMax)
+        {
+            return true;
+        }
+
+        client.KeepAlive();
+        _probes++;
+        return answer.ProbeSink() != false;
     }
 
     private static bool HasMoved(SocketChannel channel, ref long acked)

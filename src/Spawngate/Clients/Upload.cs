@@ -30,6 +30,7 @@ internal sealed class Upload(IUploadWatcher watcher)
     private Task<PumpOutcome>? _running;
     private volatile bool _pending;
     private volatile bool _awaitsContinue;
+    private volatile bool _hasLength;
 
     /// <summary>True while body bytes are still to be taken from the client.</summary>
     public bool IsPending => _pending;
@@ -42,6 +43,9 @@ internal sealed class Upload(IUploadWatcher watcher)
 
     /// <summary>True while it is the client whose bytes are missing, and nothing tells that it waits itself for a 100 that the backend owes.</summary>
     public bool AwaitsClient => IsRunning && !_awaitsContinue && _pump!.AwaitsSource;
+
+    /// <summary>True when the client has said how long the body is.</summary>
+    public bool HasLength => _hasLength;
 
     /// <summary>Bytes of the body that it has taken from the client.</summary>
     public long BodyBytes => _pump?.BodyBytes ?? 0;
@@ -69,6 +73,7 @@ internal sealed class Upload(IUploadWatcher watcher)
     /// <summary>Begins to pump. <see cref="IUploadWatcher.OnUploadEnded"/> tells of the end.</summary>
     public void Begin(SocketChannel client, BodyFraming framing, int sentWithHead, SocketChannel upstream)
     {
+        _hasLength = framing.Kind == BodyKind.Length;
         Pump.Begin(client, new BodyReader(framing, sentWithHead), upstream, framing.Kind == BodyKind.Chunked);
         _running = RunAsync();
     }

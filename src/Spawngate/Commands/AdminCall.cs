@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using Spawngate.Platform;
 
 namespace Spawngate.Commands;
 
@@ -15,7 +16,7 @@ internal sealed record AdminAnswer(HttpStatusCode Status, string? MediaType, str
 internal sealed class AdminCall(CommandActions actions, CommandConsole console)
 {
     /// <summary>Name of the variable with the admin token.</summary>
-    public const string TokenVariable = "SPAWNGATE_ADMIN_TOKEN";
+    public const string TokenVariable = OwnVariables.AdminToken;
 
     /// <summary>Finds out whom to ask; null when that cannot be known, which has been reported then.</summary>
     /// <param name="admin">Address given on the command line; null to take it from <paramref name="config"/>.</param>

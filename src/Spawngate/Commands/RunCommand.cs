@@ -19,6 +19,8 @@ internal static class RunCommand
         // From the first moment: the first process of a container has no default action that would end it, and a stop that was asked for must happen.
         using var signals = new Signals();
 
+        OpenFileLimit.Own.Raise();
+
         // In this order: children inherit what we were started with, not what we set for our own runtime.
         var children = ChildEnvironment.Capture();
         InlineCompletions.Enable();
@@ -59,6 +61,14 @@ internal static class RunCommand
         }
 
         ConfigPrinter.Print(config, console.Out);
+        OpenFileLimit.Own.Raise();
+        var budget = DescriptorBudget.Shared;
+        if (budget.ClientsMax < config.Server.MaxConnections && (config.Server.SetsMaxConnections || budget.ClientsMax < Limits.ClientsFew))
+        {
+            console.Error.WriteLine(
+                $"{config.Path}: warning: server.max_connections is {config.Server.MaxConnections}; with a limit of {budget.Limit} open files, as it is here, {budget.ClientsMax} clients are served at once");
+        }
+
         return ExitCode.Success;
     }
 

@@ -42,8 +42,11 @@ internal record BackendTimings
     /// <summary>Failed checks in a row that make a ready backend unhealthy.</summary>
     public int UnhealthyThreshold { get; init; } = 3;
 
-    /// <summary>Requests held while the backend starts; more get 503 QUEUE_FULL.</summary>
+    /// <summary>Requests held while the backend starts or past <see cref="MaxConcurrency"/>; more get 503 QUEUE_FULL.</summary>
     public int MaxQueuedRequests { get; init; } = 1024;
+
+    /// <summary>Requests in flight at one process, tunnels not counted; more wait in the queue. 0 means no limit.</summary>
+    public int MaxConcurrency { get; init; }
 
     /// <summary>Whether a browser that goes to a backend which takes long to start gets a page that waits for it.</summary>
     public bool WaitingPage { get; init; }
@@ -162,6 +165,12 @@ internal sealed record DockerConfig
 
     /// <summary>Network to attach to; null for the engine's default.</summary>
     public string? Network { get; init; }
+
+    /// <summary>Whether its programs cannot get more rights than they were started with, as by setuid files.</summary>
+    public bool NoNewPrivileges { get; init; } = true;
+
+    /// <summary>Processes and threads it may have; 0 for as many as the engine allows.</summary>
+    public int PidsLimit { get; init; } = Limits.DockerPidsUsual;
 
     /// <summary>Engine address (<c>unix://…</c> or <c>tcp://…</c>); null for the usual search.</summary>
     public string? DockerHost { get; init; }

@@ -49,6 +49,10 @@ internal static class ConfigPrinter
         Line(to, "max_connections", server.MaxConnections);
         Line(to, "max_header_bytes", server.MaxHeaderBytes);
         Line(to, "max_headers", server.MaxHeaders);
+        Line(to, "memory_limit", Quoted(server.MemoryLimit.Text));
+        Line(to, "max_connections_per_address", server.MaxConnectionsPerAddress);
+        Line(to, "max_requests_per_address", server.MaxRequestsPerAddress);
+        Line(to, "request_rate_per_address", server.RequestRatePerAddress);
         Line(to, "header_timeout_secs", server.HeaderTimeoutSecs);
         Line(to, "keep_alive_timeout_secs", server.KeepAliveTimeoutSecs);
         Line(to, "access_log", Quoted(server.AccessLog));
@@ -67,6 +71,11 @@ internal static class ConfigPrinter
         Line(to, "api_base", Quoted(sessions.ApiBaseOf(server)));
         Line(to, "max", sessions.Max);
         Line(to, "allow_images", List(sessions.AllowImages));
+        if (server.AdminToken is null)
+        {
+            to.WriteLine("# server.admin_token is unset: a call may name a template, a key and a grace period, and nothing else");
+        }
+
         foreach (var template in sessions.Templates)
         {
             to.WriteLine();
@@ -96,6 +105,7 @@ internal static class ConfigPrinter
         {
             Line(to, "grace_period_secs", template.GracePeriodSecs);
             Line(to, "lifetime_limit_secs", template.LifetimeLimitSecs == 0 ? "0  # none" : Number(template.LifetimeLimitSecs));
+            Line(to, SessionKeys.AllowEnv, template.AllowEnv is null ? "# any name" : List(template.AllowEnv));
         }
 
         PrintTimings(backend, to, template);
@@ -116,6 +126,8 @@ internal static class ConfigPrinter
         Line(to, "cpus", docker.NanoCpus is { } nano ? Quoted((nano / 1e9m).ToString("0.0########", CultureInfo.InvariantCulture)) : "# no limit");
         Line(to, "network", docker.Network is null ? "# the engine's default" : Quoted(docker.Network));
         Line(to, "docker_host", docker.DockerHost is null ? "# DOCKER_HOST, else the usual sockets" : Quoted(docker.DockerHost));
+        Line(to, DockerKeys.NoNewPrivileges, docker.NoNewPrivileges ? "true" : "false");
+        Line(to, DockerKeys.PidsLimit, docker.PidsLimit == 0 ? "0  # none" : Number(docker.PidsLimit));
     }
 
     private static void PrintTimings(BackendTimings timings, TextWriter to, SessionTemplate? template)
@@ -134,6 +146,7 @@ internal static class ConfigPrinter
         Line(to, "ready_health_check_interval_ms", timings.ReadyHealthCheckIntervalMs);
         Line(to, "unhealthy_threshold", timings.UnhealthyThreshold);
         Line(to, "max_queued_requests", timings.MaxQueuedRequests);
+        Line(to, "max_concurrency", timings.MaxConcurrency == 0 ? "0  # none" : Number(timings.MaxConcurrency));
         Line(to, "no_wake", timings.NoWake is null ? "# none" : List(timings.NoWake.Entries));
         Line(to, "waiting_page", timings.WaitingPage ? "true" : "false");
     }

@@ -12,6 +12,12 @@ internal static class DockerKeys
     private const string NameAllowed = "a letter or digit, then at least one letter, digit, _, . or -";
     private const string HostAllowed = "\"unix:///path/of/docker.sock\" or \"tcp://host:port\"";
 
+    /// <summary>Whether programs in the container may get more rights than they were started with.</summary>
+    public const string NoNewPrivileges = "no_new_privileges";
+
+    /// <summary>How many processes and threads the container may have.</summary>
+    public const string PidsLimit = "pids_limit";
+
     /// <summary>Their names.</summary>
     public static readonly string[] All =
     [
@@ -22,6 +28,8 @@ internal static class DockerKeys
         "cpus",
         "network",
         "docker_host",
+        NoNewPrivileges,
+        PidsLimit,
     ];
 
     /// <summary>Takes them out of a backend's table.</summary>
@@ -41,6 +49,8 @@ internal static class DockerKeys
             NanoCpus = ReadCpus(table),
             Network = table.Text("network", null, ConfigText.IsVisibleAscii, "the name of a Docker network, such as \"bridge\""),
             DockerHost = table.Text("docker_host", null, IsDockerHost, HostAllowed),
+            NoNewPrivileges = table.Flag(NoNewPrivileges, true),
+            PidsLimit = table.Int(PidsLimit, Limits.DockerPidsUsual, 0, Limits.DockerPidsMax, " (0 = none)"),
         };
     }
 

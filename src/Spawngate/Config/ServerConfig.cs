@@ -44,11 +44,26 @@ internal sealed record ServerConfig
     /// <summary>Client connections served at once; more wait in the accept backlog.</summary>
     public int MaxConnections { get; init; } = 65536;
 
+    /// <summary>Whether the file says how many those are: then somebody counts on it.</summary>
+    public bool SetsMaxConnections { get; init; }
+
     /// <summary>Bound of request line and headers together, in bytes (431).</summary>
     public int MaxHeaderBytes { get; init; } = 32768;
 
     /// <summary>Bound of the number of header fields (431).</summary>
     public int MaxHeaders { get; init; } = 100;
+
+    /// <summary>Bound of all that clients make the gateway hold; past 3/4 of it whoever holds most is refused or cut first.</summary>
+    public MemoryLimit MemoryLimit { get; init; } = MemoryLimit.Standard;
+
+    /// <summary>Connections of one client address; more are closed. 0 = no limit.</summary>
+    public int MaxConnectionsPerAddress { get; init; }
+
+    /// <summary>Requests in flight of one client address (429). 0 = no limit.</summary>
+    public int MaxRequestsPerAddress { get; init; }
+
+    /// <summary>Requests a second of one client address (429). 0 = no limit.</summary>
+    public int RequestRatePerAddress { get; init; }
 
     /// <summary>Seconds a client may take to send a head (408).</summary>
     public int HeaderTimeoutSecs { get; init; } = 10;
@@ -88,6 +103,10 @@ internal sealed record ServerConfig
             ("max_connections", MaxConnections == other.MaxConnections),
             ("max_header_bytes", MaxHeaderBytes == other.MaxHeaderBytes),
             ("max_headers", MaxHeaders == other.MaxHeaders),
+            ("memory_limit", MemoryLimit == other.MemoryLimit),
+            ("max_connections_per_address", MaxConnectionsPerAddress == other.MaxConnectionsPerAddress),
+            ("max_requests_per_address", MaxRequestsPerAddress == other.MaxRequestsPerAddress),
+            ("request_rate_per_address", RequestRatePerAddress == other.RequestRatePerAddress),
             ("header_timeout_secs", HeaderTimeoutSecs == other.HeaderTimeoutSecs),
             ("keep_alive_timeout_secs", KeepAliveTimeoutSecs == other.KeepAliveTimeoutSecs),
             ("access_log", AccessLog == other.AccessLog),

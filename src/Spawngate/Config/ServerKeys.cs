@@ -11,6 +11,7 @@ namespace Spawngate.Config;
 internal static class ServerKeys
 {
     private const string AddressAllowed = "an IPv4 or IPv6 address, such as \"0.0.0.0\", \"127.0.0.1\" or \"::\"";
+    private const string NoLimit = " (0 = no limit)";
     private const string NetworkAllowed = "an address or a network, such as \"10.0.0.1\", \"10.0.0.0/8\" or \"fd00::/8\"";
 
     /// <summary>Their names.</summary>
@@ -28,6 +29,10 @@ internal static class ServerKeys
         "max_connections",
         "max_header_bytes",
         "max_headers",
+        "memory_limit",
+        "max_connections_per_address",
+        "max_requests_per_address",
+        "request_rate_per_address",
         "header_timeout_secs",
         "keep_alive_timeout_secs",
         "access_log",
@@ -53,9 +58,15 @@ internal static class ServerKeys
             PoolIdleTimeoutSecs = TimingKeys.Secs(table, "pool_idle_timeout_secs", standard.PoolIdleTimeoutSecs),
             PidFile = table.Text("pid_file", null, ConfigText.IsFilled, "the path of a file"),
             TrustedProxies = TrustedProxies(table, standard.TrustedProxies),
+            SetsMaxConnections = table.Find("max_connections") is not null,
             MaxConnections = table.Int("max_connections", standard.MaxConnections, 1, Limits.ConnectionsMax),
             MaxHeaderBytes = table.Int("max_header_bytes", standard.MaxHeaderBytes, Limits.HeaderBytesMin, Limits.HeaderBytesMax),
             MaxHeaders = table.Int("max_headers", standard.MaxHeaders, 1, Limits.HeadersMax),
+            MemoryLimit = table.Text("memory_limit", null, static text => Config.MemoryLimit.Parse(text) is not null, Config.MemoryLimit.Allowed) is { } limit
+                ? Config.MemoryLimit.Parse(limit)! : standard.MemoryLimit,
+            MaxConnectionsPerAddress = table.Int("max_connections_per_address", standard.MaxConnectionsPerAddress, 0, Limits.PerAddressMax, NoLimit),
+            MaxRequestsPerAddress = table.Int("max_requests_per_address", standard.MaxRequestsPerAddress, 0, Limits.PerAddressMax, NoLimit),
+            RequestRatePerAddress = table.Int("request_rate_per_address", standard.RequestRatePerAddress, 0, Limits.PerAddressMax, NoLimit),
             HeaderTimeoutSecs = TimingKeys.Secs(table, "header_timeout_secs", standard.HeaderTimeoutSecs),
             KeepAliveTimeoutSecs = TimingKeys.Secs(table, "keep_alive_timeout_secs", standard.KeepAliveTimeoutSecs),
             AccessLog = AccessLog(table, standard.AccessLog),

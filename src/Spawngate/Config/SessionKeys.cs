@@ -9,7 +9,12 @@ internal static class SessionKeys
     /// <summary>Name of the table.</summary>
     public const string Section = "sessions";
 
-    private const string Templates = "templates";
+    /// <summary>Name of the table in it that has the templates.</summary>
+    public const string Templates = "templates";
+
+    /// <summary>The key of a template that says which variables a call may set.</summary>
+    public const string AllowEnv = "allow_env";
+
     private const string GracePeriod = "grace_period_secs";
     private const string LifetimeLimit = "lifetime_limit_secs";
     private const string DomainAllowed = "a host name without wildcard, such as \"session.localhost\"";
@@ -17,11 +22,13 @@ internal static class SessionKeys
     private const string ApiBaseAllowed = "an http or https address without query, such as \"http://127.0.0.1:9999\"";
     private const string ImageAllowed = "an image reference, in which * stands for any text, such as \"registry.local/ide:*\"";
 
+    private const string VariableAllowed = "the name of a variable that Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\"";
+
     /// <summary>The names of the keys of <c>[sessions]</c>.</summary>
     public static readonly string[] All = ["domain", "url_template", "api_base", "max", "allow_images", Templates];
 
     /// <summary>The names of the keys that only templates have.</summary>
-    public static readonly string[] OfTemplates = [GracePeriod, LifetimeLimit];
+    public static readonly string[] OfTemplates = [GracePeriod, LifetimeLimit, AllowEnv];
 
     /// <summary>Reads the table; null when the file has none.</summary>
     public static SessionsConfig? Read(ConfigTable root, BackendTimings defaults, Func<string, bool> folderExists)
@@ -112,7 +119,18 @@ internal static class SessionKeys
         {
             GracePeriodSecs = table.Int(GracePeriod, SessionTemplate.GracePeriodSecsDefault, 1, Limits.ConfigSecsMax),
             LifetimeLimitSecs = TimingKeys.Secs(table, LifetimeLimit, 0, " (0 = none)"),
+            AllowEnv = ReadAllowEnv(table, backend.Kind),
         };
+    }
+
+    private static IReadOnlyList<string>? ReadAllowEnv(ConfigTable table, BackendKind kind)
+    {
+        if (table.Find(AllowEnv) is null)
+        {
+            return kind == BackendKind.Local ? CallerVariables.OfLocal : null;
+        }
+
+        return table.TextList(AllowEnv, CallerVariables.IsPattern, VariableAllowed);
     }
 
     /// <summary>Of what stands in a template there are many, so nothing in it may be there only once.</summary>

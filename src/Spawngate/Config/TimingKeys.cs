@@ -19,6 +19,7 @@ internal static class TimingKeys
         "ready_health_check_interval_ms",
         "unhealthy_threshold",
         "max_queued_requests",
+        "max_concurrency",
         "no_wake",
         "waiting_page",
     ];
@@ -36,6 +37,7 @@ internal static class TimingKeys
         ReadyHealthCheckIntervalMs = Millisecs(table, "ready_health_check_interval_ms", fallback.ReadyHealthCheckIntervalMs),
         UnhealthyThreshold = table.Int("unhealthy_threshold", fallback.UnhealthyThreshold, 1, Limits.UnhealthyThresholdMax),
         MaxQueuedRequests = table.Int("max_queued_requests", fallback.MaxQueuedRequests, 1, Limits.QueuedRequestsMax),
+        MaxConcurrency = table.Int("max_concurrency", fallback.MaxConcurrency, 0, Limits.ConcurrencyMax, " (0 = none)"),
         WaitingPage = table.Flag("waiting_page", fallback.WaitingPage),
         NoWake = ReadNoWake(table, fallback.NoWake),
     };

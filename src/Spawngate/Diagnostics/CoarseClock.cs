@@ -8,7 +8,10 @@ internal sealed class CoarseClock : IDisposable
 {
     private readonly TimeProvider _time;
     private readonly long _startTimestamp;
+    private readonly Action _onTimer;
     private readonly ITimer _timer;
+    private readonly Lock _gate = new();
+    private Action[] _walkers = [];
     private long _nowMs = 1;
     private int _ticking;
 
@@ -17,12 +20,17 @@ internal sealed class CoarseClock : IDisposable
     {
         _time = time;
         _startTimestamp = time.GetTimestamp();
+        _onTimer = OnTimer;
         var period = TimeSpan.FromMilliseconds(Limits.ClockTickMs);
-        _timer = time.CreateTimer(static state => ((CoarseClock)state!).OnTimer(), this, period, period);
+        _timer = time.CreateTimer(static state => CallbackGuard.Run(((CoarseClock)state!)._onTimer, nameof(CoarseClock)), this, period, period);
     }
 
-    /// <summary>Raised on every tick, on a pool thread, never overlapping itself.</summary>
-    public event Action? Tick;
+    /// <summary>Raised on every tick, on a pool thread, never overlapping itself. What throws is logged, and called again at the next tick; the others are called as ever.</summary>
+    public event Action Tick
+    {
+        add => Change(walkers => [.. walkers, value]);
+        remove => Change(walkers => Array.IndexOf(walkers, value) is >= 0 and var place ? [.. walkers[..place], .. walkers[(place + 1)..]] : walkers);
+    }
 
     /// <summary>Milliseconds since start, at most <see cref="Limits.ClockTickMs"/> old; never 0, so 0 can mean "none".</summary>
     public long NowMs => Volatile.Read(ref _nowMs);
@@ -38,13 +46,19 @@ internal sealed class CoarseClock : IDisposable
             return; // The previous tick is still walking; this one's work is done by it or by the next.
         }
 
-        try
+        foreach (var walker in Volatile.Read(ref _walkers))
         {
-            Tick?.Invoke();
+            CallbackGuard.Run(walker, nameof(CoarseClock));
         }
-        finally
+
+        Volatile.Write(ref _ticking, 0);
+    }
+
+    private void Change(Func<Action[], Action[]> change)
+    {
+        lock (_gate)
         {
-            Volatile.Write(ref _ticking, 0);
+            Volatile.Write(ref _walkers, change(_walkers));
         }
     }
 }

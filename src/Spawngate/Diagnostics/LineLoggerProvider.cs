@@ -58,12 +58,14 @@ internal sealed class LineLogger(string category, LogLevel level, LogWriter writ
             return;
         }
 
-        string message = formatter(state, exception);
+        var values = state as IReadOnlyList<KeyValuePair<string, object?>> ?? [];
         if (writer.Style == LogStyle.Json)
         {
-            WriteJson(logLevel, message, state as IReadOnlyList<KeyValuePair<string, object?>> ?? [], exception);
+            WriteJson(logLevel, formatter(state, exception), values, exception);
             return;
         }
+
+        string message = LogTemplate.Quote(values) ?? formatter(state, exception);
 
         LogLine line = LogLine.Begin(writer.Now, logLevel, _category, writer.Style);
         line.Append(message);

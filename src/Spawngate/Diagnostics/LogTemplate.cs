@@ -21,7 +21,7 @@ internal static class LogTemplate
         {
             bool isPlaceholder = content.StartsWith('{') && content.EndsWith('}');
             object? value = isPlaceholder ? ValueOf(values, content[1..^1]) : content;
-            string shown = $"{name}=\"{Convert.ToString(value, CultureInfo.InvariantCulture) ?? "(null)"}\" ";
+            string shown = $"{name}=\"{Text(value)}\" ";
             if (!message.StartsWith(shown, StringComparison.Ordinal))
             {
                 break;
@@ -44,6 +44,46 @@ internal static class LogTemplate
 
         return properties;
     }
+
+    /// <summary>
+    /// The message with the quotes and backslashes in the values of its fields escaped, so that a text from outside cannot end its field and begin another; null when there are none, and the message
+    /// is good as it is.
+    /// </summary>
+    /// <param name="values">What the logging library gives.</param>
+    public static string? Quote(IReadOnlyList<KeyValuePair<string, object?>> values)
+    {
+        bool isOdd = false;
+        for (int i = 0; i < values.Count && !isOdd; i++)
+        {
+            isOdd = values[i].Key != OriginalFormat && values[i].Value is { } value && Text(value).AsSpan().ContainsAny('"', '\\');
+        }
+
+        return isOdd && ValueOf(values, OriginalFormat) is string template ? Quote(template, values) : null;
+    }
+
+    private static string? Quote(string template, IReadOnlyList<KeyValuePair<string, object?>> values)
+    {
+        var text = new StringBuilder(2 * template.Length);
+        ReadOnlySpan<char> left = template;
+        while (left.IndexOf('{') is var open and >= 0 && left[open..].IndexOf('}') is var length and > 0)
+        {
+            text.Append(left[..open]);
+            string name = left.Slice(open + 1, length - 1).ToString();
+            if (name.AsSpan().ContainsAny(':', ','))
+            {
+                return null; // With a format of its own, which only the framework's templates have; and they have no fields.
+            }
+
+            string value = Text(ValueOf(values, name));
+            left = left[(open + length + 1)..];
+            bool isField = text is [.., '"'] && left.StartsWith('"');
+            text.Append(isField ? value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal) : value);
+        }
+
+        return text.Append(left).ToString();
+    }
+
+    private static string Text(object? value) => value is null ? "(null)" : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
 
     /// <summary>By hand: Linq over values of a struct is compiled for that struct alone, which made the executable 50 KB larger.</summary>
     private static object? ValueOf(IReadOnlyList<KeyValuePair<string, object?>> values, string key)

@@ -127,7 +127,7 @@ internal sealed class LogWriter : IDisposable
             Send(_writing.AsSpan(0, length));
             if (dropped + droppedOutput > 0 && (!open || IsNoticeAllowed()))
             {
-                ReportDropped(dropped, droppedOutput);
+                CallbackGuard.Run(() => ReportDropped(dropped, droppedOutput), nameof(LogWriter));
                 dropped = droppedOutput = 0;
             }
         }
@@ -162,9 +162,9 @@ internal sealed class LogWriter : IDisposable
                 _stream.Flush();
             }
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        catch (Exception)
         {
-            // The log's reader is gone. There is nowhere to say so, and it is no reason to stop serving.
+            // Mostly the log's reader is gone. There is nowhere to say so, and it is no reason to stop serving.
         }
     }
 }

@@ -177,6 +177,11 @@ internal sealed class ContainerLaunch(
             return $"container name {name} is taken by the running backend {live.Hostname}: set container_name";
         }
 
+        if (await OwnContainers.DoubtAsync(engine.Client, holder, cancel).ConfigureAwait(false) is { } doubt)
+        {
+            return $"container name {name} is taken by {what}, which was not created by this gateway although it has its labels ({doubt}): remove it, or set container_name";
+        }
+
         await engine.RemovalsAsync(name).WaitAsync(cancel).ConfigureAwait(false);
         await engine.RemoveLeftOverAsync(holder.Id, labels!.GetValueOrDefault(ContainerLabels.Host) ?? "", name).ConfigureAwait(false);
         return null;

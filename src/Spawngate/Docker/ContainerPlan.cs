@@ -18,6 +18,9 @@ internal static class ContainerLabels
     /// <summary>The one start of a backend that it is.</summary>
     public const string Run = "spawngate.run";
 
+    /// <summary>Name of the container that was created with these labels.</summary>
+    public const string Container = "spawngate.container";
+
     /// <summary>Host name of the backend.</summary>
     public const string Host = "spawngate.host";
 
@@ -31,6 +34,8 @@ internal static class ContainerLabels
 /// <summary>What to create for one start: the settings of a backend in the terms of the Engine API.</summary>
 internal static class ContainerPlan
 {
+    private const string NoNewPrivileges = "no-new-privileges";
+    private const int AnyNumber = -1;
     private const string HostGateway = "host.docker.internal:host-gateway";
 
     /// <summary>Makes the specification.</summary>
@@ -57,6 +62,8 @@ internal static class ContainerPlan
                 NetworkMode = docker.Network,
                 Memory = docker.MemoryBytes,
                 NanoCpus = docker.NanoCpus,
+                PidsLimit = docker.PidsLimit == 0 ? AnyNumber : docker.PidsLimit,
+                SecurityOpt = docker.NoNewPrivileges ? [NoNewPrivileges] : null,
                 ExtraHosts = needsHostName ? [HostGateway] : null,
             },
         };
@@ -95,6 +102,7 @@ internal static class ContainerPlan
         [ContainerLabels.Instance] = owner.Instance,
         [ContainerLabels.Process] = owner.Process,
         [ContainerLabels.Run] = runId,
+        [ContainerLabels.Container] = request.Config.Docker!.ContainerName,
         [ContainerLabels.Host] = request.Config.Hostname,
         [ContainerLabels.Generation] = request.Generation.ToString(CultureInfo.InvariantCulture),
         [ContainerLabels.Grace] = request.Config.ShutdownGracePeriodSecs.ToString(CultureInfo.InvariantCulture),

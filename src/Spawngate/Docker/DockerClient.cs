@@ -97,6 +97,10 @@ internal sealed class DockerClient : IDisposable
     public Task<EngineReply<ContainerSummary[]>> ListAsync(string label, string value, CancellationToken cancel) =>
         GetAsync($"/containers/json?all=1&filters={Filter(("label", [$"{label}={value}"]))}", ContainerSummary.ReadAll, cancel);
 
+    /// <summary>All about an image, by id or name.</summary>
+    public Task<EngineReply<ImageDetails>> InspectImageAsync(string id, CancellationToken cancel) =>
+        GetAsync($"/images/{Uri.EscapeDataString(id)}/json", ImageDetails.Read, cancel);
+
     /// <summary>All about a network.</summary>
     public Task<EngineReply<NetworkDetails>> InspectNetworkAsync(string name, CancellationToken cancel) =>
         GetAsync($"/networks/{Uri.EscapeDataString(name)}", NetworkDetails.Read, cancel);

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Spawngate.Docker;
 
 /// <summary>
-/// One engine and our containers on it. Whoever creates a container has registered its run before: what carries our label and is not registered is left over, and
+/// One engine and our containers on it. Whoever creates a container has registered its run before: what we have created by <see cref="OwnContainers"/> and is not registered is left over, and
 /// is removed.
 /// </summary>
 internal sealed class DockerEngine
@@ -178,7 +178,7 @@ internal sealed class DockerEngine
         await Task.WhenAll(checks).ConfigureAwait(false);
         foreach (var few in list.Where(IsLeftOver).Chunk(Limits.EngineRemovalsAtOnce))
         {
-            await Task.WhenAll(few.Select(left => RemoveLeftOverAsync(left.Id, LabelOf(left, ContainerLabels.Host) ?? "", NameOf(left)))).ConfigureAwait(false);
+            await Task.WhenAll(few.Select(left => RemoveIfOursAsync(left, cancel))).ConfigureAwait(false);
         }
     }
 
@@ -224,6 +224,28 @@ internal sealed class DockerEngine
         lock (_gate)
         {
             return [.. _runs.Values.OfType<ContainerRun>().Where(static run => run is { IsStarted: true, HasEnded: false })];
+        }
+    }
+
+    private async Task RemoveIfOursAsync(ContainerSummary left, CancellationToken cancel)
+    {
+        string? doubt;
+        try
+        {
+            doubt = await OwnContainers.DoubtAsync(Client, left, cancel).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+
+        if (doubt is null)
+        {
+            await RemoveLeftOverAsync(left.Id, LabelOf(left, ContainerLabels.Host) ?? "", NameOf(left)).ConfigureAwait(false);
+        }
+        else
+        {
+            DockerLog.NotOurs(Log, NameOf(left), doubt);
         }
     }
 

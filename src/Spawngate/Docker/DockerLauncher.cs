@@ -37,7 +37,7 @@ internal sealed class DockerLauncher : ILauncher
         _log = loggers.CreateLogger("spawngate.docker");
         _output = output;
         _time = time;
-        _doors = new ReadyDoors(report, _log);
+        _doors = new ReadyDoors(report, _log, time);
         _engines = new DockerEngines(
             address => new DockerEngine(address, identity, _log, RegistryLogins.OfUser(variable), time), variable, time);
     }

@@ -36,6 +36,9 @@ internal static partial class DockerLog
     [LoggerMessage(LogLevel.Information, "hostname=\"{Hostname}\" container=\"{Container}\" Removing a container that was left over")]
     public static partial void RemovingLeftOver(ILogger log, string hostname, string container);
 
+    [LoggerMessage(LogLevel.Information, "container=\"{Container}\" reason=\"{Reason}\" A container with the labels of this gateway is left alone")]
+    public static partial void NotOurs(ILogger log, string container, string reason);
+
     [LoggerMessage(LogLevel.Warning, "hostname=\"{Hostname}\" container=\"{Container}\" error=\"{Error}\" Container cannot be removed")]
     public static partial void CannotRemove(ILogger log, string hostname, string container, string error);
 

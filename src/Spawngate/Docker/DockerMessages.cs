@@ -76,6 +76,12 @@ internal sealed class HostSpec
     /// <summary>Processor limit in billionths of a core; null for none.</summary>
     public long? NanoCpus { get; init; }
 
+    /// <summary>Options such as <c>no-new-privileges</c>; null for none.</summary>
+    public IReadOnlyList<string>? SecurityOpt { get; init; }
+
+    /// <summary>Processes and threads it may have; -1 for any number.</summary>
+    public required long PidsLimit { get; init; }
+
     /// <summary>Names that the container shall know, each <c>name:address</c>.</summary>
     public IReadOnlyList<string>? ExtraHosts { get; init; }
 
@@ -103,6 +109,8 @@ internal sealed class HostSpec
 
         WriteNumber(json, "Memory", Memory);
         WriteNumber(json, "NanoCpus", NanoCpus);
+        json.WriteNumber("PidsLimit", PidsLimit);
+        json.WriteTexts("SecurityOpt", SecurityOpt);
         json.WriteTexts("ExtraHosts", ExtraHosts);
         json.WriteEndObject();
     }
@@ -136,6 +144,12 @@ internal sealed class ContainerDetails
     /// <summary>Its id.</summary>
     public required string Id { get; init; }
 
+    /// <summary>Its name, after a slash.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Id of the image it was made of.</summary>
+    public string? Image { get; init; }
+
     /// <summary>Whether and how it runs.</summary>
     public ContainerState? State { get; init; }
 
@@ -149,6 +163,8 @@ internal sealed class ContainerDetails
     public static ContainerDetails? Read(JsonElement json) => json.Text("Id") is not { } id ? null : new ContainerDetails
     {
         Id = id,
+        Name = json.Text("Name"),
+        Image = json.Text("Image"),
         State = json.Part("State") is { } state ? ContainerState.Read(state) : null,
         Config = json.Part("Config") is { } config ? new ContainerIdentityDetails { Image = config.Text("Image"), Labels = config.TextsByName("Labels") } : null,
         NetworkSettings = json.Part("NetworkSettings") is { } settings ? ContainerPorts.Read(settings) : null,
@@ -222,6 +238,9 @@ internal sealed class ContainerSummary
     /// <summary>Its names, each after a slash.</summary>
     public IReadOnlyList<string>? Names { get; init; }
 
+    /// <summary>Id of the image it was made of.</summary>
+    public string? ImageId { get; init; }
+
     /// <summary>As in <see cref="ContainerState.Status"/>.</summary>
     public string? State { get; init; }
 
@@ -241,12 +260,30 @@ internal sealed class ContainerSummary
         {
             if (each.Text("Id") is { } id)
             {
-                all.Add(new ContainerSummary { Id = id, Names = each.Texts("Names"), State = each.Text("State"), Labels = each.TextsByName("Labels") });
+                all.Add(new ContainerSummary
+                {
+                    Id = id,
+                    Names = each.Texts("Names"),
+                    ImageId = each.Text("ImageID"),
+                    State = each.Text("State"),
+                    Labels = each.TextsByName("Labels"),
+                });
             }
         }
 
         return [.. all];
     }
+}
+
+/// <summary>Answer to <c>GET /images/{name}/json</c>.</summary>
+internal sealed class ImageDetails
+{
+    /// <summary>Its labels, which every container of it inherits.</summary>
+    public required IReadOnlyDictionary<string, string> Labels { get; init; }
+
+    /// <summary>Reads it; null when it is none.</summary>
+    public static ImageDetails? Read(JsonElement json) =>
+        json.Text("Id") is null ? null : new ImageDetails { Labels = json.Part("Config")?.TextsByName("Labels") ?? new Dictionary<string, string>(StringComparer.Ordinal) };
 }
 
 /// <summary>Answer to <c>GET /networks/{name}</c>.</summary>

@@ -11,7 +11,7 @@ namespace Spawngate.Docker;
 internal sealed record GatewayIdentity(string Instance, string Process)
 {
     /// <summary>The variable that names the instance, for gateways whose machine gets a new name at every start (containers).</summary>
-    public const string Variable = "SPAWNGATE_INSTANCE";
+    public const string Variable = OwnVariables.Instance;
 
     /// <summary>
     /// The identity of this process: the instance is what the environment says, else made of the machine's name and the path of the configuration, which no two

@@ -52,6 +52,11 @@ internal sealed class OrphanContainers(string process, string address, TimeProvi
 
     private async Task EndAsync(DockerClient client, ContainerSummary container)
     {
+        if (await OwnContainers.DoubtAsync(client, container, CancellationToken.None).ConfigureAwait(false) is not null)
+        {
+            return;
+        }
+
         var isNumber = long.TryParse(container.Labels?.GetValueOrDefault(ContainerLabels.Grace), NumberStyles.None, CultureInfo.InvariantCulture, out var graceSecs);
         await client.StopAsync(container.Id, isNumber ? graceSecs : 0).ConfigureAwait(false);
         if (await client.RemoveAsync(container.Id).ConfigureAwait(false) is null or { IsNotFound: true })

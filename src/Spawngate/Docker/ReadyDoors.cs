@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -20,7 +19,8 @@ namespace Spawngate.Docker;
 /// </summary>
 /// <param name="report">Declares a start ready: host, token.</param>
 /// <param name="log">Log of category <c>spawngate.docker</c>.</param>
-internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILogger log) : IAsyncDisposable
+/// <param name="time">The time.</param>
+internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILogger log, TimeProvider time) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly Dictionary<IPAddress, Door> _doors = [];
@@ -91,17 +91,18 @@ internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILo
     private async Task<Door?> ListenAsync(IPAddress address)
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
-        options.Limits.MaxConcurrentConnections = Limits.ReadyDoorConnectionsMax;
         options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
         options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(Limits.AdminHeaderTimeoutSecs);
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(Limits.AdminKeepAliveSecs);
+        var connections = new AdminConnections(Limits.ReadyDoorConnectionsMax, time);
         ListenOptions? listen = null;
         options.Listen(address, 0, each =>
         {
             each.Protocols = HttpProtocols.Http1;
+            connections.Serve(each);
             listen = each;
         });
-        var transport = new SocketTransportFactory(Options.Create(new SocketTransportOptions { IOQueueCount = 1 }), NullLoggerFactory.Instance);
-        var server = new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
+        var server = new KestrelServer(Options.Create(options), new AdminTransport(connections, time, log), NullLoggerFactory.Instance);
         try
         {
             await server.StartAsync(new Callbacks(report), CancellationToken.None).ConfigureAwait(false);

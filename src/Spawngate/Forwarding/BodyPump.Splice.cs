@@ -52,9 +52,9 @@ internal sealed partial class BodyPump
                 return PumpOutcome.SinkFailed;
             }
 
-            _awaitsSource = true;
+            BeginWait();
             int readable = await _source.WaitReadableAsync().ConfigureAwait(false);
-            _awaitsSource = false;
+            EndWait();
             if (readable < 0)
             {
                 return PumpOutcome.SourceCut;

@@ -44,6 +44,11 @@ internal interface IProgressWatch
 /// </remarks>
 internal sealed partial class BodyPump(IProgressWatch progress)
 {
+    private const int NotWaiting = 0;
+    private const int Waiting = 1;
+    private const int WaitingBetweenChunks = 2;
+    private const int Probing = 3;
+
     private SocketChannel _source = null!;
     private SocketChannel _sink = null!;
     private BodyReader _reader;
@@ -58,7 +63,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     private int _littleInARow;
     private TrailerBuffer? _trailers;
     private volatile bool _discarding;
-    private volatile bool _awaitsSource;
+    private int _wait;
 
     /// <summary>Prepares for a body.</summary>
     /// <param name="source">Where its bytes arrive.</param>
@@ -90,10 +95,26 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     public long SplicedBytes { get; private set; }
 
     /// <summary>True while it waits for the source to send more, rather than for the sink to take it.</summary>
-    public bool AwaitsSource => _awaitsSource;
+    public bool AwaitsSource => Volatile.Read(ref _wait) != NotWaiting;
 
     /// <summary>From now on the rest is read and thrown away: its receiver does not want it any more.</summary>
     public void Discard() => _discarding = true;
+
+    /// <summary>
+    /// Sends a byte ahead of the next chunk, from any thread, to see whether the sink is still there: a zero in front of its size, which may have any number of them, the last chunk's
+    /// too (RFC 9112 section 7.1). False when the connection is over; null when nothing could be sent, because no chunk is about to begin.
+    /// </summary>
+    public bool? ProbeSink()
+    {
+        if (Interlocked.CompareExchange(ref _wait, Probing, WaitingBetweenChunks) != WaitingBetweenChunks)
+        {
+            return null;
+        }
+
+        bool? sent = _sink.TrySendAhead((byte)'0');
+        Volatile.Write(ref _wait, WaitingBetweenChunks);
+        return sent;
+    }
 
     /// <summary>
     /// Copies the body behind what was written to the sink, without sending, if all of it has been received and is small. False, with
@@ -193,9 +214,9 @@ internal sealed partial class BodyPump(IProgressWatch progress)
                 return PumpOutcome.SinkFailed;
             }
 
-            _awaitsSource = true;
+            BeginWait();
             int received = await _source.ReceiveAsync().ConfigureAwait(false);
-            _awaitsSource = false;
+            EndWait();
             if (received > 0)
             {
                 _turnBytes += received;
@@ -235,9 +256,9 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     {
         while (true)
         {
-            _awaitsSource = true;
+            BeginWait();
             int received = await _source.ReceiveAsync().ConfigureAwait(false);
-            _awaitsSource = false;
+            EndWait();
             if (received <= 0)
             {
                 return received < 0 ? PumpOutcome.SourceCut : PumpOutcome.Complete;
@@ -441,6 +462,21 @@ internal sealed partial class BodyPump(IProgressWatch progress)
             _sink.Write("\r\n"u8);
             _owesCrlf = false;
         }
+    }
+
+    /// <summary>The source has to send more. What the sink was sent is whole, but for a chunk of the source that goes on.</summary>
+    private void BeginWait() =>
+        Volatile.Write(ref _wait, _chunkedOut && !_owesCrlf && !_discarding && _sink.OutgoingLength == 0 ? WaitingBetweenChunks : Waiting);
+
+    private void EndWait()
+    {
+        var spin = default(SpinWait);
+        while (Volatile.Read(ref _wait) != Waiting && Interlocked.CompareExchange(ref _wait, NotWaiting, WaitingBetweenChunks) == Probing)
+        {
+            spin.SpinOnce(sleep1Threshold: -1); // Within a send that does not wait.
+        }
+
+        Volatile.Write(ref _wait, NotWaiting);
     }
 
     /// <summary>Remembers how much comes at once.</summary>

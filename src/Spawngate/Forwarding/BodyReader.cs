@@ -11,8 +11,12 @@ internal struct BodyReader
     private ChunkedDecoder _chunked;
 
     /// <summary>Starts at the first byte of a body.</summary>
-    public BodyReader(BodyFraming framing, int alreadyTaken)
+    /// <param name="framing">Its framing.</param>
+    /// <param name="alreadyTaken">Bytes of it, of known length, that went out another way.</param>
+    /// <param name="ofResponse">True for a backend's, which may pad its chunk sizes.</param>
+    public BodyReader(BodyFraming framing, int alreadyTaken, bool ofResponse = false)
     {
+        _chunked = new ChunkedDecoder(allowsPadding: ofResponse);
         _kind = framing.Kind;
         _remaining = framing.Length - alreadyTaken;
         DropsTrailers = framing.DropsTrailers;

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Spawngate.Backends;
 using Spawngate.Forwarding.Waiting;
 using Spawngate.Ledger;
+using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
@@ -30,23 +31,25 @@ namespace Spawngate.Forwarding;
 /// <see cref="Abort"/> may come from any thread at any time. The upstream connection then belongs to whoever exchanges
 /// it out of its field first: the end of the exchange, or the abort.
 /// </remarks>
-internal sealed class Exchange(ForwardingContext context)
+internal sealed partial class Exchange(ForwardingContext context)
 {
     private int _requestIdLength;
     private Backend? _backend;
     private BackendRun? _run;
     private BackendWaiter? _waiter;
-    private TaskCompletionSource? _pauseCut;
+    private ReconnectPause? _pause;
     private MessageHeads? _heads;
     private UpstreamConnection? _upstream;
     private UpstreamConnection? _abortable;
     private int _abortReason;
     private int _reconnects;
+    private int _interimBytes;
     private bool _retried;
     private bool _receivedAny;
     private bool _bodyHeld;
     private bool _bodyTaken;
     private bool _noWake;
+    private volatile bool _isTunnel;
     private bool _bystander;
     private VisitKind _visit;
     private int _awaitedStart;
@@ -54,6 +57,11 @@ internal sealed class Exchange(ForwardingContext context)
     private BackendRun? _endedRun;
     private LedgerCaller? _cause;
     private byte[]? _serialized;
+    private UpgradeOffer? _offer;
+    private ExchangeClient _client;
+
+    /// <summary>Whose request it is; null before the first.</summary>
+    public ClientAddress? Source => _client.Source;
 
     /// <summary>How requests are received.</summary>
     public ReceivedProtocol ReceivedBy { get; init; }
@@ -73,6 +81,12 @@ internal sealed class Exchange(ForwardingContext context)
     /// <summary>Why it failed.</summary>
     public ProxyError Error { get; private set; }
 
+    /// <summary>The same for the log, where the error does not tell enough.</summary>
+    public string Reason { get; private set; } = "";
+
+    /// <summary>Its backend, until <see cref="End"/>; null when no backend serves the host.</summary>
+    public Backend? Backend => _backend;
+
     /// <summary>What to answer in the place of the JSON error; null for that.</summary>
     public OwnReply? Reply { get; private set; }
 
@@ -86,7 +100,7 @@ internal sealed class Exchange(ForwardingContext context)
     public int BodySentWithHead { get; private set; }
 
     /// <summary>True when this request was passed on as an upgrade.</summary>
-    public bool IsUpgrade { get; private set; }
+    public bool IsUpgrade => _offer is not null;
 
     /// <summary>The upstream's bytes; only between Connect or Send and <see cref="End"/>.</summary>
     public SocketChannel Upstream => _upstream!.Channel;
@@ -94,8 +108,8 @@ internal sealed class Exchange(ForwardingContext context)
     /// <summary>The same while it can be aborted, else null; from any thread, to look at.</summary>
     public SocketChannel? WatchedUpstream => Volatile.Read(ref _abortable)?.Channel;
 
-    /// <summary>Milliseconds of request_timeout_secs of its backend.</summary>
-    public long TimeoutMs { get; private set; }
+    /// <summary>Milliseconds of request_timeout_secs of its backend, or what holds without one.</summary>
+    public long TimeoutMs { get; private set; } = Limits.SendStallMs;
 
     /// <summary>True once <see cref="Abort"/> was called.</summary>
     public bool IsAborted => Volatile.Read(ref _abortReason) != 0;
@@ -114,6 +128,7 @@ internal sealed class Exchange(ForwardingContext context)
         Error = ProxyError.None;
         Reply = null;
         RetryAfterSecs = 0;
+        TimeoutMs = Limits.SendStallMs;
         _requestIdLength = 0;
     }
 
@@ -138,20 +153,27 @@ internal sealed class Exchange(ForwardingContext context)
         _visit = VisitKind.None;
         RetryAfterSecs = 0;
         BodySentWithHead = 0;
-        _reconnects = 0;
-        _retried = _receivedAny = _bodyHeld = _bodyTaken = false;
+        _reconnects = _interimBytes = 0;
+        _retried = _receivedAny = _bodyHeld = _bodyTaken = _isTunnel = false;
         _endedRun = null;
         _cause = null;
         _serialized = null;
         _requestIdLength = ProxyHeaders.TakeRequestId(Request, head, context, Heads.RequestId);
         context.Observer?.OnBegin(this, head, client);
-        _backend = context.Backends.Find(Request.Host(head), out bool hasEnded);
-        if (_backend is null)
+        if (_client.Enter(context, Request, head, client) is not ProxyError.None and var refusal)
         {
-            return Fail(hasEnded ? ProxyError.SessionEnded : ProxyError.UnknownHost);
+            RetryAfterSecs = Limits.RefusalRetrySecs;
+            return Fail(refusal);
         }
 
-        if (ProxyHeaders.IsLoop(Request, head, context.Pseudonym))
+        bool hasEnded = false;
+        _backend = Request.HostLength > 0 ? context.Backends.Find(Request.Host(head), out hasEnded) : context.Backends.Anything;
+        if (_backend is null)
+        {
+            return Fail(hasEnded ? ProxyError.SessionEnded : Request.HostLength == 0 ? ProxyError.MissingHostHeader : ProxyError.UnknownHost);
+        }
+
+        if (ProxyHeaders.IsLoop(Request, head, context.Pseudonym, _backend.ViaMark))
         {
             return Fail(ProxyError.LoopDetected);
         }
@@ -165,7 +187,7 @@ internal sealed class Exchange(ForwardingContext context)
         Record.BegunTimestamp = context.Time.GetTimestamp();
         _noWake = _backend.Config.NoWake is { } noWake && noWake.Cover(Request, head);
         Record.Begin(_backend, Request, head, client, ReceivedBy, _noWake, context.Clock.NowMs);
-        IsUpgrade = ProxyHeaders.IsForwardedUpgrade(Request, head);
+        _offer = UpgradeOffer.Of(Request, head, ReceivedBy);
         if (_noWake)
         {
             return AfterWait(_backend.EnterAside(out _bystander), head, body, client);
@@ -186,17 +208,31 @@ internal sealed class Exchange(ForwardingContext context)
         return ExchangeStep.Wait;
     }
 
+    /// <summary>Takes note of a request that its client took back before it began; <see cref="End"/> follows.</summary>
+    public void NoteCancelled(ReadOnlySpan<byte> head, ClientIdentity client)
+    {
+        if (context.Observer is { } observer)
+        {
+            _requestIdLength = ProxyHeaders.TakeRequestId(Request, head, context, Heads.RequestId);
+            observer.OnBegin(this, head, client);
+            _backend = context.Backends.Find(Request.Host(head), out _);
+        }
+    }
+
     /// <summary>Waits until the backend is ready or has failed.</summary>
     public async Task<Admission> WaitAsync()
     {
         if (_reconnects > 0)
         {
-            await PauseAsync(Limits.ReconnectPause(_reconnects)).ConfigureAwait(false);
+            var pause = new ReconnectPause();
+            Volatile.Write(ref _pause, pause);
+            Interlocked.MemoryBarrier();
+            await pause.PassAsync(IsAborted ? TimeSpan.Zero : Limits.ReconnectPause(_reconnects), context.Time).ConfigureAwait(false);
         }
 
-        if (_noWake)
+        if (_noWake && _backend!.EnterAside(out _bystander) is { Outcome: not AdmissionOutcome.NoRoom } decided)
         {
-            return _backend!.EnterAside(out _bystander);
+            return decided;
         }
 
         if (_visit == VisitKind.Poll && _backend!.FailureSince(_awaitedStart) is { } failed)
@@ -204,7 +240,7 @@ internal sealed class Exchange(ForwardingContext context)
             return failed;
         }
 
-        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause), yields: _visit != VisitKind.None);
+        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause), yields: _visit != VisitKind.None, aside: _noWake);
         Volatile.Write(ref _waiter, waiter);
         Interlocked.MemoryBarrier();
         if (IsAborted)
@@ -212,24 +248,11 @@ internal sealed class Exchange(ForwardingContext context)
             _backend.Cancel(waiter);
         }
 
-        var admission = await (_visit == VisitKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, context.Time)).ConfigureAwait(false);
+        var admission = await (_visit == VisitKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _visit, context.Time)).ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
+        _bystander = waiter.IsBystander;
         Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Run?.Steps ?? default);
         return admission;
-    }
-
-    /// <summary>Passes after so long, or when the exchange is aborted.</summary>
-    private async Task PauseAsync(TimeSpan pause)
-    {
-        var cut = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Volatile.Write(ref _pauseCut, cut);
-        Interlocked.MemoryBarrier();
-        if (!IsAborted)
-        {
-            await cut.Task.WaitAsync(pause, context.Time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
-        Volatile.Write(ref _pauseCut, null);
     }
 
     /// <summary>Goes on after <see cref="WaitAsync"/>.</summary>
@@ -246,6 +269,7 @@ internal sealed class Exchange(ForwardingContext context)
         {
             AdmissionOutcome.Admitted when ReferenceEquals(_run, _endedRun) => AwaitNextRun(),
             AdmissionOutcome.Admitted => Dispatch(head, body, client),
+            AdmissionOutcome.NoRoom => ExchangeStep.Wait,
             AdmissionOutcome.ShuttingDown when _backend!.OneLife is not null => Fail(ProxyError.SessionEnded),
             _ => Fail(ProxyErrors.Of(admission.Outcome)),
         };
@@ -258,7 +282,7 @@ internal sealed class Exchange(ForwardingContext context)
     public ExchangeStep AfterConnect(int result)
     {
         Record.ConnectTicks = context.Time.GetTimestamp() - Record.ConnectTimestamp;
-        if (result >= 0 && !Upstream.IsSelfConnected)
+        if (result >= 0 && _upstream!.Pool.IsTrusted && !Upstream.IsSelfConnected)
         {
             return ExchangeStep.Send;
         }
@@ -266,11 +290,12 @@ internal sealed class Exchange(ForwardingContext context)
         bool refused = result >= 0 || Upstream.SendError is SocketError.ConnectionRefused or SocketError.ConnectionReset;
         if (!refused || IsAborted)
         {
-            return Fail(ProxyError.ConnectionFailed);
+            return Fail(ProxyError.ConnectionFailed, $"no connection to the backend ({Upstream.SendError})");
         }
 
         // Refused by a backend that was ready: most likely it has just died and its exit is being noticed. Leave and ask again:
-        // then this request waits for the new start like every other.
+        // then this request waits for the new start like every other. Whoever listens there next may be somebody else.
+        _upstream!.Pool.Mistrust(refused: result < 0 || Upstream.IsSelfConnected);
         _serialized = Upstream.Outgoing.ToArray();
         return AwaitNextRun();
     }
@@ -317,13 +342,13 @@ internal sealed class Exchange(ForwardingContext context)
 
         if (IsAborted || _receivedAny)
         {
-            return Fail(_receivedAny ? ProxyError.BadBackendResponse : ProxyError.ConnectionFailed);
+            return Fail(_receivedAny ? ProxyError.BadBackendResponse : ProxyError.ConnectionFailed, FailureReasons.OfHalfResponse(Upstream));
         }
 
         // RFC 9110 section 9.2.2: a request that is not idempotent is not repeated unless it is known that it was never applied.
         if (_bodyTaken || !(Request.IsIdempotent || IsUndelivered()))
         {
-            return Fail(ProxyError.ConnectionFailed);
+            return FailUnanswered();
         }
 
         if (_upstream!.IsReused && !_retried)
@@ -334,7 +359,7 @@ internal sealed class Exchange(ForwardingContext context)
         // A forwarder ends its connections like a server that has had enough of them, also when what is behind it has died.
         if (!(Upstream.WasReset || _upstream.Pool.IsForwarded) || _endedRun is not null)
         {
-            return Fail(ProxyError.ConnectionFailed);
+            return FailUnanswered();
         }
 
         _endedRun = _run;
@@ -358,56 +383,17 @@ internal sealed class Exchange(ForwardingContext context)
         return Upstream.ReceivedLength > 0 ? ParseResponse() : ExchangeStep.Receive;
     }
 
-    /// <summary>
-    /// Ends the exchange: the connection goes back to the pool, or is closed, and the backend is left. Call once, after the last byte
-    /// of the response has been sent or the exchange has failed.
-    /// </summary>
-    /// <param name="reusable">True when request and response were both completely transferred.</param>
-    /// <param name="requestBytes">Bytes of the request's body that followed its head.</param>
-    /// <param name="responseBytes">Bytes of the response's body.</param>
-    public void End(bool reusable, long requestBytes = 0, long responseBytes = 0)
-    {
-        ExchangeCount.Count(context, this, _backend, reusable, requestBytes, responseBytes);
-        if (_upstream is not null)
-        {
-            ReleaseUpstream(reusable && Response.IsPersistent && !IsUpgrade);
-        }
-
-        LeaveBackend();
-        _backend = null;
-        Record.End();
-    }
-
     /// <summary>Protocols were switched: from now on it is a tunnel.</summary>
     public void BecomeTunnel()
     {
+        _isTunnel = true;
         Record.Stage = ExchangeStage.Tunnel;
         _backend!.Traffic.ChangeTunnels(1);
+        _backend.BecomeTunnel(_run!);
     }
 
     /// <summary>Adds it to what holds a backend, if it does; from any thread.</summary>
     public void AddTo(HolderSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search);
-
-    /// <summary>
-    /// Ends it from outside: pending operations fail and the caller's next step is <see cref="ExchangeStep.Failed"/> with this reason.
-    /// Only the first reason counts.
-    /// </summary>
-    public void Abort(ProxyError reason)
-    {
-        Interlocked.CompareExchange(ref _abortReason, (int)reason, 0);
-        Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: false);
-        Volatile.Read(ref _pauseCut)?.TrySetResult();
-        if (Volatile.Read(ref _waiter) is { } waiter)
-        {
-            _backend?.Cancel(waiter);
-        }
-    }
-
-    /// <summary>The backend's answer came in the moment its time ran out: fails with the reason of the abort that this brought or is about to bring.</summary>
-    public ExchangeStep FailLate() => Fail(ProxyError.RequestTimeout);
-
-    /// <summary>Closes the upstream connection, whose exchange is over or cannot go on; what waits for it returns.</summary>
-    public void CutUpstream() => Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: false);
 
     /// <summary>True while bytes of the request's body are to follow its head.</summary>
     private bool BodyFollows => Request.Framing.Kind == BodyKind.Chunked || (Request.Framing.Kind == BodyKind.Length && BodySentWithHead < Request.Framing.Length);
@@ -421,7 +407,8 @@ internal sealed class Exchange(ForwardingContext context)
         var old = _upstream!;
         if (TryCreate(old.Pool) is not { } fresh)
         {
-            return Fail(ProxyError.ConnectionFailed);
+            _serialized = old.Channel.Outgoing.ToArray();
+            return AwaitNextRun(ProxyError.Overloaded);
         }
 
         fresh.Channel.Write(old.Channel.Outgoing);
@@ -430,12 +417,17 @@ internal sealed class Exchange(ForwardingContext context)
         return ExchangeStep.Connect;
     }
 
-    /// <summary>Leaves a process that seems to have ended and asks again; in the worst case the gateway has not noticed its end yet, which takes moments.</summary>
-    private ExchangeStep AwaitNextRun()
+    /// <summary>
+    /// Leaves a process that seems to have ended and asks again; in the worst case the gateway has not noticed its end yet, which takes moments. Or there was no descriptor for a
+    /// connection (<see cref="ProxyError.Overloaded"/>): idle ones are closed at the next tick, and others end.
+    /// </summary>
+    /// <param name="otherwise">How it fails when that has not helped.</param>
+    private ExchangeStep AwaitNextRun(ProxyError otherwise = ProxyError.ConnectionFailed)
     {
         if (_reconnects == Limits.ReconnectsMax)
         {
-            return Fail(ProxyError.ConnectionFailed);
+            RetryAfterSecs = otherwise == ProxyError.Overloaded ? context.NoteNoSocket(_backend!.Hostname) : 0;
+            return Fail(otherwise, otherwise == ProxyError.Overloaded ? FailureReasons.NoConnection : FailureReasons.Refused);
         }
 
         _reconnects++;
@@ -462,12 +454,12 @@ internal sealed class Exchange(ForwardingContext context)
         Response.Reset();
         int bodyInHand = _serialized is null ? BodyInHand(body.Length) : BodySentWithHead;
         BodySentWithHead = bodyInHand;
-        var upstream = Rent(_run!.Pool);
+        var upstream = _run!.Pool.TryRent();
         var step = upstream is null ? ExchangeStep.Connect : ExchangeStep.Send;
         upstream ??= TryCreate(_run.Pool);
         if (upstream is null)
         {
-            return Fail(ProxyError.ConnectionFailed);
+            return AwaitNextRun(ProxyError.Overloaded);
         }
 
         Attach(upstream);
@@ -479,9 +471,14 @@ internal sealed class Exchange(ForwardingContext context)
         else
         {
             int needed = ProxyHeaders.RequestBytesNeeded(Request) + bodyInHand;
-            byte[] via = ReceivedBy == ReceivedProtocol.Http2 ? context.ViaHttp2 : Request.IsHttp11 ? context.Via : context.ViaHttp10;
+            byte[] gateway = ReceivedBy == ReceivedProtocol.Http2 ? context.ViaHttp2 : Request.IsHttp11 ? context.Via : context.ViaHttp10;
+            var via = ViaMark.Join(stackalloc byte[Limits.ViaBytesMax], gateway, _backend.ViaMark);
             channel.CommitOutgoing(ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via, Heads.Note?.Trace));
             channel.Write(body[..bodyInHand]);
+            if (ReceivedBy == ReceivedProtocol.Http2 && bodyInHand == 0)
+            {
+                channel.CompactOutgoing(); // One connection may have hundreds of them.
+            }
         }
 
         return IsAborted ? Fail(ProxyError.ConnectionFailed) : step;
@@ -490,19 +487,6 @@ internal sealed class Exchange(ForwardingContext context)
     /// <summary>Body bytes that are there already and of known length share the segment with the head, and can be sent again with it.</summary>
     private int BodyInHand(int available) =>
         Request.Framing.Kind == BodyKind.Length ? (int)Math.Min(available, Request.Framing.Length) : 0;
-
-    private UpstreamConnection? Rent(UpstreamPool pool)
-    {
-        var upstream = pool.TryRent();
-        while (upstream is not null && (!Request.IsIdempotent || BodyFollows) && upstream.Channel.PeerHasEnded())
-        {
-            // Its close is in the socket, only not yet delivered. This request could perhaps not be repeated, so it is worth the look.
-            pool.Discard(upstream);
-            upstream = pool.TryRent();
-        }
-
-        return upstream;
-    }
 
     /// <summary>Out of descriptors is an answer for this request, not an end of its connection.</summary>
     private UpstreamConnection? TryCreate(UpstreamPool pool)
@@ -513,9 +497,8 @@ internal sealed class Exchange(ForwardingContext context)
             Record.ConnectTimestamp = context.Time.GetTimestamp();
             return pool.Create();
         }
-        catch (SocketException e)
+        catch (SocketException)
         {
-            ForwardingLog.NoSocket(context.Log, _backend!.Hostname, e.Message);
             return null;
         }
     }
@@ -527,68 +510,18 @@ internal sealed class Exchange(ForwardingContext context)
             case HeadStatus.NeedMore:
                 return ExchangeStep.Receive;
             case HeadStatus.Complete when Response.IsInterim:
-                return ExchangeStep.Interim;
-            case HeadStatus.Complete when Response.Status != 101 || IsUpgrade:
-                Record.AnsweredTimestamp = context.Time.GetTimestamp();
-                return ExchangeStep.Respond;
+                return (_interimBytes += Response.Length) <= Limits.InterimBytesMax ? ExchangeStep.Interim : FailAnswered("interim responses without end");
+            case HeadStatus.Complete:
+                string? fault = FailureReasons.OfResponse(Response, Upstream.Received, _offer);
+                Record.AnsweredTimestamp = fault is null ? context.Time.GetTimestamp() : 0;
+                return fault is null ? ExchangeStep.Respond : FailAnswered(fault);
             default:
-                ForwardingLog.BadResponse(context.Log, _backend!.Hostname, Response.Fault == HeadFault.None ? "101 without an upgrade" : HeadFaults.Describe(Response.Fault));
-                return Fail(ProxyError.BadBackendResponse);
+                return FailAnswered(HeadFaults.Describe(Response.Fault));
         }
     }
 
     /// <summary>Its heads and what goes along with them.</summary>
     public MessageHeads Heads => _heads ??= MessageHeads.Rent();
 
-    private ExchangeStep Give(OwnReply reply)
-    {
-        Reply = reply;
-        RetryAfterSecs = reply.RetryAfterSecs;
-        return Fail(reply.Error);
-    }
-
-    private ExchangeStep Fail(ProxyError error)
-    {
-        int reason = Volatile.Read(ref _abortReason);
-        Reply = reason != 0 ? null : Reply;
-        Error = reason != 0 ? (ProxyError)reason : error;
-        return ExchangeStep.Failed;
-    }
-
-    private void Attach(UpstreamConnection upstream)
-    {
-        _upstream = upstream;
-        _sentBefore = upstream.Channel.SentTotal;
-        Volatile.Write(ref _abortable, upstream);
-        if (IsAborted)
-        {
-            // The abort may have come between its look at the field and our write: it must find this connection, too.
-            Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: false);
-        }
-    }
-
-    private void ReleaseUpstream(bool reusable)
-    {
-        var upstream = _upstream!;
-        _upstream = null;
-        bool ours = Interlocked.Exchange(ref _abortable, null) is not null;
-        if (ours && reusable)
-        {
-            upstream.Pool.Return(upstream);
-        }
-        else
-        {
-            upstream.Pool.Discard(upstream);
-        }
-    }
-
-    private void LeaveBackend()
-    {
-        if (_run is { } run)
-        {
-            _run = null;
-            _backend!.Leave(run, _bystander);
-            _bystander = false;
-        }
-    }
+    private ExchangeStep FailUnanswered() => Fail(ProxyError.ConnectionFailed, Upstream.WasReset ? FailureReasons.Reset : FailureReasons.Closed);
 }

@@ -8,7 +8,7 @@ namespace Spawngate.Forwarding;
 /// <summary>How far an exchange is, for those who ask what holds a backend.</summary>
 internal enum ExchangeStage : byte
 {
-    /// <summary>It is held until the backend is ready.</summary>
+    /// <summary>It is held until the backend is ready and has room.</summary>
     Waiting,
 
     /// <summary>The backend has it.</summary>
@@ -54,6 +54,9 @@ internal sealed class ExchangeRecord
     /// <summary>Bytes of that answer's body.</summary>
     public int AnswerBytes { get; private set; }
 
+    /// <summary>Whether the stream was reset in the place of an answer.</summary>
+    public bool IsReset { get; private set; }
+
     /// <summary>Exact time at which the request was routed.</summary>
     public long BegunTimestamp { get; set; }
 
@@ -66,7 +69,7 @@ internal sealed class ExchangeRecord
     /// <summary>Exact time at which it was held for the first time; 0 when it was not.</summary>
     public long QueuedTimestamp { get; set; }
 
-    /// <summary>The start that it was held for; all 0 without one.</summary>
+    /// <summary>The start that it was held for; all 0 without one, also when it was held for room only.</summary>
     public StartSteps Start { get; set; }
 
     /// <summary>Exact time at which a connection to the backend was begun; 0 when one was there.</summary>
@@ -82,7 +85,7 @@ internal sealed class ExchangeRecord
     public void Reset()
     {
         Status = AnswerBytes = 0;
-        HasAnswer = false;
+        HasAnswer = IsReset = false;
         Answer = ProxyError.None;
         BegunTimestamp = SentTimestamp = AnsweredTimestamp = HeldTicks = 0;
         QueuedTimestamp = ConnectTimestamp = ConnectTicks = 0;
@@ -98,15 +101,24 @@ internal sealed class ExchangeRecord
         AnswerBytes = bytes;
     }
 
+    /// <summary>The client's own fault had its stream reset: noted as what HTTP/1.1 would have answered.</summary>
+    public void SetReset(int status, ProxyError error)
+    {
+        Status = status;
+        HasAnswer = IsReset = true;
+        Answer = error;
+        AnswerBytes = 0;
+    }
+
     /// <summary>It was held, once more or for the first time.</summary>
     /// <param name="fromTimestamp">Since when.</param>
     /// <param name="toTimestamp">Until when.</param>
-    /// <param name="start">The start that it was held for.</param>
+    /// <param name="start">The start of the run that it was admitted to; one that was over before is not what it was held for.</param>
     public void Hold(long fromTimestamp, long toTimestamp, StartSteps start)
     {
         HeldTicks += toTimestamp - fromTimestamp;
         QueuedTimestamp = QueuedTimestamp == 0 ? fromTimestamp : QueuedTimestamp;
-        Start = start;
+        Start = start.Ready > fromTimestamp ? start : default;
     }
 
     /// <summary>Begins with a request that is routed.</summary>

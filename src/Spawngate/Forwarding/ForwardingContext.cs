@@ -6,6 +6,7 @@ using Spawngate.Config;
 using Spawngate.Diagnostics;
 using Spawngate.Metrics;
 using Spawngate.Observation;
+using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 
@@ -18,6 +19,7 @@ internal sealed class ForwardingContext
     private long _idCounter;
     private byte[] _date = [];
     private long _dateSecond;
+    private readonly FailureEpisode _noSocket;
 
     /// <summary>Makes the context of one gateway.</summary>
     public ForwardingContext(ServerConfig server, BackendSet backends, TimeProvider time, CoarseClock clock, ILogger log)
@@ -27,6 +29,7 @@ internal sealed class ForwardingContext
         Backends = backends;
         Traffic = backends.Traffic;
         Clock = clock;
+        ClientLimits = new ClientLimits(server, time);
         Log = log;
         RequestLimits = new HeadLimits(Limits.RequestLineBytesMax, server.MaxHeaderBytes, server.MaxHeaders);
 
@@ -34,10 +37,15 @@ internal sealed class ForwardingContext
         Span<byte> random = stackalloc byte[12];
         Entropy.Fill(random);
         _idPrefix = MemoryMarshal.Read<ulong>(random);
-        Pseudonym = Encoding.ASCII.GetBytes($"spawngate-{Convert.ToHexStringLower(random[8..])}");
+        Pseudonym = Encoding.ASCII.GetBytes($"spawngate-{Convert.ToHexStringLower(random[8..])}-");
         Via = Encoding.ASCII.GetBytes($"1.1 {Encoding.ASCII.GetString(Pseudonym)}");
         ViaHttp2 = Encoding.ASCII.GetBytes($"2.0 {Encoding.ASCII.GetString(Pseudonym)}");
         ViaHttp10 = Encoding.ASCII.GetBytes($"1.0 {Encoding.ASCII.GetString(Pseudonym)}");
+        _noSocket = new FailureEpisode(
+            time,
+            error => ForwardingLog.NoSocket(log, error),
+            (error, failures, ms) => ForwardingLog.StillNoSocket(log, error, failures, ms),
+            (failures, ms) => ForwardingLog.SocketsAgain(log, failures, ms));
         RenewDate();
         clock.Tick += RenewDate;
     }
@@ -47,6 +55,9 @@ internal sealed class ForwardingContext
 
     /// <summary>Finds the backend of a host.</summary>
     public BackendSet Backends { get; }
+
+    /// <summary>Who may come in, as far as client addresses decide.</summary>
+    public ClientLimits ClientLimits { get; }
 
     /// <summary>What is counted.</summary>
     public GatewayTraffic Traffic { get; }
@@ -72,10 +83,10 @@ internal sealed class ForwardingContext
     /// <summary>Bounds of response heads.</summary>
     public static HeadLimits ResponseLimits => new(Limits.ResponseHeadBytesMax, Limits.ResponseHeadBytesMax, Limits.ResponseFieldsMax);
 
-    /// <summary>Our name in Via: tells a loop.</summary>
+    /// <summary>Our name in Via, up to the <see cref="ViaMark"/> of a backend: together they tell a loop.</summary>
     public byte[] Pseudonym { get; }
 
-    /// <summary>Our Via value for a request that was received as HTTP/1.1.</summary>
+    /// <summary>Our Via value for a request that was received as HTTP/1.1, up to the mark, as are the others.</summary>
     public byte[] Via { get; }
 
     /// <summary>Our Via value for a request that was received as HTTP/2.</summary>
@@ -89,6 +100,13 @@ internal sealed class ForwardingContext
 
     /// <summary>When a deadline so many milliseconds from now is due, on the coarse clock; one tick more, since that may be so old. 0 means never.</summary>
     public long DueIn(long ms) => ms == 0 ? long.MaxValue >> 3 : Clock.NowMs + ms + Limits.ClockTickMs;
+
+    /// <summary>Notes that a request was refused because there is no descriptor for a connection to its backend. Returns the seconds after which it may be tried again.</summary>
+    public int NoteNoSocket(string hostname)
+    {
+        _noSocket.Add($"{hostname}: {OpenFiles.NoneLeft}");
+        return Limits.OverloadedRetrySecs;
+    }
 
     /// <summary>Writes a new unique request id of 32 hex digits: 64 random bits of this process and a counter.</summary>
     public int WriteRequestId(Span<byte> target)

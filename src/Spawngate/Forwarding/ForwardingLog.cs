@@ -6,50 +6,88 @@ namespace Spawngate.Forwarding;
 /// <summary>Log lines of category <c>spawngate.forwarding</c>.</summary>
 internal static partial class ForwardingLog
 {
-    /// <summary>A backend's response could not be read.</summary>
-    [LoggerMessage(Level = LogLevel.Warning, Message = "hostname=\"{Hostname}\" Malformed response: {Fault}")]
-    public static partial void BadResponse(ILogger log, string hostname, string fault);
-
     /// <summary>A request was refused before it reached a backend.</summary>
     [LoggerMessage(Level = LogLevel.Debug, Message = "client=\"{Client}\" Request refused: {Fault}")]
     public static partial void Refused(ILogger log, string client, string fault);
 
+    /// <summary>A request over HTTP/2 was reset because of what its client sent.</summary>
+    [LoggerMessage(Level = LogLevel.Debug, Message = "client=\"{Client}\" stream=\"{Stream}\" Request reset: {Fault}")]
+    public static partial void Reset(ILogger log, string client, int stream, string fault);
+
+    /// <summary>A connection over HTTP/2 was ended because of what its client sent.</summary>
+    [LoggerMessage(Level = LogLevel.Debug, Message = "client=\"{Client}\" code=\"{Code}\" Connection ended by a fault of the client")]
+    public static partial void ConnectionFault(ILogger log, string client, string code);
+
     /// <summary>A request failed at a backend.</summary>
-    [LoggerMessage(Level = LogLevel.Warning, Message = "client=\"{Client}\" request_id=\"{RequestId}\" code=\"{Code}\" Request failed")]
-    public static partial void Failed(ILogger log, string client, string requestId, string code);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" code=\"{Code}\" Request failed: {Reason}")]
+    public static partial void Failed(ILogger log, string hostname, string client, string requestId, string code, string reason);
 
     /// <summary>A response was cut after it had begun.</summary>
-    [LoggerMessage(Level = LogLevel.Warning, Message = "client=\"{Client}\" request_id=\"{RequestId}\" Response cut: {Cause}")]
-    public static partial void Cut(ILogger log, string client, string requestId, string cause);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" Response cut: {Cause}")]
+    public static partial void Cut(ILogger log, string hostname, string client, string requestId, string cause);
+
+    /// <summary>So many lines of the two kinds above were not written.</summary>
+    [LoggerMessage(Level = LogLevel.Warning, Message = "hostname=\"{Hostname}\" count=\"{Count}\" More requests failed, or responses were cut, than there are lines about it")]
+    public static partial void Held(ILogger log, string hostname, int count);
 
     /// <summary>A connection ended with an error that nobody expected.</summary>
     [LoggerMessage(Level = LogLevel.Error, Message = "client=\"{Client}\" Connection ended by an unexpected error")]
     public static partial void Unexpected(ILogger log, Exception error, string client);
 
     /// <summary>No socket could be made for a request.</summary>
-    [LoggerMessage(Level = LogLevel.Error, Message = "hostname=\"{Hostname}\" error=\"{Error}\" Cannot open a connection to the backend")]
-    public static partial void NoSocket(ILogger log, string hostname, string error);
+    [LoggerMessage(Level = LogLevel.Error, Message = "error=\"{Error}\" Cannot open connections to backends for the moment")]
+    public static partial void NoSocket(ILogger log, string error);
+
+    /// <summary>It has failed so often since.</summary>
+    [LoggerMessage(Level = LogLevel.Error, Message = "error=\"{Error}\" failures=\"{Failures}\" Still cannot open connections to backends after {DurationMs} ms")]
+    public static partial void StillNoSocket(ILogger log, string error, long failures, long durationMs);
+
+    /// <summary>It has not failed for a while.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "failures=\"{Failures}\" Connections to backends can be opened again after {DurationMs} ms")]
+    public static partial void SocketsAgain(ILogger log, long failures, long durationMs);
 
     /// <summary>Accepting failed for a moment.</summary>
     [LoggerMessage(Level = LogLevel.Error, Message = "error=\"{Error}\" Cannot accept connections for the moment")]
     public static partial void AcceptFailed(ILogger log, string error);
 
+    /// <summary>It has failed so often since.</summary>
+    [LoggerMessage(Level = LogLevel.Error, Message = "error=\"{Error}\" failures=\"{Failures}\" Still cannot accept connections after {DurationMs} ms")]
+    public static partial void AcceptStillFails(ILogger log, string error, long failures, long durationMs);
+
+    /// <summary>It has not failed for a while.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "failures=\"{Failures}\" Connections are accepted again after {DurationMs} ms")]
+    public static partial void AcceptsAgain(ILogger log, long failures, long durationMs);
+
     /// <summary>Logs an error that an administrator should know of; what clients do wrong is not among them.</summary>
-    public static void Error(ILogger log, ClientIdentity client, Exchange exchange, ProxyError error)
+    public static void Error(ForwardingContext context, ClientIdentity client, Exchange exchange, ProxyError error)
     {
-        if (error is ProxyError.ConnectionFailed or ProxyError.BadBackendResponse or ProxyError.RequestTimeout)
+        if (error is ProxyError.ConnectionFailed or ProxyError.BadBackendResponse or ProxyError.RequestTimeout && MayTell(context, exchange, out string hostname))
         {
-            Failed(log, client.Text, Encoding.ASCII.GetString(exchange.RequestId), Encoding.ASCII.GetString(ProxyErrors.Code(error)));
+            Failed(context.Log, hostname, client.Text, Encoding.ASCII.GetString(exchange.RequestId), Encoding.ASCII.GetString(ProxyErrors.Code(error)), exchange.Reason);
         }
     }
 
     /// <summary>Logs a response that its backend cut; one that ended because of the client or of us is not its fault.</summary>
-    public static void BodyCut(ILogger log, ClientIdentity client, Exchange exchange, PumpOutcome outcome)
+    public static void BodyCut(ForwardingContext context, ClientIdentity client, Exchange exchange, PumpOutcome outcome)
     {
-        if (!exchange.IsAborted && outcome is (PumpOutcome.SourceCut or PumpOutcome.SourceBroken))
+        if (!exchange.IsAborted && outcome is (PumpOutcome.SourceCut or PumpOutcome.SourceBroken) && MayTell(context, exchange, out string hostname))
         {
             var cause = outcome == PumpOutcome.SourceCut ? "the backend ended it early" : "its chunks are malformed";
-            Cut(log, client.Text, Encoding.ASCII.GetString(exchange.RequestId), cause);
+            Cut(context.Log, hostname, client.Text, Encoding.ASCII.GetString(exchange.RequestId), cause);
         }
+    }
+
+    /// <summary>A backend that fails with every request would flood the log: says how much was left out once there is room again.</summary>
+    private static bool MayTell(ForwardingContext context, Exchange exchange, out string hostname)
+    {
+        hostname = exchange.Backend?.Hostname ?? "";
+        int held = 0;
+        bool passes = exchange.Backend is null || exchange.Backend.FailureNotices.TryPass(context.Clock.NowMs, out held);
+        if (held > 0)
+        {
+            Held(context.Log, hostname, held);
+        }
+
+        return passes;
     }
 }

@@ -24,7 +24,7 @@ internal enum ProxyError : byte
     /// <summary>503: the backend did not become ready.</summary>
     BackendStartFailed,
 
-    /// <summary>504: no response head in time.</summary>
+    /// <summary>504: no response head in time, or no room.</summary>
     RequestTimeout,
 
     /// <summary>502: the backend could not be reached or closed without an answer.</summary>
@@ -36,7 +36,7 @@ internal enum ProxyError : byte
     /// <summary>502: the backend's message is malformed.</summary>
     BadBackendResponse,
 
-    /// <summary>503: too many requests wait for the start.</summary>
+    /// <summary>503: too many requests wait for the start, or for room.</summary>
     QueueFull,
 
     /// <summary>408: the client took too long to send its request.</summary>
@@ -66,6 +66,12 @@ internal enum ProxyError : byte
     /// <summary>410: the session has ended, and does not start again.</summary>
     SessionEnded,
 
+    /// <summary>429: a hard limit of the client's address is reached.</summary>
+    TooManyRequests,
+
+    /// <summary>503: the gateway runs low on something, and this client is among those that hold most, or nothing is left.</summary>
+    Overloaded,
+
     /// <summary>The client left; nobody is told anything.</summary>
     ClientGone,
 }
@@ -84,6 +90,7 @@ internal static class ProxyErrors
         AdmissionOutcome.QueueFull => ProxyError.QueueFull,
         AdmissionOutcome.NotRunning => ProxyError.NotRunning,
         AdmissionOutcome.NotYet => ProxyError.BackendStarting,
+        AdmissionOutcome.TimedOut => ProxyError.RequestTimeout,
         _ => ProxyError.ClientGone,
     };
 
@@ -120,7 +127,7 @@ internal static class ProxyErrors
         Add(ProxyError.ConnectionFailed, 502, "Bad Gateway", "CONNECTION_FAILED", "The connection to the backend failed.");
         Add(ProxyError.BadRequest, 400, "Bad Request", "BAD_REQUEST", "The request is malformed.");
         Add(ProxyError.BadBackendResponse, 502, "Bad Gateway", "BAD_BACKEND_RESPONSE", "The backend sent a malformed response.");
-        Add(ProxyError.QueueFull, 503, "Service Unavailable", "QUEUE_FULL", "Too many requests are waiting for the backend to start.");
+        Add(ProxyError.QueueFull, 503, "Service Unavailable", "QUEUE_FULL", "Too many requests are waiting for the backend.");
         Add(ProxyError.ClientTimeout, 408, "Request Timeout", "CLIENT_TIMEOUT", "The request was not sent in time.");
         Add(ProxyError.UriTooLong, 414, "URI Too Long", "URI_TOO_LONG", "The request line is too long.");
         Add(ProxyError.RequestHeaderFieldsTooLarge, 431, "Request Header Fields Too Large", "REQUEST_HEADER_FIELDS_TOO_LARGE", "The header section is too large.");
@@ -130,6 +137,8 @@ internal static class ProxyErrors
         Add(ProxyError.BackendStarting, 503, "Service Unavailable", "BACKEND_STARTING", "The backend is starting.");
         Add(ProxyError.NotRunning, 503, "Service Unavailable", "NOT_RUNNING", "The backend is not running, and this request does not start it.");
         Add(ProxyError.LoopDetected, 508, "Loop Detected", "LOOP_DETECTED", "The request came back to this gateway.");
+        Add(ProxyError.TooManyRequests, 429, "Too Many Requests", "TOO_MANY_REQUESTS", "Too many requests from this address.");
+        Add(ProxyError.Overloaded, 503, "Service Unavailable", "OVERLOADED", "The gateway is overloaded.");
         Add(ProxyError.SessionEnded, 410, "Gone", "SESSION_ENDED", "The session has ended.");
         return table;
 

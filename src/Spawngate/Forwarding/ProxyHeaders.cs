@@ -1,4 +1,5 @@
 using Spawngate.Observation;
+using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Forwarding;
@@ -9,12 +10,17 @@ internal sealed class ClientIdentity
     /// <summary>Describes a peer.</summary>
     /// <param name="address">Its address as text.</param>
     /// <param name="isTrusted">True when it is one of trusted_proxies.</param>
-    public ClientIdentity(string address, bool isTrusted)
+    /// <param name="source">What is counted for its address.</param>
+    public ClientIdentity(string address, bool isTrusted, ClientAddress source)
     {
+        Source = source;
         Text = address;
         Address = System.Text.Encoding.ASCII.GetBytes(address);
         IsTrusted = isTrusted;
     }
+
+    /// <summary>What is counted for its address.</summary>
+    public ClientAddress Source { get; }
 
     /// <summary>Address for logs.</summary>
     public string Text { get; }
@@ -67,9 +73,11 @@ internal static class ProxyHeaders
 
         writer.Write(request.Target(head));
         writer.Write(" HTTP/1.1\r\n"u8);
+        // An HTTP/1.0 request without Host names none; HTTP/1.1 needs one, and health checks of such a backend say the same.
+        var host = request.HostLength > 0 ? request.Host(head) : "localhost"u8;
         if (request.Fields.HostIndex < 0)
         {
-            writer.WriteField("Host"u8, request.Host(head));
+            writer.WriteField("Host"u8, host);
         }
 
         bool upgrade = IsForwardedUpgrade(request, head);
@@ -83,7 +91,7 @@ internal static class ProxyHeaders
             else if (field.Known == KnownHeader.Host)
             {
                 // Of an absolute target, its own authority (RFC 9112 section 3.2.2).
-                writer.WriteField(field.Name(head), request.Host(head));
+                writer.WriteField(field.Name(head), host);
             }
             else if (field.Known == KnownHeader.MaxForwards && CountsForwards(request) && Grammar.TryParseLength(field.Value(head), out long forwards))
             {
@@ -168,19 +176,32 @@ internal static class ProxyHeaders
         return asked == 1 ? settings : default;
     }
 
-    /// <summary>True when a Via field already names this gateway.</summary>
-    public static bool IsLoop(RequestHead request, ReadOnlySpan<byte> head, ReadOnlySpan<byte> pseudonym)
+    /// <summary>
+    /// True when the request goes in a loop: its Via fields say that this gateway has sent it to the same backend before, or to any too often. Only one who repeats what a Via field said
+    /// can bring that about, and only for requests of his own.
+    /// </summary>
+    /// <param name="request">The parsed head.</param>
+    /// <param name="head">Its bytes.</param>
+    /// <param name="pseudonym">How this gateway names itself, up to where the backend's mark follows.</param>
+    /// <param name="mark">The backend's <see cref="ViaMark"/>.</param>
+    public static bool IsLoop(RequestHead request, ReadOnlySpan<byte> head, ReadOnlySpan<byte> pseudonym, ulong mark)
     {
         if (!request.Fields.Has(KnownHeader.Via))
         {
             return false;
         }
 
+        int passes = 0;
         foreach (ref readonly var field in request.Fields.Fields)
         {
-            if (field.Known == KnownHeader.Via && field.Value(head).IndexOf(pseudonym) >= 0)
+            var rest = field.Known == KnownHeader.Via ? field.Value(head) : default;
+            while (rest.IndexOf(pseudonym) is >= 0 and var at)
             {
-                return true;
+                rest = rest[(at + pseudonym.Length)..];
+                if (ViaMark.Is(rest, mark) || ++passes == Limits.PassesMax)
+                {
+                    return true;
+                }
             }
         }
 
@@ -343,7 +364,7 @@ internal static class ProxyHeaders
                 return !request.IsHttp11; // To be ignored there (RFC 9110 section 10.1.1), and nobody could relay the 100.
             case KnownHeader.Via:
                 return false;
-            case KnownHeader.None when KnownHeaders.IsForwardedLookalike(field.Name(head)):
+            case KnownHeader.None when KnownHeaders.IsForwardedLookalike(field.Name(head)) || (!trusted && KnownHeaders.TellsOrigin(field.Name(head))):
                 return true;
             default:
                 return KnownHeaders.IsHopByHop(field.Known)
@@ -400,7 +421,7 @@ internal static class ProxyHeaders
 
         writer.Write(client.Address);
         writer.Write("\r\n"u8);
-        if (!client.IsTrusted || !request.Fields.Has(KnownHeader.ForwardedHost))
+        if (request.HostLength > 0 && (!client.IsTrusted || !request.Fields.Has(KnownHeader.ForwardedHost)))
         {
             writer.WriteField("X-Forwarded-Host"u8, request.Host(head));
         }

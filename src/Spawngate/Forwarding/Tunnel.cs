@@ -8,7 +8,7 @@ internal static class Tunnel
 {
     private static readonly BodyFraming UntilClose = new(BodyKind.UntilClose, 0);
 
-    /// <summary>Splices both sides until both have ended. A half-close is passed on; an error on either side cuts both.</summary>
+    /// <summary>Splices both sides until both have ended. A half-close is passed on; an error on either side resets both.</summary>
     /// <param name="client">The client; what it sent behind its head goes first.</param>
     /// <param name="exchange">The exchange that was answered with 101; what the backend sent behind its head goes first.</param>
     /// <param name="up">A free pump for client to backend.</param>

@@ -66,8 +66,8 @@ internal sealed class HelloBackend : IDisposable
             catch (SocketException)
             {
                 // One client gave up before it was accepted, or descriptors ran out for now: neither ends the server, and
-                // the yield keeps a lasting shortage from holding this thread.
-                await Task.Yield();
+                // the pause keeps a lasting shortage from using up a processor.
+                await Task.Delay(Limits.AcceptPauseMs, cancel);
             }
         }
     }

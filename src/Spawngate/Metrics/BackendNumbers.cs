@@ -16,4 +16,8 @@ internal sealed record BackendNumbers(BackendTraffic? Traffic, long[] Events, lo
 /// <param name="Traffic">Of requests and starts.</param>
 /// <param name="ConnectionsOpen">Client connections that are open.</param>
 /// <param name="ConnectionsTotal">Client connections that were ever opened.</param>
-internal sealed record GatewayNumbers(GatewayTraffic Traffic, int ConnectionsOpen, long ConnectionsTotal);
+internal sealed record GatewayNumbers(GatewayTraffic Traffic, int ConnectionsOpen, long ConnectionsTotal)
+{
+    /// <summary>What clients hold, and what was done about it; null when nobody looks.</summary>
+    public OverloadNumbers? Overload { get; init; }
+}

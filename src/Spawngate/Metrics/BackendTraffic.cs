@@ -5,7 +5,7 @@ namespace Spawngate.Metrics;
 /// <summary>What went through one backend since the gateway started. Made with its first request, so that one which is never used costs nothing.</summary>
 /// <remarks>
 /// <code>
-///   cells   requests: protocol × status class │ body bytes in, out │ connections opened │ requests sent twice │ sent │ turned away │ upstream latency: buckets, sum
+///   cells   requests: protocol × status class │ body bytes in, out │ connections opened │ requests sent twice │ connections with bytes unasked for │ sent │ turned away │ upstream latency: buckets, sum
 /// </code>
 /// </remarks>
 /// <param name="sum">Where everything is counted as well; null for nowhere.</param>
@@ -21,7 +21,8 @@ internal sealed class BackendTraffic(BackendTraffic? sum = null)
     private const int ResponseBytesCell = RequestBytesCell + 1;
     private const int OpenedCell = ResponseBytesCell + 1;
     private const int RetriedCell = OpenedCell + 1;
-    private const int SentCell = RetriedCell + 1;
+    private const int UnsolicitedCell = RetriedCell + 1;
+    private const int SentCell = UnsolicitedCell + 1;
     private const int TurnedAwayCell = SentCell + 1;
     private const int LatencyCell = TurnedAwayCell + 1;
 
@@ -85,6 +86,9 @@ internal sealed class BackendTraffic(BackendTraffic? sum = null)
     /// <summary>It was sent a second time.</summary>
     public void CountRetried() => CountOne(RetriedCell);
 
+    /// <summary>A connection was closed because of bytes that no request had asked for.</summary>
+    public void CountUnsolicited() => CountOne(UnsolicitedCell);
+
     /// <summary>It was turned away, because it does not wake the backend.</summary>
     public void CountTurnedAway() => CountOne(TurnedAwayCell);
 
@@ -120,6 +124,9 @@ internal sealed class BackendTraffic(BackendTraffic? sum = null)
 
     /// <summary>Requests sent a second time.</summary>
     public long Retried => _cells.Read(RetriedCell);
+
+    /// <summary>Connections closed because of bytes that no request had asked for.</summary>
+    public long Unsolicited => _cells.Read(UnsolicitedCell);
 
     /// <summary>Requests turned away because they do not wake the backend.</summary>
     public long TurnedAway => _cells.Read(TurnedAwayCell);

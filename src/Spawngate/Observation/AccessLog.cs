@@ -143,15 +143,27 @@ internal sealed class AccessLog : IDisposable
         {
             _signal.WaitOne();
             open = !_isClosing;
-            if (_isReopening)
+            try
             {
-                _isReopening = false;
-                Drain(last: false);
-                Rotate();
+                DrainWoken(last: !open);
             }
-
-            Drain(last: !open);
+            catch (Exception fault)
+            {
+                CallbackGuard.OnFault(fault, nameof(AccessLog), owner: null);
+            }
         }
+    }
+
+    private void DrainWoken(bool last)
+    {
+        if (_isReopening)
+        {
+            _isReopening = false;
+            Drain(last: false);
+            Rotate();
+        }
+
+        Drain(last);
     }
 
     /// <summary>Writes all that is there, until something cannot be written.</summary>

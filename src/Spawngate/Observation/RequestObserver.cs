@@ -70,7 +70,7 @@ internal sealed class RequestObserver(TimeProvider time)
                 HeldUs = Micros(record.HeldTicks),
                 UpstreamUs = answered ? Micros(record.AnsweredTimestamp - record.SentTimestamp) : -1,
                 IsSent = record.SentTimestamp != 0,
-                IsComplete = told && (complete || record.HasAnswer || record.Stage == ExchangeStage.Tunnel),
+                IsComplete = told && !record.IsReset && (complete || record.HasAnswer || record.Stage == ExchangeStage.Tunnel),
             };
             Access?.Add(finished);
             if (note is { IsRequest: true, Trace.IsSampled: true })

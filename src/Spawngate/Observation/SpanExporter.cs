@@ -141,20 +141,38 @@ internal sealed class SpanExporter : IAsyncDisposable
             await _signal.WaitAsync().ConfigureAwait(false);
             open = !_isClosing;
             Volatile.Write(ref _nextAtMs, _clock.NowMs + Limits.OtlpPeriodMs);
-            _buffers.BeginDrain();
-            bool goesOn = _pending.Count == 0 || await SendAsync().ConfigureAwait(false);
-            for (int place = 0; place < _buffers.Places && (goesOn || !open); place++)
+            try
             {
-                if (_pending.Count > 0)
-                {
-                    _counts.AddDropped(_pending.Count); // The end: there is no later.
-                    _pending.Clear();
-                }
-
-                goesOn = !_buffers.TryDrain(place, ref _pending, last: !open) || await SendAsync().ConfigureAwait(false);
+                await DrainAsync(last: !open).ConfigureAwait(false);
+            }
+            catch (Exception fault)
+            {
+                // Not even the sending of spans that follow is worth it to end for these.
+                CallbackGuard.OnFault(fault, nameof(SpanExporter), owner: null);
+                DropPending();
             }
         }
 
+        DropPending();
+    }
+
+    private async Task DrainAsync(bool last)
+    {
+        _buffers.BeginDrain();
+        bool goesOn = _pending.Count == 0 || await SendAsync().ConfigureAwait(false);
+        for (int place = 0; place < _buffers.Places && (goesOn || last); place++)
+        {
+            if (_pending.Count > 0)
+            {
+                DropPending(); // The end: there is no later.
+            }
+
+            goesOn = !_buffers.TryDrain(place, ref _pending, last) || await SendAsync().ConfigureAwait(false);
+        }
+    }
+
+    private void DropPending()
+    {
         _counts.AddDropped(_pending.Count);
         _pending.Clear();
     }

@@ -11,6 +11,11 @@ internal sealed class AppendFile : IDisposable
     private const int StdoutDescriptor = 1;
     private const int NoDescriptor = -1;
 
+    /// <summary>Mode of a file that is made, 0640: it names the clients, so not everybody may read it.</summary>
+    private const int MadeMode = (int)(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+
+    private static readonly int Appending = Libc.O_WRONLY | Libc.O_APPEND | Libc.O_NONBLOCK | Libc.O_NOCTTY;
+
     private readonly string? _path;
     private int _descriptor = NoDescriptor;
     private FileStream? _stream;
@@ -40,6 +45,11 @@ internal sealed class AppendFile : IDisposable
         if (Directory.Exists(path))
         {
             return "which is a folder";
+        }
+
+        if (TrustedPath.FindProblem(path) is { } problem)
+        {
+            return $"which is not trusted: {problem}";
         }
 
         if (File.Exists(path))
@@ -102,6 +112,8 @@ internal sealed class AppendFile : IDisposable
         _descriptor = NoDescriptor;
     }
 
+    private static string Describe(int errno) => errno == Libc.ENXIO ? "nobody reads the pipe" : Libc.Describe(errno);
+
     private static bool IsWritable(string path) => OperatingSystem.IsWindows() || Libc.Access(path, Libc.W_OK) == 0;
 
     private static void Close(int descriptor)
@@ -124,23 +136,38 @@ internal sealed class AppendFile : IDisposable
     private bool ReopenDescriptor(out string error)
     {
         error = "";
+        if (TrustedPath.IsSupported)
+        {
+            return ReopenTrusted(out error);
+        }
+
         if (!File.Exists(_path))
         {
-            // It names the clients, so not everybody may read it.
-            const UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead;
             using var made = new FileStream(_path!, new FileStreamOptions
             {
                 Mode = FileMode.OpenOrCreate,
                 Access = FileAccess.Write,
                 Share = FileShare.ReadWrite | FileShare.Delete,
-                UnixCreateMode = mode,
+                UnixCreateMode = (UnixFileMode)MadeMode,
             });
         }
 
-        int descriptor = Libc.Open(_path!, Libc.O_WRONLY | Libc.O_APPEND | Libc.O_NONBLOCK | Libc.O_NOCTTY | Libc.O_CLOEXEC);
+        int descriptor = Libc.Open(_path!, Appending | Libc.O_CLOEXEC);
+        error = descriptor < 0 ? Describe(Libc.Errno) : "";
+        return Take(descriptor);
+    }
+
+    private bool ReopenTrusted(out string error)
+    {
+        var file = TrustedPath.Open(_path!, Appending, MadeMode);
+        error = file.Descriptor >= 0 ? "" : file.Problem ?? Describe(file.Errno);
+        return Take(file.Descriptor);
+    }
+
+    private bool Take(int descriptor)
+    {
         if (descriptor < 0)
         {
-            error = Libc.Errno == Libc.ENXIO ? "nobody reads the pipe" : Libc.Describe(Libc.Errno);
             return false;
         }
 

@@ -16,8 +16,8 @@ internal sealed class ChildEnvironment
 
     /// <summary>
     /// Takes the environment this process was executed with. Call it before anything changes the environment: where the
-    /// kernel does not show the original, the current one is taken. What a service manager told this process is left out
-    /// (<see cref="SupervisorVariables"/>).
+    /// kernel does not show the original, the current one is taken. What is meant for this process alone is left out
+    /// (<see cref="OwnVariables"/>).
     /// </summary>
     public static ChildEnvironment Capture()
     {
@@ -37,7 +37,7 @@ internal sealed class ChildEnvironment
     }
 
     /// <summary>Of an environment, what children inherit.</summary>
-    public static ChildEnvironment Of(IEnumerable<byte[]> entries) => new(entries.Where(entry => !SupervisorVariables.Withheld.Contains(NameOf(entry))));
+    public static ChildEnvironment Of(IEnumerable<byte[]> entries) => new(entries.Where(entry => !OwnVariables.Withheld.Contains(NameOf(entry))));
 
     /// <summary>The inherited entries, without those that <paramref name="added"/> names, then the added ones in order; of equal names the last wins.</summary>
     public IReadOnlyList<byte[]> With(IEnumerable<KeyValuePair<string, string>> added)

@@ -1,3 +1,5 @@
+using Spawngate.Diagnostics;
+
 namespace Spawngate.Platform;
 
 /// <summary>
@@ -10,7 +12,7 @@ namespace Spawngate.Platform;
 /// A session rather than a bare group: the child then has no controlling terminal, so it can neither be stopped by it (SIGTTIN, SIGTTOU)
 /// nor ask for a password on it, and Ctrl-C in our terminal reaches us alone.
 /// </summary>
-internal sealed class ChildProcess
+internal sealed class ChildProcess : ICallbackOwner
 {
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource<WaitStatus> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -43,6 +45,18 @@ internal sealed class ChildProcess
     /// <summary>Completes with the leader's status when the leader has ended and nothing is left of its group (or nothing can be done about it).</summary>
     public Task<WaitStatus> Ended => _ended.Task;
 
+    /// <summary>Whether the leader has not been collected: until then its number cannot be another process's.</summary>
+    public bool HasLeader
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return !_leaderGone;
+            }
+        }
+    }
+
     /// <summary>Starts a child.</summary>
     /// <param name="command">What to run.</param>
     /// <param name="error">Why there is none: <c>cannot execute "foo": not found in PATH</c>.</param>
@@ -50,13 +64,19 @@ internal sealed class ChildProcess
     {
         int outRead = -1, outWrite = -1, errRead = -1, errWrite = -1;
         ChildProcess? child = null;
+        if (!DescriptorBudget.Shared.HasRoomFor(DescriptorUse.Child, Limits.DescriptorsPerStart))
+        {
+            error = $"cannot execute \"{command.Program}\": {OpenFiles.NoneLeft}";
+            return null;
+        }
+
         Reaper.Shared.BeginSpawn();
         try
         {
             int errno = Descriptors.OpenPipe(out outRead, out outWrite);
             errno = errno != 0 ? errno : Descriptors.OpenPipe(out errRead, out errWrite);
             int pid = 0;
-            string? cause = errno != 0 ? Libc.Describe(errno) : Executable.Start(command, outWrite, errWrite, out pid);
+            string? cause = errno != 0 ? OpenFiles.Explain(errno) : Executable.Start(command, outWrite, errWrite, out pid);
             child = cause is null ? new ChildProcess(pid, outRead, errRead) : null;
             error = cause is null ? null : $"cannot execute \"{command.Program}\": {cause}";
             return child;
@@ -190,9 +210,12 @@ internal sealed class ChildProcess
     {
         if (_leaderGone && !_groupGone && _settle is null)
         {
-            _settle = new Timer(static state => ((ChildProcess)state!).GiveUp(), this, Limits.KillSettleMs, Timeout.Infinite);
+            _settle = new Timer(static state => CallbackGuard.Run(((ChildProcess)state!).GiveUp, nameof(ChildProcess)), this, Limits.KillSettleMs, Timeout.Infinite);
         }
     }
+
+    /// <summary>Its exit was not understood: it counts as ended.</summary>
+    void ICallbackOwner.OnCallbackFault() => GiveUp();
 
     private void GiveUp()
     {

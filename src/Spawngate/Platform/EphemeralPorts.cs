@@ -13,6 +13,9 @@ internal static class EphemeralPorts
     /// <summary>True when outgoing connections may take the port.</summary>
     public static bool Contain(int port) => port >= Range.Value.First && port <= Range.Value.Last;
 
+    /// <summary>How many there are.</summary>
+    public static int Count => Range.Value.Last - Range.Value.First + 1;
+
     private static (int First, int Last) Read()
     {
         try

@@ -66,6 +66,17 @@ internal sealed unsafe class EpollInstance : IDisposable
     /// <param name="max">How many to take at once.</param>
     public int Wait(bool forever, int max = Limits.EventsPerWait) => Math.Max(0, Libc.EpollWait(_epoll, _events, Math.Min(max, Limits.EventsPerWait), forever ? -1 : 0));
 
+    /// <summary>Looks for more events behind those of the last wait that were not dealt with, which move to the front. How many there are then.</summary>
+    /// <param name="done">How many were dealt with.</param>
+    /// <param name="count">How many there were.</param>
+    public int LookAgain(int done, int count)
+    {
+        int left = count - done;
+        Buffer.MemoryCopy(_events + (done * EventBytes), _events, Limits.EventsPerWait * LargestEvent, left * EventBytes);
+        int room = Limits.EventsPerWait - left;
+        return left + (room > 0 ? Math.Max(0, Libc.EpollWait(_epoll, _events + (left * EventBytes), room, 0)) : 0);
+    }
+
     /// <summary>One of the events of the last wait.</summary>
     public (int Fd, uint Events) this[int index]
     {

@@ -151,7 +151,7 @@ internal static class Executable
             case Libc.ETXTBSY:
                 return "is being written to";
             default:
-                return Libc.Describe(errno);
+                return OpenFiles.Explain(errno);
         }
     }
 

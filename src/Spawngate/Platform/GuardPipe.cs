@@ -7,6 +7,8 @@ internal sealed unsafe class GuardPipe
 {
     private static readonly int[] Blocked = [Libc.SIGHUP, Libc.SIGINT, Libc.SIGTERM, Libc.SIGPIPE];
 
+    private static int _lastPid;
+
     private int _writeFd;
 
     private GuardPipe(int pid, int writeFd)
@@ -34,6 +36,7 @@ internal sealed unsafe class GuardPipe
             errno = Descriptors.OpenPipe(out readFd, out writeFd);
             nullFd = Libc.Open("/dev/null", Libc.O_RDWR | Libc.O_CLOEXEC);
             errno = errno != 0 ? errno : nullFd < 0 ? Libc.Errno : Spawn(environment, readFd, nullFd, out pid);
+            Volatile.Write(ref _lastPid, pid);
         }
         finally
         {
@@ -48,7 +51,7 @@ internal sealed unsafe class GuardPipe
         }
 
         Descriptors.Close(writeFd);
-        error = Libc.Describe(errno);
+        error = OpenFiles.Explain(errno);
         return null;
     }
 
@@ -85,6 +88,9 @@ internal sealed unsafe class GuardPipe
         Descriptors.Close(_writeFd);
         _writeFd = -1;
     }
+
+    /// <summary>Whether this is the guard that was started last.</summary>
+    public static bool IsGuard(int pid) => pid == Volatile.Read(ref _lastPid);
 
     private static int Spawn(IReadOnlyList<byte[]> environment, int readFd, int nullFd, out int pid)
     {

@@ -16,9 +16,13 @@ internal static unsafe partial class Libc
     public const int ENOEXEC = 8;
     public const int ECHILD = 10;
     public const int ENXIO = 6;
+    public const int ENOMEM = 12;
     public const int EACCES = 13;
+    public const int EEXIST = 17;
     public const int ENOTDIR = 20;
     public const int EISDIR = 21;
+    public const int ENFILE = 23;
+    public const int EMFILE = 24;
     public const int ETXTBSY = 26;
     public const int EPIPE = 32;
 
@@ -60,6 +64,8 @@ internal static unsafe partial class Libc
     public static int O_CLOEXEC => IsLinux ? 0x80000 : 0x1000000;
 
     public static int O_APPEND => IsLinux ? 0x400 : 0x8;
+
+    public static int ELOOP => IsLinux ? 40 : 62;
 
     public static int O_NOCTTY => IsLinux ? 0x100 : 0x20000;
 
@@ -116,6 +122,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, EntryPoint = "getentropy", SetLastError = true)]
     public static partial int GetEntropy(byte* buffer, nuint length);
+
+    [LibraryImport(Library, EntryPoint = "geteuid")]
+    public static partial uint EffectiveUser();
 
     [LibraryImport(Library, EntryPoint = "getppid")]
     public static partial int ParentPid();
@@ -191,6 +200,10 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, EntryPoint = "fcntl", SetLastError = true)]
     public static partial int LinuxFcntl(int fd, int command, void* argument);
+
+    /// <summary>Linux only; both structures are two numbers of 64 bits, the soft limit and the hard one.</summary>
+    [LibraryImport(Library, EntryPoint = "prlimit", SetLastError = true)]
+    public static partial int LinuxPrlimit(int pid, int resource, ulong* limitToSet, ulong* limitBefore);
 
     /// <summary>The errno of the last call on this thread.</summary>
     public static int Errno => Marshal.GetLastPInvokeError();

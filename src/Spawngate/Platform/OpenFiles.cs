@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Net.Sockets;
 
 namespace Spawngate.Platform;
 
@@ -19,23 +19,23 @@ internal static class OpenFiles
         }
     }
 
-    /// <summary>How many may be; null when that cannot be known, or when there is no bound.</summary>
-    public static long? Bound()
-    {
-        try
-        {
-            return Libc.IsLinux ? ParseBound(File.ReadLines("/proc/self/limits")) : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
+    /// <summary>Whether nothing could be opened in this moment, whatever it was: there is no descriptor left, or no memory.</summary>
+    public static bool IsShortage(int errno) => errno is Libc.EMFILE or Libc.ENFILE or Libc.ENOMEM;
 
-    /// <summary>The soft limit in the lines of <c>/proc/PID/limits</c>.</summary>
-    public static long? ParseBound(IEnumerable<string> lines)
+    /// <summary>Why something could not be opened or started, with the limit that was met where there is one.</summary>
+    public static string Explain(int errno) => errno switch
     {
-        string[]? words = lines.FirstOrDefault(static line => line.StartsWith("Max open files", StringComparison.Ordinal))?.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        return words is [_, _, _, var soft, ..] && long.TryParse(soft, CultureInfo.InvariantCulture, out long bound) ? bound : null;
-    }
+        Libc.EMFILE => NoneLeft,
+        Libc.ENFILE => "the system has no file descriptor left",
+        _ => Libc.Describe(errno),
+    };
+
+    /// <summary>Why there is no socket. The runtime's words for a limit of the process are those for a limit of the system.</summary>
+    public static string Explain(SocketException error) => error.SocketErrorCode == SocketError.TooManyOpenSockets ? NoneLeft : error.Message;
+
+    /// <summary>That this process may open no more.</summary>
+    public static string NoneLeft => $"no file descriptor is left: the limit of open files is {Bound()}";
+
+    /// <summary>How many may be; null when that cannot be known, or when there is no bound.</summary>
+    public static long? Bound() => OpenFileLimit.Own.Soft;
 }

@@ -3,7 +3,7 @@ using Spawngate.Diagnostics;
 namespace Spawngate.Platform;
 
 /// <summary>One output pipe of a child, while it is being drained.</summary>
-internal sealed class OutputPipe
+internal sealed class OutputPipe : ICallbackOwner
 {
     private readonly OutputDrain _drain;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -19,6 +19,9 @@ internal sealed class OutputPipe
 
     internal LineSplitter Lines { get; }
 
+    /// <summary>True once whoever takes the lines has failed: what is still written is thrown away. The child is not to suffer for it.</summary>
+    internal bool IsMuted { get; private set; }
+
     /// <summary>Completes when the last line has been handed on and the pipe is closed.</summary>
     public Task Closed => _closed.Task;
 
@@ -30,6 +33,9 @@ internal sealed class OutputPipe
     }
 
     internal void SetClosed() => _closed.TrySetResult();
+
+    /// <inheritdoc/>
+    void ICallbackOwner.OnCallbackFault() => IsMuted = true;
 }
 
 /// <summary>
@@ -78,6 +84,7 @@ internal sealed unsafe class OutputDrain : IDisposable
     public OutputPipe Add(int fd, ILineSink sink)
     {
         var pipe = new OutputPipe(this, fd, sink);
+        DescriptorBudget.Shared.Take(DescriptorUse.Child);
         Request(pipe, finish: false);
         return pipe;
     }
@@ -118,7 +125,7 @@ internal sealed unsafe class OutputDrain : IDisposable
 
         if (!finish)
         {
-            Descriptors.Close(pipe.Fd);
+            CloseDescriptor(pipe);
             pipe.SetClosed();
         }
     }
@@ -241,7 +248,7 @@ internal sealed unsafe class OutputDrain : IDisposable
             int read = (int)Libc.Read(pipe.Fd, buffer, (nuint)_buffer.Length);
             if (read > 0)
             {
-                pipe.Lines.Feed(_buffer.AsMemory(0, read));
+                HandOn(pipe, read);
                 return read;
             }
 
@@ -253,8 +260,34 @@ internal sealed unsafe class OutputDrain : IDisposable
     {
         _pipes.Remove(pipe.Fd);
         _readiness.Remove(pipe.Fd);
-        Descriptors.Close(pipe.Fd);
-        pipe.Lines.Complete();
+        CloseDescriptor(pipe);
+        HandOn(pipe, 0);
         pipe.SetClosed();
+    }
+
+    /// <summary>So many bytes were read; none at the end.</summary>
+    private void HandOn(OutputPipe pipe, int read)
+    {
+        try
+        {
+            if (read > 0 && !pipe.IsMuted)
+            {
+                pipe.Lines.Feed(_buffer.AsMemory(0, read));
+            }
+            else if (!pipe.IsMuted)
+            {
+                pipe.Lines.Complete();
+            }
+        }
+        catch (Exception fault)
+        {
+            CallbackGuard.OnFault(fault, nameof(OutputDrain), pipe);
+        }
+    }
+
+    private static void CloseDescriptor(OutputPipe pipe)
+    {
+        Descriptors.Close(pipe.Fd);
+        DescriptorBudget.Shared.Release(DescriptorUse.Child);
     }
 }

@@ -12,6 +12,7 @@ internal sealed class PidFile : IDisposable
 {
     private const int SetOpenFileLock = 37; // F_OFD_SETLK
     private const short WriteLock = 1; // F_WRLCK
+    private const int MadeMode = 0x1B6; // 0666, less what the umask takes away
 
     private readonly string _path;
     private readonly SafeFileHandle _handle;
@@ -115,13 +116,17 @@ internal sealed class PidFile : IDisposable
         }
 
         // Opened by hand: the runtime would add a lock of its own, and creating needs a mode, which open() takes as a variadic argument.
-        int fd = Libc.Open(full, Libc.O_RDWR | Libc.O_CLOEXEC);
+        int fd = OpenAsIs(full, Libc.O_RDWR, out int errno, out cause);
         if (fd >= 0)
         {
             return new SafeFileHandle(fd, ownsHandle: true);
         }
 
-        int errno = Libc.Errno;
+        if (cause is not null)
+        {
+            return null;
+        }
+
         if (errno != Libc.ENOENT)
         {
             cause = errno == Libc.EISDIR ? "is a directory" : Libc.Describe(errno);
@@ -134,12 +139,37 @@ internal sealed class PidFile : IDisposable
             return null;
         }
 
-        Create(full);
+        Create(full, out cause);
         return null;
     }
 
-    private static void Create(string full)
+    /// <summary>Without a wait for a reader, should it be a pipe.</summary>
+    private static int OpenAsIs(string full, int flags, out int errno, out string? problem)
     {
+        flags |= Libc.O_NONBLOCK;
+        problem = null;
+        if (TrustedPath.IsSupported)
+        {
+            (int trusted, errno, problem) = TrustedPath.Open(full, flags, mode: null);
+            return trusted;
+        }
+
+        int fd = Libc.Open(full, flags | Libc.O_CLOEXEC);
+        errno = fd < 0 ? Libc.Errno : 0;
+        return fd;
+    }
+
+    private static void Create(string full, out string? problem)
+    {
+        problem = null;
+        if (TrustedPath.IsSupported)
+        {
+            var made = TrustedPath.Open(full, Libc.O_WRONLY | Libc.O_NONBLOCK, MadeMode);
+            problem = made.Problem ?? (made.Errno == 0 ? null : Libc.Describe(made.Errno));
+            Descriptors.Close(made.Descriptor);
+            return;
+        }
+
         try
         {
             File.OpenHandle(full, FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite).Dispose();
@@ -191,7 +221,7 @@ internal sealed class PidFile : IDisposable
             return true;
         }
 
-        int fd = Libc.Open(full, Libc.O_RDONLY | Libc.O_CLOEXEC);
+        int fd = OpenAsIs(full, Libc.O_RDONLY, out _, out _);
         if (fd < 0)
         {
             return false;
@@ -206,7 +236,16 @@ internal sealed class PidFile : IDisposable
     private static int? ReadPid(SafeFileHandle handle)
     {
         byte[] text = new byte[16];
-        int length = RandomAccess.Read(handle, text, 0);
+        int length;
+        try
+        {
+            length = RandomAccess.Read(handle, text, 0);
+        }
+        catch (NotSupportedException)
+        {
+            return null; // A pipe, say.
+        }
+
         string digits = Encoding.ASCII.GetString(text, 0, length).Trim();
         return int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int pid) ? pid : null;
     }

@@ -106,8 +106,10 @@ internal static unsafe class PosixSpawn
         {
             fixed (byte* path = Encoding.UTF8.GetBytes(plan.Path + '\0'))
             {
+                long lowering = OpenFileLimit.Own.BeginSpawn(DescriptorBudget.Shared.InUse);
                 int errno = Libc.PosixSpawn(&child, path, actions, attributes, argv, envp);
-                pid = child;
+                pid = errno == 0 ? child : 0;
+                OpenFileLimit.Own.EndSpawn(lowering, pid);
                 return errno;
             }
         }

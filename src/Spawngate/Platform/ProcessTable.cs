@@ -11,9 +11,10 @@ namespace Spawngate.Platform;
 /// <param name="Group">Number of its process group.</param>
 /// <param name="Session">Number of its session.</param>
 /// <param name="Start">When it started, in clock ticks since the machine did: number and start together name one process for ever.</param>
-/// <param name="IsZombie">Whether it has ended and only waits to be collected.</param>
+/// <param name="IsZombie">Whether it has ended and only waits to be collected; a process whose first thread alone has ended lives.</param>
 internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int Session, long Start, bool IsZombie)
 {
+    private const int ThreadsField = 17;
     private const int StartField = 19; // counted from the state, which is field 3 of proc_pid_stat(5); the start is field 22
 
     /// <summary>Reads the text of <c>/proc/PID/stat</c>; null when it is not that.</summary>
@@ -27,7 +28,7 @@ internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int
         }
 
         stat = stat[at..];
-        bool isZombie = stat[0] is (byte)'Z' or (byte)'X' or (byte)'x';
+        bool hasEnded = stat[0] is (byte)'Z' or (byte)'X' or (byte)'x';
         Span<long> fields = stackalloc long[StartField + 1];
         for (int i = 0; i <= StartField; i++)
         {
@@ -40,7 +41,7 @@ internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int
             stat = stat[(end + 1)..];
         }
 
-        return new ProcessEntry(pid, (int)fields[1], (int)fields[2], (int)fields[3], fields[StartField], isZombie);
+        return new ProcessEntry(pid, (int)fields[1], (int)fields[2], (int)fields[3], fields[StartField], hasEnded && fields[ThreadsField] <= 1);
     }
 }
 
@@ -51,12 +52,27 @@ internal static unsafe class ProcessTable
     public static bool IsAvailable { get; } = Libc.IsLinux && Directory.Exists("/proc/self");
 
     /// <summary>Appends an entry for every process. One that exists all the while is never missed; those that come and go meanwhile may be.</summary>
-    public static void Read(List<ProcessEntry> to)
+    /// <returns>False when some could not be read for want of a descriptor or of memory: then any may be missing.</returns>
+    public static bool Read(List<ProcessEntry> to)
     {
         if (!IsAvailable)
         {
-            return;
+            return true;
         }
+
+        try
+        {
+            return ReadAll(to);
+        }
+        catch (IOException)
+        {
+            return false; // Not even the folder could be opened.
+        }
+    }
+
+    private static bool ReadAll(List<ProcessEntry> to)
+    {
+        bool isWhole = true;
 
         // Only names are looked at: the kind of an entry would cost a system call each.
         var numbers = new FileSystemEnumerable<int>(
@@ -66,18 +82,28 @@ internal static unsafe class ProcessTable
         };
         foreach (int pid in numbers)
         {
-            if (Find(pid) is { } entry)
+            if (Find(pid, out int errno) is { } entry)
             {
                 to.Add(entry);
             }
+
+            isWhole &= !OpenFiles.IsShortage(errno);
         }
+
+        return isWhole;
     }
 
     /// <summary>The entry of one process; null when there is none.</summary>
-    public static ProcessEntry? Find(int pid)
+    public static ProcessEntry? Find(int pid) => Find(pid, out _);
+
+    /// <summary>The same.</summary>
+    /// <param name="pid">Its number.</param>
+    /// <param name="errno">Why it could not be opened; 0 when it could.</param>
+    public static ProcessEntry? Find(int pid, out int errno)
     {
         byte* buffer = stackalloc byte[Limits.ProcessStatBytes];
         int fd = Open(pid, "stat\0"u8);
+        errno = fd < 0 ? Libc.Errno : 0;
         if (fd < 0)
         {
             return null;
@@ -92,25 +118,28 @@ internal static unsafe class ProcessTable
     /// The token in the environment a process was executed with; null when there is none or it is not ours to read. In the moment of executing a program a process
     /// has no environment: an empty one is looked at again.
     /// </summary>
-    public static RunToken? TokenOfChild(int pid)
+    /// <param name="pid">Its number.</param>
+    /// <param name="errno">Why its environment could not be opened; 0 when it could.</param>
+    public static RunToken? TokenOfChild(int pid, out int errno)
     {
-        RunToken? token = TokenOf(pid, out bool isEmpty);
+        RunToken? token = TokenOf(pid, out bool isEmpty, out errno);
         for (int retry = 0; isEmpty && retry < Limits.EnvironRetriesMax; retry++)
         {
             _ = Libc.Poll(null, 0, Limits.EnvironRetryMs);
-            token = TokenOf(pid, out isEmpty);
+            token = TokenOf(pid, out isEmpty, out errno);
         }
 
         return token;
     }
 
     /// <summary>The same, looked at once.</summary>
-    public static RunToken? TokenOf(int pid) => TokenOf(pid, out _);
+    public static RunToken? TokenOf(int pid) => TokenOf(pid, out _, out _);
 
-    private static RunToken? TokenOf(int pid, out bool isEmpty)
+    private static RunToken? TokenOf(int pid, out bool isEmpty, out int errno)
     {
         isEmpty = false;
         int fd = Open(pid, "environ\0"u8);
+        errno = fd < 0 ? Libc.Errno : 0;
         if (fd < 0)
         {
             return null;

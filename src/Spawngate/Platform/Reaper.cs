@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Spawngate.Diagnostics;
 
 namespace Spawngate.Platform;
 
@@ -108,18 +109,24 @@ internal sealed unsafe class Reaper
 
     private void Run()
     {
+        Action next = ReapNext;
         while (true)
         {
-            long registrations = Interlocked.Read(ref _registrations);
-            int pid = WaitForAny(out int errno);
-            if (pid > 0)
-            {
-                Reap(pid);
-            }
-            else if (errno == Libc.ECHILD)
-            {
-                AwaitChildren(registrations);
-            }
+            CallbackGuard.Run(next, nameof(Reaper));
+        }
+    }
+
+    private void ReapNext()
+    {
+        long registrations = Interlocked.Read(ref _registrations);
+        int pid = WaitForAny(out int errno);
+        if (pid > 0)
+        {
+            Reap(pid);
+        }
+        else if (errno == Libc.ECHILD)
+        {
+            AwaitChildren(registrations);
         }
     }
 
@@ -152,13 +159,20 @@ internal sealed unsafe class Reaper
             }
         }
 
-        if (child is not null)
+        try
         {
-            Settle(child, child.LeaderDied());
+            if (child is not null)
+            {
+                Settle(child, child.LeaderDied());
+            }
+            else
+            {
+                OrphanReaped?.Invoke(pid);
+            }
         }
-        else
+        catch (Exception fault)
         {
-            OrphanReaped?.Invoke(pid);
+            CallbackGuard.OnFault(fault, nameof(Reaper), child);
         }
 
         // Whoever was just collected may have been the last member of a group that outlived its leader.

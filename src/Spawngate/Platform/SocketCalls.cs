@@ -21,6 +21,15 @@ internal static unsafe partial class SocketCalls
     /// <summary>A connection that waited to be accepted is gone.</summary>
     public const int ECONNABORTED = 103;
 
+    /// <summary>The system has no such call.</summary>
+    public const int ENOSYS = 38;
+
+    private const int EINVAL = 22;
+    private const nuint FIONREAD = 0x541B;
+    private const nuint SIOCOUTQ = 0x5411;
+    private const uint SPLICE_F_MOVE = 1;
+    private const uint SPLICE_F_NONBLOCK = 2;
+    private const uint SPLICE_F_MORE = 4;
     private const int MSG_DONTWAIT = 0x40;
     private const int MSG_NOSIGNAL = 0x4000;
     private const int SOCK_CLOEXEC = 0x80000;
@@ -30,6 +39,9 @@ internal static unsafe partial class SocketCalls
     private const int TCP_NODELAY = 1;
     private const int SOL_SOCKET = 1;
     private const int SO_LINGER = 13;
+    private const int SO_KEEPALIVE = 9;
+    private const int TCP_KEEPIDLE = 4;
+    private const int TCP_KEEPINTVL = 5;
     private const int AF_INET = 2;
     private const int AF_INET6 = 10;
     private const string Library = "libc";
@@ -42,6 +54,17 @@ internal static unsafe partial class SocketCalls
             return Outcome(Send(socket, bytes, (nuint)data.Length, MSG_DONTWAIT | MSG_NOSIGNAL));
         }
     }
+
+    /// <summary>Moves received bytes into a pipe. Bytes; 0 at the end of the stream; else the negative errno.</summary>
+    public static int SpliceTo(SafeHandle socket, int pipe, int max) =>
+        Outcome(Libc.Splice(socket, 0, pipe, 0, (nuint)max, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+
+    /// <summary>Moves bytes of a pipe to the send queue. Bytes, else the negative errno.</summary>
+    public static int SpliceFrom(int pipe, SafeHandle socket, int max, bool more) =>
+        Outcome(Libc.Splice(pipe, 0, socket, 0, (nuint)max, SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0)));
+
+    /// <summary>True when a splice failed because the kernel does not do it, and not because of the connection.</summary>
+    public static bool IsUnsupportedSplice(int errno) => errno is EINVAL or ENOSYS or Libc.EPERM;
 
     /// <summary>A non-blocking TCP socket without Nagle's delay; negative errno if none can be had.</summary>
     public static int Create(AddressFamily family)
@@ -100,11 +123,21 @@ internal static unsafe partial class SocketCalls
         }
     }
 
+    /// <summary>Sets an option that is a number. One that the kernel does not know, or a socket that is closed, is left as it is.</summary>
+    public static void SetOption(SafeHandle socket, int level, int option, int value) => _ = SetSockOpt(socket, level, option, &value, sizeof(int));
+
     /// <summary>Closing it will be a reset.</summary>
     public static void ResetOnClose(SafeHandle socket)
     {
         int* linger = stackalloc int[] { 1, 0 };
-        _ = SetSockOpt(socket, SOL_SOCKET, SO_LINGER, linger, 2 * sizeof(int));
+        try
+        {
+            _ = SetSockOpt(socket, SOL_SOCKET, SO_LINGER, linger, 2 * sizeof(int));
+        }
+        catch (ObjectDisposedException)
+        {
+            // Somebody else has closed it meanwhile.
+        }
     }
 
     /// <summary>Has what waits in the send queue for more to follow sent now: so does asking anew for no delay. Where there is no delay to begin with nothing waits.</summary>
@@ -134,6 +167,27 @@ internal static unsafe partial class SocketCalls
                 socket.DangerousRelease();
             }
         }
+    }
+
+    /// <summary>Bytes that wait to be received; 0 when that cannot be told.</summary>
+    public static int Available(SafeHandle socket) => Count(socket, FIONREAD);
+
+    /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; 0 when that cannot be told.</summary>
+    public static int Unacknowledged(SafeHandle socket) => Count(socket, SIOCOUTQ);
+
+    private static int Count(SafeHandle socket, nuint request)
+    {
+        int count = 0;
+        return Ioctl(socket, request, &count) == 0 ? count : 0;
+    }
+
+    /// <summary>Has the kernel ask the peer whether it is there after so many seconds without a word from it, and as often after that.</summary>
+    public static void KeepAlive(SafeHandle socket, int secs)
+    {
+        int on = 1;
+        _ = SetSockOpt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &secs, sizeof(int));
+        _ = SetSockOpt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &secs, sizeof(int));
+        _ = SetSockOpt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(int));
     }
 
     /// <summary>What the runtime calls an error of a connection.</summary>
@@ -179,6 +233,10 @@ internal static unsafe partial class SocketCalls
 
     [LibraryImport(Library, EntryPoint = "setsockopt", SetLastError = true)]
     private static partial int SetOption(int socket, int level, int option, void* value, int length);
+
+    // Variadic in C: on Linux such a call passes integers and pointers like any other.
+    [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]
+    private static partial int Ioctl(SafeHandle socket, nuint request, int* value);
 
     [LibraryImport(Library, EntryPoint = "shutdown", SetLastError = true)]
     private static partial int Shutdown(SafeHandle socket, int how);

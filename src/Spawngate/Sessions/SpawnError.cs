@@ -22,6 +22,17 @@ internal sealed record SpawnError(int Status, string Code, string Message, strin
     /// <summary>A field is wrong.</summary>
     public static SpawnError BadField(string field, string problem) => new(400, "BAD_FIELD", $"{field}: {problem}", field);
 
+    /// <summary>A field that only callers who know the admin token may use, and there is no such token.</summary>
+    public static SpawnError TokenNeeded(string field) => new(
+        403, "ADMIN_TOKEN_NEEDED", $"{field}: found in a call to a gateway without server.admin_token, where a call may name a template, a key and a grace period, and nothing else", field);
+
+    /// <summary>A variable that calls may not set.</summary>
+    public static SpawnError EnvNotAllowed(string name, string problem)
+    {
+        string field = SpawnRequest.VariableField(name);
+        return new SpawnError(403, "ENV_NOT_ALLOWED", $"{field}: {problem}", field);
+    }
+
     /// <summary>An image that calls may not name.</summary>
     public static SpawnError ImageNotAllowed(string image) =>
         new(403, "IMAGE_NOT_ALLOWED", $"image: found {Config.ConfigText.Quote(image)}, which sessions.allow_images does not allow", "image");

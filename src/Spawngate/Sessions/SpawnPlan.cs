@@ -1,4 +1,5 @@
 using Spawngate.Config;
+using Spawngate.Protocols.Toml;
 
 namespace Spawngate.Sessions;
 
@@ -20,7 +21,7 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
         }
 
         BackendConfig settings = template?.Backend ?? OfImage(config, request.Image!);
-        error = settings.Docker is null ? LocalError(request) : ImageError(config, settings.Docker, request);
+        error = (settings.Docker is null ? LocalError(request) : ImageError(config, settings.Docker, request)) ?? EnvError(template, request);
         if (error is not null)
         {
             return null;
@@ -39,10 +40,16 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
     }
 
     /// <summary>The settings of one session.</summary>
-    public BackendConfig For(string hostname) => Settings with
+    /// <param name="hostname">Its host.</param>
+    /// <param name="id">Its id.</param>
+    /// <param name="key">Its key; null without one.</param>
+    public BackendConfig For(string hostname, string id, string? key) => Settings with
     {
         Hostname = hostname,
         IdleTimeoutSecs = GracePeriodSecs,
+
+        // Behind what template and call say: the last of a name holds. Without a key it is empty, as one that the gateway itself inherited would be taken for it.
+        Env = [.. Settings.Env, new(CallerVariables.SessionId, id), new(CallerVariables.SessionKey, key ?? "")],
         Docker = Settings.Docker is { } docker ? docker with { ContainerName = DockerKeys.DefaultContainerName(hostname) } : null,
     };
 
@@ -85,9 +92,23 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
         : null;
 
     private static SpawnError? ImageError(SessionsConfig config, DockerConfig docker, SpawnRequest request) =>
-        request.Image is not { } image || ImageRule.Allows(config.AllowImages, image) || (request.Template is not null && image == docker.Image)
+        request.Image is not { } image || TextPattern.MatchesAny(config.AllowImages, image) || (request.Template is not null && image == docker.Image)
             ? null
             : SpawnError.ImageNotAllowed(image);
+
+    /// <summary>A call that names an image and no template gets a container of nobody's: there it may set what it likes.</summary>
+    private static SpawnError? EnvError(SessionTemplate? template, SpawnRequest request)
+    {
+        if (template is null || request.Env.FirstOrDefault(variable => !CallerVariables.Allows(template.AllowEnv, variable.Key)).Key is not { } name)
+        {
+            return null;
+        }
+
+        string key = $"{SessionKeys.Section}.{SessionKeys.Templates}.{TomlKeyPath.Quote(template.Name)}.{SessionKeys.AllowEnv}";
+        return SpawnError.EnvNotAllowed(name, TextPattern.MatchesAny(template.AllowEnv!, name)
+            ? $"found a variable that steers loaders, interpreters or libraries, which {key} allows by its whole name only"
+            : $"found a variable that {key} does not allow");
+    }
 
     private static IReadOnlyList<KeyValuePair<string, string>> Merge(IReadOnlyList<KeyValuePair<string, string>> settings, IReadOnlyList<KeyValuePair<string, string>> request)
     {

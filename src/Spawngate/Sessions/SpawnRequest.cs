@@ -1,13 +1,11 @@
 using System.Text.Json;
 using Spawngate.Config;
-using Spawngate.Guarding;
 
 namespace Spawngate.Sessions;
 
 /// <summary>What a call of <c>POST /spawn</c> asks for, read strictly: every field is known, there once, and within its bounds.</summary>
 internal sealed record SpawnRequest
 {
-    private const string PortVariable = "PORT";
     private static readonly string[] Fields = ["template", "image", "port", "env", "gracePeriodSeconds", "key"];
 
     /// <summary>The template; null for none.</summary>
@@ -27,6 +25,9 @@ internal sealed record SpawnRequest
 
     /// <summary>Its key; null for none.</summary>
     public string? Key { get; init; }
+
+    /// <summary>The first field that a caller without the admin token may not use; null for none. Allowed are template, key and grace period.</summary>
+    public string? FieldForTrusted => Image is not null ? "image" : Port is not null ? "port" : Env.Count > 0 ? "env" : null;
 
     /// <summary>Reads a body; an empty one asks for nothing in particular.</summary>
     /// <returns>Null, with what is wrong with it, when it cannot be taken.</returns>
@@ -150,12 +151,12 @@ internal sealed record SpawnRequest
 
     private static SpawnError? NameError(string name, HashSet<string> names)
     {
-        if (name.Length == 0 || name.Contains('=') || !ConfigText.IsWithoutNul(name))
+        if (!CallerVariables.IsName(name))
         {
             return SpawnError.BadField(VariableField(name), "found a name that no variable can have, allowed is any text without = and NUL");
         }
 
-        if (name is PortVariable or RunToken.Variable)
+        if (CallerVariables.IsOwn(name))
         {
             return SpawnError.BadField(VariableField(name), "found a variable that Spawngate sets itself");
         }
@@ -174,7 +175,8 @@ internal sealed record SpawnRequest
         : !ConfigText.IsWithoutNul(json.GetString()!) ? SpawnError.BadField(VariableField(name), "found a string that contains NUL, allowed is a string without it")
         : null;
 
-    private static string VariableField(string name) => $"env.{Short(name)}";
+    /// <summary>The field of a variable, as errors name it.</summary>
+    public static string VariableField(string name) => $"env.{Short(name)}";
 
     private static string Short(string text) => text.Length > Limits.ConfigShownCharsMax ? $"{text.AsSpan(0, Limits.ConfigShownCharsMax)}…" : text;
 

@@ -23,6 +23,7 @@ internal static class BufferPool
     private static PoolStack<byte[]>? t_large;
 
     /// <summary>Rents at least <paramref name="sizeMin"/> bytes.</summary>
+    /// <exception cref="OutOfMemoryException">There is no memory, or it is more than <see cref="Limits.BufferBytesMax"/>. It ends the connection, as every exception does.</exception>
     public static byte[] Rent(int sizeMin)
     {
         if (sizeMin <= Limits.WaitBufferBytes)
@@ -38,6 +39,12 @@ internal static class BufferPool
         if (sizeMin <= Limits.LargeBufferBytes)
         {
             return (t_large ??= new PoolStack<byte[]>(Limits.LargeBuffersPerThread, LargeDepot)).Pop() ?? GC.AllocateUninitializedArray<byte>(Limits.LargeBufferBytes);
+        }
+
+        if ((uint)sizeMin > Limits.BufferBytesMax)
+        {
+            // Whoever asks for it lost count: it ends like one for whom there is no memory.
+            throw new InsufficientMemoryException($"a buffer of {sizeMin} bytes");
         }
 
         // Doubled, so that a head that grows byte by byte is not copied byte by byte.

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Spawngate.Diagnostics;
 using Spawngate.Platform;
 
 namespace Spawngate.Transport;
@@ -16,7 +17,7 @@ namespace Spawngate.Transport;
 /// Events are told as long as clients wait (level-triggered). One that comes while nobody accepts, because <c>max_connections</c> are open, switches them off until
 /// somebody does: clients then stay in the kernel's queue. A loop that is busy comes to its next event late. It then takes several clients at once.
 /// </remarks>
-internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolWorkItem
+internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolWorkItem, ICallbackOwner
 {
     private const int FamilyIPv4 = 2;
     private const int FamilyIPv6 = 10;
@@ -126,6 +127,23 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
             }
 
             _waits = false;
+        }
+
+        _accept.Complete();
+    }
+
+    /// <summary>The accept fails, as it does when the system has nothing left; the listener stays.</summary>
+    void ICallbackOwner.OnCallbackFault()
+    {
+        lock (_gate)
+        {
+            if (!_waits)
+            {
+                return;
+            }
+
+            _waits = false;
+            _accept.SetResult(0, SocketError.NoBufferSpaceAvailable);
         }
 
         _accept.Complete();

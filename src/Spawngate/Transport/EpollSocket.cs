@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Spawngate.Diagnostics;
 using Spawngate.Platform;
 
 namespace Spawngate.Transport;
@@ -19,8 +20,9 @@ namespace Spawngate.Transport;
 /// event together with the data's. A close is another event that makes the loop look: nothing is called then.
 /// The descriptor's number is named to the kernel only while it cannot be another's: a receive or send under way is marked in its direction (Calling), and the last to leave after
 /// a close closes the descriptor; all other calls hold the handle. Who begins a call first marks it and then looks for a close; who closes first says so and then looks for marks.
+/// A receive that finds an end waits for such marks of the sending side, and for other calls that send: one of them may just be told of the error that made it an end.
 /// </remarks>
-internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkItem
+internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkItem, ICallbackOwner
 {
     private const int NotReady = 0;
     private const int Ready = 1;
@@ -38,9 +40,10 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     private int _writeState = Ready;
     private int _closed;
     private int _disposed;
+    private int _sideCalls;
     private volatile bool _mayHideMore;
     private bool _watchesWrites;
-    private bool _isClient;
+    private DescriptorUse _use = DescriptorUse.Upstream;
     private SocketOperation? _reading;
     private byte[] _readBuffer = [];
     private int _readOffset;
@@ -67,6 +70,9 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     public override int LoopIndex => _loop.Index;
 
     /// <inheritdoc/>
+    public override bool WaitsToSend => Volatile.Read(ref _writeState) == Waiting;
+
+    /// <inheritdoc/>
     public override bool IsSelfConnected
     {
         get
@@ -90,11 +96,22 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     }
 
     /// <summary>A TCP socket that is not connected yet, on the loop of this thread.</summary>
-    /// <exception cref="SocketException">The system has none left.</exception>
+    /// <exception cref="SocketException">The system has none left, or only the reserve of <see cref="DescriptorBudget"/>.</exception>
     public static new EpollSocket Create(AddressFamily family)
     {
+        if (!DescriptorBudget.Shared.TryTake(DescriptorUse.Upstream))
+        {
+            throw new SocketException((int)SocketError.TooManyOpenSockets);
+        }
+
         int fd = SocketCalls.Create(family);
-        return fd >= 0 ? new EpollSocket(new SocketHandle(fd), EventLoop.Nearest()) : throw new SocketException((int)SocketCalls.Translate(-fd));
+        if (fd < 0)
+        {
+            DescriptorBudget.Shared.Release(DescriptorUse.Upstream);
+            throw new SocketException((int)SocketCalls.Translate(-fd));
+        }
+
+        return new EpollSocket(new SocketHandle(fd), EventLoop.Nearest());
     }
 
     /// <summary>Takes over an accepted, non-blocking descriptor.</summary>
@@ -104,7 +121,8 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     public static EpollSocket Accepted(int fd, EventLoop loop)
     {
         loop.CountClient(1);
-        return new EpollSocket(new SocketHandle(fd), loop) { _isClient = true }.Registered();
+        DescriptorBudget.Shared.Take(DescriptorUse.Client);
+        return new EpollSocket(new SocketHandle(fd), loop) { _use = DescriptorUse.Client }.Registered();
     }
 
     /// <summary>Takes the descriptor of a connected socket away from the runtime, which is left with nothing to close.</summary>
@@ -163,10 +181,48 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     }
 
     /// <inheritdoc/>
-    public override void BeforeDirectRead() => Interlocked.Exchange(ref _readState, NotReady);
+    public override int SpliceTo(int pipe, int max)
+    {
+        Interlocked.Exchange(ref _readState, NotReady);
+        int moved;
+        try
+        {
+            moved = SocketCalls.SpliceTo(_handle, pipe, max);
+        }
+        catch (ObjectDisposedException)
+        {
+            moved = -SocketCalls.EBADF;
+        }
+
+        if (moved != -Libc.EAGAIN)
+        {
+            // There may be more, or an end, which has had its event.
+            Volatile.Write(ref _readState, Ready);
+        }
+
+        NoteSpliceFault(moved);
+        return moved;
+    }
 
     /// <inheritdoc/>
-    public override void AfterDirectRead() => Volatile.Write(ref _readState, Ready);
+    public override int SpliceFrom(int pipe, int max, bool more)
+    {
+        Interlocked.Increment(ref _sideCalls);
+        try
+        {
+            int moved = SocketCalls.SpliceFrom(pipe, _handle, max, more);
+            NoteSpliceFault(moved);
+            return moved;
+        }
+        catch (ObjectDisposedException)
+        {
+            return -SocketCalls.EBADF;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _sideCalls);
+        }
+    }
 
     /// <inheritdoc/>
     public override bool IsReadable()
@@ -182,16 +238,67 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     }
 
     /// <inheritdoc/>
-    public override bool? TrySend(byte value)
+    public override int Available
+    {
+        get
+        {
+            try
+            {
+                return SocketCalls.Available(_handle);
+            }
+            catch (ObjectDisposedException)
+            {
+                return 0;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override int Unacknowledged
+    {
+        get
+        {
+            try
+            {
+                return SocketCalls.Unacknowledged(_handle);
+            }
+            catch (ObjectDisposedException)
+            {
+                return 0;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void KeepAlive()
     {
         try
         {
+            SocketCalls.KeepAlive(_handle, Limits.HalfCloseKeepAliveSecs);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Closed already.
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool? TrySend(byte value)
+    {
+        Interlocked.Increment(ref _sideCalls);
+        try
+        {
             int sent = SocketCalls.Send(_handle, [value]);
+            NoteCallFault(sent);
             return sent == -Libc.EAGAIN ? null : sent == 1;
         }
         catch (ObjectDisposedException)
         {
             return false;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _sideCalls);
         }
     }
 
@@ -260,6 +367,9 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         }
     }
 
+    /// <summary>Its owner finds the connection broken.</summary>
+    void ICallbackOwner.OnCallbackFault() => Close(reset: true);
+
     private EpollSocket Registered()
     {
         int error = Watch(ReadEvents, isNew: true);
@@ -323,7 +433,8 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
 
                 if (read != -Libc.EINTR)
                 {
-                    _reading!.SetResult(Math.Max(read, 0), read < 0 ? SocketCalls.Translate(-read) : SocketError.Success);
+                    NoteCallFault(read);
+                    _reading!.SetResult(Math.Max(read, 0), read < 0 ? SocketCalls.Translate(-read) : read == 0 ? FaultAtEnd() : SocketError.Success);
                     return true;
                 }
             }
@@ -346,6 +457,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
                 int result = IsClosed ? -SocketCalls.EBADF
                     : _writeCount == ConnectMark ? AskConnect()
                     : DirectCalls.Send(_fd, _writeBuffer, _writeOffset + _written, _writeCount - _written, _moreFollows);
+                NoteCallFault(result); // Before the mark goes, for which a receive waits that finds an end.
                 EndCall(ref _writeState, isReady: result != -Libc.EAGAIN);
                 if (result == -Libc.EAGAIN || result == -Libc.EINTR)
                 {
@@ -406,6 +518,35 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         return true;
     }
 
+    /// <summary>Notes an error of the connection that a call returned.</summary>
+    private void NoteCallFault(int result)
+    {
+        if (result < 0 && result != -Libc.EAGAIN && result != -Libc.EINTR)
+        {
+            NoteFault(SocketCalls.Translate(-result));
+        }
+    }
+
+    private void NoteSpliceFault(int result)
+    {
+        if (!SocketCalls.IsUnsupportedSplice(-result))
+        {
+            NoteCallFault(result);
+        }
+    }
+
+    /// <summary>A receive found an end: what is noted of an error before it, else success. A call that sends may be told of the error in this very moment; it notes it before it ends.</summary>
+    private SocketError FaultAtEnd()
+    {
+        var spin = default(SpinWait);
+        while ((Volatile.Read(ref _writeState) & Calling) != 0 || Volatile.Read(ref _sideCalls) != 0)
+        {
+            spin.SpinOnce(sleep1Threshold: -1);
+        }
+
+        return Fault;
+    }
+
     /// <summary>Ends what began by marking the direction as Calling; the last of them closes the descriptor if that is due.</summary>
     private void EndCall(ref int state, bool isReady)
     {
@@ -429,7 +570,8 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         if (((Volatile.Read(ref _readState) | Volatile.Read(ref _writeState)) & Calling) == 0 && Interlocked.Exchange(ref _disposed, 1) == 0)
         {
             _handle.Dispose();
-            if (_isClient)
+            DescriptorBudget.Shared.Release(_use);
+            if (_use == DescriptorUse.Client)
             {
                 _loop.CountClient(-1);
             }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
+using Spawngate.Diagnostics;
 using Spawngate.Platform;
 
 namespace Spawngate.Transport;
@@ -22,6 +23,7 @@ internal interface IEventTarget
 /// </code>
 /// A descriptor's number leads to its socket. The number may be taken again by another socket while an event of the old one is under way: the new one is then
 /// told of an event that does not hold, and finds that out by its next call.
+/// What throws ends what it belongs to, if that says what it is (<see cref="ICallbackOwner"/>), and never the loop.
 /// </remarks>
 internal sealed class EventLoop
 {
@@ -40,6 +42,8 @@ internal sealed class EventLoop
     private readonly int _wakeRead;
     private readonly int _wakeWrite;
     private int _clients;
+    private int _asked;
+    private int _done;
     private List<IThreadPoolWorkItem> _posted = [];
     private List<IThreadPoolWorkItem> _taken = [];
     private List<object> _deferred = [];
@@ -66,6 +70,39 @@ internal sealed class EventLoop
 
     /// <summary>How many events the batch brought that the loop is working off; on its own thread.</summary>
     public int BatchEvents { get; private set; }
+
+    /// <summary>Number of the batch, from 1; on its own thread.</summary>
+    public long Batch { get; private set; }
+
+    /// <summary>
+    /// True when the kernel had nothing to tell of a descriptor at this loop's last wait, and little time has passed since: all that it had is in this batch, what is left of it says nothing of the
+    /// descriptor. Asked often within it, the loop looks again. On its own thread.
+    /// </summary>
+    public bool HasJustLooked(int fd)
+    {
+        if (++_asked > Limits.JustLookedMax)
+        {
+            // Once for many of them, where each of them would take as long.
+            _asked = 1;
+            BatchEvents = _epoll.LookAgain(_done, BatchEvents);
+            _done = 0;
+        }
+
+        if (BatchEvents >= Limits.EventsPerWait)
+        {
+            return false;
+        }
+
+        for (int i = _done; i < BatchEvents; i++)
+        {
+            if (_epoll[i].Fd == fd)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     /// <summary>How many accepted sockets live here.</summary>
     public int Clients => Volatile.Read(ref _clients);
@@ -186,39 +223,106 @@ internal sealed class EventLoop
         t_current = this;
         while (true)
         {
-            int count = _epoll.Wait(forever: _deferred.Count == 0);
-            BatchEvents = count;
-            for (int i = 0; i < count; i++)
+            BatchEvents = _epoll.Wait(forever: _deferred.Count == 0);
+            Batch++;
+            _asked = 0;
+            _done = 0;
+            do
             {
-                var (fd, events) = _epoll[i];
+                while (_done < BatchEvents)
+                {
+                    RunEvents();
+                }
+
+                // What these look for again is part of the batch, too.
+                RunDeferred();
+            }
+            while (_done < BatchEvents);
+        }
+    }
+
+    /// <summary>Runs those from there on, up to the first that throws, which is done then.</summary>
+    private void RunEvents()
+    {
+        IEventTarget? target = null;
+        try
+        {
+            while (_done < BatchEvents)
+            {
+                var (fd, events) = _epoll[_done++];
                 if (fd == _wakeRead)
                 {
+                    target = null;
                     RunPosted();
                 }
                 else
                 {
-                    Volatile.Read(ref Slot(fd))?.OnEvents(events);
+                    target = Volatile.Read(ref Slot(fd));
+                    target?.OnEvents(events);
                 }
             }
-
-            RunDeferred();
+        }
+        catch (Exception fault)
+        {
+            CallbackGuard.OnFault(fault, nameof(EventLoop), target);
         }
     }
 
     private void RunPosted()
     {
+        lock (_gate)
+        {
+            if (_posted.Count == 0)
+            {
+                return; // Told twice, as happens when the loop looks again; then there is nothing to drain.
+            }
+        }
+
         Drain();
         lock (_gate)
         {
             (_posted, _taken) = (_taken, _posted);
         }
 
-        foreach (var item in _taken)
+        RunAll(_taken);
+    }
+
+    /// <summary>Runs and forgets them all, whatever becomes of one.</summary>
+    private static void RunAll<T>(List<T> items)
+        where T : class
+    {
+        for (int done = 0; done < items.Count;)
         {
-            item.Execute();
+            RunItems(items, ref done);
         }
 
-        _taken.Clear();
+        items.Clear();
+    }
+
+    /// <summary>Runs those from there on, up to the first that throws, which is done then.</summary>
+    private static void RunItems<T>(List<T> items, ref int done)
+        where T : class
+    {
+        object? item = null;
+        try
+        {
+            while (done < items.Count)
+            {
+                item = items[done++];
+                if (item is Action action)
+                {
+                    action();
+                }
+                else
+                {
+                    ((IThreadPoolWorkItem)item).Execute();
+                }
+            }
+        }
+        catch (Exception fault)
+        {
+            CallbackGuard.OnFault(fault, nameof(EventLoop), item);
+        }
     }
 
     /// <summary>What these defer in turn waits until events have been looked at again.</summary>
@@ -230,19 +334,7 @@ internal sealed class EventLoop
         }
 
         (_deferred, _running) = (_running, _deferred);
-        foreach (object item in _running)
-        {
-            if (item is Action action)
-            {
-                action();
-            }
-            else
-            {
-                ((IThreadPoolWorkItem)item).Execute();
-            }
-        }
-
-        _running.Clear();
+        RunAll(_running);
     }
 
     private unsafe void Wake()
@@ -290,7 +382,7 @@ internal sealed class EventLoop
             }
             else
             {
-                ThreadPool.UnsafeQueueUserWorkItem(static next => next(), continuation, preferLocal: false);
+                ThreadPool.UnsafeQueueUserWorkItem(static next => CallbackGuard.Run(next, nameof(EventLoop)), continuation, preferLocal: false);
             }
         }
     }

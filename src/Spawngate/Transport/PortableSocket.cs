@@ -1,23 +1,26 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Spawngate.Diagnostics;
 
 namespace Spawngate.Transport;
 
 /// <summary>The runtime's sockets, with one reusable argument object for each direction.</summary>
-internal sealed class PortableSocket : StreamSocket
+internal sealed class PortableSocket : StreamSocket, ICallbackOwner
 {
     private static readonly LingerOption ResetOnClose = new(true, 0);
 
     private readonly Socket _socket;
-    private readonly Arguments _receive = new();
-    private readonly Arguments _send = new();
+    private readonly Arguments _receive;
+    private readonly Arguments _send;
     private volatile bool _connected;
 
     /// <summary>Takes over a socket.</summary>
     public PortableSocket(Socket socket)
     {
         _socket = socket;
+        _receive = new Arguments(this, receives: true);
+        _send = new Arguments(this, receives: false);
         _connected = socket.Connected;
     }
 
@@ -77,6 +80,37 @@ internal sealed class PortableSocket : StreamSocket
     }
 
     /// <inheritdoc/>
+    public override int Available
+    {
+        get
+        {
+            try
+            {
+                return _socket.Available;
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                return 0;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void KeepAlive()
+    {
+        try
+        {
+            _socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, Limits.HalfCloseKeepAliveSecs);
+            _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Limits.HalfCloseKeepAliveSecs);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Gone already, or not done there.
+        }
+    }
+
+    /// <inheritdoc/>
     public override bool? TrySend(byte value)
     {
         try
@@ -87,6 +121,7 @@ internal sealed class PortableSocket : StreamSocket
             }
 
             _socket.Send([value], SocketFlags.None, out var error);
+            NoteFault(error);
             return error == SocketError.Success;
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -132,7 +167,10 @@ internal sealed class PortableSocket : StreamSocket
         _socket.Dispose();
     }
 
-    private sealed class Arguments() : SocketAsyncEventArgs(true)
+    /// <summary>Its owner finds the connection broken.</summary>
+    void ICallbackOwner.OnCallbackFault() => Close(reset: true);
+
+    private sealed class Arguments(PortableSocket owner, bool receives) : SocketAsyncEventArgs(true)
     {
         private SocketOperation? _operation;
 
@@ -146,7 +184,7 @@ internal sealed class PortableSocket : StreamSocket
                     return true;
                 }
 
-                operation.SetResult(BytesTransferred, SocketError);
+                SetResult(operation);
             }
             catch (ObjectDisposedException)
             {
@@ -159,8 +197,22 @@ internal sealed class PortableSocket : StreamSocket
         protected override void OnCompleted(SocketAsyncEventArgs e)
         {
             var operation = _operation!;
-            operation.SetResult(BytesTransferred, SocketError);
-            operation.Complete();
+            SetResult(operation);
+            try
+            {
+                operation.Complete();
+            }
+            catch (Exception fault)
+            {
+                CallbackGuard.OnFault(fault, nameof(PortableSocket), owner);
+            }
+        }
+
+        private void SetResult(SocketOperation operation)
+        {
+            owner.NoteFault(SocketError);
+            bool ended = receives && SocketError == SocketError.Success && BytesTransferred == 0;
+            operation.SetResult(BytesTransferred, ended ? owner.Fault : SocketError);
         }
     }
 }

@@ -54,6 +54,9 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>True when the receive buffer has no room: the last receive took all it could.</summary>
     public bool IsFull => Room == 0;
 
+    /// <summary>Bytes of its buffers; from any thread.</summary>
+    public int HeldBytes => _buffer.Length + _outgoing.Length;
+
     /// <summary>Size of the receive buffer.</summary>
     public int ReceiveBufferBytes => _buffer.Length;
 
@@ -62,6 +65,9 @@ internal sealed class SocketChannel : IDisposable
 
     /// <summary>True while a send is begun and not complete.</summary>
     public bool IsSending => _send.IsArmed && !_send.HasResult;
+
+    /// <summary>True while a send waits for the peer to take of what it was sent before.</summary>
+    public bool IsSendWaiting => IsSending && _socket.WaitsToSend;
 
     /// <summary>True when an armed receive has ended: data, end of stream or an error wait to be taken.</summary>
     public bool HasArmedResult => _receive.IsArmed && _receive.HasResult;
@@ -81,6 +87,9 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>The underlying socket's descriptor, for calls that hold it only while they run.</summary>
     public SafeHandle Handle => _socket.Handle;
 
+    /// <summary>The descriptor's number, only to be compared: it may be another's by now.</summary>
+    public int Descriptor => (int)_socket.Handle.DangerousGetHandle();
+
     /// <summary>Number of the event loop it belongs to; 0 where there are none.</summary>
     public int LoopIndex => _socket.LoopIndex;
 
@@ -93,9 +102,6 @@ internal sealed class SocketChannel : IDisposable
 
     /// <summary>Bytes given to the kernel to send since the connection began.</summary>
     public long SentTotal { get; private set; }
-
-    /// <summary>Bytes were given to the kernel past the send operations.</summary>
-    public void CountSent(int bytes) => SentTotal += bytes;
 
     /// <summary>
     /// True when the peer's kernel refused what was sent last, by a reset. It is reported once, to whichever operation asks first; EPIPE says that an end came before it.
@@ -255,6 +261,20 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>The first of the bytes written next went out by <see cref="TrySendAhead"/>: it is not sent again.</summary>
     public void SkipSentAhead() => _sentAhead = 1;
 
+    /// <summary>Takes a long head into an array of its size: while it waits to be answered it holds no more than it needs.</summary>
+    public void CompactOutgoing()
+    {
+        if (_outgoing.Length <= Limits.SmallBufferBytes || _outgoing.Length - _outgoingEnd <= Limits.SmallBufferBytes)
+        {
+            return;
+        }
+
+        byte[] exact = GC.AllocateUninitializedArray<byte>(_outgoingEnd);
+        Buffer.BlockCopy(_outgoing, 0, exact, 0, _outgoingEnd);
+        BufferPool.Return(_outgoing);
+        _outgoing = exact;
+    }
+
     /// <summary>Forgets what was written and gives its buffer back.</summary>
     public void ReleaseOutgoing()
     {
@@ -329,6 +349,9 @@ internal sealed class SocketChannel : IDisposable
     /// </summary>
     public bool PeerHasEnded() => HasArmedResult || IsReadable();
 
+    /// <summary>True when bytes are here, or in the kernel, that nobody has taken.</summary>
+    public bool HasUnread => ReceivedLength > 0 || (HasArmedResult && _receive.BytesTransferred > 0) || _socket.Available > 0;
+
     /// <summary>Asks the kernel whether a receive would return at once. One system call.</summary>
     public bool IsReadable() => _socket.IsReadable();
 
@@ -344,11 +367,22 @@ internal sealed class SocketChannel : IDisposable
         }
     }
 
-    /// <summary>Bytes are about to be taken past the receive buffer; none is armed.</summary>
-    public void BeforeDirectRead() => _socket.BeforeDirectRead();
+    /// <summary>Moves what the kernel has received into a pipe, past the receive buffer; none is armed. Bytes; 0 at the end of the stream; else the negative errno.</summary>
+    public int SpliceTo(int pipe, int max) => _socket.SpliceTo(pipe, max);
 
-    /// <summary>They were taken, or an end or an error was met.</summary>
-    public void AfterDirectRead() => _socket.AfterDirectRead();
+    /// <summary>Moves bytes of a pipe to the send queue; no send is under way. Bytes, else the negative errno.</summary>
+    public int SpliceFrom(int pipe, int max, bool more)
+    {
+        int moved = _socket.SpliceFrom(pipe, max, more);
+        SentTotal += Math.Max(moved, 0);
+        return moved;
+    }
+
+    /// <summary>Has the kernel ask the peer from now on whether it is still there, while nothing is sent to it.</summary>
+    public void KeepAlive() => _socket.KeepAlive();
+
+    /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; 0 where that cannot be told.</summary>
+    public int Unacknowledged => _socket.Unacknowledged;
 
     /// <summary>Ends our side; the peer reads an end of stream behind what was sent.</summary>
     public void ShutdownSend() => _socket.Shutdown(SocketShutdown.Send);

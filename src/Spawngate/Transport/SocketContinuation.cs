@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Spawngate.Diagnostics;
 
 namespace Spawngate.Transport;
 
@@ -6,14 +7,16 @@ namespace Spawngate.Transport;
 internal sealed class SocketContinuation
 {
     private readonly Action<int> _then;
+    private readonly ICallbackOwner _owner;
     private readonly Action _completed;
     private ValueTaskAwaiter<int> _awaiter;
 
-    /// <summary>Makes one that calls <paramref name="then"/> with the result.</summary>
-    public SocketContinuation(Action<int> then)
+    /// <summary>Makes one that calls <paramref name="then"/> with the result; <paramref name="owner"/> ends if that throws.</summary>
+    public SocketContinuation(Action<int> then, ICallbackOwner owner)
     {
         _then = then;
-        _completed = () => _then(ResultOf(_awaiter));
+        _owner = owner;
+        _completed = OnCompleted;
     }
 
     /// <summary>True with the result when the operation has completed; else it is called back when it does, on the thread that completes it.</summary>
@@ -30,6 +33,18 @@ internal sealed class SocketContinuation
         _awaiter = awaiter;
         awaiter.UnsafeOnCompleted(_completed);
         return false;
+    }
+
+    private void OnCompleted()
+    {
+        try
+        {
+            _then(ResultOf(_awaiter));
+        }
+        catch (Exception fault)
+        {
+            CallbackGuard.OnFault(fault, nameof(SocketContinuation), _owner);
+        }
     }
 
 #pragma warning disable VSTHRD002 // Nothing is waited for: it has completed.

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
+using Spawngate.Diagnostics;
 
 namespace Spawngate.Transport;
 
@@ -112,7 +113,15 @@ internal class SocketOperation : IValueTaskSource<int>, IThreadPoolWorkItem
         object? state = _continuationState;
         _deferred = null;
         _continuationState = null;
-        continuation(state);
+        try
+        {
+            continuation(state);
+        }
+        catch (Exception fault)
+        {
+            // Tasks keep their exceptions, and a SocketContinuation ends its owner itself: this is neither.
+            CallbackGuard.OnFault(fault, nameof(SocketOperation), state);
+        }
     }
 
     /// <summary>The operation that was pending has its result: resumes whoever awaits it, on this thread.</summary>

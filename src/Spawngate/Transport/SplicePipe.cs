@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Spawngate.Platform;
 
 namespace Spawngate.Transport;
@@ -20,12 +19,7 @@ internal sealed unsafe class SplicePipe
     /// <summary>The kernel does not do this with these sockets; nothing has been moved, and bodies are copied from now on.</summary>
     public const int Unsupported = -3;
 
-    private const uint Move = 1;
-    private const uint NonBlocking = 2;
-    private const uint More = 4;
     private const int SetPipeSize = 1031;
-    private const int ErrorInvalid = 22;
-    private const int ErrorNoCall = 38;
 
     private static readonly Lock Gate = new();
     private static readonly Stack<SplicePipe> Idle = new(Limits.SplicePipesIdleMax);
@@ -47,7 +41,7 @@ internal sealed unsafe class SplicePipe
     /// <summary>Pipes open now, used or idle.</summary>
     public static int OpenCount => Volatile.Read(ref s_open);
 
-    /// <summary>An empty pipe; null when there are enough, none can be had, or the kernel does not do this. Give it back by <see cref="Return"/>.</summary>
+    /// <summary>An empty pipe; null when there are enough, only the reserve of descriptors is left, none can be had, or the kernel does not do this. Give it back by <see cref="Return"/>.</summary>
     public static SplicePipe? TryRent()
     {
         if (s_unsupported)
@@ -62,7 +56,7 @@ internal sealed unsafe class SplicePipe
                 return idle;
             }
 
-            if (s_open >= Limits.SplicePipesMax)
+            if (s_open >= Limits.SplicePipesMax || !DescriptorBudget.Shared.TryTake(DescriptorUse.Splice, 2))
             {
                 return null;
             }
@@ -74,6 +68,7 @@ internal sealed unsafe class SplicePipe
         if (Libc.Pipe2(ends, Libc.O_CLOEXEC | Libc.O_NONBLOCK) != 0)
         {
             Interlocked.Decrement(ref s_open);
+            DescriptorBudget.Shared.Release(DescriptorUse.Splice, 2);
             return null;
         }
 
@@ -87,7 +82,7 @@ internal sealed unsafe class SplicePipe
     {
         lock (Gate)
         {
-            if (Length == 0 && Idle.Count < Limits.SplicePipesIdleMax)
+            if (Length == 0 && Idle.Count < Limits.SplicePipesIdleMax && !DescriptorBudget.Shared.IsLow)
             {
                 Idle.Push(this);
                 return;
@@ -98,31 +93,15 @@ internal sealed unsafe class SplicePipe
 
         Libc.Close(_readEnd);
         Libc.Close(_writeEnd);
+        DescriptorBudget.Shared.Release(DescriptorUse.Splice, 2);
     }
 
     /// <summary>Moves what a connection has received, up to <paramref name="max"/> bytes, into the empty pipe. Bytes; 0 at the end of the stream; else one of the constants.</summary>
     public int Fill(SocketChannel source, long max)
     {
-        int moved;
-        source.BeforeDirectRead();
-        try
-        {
-            moved = (int)Libc.Splice(source.Handle, 0, _writeEnd, 0, (nuint)Math.Min(max, Limits.SplicePipeBytes), Move | NonBlocking);
-        }
-        catch (ObjectDisposedException)
-        {
-            source.AfterDirectRead();
-            return Failed;
-        }
-
-        int outcome = moved >= 0 ? moved : OfError();
-        if (outcome != WouldBlock)
-        {
-            source.AfterDirectRead();
-        }
-
+        int moved = source.SpliceTo(_writeEnd, (int)Math.Min(max, Limits.SplicePipeBytes));
         Length = Math.Max(moved, 0);
-        return outcome;
+        return moved >= 0 ? moved : OfError(-moved);
     }
 
     /// <summary>Moves what is within, up to <paramref name="max"/> bytes, to a connection's send queue. Bytes, or one of the constants.</summary>
@@ -131,23 +110,13 @@ internal sealed unsafe class SplicePipe
     /// <param name="more">True when others follow at once: the kernel lets these wait until a segment is full, or for <see cref="Push"/>.</param>
     public int Drain(SocketChannel sink, int max, bool more)
     {
-        int moved;
-        try
-        {
-            moved = (int)Libc.Splice(_readEnd, 0, sink.Handle, 0, (nuint)max, Move | NonBlocking | (more ? More : 0));
-        }
-        catch (ObjectDisposedException)
-        {
-            return Failed;
-        }
-
+        int moved = sink.SpliceFrom(_readEnd, max, more);
         if (moved < 0)
         {
-            return OfError();
+            return OfError(-moved);
         }
 
         Length -= moved;
-        sink.CountSent(moved);
         return moved;
     }
 
@@ -177,15 +146,14 @@ internal sealed unsafe class SplicePipe
         return read;
     }
 
-    private static int OfError()
+    private static int OfError(int error)
     {
-        int error = Marshal.GetLastPInvokeError();
         if (error == Libc.EAGAIN || error == Libc.EINTR)
         {
             return WouldBlock;
         }
 
-        if (error is ErrorInvalid or ErrorNoCall or Libc.EPERM)
+        if (SocketCalls.IsUnsupportedSplice(error))
         {
             s_unsupported = true;
             return Unsupported;

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Spawngate.Platform;
 
 namespace Spawngate.Transport;
 
@@ -10,14 +11,24 @@ namespace Spawngate.Transport;
 /// <remarks>
 /// A receive and a send may be under way at once, one of each. Begin calls say whether the operation is pending: then its <see cref="SocketOperation.Complete"/> follows, on
 /// another thread perhaps before they return; if not, it has its result.
+/// The kernel tells an error of a connection once, to whichever call comes next, a receive or a send; to receives that follow it says end of stream, as if the peer had ended in order.
+/// So each call that is told of one notes it (<see cref="Fault"/>), and an end of stream after that is that error again.
 /// </remarks>
 internal abstract class StreamSocket
 {
+    private int _fault;
+
+    /// <summary>The error that ended the connection, as far as a call was told of one; it stays.</summary>
+    protected SocketError Fault => (SocketError)Volatile.Read(ref _fault);
+
     /// <summary>The descriptor, for calls that hold it only while they run.</summary>
     public abstract SafeHandle Handle { get; }
 
     /// <summary>Number of the event loop it belongs to; 0 where there are none.</summary>
     public virtual int LoopIndex => 0;
+
+    /// <summary>True while a send waits because the peer takes no more; perhaps also while one is only under way.</summary>
+    public virtual bool WaitsToSend => true;
 
     /// <summary>True when a connect to a port where nobody listens met itself: TCP lets a socket connect to its own ephemeral port.</summary>
     public abstract bool IsSelfConnected { get; }
@@ -45,25 +56,42 @@ internal abstract class StreamSocket
     /// <summary>Begins to connect, before anything else. True while it is pending.</summary>
     public abstract bool BeginConnect(SocketOperation operation, EndPoint endpoint);
 
-    /// <summary>Bytes are about to be taken from the socket by other means than a receive.</summary>
-    public virtual void BeforeDirectRead()
-    {
-    }
+    /// <summary>Moves what was received into a pipe, at once; not while a receive is under way. Bytes; 0 at the end of the stream; else the negative errno.</summary>
+    public virtual int SpliceTo(int pipe, int max) => -SocketCalls.ENOSYS;
 
-    /// <summary>They were taken: there may be more.</summary>
-    public virtual void AfterDirectRead()
-    {
-    }
+    /// <summary>Moves bytes of a pipe to the send queue, at once; not while a send is under way. Bytes, else the negative errno.</summary>
+    /// <param name="pipe">The pipe's reading end.</param>
+    /// <param name="max">How many bytes at most.</param>
+    /// <param name="more">True when others follow at once, with which they may go.</param>
+    public virtual int SpliceFrom(int pipe, int max, bool more) => -SocketCalls.ENOSYS;
 
     /// <summary>Asks the kernel whether a receive would return at once; true if the socket is closed.</summary>
     public abstract bool IsReadable();
 
+    /// <summary>Bytes that the kernel holds to be received; 0 if the socket is closed.</summary>
+    public abstract int Available { get; }
+
     /// <summary>Sends one byte at once. Null when the kernel would make it wait, false when the connection is over.</summary>
     public abstract bool? TrySend(byte value);
+
+    /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; 0 where that cannot be told.</summary>
+    public virtual int Unacknowledged => 0;
+
+    /// <summary>Has the kernel ask the peer from now on whether it is still there, every <see cref="Limits.HalfCloseKeepAliveSecs"/>.</summary>
+    public abstract void KeepAlive();
 
     /// <summary>Ends a direction; of a connection that is gone it does nothing.</summary>
     public abstract void Shutdown(SocketShutdown how);
 
     /// <summary>Closes it, from any thread and once: what is pending ends with an error. What was sent still arrives, unless it is a reset.</summary>
     public abstract void Close(bool reset);
+
+    /// <summary>A call ended with this error. That the peer ended before (EPIPE), that this side closed, and that memory is short, are no errors of the connection.</summary>
+    protected void NoteFault(SocketError error)
+    {
+        if (error is not (SocketError.Success or SocketError.Shutdown or SocketError.OperationAborted or SocketError.NoBufferSpaceAvailable))
+        {
+            Interlocked.CompareExchange(ref _fault, (int)error, (int)SocketError.Success);
+        }
+    }
 }

@@ -19,6 +19,7 @@ internal sealed class UpstreamConnection : IReceiveWatcher
     private const int StateClosed = 3;
 
     private int _state;
+    private long _idleSinceBatch;
 
     /// <summary>Makes a connection that is not connected yet.</summary>
     public UpstreamConnection(UpstreamPool pool, StreamSocket socket, int slot)
@@ -46,6 +47,13 @@ internal sealed class UpstreamConnection : IReceiveWatcher
     /// <summary>The idle connection below it on the pool's stack, as slot + 1; 0 at the bottom.</summary>
     internal int NextIdle { get; set; }
 
+    /// <summary>
+    /// True when it was just looked at: its loop, whose thread this is, has waited for events while it was idle, and would have been told of anything that came; or it became idle since that wait, by a
+    /// receive that left nothing.
+    /// </summary>
+    internal bool WasJustLookedAt() =>
+        EventLoop.Current is { } loop && loop.Index == Channel.LoopIndex && loop.Batch >= _idleSinceBatch && loop.HasJustLooked(Channel.Descriptor);
+
     /// <summary>Idle → InUse: the caller owns it now, unless it closed meanwhile.</summary>
     internal bool TryClaim() => Interlocked.CompareExchange(ref _state, StateInUse, StateIdle) == StateIdle;
 
@@ -53,6 +61,7 @@ internal sealed class UpstreamConnection : IReceiveWatcher
     internal void BecomeIdle(long nowMs)
     {
         IsReused = true;
+        _idleSinceBatch = EventLoop.Current is { } loop && loop.Index == Channel.LoopIndex ? loop.Batch : long.MaxValue;
         IdleSinceMs = nowMs;
         Volatile.Write(ref _state, StateIdle);
     }
@@ -68,6 +77,11 @@ internal sealed class UpstreamConnection : IReceiveWatcher
     {
         if (Interlocked.CompareExchange(ref _state, StateClosed, StateIdle) == StateIdle)
         {
+            if (Channel.HasUnread)
+            {
+                Pool.CountUnsolicited();
+            }
+
             Channel.Dispose(); // Its slot is freed when it comes off the pool's stack.
             return;
         }

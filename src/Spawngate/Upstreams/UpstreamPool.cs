@@ -1,5 +1,6 @@
 using System.Net;
 using Spawngate.Diagnostics;
+using Spawngate.Platform;
 using Spawngate.Transport;
 
 namespace Spawngate.Upstreams;
@@ -28,6 +29,7 @@ internal sealed class UpstreamPool
     private long _nextTrimMs;
     private volatile bool _retired;
     private bool _aborted;
+    private int _unsolicited;
 
     /// <summary>Makes an empty pool.</summary>
     /// <param name="endpoint">Where the run listens.</param>
@@ -53,6 +55,21 @@ internal sealed class UpstreamPool
     /// </summary>
     public bool IsForwarded { get; init; }
 
+    /// <summary>
+    /// Told of each connection that was closed because the backend had sent bytes over it that no request had asked for, from any thread; true for the first of this run. The next request
+    /// would have taken them for its answer.
+    /// </summary>
+    public Action<bool>? OnUnsolicited { get; init; }
+
+    /// <summary>Where it tells how many local ports it uses; null when nobody wants to know.</summary>
+    public UpstreamPorts? Ports { get; init; }
+
+    /// <summary>Whether it is the run that listens there; null when nobody can tell.</summary>
+    public ListenerTrust? Trust { get; init; }
+
+    /// <summary>Whether a request may be sent over a new connection.</summary>
+    public bool IsTrusted => Trust is not { IsKnown: false };
+
     /// <summary>Open connections, idle and in use.</summary>
     public int OpenCount
     {
@@ -65,14 +82,32 @@ internal sealed class UpstreamPool
         }
     }
 
-    /// <summary>Takes the most recently used idle connection that is still good, of this thread's loop if there is one; null when there is none at all.</summary>
+    /// <summary>
+    /// Takes the most recently used idle connection that is still good, of this thread's loop if there is one; null when there is none at all. The kernel is asked whether it is, unless
+    /// the loop has just heard: what has come a moment ago, bytes or an end, it may not know of yet.
+    /// </summary>
     public UpstreamConnection? TryRent()
+    {
+        while (TryTake() is { } connection)
+        {
+            if (connection.WasJustLookedAt() || !connection.Channel.IsReadable())
+            {
+                return connection;
+            }
+
+            Drop(connection);
+        }
+
+        return null;
+    }
+
+    private UpstreamConnection? TryTake()
     {
         int stacks = _heads.Length / HeadStride;
         int own = EventLoop.Current?.Index ?? 0;
         for (int i = 0; i < stacks; i++)
         {
-            if (TryRent(ref StackOf(own + i)) is { } connection)
+            if (TryTake(ref StackOf(own + i)) is { } connection)
             {
                 return connection;
             }
@@ -85,6 +120,7 @@ internal sealed class UpstreamPool
     public UpstreamConnection Create()
     {
         var socket = StreamSocket.Create(Endpoint.AddressFamily);
+        SocketMemory.BoundWindow(socket.Handle, Limits.UpstreamWindowBytes);
         UpstreamConnection connection;
         bool aborted;
         lock (_gate)
@@ -117,7 +153,7 @@ internal sealed class UpstreamPool
         channel.ClearOutgoing();
         if (_retired || channel.ReceivedLength > 0)
         {
-            Discard(connection);
+            Drop(connection);
             return;
         }
 
@@ -125,7 +161,7 @@ internal sealed class UpstreamPool
         connection.BecomeIdle(_clock.NowMs);
         if (!channel.Arm() && connection.TryClaim())
         {
-            Discard(connection);
+            Drop(connection);
             return;
         }
 
@@ -135,6 +171,9 @@ internal sealed class UpstreamPool
             CloseIdle();
         }
     }
+
+    /// <summary>A connection is closed because of bytes that nobody had asked for.</summary>
+    internal void CountUnsolicited() => OnUnsolicited?.Invoke(Interlocked.Exchange(ref _unsolicited, 1) == 0);
 
     /// <summary>Closes a connection that the caller owns.</summary>
     public void Discard(UpstreamConnection connection)
@@ -168,13 +207,29 @@ internal sealed class UpstreamPool
         }
     }
 
+    /// <summary>A new connection was of no use.</summary>
+    /// <param name="refused">Whether it was refused, and not left because it is not known who accepted it.</param>
+    public void Mistrust(bool refused)
+    {
+        if (refused)
+        {
+            Trust?.Doubt();
+        }
+        else if (!IsTrusted)
+        {
+            Trust!.LookSoon();
+        }
+    }
+
     private void OnTick()
     {
         long now = _clock.NowMs;
-        if (now >= _nextTrimMs && Array.Exists(_heads, static head => head != 0))
+        Ports?.Report(_slots.Length - Volatile.Read(ref _freeCount));
+        bool low = DescriptorBudget.Shared.IsLow;
+        if ((low || now >= _nextTrimMs) && Array.Exists(_heads, static head => head != 0))
         {
             _nextTrimMs = now + Limits.PoolTrimPeriodMs;
-            Trim(now);
+            Trim(now, low ? 0 : _maxIdle, low ? Limits.ClockTickMs : Limits.PoolTrimPeriodMs);
         }
     }
 
@@ -182,10 +237,13 @@ internal sealed class UpstreamPool
     /// Closes idle connections that are too old or too many. Those that were in use a moment ago are spared: under load more connections
     /// than the limit are idle between two requests, and closing them would only make the next request open one.
     /// </summary>
-    private void Trim(long nowMs)
+    /// <param name="nowMs">The time.</param>
+    /// <param name="maxIdle">How many are kept: none when others need the descriptors.</param>
+    /// <param name="sparedMs">Milliseconds since their last use in which more are kept.</param>
+    private void Trim(long nowMs, int maxIdle, int sparedMs)
     {
         var idle = new List<UpstreamConnection>();
-        while (TryRent() is { } connection)
+        while (TryTake() is { } connection)
         {
             idle.Add(connection);
         }
@@ -196,7 +254,7 @@ internal sealed class UpstreamPool
         foreach (var connection in warmestFirst)
         {
             long idleMs = nowMs - connection.IdleSinceMs;
-            bool tooMany = kept >= _maxIdle && idleMs >= Limits.PoolTrimPeriodMs;
+            bool tooMany = kept >= maxIdle && idleMs >= sparedMs;
             if (_retired || tooMany || idleMs >= _idleTimeoutMs)
             {
                 connection.CloseIdle();
@@ -223,7 +281,7 @@ internal sealed class UpstreamPool
 
     private void CloseIdle()
     {
-        while (TryRent() is { } connection)
+        while (TryTake() is { } connection)
         {
             connection.CloseIdle();
             FreeSlot(connection);
@@ -232,7 +290,7 @@ internal sealed class UpstreamPool
 
     private ref long StackOf(int loop) => ref _heads[loop * HeadStride % _heads.Length];
 
-    private UpstreamConnection? TryRent(ref long stack)
+    private UpstreamConnection? TryTake(ref long stack)
     {
         while (Pop(ref stack) is { } connection)
         {
@@ -247,10 +305,21 @@ internal sealed class UpstreamPool
                 return connection;
             }
 
-            Discard(connection);
+            Drop(connection);
         }
 
         return null;
+    }
+
+    /// <summary>Closes a connection that was to be reused, on which something came.</summary>
+    private void Drop(UpstreamConnection connection)
+    {
+        if (connection.Channel.HasUnread)
+        {
+            CountUnsolicited();
+        }
+
+        Discard(connection);
     }
 
     private void Push(UpstreamConnection connection)

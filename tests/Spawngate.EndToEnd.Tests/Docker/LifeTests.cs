@@ -139,6 +139,22 @@ internal sealed class LifeTests : ContainerTest
         }
     }
 
+    [TestCase("", true, 4096, "1")]
+    [TestCase("no_new_privileges = false\npids_limit = 0", false, 0, "0")]
+    [TestCase("pids_limit = 50", true, 50, "1")]
+    public async Task Programs_in_a_container_get_no_more_rights_and_no_more_processes_than_configured(string lines, bool isOption, int pids, string flag)
+    {
+        string[] backend = await BusyboxAsync("sh", "-c", "while read -r line; do case $line in NoNewPrivs*) echo flag ${line##*:} end;; esac; done < /proc/self/status; exec httpd -f -p 3000 -h /tmp");
+        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host, [.. backend, "health_path = \"\"", lines]));
+        await AskAsync(gateway);
+
+        JsonElement host = (await Api.InspectAsync(Container)).GetProperty("HostConfig");
+        Assert.That(host.GetProperty("SecurityOpt").ToString(), Is.EqualTo(isOption ? """["no-new-privileges"]""" : ""));
+        JsonElement limit = host.GetProperty("PidsLimit");
+        Assert.That(limit.ValueKind == JsonValueKind.Null ? 0 : Math.Max(0, limit.GetInt64()), Is.EqualTo(pids));
+        Assert.That((await gateway.LogsAsync(Host, "flag ")).Text, Does.Match($"flag\\s+{flag} end"), "what the kernel says");
+    }
+
     [Test]
     public async Task Local_and_docker_backends_stand_beside_each_other_and_stop_together()
     {

@@ -13,11 +13,15 @@ internal sealed class SessionTests : DockerTest
     {
         string domain = $"s-{Id}.test";
         string[] lines = await BackendAsync([], ["shutdown_grace_period_secs = 5", "grace_period_secs = 1"]);
-        var config = new ConfigFile().Section("[sessions]", $"domain = \"{domain}\"", "allow_images = [\"spawngate-test/back*:1\"]").Section(["[sessions.templates.box]", .. lines]);
+        var config = new ConfigFile().Server("admin_token = \"open-sesame\"").Section("[sessions]", $"domain = \"{domain}\"", "allow_images = [\"spawngate-test/back*:1\"]").Section(["[sessions.templates.box]", .. lines]);
         GatewayProcess gateway = await Scene.GatewayAsync(config);
+        gateway.Admin.Token = "open-sesame";
 
-        string swept = await SpawnAsync(gateway, """{"gracePeriodSeconds":2,"env":{"A":"call"}}""");
+        string swept = await SpawnAsync(gateway, """{"gracePeriodSeconds":2,"key":"a document","env":{"A":"call","PYTHONPATH":"/mine"}}""");
         Assert.That((await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=A")).Text, Is.EqualTo("call"), () => gateway.LogText);
+        Assert.That((await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=PYTHONPATH")).Text, Is.EqualTo("/mine"), "in a container any name");
+        Assert.That((await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=SESSION_ID")).Text, Is.EqualTo(swept));
+        Assert.That((await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=SESSION_KEY")).Text, Is.EqualTo("a document"));
         Assert.That(await MineAsync(), Is.EqualTo([$"spawngate-{swept}.{domain}"]));
         await gateway.LogsAsync(swept, "Backend stopped");
         await gateway.UntilAsync("the container is removed", async () => (await MineAsync()).Count == 0);

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json;
 
 namespace Spawngate.EndToEnd.Tests.Harness;
@@ -16,10 +17,10 @@ internal sealed class AdminClient(int port) : IDisposable
     /// <summary>Bearer token to send; null for none.</summary>
     public string? Token { get; set; }
 
-    /// <summary>Sends one request.</summary>
+    /// <summary>Sends one request; a body is sent as JSON.</summary>
     public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? host = null, string? body = null, HttpCompletionOption until = HttpCompletionOption.ResponseContentRead)
     {
-        var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new StringContent(body) };
+        var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json") };
         request.Headers.Host = host;
         request.Headers.Authorization = Token is null ? null : new AuthenticationHeaderValue("Bearer", Token);
         return _http.SendAsync(request, until);

@@ -24,7 +24,9 @@ internal sealed partial class RawClient : IDisposable
     public static Task<RawClient> ConnectAsync(int port) => ConnectAsync(new IPEndPoint(IPAddress.Loopback, port));
 
     /// <summary>Connects to an address of any kind.</summary>
-    public static async Task<RawClient> ConnectAsync(EndPoint address)
+    /// <param name="address">The address.</param>
+    /// <param name="from">Address of this machine to come from; null for any.</param>
+    public static async Task<RawClient> ConnectAsync(EndPoint address, IPAddress? from = null)
     {
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
         try
@@ -32,6 +34,11 @@ internal sealed partial class RawClient : IDisposable
             if (address is IPEndPoint)
             {
                 socket.NoDelay = true;
+            }
+
+            if (from is not null)
+            {
+                socket.Bind(new IPEndPoint(from, 0));
             }
 
             await socket.ConnectAsync(address).InTimeAsync($"connection to {address}");

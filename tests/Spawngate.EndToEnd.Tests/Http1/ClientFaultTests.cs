@@ -93,6 +93,61 @@ internal sealed class ClientFaultTests() : FaultTest(patient: true)
         Assert.That(await client.EndsAsync());
     }
 
+    /// <summary>As long as the backend has nothing to give, nothing says that the client is gone.</summary>
+    [Test]
+    public async Task A_client_that_ended_only_its_own_side_gets_all_of_an_answer_that_pauses(
+        [Values("length", "chunked", "close")] string framing, [Values("1.1", "1.0")] string version, [Values(0.9, 3.5)] double pauseSecs)
+    {
+        var pausing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Backend.Answers(async (peer, _) =>
+        {
+            string field = framing switch { "chunked" => "Transfer-Encoding: chunked\r\n", "length" => "Content-Length: 50\r\n", _ => "" };
+            await peer.SendAsync($"HTTP/1.1 200 OK\r\n{field}\r\n");
+            for (int i = 0; i < 5; i++)
+            {
+                await peer.SendAsync(framing == "chunked" ? "a\r\n0123456789\r\n" : "0123456789");
+                if (i == 0)
+                {
+                    // It is this silence itself that is tried.
+                    await pausing.Task.StaysOpenAsync(TimeSpan.FromSeconds(pauseSecs));
+                }
+            }
+
+            if (framing == "close")
+            {
+                peer.Close();
+                return false;
+            }
+
+            await peer.SendAsync(framing == "chunked" ? "0\r\n\r\n" : "");
+            return true;
+        });
+        using RawClient client = await ConnectAsync();
+        await client.SendAsync($"GET /fault HTTP/{version}\r\nHost: {Backend.Host}\r\n\r\n");
+        client.EndSending();
+
+        Assert.That((await client.ReadResponseAsync()).Text, Is.EqualTo(string.Concat(Enumerable.Repeat("0123456789", 5))));
+        Assert.That(await client.EndsAsync());
+    }
+
+    [Test]
+    public async Task A_client_that_leaves_between_two_chunks_is_noticed_although_the_backend_is_silent([Values] bool chunked)
+    {
+        Backend.Answers(async (peer, _) =>
+        {
+            await peer.SendAsync($"HTTP/1.1 200 OK\r\n{(chunked ? "Transfer-Encoding: chunked\r\n\r\n5\r\nevent\r\n" : "\r\nevent")}");
+            await peer.EndedAsync();
+            _cancelled.TrySetResult();
+            return false;
+        });
+        using RawClient client = await ConnectAsync();
+        await client.SendAsync(Head());
+        await client.ReadHeadAsync();
+        await client.ReadBytesAsync(10);
+
+        await LeavesAsync(client, FaultKind.Close, _cancelled.Task);
+    }
+
     private async Task<bool> ReadThenWaitForTheEndAsync(UpstreamPeer peer, UpstreamRequest request)
     {
         _asked.TrySetResult();

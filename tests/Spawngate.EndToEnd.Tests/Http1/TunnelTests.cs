@@ -81,6 +81,33 @@ internal sealed class TunnelTests() : FaultTest(patient: false)
         Assert.That(await client.EndsAsync());
     }
 
+    /// <summary>An end in order would say that all was sent.</summary>
+    [Test]
+    public async Task A_reset_of_one_side_is_a_reset_of_the_other([Values] bool byClient, [Values(0, 10, 30_000_000)] int sent)
+    {
+        using RawClient client = await OpenAsync();
+        UpstreamPeer peer = await _opened.Task;
+        (Socket from, Socket to) = byClient ? (client.Socket, peer.Socket) : (peer.Socket, client.Socket);
+        for (int left = sent; left > 0; left -= 100_000)
+        {
+            if (await from.SendAsync(new byte[Math.Min(left, 100_000)].AsMemory(), SocketFlags.None).AsTask().StaysOpenAsync(TimeSpan.FromSeconds(0.3)))
+            {
+                break;
+            }
+        }
+
+        if (byClient)
+        {
+            Leave(client, FaultKind.Reset);
+        }
+        else
+        {
+            peer.Reset();
+        }
+
+        Assert.That(async () => await ReadToEndAsync(to).InTimeAsync("the end"), Throws.InstanceOf<SocketException>());
+    }
+
     [Test]
     public async Task Silence_for_longer_than_the_request_timeout_does_not_end_it()
     {
@@ -155,6 +182,14 @@ internal sealed class TunnelTests() : FaultTest(patient: false)
         Assert.That((await client.ReadHeadAsync()).Status, Is.EqualTo(101));
         Assert.That(await ReadAsync(await _opened.Task, 6), Is.EqualTo("tunnel"));
         client.EndSending();
+    }
+
+    private static async Task ReadToEndAsync(Socket socket)
+    {
+        byte[] buffer = new byte[100_000];
+        while (await socket.ReceiveAsync(buffer) > 0)
+        {
+        }
     }
 
     private static async Task<string> ReadAsync(UpstreamPeer peer, int count)

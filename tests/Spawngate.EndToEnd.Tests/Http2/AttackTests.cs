@@ -162,7 +162,7 @@ internal sealed class AttackTests : Http2Test
         {
             using H2Client client = await ConnectAsync();
             H2Stream[] streams = [.. Enumerable.Range(0, Allowed + 10).Select(_ => client.Open())];
-            await client.SendAsync([.. streams.SelectMany(stream => H2Frame.Headers(stream.Id, H2Frame.Request(Host, "/slow?headMs=300")))]);
+            await client.SendAsync([.. streams.SelectMany(stream => H2Frame.Headers(stream.Id, H2Frame.Request(Host, "/slow?headMs=3000")))]);
             foreach (H2Stream stream in streams[Allowed..])
             {
                 Assert.That(await stream.ResetAsync(), Is.EqualTo(H2Error.RefusedStream));

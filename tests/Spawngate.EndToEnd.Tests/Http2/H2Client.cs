@@ -68,9 +68,12 @@ internal sealed class H2Client : IDisposable
     public bool IgnoresStreams { get; set; }
 
     /// <summary>Connects with prior knowledge, and waits for the gateway's settings.</summary>
-    public static async Task<H2Client> ConnectAsync(int port, params (ushort Id, uint Value)[] settings)
+    public static Task<H2Client> ConnectAsync(int port, params (ushort Id, uint Value)[] settings) => ConnectAsync(port, IPAddress.Loopback, settings);
+
+    /// <summary>Connects from one of the machine's addresses.</summary>
+    public static async Task<H2Client> ConnectAsync(int port, IPAddress from, params (ushort Id, uint Value)[] settings)
     {
-        H2Client client = await DialAsync(port);
+        H2Client client = await DialAsync(port, from);
         await client.SendAsync([.. H2Frame.Preface, .. H2Frame.Settings(settings)]);
         client.Announced(settings);
         client.Begin();
@@ -79,9 +82,10 @@ internal sealed class H2Client : IDisposable
     }
 
     /// <summary>Connects without sending anything.</summary>
-    public static async Task<H2Client> DialAsync(int port)
+    public static async Task<H2Client> DialAsync(int port, IPAddress? from = null)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        socket.Bind(new IPEndPoint(from ?? IPAddress.Loopback, 0));
         await socket.ConnectAsync(IPAddress.Loopback, port).InTimeAsync("connection to " + port);
         return new H2Client(socket);
     }

@@ -109,6 +109,53 @@ internal sealed class StreamTests : Http2Test
         await StillServesAsync(client);
     }
 
+    /// <summary>Whatever windows are closed meanwhile, and whether an upload beside it is told of the reset first.</summary>
+    [Test]
+    public async Task A_backend_that_is_reset_within_its_answer_never_ends_the_stream([Values("close", "chunked", "length")] string framing, [Values] bool uploading, [Values(1, 2_000_000)] int sent)
+    {
+        FaultyBackend backend = await Http2Gateway.TakeAsync();
+        try
+        {
+            var reset = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            backend.Answers(async (peer, _) =>
+            {
+                string field = framing switch { "close" => "", "chunked" => "Transfer-Encoding: chunked\r\n", _ => "Content-Length: 10000000\r\n" };
+                string body = new('x', sent);
+                string answer = $"HTTP/1.1 200 OK\r\n{field}\r\n{(framing == "chunked" ? $"{sent:x}\r\n{body}\r\n" : body)}";
+                await peer.SendAsync(answer).StaysOpenAsync(TimeSpan.FromSeconds(1));
+                peer.Reset();
+                reset.SetResult();
+                return false;
+            });
+            using H2Client client = await ConnectAsync();
+            H2Stream stream = client.Open(grants: false);
+            await client.SendAsync(H2Frame.Headers(stream.Id, H2Frame.Request(backend.Host, "/fault", uploading ? "POST" : "GET"), end: !uploading));
+            if (uploading)
+            {
+                // Into the reset, and beyond.
+                _ = client.SendBodyAsync(stream, new byte[10_000_000], end: false);
+            }
+
+            await reset.Task.InTimeAsync("the reset");
+            await client.GrantAsync(stream, 100_000_000);
+
+            // If the reset is noticed before anything was sent, an error is right too.
+            try
+            {
+                RawResponse response = await stream.ResponseAsync();
+                Assert.That(response.Status, Is.EqualTo(502), $"a complete response of {response.BodyLength} bytes");
+            }
+            catch (StreamResetException e)
+            {
+                Assert.That(e.Code, Is.EqualTo(H2Error.Internal));
+            }
+        }
+        finally
+        {
+            Http2Gateway.Give(backend);
+        }
+    }
+
     [Test]
     public async Task A_head_was_sent_before_the_backend_broke_off()
     {

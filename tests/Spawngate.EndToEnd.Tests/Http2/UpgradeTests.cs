@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Spawngate.EndToEnd.Tests.Harness;
 using Spawngate.EndToEnd.Tests.Http1;
 
@@ -149,8 +150,7 @@ internal sealed class UpgradeTests : Http2Test
                 ended.SetResult();
                 return false;
             });
-            H2Stream stream = await client.BeginAsync([.. Connect("my-protocol", "/fault").Take(4), (":authority", backend.Host)], end: false);
-            Assert.That((await stream.HeadAsync()).Status, Is.EqualTo(200));
+            H2Stream stream = await TunnelAsync(client, backend);
             Assert.That(await ended.Task.StaysOpenAsync(TimeSpan.FromSeconds(0.3)), "nobody ended it yet");
             await client.SendAsync(H2Frame.Reset(stream.Id));
 
@@ -161,6 +161,73 @@ internal sealed class UpgradeTests : Http2Test
         {
             Http2Gateway.Give(backend);
         }
+    }
+
+    /// <summary>RFC 8441 section 5: END_STREAM stands for an end in order, RST_STREAM with CANCEL for a reset.</summary>
+    [TestCase("stream")]
+    [TestCase("connection")]
+    [TestCase("backend")]
+    public async Task A_reset_of_one_side_of_a_tunnel_is_a_reset_of_the_other(string side)
+    {
+        using H2Client client = await ConnectAsync();
+        FaultyBackend backend = await Http2Gateway.TakeAsync();
+        try
+        {
+            var resets = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var ended = new TaskCompletionSource<SocketError>(TaskCreationOptions.RunContinuationsAsynchronously);
+            backend.Answers(async (peer, _) =>
+            {
+                await peer.SendAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: my-protocol\r\n\r\n");
+                if (side == "backend")
+                {
+                    await resets.Task;
+                    peer.Reset();
+                    return false;
+                }
+
+                try
+                {
+                    while (await peer.Socket.ReceiveAsync(new byte[100]) > 0)
+                    {
+                    }
+
+                    ended.SetResult(SocketError.Success);
+                }
+                catch (SocketException e)
+                {
+                    ended.SetResult(e.SocketErrorCode);
+                }
+
+                return false;
+            });
+            H2Stream stream = await TunnelAsync(client, backend);
+            switch (side)
+            {
+                case "stream":
+                    await client.SendAsync(H2Frame.Reset(stream.Id));
+                    break;
+                case "connection":
+                    client.Dispose();
+                    break;
+                default:
+                    resets.SetResult();
+                    await ResetAsync(stream, H2Error.Cancel);
+                    return;
+            }
+
+            Assert.That(await ended.Task.InTimeAsync("end of the tunnel at the backend"), Is.EqualTo(SocketError.ConnectionReset));
+        }
+        finally
+        {
+            Http2Gateway.Give(backend);
+        }
+    }
+
+    private static async Task<H2Stream> TunnelAsync(H2Client client, FaultyBackend backend)
+    {
+        H2Stream stream = await client.BeginAsync([.. Connect("my-protocol", "/fault").Take(4), (":authority", backend.Host)], end: false);
+        Assert.That((await stream.HeadAsync()).Status, Is.EqualTo(200));
+        return stream;
     }
 
     private static IEnumerable<(string Name, string Value)> Connect(string protocol, string path) =>

@@ -75,7 +75,7 @@ internal sealed class NoWakeTests : GatewayTest
         await RawClient.RequestAsync(gateway.Port, Host, "/");
         BackendProcess backend = await Control.StartAsync();
         using RawClient tunnel = await RawClient.ConnectAsync(gateway.Port);
-        await tunnel.SendAsync(RawClient.Head(Host, "/upgrade", "GET", Bot + "Connection: Upgrade\r\nUpgrade: my-protocol/7\r\n"));
+        await tunnel.SendAsync(RawClient.Head(Host, "/upgrade", "GET", Bot + "Connection: Upgrade\r\nUpgrade: echo\r\n"));
         Assert.That((await tunnel.ReadHeadAsync()).Status, Is.EqualTo(101));
         await gateway.UntilStateAsync(Host, "stopping");
 

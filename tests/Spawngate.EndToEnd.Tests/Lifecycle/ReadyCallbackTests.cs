@@ -56,14 +56,42 @@ internal sealed class ReadyCallbackTests : GatewayTest
     }
 
     [Test]
-    public async Task A_ready_backend_answers_409_and_an_unknown_host_404()
+    public async Task A_ready_backend_answers_409_to_its_token_and_an_unknown_host_404_to_the_admin_token()
     {
-        GatewayProcess gateway = await GatewayAsync();
+        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Server("admin_token = \"open-sesame\"").TestBackend(Host));
         string url = (await RawClient.RequestAsync(gateway.Port, Host, "/env?name=SERVERLESS_PROXY_READY_URL")).Text;
         string path = new Uri(url).PathAndQuery;
 
         Assert.That(await gateway.Admin.PostAsync(path), Is.EqualTo(HttpStatusCode.Conflict));
-        Assert.That(await gateway.Admin.PostAsync(path.Replace(Host, "unknown.test", StringComparison.Ordinal)), Is.EqualTo(HttpStatusCode.NotFound));
+        Assert.That(await gateway.Admin.PostAsync(path.Replace(Host, "unknown.test", StringComparison.Ordinal)), Is.EqualTo(HttpStatusCode.Unauthorized));
+        gateway.Admin.Token = "open-sesame";
+        Assert.That(await gateway.Admin.PostAsync("/ready/unknown.test"), Is.EqualTo(HttpStatusCode.NotFound));
+    }
+
+    [TestCase(null)]
+    [TestCase("open-sesame")]
+    public async Task Nobody_learns_here_which_hosts_there_are(string? adminToken)
+    {
+        var config = new ConfigFile().TestBackend(Host).TestBackend("stopped.test").TestBackend("*.wild.test");
+        GatewayProcess gateway = await Scene.GatewayAsync(adminToken is null ? config : config.Server($"admin_token = \"{adminToken}\""));
+        string url = (await RawClient.RequestAsync(gateway.Port, Host, "/env?name=SERVERLESS_PROXY_READY_URL")).Text;
+        var answers = new HashSet<string>();
+        foreach (string method in (string[])["POST", "GET", "PUT"])
+        {
+            answers.Clear();
+            foreach (string host in (string[])[Host, "stopped.test", "*.wild.test", "unknown.test", "*", "aaaaaaaaaaaaaaaaaaaaaaaa.session.test"])
+            {
+                foreach (string query in host == Host ? (string[])["", "?token=0"] : ["", "?token=0", new Uri(url).Query])
+                {
+                    RawResponse response = await RawClient.RequestAsync(gateway.Config.AdminPort, $"127.0.0.1:{gateway.Config.AdminPort}", $"/ready/{host}{query}", method);
+                    string head = string.Join('\n', response.Headers.Where(field => field.Name != "Date").Select(field => $"{field.Name}: {field.Value}"));
+                    answers.Add($"{response.Status}\n{head}\n\n{response.Text}");
+                }
+            }
+
+            Assert.That(answers, Has.Count.EqualTo(1), method);
+            Assert.That(answers.Single(), Does.StartWith(method == "POST" ? "401\n" : "405\n"));
+        }
     }
 
     [Test]

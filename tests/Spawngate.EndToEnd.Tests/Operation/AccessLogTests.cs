@@ -47,6 +47,31 @@ internal sealed class AccessLogTests : GatewayTest
         Assert.That((Text(left, "target"), Number(left, "bytes_out"), left.GetProperty("complete").GetBoolean()), Is.EqualTo(("/hold?key=gone", 0, false)));
     }
 
+    /// <summary>Also one that is taken back before anything of it was begun.</summary>
+    [Test]
+    public async Task An_upload_that_is_cancelled_over_HTTP_2_has_its_backend_and_its_id([Values] bool atOnce)
+    {
+        GatewayProcess gateway = await JsonGatewayAsync();
+        await RawClient.RequestAsync(gateway.Port, Host, "/");
+        using H2Client client = await H2Client.ConnectAsync(gateway.Port);
+        H2Stream stream = client.Open();
+        byte[] head = H2Frame.Headers(stream.Id, [.. H2Frame.Request(Host, "/upload", "POST"), ("x-request-id", "taken-back")], end: false);
+        byte[] reset = H2Frame.Reset(stream.Id);
+        if (atOnce)
+        {
+            await client.SendAsync((byte[])[.. head, .. reset]);
+        }
+        else
+        {
+            await client.SendAsync(head);
+            await client.PingAsync();
+            await client.SendAsync(reset);
+        }
+
+        JsonElement line = (await LinesAsync(gateway, 2)).Single(each => Text(each, "target") == "/upload");
+        Assert.That((Text(line, "request_id"), Text(line, "backend"), Number(line, "status"), Text(line, "host")), Is.EqualTo(("taken-back", Host, 499, Host)));
+    }
+
     [Test]
     public async Task A_tunnel_is_logged_at_its_end()
     {

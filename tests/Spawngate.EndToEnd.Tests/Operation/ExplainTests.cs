@@ -47,7 +47,7 @@ internal sealed class ExplainTests : GatewayTest
     {
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Defaults("idle_timeout_secs = 1", "ready_health_check_interval_ms = 200").TestBackend(Host));
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
-        await client.SendAsync(RawClient.Head(Host, "/upgrade", "GET", Agent + "Connection: Upgrade\r\nUpgrade: my-protocol/7\r\n"));
+        await client.SendAsync(RawClient.Head(Host, "/upgrade", "GET", Agent + "Connection: Upgrade\r\nUpgrade: echo\r\n"));
         await client.ReadHeadAsync();
         await gateway.UntilAsync("it was kept awake twice", async () => (await LedgerAsync(gateway)).Any(entry => entry.TryGetProperty("times", out JsonElement times) && times.GetInt32() >= 2));
         await SaysAsync("5-kept-awake", gateway, "1 of them tunnels", "tunnel GET /upgrade from 127.0.0.1, ", "kept awake for ", "idle timeouts in a row by 1 open request or tunnel: tunnel GET /upgrade from 127.0.0.1");

@@ -11,7 +11,7 @@ internal sealed class SessionLifeTests : SessionTest
     [Test]
     public async Task A_session_is_made_followed_used_and_swept()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(Config(["grace_period_secs = 1", "env = { A = \"template\", B = \"template\" }"]));
+        GatewayProcess gateway = await GatewayWithTokenAsync(Config(["grace_period_secs = 1", "allow_env = [\"B\"]", "env = { A = \"template\", B = \"template\" }"]));
         Spawned session = await SpawnAsync(gateway, """{"template":"t","env":{"B":"call"}}""");
         Task<List<(string? Id, string Data)>> states = StreamAsync(gateway, $"/backend/{session.Name}/status/stream");
         Task<List<(string? Id, string Data)>> uses = StreamAsync(gateway, $"/backend/{session.Name}/events");

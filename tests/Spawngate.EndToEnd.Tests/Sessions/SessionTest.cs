@@ -16,6 +16,14 @@ internal abstract class SessionTest : GatewayTest
     protected static ConfigFile Config(string[]? lines = null, params string[] args) =>
         new ConfigFile().Section("[sessions]", $"domain = \"{Domain}\"").Template("t", lines ?? [], args);
 
+    /// <summary>A gateway with an admin token, which its client sends.</summary>
+    protected async Task<GatewayProcess> GatewayWithTokenAsync(ConfigFile config)
+    {
+        GatewayProcess gateway = await Scene.GatewayAsync(config.Server("admin_token = \"open-sesame\""));
+        gateway.Admin.Token = "open-sesame";
+        return gateway;
+    }
+
     /// <summary>A call of <c>/spawn</c> that must succeed.</summary>
     protected static async Task<Spawned> SpawnAsync(GatewayProcess gateway, string body = """{"template":"t"}""")
     {

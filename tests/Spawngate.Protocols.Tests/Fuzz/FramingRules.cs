@@ -13,7 +13,9 @@ internal static class FramingRules
         bool isResponse = lines[0].StartsWith("HTTP/", StringComparison.Ordinal);
         bool isHttp10 = isResponse ? lines[0].StartsWith("HTTP/1.0", StringComparison.Ordinal) : lines[0].EndsWith("HTTP/1.0", StringComparison.Ordinal);
         string[] codings = [.. Values(lines, "Transfer-Encoding")];
-        string[] lengths = [.. Values(lines, "Content-Length")];
+
+        // Of a response the same number may come several times, in one line or more (RFC 9110 section 8.6).
+        string[] lengths = [.. Values(lines, "Content-Length").SelectMany(each => isResponse ? each.Split(',').Select(part => part.Trim(' ', '\t')) : [each])];
         if (codings.Length > 0 && (lengths.Length > 0 || isHttp10))
         {
             throw new InvalidDataException("a coding beside a length, or in HTTP/1.0");
@@ -25,7 +27,8 @@ internal static class FramingRules
             throw new InvalidDataException("a coding other than chunked");
         }
 
-        if (lengths.Length > 1 || lengths.Any(each => !each.All(char.IsAsciiDigit)))
+        if ((!isResponse && lengths.Length > 1) || lengths.Any(each => each.Length == 0 || !each.All(char.IsAsciiDigit))
+            || lengths.Select(each => long.Parse(each, CultureInfo.InvariantCulture)).Distinct().Count() > 1)
         {
             throw new InvalidDataException("a length that is not one plain number");
         }

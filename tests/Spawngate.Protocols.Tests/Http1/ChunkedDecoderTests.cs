@@ -152,10 +152,41 @@ internal sealed class ChunkedDecoderTests
         Assert.That(decoder.Next("0\r\n\r\n"u8, out _, out _, out _), Is.EqualTo(ChunkEvent.Broken));
     }
 
-    /// <summary>Data joined, trailers in brackets; the last event; bytes consumed.</summary>
-    internal static (string Text, ChunkEvent End, int Consumed) Decode(byte[] bytes, int[] pieces)
+    [TestCase("5 \r\nhello\r\n0 \r\n\r\n", "hello")]
+    [TestCase(" 5\r\nhello\r\n\t0\r\n\r\n", "hello")]
+    [TestCase("5\t \t\r\nhello\r\n  0  \r\nA: b\r\n\r\n", "hello[A: b]")]
+    [TestCase(" 5 ; a=b \r\nhello\r\n0 ;c \r\n\r\n", "hello")]
+    public void Blanks_around_a_size_are_taken_of_backends_only(string input, string expected)
     {
-        var decoder = default(ChunkedDecoder);
+        byte[] bytes = Bytes(input);
+        foreach (int[] cut in Cuts(bytes.Length))
+        {
+            Assert.That(Decode(bytes, cut, padded: true), Is.EqualTo((expected, ChunkEvent.End, bytes.Length)), $"cut at {string.Join(',', cut)}");
+            Assert.That(Decode(bytes, cut).End, Is.EqualTo(ChunkEvent.Broken));
+        }
+    }
+
+    [TestCase("5 5\r\nhello\r\n0\r\n\r\n")]
+    [TestCase(" \r\nhello\r\n0\r\n\r\n")]
+    [TestCase("5\v\r\nhello\r\n0\r\n\r\n")]
+    [TestCase("5 x\r\nhello\r\n0\r\n\r\n")]
+    [TestCase("5\r\nhello \r\n0\r\n\r\n")]
+    [TestCase("5 \r \r\nhello\r\n0\r\n\r\n")]
+    [TestCase("5 \nhello\r\n0\r\n\r\n")]
+    [TestCase("- 5\r\nhello\r\n0\r\n\r\n")]
+    public void Nothing_else_is(string input)
+    {
+        byte[] bytes = Bytes(input);
+        foreach (int[] cut in Cuts(bytes.Length))
+        {
+            Assert.That(Decode(bytes, cut, padded: true).End, Is.EqualTo(ChunkEvent.Broken), $"cut at {string.Join(',', cut)}");
+        }
+    }
+
+    /// <summary>Data joined, trailers in brackets; the last event; bytes consumed.</summary>
+    internal static (string Text, ChunkEvent End, int Consumed) Decode(byte[] bytes, int[] pieces, bool padded = false)
+    {
+        var decoder = new ChunkedDecoder(padded);
         var text = new StringBuilder();
         int offset = 0;
         var last = ChunkEvent.NeedMore;

@@ -72,7 +72,6 @@ internal sealed class RequestHeadFaultTests
     {
         yield return Case(HeadFault.MissingHost, "GET / HTTP/1.1\r\n\r\n");
         yield return Case(HeadFault.MissingHost, "GET / HTTP/1.1\r\nHost:\r\n\r\n");
-        yield return Case(HeadFault.MissingHost, "GET / HTTP/1.0\r\n\r\n");
         yield return Case(HeadFault.MissingHost, "GET http://a/ HTTP/1.1\r\n\r\n");
         yield return Case(HeadFault.RepeatedHost, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n");
         yield return Case(HeadFault.RepeatedHost, "GET / HTTP/1.0\r\nHost: a\r\nHOST: b\r\n\r\n");
@@ -171,7 +170,26 @@ internal sealed class RequestHeadFaultTests
     public void An_endless_request_line_is_refused_without_its_end()
     {
         Assert.That(Request(Bytes(new string('x', 8193))).Status, Is.EqualTo(HeadStatus.NeedMore), "a CR may be the last byte");
-        Assert.That(Request(Bytes(new string('x', 8194))).Head.Fault, Is.EqualTo(HeadFault.RequestLineTooLong));
+        Assert.That(Request(Bytes("x /" + new string('x', 8191))).Head.Fault, Is.EqualTo(HeadFault.RequestLineTooLong));
+        Assert.That(Request(Bytes(new string('x', 8194))).Head.Fault, Is.EqualTo(HeadFault.MethodTooLong));
+        Assert.That(Request(Bytes(new string('x', 8193) + "(")).Head.Fault, Is.EqualTo(HeadFault.BadMethod));
+    }
+
+    [TestCase(8192 - 11, 1, HeadFault.None)]
+    [TestCase(8192 - 11, 2, HeadFault.RequestLineTooLong)]
+    [TestCase(8192 - 10, 1, HeadFault.MethodTooLong)]
+    [TestCase(60000, 1, HeadFault.MethodTooLong)]
+    [TestCase(60000, 60000, HeadFault.MethodTooLong)]
+    public void What_is_too_long_of_a_request_line_is_told(int method, int target, HeadFault fault)
+    {
+        byte[] bytes = Bytes(new string('M', method) + " /" + new string('x', target - 1) + " HTTP/1.1\r\nHost: a\r\n\r\n");
+        foreach (int cut in new[] { 0, 1, 8191, 8192, 8193, 8194, bytes.Length - 13, bytes.Length - 12 })
+        {
+            Assert.That(Request(bytes, null, cut).Head.Fault, Is.EqualTo(fault), $"cut at {cut}");
+        }
+
+        bytes[5] = (byte)'(';
+        Assert.That(Request(bytes).Head.Fault, Is.EqualTo(HeadFault.BadMethod));
     }
 
     [TestCase(1024, HeadFault.None)]

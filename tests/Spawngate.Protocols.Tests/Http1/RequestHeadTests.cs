@@ -19,6 +19,8 @@ internal sealed class RequestHeadTests
         Case("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", "GET / 1.1 Get host=a None:0 length=34 keep absolute\nHost=a (Host)"),
         Case("GET HTTP://a:80/x HTTP/1.1\r\nHost: A\r\n\r\n", "GET /x 1.1 Get host=a:80 None:0 length=39 keep absolute\nHost=A (Host)"),
         Case("GET https://a?x HTTP/1.1\r\nHost: a:80\r\n\r\n", "GET /?x 1.1 Get host=a None:0 length=40 keep absolute\nHost=a:80 (Host)"),
+        Case("GET / HTTP/1.0\r\n\r\n", "GET / 1.0 Get host= None:0 length=18 close"),
+        Case("GET / HTTP/1.0\r\nHost: \r\n\r\n", "GET / 1.0 Get host= None:0 length=26 close\nHost= (Host)"),
         Case("GET http://a/x HTTP/1.0\r\n\r\n", "GET /x 1.0 Get host=a None:0 length=27 close absolute"),
         Case("GET //evil/x HTTP/1.1\r\nHost: a\r\n\r\n", "GET //evil/x 1.1 Get host=a None:0 length=34 keep\nHost=a (Host)"),
         Case("GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", "GET / 1.1 Get host=[::1]:8080 None:0 length=36 keep\nHost=[::1]:8080 (Host)"),

@@ -22,6 +22,8 @@ internal sealed class ResponseHeadTests
         Case("HTTP/1.1 100 Continue\r\n\r\n", "100 Continue|100 1.1 None:0 length=25 keep interim"),
         Case("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", "103 Early Hints|103 1.1 None:0 length=40 keep interim\nLink=</x> (None)"),
         Case("HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", "101 Switching|101 1.1 None:0 length=38 keep\nUpgrade=x (Upgrade)"),
+        Case("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n", "200 OK|200 1.1 Length:5 length=41 keep\nContent-Length=5, 5 (ContentLength)"),
+        Case("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\ncontent-length: 05\t, 5\r\n\r\n", "200 OK|200 1.1 Length:5 length=68 keep\nContent-Length=5 (ContentLength)\nX=y (None)"),
         Case("HTTP/1.7 599 x\r\n\r\n", "599 x|599 1.1 UntilClose:0 length=18 close"),
         Case("HTTP/1.1 999 x\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 2\r\n\r\n", "999 x|999 1.1 Length:2 length=67 keep\nSet-Cookie=a (None)\nSet-Cookie=b (None)\nContent-Length=2 (ContentLength)"),
     ];
@@ -41,9 +43,24 @@ internal sealed class ResponseHeadTests
         yield return Case(HeadFault.LineFolding, "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n");
         yield return Case(HeadFault.SpaceBeforeColon, "HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\n");
         yield return Case(HeadFault.BadFieldName, "HTTP/1.1 200 OK\r\n: 5\r\n\r\n");
-        yield return Case(HeadFault.BadContentLength, "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n");
+        foreach (string value in new[] { "5, 6", "5,", ",5", "5 5", "5;5", "5, x", "5, +5", ", ", "5,,5" })
+        {
+            yield return Case(HeadFault.BadContentLength, $"HTTP/1.1 200 OK\r\nContent-Length: {value}\r\n\r\n");
+        }
+
         yield return Case(HeadFault.BadContentLength, "HTTP/1.1 204 OK\r\nContent-Length: -1\r\n\r\n");
-        yield return Case(HeadFault.RepeatedContentLength, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n");
+        foreach (string value in new[] { "6", "", "x", "5, 6", "5," })
+        {
+            yield return Case(HeadFault.RepeatedContentLength, $"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: {value}\r\n\r\n");
+        }
+
+        // A record of TLS, an alert and the first of a handshake; SETTINGS and GOAWAY of HTTP/2.
+        yield return Case(HeadFault.SpeaksTls, "\x15\x03\x01\0\x02\x02\n\r\n");
+        yield return Case(HeadFault.SpeaksTls, "\x16\x03\x03");
+        yield return Case(HeadFault.SpeaksHttp2, "\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\n");
+        yield return Case(HeadFault.SpeaksHttp2, "\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01");
+        yield return Case(HeadFault.BareLf, "\0\0\x06\x04\0\0\0\0\x01\n");
+        yield return Case(HeadFault.BadStatusLine, "\x17\x03\x03\r\n");
         yield return Case(HeadFault.LengthAndTransferEncoding, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n");
         yield return Case(HeadFault.TransferEncodingInHttp10, "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         yield return Case(HeadFault.UnknownTransferCoding, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n");

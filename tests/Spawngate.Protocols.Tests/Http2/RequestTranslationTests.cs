@@ -118,6 +118,37 @@ internal sealed class RequestTranslationTests
         AssertLikeHttp1(run);
     }
 
+    [Test]
+    public void A_client_of_a_tunnel_has_no_say_in_the_handshake()
+    {
+        (string, string)[] connect = [(":method", "CONNECT"), (":protocol", "WebSocket"), (":scheme", "http"), (":path", "/"), (":authority", "a")];
+        (string, string)[] own = [("sec-websocket-key", "BBBBBBBBBBBBBBBBBBBBBB=="), ("sec-websocket-key", "C"), ("sec_websocket_key", "D"), ("sec-websocket_accept", "E"), ("sec-websocket-accept", "F")];
+        (string, string)[] theirs = [("sec-websocket-protocol", "p"), ("sec-websocket-extensions", "e"), ("sec-websocket-keys", "k")];
+        const string start = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+        const string rest = "sec-websocket-protocol: p\r\nsec-websocket-extensions: e\r\nsec-websocket-keys: k\r\n";
+        var run = new SessionRun();
+        var client = Start();
+        run.Feed(client.Headers(1, [.. connect, .. own, .. theirs], end: false));
+        Assert.That(Latin(run.HeadBytes), Is.EqualTo(start + rest + "Sec-WebSocket-Version: 13\r\n\r\n"));
+        AssertLikeHttp1(run);
+
+        run.Feed(client.Headers(3, [.. connect, ("sec-websocket-version", "7"), .. theirs, .. own], end: false));
+        Assert.That(Latin(run.HeadBytes), Is.EqualTo(start + "sec-websocket-version: 7\r\n" + rest + "\r\n"));
+
+        run.Feed(client.Request(5, ("sec-websocket-key", "B")));
+        Assert.That(Latin(run.HeadBytes), Does.Contain("sec-websocket-key: B\r\n").And.Not.Contain("Version"));
+    }
+
+    [TestCase(8192 - 11, "request 1 end")]
+    [TestCase(8192 - 10, "refused 1 MethodTooLong")]
+    [TestCase(40000, "refused 1 MethodTooLong")]
+    public void Long_methods(int length, string expected)
+    {
+        var run = new SessionRun().Feed(Start().Raw(Long(1, [(":method", new string('M', length)), .. Get[1..]])).Request(3));
+        Assert.That(run.Events[1], Does.StartWith(expected));
+        Assert.That(run.Events[2], Does.StartWith("request 3"), "the table is in step");
+    }
+
     [TestCase(8192 - 13, "request 1 end")]
     [TestCase(8192 - 12, "refused 1 RequestLineTooLong")]
     [TestCase(40000, "refused 1 RequestLineTooLong")]

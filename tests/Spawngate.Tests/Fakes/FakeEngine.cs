@@ -69,6 +69,9 @@ internal sealed class FakeEngine : IDisposable
     /// <summary>What there is now.</summary>
     public IReadOnlyCollection<FakeContainer> Containers => [.. _containers.Values];
 
+    /// <summary>Labels of images by their ids.</summary>
+    public ConcurrentDictionary<string, Dictionary<string, string>> Images { get; } = new() { [FakeContainer.PlainImage] = [] };
+
     /// <summary>Has a call go wrong from now on; null for never again.</summary>
     public void Trouble(string call, EngineTrouble? trouble)
     {
@@ -277,7 +280,7 @@ internal sealed class FakeEngine : IDisposable
         reached?.TrySetResult();
     }
 
-    private static string KindOf(string call) => Regex.Replace(call, "/(containers|networks)/(?!create$|json$)[^/]+", "/$1/*");
+    private static string KindOf(string call) => Regex.Replace(call, "/(containers|networks|images)/(?!create$|json$)[^/]+", "/$1/*");
 
     private static async Task<bool> MakeTroubleAsync(Socket socket, EngineTrouble trouble)
     {
@@ -313,6 +316,9 @@ internal sealed class FakeEngine : IDisposable
             "GET /containers/json" => Ok(List(query)),
             "GET /networks/*" => Ok("""{"IPAM":{"Config":[{"Gateway":"127.0.0.1"}]}}"""),
             "POST /containers/create" => Create(query, body),
+            "GET /images/*/json" => Images.TryGetValue(parts[3], out var labels)
+                ? Ok($$"""{"Id":"{{parts[3]}}","Config":{"Labels":{{FakeContainer.JsonOf(labels)}} } }""")
+                : Status(404, "No such image"),
             "POST /images/create" => Ok("{\"status\":\"Pulled\"}\n"),
             var kind when parts.Length > 3 && Find(parts[3]) is { } container => DoWith(kind, container),
             _ => Status(404, "no such container"),
@@ -370,6 +376,9 @@ internal sealed class FakeEngine : IDisposable
 /// <summary>A container of the fake engine.</summary>
 internal sealed class FakeContainer(string id, string name, string image, Dictionary<string, string> labels)
 {
+    /// <summary>Id of an image without labels.</summary>
+    public const string PlainImage = "sha256:plain";
+
     public string Id => id;
 
     public string Name => name;
@@ -378,20 +387,24 @@ internal sealed class FakeContainer(string id, string name, string image, Dictio
 
     public string State { get; set; } = "created";
 
+    public string ImageId { get; set; } = PlainImage;
+
     public int ExitCode { get; set; }
 
     /// <summary>What it was created with.</summary>
     public string Spec { get; set; } = "";
 
-    private string LabelJson => "{" + string.Join(',', labels.Select(each => $"\"{each.Key}\":\"{each.Value}\"")) + "}";
+    private string LabelJson => JsonOf(labels);
 
-    public string Summary() => $$"""{"Id":"{{id}}","Names":["/{{name}}"],"State":"{{State}}","Labels":{{LabelJson}} }""";
+    public static string JsonOf(Dictionary<string, string> labels) => "{" + string.Join(',', labels.Select(each => $"\"{each.Key}\":\"{each.Value}\"")) + "}";
+
+    public string Summary() => $$"""{"Id":"{{id}}","Names":["/{{name}}"],"ImageID":"{{ImageId}}","State":"{{State}}","Labels":{{LabelJson}} }""";
 
     public string Details()
     {
         var state = $$"""{"Status":"{{State}}","ExitCode":{{ExitCode}},"OOMKilled":false}""";
         const string Network = """{"Ports":{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":"45678"}]}}""";
         var config = $$"""{"Image":"{{image}}","Labels":{{LabelJson}} }""";
-        return $$"""{"Id":"{{id}}","State":{{state}},"Config":{{config}},"NetworkSettings":{{Network}} }""";
+        return $$"""{"Id":"{{id}}","Name":"/{{name}}","Image":"{{ImageId}}","State":{{state}},"Config":{{config}},"NetworkSettings":{{Network}} }""";
     }
 }

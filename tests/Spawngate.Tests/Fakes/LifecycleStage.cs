@@ -25,11 +25,16 @@ internal sealed class LifecycleStage : IDisposable
             DockerLauncher = Launcher,
             OpenProbe = target =>
             {
+                if (ProbeFault is { } fault)
+                {
+                    throw fault;
+                }
+
                 var probe = new ScriptedProbe(target);
                 Probes.Add(probe);
                 return probe;
             },
-            Ports = new LoopbackPorts(wanted => TakenPorts.Contains(wanted) ? null : wanted == 0 ? ++_port : wanted),
+            Ports = new LoopbackPorts(wanted => PortFault is { } fault ? throw fault : TakenPorts.Contains(wanted) ? null : wanted == 0 ? ++_port : wanted),
             Execute = Executor.Schedule,
             Spread = static () => 1.0,
             Log = Log,
@@ -56,6 +61,12 @@ internal sealed class LifecycleStage : IDisposable
     public RecordingLog Log { get; } = new();
 
     public HashSet<int> TakenPorts { get; } = [];
+
+    /// <summary>Thrown whenever a port is looked for.</summary>
+    public Exception? PortFault { get; set; }
+
+    /// <summary>Thrown whenever a probe is made.</summary>
+    public Exception? ProbeFault { get; set; }
 
     public BackendEnvironment Env { get; }
 

@@ -62,7 +62,7 @@ internal sealed class LoopbackGateway : IDisposable
         {
             Observer = observe?.Invoke(gateway._backends.Clock),
         };
-        var connection = new Http1Connection(context, gateway._connections, StreamSocket.Of(socket), new ClientIdentity("127.0.0.1", true));
+        var connection = new Http1Connection(context, gateway._connections, StreamSocket.Of(socket), new ClientIdentity("127.0.0.1", true, context.ClientLimits.Of(IPAddress.Loopback, 1)));
         gateway._connections.Add(connection);
         gateway._served = connection.RunAsync();
         return gateway;
@@ -70,6 +70,12 @@ internal sealed class LoopbackGateway : IDisposable
 
     /// <summary>The client's end, for what is not HTTP/1.</summary>
     public Socket Client => _client;
+
+    /// <summary>Completes when the gateway's connection has ended.</summary>
+    public Task Served => _served;
+
+    /// <summary>Connections that the gateway has open.</summary>
+    public int OpenConnections => _connections.Count;
 
     /// <summary>One request and its whole answer.</summary>
     public void Exchange(ReadOnlySpan<byte> request)

@@ -8,6 +8,9 @@ internal sealed class RecordingLog : ILogger
     private readonly Lock _gate = new();
     private readonly List<(LogLevel Level, string Text)> _records = [];
 
+    /// <summary>Called with every line before it is kept; may throw.</summary>
+    public Action<string>? BeforeEach { get; set; }
+
     public IReadOnlyList<(LogLevel Level, string Text)> Records
     {
         get
@@ -25,6 +28,7 @@ internal sealed class RecordingLog : ILogger
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
+        BeforeEach?.Invoke(formatter(state, null));
         lock (_gate)
         {
             _records.Add((logLevel, exception is null ? formatter(state, null) : $"{formatter(state, exception)} {exception}"));

@@ -1,4 +1,5 @@
 using Spawngate.Backends;
+using Spawngate.Upstreams;
 
 namespace Spawngate.Tests.Fakes;
 
@@ -46,9 +47,9 @@ internal sealed class ScriptedLaunch(LaunchRequest request, CancellationToken ca
 
     public string Token => Request.ReadyUrl[(Request.ReadyUrl.IndexOf("token=", StringComparison.Ordinal) + 6)..];
 
-    public ScriptedRun Succeed(int port = 0)
+    public ScriptedRun Succeed(int port = 0, Func<Task<ListenerFinding>>? find = null)
     {
-        Run = new ScriptedRun(1000 + Request.Generation);
+        Run = new ScriptedRun(1000 + Request.Generation) { FindListener = find };
         _result.SetResult(new LaunchResult(Run, null)
         {
             Place = port == 0 ? null : new LaunchedAt(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port), IsForwarded: true),
@@ -72,6 +73,10 @@ internal sealed class ScriptedRun(int pid) : ILaunchedRun
 
     public bool HasExited => _exited.Task.IsCompleted;
 
+    public Func<Task<ListenerFinding>>? FindListener { get; init; }
+
+    public bool TellsListener => FindListener is not null;
+
     public int Terminated { get; private set; }
 
     public int Killed { get; private set; }
@@ -79,6 +84,8 @@ internal sealed class ScriptedRun(int pid) : ILaunchedRun
     public bool EndsOnTerminate { get; set; }
 
     public bool EndsOnKill { get; set; }
+
+    public Task<ListenerFinding> FindListenerAsync(System.Net.IPEndPoint at) => FindListener!();
 
     public void Terminate(long graceMs)
     {

@@ -46,5 +46,8 @@ internal sealed class ScriptedProbe(ProbeTarget target) : IHealthProbe
 
     public void Answer(bool healthy) => _check!.SetResult(new ProbeResult(healthy, healthy ? "status 200" : "status 500"));
 
+    /// <summary>The check could not be made at all.</summary>
+    public void CannotAsk() => _check!.SetResult(new ProbeResult(false, "no file descriptor is left") { WasAsked = false });
+
     public void Dispose() => IsDisposed = true;
 }

@@ -57,7 +57,9 @@ internal sealed class ForwardingStage : IAsyncDisposable
         var client = await WireEnd.ConnectAsync(_front.LocalEndPoint!);
         var socket = await _front.AcceptAsync();
         socket.NoDelay = true;
-        var connection = new Http1Connection(Context, Connections, StreamSocket.Of(socket), new ClientIdentity("192.0.2.7", trusted));
+        var source = Context.ClientLimits.Of(IPAddress.Parse("192.0.2.7"), Context.Clock.NowMs);
+        Context.ClientLimits.TryConnect(source, trusted);
+        var connection = new Http1Connection(Context, Connections, StreamSocket.Of(socket), new ClientIdentity("192.0.2.7", trusted, source));
         Connections.Add(connection);
         client.Served = connection.RunAsync();
         _connections.Add(client, connection);

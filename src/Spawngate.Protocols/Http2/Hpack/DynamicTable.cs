@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace Spawngate.Protocols.Http2.Hpack;
 
@@ -65,6 +66,9 @@ public sealed class DynamicTable
 
     /// <summary>Size it may have.</summary>
     public int SizeMax { get; private set; }
+
+    /// <summary>Bytes of its arrays.</summary>
+    internal int HeldBytes => _text.Length + (_entries.Length * Unsafe.SizeOf<Entry>());
 
     /// <summary>How many entries were ever inserted: the newest has this number, the oldest <c>Inserted - Count + 1</c>.</summary>
     internal uint Inserted { get; private set; }

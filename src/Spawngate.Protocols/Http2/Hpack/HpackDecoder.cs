@@ -30,6 +30,9 @@ public sealed class HpackDecoder
     /// <summary>Size of the dynamic table as RFC 7541 section 4.1 counts it.</summary>
     public int TableSize => _table.Size;
 
+    /// <summary>Bytes of its arrays.</summary>
+    internal int HeldBytes => _table.HeldBytes + _own.Length;
+
     /// <summary>Number of entries in the dynamic table.</summary>
     public int TableCount => _table.Count;
 

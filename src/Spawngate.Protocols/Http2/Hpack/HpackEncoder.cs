@@ -31,6 +31,9 @@ public sealed class HpackEncoder
     /// <summary>Size of the dynamic table as RFC 7541 section 4.1 counts it.</summary>
     public int TableSize => _table.Size;
 
+    /// <summary>Bytes of its arrays.</summary>
+    internal int HeldBytes => _table.HeldBytes + (sizeof(uint) * (_byName.Length + _byField.Length));
+
     /// <summary>Most bytes that a field takes: two lengths and an index of up to 6 bytes each, and never more than the bytes themselves.</summary>
     public static int BytesNeeded(int nameLength, int valueLength) => nameLength + valueLength + CodecLimits.HpackFieldOverheadBytes;
 

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
@@ -20,21 +21,30 @@ namespace Spawngate.Clients.Http2;
 /// </code>
 /// <see cref="Gate"/> guards the session, the writer and the state of streams. It is held for microseconds: nothing within it waits, and no task is
 /// resumed within it.
+/// <para>
+/// A client that does not read is not read from: while <see cref="Http2Output.TakesHeads"/> is false, no further frame is taken up. It is cut when it takes nothing for as long as its requests
+/// may (<see cref="SendStall"/>).
+/// </para>
 /// </remarks>
-internal sealed class Http2Connection
+internal sealed partial class Http2Connection : ICallbackOwner
 {
     private readonly ForwardingContext _context;
     private readonly ClientConnections _connections;
     private readonly SocketChannel _client;
-    private readonly long _settingsDueMs;
     private readonly List<StreamExchange> _free = [];
     private readonly List<StreamExchange> _deferred = [];
     private readonly List<StreamExchange> _toPump = [];
+    private readonly LingeringStreams _lingering;
     private readonly TaskCompletionSource _quiet = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private StreamExchange?[] _streams = new StreamExchange?[Limits.Http2StreamsKept];
     private StreamExchange _next;
+    private long _settingsDueMs;
     private DeadlineWord _deadline;
     private PeerWatch _peer;
+    private SendStall _stall;
+    private RateFloor _taking;
+    private long _stallMs = Limits.SendStallMs;
+    private bool _lingerOver;
     private int _open;
     private int _adopted;
     private bool _goingAway;
@@ -52,6 +62,7 @@ internal sealed class Http2Connection
         Identity = identity;
         Writer = new Http2Writer(this, client);
         Session = new Http2Session(context.RequestLimits, context.Clock.NowMs);
+        _lingering = new LingeringStreams(Session);
         SetWebSocketKey();
         _next = new StreamExchange(this, context);
         _settingsDueMs = context.DueIn(context.Server.HeaderTimeoutSecs * 1000L);
@@ -67,6 +78,9 @@ internal sealed class Http2Connection
     /// <summary>The sending half.</summary>
     public Http2Writer Writer { get; }
 
+    /// <summary>Whether the reader waits for room.</summary>
+    public ReaderWait Reader { get; } = new();
+
     /// <summary>Streams that are being served; within the gate.</summary>
     public int OpenStreams => _open;
 
@@ -81,8 +95,10 @@ internal sealed class Http2Connection
         {
             do
             {
-                while (ReadEvents())
+                ReaderPause pause;
+                while (!_client.IsClosed && (pause = ReadEvents()) != ReaderPause.None)
                 {
+                    await (pause == ReaderPause.ForRoom ? Reader.WaitAsync() : default).ConfigureAwait(false);
                     await EventLoop.NextTurn();
                 }
             }
@@ -116,18 +132,50 @@ internal sealed class Http2Connection
             stream = Attach(_adopted, ended: true, isTunnel: false);
         }
 
-        stream.Begin(head);
+        try
+        {
+            stream.Begin(head);
+        }
+        catch (Exception fault)
+        {
+            stream.Abandon(fault);
+        }
     }
 
-    /// <summary>Looks at the deadlines of the connection and its streams; on the coarse tick.</summary>
-    public void OnTick(long nowMs)
+    /// <summary>Has the reader go on if there is room again, or no reason to wait any more; within the gate, <see cref="ReaderWait.Resume"/> follows outside of it.</summary>
+    public void WakeReader()
+    {
+        if (!MustWait)
+        {
+            Reader.End();
+        }
+    }
+
+    /// <summary>Looks at the deadlines of the connection and its streams; on the coarse tick. Bytes that they hold.</summary>
+    public long OnTick(long nowMs)
     {
         bool taken = _peer.HasSendMoved(_client, null);
+        long held = _memory.Look(_client, null, !_client.IsArmed, nowMs);
         lock (Gate)
         {
+            held += Writer.Output.HeldBytes + Session.HeldBytes;
+            long stallMs = 0;
             foreach (var stream in _streams)
             {
-                stream?.OnTick(nowMs, taken);
+                if (stream is not null)
+                {
+                    stream.OnTick(nowMs, taken);
+                    held += stream.Measure(nowMs);
+                    stallMs = Math.Max(stallMs, stream.TimeoutMs == 0 ? long.MaxValue : stream.TimeoutMs);
+                }
+            }
+
+            // Without streams, what held for the last ones.
+            _stallMs = stallMs != 0 ? stallMs : _stallMs == long.MaxValue ? Limits.SendStallMs : _stallMs;
+            _lingering.EndDue(nowMs);
+            if (Reader.IsWaiting)
+            {
+                PutOffUnread();
             }
 
             if (Session.AwaitsSettingsAck && nowMs >= _settingsDueMs)
@@ -144,6 +192,11 @@ internal sealed class Http2Connection
             }
         }
 
+        if (_stall.IsOver(_client.IsSendWaiting, taken, nowMs, _stallMs) || IsTooSlow(nowMs))
+        {
+            Abort();
+        }
+
         if (_deadline.TryFire(nowMs, out var kind))
         {
             OnDeadline(kind);
@@ -151,6 +204,17 @@ internal sealed class Http2Connection
 
         Writer.FlushSoon();
         EndWhenQuiet();
+        return held;
+    }
+
+    /// <summary>What the client has said is not read, so it is not late; within the gate. <see cref="SendStall"/> tells when it is gone.</summary>
+    private void PutOffUnread()
+    {
+        _settingsDueMs = _context.DueIn(_context.Server.HeaderTimeoutSecs * 1000L);
+        if (_deadline.Kind is (DeadlineKind.Head or DeadlineKind.KeepAlive) and var kind)
+        {
+            _deadline.Set(kind, _settingsDueMs);
+        }
     }
 
     /// <summary>Adds those of its streams to what holds a backend that do; from any thread.</summary>
@@ -180,22 +244,16 @@ internal sealed class Http2Connection
     /// <summary>Cuts the connection, whatever it does.</summary>
     public void Abort() => _client.Abort(reset: true);
 
-    /// <summary>True when the stream can take frames; within the gate. Control frames that wait go first.</summary>
-    public bool MayWrite(StreamExchange stream)
-    {
-        Writer.WriteControl();
-        return _streams[stream.Slot] == stream && Session.MaySend(stream.Slot);
-    }
-
     /// <summary>A stream is over; on its own task.</summary>
     public void OnFinished(StreamExchange stream)
     {
         bool isLast;
         lock (Gate)
         {
-            Session.Release(stream.Slot);
             _streams[stream.Slot] = null;
             _open--;
+            _headBytes -= stream.HeadBytes;
+            _lingering.Release(stream.Slot, _closing ? 0 : _context.DueIn(Limits.Http2ResetHoldMs));
             if (_free.Count < Limits.Http2StreamsKept)
             {
                 _free.Add(stream);
@@ -226,10 +284,14 @@ internal sealed class Http2Connection
         Session.SetWebSocketKey(key);
     }
 
-    /// <summary>Takes up what has been received. True when it has begun so many requests that others should get a turn before it goes on.</summary>
-    private bool ReadEvents()
+    /// <summary>True while the client owes it to us to read, before we read on.</summary>
+    private bool MustWait => !Writer.Output.TakesHeads && !_failed && !_lingerOver;
+
+    /// <summary>Takes up what has been received, as far as there is room for the answers, and it has not begun so many requests that others should get a turn.</summary>
+    private ReaderPause ReadEvents()
     {
         bool ends = false;
+        bool waits = false;
         int at = 0;
         int requests = 0;
         bool filled = _client.IsFull;
@@ -238,12 +300,27 @@ internal sealed class Http2Connection
             Http2EventKind kind;
             Http2Event found;
             StreamExchange? begun = null;
+            bool wasFailed;
             lock (Gate)
             {
+                if (MustWait)
+                {
+                    Reader.Begin();
+                    waits = true;
+                    break;
+                }
+
+                wasFailed = _failed;
                 kind = Session.Read(_client.Received[at..], _next.Request, _context.Clock.NowMs, out int consumed, out found);
                 if (kind is Http2EventKind.Data or Http2EventKind.Trailers)
                 {
                     OnBody(kind, found, at);
+                }
+                else if (kind == Http2EventKind.Request && !MayHold(Session.HeadBytes.Length))
+                {
+                    kind = Session.RefuseRequest(ref found);
+                    begun = OnEvent(kind, found);
+                    _next.Request.Reset();
                 }
                 else
                 {
@@ -260,6 +337,11 @@ internal sealed class Http2Connection
             }
 
             ends = kind == Http2EventKind.ConnectionError;
+            if (!wasFailed && !found.ByPeer && kind is Http2EventKind.StreamRefused or Http2EventKind.StreamReset or Http2EventKind.ConnectionError)
+            {
+                StreamFaults.Tell(_context, Identity, kind, found, _next, Session.HeadBytes);
+            }
+
             if (kind == Http2EventKind.NeedMore)
             {
                 break;
@@ -273,17 +355,12 @@ internal sealed class Http2Connection
         }
 
         EndOfBatch();
-        return requests == Limits.Http2RequestsPerTurn;
+        return waits ? ReaderPause.ForRoom : requests == Limits.Http2RequestsPerTurn ? ReaderPause.ForOthers : ReaderPause.None;
     }
 
     private void EndOfBatch()
     {
-        foreach (var stream in _deferred)
-        {
-            stream.BeginDeferred();
-        }
-
-        _deferred.Clear();
+        BeginDeferred();
         foreach (var stream in _toPump)
         {
             stream.Upload.Pump();
@@ -307,6 +384,23 @@ internal sealed class Http2Connection
         Writer.FlushSoon();
     }
 
+    private void BeginDeferred()
+    {
+        foreach (var stream in _deferred)
+        {
+            try
+            {
+                stream.BeginDeferred();
+            }
+            catch (Exception fault)
+            {
+                stream.Abandon(fault);
+            }
+        }
+
+        _deferred.Clear();
+    }
+
     /// <summary>Between requests a client may be silent for the keep-alive time, but within a frame only for that of a head.</summary>
     private void WatchForRest()
     {
@@ -324,8 +418,11 @@ internal sealed class Http2Connection
         {
             case Http2EventKind.Request or Http2EventKind.RequestRefused:
                 return Attach(found.Slot, found.EndStream, found.IsTunnel);
+            case Http2EventKind.StreamReset when _streams[found.Slot] is { } stream:
+                stream.OnGone(found.ByPeer ? ProxyError.ClientGone : ProxyError.BadRequest);
+                break;
             case Http2EventKind.StreamReset:
-                _streams[found.Slot]?.OnGone();
+                _lingering.OnEnded(found.Slot);
                 break;
             case Http2EventKind.WindowOpened when found.Slot >= 0:
                 _streams[found.Slot]?.Sender.OnWindowOpened();
@@ -355,6 +452,7 @@ internal sealed class Http2Connection
     {
         if (_streams[found.Slot] is not { } stream)
         {
+            _lingering.OnEnded(found.Slot);
             return;
         }
 
@@ -390,16 +488,30 @@ internal sealed class Http2Connection
         _open++;
         _deadline.Set(DeadlineKind.None, 0);
         stream.Assign(slot, ended, isTunnel, Session.Stream(slot).Priority.Urgency);
+        stream.HeadBytes = Session.HeadBytes.Length;
+        _headBytes += stream.HeadBytes;
         return stream;
     }
 
     private void Begin(StreamExchange stream, Http2EventKind kind, in Http2Event found)
     {
+        try
+        {
+            BeginRequest(stream, kind, found);
+        }
+        catch (Exception fault)
+        {
+            stream.Abandon(fault);
+        }
+    }
+
+    private void BeginRequest(StreamExchange stream, Http2EventKind kind, in Http2Event found)
+    {
         if (kind == Http2EventKind.RequestRefused)
         {
             var fault = stream.Request.Fault;
             ForwardingLog.Refused(_context.Log, Identity.Text, HeadFaults.Describe(fault));
-            stream.Refuse(ErrorResponse.ForFault(fault), ErrorResponse.Detail(fault));
+            stream.Refuse(ErrorResponse.ForFault(fault), ErrorResponse.Detail(fault), StreamFaults.LineOf(stream.Request, Session.HeadBytes));
         }
         else if (found.EndStream || found.IsTunnel)
         {
@@ -411,110 +523,5 @@ internal sealed class Http2Connection
             stream.Defer(Session.HeadBytes);
             _deferred.Add(stream);
         }
-    }
-
-    /// <summary>No new streams; the connection ends when the last has; within the gate.</summary>
-    private void Close()
-    {
-        if (_closing)
-        {
-            return;
-        }
-
-        _goingAway = _closing = true;
-        Session.GoAway(final: true);
-    }
-
-    /// <summary>The session has failed, and its GOAWAY waits: what the client still sends is thrown away for a moment, in which it may read why; within the gate.</summary>
-    private void Fail()
-    {
-        if (!_failed)
-        {
-            _failed = _goingAway = _closing = true;
-            CancelStreams();
-            _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
-        }
-    }
-
-    private void CancelStreams()
-    {
-        foreach (var stream in _streams)
-        {
-            stream?.OnGone();
-        }
-    }
-
-    /// <summary>The reader has ended: nobody is left to answer.</summary>
-    private void AbandonStreams()
-    {
-        lock (Gate)
-        {
-            _readerEnded = _goingAway = _closing = true;
-            _deadline.Set(DeadlineKind.None, 0);
-            CancelStreams();
-        }
-
-        if (!_sendShut)
-        {
-            _client.Abort(reset: false);
-        }
-
-        Writer.ResumeWoken();
-        EndWhenQuiet();
-    }
-
-    /// <summary>Once all streams have ended and all has been sent: ends our side, and says so to the reader when that has ended, too.</summary>
-    public void EndWhenQuiet()
-    {
-        bool shut;
-        bool over;
-        lock (Gate)
-        {
-            bool quiet = _closing && _open == 0 && (_readerEnded ? Writer.IsIdle : Writer.IsQuiet);
-            shut = quiet && !_sendShut;
-            _sendShut |= quiet;
-            over = quiet && _readerEnded;
-            if (over)
-            {
-                Writer.Output.Clear();
-            }
-            else if (shut)
-            {
-                // What the client still sends is read and thrown away for a moment: closing with unread bytes would be a reset, and might overtake the last answers.
-                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
-            }
-        }
-
-        if (shut)
-        {
-            _client.ShutdownSend();
-        }
-
-        if (over)
-        {
-            _quiet.TrySetResult();
-        }
-    }
-
-    private void OnDeadline(DeadlineKind kind)
-    {
-        if (kind == DeadlineKind.Linger)
-        {
-            _client.ShutdownReceive();
-            return;
-        }
-
-        lock (Gate)
-        {
-            // A client that never takes the GOAWAY keeps the connection no longer than one that does.
-            Close();
-            if (_open == 0)
-            {
-                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
-            }
-        }
-
-        Writer.FlushSoon();
-        EndWhenQuiet();
     }
 }

@@ -9,7 +9,7 @@ namespace Spawngate.Clients.Http2;
 /// <remarks>
 /// <code>
 ///  Reserve, Commit ──▶ filling ── TryTake ──▶ sending ── SendAsync ──▶ Sent
-///        (room for data ends at Limits.Http2OutputBytes; heads and control frames always find room)
+///        (room for data ends at Limits.Http2OutputBytes, that for heads and control frames at Limits.Http2HeadRoomBytes; what was begun below it is written whole)
 /// </code>
 /// </remarks>
 internal sealed class Http2Output(SocketChannel client)
@@ -19,12 +19,19 @@ internal sealed class Http2Output(SocketChannel client)
     private byte[] _sending = [];
     private int _sendingLength;
     private bool _large;
+    private bool _abandoned;
 
     /// <summary>Bytes that wait for the next send.</summary>
     public int Length => _length;
 
     /// <summary>Bytes of data, with its frame header, that may still be added.</summary>
     public int Room => Limits.Http2OutputBytes - _length;
+
+    /// <summary>True while a head, or control frames, may be added. Else no further request is read either.</summary>
+    public bool TakesHeads => _length < Limits.Http2HeadRoomBytes;
+
+    /// <summary>Size of both buffers.</summary>
+    public int HeldBytes => _filling.Length + _sending.Length;
 
     /// <summary>True while a send is under way.</summary>
     public bool IsSending { get; private set; }
@@ -49,7 +56,7 @@ internal sealed class Http2Output(SocketChannel client)
     /// <summary>Begins a send of all that waits. False when there is nothing, or a send is under way.</summary>
     public bool TryTake()
     {
-        if (IsSending || _length == 0)
+        if (IsSending || _length == 0 || _abandoned)
         {
             return false;
         }
@@ -70,6 +77,15 @@ internal sealed class Http2Output(SocketChannel client)
         IsSending = false;
         BufferPool.Return(_sending);
         _sending = [];
+    }
+
+    /// <summary>Throws away all there is after a fault: a send may still be under way, so its buffer goes to nobody else.</summary>
+    public void Abandon()
+    {
+        _abandoned = true;
+        IsSending = false;
+        _sending = [];
+        Clear();
     }
 
     /// <summary>Throws away what waits: nobody will read it.</summary>

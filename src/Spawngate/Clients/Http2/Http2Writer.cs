@@ -1,3 +1,4 @@
+using Spawngate.Diagnostics;
 using Spawngate.Protocols.Http2;
 using Spawngate.Transport;
 
@@ -15,7 +16,7 @@ namespace Spawngate.Clients.Http2;
 ///                (they add theirs meanwhile)                                 └─────────────── more was written ────────────┘
 /// </code>
 /// </remarks>
-internal sealed class Http2Writer : IThreadPoolWorkItem
+internal sealed class Http2Writer : IThreadPoolWorkItem, ICallbackOwner
 {
     private readonly Http2Connection _connection;
     private readonly SocketChannel _client;
@@ -35,7 +36,7 @@ internal sealed class Http2Writer : IThreadPoolWorkItem
             {
                 Send();
             }
-        });
+        }, this);
     }
 
     /// <summary>What waits to be sent.</summary>
@@ -44,17 +45,23 @@ internal sealed class Http2Writer : IThreadPoolWorkItem
     /// <summary>Who may write next.</summary>
     public Http2Scheduler Scheduler { get; } = new();
 
+    /// <summary>Heads that wait for room; within the gate. Others stand behind them.</summary>
+    public int HeadsWaiting { get; set; }
+
     /// <summary>True when nothing waits or is under way; within the gate.</summary>
     public bool IsQuiet => IsIdle && Output.Length == 0 && _connection.Session.ControlLength == 0;
 
     /// <summary>True when nothing is under way, though something may wait that cannot be sent any more; within the gate.</summary>
     public bool IsIdle => !Output.IsSending && !_flushQueued;
 
-    /// <summary>Puts control frames that wait into the output; within the gate, and before any other frame.</summary>
+    /// <summary>
+    /// Puts control frames that wait into the output; within the gate, and before any other frame. When there is no room, there is none for other frames either, and they wait in the session,
+    /// which bounds them.
+    /// </summary>
     public void WriteControl()
     {
         var session = _connection.Session;
-        while (session.ControlLength > 0)
+        while (session.ControlLength > 0 && Output.TakesHeads)
         {
             Output.Commit(session.WriteControl(Output.Reserve(session.ControlLength + Limits.Http2ControlRoomBytes)));
         }
@@ -79,6 +86,7 @@ internal sealed class Http2Writer : IThreadPoolWorkItem
     /// <summary>Lets those go on that were woken within the gate.</summary>
     public void ResumeWoken()
     {
+        _connection.Reader.Resume();
         if (Volatile.Read(ref _woken) is null)
         {
             return;
@@ -138,35 +146,62 @@ internal sealed class Http2Writer : IThreadPoolWorkItem
     /// <inheritdoc/>
     void IThreadPoolWorkItem.Execute()
     {
-        bool take;
-        lock (_connection.Gate)
+        try
         {
-            _flushQueued = false;
-            take = Output.TryTake();
-        }
+            bool take;
+            lock (_connection.Gate)
+            {
+                _flushQueued = false;
+                take = Output.TryTake();
+            }
 
-        if (take)
-        {
-            Send();
+            if (take)
+            {
+                Send();
+            }
+            else
+            {
+                _connection.EndWhenQuiet();
+            }
         }
-        else
+        catch (Exception fault)
         {
-            _connection.EndWhenQuiet();
+            CallbackGuard.OnFault(fault, nameof(Http2Writer), this);
         }
     }
 
-    /// <summary>Sends what was taken, and what has come since, until nothing waits.</summary>
+    /// <summary>The connection is cut: nobody knows what of its output has been sent.</summary>
+    public void OnCallbackFault()
+    {
+        lock (_connection.Gate)
+        {
+            Output.Abandon();
+            _flushQueued = false;
+        }
+
+        _client.Abort(reset: true);
+        _connection.OnCallbackFault();
+    }
+
+    /// <summary>Sends what was taken, and what has come since, until nothing waits. What throws here would leave a send under way for ever, and its caller may be a stream.</summary>
     private void Send()
     {
-        int sent;
-        do
+        try
         {
-            if (!_sending.TryGetResult(Output.SendAsync(), out sent))
+            int sent;
+            do
             {
-                return;
+                if (!_sending.TryGetResult(Output.SendAsync(), out sent))
+                {
+                    return;
+                }
             }
+            while (AfterSend(sent));
         }
-        while (AfterSend(sent));
+        catch (Exception fault)
+        {
+            CallbackGuard.OnFault(fault, nameof(Http2Writer), this);
+        }
     }
 
     /// <summary>A send has ended. True when there is more to send.</summary>
@@ -184,6 +219,12 @@ internal sealed class Http2Writer : IThreadPoolWorkItem
             TakeTurns();
             WriteControl();
             more = sent >= 0 && !_flushQueued && Output.TryTake();
+            if (more && HeadsWaiting > 0)
+            {
+                TakeTurns(); // Or those who come meanwhile would take the room.
+            }
+
+            _connection.WakeReader();
         }
 
         if (sent < 0)

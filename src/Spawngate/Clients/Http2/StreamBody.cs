@@ -30,11 +30,14 @@ internal struct StreamBody
     private bool _large;
     private int _taken;
 
+    /// <summary>True when the backend has ended a body that its end marks.</summary>
+    public readonly bool IsSourceEnded => _sourceEnded;
+
     /// <summary>Trailer lines that came with the end, each with CRLF.</summary>
     public List<byte>? Trailers { get; private set; }
 
     /// <summary>A body of the backend, at the front of its channel.</summary>
-    public static StreamBody Of(SocketChannel source, BodyFraming framing) => new() { _source = source, _reader = new BodyReader(framing, 0) };
+    public static StreamBody Of(SocketChannel source, BodyFraming framing) => new() { _source = source, _reader = new BodyReader(framing, 0, ofResponse: true) };
 
     /// <summary>A body of our own.</summary>
     public static StreamBody Of(ReadOnlyMemory<byte> own) => new() { _own = own };

@@ -1,9 +1,23 @@
 using Spawngate.Backends;
+using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
 
 namespace Spawngate.Clients.Http2;
+
+/// <summary>Which head a stream writes next.</summary>
+internal enum HeadKind : byte
+{
+    /// <summary>An interim one of the backend.</summary>
+    Interim,
+
+    /// <summary>The backend's final one.</summary>
+    Response,
+
+    /// <summary>One of our own.</summary>
+    Own,
+}
 
 /// <summary>
 /// One stream of a connection while its request is served: drives an <see cref="Exchange"/>, and puts its answer into frames. Used again for later streams of the
@@ -22,7 +36,7 @@ namespace Spawngate.Clients.Http2;
 /// One task runs through these. What comes from other threads (DATA, resets and windows from the reader, its turn from whoever sends, the tick) changes its
 /// state within the connection's gate, and makes what it waits for return.
 /// </remarks>
-internal sealed class StreamExchange
+internal sealed partial class StreamExchange
 {
     private readonly Http2Connection _connection;
     private readonly ForwardingContext _context;
@@ -35,6 +49,11 @@ internal sealed class StreamExchange
     private int _headLength;
     private ProxyError _refusal;
     private string? _detail;
+    private HeadKind _headKind;
+    private ProxyError _answer;
+    private byte[] _answerBody = [];
+    private bool _isBodyless;
+    private bool _isBegun;
     private bool _isTunnel;
     private bool _skipped;
     private volatile bool _responding;
@@ -47,7 +66,7 @@ internal sealed class StreamExchange
         _context = context;
         _exchange = new Exchange(context) { ReceivedBy = ReceivedProtocol.Http2 };
         _upload = new StreamUpload(connection, this);
-        _sender = new StreamSender(connection);
+        _sender = new StreamSender(connection, this);
         _ = ServeAsync();
     }
 
@@ -66,12 +85,23 @@ internal sealed class StreamExchange
     /// <summary>The request body.</summary>
     public StreamUpload Upload => _upload;
 
+    /// <summary>Milliseconds that its client may leave a send waiting; 0 for any time, as in a tunnel, in which no deadline runs.</summary>
+    public long TimeoutMs => _responding && !_deadline.HasFired && _deadline.Kind == DeadlineKind.None && !_sender.HasWholeBody ? 0 : _exchange.TimeoutMs;
+
+    /// <summary>True when the response opened a tunnel.</summary>
+    private bool IsTunnelOpen => _headKind == HeadKind.Response && _isTunnel && _exchange.Response.Status == 101;
+
     /// <summary>Takes up a request; within the gate. Follow with <see cref="Begin"/> or <see cref="Defer"/>.</summary>
     public void Assign(int slot, bool ended, bool isTunnel, int urgency)
     {
         Slot = slot;
         _isTunnel = isTunnel;
-        _responding = _skipped = false;
+        IsEnding = false;
+        _serial++;
+        _taking.Restart();
+        _giving.Restart();
+        _responding = _skipped = _isBegun = false;
+        _headKind = HeadKind.Interim;
         _sender.Reset(slot, urgency);
         _exchange.Revive();
         _refusal = ProxyError.None;
@@ -84,7 +114,7 @@ internal sealed class StreamExchange
     /// <summary>Keeps the head until the first of the body is there.</summary>
     public void Defer(ReadOnlySpan<byte> head)
     {
-        KeepHead(head);
+        KeepHead(head, Limits.SmallBufferBytes);
         IsDeferred = true;
     }
 
@@ -94,9 +124,10 @@ internal sealed class StreamExchange
         IsDeferred = false;
         if (_sender.IsGone)
         {
-            _context.Observer?.OnBegin(_exchange, _head.AsSpan(0, _headLength), _connection.Identity);
-            _refusal = ProxyError.ClientGone;
-            _begun.Set(ExchangeStep.Failed);
+            _exchange.NoteCancelled(_head.AsSpan(0, _headLength), _connection.Identity);
+            _exchange.FailLate();
+            _refusal = _exchange.Error;
+            Run(ExchangeStep.Failed);
             return;
         }
 
@@ -108,22 +139,49 @@ internal sealed class StreamExchange
     {
         var step = _exchange.Start(head, _upload.Gathered, _connection.Identity);
         AfterDispatch(step, head);
-        _begun.Set(step);
+        Run(step);
+    }
+
+    /// <summary>It could not be begun, because of a fault that ends the connection: it ends with it.</summary>
+    public void Abandon(Exception fault)
+    {
+        CallbackGuard.OnFault(fault, nameof(StreamExchange), _connection);
+        if (!_isBegun)
+        {
+            _refusal = ProxyError.ClientGone;
+            Run(ExchangeStep.Failed);
+        }
     }
 
     /// <summary>Answers a head that the session refused.</summary>
-    public void Refuse(ProxyError error, string detail)
+    /// <param name="error">The answer.</param>
+    /// <param name="detail">What it says.</param>
+    /// <param name="line">The method and the target, as far as they are known.</param>
+    public void Refuse(ProxyError error, string detail, ReadOnlySpan<byte> line)
     {
-        _context.Observer?.OnRefused(_exchange, default, _connection.Identity);
+        _context.Observer?.OnRefused(_exchange, line, _connection.Identity);
         _refusal = error;
         _detail = detail;
-        _begun.Set(ExchangeStep.Failed);
+        Run(ExchangeStep.Failed);
+    }
+
+    /// <summary>Notes a request that the session reset instead: it never becomes one.</summary>
+    /// <param name="status">The status that stands for it in the access log.</param>
+    /// <param name="error">The error that does.</param>
+    /// <param name="line">The method and the target, as far as they are known.</param>
+    public void NoteReset(int status, ProxyError error, ReadOnlySpan<byte> line)
+    {
+        _context.Observer?.OnRefused(_exchange, line, _connection.Identity);
+        _exchange.Record.SetReset(status, error);
+        ExchangeCount.CountUnrouted(_context, _exchange);
+        _exchange.Reset();
     }
 
     /// <summary>The stream was reset, or the connection ends: ends what is under way at the backend; within the gate.</summary>
-    public void OnGone()
+    /// <param name="reason">Whether the client went, or was at fault.</param>
+    public void OnGone(ProxyError reason = ProxyError.ClientGone)
     {
-        _exchange.Abort(ProxyError.ClientGone);
+        _exchange.Abort(reason);
         _sender.OnGone();
     }
 
@@ -151,17 +209,18 @@ internal sealed class StreamExchange
     /// <param name="clientTakes">True when the client's kernel has taken bytes of a send that is under way.</param>
     public void OnTick(long nowMs, bool clientTakes)
     {
-        if (clientTakes)
+        if (clientTakes && (_responding || _sender.HeadWaits))
         {
             _deadline.PutOff(_context.DueIn(_exchange.TimeoutMs));
         }
 
+        OnRates(nowMs);
         if (!_deadline.TryFire(nowMs, out var kind))
         {
             return;
         }
 
-        if (kind == DeadlineKind.Response && !_responding)
+        if (kind == DeadlineKind.Response && !_responding && !_sender.HeadWaits)
         {
             _exchange.Abort(_upload.AwaitsClient && !_awaitsContinue ? ProxyError.ClientTimeout : ProxyError.RequestTimeout);
             return;
@@ -188,7 +247,7 @@ internal sealed class StreamExchange
                         ExchangeStep.Send => AfterSend(await _exchange.SendAsync().ConfigureAwait(false)),
                         ExchangeStep.Connect => _exchange.AfterConnect(await _exchange.ConnectAsync().ConfigureAwait(false)),
                         ExchangeStep.Wait => AfterWait(await _exchange.WaitAsync().ConfigureAwait(false)),
-                        _ => RelayInterim(),
+                        _ => AfterInterim(await RelayInterimAsync().ConfigureAwait(false)),
                     };
                 }
 
@@ -204,8 +263,7 @@ internal sealed class StreamExchange
             }
             catch (Exception e)
             {
-                ForwardingLog.Unexpected(_context.Log, e, _connection.Identity.Text);
-                _exchange.Abort(ProxyError.ClientGone);
+                OnFault(e);
             }
 
             if (!_upload.IsComplete)
@@ -213,18 +271,48 @@ internal sealed class StreamExchange
                 _exchange.CutUpstream();
             }
 
-            await _upload.CloseAsync().ConfigureAwait(false);
+            try
+            {
+                await _upload.CloseAsync().ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                OnFault(e);
+            }
+
             Finish(complete);
         }
+    }
+
+    /// <summary>What has been written of its frames is not known, and they share the compression state: the connection ends.</summary>
+    private void OnFault(Exception fault)
+    {
+        ForwardingLog.Unexpected(_context.Log, fault, _connection.Identity.Text);
+        _exchange.Abort(ProxyError.ClientGone);
+        _connection.OnCallbackFault();
+    }
+
+    private void Run(ExchangeStep step)
+    {
+        _isBegun = true;
+        _begun.Set(step);
     }
 
     /// <summary>Gives everything back, and itself to the next request.</summary>
     private void Finish(bool complete)
     {
-        _exchange.End(reusable: complete && _upload.IsComplete, _upload.BodyBytes, _sender.BodyBytes);
-        _exchange.Reset();
-        _deadline.Restart(DeadlineKind.None, 0);
-        ReturnHead();
+        try
+        {
+            _exchange.End(reusable: complete && _upload.IsComplete, _upload.BodyBytes, _sender.BodyBytes);
+            _exchange.Reset();
+            _deadline.Restart(DeadlineKind.None, 0);
+            ReturnHead();
+        }
+        catch (Exception e)
+        {
+            OnFault(e);
+        }
+
         _begun.Reset();
         _connection.OnFinished(this);
     }
@@ -238,6 +326,16 @@ internal sealed class StreamExchange
     private WriteOutcome AfterTurn(WriteOutcome outcome)
     {
         OnProgress();
+        if (outcome == WriteOutcome.Head)
+        {
+            lock (_connection.Gate)
+            {
+                outcome = BeginBody();
+            }
+
+            AfterHead();
+        }
+
         return Settle(outcome);
     }
 
@@ -250,9 +348,9 @@ internal sealed class StreamExchange
         }
         else if (outcome == WriteOutcome.Broken)
         {
-            ForwardingLog.BodyCut(_context.Log, _connection.Identity, _exchange, PumpOutcome.SourceBroken);
+            ForwardingLog.BodyCut(_context, _connection.Identity, _exchange, PumpOutcome.SourceBroken);
         }
-        else if (outcome == WriteOutcome.Done && _isTunnel && _exchange.Response.Status == 101)
+        else if (outcome == WriteOutcome.Done && IsTunnelOpen)
         {
             lock (_connection.Gate)
             {
@@ -274,6 +372,11 @@ internal sealed class StreamExchange
             SkipSent(step);
         }
 
+        if (step is ExchangeStep.Send or ExchangeStep.Connect)
+        {
+            ReturnHead();
+        }
+
         _deadline.Set(step == ExchangeStep.Wait ? DeadlineKind.None : DeadlineKind.Response, _context.DueIn(_exchange.TimeoutMs));
         return step;
     }
@@ -284,7 +387,7 @@ internal sealed class StreamExchange
         {
             if (_headLength == 0)
             {
-                KeepHead(head);
+                KeepHead(head, Limits.WaitBufferBytes);
             }
 
             return;
@@ -295,6 +398,7 @@ internal sealed class StreamExchange
             SkipSent(step);
         }
 
+        ReturnHead();
         _deadline.Set(DeadlineKind.Response, _context.DueIn(_exchange.TimeoutMs));
     }
 
@@ -347,115 +451,6 @@ internal sealed class StreamExchange
         _upload.Pump();
     }
 
-    private ExchangeStep RelayInterim()
-    {
-        _awaitsContinue &= _exchange.Response.Status != 100;
-        lock (_connection.Gate)
-        {
-            if (_connection.MayWrite(this))
-            {
-                ResponseFrames.WriteHead(_connection.Session, Slot, _connection.Writer.Output, _exchange, default, endStream: false);
-            }
-        }
-
-        _connection.Writer.FlushSoon();
-        return _exchange.AfterInterim();
-    }
-
-    private WriteOutcome BeginResponse()
-    {
-        var response = _exchange.Response;
-        bool opensTunnel = _isTunnel && response.Status == 101;
-        if (_isTunnel && !opensTunnel && response.Status is >= 200 and < 300)
-        {
-            // To the client any 2xx would mean that the tunnel stands (RFC 8441 section 5).
-            return BeginError(ProxyError.BadBackendResponse);
-        }
-
-        if (!_deadline.Set(opensTunnel ? DeadlineKind.None : DeadlineKind.Progress, _context.DueIn(_exchange.TimeoutMs)))
-        {
-            _exchange.FailLate();
-            return BeginError();
-        }
-
-        var framing = opensTunnel ? new BodyFraming(BodyKind.UntilClose, 0) : response.Framing;
-        WriteOutcome outcome;
-        lock (_connection.Gate)
-        {
-            if (!_connection.MayWrite(this))
-            {
-                return WriteOutcome.Gone;
-            }
-
-            bool empty = framing.Kind == BodyKind.None || framing is { Kind: BodyKind.Length, Length: 0 };
-            ResponseFrames.WriteHead(_connection.Session, Slot, _connection.Writer.Output, _exchange, _context.Date, endStream: empty);
-            _exchange.Upstream.Consume(response.Length);
-            if (opensTunnel)
-            {
-                _upload.Open(_exchange.Upstream, chunked: false, tunnel: true);
-            }
-
-            outcome = empty ? WriteOutcome.Done : _sender.Begin(StreamBody.Of(_exchange.Upstream, framing));
-        }
-
-        if (opensTunnel)
-        {
-            _exchange.BecomeTunnel();
-            _exchange.TryTakeBody();
-            _upload.Pump();
-        }
-
-        _connection.Writer.FlushSoon();
-        return outcome;
-    }
-
-    private WriteOutcome BeginError()
-    {
-        var error = _refusal != ProxyError.None ? _refusal : _exchange.Error;
-        return error == ProxyError.ClientGone ? WriteOutcome.Gone : BeginError(error);
-    }
-
-    private WriteOutcome BeginError(ProxyError error)
-    {
-        ForwardingLog.Error(_context.Log, _connection.Identity, _exchange, error);
-        byte[] body = _exchange.Reply?.Body ?? ProxyErrors.Body(error, _detail);
-        bool empty = Request.Method == MethodKind.Head;
-        _deadline.Restart(DeadlineKind.Progress, _context.DueIn(Limits.LingerMs));
-        WriteOutcome outcome;
-        lock (_connection.Gate)
-        {
-            if (!_connection.MayWrite(this))
-            {
-                return WriteOutcome.Gone;
-            }
-
-            ResponseFrames.WriteErrorHead(_connection.Session, Slot, _connection.Writer.Output, _exchange, error, body.Length, _context.Date, empty);
-            outcome = empty ? WriteOutcome.Done : _sender.Begin(StreamBody.Of(body));
-        }
-
-        _connection.Writer.FlushSoon();
-        return outcome;
-    }
-
-    private WriteOutcome AfterInput(int received)
-    {
-        if (!_sender.TakeInput(received))
-        {
-            ForwardingLog.BodyCut(_context.Log, _connection.Identity, _exchange, PumpOutcome.SourceCut);
-            return WriteOutcome.Gone;
-        }
-
-        OnProgress();
-        WriteOutcome outcome;
-        lock (_connection.Gate)
-        {
-            outcome = _sender.Advance();
-        }
-
-        _connection.Writer.FlushSoon();
-        return Settle(outcome);
-    }
-
     private void OnProgress()
     {
         if (_deadline.Kind is DeadlineKind.Response or DeadlineKind.Progress)
@@ -464,9 +459,10 @@ internal sealed class StreamExchange
         }
     }
 
-    private void KeepHead(ReadOnlySpan<byte> head)
+    /// <summary>Keeps the head; one longer than so many bytes in an array of its size.</summary>
+    private void KeepHead(ReadOnlySpan<byte> head, int pooledBytesMax)
     {
-        _head = Transport.BufferPool.Rent(head.Length);
+        _head = head.Length <= pooledBytesMax ? Transport.BufferPool.Rent(head.Length) : GC.AllocateUninitializedArray<byte>(head.Length);
         head.CopyTo(_head);
         _headLength = head.Length;
     }

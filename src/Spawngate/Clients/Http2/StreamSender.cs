@@ -12,6 +12,9 @@ internal enum WriteOutcome : byte
     /// <summary>The backend has to send more.</summary>
     Input,
 
+    /// <summary>The head has been written.</summary>
+    Head,
+
     /// <summary>All has been written.</summary>
     Done,
 
@@ -23,11 +26,14 @@ internal enum WriteOutcome : byte
 }
 
 /// <summary>
-/// Puts the body of one stream's response into DATA frames as windows and room in the output allow. When they do not, its task waits, and whoever makes room writes on
-/// its behalf.
+/// Puts the heads and the body of one stream's response into frames as windows and room in the output allow. When they do not, its task waits, and whoever makes room writes on
+/// its behalf. So a stream holds its slot until its head is among what is to be sent next, and a client that does not read is soon not read from.
 /// </summary>
 /// <remarks>
 /// <code>
+///  BeginHead ─┬─ written ─────────────────────────────────▶ Head
+///             └─ no room: in line ── TakeTurn: written ───▶ Head
+///
 ///           ┌─ backend has to send more ──▶ Input ── Advance ──┐
 ///  Advance ─┼─ no room, others wait ──▶ in line ── TakeTurn ───┼─▶ …
 ///           ├─ no window ──▶ waiting ── window opens ──▶ in line
@@ -35,7 +41,7 @@ internal enum WriteOutcome : byte
 /// </code>
 /// Everything here happens within the connection's gate, but the waiting.
 /// </remarks>
-internal sealed class StreamSender(Http2Connection connection)
+internal sealed class StreamSender(Http2Connection connection, StreamExchange stream)
 {
     private readonly Signal<WriteOutcome> _turn = new();
     private StreamBody _body;
@@ -43,6 +49,7 @@ internal sealed class StreamSender(Http2Connection connection)
     private int _slot;
     private bool _waits;
     private bool _waitsForTunnel;
+    private bool _headWaits;
     private bool _queued;
 
     /// <summary>How urgent its response is, 0 to 7 (RFC 9218).</summary>
@@ -60,8 +67,14 @@ internal sealed class StreamSender(Http2Connection connection)
     /// <summary>Bytes of the backend's body so far.</summary>
     public long BodyBytes => _body.Bytes;
 
+    /// <summary>True when the backend has ended a body that its end marks, as that of a tunnel: only the client is waited for. From any thread, to look at.</summary>
+    public bool HasWholeBody => _body.IsSourceEnded;
+
     /// <summary>True once the stream was reset, or its connection ends.</summary>
     public bool IsGone { get; private set; }
+
+    /// <summary>True while a head waits for room.</summary>
+    public bool HeadWaits => _headWaits;
 
     /// <summary>Takes up a stream.</summary>
     public void Reset(int slot, int urgency)
@@ -76,6 +89,7 @@ internal sealed class StreamSender(Http2Connection connection)
     public void OnGone()
     {
         IsGone = true;
+        EndHeadWait();
         if (_queued)
         {
             _queued = false;
@@ -103,11 +117,32 @@ internal sealed class StreamSender(Http2Connection connection)
             return;
         }
 
-        var outcome = Write(framesMax: 1);
+        var outcome = EndHeadWait() ? WriteHead() : Write(framesMax: 1);
         if (outcome != WriteOutcome.Wait)
         {
             Wake(outcome);
         }
+    }
+
+    /// <summary>Writes the head that its stream has, now or in its turn.</summary>
+    public WriteOutcome BeginHead()
+    {
+        var writer = connection.Writer;
+        writer.WriteControl();
+        if (writer.HeadsWaiting == 0 && writer.Output.TakesHeads)
+        {
+            return WriteHead();
+        }
+
+        if (IsGone)
+        {
+            return WriteOutcome.Gone;
+        }
+
+        Enqueue();
+        writer.HeadsWaiting++;
+        _headWaits = true;
+        return BeginWait();
     }
 
     /// <summary>Begins the body; its head has just been written.</summary>
@@ -138,13 +173,7 @@ internal sealed class StreamSender(Http2Connection connection)
         }
 
         var outcome = inLine ? WriteOutcome.Wait : Write(int.MaxValue);
-        if (outcome == WriteOutcome.Wait)
-        {
-            _turn.Reset();
-            _waits = true;
-        }
-
-        return outcome;
+        return outcome == WriteOutcome.Wait ? BeginWait() : outcome;
     }
 
     /// <summary>The response is complete, but the client still sends through the tunnel.</summary>
@@ -169,11 +198,41 @@ internal sealed class StreamSender(Http2Connection connection)
         }
     }
 
+    /// <summary>True when it waits for the client to open a window; within the gate.</summary>
+    public bool AwaitsWindow => _waits && !HeadWaits && connection.Session.SendQuota(_slot) == 0;
+
     /// <summary>Waits for what comes of it; outside of the gate.</summary>
     public ValueTask<WriteOutcome> WaitAsync() => _turn.WaitAsync();
 
     /// <summary>Lets its task go on after it was woken; outside of the gate.</summary>
     public void Resume() => _turn.Set(_turnOutcome);
+
+    private WriteOutcome BeginWait()
+    {
+        _turn.Reset();
+        _waits = true;
+        return WriteOutcome.Wait;
+    }
+
+    private bool EndHeadWait()
+    {
+        bool waited = _headWaits;
+        _headWaits = false;
+        connection.Writer.HeadsWaiting -= waited ? 1 : 0;
+        return waited;
+    }
+
+    private WriteOutcome WriteHead()
+    {
+        connection.Writer.WriteControl();
+        if (IsGone || !connection.Session.MaySend(_slot))
+        {
+            return WriteOutcome.Gone;
+        }
+
+        stream.WriteHead();
+        return WriteOutcome.Head;
+    }
 
     /// <summary>With <see cref="WriteOutcome.Wait"/> it stands in line, unless it is a window that it waits for.</summary>
     private WriteOutcome Write(int framesMax)

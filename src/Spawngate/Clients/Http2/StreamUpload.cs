@@ -50,7 +50,7 @@ internal sealed class StreamUpload
         {
             AfterSend(sent);
             Pump();
-        });
+        }, connection);
     }
 
     /// <summary>True when the client has ended the body, and all of it has been sent on.</summary>
@@ -58,6 +58,9 @@ internal sealed class StreamUpload
 
     /// <summary>Bytes of the body that have arrived.</summary>
     public long BodyBytes { get; private set; }
+
+    /// <summary>Bytes of its buffers; within the gate.</summary>
+    public int HeldBytes => _gathering.Length + _sendingBuffer.Length + _trailers.Length;
 
     /// <summary>True when it is the client whose bytes are missing.</summary>
     public bool AwaitsClient => !_ended && _start == _end && !_sending;
@@ -176,13 +179,14 @@ internal sealed class StreamUpload
             offset = _start;
             count = _sendingData;
             _start = _end = 0;
-            _sending = true;
-            _endSent = last;
             if (_chunked)
             {
                 Frame(ref offset, ref count, last);
             }
 
+            // Behind what may fail for want of memory: else its end would wait for a send that is not under way.
+            _sending = true;
+            _endSent = last;
             return count > 0 || EndWithoutBytes();
         }
     }

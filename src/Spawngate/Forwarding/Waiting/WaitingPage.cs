@@ -52,11 +52,13 @@ internal static class WaitingPage
     /// <param name="exchange">The exchange, which may be aborted meanwhile.</param>
     /// <param name="backend">The backend.</param>
     /// <param name="waiter">Its place in the queue.</param>
+    /// <param name="visit">What the request is: one that waits for room only is not told that something starts, it waits like all others.</param>
     /// <param name="time">The time.</param>
-    public static async Task<Admission> HoldAsync(Exchange exchange, Backend backend, BackendWaiter waiter, TimeProvider time)
+    public static async Task<Admission> HoldAsync(Exchange exchange, Backend backend, BackendWaiter waiter, VisitKind visit, TimeProvider time)
     {
         await ((Task)waiter.Decision).WaitAsync(Limits.WaitingPageHold, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        bool tooLong = backend.Cancel(waiter) && !exchange.IsAborted;
+        bool waitsForRoom = visit == VisitKind.Navigation && backend.Word.Phase == BackendPhase.Ready;
+        bool tooLong = !waitsForRoom && backend.Cancel(waiter) && !exchange.IsAborted;
         return tooLong ? new Admission(AdmissionOutcome.NotYet, null, 0) : await waiter.Decision.ConfigureAwait(false);
     }
 
@@ -73,7 +75,8 @@ internal static class WaitingPage
             {
                 AdmissionOutcome.Cancelled => null,
                 AdmissionOutcome.Admitted => Ready,
-                AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull or AdmissionOutcome.Unhealthy => Poll(Starting(context, backend)),
+                AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull or AdmissionOutcome.TimedOut when backend.Word.Phase == BackendPhase.Ready => Ready,
+                AdmissionOutcome.NotYet or AdmissionOutcome.TimedOut or AdmissionOutcome.QueueFull or AdmissionOutcome.Unhealthy => Poll(Starting(context, backend)),
                 AdmissionOutcome.StartFailed => Poll(Failed(context, backend, admission.RetryAfterSecs)),
                 _ => Poll(new Progress { State = "failed", Title = "Not available", Message = "It is being shut down." }),
             };
@@ -81,6 +84,7 @@ internal static class WaitingPage
 
         return admission.Outcome switch
         {
+            AdmissionOutcome.QueueFull when backend.Word.Phase == BackendPhase.Ready => null,
             AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull => Page(ProxyError.BackendStarting, Starting(context, backend), Limits.WaitingPageRefreshSecs),
             AdmissionOutcome.StartFailed => Page(ProxyError.BackendStartFailed, Failed(context, backend, admission.RetryAfterSecs), admission.RetryAfterSecs),
             _ => null,

@@ -1,14 +1,14 @@
-namespace Spawngate.Sessions;
+namespace Spawngate.Config;
 
-/// <summary>A pattern of <c>sessions.allow_images</c>.</summary>
-internal static class ImageRule
+/// <summary>A pattern in which <c>*</c> stands for any text, also for none: of images and of variables that calls may name.</summary>
+internal static class TextPattern
 {
-    /// <summary>Whether one of the patterns matches the whole image reference.</summary>
-    public static bool Allows(IReadOnlyList<string> patterns, string image) => patterns.Any(pattern => Matches(pattern, image));
+    /// <summary>Whether one of the patterns matches the whole text.</summary>
+    public static bool MatchesAny(IReadOnlyList<string> patterns, string text) => patterns.Any(pattern => Matches(pattern, text));
 
     /// <summary>
-    /// Whether a text matches a pattern in which <c>*</c> stands for any text, also for none. Each part between two stars is taken at its first place: if a match exists at all,
-    /// one with that exists, so no choice has to be taken back and no pattern takes long.
+    /// Whether a pattern matches the whole text. Each part between two stars is taken at its first place: if a match exists at all, one with that exists, so no choice has to be
+    /// taken back and no pattern takes long.
     /// </summary>
     public static bool Matches(ReadOnlySpan<char> pattern, ReadOnlySpan<char> text)
     {

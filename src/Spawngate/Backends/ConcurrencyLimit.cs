@@ -1,0 +1,40 @@
+namespace Spawngate.Backends;
+
+/// <summary>
+/// How many requests may be in flight at one process (<c>max_concurrency</c>). They are counted in the state word like all others; the limit is only one more condition of coming in. Tunnels stay
+/// in the word, because a stop waits for them, but take up no room: each run counts its own.
+/// </summary>
+/// <remarks>
+/// The word and the number of tunnels are two readings. A tunnel that ends between them, and a request that comes in its place, could make room appear twice. So who came in looks
+/// once more, at the word first, and leaves again when it is one too many. Of those who see nothing wrong the one that looked last saw all of them in the word; a tunnel that it
+/// counts beyond those would have had to come in, look, and be answered in the meantime, which it cannot while there is no room. So never more are at the process than may be.
+/// </remarks>
+/// <param name="state">The word.</param>
+internal sealed class ConcurrencyLimit(BackendState state)
+{
+    private int _max;
+
+    /// <summary>The limit; 0 for none. Changed within the gate of <see cref="WaitingRoom"/>.</summary>
+    public int Max
+    {
+        get => Volatile.Read(ref _max);
+        set => Volatile.Write(ref _max, value);
+    }
+
+    /// <summary>Admits a request if there is room. No lock. Then <see cref="IsExceeded"/> has to be asked.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="itsTurn">Whether nobody waits before it; within the gate. Otherwise it comes in only while nobody waits.</param>
+    /// <param name="aside">Whether it does not count as use.</param>
+    /// <param name="bystander">How it was counted and has to leave.</param>
+    public bool TryEnter(BackendRun run, bool itsTurn, bool aside, out bool bystander) =>
+        state.TryEnterLimited(run.Generation, Room(run), itsTurn, aside, out bystander);
+
+    /// <summary>Whether more are in flight than may be, so that who came in has to leave again and wait.</summary>
+    public bool IsExceeded(BackendRun run)
+    {
+        var inFlight = state.Read().InFlight;
+        return inFlight > Room(run);
+    }
+
+    private long Room(BackendRun run) => Max is > 0 and var max ? (long)max + run.Tunnels : long.MaxValue;
+}

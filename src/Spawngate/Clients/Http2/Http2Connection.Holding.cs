@@ -1,0 +1,79 @@
+using Spawngate.Overload;
+
+namespace Spawngate.Clients.Http2;
+
+/// <content>What a connection and its streams hold, and how they give that up.</content>
+internal sealed partial class Http2Connection : ISheddable
+{
+    private HeldMemory _memory;
+    private long _headBytes;
+    private bool _isShed;
+
+    /// <summary>Adds what it holds, and for whom: all of it for the client, or, if that speaks for others, each request for whom it names; on the tick.</summary>
+    /// <param name="survey">Where it is added.</param>
+    /// <param name="held">Bytes that it holds, as of this tick.</param>
+    public void AddTo(HoldingSurvey survey, long held)
+    {
+        lock (Gate)
+        {
+            int upstreams = 0;
+            foreach (var stream in _streams)
+            {
+                upstreams += stream?.Upstreams ?? 0;
+                if (Identity.IsTrusted && stream?.Source is { } source && !ReferenceEquals(source, Identity.Source))
+                {
+                    survey.Add(source, stream.Survey());
+                    held -= stream.HeldBytes;
+                    upstreams -= stream.Upstreams;
+                }
+            }
+
+            survey.Add(Identity.Source, new ClientHolding(this, Math.Max(held, 0), 1, upstreams, _open == 0));
+        }
+    }
+
+    /// <summary>True when the client takes hardly anything of what is sent; on the tick.</summary>
+    private bool IsTooSlow(long nowMs) =>
+        _taking.IsBelow(_client.IsSendWaiting && _stallMs < long.MaxValue && _peer.ClientAcked != 0, _peer.ClientAcked, nowMs);
+
+    /// <summary>True while the stream has a request; within the gate.</summary>
+    public bool IsServing(StreamExchange stream) => _streams[stream.Slot] == stream;
+
+    /// <summary>True when a head of that length may be held besides those of the open streams; one may always. Within the gate.</summary>
+    private bool MayHold(int headBytes) => _headBytes == 0 || _headBytes + headBytes <= Limits.Http2HeadsBytesMax;
+
+    /// <inheritdoc/>
+    public bool IsEnding => _isShed || (_closing && _open == 0);
+
+    /// <inheritdoc/>
+    public void Shed()
+    {
+        if (Identity.IsTrusted)
+        {
+            ShedUnnamed();
+            return;
+        }
+
+        _isShed = true;
+        Abort();
+    }
+
+    /// <summary>Of a proxy's connection only those requests are its own that name no client.</summary>
+    private void ShedUnnamed()
+    {
+        List<StreamExchange> unnamed = [];
+        lock (Gate)
+        {
+            foreach (var stream in _streams)
+            {
+                if (stream is not null && ReferenceEquals(stream.Source, Identity.Source))
+                {
+                    stream.Survey();
+                    unnamed.Add(stream);
+                }
+            }
+        }
+
+        unnamed.ForEach(static stream => stream.Shed());
+    }
+}

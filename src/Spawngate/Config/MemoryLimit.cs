@@ -1,0 +1,39 @@
+using System.Globalization;
+
+namespace Spawngate.Config;
+
+/// <summary>A bound of memory as the file says it: a share of what the machine or the container has, or a size.</summary>
+internal sealed record MemoryLimit
+{
+    /// <summary>What may be written.</summary>
+    public const string Allowed = "a share of the memory from \"1%\" to \"100%\", or a size of at least 16m in b, k, m or g, such as \"512m\" or \"2g\"";
+
+    /// <summary>A quarter: what is left is for backends, which share the machine.</summary>
+    public static readonly MemoryLimit Standard = new() { Text = "25%", Percent = 25 };
+
+    /// <summary>As written.</summary>
+    public required string Text { get; init; }
+
+    /// <summary>Hundredths of the memory; 0 when a size is given.</summary>
+    public int Percent { get; private init; }
+
+    /// <summary>A size in bytes; 0 when a share is given.</summary>
+    public long Bytes { get; private init; }
+
+    /// <summary>Reads what may be written; null for anything else.</summary>
+    public static MemoryLimit? Parse(string text)
+    {
+        if (text.EndsWith('%'))
+        {
+            return int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out int percent) && percent is >= 1 and <= 100
+                ? new MemoryLimit { Text = text, Percent = percent }
+                : null;
+        }
+
+        return DockerKeys.TryParseMemory(text, out long bytes) && bytes >= Limits.MemoryLimitBytesMin ? new MemoryLimit { Text = text, Bytes = bytes } : null;
+    }
+
+    /// <summary>The bound in bytes.</summary>
+    /// <param name="memoryBytes">The memory of the machine or the container.</param>
+    public long Of(long memoryBytes) => Bytes > 0 ? Bytes : Math.Max(Limits.MemoryLimitBytesMin, memoryBytes / 100 * Percent);
+}

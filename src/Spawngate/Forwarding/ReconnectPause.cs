@@ -1,0 +1,14 @@
+namespace Spawngate.Forwarding;
+
+/// <summary>The wait between two attempts to connect, which an abort ends.</summary>
+internal sealed class ReconnectPause
+{
+    private readonly TaskCompletionSource _cut = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Passes after so long, or when it is cut.</summary>
+    public async Task PassAsync(TimeSpan length, TimeProvider time) =>
+        await _cut.Task.WaitAsync(length, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    /// <summary>Ends it; from any thread.</summary>
+    public void Cut() => _cut.TrySetResult();
+}

@@ -1,0 +1,243 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Spawngate.EndToEnd.Tests.Harness;
+using Spawngate.EndToEnd.Tests.Http2;
+
+namespace Spawngate.EndToEnd.Tests.Overload;
+
+/// <summary>What clients can make the gateway hold, and who has to go; the addresses of clients are those of the loopback network.</summary>
+[NonParallelizable]
+internal sealed class OverloadTests : GatewayTest
+{
+    private const long MiB = 1024 * 1024;
+
+    private static readonly IPAddress Greedy = IPAddress.Parse("127.0.0.2");
+    private static readonly IPAddress Polite = IPAddress.Parse("127.0.0.3");
+
+    private readonly List<IDisposable> _clients = [];
+
+    [TearDown]
+    public void CloseClients()
+    {
+        _clients.ForEach(static client => client.Dispose());
+        _clients.Clear();
+    }
+
+    /// <summary>Sixty downloads that nobody reads, with a bound that holds a third of them; beside it one client asks again and again.</summary>
+    [Test]
+    public async Task Who_holds_most_goes_and_a_polite_client_never_notices()
+    {
+        GatewayProcess gateway = await StartAsync("memory_limit = \"16m\"", "trusted_proxies = []");
+        using var stop = new CancellationTokenSource();
+        Task<int> polite = AskAgainAndAgainAsync(gateway, stop.Token);
+        for (int i = 0; i < 60; i++)
+        {
+            await OpenAsync(gateway, Greedy, RawClient.Head(Host, "/bytes?n=100000000"));
+        }
+
+        await gateway.LogsAsync("resource=\"memory\"", "Running low");
+        await gateway.UntilAsync("somebody was cut", async () => await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"in_use\",reason=\"overload\"}") > 0);
+        await gateway.UntilAsync("clients hold less than the bound", async () => await HeldAsync(gateway) < 16 * MiB);
+        await stop.CancelAsync();
+        Assert.That(await polite, Is.GreaterThan(0), "requests that were answered beside it");
+    }
+
+    [Test]
+    public async Task Requests_of_who_holds_most_are_answered_with_OVERLOADED_and_nobody_elses()
+    {
+        GatewayProcess gateway = await StartAsync("memory_limit = \"16m\"", "trusted_proxies = [\"127.0.0.1\"]");
+        using RawClient proxy = await RawClient.ConnectAsync(gateway.Port);
+        for (int i = 0; i < 60; i++)
+        {
+            await OpenAsync(gateway, IPAddress.Loopback, RawClient.Head(Host, "/bytes?n=100000000", headers: "X-Forwarded-For: 198.51.100.1\r\n"));
+        }
+
+        await gateway.LogsAsync("resource=\"memory\"", "Running low");
+        RawResponse refused = await RefusedAsync(gateway, "X-Forwarded-For: 198.51.100.1\r\n");
+        Assert.That((refused.Status, refused.Header("X-Proxy-Error"), refused.Header("Retry-After")), Is.EqualTo((503, "OVERLOADED", "1")));
+        RawResponse served = await proxy.ExchangeAsync(Host, "/status?code=200", headers: "X-Forwarded-For: 203.0.113.5\r\n");
+        Assert.That(served.Status, Is.EqualTo(200), "another client of the same proxy");
+    }
+
+    /// <summary>Fields of the dynamic table that are named again and again: a few hundred bytes are a head of 30 KB.</summary>
+    [Test]
+    [LongRunning]
+    public async Task Requests_with_large_heads_made_of_little_hold_no_more_than_they_have_to()
+    {
+        GatewayProcess gateway = await StartAsync();
+        long before = ProcessScan.ResidentBytes(gateway.Pid);
+        await gateway.Admin.PostAsync($"/backends/{Host}/start");
+        await gateway.UntilStateAsync(Host, "ready");
+        byte[] entry = [0x40, .. H2Frame.Block([("x-large", new string('b', 3900))]).AsSpan(1)];
+        byte[] request = H2Frame.Block(H2Frame.Request(Host, "/slow?headMs=20000"));
+        for (int i = 0; i < 40; i++)
+        {
+            H2Client client = await H2Client.ConnectAsync(gateway.Port, Greedy);
+            _clients.Add(client);
+            client.IgnoresStreams = true;
+            byte[] first = H2Frame.Of(H2Type.Headers, H2Frame.EndHeaders | H2Frame.EndStream, 1, [.. request, .. entry, .. Repeated(6)]);
+            await client.SendAsync([.. first, .. Enumerable.Range(1, 249).SelectMany(each => H2Frame.Of(H2Type.Headers, H2Frame.EndHeaders | H2Frame.EndStream, 1 + (2 * each), [.. request, .. Repeated(7)]))]);
+        }
+
+        long peak = 0;
+        await gateway.UntilAsync("all that is served is in flight", async () =>
+        {
+            peak = Math.Max(peak, ProcessScan.PeakResidentBytes(gateway.Pid) - before);
+            return (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() >= 1000;
+        });
+        await gateway.UntilAsync("all have been looked at", async () => await HeldAsync(gateway) > 40 * MiB);
+        peak = Math.Max(peak, ProcessScan.PeakResidentBytes(gateway.Pid) - before);
+        await Figures.NoteAsync($"40 connections of 250 requests with heads of 30 KB: {peak / 1e6:F0} MB");
+        Assert.That(peak, Is.LessThan(200_000_000));
+
+        static IEnumerable<byte> Repeated(int times) => Enumerable.Repeat((byte)0xbe, times);
+    }
+
+    [Test]
+    [LongRunning]
+    public async Task Memory_comes_back_when_a_burst_is_over()
+    {
+        GatewayProcess gateway = await StartAsync();
+        await gateway.Admin.PostAsync($"/backends/{Host}/start");
+        await gateway.UntilStateAsync(Host, "ready");
+        long before = ProcessScan.ResidentBytes(gateway.Pid);
+        for (int i = 0; i < 20; i++)
+        {
+            H2Client client = await H2Client.ConnectAsync(gateway.Port, Greedy);
+            _clients.Add(client);
+            client.IgnoresStreams = true;
+            await client.SendAsync([.. Enumerable.Range(0, 250).SelectMany(each => H2Frame.Headers(1 + (2 * each), [.. H2Frame.Request(Host, "/slow?headMs=60000"), ("x-fill", new string('x', 6000))]))]);
+        }
+
+        await gateway.UntilAsync("they hold much", async () => await HeldAsync(gateway) > 40 * MiB);
+        long burst = ProcessScan.ResidentBytes(gateway.Pid) - before;
+        CloseClients();
+        await gateway.UntilAsync("memory has come back", () => Task.FromResult(ProcessScan.ResidentBytes(gateway.Pid) - before < burst / 3));
+        await Figures.NoteAsync($"a burst of {burst / 1e6:F0} MB left {(ProcessScan.ResidentBytes(gateway.Pid) - before) / 1e6:F0} MB");
+    }
+
+    [Test]
+    public async Task Connections_past_the_limit_of_an_address_are_closed()
+    {
+        GatewayProcess gateway = await StartAsync("max_connections_per_address = 3", "trusted_proxies = []");
+        var clients = new List<RawClient>();
+        for (int i = 0; i < 3; i++)
+        {
+            clients.Add(await ConnectAsync(gateway, Greedy));
+            Assert.That((await clients[i].ExchangeAsync(Host, "/status?code=200")).Status, Is.EqualTo(200));
+        }
+
+        Assert.That(await IsServedAsync(gateway, Greedy), Is.False);
+        Assert.That((await (await ConnectAsync(gateway, Polite)).ExchangeAsync(Host, "/status?code=200")).Status, Is.EqualTo(200));
+        clients[0].Dispose();
+        await gateway.UntilAsync("a place is free", async () => await IsServedAsync(gateway, Greedy));
+    }
+
+    [Test]
+    public async Task Requests_past_the_limits_of_an_address_get_429()
+    {
+        GatewayProcess gateway = await StartAsync("max_requests_per_address = 2", "request_rate_per_address = 1000000");
+        using H2Client client = await H2Client.ConnectAsync(gateway.Port);
+        H2Stream[] held = [await client.GetAsync(Host, "/slow?headMs=3000"), await client.GetAsync(Host, "/slow?headMs=3000")];
+        RawResponse refused = await client.ExchangeAsync(Host, "/status?code=200");
+        Assert.That((refused.Status, refused.Header("x-proxy-error"), refused.Header("retry-after")), Is.EqualTo((429, "TOO_MANY_REQUESTS", "1")));
+        foreach (H2Stream stream in held)
+        {
+            Assert.That((await stream.ResponseAsync()).Status, Is.EqualTo(200));
+        }
+
+        Assert.That((await client.ExchangeAsync(Host, "/status?code=200")).Status, Is.EqualTo(200));
+        Assert.That(await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"request\",reason=\"limit\"}"), Is.EqualTo(1));
+    }
+
+    /// <summary>One address has taken all places but few; they are kept free by closing what idles there.</summary>
+    [Test]
+    public async Task Idle_connections_of_who_has_most_of_them_make_room()
+    {
+        GatewayProcess gateway = await StartAsync("max_connections = 128", "trusted_proxies = []");
+        for (int i = 0; i < 200; i++)
+        {
+            await OpenAsync(gateway, Greedy, "");
+        }
+
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.That((await (await ConnectAsync(gateway, Polite)).ExchangeAsync(Host, "/status?code=200")).Status, Is.EqualTo(200));
+        }
+
+        Assert.That(await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"idle_connection\",reason=\"overload\"}"), Is.GreaterThan(0));
+    }
+
+    private Task<GatewayProcess> StartAsync(params string[] server) => Scene.GatewayAsync(new ConfigFile().Server(server).TestBackend(Host));
+
+    private static async Task<bool> IsServedAsync(GatewayProcess gateway, IPAddress from)
+    {
+        try
+        {
+            using RawClient client = await RawClient.ConnectAsync(new IPEndPoint(IPAddress.Loopback, gateway.Port), from);
+            return (await client.ExchangeAsync(Host, "/status?code=200")).Status == 200;
+        }
+        catch (Exception e) when (e is SocketException or IOException or EndOfStreamException)
+        {
+            return false;
+        }
+    }
+
+    private async Task<RawClient> ConnectAsync(GatewayProcess gateway, IPAddress from)
+    {
+        RawClient client = await RawClient.ConnectAsync(new IPEndPoint(IPAddress.Loopback, gateway.Port), from);
+        _clients.Add(client);
+        return client;
+    }
+
+    /// <summary>Sends a request and leaves it alone; the gateway may not even take it.</summary>
+    private async Task OpenAsync(GatewayProcess gateway, IPAddress from, string request)
+    {
+        try
+        {
+            RawClient client = await ConnectAsync(gateway, from);
+            await client.SendAsync(request);
+        }
+        catch (SocketException)
+        {
+            // Refused, which is what it is about.
+        }
+    }
+
+    private static async Task<int> AskAgainAndAgainAsync(GatewayProcess gateway, CancellationToken stop)
+    {
+        int asked = 0;
+        using RawClient client = await RawClient.ConnectAsync(new IPEndPoint(IPAddress.Loopback, gateway.Port), Polite);
+        for (; !stop.IsCancellationRequested || asked == 0; asked++)
+        {
+            Assert.That((await client.ExchangeAsync(Host, "/status?code=200")).Status, Is.EqualTo(200));
+            using RawClient fresh = await RawClient.ConnectAsync(new IPEndPoint(IPAddress.Loopback, gateway.Port), Polite);
+            Assert.That((await fresh.ExchangeAsync(Host, "/status?code=200")).Status, Is.EqualTo(200));
+        }
+
+        return asked;
+    }
+
+    /// <summary>The next refusal: while those that hold most are being cut, there may be moments in which nobody is refused.</summary>
+    private static async Task<RawResponse> RefusedAsync(GatewayProcess gateway, string headers)
+    {
+        RawResponse? refused = null;
+        await gateway.UntilAsync("a request is refused", async () =>
+        {
+            RawResponse response = await RawClient.RequestAsync(gateway.Port, Host, "/status?code=200", headers: headers);
+            refused = response.Status == 200 ? null : response;
+            return refused is not null;
+        });
+        return refused!;
+    }
+
+    private static Task<double> HeldAsync(GatewayProcess gateway) => MetricAsync(gateway, "spawngate_client_memory_bytes");
+
+    private static async Task<double> MetricAsync(GatewayProcess gateway, string series)
+    {
+        string page = await gateway.Admin.TextAsync("/metrics");
+        string line = page.Split('\n').Single(line => line.StartsWith(series + " ", StringComparison.Ordinal));
+        return double.Parse(line[(series.Length + 1)..], CultureInfo.InvariantCulture);
+    }
+}
