@@ -53,6 +53,9 @@ internal static partial class Limits
     /// <summary>Milliseconds between trims of a pool, and how long a surplus idle connection is spared: ten ticks.</summary>
     public const int PoolTrimPeriodMs = 1000;
 
+    /// <summary>Milliseconds of a batch for those who gave up their turn: as long as a batch of events lasts.</summary>
+    public const int LoopTurnsMs = 1;
+
     // Forwarding
 
     /// <summary>Longest X-Request-ID taken over from a client: room for two UUIDs and a prefix.</summary>
@@ -212,8 +215,11 @@ internal static partial class Limits
     /// <summary>Bytes of a body that are copied behind their head for one send: 16 KiB take half a microsecond, a send several.</summary>
     public const int GatherBytesMax = 16 * 1024;
 
-    /// <summary>Requests a connection serves without giving the completion thread to others: pipelined errors could keep it for ever.</summary>
-    public const int RequestsPerTurn = 128;
+    /// <summary>Requests that a connection begins in a row before others of its thread get a turn: at some 10 µs each, below half a millisecond. Errors that were asked for ahead could keep it for ever.</summary>
+    public const int RequestsPerTurn = 32;
+
+    /// <summary>Bytes of their heads after which it gives up its turn, too: one of the longest, or four of 8 KiB, are a tenth of a millisecond, and some hundred connections may come in one batch.</summary>
+    public const int HeadBytesPerTurn = 32 * 1024;
 
     /// <summary>Milliseconds for which what a client still sends after its final answer is read and thrown away, so that no reset destroys the answer.</summary>
     public const int LingerMs = 2000;
@@ -817,9 +823,6 @@ internal static partial class Limits
 
     /// <summary>Room for control frames besides those that wait: window updates that were put off, 13 bytes each, for a few dozen streams.</summary>
     public const int Http2ControlRoomBytes = 512;
-
-    /// <summary>Requests that a connection begins in a row before other connections of its thread get a turn: at some 10 µs each, below half a millisecond.</summary>
-    public const int Http2RequestsPerTurn = 32;
 
     /// <summary>Streams a connection keeps to use again, some 3 KB each: as many as a browser has open at once.</summary>
     public const int Http2StreamsKept = 32;

@@ -212,16 +212,31 @@ internal sealed class OverloadSheddingTests
             heap = 6_000_000;
         });
         young.Look();
-        heap += Limits.YoungHeapBytesMax - 1;
+        heap += Limits.YoungHeapBytesMin - 1;
         young.Look();
         Assert.That(collected, Is.Zero);
         heap++;
         young.Look();
         Assert.That(collected, Is.EqualTo(1));
         young.Look();
-        heap += Limits.YoungHeapBytesMax - 1;
+        heap += Limits.YoungHeapBytesMin - 1;
         young.Look();
         Assert.That(collected, Is.EqualTo(1), "counted from what was left");
+    }
+
+    [Test]
+    public void Of_a_large_heap_more_is_young_before_it_is_collected()
+    {
+        long heap = 1_000_000_000;
+        int collected = 0;
+        var young = new YoungHeap(() => heap, () => collected, () => collected++);
+        young.Look();
+        heap += 249_999_999;
+        young.Look();
+        Assert.That(collected, Is.Zero);
+        heap++;
+        young.Look();
+        Assert.That(collected, Is.EqualTo(1));
     }
 
     [Test]

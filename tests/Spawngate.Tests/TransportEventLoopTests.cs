@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -70,6 +71,48 @@ internal sealed class TransportEventLoopTests
         await EventLoop.NextTurn();
     }
 
+    /// <summary>A hundred that each take all the time there is for turns, and work that another thread posts in the middle of them.</summary>
+    [Test]
+    public async Task However_many_gave_up_their_turn_what_is_new_comes_between_them()
+    {
+        const int Turns = 100;
+        const int PostedAt = 10;
+        var loop = EventLoop.Next();
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int ran = 0;
+        int ranBefore = 0;
+        void TakeTurn()
+        {
+            if (++ran == PostedAt)
+            {
+                var other = new Thread(() => loop.Post(new Item(() => ranBefore = ran)));
+                other.Start();
+                other.Join();
+            }
+
+            var spent = Stopwatch.StartNew();
+            while (spent.ElapsedMilliseconds < Limits.LoopTurnsMs)
+            {
+                Thread.SpinWait(100);
+            }
+
+            if (ran == Turns)
+            {
+                done.SetResult();
+            }
+        }
+
+        loop.Post(new Item(() =>
+        {
+            for (int i = 0; i < Turns; i++)
+            {
+                EventLoop.NextTurn().GetAwaiter().OnCompleted(TakeTurn);
+            }
+        }));
+        await done.Task.WaitAsync(Patience);
+        Assert.That(ranBefore, Is.EqualTo(PostedAt), "the turn in which it was posted was the last before it");
+    }
+
     [Test]
     public async Task Bytes_and_the_end_behind_them_are_both_told_however_they_come()
     {
@@ -116,7 +159,7 @@ internal sealed class TransportEventLoopTests
         for (int i = 0; i < 400; i++)
         {
             using var start = new Barrier(2);
-            var connecting = new SocketChannel(StreamSocket.Create(AddressFamily.InterNetwork), null);
+            var connecting = new SocketChannel(StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null);
             var closing = Task.Run(() =>
             {
                 start.SignalAndWait();
@@ -235,14 +278,14 @@ internal sealed class TransportEventLoopTests
     {
         using var taken = Listening();
         var endpoint = (IPEndPoint)taken.LocalEndPoint!;
-        using (var good = new SocketChannel(StreamSocket.Create(AddressFamily.InterNetwork), null))
+        using (var good = new SocketChannel(StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null))
         {
             Assert.That(await good.ConnectAsync(endpoint).AsTask().WaitAsync(Patience), Is.Zero);
             Assert.That(good.IsSelfConnected, Is.False);
         }
 
         taken.Dispose();
-        using var refused = new SocketChannel(StreamSocket.Create(AddressFamily.InterNetwork), null);
+        using var refused = new SocketChannel(StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null);
         Assert.That(await refused.ConnectAsync(endpoint).AsTask().WaitAsync(Patience), Is.EqualTo(-1));
         Assert.That(refused.SendError, Is.EqualTo(SocketError.ConnectionRefused));
     }
@@ -258,7 +301,7 @@ internal sealed class TransportEventLoopTests
         Task<int> last;
         do
         {
-            channels.Add(new SocketChannel(StreamSocket.Create(AddressFamily.InterNetwork), null));
+            channels.Add(new SocketChannel(StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null));
             last = channels[^1].ConnectAsync(full.LocalEndPoint!).AsTask();
         }
         while (last.IsCompleted && channels.Count < 8);

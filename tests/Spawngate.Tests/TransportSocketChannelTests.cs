@@ -61,7 +61,7 @@ internal sealed class TransportSocketChannelTests(bool portable)
         Assert.That(channel.Received.SequenceEqual("pong"u8));
         peer.Shutdown(SocketShutdown.Send);
         Assert.That(await channel.ReceiveAsync(), Is.Zero);
-        Assert.That((channel.PeerHasEnded(), channel.TrySendAhead((byte)'!')), Is.EqualTo((true, (bool?)true)));
+        Assert.That((channel.HasSomethingToRead(), channel.TrySendAhead((byte)'!')), Is.EqualTo((true, (bool?)true)));
         channel.ShutdownSend();
         Assert.That(await ReadAsync(peer, 9), Is.EqualTo(1), "the byte that was sent ahead, and the end");
     }
@@ -131,7 +131,7 @@ internal sealed class TransportSocketChannelTests(bool portable)
         var nobody = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         using var channel = new SocketChannel(
-            portable ? new PortableSocket(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)) : StreamSocket.Create(AddressFamily.InterNetwork), null);
+            portable ? new PortableSocket(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)) : StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null);
         Assert.That(await channel.ConnectAsync(nobody.LocalEndPoint!), Is.EqualTo(-1));
         Assert.That(channel.SendError, Is.EqualTo(SocketError.ConnectionRefused));
         nobody.Dispose();

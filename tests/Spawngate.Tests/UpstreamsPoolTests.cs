@@ -63,7 +63,7 @@ internal sealed class UpstreamsPoolTests
         var made = new List<UpstreamConnection>();
         foreach (var loop in loops)
         {
-            made.Add((await OnAsync(loop, pool.Create))!);
+            made.Add((await OnAsync(loop, pool.TryCreate))!);
             Assert.That(await made[^1].Channel.ConnectAsync(pool.Endpoint), Is.Zero);
         }
 
@@ -176,7 +176,7 @@ internal sealed class UpstreamsPoolTests
         Assert.That(await pending, Is.LessThanOrEqualTo(0));
         await end.ReadToResetOrEndAsync();
         _pool.Discard(busy);
-        var late = _pool.Create();
+        var late = _pool.TryCreate()!;
         Assert.That(await late.Channel.ConnectAsync(_pool.Endpoint), Is.Negative);
         _pool.Discard(late);
         Assert.That(_pool.OpenCount, Is.Zero);
@@ -282,7 +282,7 @@ internal sealed class UpstreamsPoolTests
         var loop = EventLoop.Next();
         for (int i = 1; i <= 3; i++)
         {
-            var connection = (await OnAsync(loop, pool.Create))!;
+            var connection = (await OnAsync(loop, pool.TryCreate))!;
             Assert.That(await connection.Channel.ConnectAsync(pool.Endpoint), Is.GreaterThanOrEqualTo(0));
             var end = new WireEnd(await _listener.AcceptAsync());
             pool.Return(connection);
@@ -310,7 +310,7 @@ internal sealed class UpstreamsPoolTests
 
     private async Task<(UpstreamConnection Connection, WireEnd End)> OpenAsync()
     {
-        var connection = _pool.Create();
+        var connection = _pool.TryCreate()!;
         Assert.That(await connection.Channel.ConnectAsync(_pool.Endpoint), Is.GreaterThanOrEqualTo(0));
         return (connection, new WireEnd(await _listener.AcceptAsync()));
     }

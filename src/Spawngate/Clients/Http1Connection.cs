@@ -40,6 +40,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
     private readonly ConnectionHolding _holding;
     private Http2Connection? _http2;
     private Http2Upgrade _upgrade;
+    private ReaderTurn _turn;
     private bool _headConsumed, _keep, _last, _lingerOwed, _endsByClose;
 
     /// <summary>Takes over an accepted socket.</summary>
@@ -101,7 +102,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
     private async Task ServeAsync()
     {
         _watch.Set(DeadlineKind.KeepAlive, _context.Server.HeaderTimeoutSecs * 1000L);
-        for (int turn = 1; ; turn++)
+        while (true)
         {
             HeadStatus status;
             while ((status = ParseHead()) == HeadStatus.NeedMore)
@@ -161,8 +162,9 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
                 return;
             }
 
-            if (turn % Limits.RequestsPerTurn == 0)
+            if (_turn.IsOver)
             {
+                _turn = default;
                 await EventLoop.NextTurn();
             }
         }
@@ -246,6 +248,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
     private ExchangeStep Begin()
     {
         var request = _exchange.Request;
+        _turn.Add(request.Length);
         _watch.InExchange = true;
         _headConsumed = false;
         _upload.Reset(request.Framing.Kind != BodyKind.None, request.IsHttp11 && request.Fields.Has(KnownHeader.Expect));

@@ -287,6 +287,12 @@ internal sealed partial class Exchange(ForwardingContext context)
             return ExchangeStep.Send;
         }
 
+        if (result < 0 && Upstream.SendError == SocketError.AddressNotAvailable && !IsAborted)
+        {
+            _serialized = Upstream.Outgoing.ToArray();
+            return AwaitNextRun(SocketShortage.Ports);
+        }
+
         bool refused = result >= 0 || Upstream.SendError is SocketError.ConnectionRefused or SocketError.ConnectionReset;
         if (!refused || IsAborted)
         {
@@ -309,7 +315,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         // A close that crossed the head on a reused connection shows now: the backend's kernel answers at once. As long as the body is not touched,
         // the request can still be sent elsewhere.
         Record.SentTimestamp = context.Time.GetTimestamp();
-        _bodyHeld = BodyFollows && _upstream!.IsReused && Upstream.PeerHasEnded();
+        _bodyHeld = BodyFollows && _upstream!.IsReused && Upstream.HasSomethingToRead();
         return ExchangeStep.Receive;
     }
 
@@ -408,7 +414,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         if (TryCreate(old.Pool) is not { } fresh)
         {
             _serialized = old.Channel.Outgoing.ToArray();
-            return AwaitNextRun(ProxyError.Overloaded);
+            return AwaitNextRun(SocketShortage.Descriptors);
         }
 
         fresh.Channel.Write(old.Channel.Outgoing);
@@ -418,16 +424,22 @@ internal sealed partial class Exchange(ForwardingContext context)
     }
 
     /// <summary>
-    /// Leaves a process that seems to have ended and asks again; in the worst case the gateway has not noticed its end yet, which takes moments. Or there was no descriptor for a
-    /// connection (<see cref="ProxyError.Overloaded"/>): idle ones are closed at the next tick, and others end.
+    /// Leaves a process that seems to have ended and asks again; in the worst case the gateway has not noticed its end yet, which takes moments. Or the system had nothing left for another
+    /// connection: idle ones are closed at the next tick, and others end.
     /// </summary>
-    /// <param name="otherwise">How it fails when that has not helped.</param>
-    private ExchangeStep AwaitNextRun(ProxyError otherwise = ProxyError.ConnectionFailed)
+    /// <param name="shortage">What there was none of; nothing when the connection was refused.</param>
+    private ExchangeStep AwaitNextRun(SocketShortage shortage = SocketShortage.None)
     {
         if (_reconnects == Limits.ReconnectsMax)
         {
-            RetryAfterSecs = otherwise == ProxyError.Overloaded ? context.NoteNoSocket(_backend!.Hostname) : 0;
-            return Fail(otherwise, otherwise == ProxyError.Overloaded ? FailureReasons.NoConnection : FailureReasons.Refused);
+            if (shortage == SocketShortage.None)
+            {
+                RetryAfterSecs = 0;
+                return Fail(ProxyError.ConnectionFailed, FailureReasons.Refused);
+            }
+
+            RetryAfterSecs = context.NoteNoSocket(_backend!.Hostname, shortage);
+            return Fail(ProxyError.Overloaded);
         }
 
         _reconnects++;
@@ -459,7 +471,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         upstream ??= TryCreate(_run.Pool);
         if (upstream is null)
         {
-            return AwaitNextRun(ProxyError.Overloaded);
+            return AwaitNextRun(SocketShortage.Descriptors);
         }
 
         Attach(upstream);
@@ -491,16 +503,9 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <summary>Out of descriptors is an answer for this request, not an end of its connection.</summary>
     private UpstreamConnection? TryCreate(UpstreamPool pool)
     {
-        try
-        {
-            _backend!.Traffic.CountOpened();
-            Record.ConnectTimestamp = context.Time.GetTimestamp();
-            return pool.Create();
-        }
-        catch (SocketException)
-        {
-            return null;
-        }
+        _backend!.Traffic.CountOpened();
+        Record.ConnectTimestamp = context.Time.GetTimestamp();
+        return pool.TryCreate();
     }
 
     private ExchangeStep ParseResponse()

@@ -12,6 +12,19 @@ using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Forwarding;
 
+/// <summary>What the system has nothing left of for a connection to a backend.</summary>
+internal enum SocketShortage : byte
+{
+    /// <summary>Nothing is short.</summary>
+    None,
+
+    /// <summary>File descriptors.</summary>
+    Descriptors,
+
+    /// <summary>Local ports towards the backend's address and port.</summary>
+    Ports,
+}
+
 /// <summary>What all connections share to forward requests.</summary>
 internal sealed class ForwardingContext
 {
@@ -101,10 +114,12 @@ internal sealed class ForwardingContext
     /// <summary>When a deadline so many milliseconds from now is due, on the coarse clock; one tick more, since that may be so old. 0 means never.</summary>
     public long DueIn(long ms) => ms == 0 ? long.MaxValue >> 3 : Clock.NowMs + ms + Limits.ClockTickMs;
 
-    /// <summary>Notes that a request was refused because there is no descriptor for a connection to its backend. Returns the seconds after which it may be tried again.</summary>
-    public int NoteNoSocket(string hostname)
+    /// <summary>Notes that a request was refused because the system has nothing left for a connection to its backend. Returns the seconds after which it may be tried again.</summary>
+    /// <param name="hostname">The backend.</param>
+    /// <param name="shortage">What there is none of.</param>
+    public int NoteNoSocket(string hostname, SocketShortage shortage)
     {
-        _noSocket.Add($"{hostname}: {OpenFiles.NoneLeft}");
+        _noSocket.Add($"{hostname}: {(shortage == SocketShortage.Ports ? EphemeralPorts.NoneLeft : OpenFiles.NoneLeft)}");
         return Limits.OverloadedRetrySecs;
     }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using Spawngate.Config;
+using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Overload;
@@ -35,6 +36,9 @@ internal sealed class ClientLimits(ServerConfig server, TimeProvider time)
 
     /// <summary>All addresses.</summary>
     public AddressTable Addresses { get; } = new();
+
+    /// <summary>How much requests may take before the next look.</summary>
+    public GrowthQuota Growth { get; } = new(DescriptorBudget.Shared);
 
     /// <summary>True while addresses are marked: then every request is looked at.</summary>
     public bool Marks

@@ -61,7 +61,19 @@ internal static partial class Limits
     public const int HeapTrimPeriodMs = 10_000;
 
     /// <summary>Bytes that are allocated between two collections of the youngest generation: twenty starts of a backend, and no more than two thirds of what an idle gateway has resident.</summary>
-    public const long YoungHeapBytesMax = 12L * 1024 * 1024;
+    public const long YoungHeapBytesMin = 12L * 1024 * 1024;
+
+    /// <summary>Part of a large heap that is allocated between two: each looks at what of the rest may refer to what is young, so it must not come more often the larger the heap is.</summary>
+    public const int YoungHeapShare = 4;
+
+    /// <summary>Part of what is left below the point of cutting that requests may take between two looks: then four looks at least see it come.</summary>
+    public const int GrowthShare = 4;
+
+    /// <summary>Part of the bound that they may always take: something goes on even where nobody has to go.</summary>
+    public const int GrowthShareMin = 64;
+
+    /// <summary>Connections to backends that they may always open: as many as a page of a browser asks for at once. Those that are idle count as used, so without it nothing might go on.</summary>
+    public const int GrowthSocketsMin = 16;
 
     /// <summary>Largest <c>max_connections_per_address</c> and its siblings: what a counter of 32 bits holds with room to spare.</summary>
     public const int PerAddressMax = 1_000_000_000;

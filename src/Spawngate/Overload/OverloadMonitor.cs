@@ -81,7 +81,11 @@ internal sealed class OverloadMonitor : IDisposable
     };
 
     /// <inheritdoc/>
-    public void Dispose() => _clock.Tick -= OnTick;
+    public void Dispose()
+    {
+        _clock.Tick -= OnTick;
+        _limits.Growth.Open();
+    }
 
     private void OnTick()
     {
@@ -95,6 +99,7 @@ internal sealed class OverloadMonitor : IDisposable
         uses[(int)Resource.Descriptors] = ResourceUse.OfPlaces(descriptors.Used, descriptors.Bound);
         uses[(int)Resource.Ports] = ports.Bound > 0 ? ResourceUse.OfVolume(ports.Used, ports.Bound) : ResourceUse.Unbounded;
         _shedder.Look(now);
+        _limits.Growth.Set(uses[(int)Resource.Memory], uses[(int)Resource.Descriptors], uses[(int)Resource.Ports]);
         _heap.Look(held, now);
         Young?.Look();
         _limits.Addresses.Sweep(now);

@@ -16,6 +16,9 @@ internal static class EphemeralPorts
     /// <summary>How many there are.</summary>
     public static int Count => Range.Value.Last - Range.Value.First + 1;
 
+    /// <summary>What is told when none is left towards one address and port.</summary>
+    public static string NoneLeft => $"no local port is left for another connection to the same address and port: net.ipv4.ip_local_port_range has {Count}";
+
     private static (int First, int Last) Read()
     {
         try

@@ -42,6 +42,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     private int _disposed;
     private int _sideCalls;
     private volatile bool _mayHideMore;
+    private volatile bool _peerHasEnded;
     private bool _watchesWrites;
     private DescriptorUse _use = DescriptorUse.Upstream;
     private SocketOperation? _reading;
@@ -70,6 +71,9 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     public override int LoopIndex => _loop.Index;
 
     /// <inheritdoc/>
+    public override bool PeerHasEnded => _peerHasEnded;
+
+    /// <inheritdoc/>
     public override bool WaitsToSend => Volatile.Read(ref _writeState) == Waiting;
 
     /// <inheritdoc/>
@@ -95,20 +99,19 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         }
     }
 
-    /// <summary>A TCP socket that is not connected yet, on the loop of this thread.</summary>
-    /// <exception cref="SocketException">The system has none left, or only the reserve of <see cref="DescriptorBudget"/>.</exception>
-    public static new EpollSocket Create(AddressFamily family)
+    /// <summary>A TCP socket that is not connected yet, on the loop of this thread; null when the system has none left, or only the reserve of <see cref="DescriptorBudget"/>.</summary>
+    public static new EpollSocket? TryCreate(AddressFamily family)
     {
         if (!DescriptorBudget.Shared.TryTake(DescriptorUse.Upstream))
         {
-            throw new SocketException((int)SocketError.TooManyOpenSockets);
+            return null;
         }
 
         int fd = SocketCalls.Create(family);
         if (fd < 0)
         {
             DescriptorBudget.Shared.Release(DescriptorUse.Upstream);
-            throw new SocketException((int)SocketCalls.Translate(-fd));
+            return null;
         }
 
         return new EpollSocket(new SocketHandle(fd), EventLoop.Nearest());
@@ -238,36 +241,10 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     }
 
     /// <inheritdoc/>
-    public override int Available
-    {
-        get
-        {
-            try
-            {
-                return SocketCalls.Available(_handle);
-            }
-            catch (ObjectDisposedException)
-            {
-                return 0;
-            }
-        }
-    }
+    public override int Available => Ask(SocketCalls.Available);
 
     /// <inheritdoc/>
-    public override int Unacknowledged
-    {
-        get
-        {
-            try
-            {
-                return SocketCalls.Unacknowledged(_handle);
-            }
-            catch (ObjectDisposedException)
-            {
-                return 0;
-            }
-        }
-    }
+    public override int Unacknowledged => Ask(SocketCalls.Unacknowledged);
 
     /// <inheritdoc/>
     public override void KeepAlive()
@@ -343,6 +320,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         if ((events & (EndEvents | EpollInstance.Urgent)) != 0)
         {
             _mayHideMore = true;
+            _peerHasEnded |= (events & EndEvents) != 0;
 
             // Who finds the direction ready takes this into account: it must be seen before the direction is looked at here.
             Interlocked.MemoryBarrier();
@@ -575,6 +553,19 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
             {
                 _loop.CountClient(-1);
             }
+        }
+    }
+
+    /// <summary>What a call says; 0 when the socket has been closed.</summary>
+    private int Ask(Func<SafeHandle, int> call)
+    {
+        try
+        {
+            return call(_handle);
+        }
+        catch (ObjectDisposedException)
+        {
+            return 0;
         }
     }
 

@@ -18,9 +18,11 @@ internal interface IEventTarget
 /// </summary>
 /// <remarks>
 /// <code>
-///  ┌─▶ epoll_wait ──▶ each event: its socket reads or writes, and whoever awaited that goes on ──▶ what was deferred to the end of the batch ─┐
-///  └───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+///  ┌─▶ epoll_wait ──▶ each event: its socket reads or writes, and whoever awaited that goes on ──▶ what was deferred to the end of the batch ──▶ who gave up its turn: some ─┐
+///  └───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
 /// </code>
+/// Who has much to do gives up its turn now and then (<see cref="NextTurn"/>). All who did so wait in one line, and a batch takes only as many of them as fit in <see cref="Limits.LoopTurnsMs"/>: however many there
+/// are, what is new is not kept waiting.
 /// A descriptor's number leads to its socket. The number may be taken again by another socket while an event of the old one is under way: the new one is then
 /// told of an event that does not hold, and finds that out by its next call.
 /// What throws ends what it belongs to, if that says what it is (<see cref="ICallbackOwner"/>), and never the loop.
@@ -46,8 +48,9 @@ internal sealed class EventLoop
     private int _done;
     private List<IThreadPoolWorkItem> _posted = [];
     private List<IThreadPoolWorkItem> _taken = [];
-    private List<object> _deferred = [];
-    private List<object> _running = [];
+    private List<IThreadPoolWorkItem> _deferred = [];
+    private List<IThreadPoolWorkItem> _running = [];
+    private readonly Queue<Action> _yielded = new();
 
     private EventLoop(int index)
     {
@@ -135,7 +138,7 @@ internal sealed class EventLoop
     /// <summary>A client begins to live here, or has ended.</summary>
     public void CountClient(int change) => Interlocked.Add(ref _clients, change);
 
-    /// <summary>Goes on after the other events of this batch have had their turn; elsewhere through the thread pool.</summary>
+    /// <summary>Goes on after the other events of this batch, and all who gave up their turn before, have had theirs; elsewhere through the thread pool.</summary>
     public static TurnAwaitable NextTurn() => default;
 
     /// <summary>Tells a target of a descriptor's events from now on. 0, else the errno.</summary>
@@ -177,6 +180,21 @@ internal sealed class EventLoop
         if (first)
         {
             Wake();
+        }
+    }
+
+    /// <summary>Has something wait in the line of those who gave up their turn; from any thread.</summary>
+    /// <param name="index">Number of the loop; where there are none, it is the thread pool's.</param>
+    /// <param name="continuation">What goes on.</param>
+    public static void PostTurn(int index, Action continuation)
+    {
+        if (IsSupported)
+        {
+            Loops[index].Post(new Turn(continuation));
+        }
+        else
+        {
+            new TurnAwaitable().UnsafeOnCompleted(continuation);
         }
     }
 
@@ -223,7 +241,7 @@ internal sealed class EventLoop
         t_current = this;
         while (true)
         {
-            BatchEvents = _epoll.Wait(forever: _deferred.Count == 0);
+            BatchEvents = _epoll.Wait(forever: _deferred.Count == 0 && _yielded.Count == 0);
             Batch++;
             _asked = 0;
             _done = 0;
@@ -236,6 +254,11 @@ internal sealed class EventLoop
 
                 // What these look for again is part of the batch, too.
                 RunDeferred();
+                if (_yielded.Count > 0)
+                {
+                    RunYielded();
+                    RunDeferred();
+                }
             }
             while (_done < BatchEvents);
         }
@@ -288,8 +311,7 @@ internal sealed class EventLoop
     }
 
     /// <summary>Runs and forgets them all, whatever becomes of one.</summary>
-    private static void RunAll<T>(List<T> items)
-        where T : class
+    private static void RunAll(List<IThreadPoolWorkItem> items)
     {
         for (int done = 0; done < items.Count;)
         {
@@ -300,23 +322,15 @@ internal sealed class EventLoop
     }
 
     /// <summary>Runs those from there on, up to the first that throws, which is done then.</summary>
-    private static void RunItems<T>(List<T> items, ref int done)
-        where T : class
+    private static void RunItems(List<IThreadPoolWorkItem> items, ref int done)
     {
-        object? item = null;
+        IThreadPoolWorkItem? item = null;
         try
         {
             while (done < items.Count)
             {
                 item = items[done++];
-                if (item is Action action)
-                {
-                    action();
-                }
-                else
-                {
-                    ((IThreadPoolWorkItem)item).Execute();
-                }
+                item.Execute();
             }
         }
         catch (Exception fault)
@@ -337,6 +351,20 @@ internal sealed class EventLoop
         RunAll(_running);
     }
 
+    /// <summary>Those that waited when it began, one after the other until they have had their time; who gives up its turn again waits for the next batch.</summary>
+    private void RunYielded()
+    {
+        long began = TimeProvider.System.GetTimestamp();
+        for (int left = _yielded.Count; left > 0; left--)
+        {
+            CallbackGuard.Run(_yielded.Dequeue(), nameof(EventLoop));
+            if (TimeProvider.System.GetElapsedTime(began).TotalMilliseconds >= Limits.LoopTurnsMs)
+            {
+                return;
+            }
+        }
+    }
+
     private unsafe void Wake()
     {
         byte one = 1;
@@ -354,6 +382,12 @@ internal sealed class EventLoop
     private struct Entry
     {
         public IEventTarget? Target;
+    }
+
+    /// <summary>See <see cref="PostTurn"/>.</summary>
+    private sealed class Turn(Action continuation) : IThreadPoolWorkItem
+    {
+        public void Execute() => t_current!._yielded.Enqueue(continuation);
     }
 
     /// <summary>See <see cref="NextTurn"/>.</summary>
@@ -378,7 +412,7 @@ internal sealed class EventLoop
         {
             if (t_current is { } loop)
             {
-                loop._deferred.Add(continuation);
+                loop._yielded.Enqueue(continuation);
             }
             else
             {

@@ -24,6 +24,19 @@ internal sealed class PortableSocket : StreamSocket, ICallbackOwner
         _connected = socket.Connected;
     }
 
+    /// <summary>See <see cref="StreamSocket.TryCreate"/>.</summary>
+    public static new PortableSocket? TryCreate(AddressFamily family)
+    {
+        try
+        {
+            return new PortableSocket(new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true });
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
+    }
+
     /// <inheritdoc/>
     public override SafeHandle Handle => _socket.SafeHandle;
 

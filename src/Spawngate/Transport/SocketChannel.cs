@@ -347,7 +347,10 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>
     /// Asks the kernel whether anything (bytes, an end, an error) waits to be read, before its completion is delivered. One system call.
     /// </summary>
-    public bool PeerHasEnded() => HasArmedResult || IsReadable();
+    public bool HasSomethingToRead() => HasArmedResult || IsReadable();
+
+    /// <summary>True when it is known that nothing comes behind what may still wait to be read. Without a system call.</summary>
+    public bool PeerHasEnded => _socket.PeerHasEnded;
 
     /// <summary>True when bytes are here, or in the kernel, that nobody has taken.</summary>
     public bool HasUnread => ReceivedLength > 0 || (HasArmedResult && _receive.BytesTransferred > 0) || _socket.Available > 0;

@@ -27,17 +27,17 @@ internal abstract class StreamSocket
     /// <summary>Number of the event loop it belongs to; 0 where there are none.</summary>
     public virtual int LoopIndex => 0;
 
+    /// <summary>True when it is known that the peer has ended its side, or the connection is broken: nothing comes behind what may still wait to be read. Without a system call.</summary>
+    public virtual bool PeerHasEnded => false;
+
     /// <summary>True while a send waits because the peer takes no more; perhaps also while one is only under way.</summary>
     public virtual bool WaitsToSend => true;
 
     /// <summary>True when a connect to a port where nobody listens met itself: TCP lets a socket connect to its own ephemeral port.</summary>
     public abstract bool IsSelfConnected { get; }
 
-    /// <summary>A socket that is not connected yet.</summary>
-    /// <exception cref="SocketException">The system has none left.</exception>
-    public static StreamSocket Create(AddressFamily family) => EventLoop.IsSupported
-        ? EpollSocket.Create(family)
-        : new PortableSocket(new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true });
+    /// <summary>A socket that is not connected yet; null when the system has none left, which happens to many at once, so that it is no exception.</summary>
+    public static StreamSocket? TryCreate(AddressFamily family) => EventLoop.IsSupported ? EpollSocket.TryCreate(family) : PortableSocket.TryCreate(family);
 
     /// <summary>Takes over a connected socket.</summary>
     public static StreamSocket Of(Socket socket) => EventLoop.IsSupported ? EpollSocket.Adopt(socket) : new PortableSocket(socket);

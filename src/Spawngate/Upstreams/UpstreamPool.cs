@@ -116,10 +116,14 @@ internal sealed class UpstreamPool
         return null;
     }
 
-    /// <summary>Makes a new connection, to be connected by the caller, who owns it.</summary>
-    public UpstreamConnection Create()
+    /// <summary>Makes a new connection, to be connected by the caller, who owns it; null when the system has none left.</summary>
+    public UpstreamConnection? TryCreate()
     {
-        var socket = StreamSocket.Create(Endpoint.AddressFamily);
+        if (StreamSocket.TryCreate(Endpoint.AddressFamily) is not { } socket)
+        {
+            return null;
+        }
+
         SocketMemory.BoundWindow(socket.Handle, Limits.UpstreamWindowBytes);
         UpstreamConnection connection;
         bool aborted;

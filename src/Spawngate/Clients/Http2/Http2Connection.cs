@@ -1,6 +1,8 @@
 using System.Buffers.Text;
+using System.Runtime.CompilerServices;
 using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
+using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
@@ -23,7 +25,7 @@ namespace Spawngate.Clients.Http2;
 /// resumed within it.
 /// <para>
 /// A client that does not read is not read from: while <see cref="Http2Output.TakesHeads"/> is false, no further frame is taken up. It is cut when it takes nothing for as long as its requests
-/// may (<see cref="SendStall"/>).
+/// may (<see cref="SendStall"/>). Nor is one read from that has requests in flight while all clients together take too much at once (<see cref="GrowthQuota"/>).
 /// </para>
 /// </remarks>
 internal sealed partial class Http2Connection : ICallbackOwner
@@ -35,16 +37,19 @@ internal sealed partial class Http2Connection : ICallbackOwner
     private readonly List<StreamExchange> _deferred = [];
     private readonly List<StreamExchange> _toPump = [];
     private readonly LingeringStreams _lingering;
+    private readonly GrowthQuota _growth;
     private readonly TaskCompletionSource _quiet = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private StreamExchange?[] _streams = new StreamExchange?[Limits.Http2StreamsKept];
     private StreamExchange _next;
     private long _settingsDueMs;
+    private ReaderTurn _turn;
     private DeadlineWord _deadline;
     private PeerWatch _peer;
     private SendStall _stall;
     private RateFloor _taking;
     private long _stallMs = Limits.SendStallMs;
     private bool _lingerOver;
+    private bool _awaitsLook;
     private int _open;
     private int _adopted;
     private bool _goingAway;
@@ -63,6 +68,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
         Writer = new Http2Writer(this, client);
         Session = new Http2Session(context.RequestLimits, context.Clock.NowMs);
         _lingering = new LingeringStreams(Session);
+        _growth = context.ClientLimits.Growth;
         SetWebSocketKey();
         _next = new StreamExchange(this, context);
         _settingsDueMs = context.DueIn(context.Server.HeaderTimeoutSecs * 1000L);
@@ -93,16 +99,9 @@ internal sealed partial class Http2Connection : ICallbackOwner
         Writer.FlushSoon();
         try
         {
-            do
+            while (await WaitAsync(_client.IsClosed ? ReaderPause.None : ReadEvents()).ConfigureAwait(false) > 0)
             {
-                ReaderPause pause;
-                while (!_client.IsClosed && (pause = ReadEvents()) != ReaderPause.None)
-                {
-                    await (pause == ReaderPause.ForRoom ? Reader.WaitAsync() : default).ConfigureAwait(false);
-                    await EventLoop.NextTurn();
-                }
             }
-            while (await _client.ReceiveAsync().ConfigureAwait(false) > 0);
         }
         finally
         {
@@ -110,6 +109,44 @@ internal sealed partial class Http2Connection : ICallbackOwner
             AbandonStreams();
             await _quiet.Task.ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Waits until there is something to go on with; not positive when there will be nothing.</summary>
+    private ValueTask<int> WaitAsync(ReaderPause pause)
+    {
+        if (pause != ReaderPause.None)
+        {
+            return PassAsync(pause);
+        }
+
+        var receiving = _client.ReceiveAsync();
+        if (!receiving.IsCompleted)
+        {
+            _turn = default;
+        }
+
+        return receiving;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> PassAsync(ReaderPause pause)
+    {
+        _turn = default;
+        if (pause == ReaderPause.ForLook)
+        {
+            await _growth.NextLook(_client.LoopIndex);
+
+            // Who has ended takes no answer any more: what it had asked before need not begin.
+            return _client.PeerHasEnded ? 0 : 1;
+        }
+
+        if (pause == ReaderPause.ForRoom)
+        {
+            await Reader.WaitAsync().ConfigureAwait(false);
+        }
+
+        await EventLoop.NextTurn();
+        return 1;
     }
 
     /// <summary>Looks whether a request that asks to upgrade can be taken up, as stream 1. False when its settings are wrong: then there is no upgrade.</summary>
@@ -173,7 +210,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
             // Without streams, what held for the last ones.
             _stallMs = stallMs != 0 ? stallMs : _stallMs == long.MaxValue ? Limits.SendStallMs : _stallMs;
             _lingering.EndDue(nowMs);
-            if (Reader.IsWaiting)
+            if (Reader.IsWaiting || _awaitsLook)
             {
                 PutOffUnread();
             }
@@ -207,7 +244,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
         return held;
     }
 
-    /// <summary>What the client has said is not read, so it is not late; within the gate. <see cref="SendStall"/> tells when it is gone.</summary>
+    /// <summary>What the client has said is not read, so it is not late; within the gate. Where it is its own fault, <see cref="SendStall"/> tells when it is gone.</summary>
     private void PutOffUnread()
     {
         _settingsDueMs = _context.DueIn(_context.Server.HeaderTimeoutSecs * 1000L);
@@ -253,6 +290,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
             _streams[stream.Slot] = null;
             _open--;
             _headBytes -= stream.HeadBytes;
+            _growth.Release(_client.LoopIndex, stream.HeadBytes);
             _lingering.Release(stream.Slot, _closing ? 0 : _context.DueIn(Limits.Http2ResetHoldMs));
             if (_free.Count < Limits.Http2StreamsKept)
             {
@@ -287,15 +325,27 @@ internal sealed partial class Http2Connection : ICallbackOwner
     /// <summary>True while the client owes it to us to read, before we read on.</summary>
     private bool MustWait => !Writer.Output.TakesHeads && !_failed && !_lingerOver;
 
+    /// <summary>Why not to read on at this moment; within the gate.</summary>
+    private ReaderPause Pause()
+    {
+        if (MustWait)
+        {
+            Reader.Begin();
+            return ReaderPause.ForRoom;
+        }
+
+        _awaitsLook = _open > 0 && !_failed && _growth.IsSpent(_client.LoopIndex);
+        return _awaitsLook ? ReaderPause.ForLook : ReaderPause.None;
+    }
+
     /// <summary>Takes up what has been received, as far as there is room for the answers, and it has not begun so many requests that others should get a turn.</summary>
     private ReaderPause ReadEvents()
     {
+        var pause = ReaderPause.None;
         bool ends = false;
-        bool waits = false;
         int at = 0;
-        int requests = 0;
         bool filled = _client.IsFull;
-        while (!ends && requests < Limits.Http2RequestsPerTurn)
+        while (!ends && pause == ReaderPause.None)
         {
             Http2EventKind kind;
             Http2Event found;
@@ -303,10 +353,8 @@ internal sealed partial class Http2Connection : ICallbackOwner
             bool wasFailed;
             lock (Gate)
             {
-                if (MustWait)
+                if ((pause = Pause()) != ReaderPause.None)
                 {
-                    Reader.Begin();
-                    waits = true;
                     break;
                 }
 
@@ -332,8 +380,12 @@ internal sealed partial class Http2Connection : ICallbackOwner
 
             if (begun is not null)
             {
-                requests++;
                 Begin(begun, kind, found);
+                _turn.Add(Session.HeadBytes.Length);
+                if (_turn.IsOver)
+                {
+                    pause = ReaderPause.ForOthers;
+                }
             }
 
             ends = kind == Http2EventKind.ConnectionError;
@@ -348,18 +400,18 @@ internal sealed partial class Http2Connection : ICallbackOwner
             }
         }
 
-        _client.Consume(ends ? _client.ReceivedLength : at);
-        if (filled && !ends)
+        EndOfBatch(consumed: ends ? _client.ReceivedLength : at, makesRoom: filled && !ends);
+        return pause;
+    }
+
+    private void EndOfBatch(int consumed, bool makesRoom)
+    {
+        _client.Consume(consumed);
+        if (makesRoom)
         {
             _client.EnsureRoom(Limits.LargeBufferBytes / 2);
         }
 
-        EndOfBatch();
-        return waits ? ReaderPause.ForRoom : requests == Limits.Http2RequestsPerTurn ? ReaderPause.ForOthers : ReaderPause.None;
-    }
-
-    private void EndOfBatch()
-    {
         BeginDeferred();
         foreach (var stream in _toPump)
         {
@@ -490,6 +542,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
         stream.Assign(slot, ended, isTunnel, Session.Stream(slot).Priority.Urgency);
         stream.HeadBytes = Session.HeadBytes.Length;
         _headBytes += stream.HeadBytes;
+        _growth.Take(_client.LoopIndex, stream.HeadBytes);
         return stream;
     }
 

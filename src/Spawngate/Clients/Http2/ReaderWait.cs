@@ -9,6 +9,9 @@ internal enum ReaderPause : byte
     /// <summary>After others of its thread had their turn.</summary>
     ForOthers,
 
+    /// <summary>After the next look at what clients hold (<see cref="Overload.GrowthQuota"/>).</summary>
+    ForLook,
+
     /// <summary>When the client has taken of what waits to be sent to it.</summary>
     ForRoom,
 }
