@@ -53,7 +53,7 @@ internal static partial class Limits
     /// <summary>Milliseconds between trims of a pool, and how long a surplus idle connection is spared: ten ticks.</summary>
     public const int PoolTrimPeriodMs = 1000;
 
-    /// <summary>Milliseconds of a batch for those who gave up their turn: as long as a batch of events lasts.</summary>
+    /// <summary>Milliseconds of a batch for those who gave up their turn, at least: as long as a batch of events lasts.</summary>
     public const int LoopTurnsMs = 1;
 
     // Forwarding

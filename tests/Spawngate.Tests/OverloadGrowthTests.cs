@@ -29,7 +29,7 @@ internal sealed class OverloadGrowthTests
         int taken = TakeUntilSpent(quota);
 
         // The one that passes the bound is the last.
-        Assert.That(taken, Is.EqualTo((partKiB * 1024 / Loops / Limits.ClientRequestBytes) + 1));
+        Assert.That(taken, Is.EqualTo((partKiB * 1024 / Limits.ClientRequestBytes) + 1));
         quota.Release(0, 0);
         quota.Release(0, 0);
         Assert.That(quota.IsSpent(0), Is.False, "what has ended is free again");
@@ -41,17 +41,18 @@ internal sealed class OverloadGrowthTests
         var quota = new GrowthQuota(_descriptors);
         quota.Take(0, (600 * 1024 / 2) - (Limits.ClientRequestBytes / 2));
         quota.Set(new ResourceUse(0, 0, 1000 * 1024, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
-        Assert.That(TakeUntilSpent(quota), Is.EqualTo((100 * 1024 / Loops / Limits.ClientRequestBytes) + 1));
+        Assert.That(TakeUntilSpent(quota), Is.EqualTo((100 * 1024 / Limits.ClientRequestBytes) + 1));
     }
 
     [Test]
-    public void What_one_loop_has_taken_is_not_taken_from_another()
+    public void One_loop_may_take_all_of_it_and_another_has_its_share_all_the_same()
     {
         Assume.That(Loops, Is.GreaterThan(1));
+        const int Requests = 64;
         var quota = new GrowthQuota(_descriptors);
-        quota.Set(new ResourceUse(0, 0, 1024 * 1024, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
-        TakeUntilSpent(quota);
-        Assert.That(quota.IsSpent(1), Is.False);
+        quota.Set(new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
+        Assert.That(TakeUntilSpent(quota), Is.EqualTo(Requests));
+        Assert.That(TakeUntilSpent(quota, loop: 1), Is.EqualTo(Requests / Limits.GrowthOwnShare / Loops));
     }
 
     [TestCase(400, 100, long.MaxValue, 75)]
@@ -86,22 +87,57 @@ internal sealed class OverloadGrowthTests
     public async Task Who_waits_goes_on_after_the_next_look_and_nobody_waits_when_there_are_no_more()
     {
         var quota = new GrowthQuota(_descriptors);
+        GrowthWait[] waits = [new(quota, 0), new(quota, 0)];
         int gone = 0;
-        async Task WaitAsync()
+        async Task WaitAsync(GrowthWait wait)
         {
-            await quota.NextLook(0);
+            wait.Begin();
+            await wait;
             Interlocked.Increment(ref gone);
         }
 
-        Task[] first = [WaitAsync(), WaitAsync()];
-        Assert.That(gone, Is.Zero);
-        quota.Set(ResourceUse.Unbounded, ResourceUse.Unbounded, ResourceUse.Unbounded);
-        await Task.WhenAll(first).WaitAsync(Patience);
-        var second = WaitAsync();
-        Assert.That(gone, Is.EqualTo(2));
+        for (int looks = 1; looks <= 3; looks++)
+        {
+            Spend(quota);
+            Task[] all = [.. waits.Select(WaitAsync)];
+            Assert.That(gone, Is.EqualTo(2 * (looks - 1)));
+            quota.Set(ResourceUse.Unbounded, ResourceUse.Unbounded, ResourceUse.Unbounded);
+            await Task.WhenAll(all).WaitAsync(Patience);
+        }
+
+        Spend(quota);
+        var last = WaitAsync(waits[0]);
         quota.Open();
-        await second.WaitAsync(Patience);
+        await last.WaitAsync(Patience);
+        Spend(quota);
+        quota.Take(0, 1000);
+        Assert.That(quota.IsSpent(0), Is.False, "that was the last word");
+        await WaitAsync(waits[1]).WaitAsync(Patience);
+    }
+
+    [Test]
+    public async Task A_wait_may_end_before_the_look_and_before_it_has_begun_and_begin_anew_while_it_is_listed()
+    {
+        var quota = new GrowthQuota(_descriptors);
+        var wait = new GrowthWait(quota, 0);
+        async Task WaitAsync() => await wait;
+        Spend(quota);
+        wait.Begin();
+        wait.End();
         await WaitAsync().WaitAsync(Patience);
+        for (int i = 0; i < 3; i++)
+        {
+            wait.Begin();
+            var waiting = WaitAsync();
+            Assert.That(waiting.IsCompleted, Is.False);
+            wait.End();
+            await waiting.WaitAsync(Patience);
+        }
+
+        wait.Begin();
+        var last = WaitAsync();
+        quota.Set(ResourceUse.Unbounded, ResourceUse.Unbounded, ResourceUse.Unbounded);
+        await last.WaitAsync(Patience);
     }
 
     [Test]
@@ -109,7 +145,8 @@ internal sealed class OverloadGrowthTests
     {
         using var clock = new CoarseClock(new FakeTime());
         var limits = new ClientLimits(new ServerConfig(), new FakeTime());
-        async Task WaitAsync() => await limits.Growth.NextLook(0);
+        async Task WaitAsync() => await new GrowthWait(limits.Growth, 0);
+        Spend(limits.Growth);
         Task waiting;
         using (new OverloadMonitor(new NoClients(), limits, clock, NullLogger.Instance, static () => { }) { MemoryBytesMax = 1, ConnectionsMax = 1 })
         {
@@ -119,12 +156,31 @@ internal sealed class OverloadGrowthTests
         await waiting.WaitAsync(Patience);
     }
 
-    private static int TakeUntilSpent(GrowthQuota quota)
+    [Test]
+    public async Task A_look_that_fails_lets_those_go_on_who_wait_for_it()
+    {
+        var time = new FakeTime();
+        using var clock = new CoarseClock(time);
+        var limits = new ClientLimits(new ServerConfig(), time);
+        using var monitor = new OverloadMonitor(new NoClients(), limits, clock, NullLogger.Instance, static () => { })
+        {
+            MemoryBytesMax = 1, ConnectionsMax = 1, Descriptors = static () => throw new InvalidOperationException("for the test"),
+        };
+        async Task WaitAsync() => await new GrowthWait(limits.Growth, 0);
+        Spend(limits.Growth);
+        var waiting = WaitAsync();
+        time.AdvanceMs(Limits.ClockTickMs);
+        await waiting.WaitAsync(Patience);
+    }
+
+    private static void Spend(GrowthQuota quota) => quota.Set(new ResourceUse(1, 1, 1, 1, 1), ResourceUse.Unbounded, ResourceUse.Unbounded);
+
+    private static int TakeUntilSpent(GrowthQuota quota, int loop = 0)
     {
         int taken = 0;
-        for (; !quota.IsSpent(0); taken++)
+        for (; !quota.IsSpent(loop); taken++)
         {
-            quota.Take(0, 0);
+            quota.Take(loop, 0);
         }
 
         return taken;

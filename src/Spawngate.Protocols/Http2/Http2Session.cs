@@ -62,6 +62,11 @@ public sealed partial class Http2Session
     /// <summary>True in front of a frame: the client owes no rest of one, so silence is idleness.</summary>
     public bool IsBetweenFrames => _reader.IsBetweenFrames;
 
+    /// <summary>True when what comes next begins a request; false also when too little of it is there to tell.</summary>
+    /// <param name="input">Bytes not consumed yet.</param>
+    public bool BeginsRequest(ReadOnlySpan<byte> input) =>
+        input.Length >= FrameHeader.Size && IsBetweenFrames && FrameHeader.Read(input) is { Type: FrameType.Headers } header && header.StreamId > _highestId;
+
     /// <summary>The error the connection ends with, or null.</summary>
     public ErrorCode? Failure => _failure;
 

@@ -107,7 +107,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
             HeadStatus status;
             while ((status = ParseHead()) == HeadStatus.NeedMore)
             {
-                if (await _client.ReceiveAsync().ConfigureAwait(false) <= 0 && !await HasLastWordAsync().ConfigureAwait(false))
+                if (await ReceiveMoreAsync().ConfigureAwait(false) <= 0 && !await HasLastWordAsync().ConfigureAwait(false))
                 {
                     break;
                 }
@@ -168,6 +168,17 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
                 await EventLoop.NextTurn();
             }
         }
+    }
+
+    private ValueTask<int> ReceiveMoreAsync()
+    {
+        var receiving = _client.ReceiveAsync();
+        if (!receiving.IsCompleted)
+        {
+            _turn = default; // Others have theirs now.
+        }
+
+        return receiving;
     }
 
     private HeadStatus ParseHead()

@@ -287,7 +287,7 @@ internal sealed partial class Exchange(ForwardingContext context)
             return ExchangeStep.Send;
         }
 
-        if (result < 0 && Upstream.SendError == SocketError.AddressNotAvailable && !IsAborted)
+        if (result < 0 && Upstream.SendError == SocketError.AddressNotAvailable && _upstream!.Pool.TakesPorts && !IsAborted)
         {
             _serialized = Upstream.Outgoing.ToArray();
             return AwaitNextRun(SocketShortage.Ports);

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Spawngate.Platform;
 using Spawngate.Transport;
@@ -13,21 +12,23 @@ namespace Spawngate.Overload;
 /// <code>
 ///  look: so much is used ──▶ a part of what is left below the point of cutting ──▶ spent: readers wait ──▶ next look: they go on
 /// </code>
-/// A connection's first request never waits, so that a client with a connection of its own for each notices nothing. What requests hold is counted for each event loop by itself: one on which
-/// all have come together has only its share. From any thread.
+/// A connection's first request never waits, so that a client with one request at a time notices nothing. What requests hold is counted for each event loop by itself, so that loops do not
+/// disturb each other: each has a share, and looks at the sum of all only when that is used up. From any thread.
 /// </remarks>
 internal sealed class GrowthQuota
 {
     private readonly Lock _gate = new();
     private readonly DescriptorBudget _descriptors;
     private readonly Share[] _shares;
-    private List<(Action Continuation, int Loop)> _waiting = [];
-    private long _descriptorsMax = long.MaxValue;
+    private GrowthWait? _first;
+    private GrowthWait? _last;
+    private long _heldMax = long.MaxValue;
     private long _heldBefore;
-    private bool _isOpen = true;
+    private long _upstreamsMax = long.MaxValue;
+    private bool _isOver;
 
     /// <summary>Makes one without bounds, which <see cref="Set"/> gives it.</summary>
-    /// <param name="descriptors">Tells how many descriptors are in use now.</param>
+    /// <param name="descriptors">Tells how many connections to backends there are now.</param>
     public GrowthQuota(DescriptorBudget descriptors)
     {
         _descriptors = descriptors;
@@ -43,10 +44,8 @@ internal sealed class GrowthQuota
 
     /// <summary>True when no further request of that loop may begin beside another of its connection, until the next look.</summary>
     public bool IsSpent(int loop) =>
-        Volatile.Read(ref _shares[loop].Held) >= Volatile.Read(ref _shares[loop].Max) || _descriptors.SharedInUse >= Volatile.Read(ref _descriptorsMax);
-
-    /// <summary>Goes on after the next look, in the line of the loop's turns.</summary>
-    public LookAwaitable NextLook(int loop) => new(this, loop);
+        (Volatile.Read(ref _shares[loop].Held) >= Volatile.Read(ref _shares[loop].Max) && Held() >= Volatile.Read(ref _heldMax))
+        || _descriptors.Count(DescriptorUse.Upstream) >= Volatile.Read(ref _upstreamsMax);
 
     /// <summary>There was a look: so much is used of each. On the tick.</summary>
     /// <param name="memory">Bytes.</param>
@@ -54,60 +53,82 @@ internal sealed class GrowthQuota
     /// <param name="ports">Local ports towards one backend; each connection takes one.</param>
     public void Set(in ResourceUse memory, in ResourceUse descriptors, in ResourceUse ports)
     {
+        if (Volatile.Read(ref _isOver))
+        {
+            return;
+        }
+
+        // What has come while it was looked may have been seen, or not.
+        long held = Held();
+        long bytes = Part(memory with { Used = memory.Used + Math.Max(0, held - _heldBefore) });
+        _heldBefore = held;
+        long sockets = Math.Max(Math.Min(Part(descriptors), Part(ports)), Limits.GrowthSocketsMin);
+        SetMax(bytes, held, sockets);
+        LetGoOn();
+    }
+
+    /// <summary>There are no more looks: nobody waits from now on.</summary>
+    public void Open()
+    {
+        Volatile.Write(ref _isOver, true);
+        SetMax(long.MaxValue, 0, long.MaxValue);
+        LetGoOn();
+    }
+
+    /// <summary>Adds one to those who wait, unless it is among them.</summary>
+    internal void Add(GrowthWait wait)
+    {
+        lock (_gate)
+        {
+            if (!wait.IsListed)
+            {
+                wait.IsListed = true;
+                _ = _last is null ? _first = wait : _last.Next = wait;
+                _last = wait;
+            }
+        }
+
+        if (Volatile.Read(ref _isOver))
+        {
+            wait.Resume();
+        }
+    }
+
+    private void SetMax(long bytes, long held, long sockets)
+    {
+        foreach (ref var share in _shares.AsSpan())
+        {
+            Volatile.Write(ref share.Max, bytes == long.MaxValue ? bytes : Volatile.Read(ref share.Held) + (bytes / Limits.GrowthOwnShare / _shares.Length));
+        }
+
+        Volatile.Write(ref _heldMax, bytes == long.MaxValue ? bytes : held + bytes);
+        Volatile.Write(ref _upstreamsMax, sockets == long.MaxValue ? sockets : _descriptors.Count(DescriptorUse.Upstream) + sockets);
+    }
+
+    private void LetGoOn()
+    {
+        lock (_gate)
+        {
+            while (_first is { } wait)
+            {
+                wait.Resume(); // Whoever cannot be resumed, for want of memory, stays the first.
+                _first = wait.Next;
+                _last = _first is null ? null : _last;
+                wait.Next = null;
+                wait.IsListed = false;
+            }
+        }
+    }
+
+    private long Held()
+    {
         long held = 0;
         foreach (ref var share in _shares.AsSpan())
         {
             held += Volatile.Read(ref share.Held);
         }
 
-        // What has come while it was looked may have been seen, or not.
-        long bytes = Part(memory with { Used = memory.Used + Math.Max(0, held - _heldBefore) });
-        _heldBefore = held;
-        foreach (ref var share in _shares.AsSpan())
-        {
-            Volatile.Write(ref share.Max, bytes == long.MaxValue ? bytes : Volatile.Read(ref share.Held) + (bytes / _shares.Length));
-        }
-
-        long sockets = Math.Max(Math.Min(Part(descriptors), Part(ports)), Limits.GrowthSocketsMin);
-        Volatile.Write(ref _descriptorsMax, sockets == long.MaxValue ? sockets : _descriptors.SharedInUse + sockets);
-        LetGoOn(isOpen: true);
-    }
-
-    /// <summary>There are no more looks: nobody waits from now on.</summary>
-    public void Open() => LetGoOn(isOpen: false);
-
-    private void LetGoOn(bool isOpen)
-    {
-        List<(Action Continuation, int Loop)> waiting;
-        lock (_gate)
-        {
-            _isOpen = isOpen;
-            if (_waiting.Count == 0)
-            {
-                return;
-            }
-
-            (waiting, _waiting) = (_waiting, []);
-        }
-
-        foreach (var (continuation, loop) in waiting)
-        {
-            EventLoop.PostTurn(loop, continuation);
-        }
-    }
-
-    private void Await(int loop, Action continuation)
-    {
-        lock (_gate)
-        {
-            if (_isOpen)
-            {
-                _waiting.Add((continuation, loop));
-                return;
-            }
-        }
-
-        EventLoop.PostTurn(loop, continuation);
+        return held;
     }
 
     /// <summary>A head is kept twice, as it came and as it goes out; see <see cref="Limits.ClientRequestBytes"/> for the rest.</summary>
@@ -125,26 +146,5 @@ internal sealed class GrowthQuota
 
         [FieldOffset(72)]
         public long Max;
-    }
-
-    /// <summary>See <see cref="NextLook"/>.</summary>
-    public readonly struct LookAwaitable(GrowthQuota quota, int loop) : ICriticalNotifyCompletion
-    {
-        /// <summary>Never: the look is still to come.</summary>
-        public bool IsCompleted => false;
-
-        /// <summary>The awaiter.</summary>
-        public LookAwaitable GetAwaiter() => this;
-
-        /// <summary>Nothing to get.</summary>
-        public void GetResult()
-        {
-        }
-
-        /// <inheritdoc/>
-        public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
-
-        /// <inheritdoc/>
-        public void UnsafeOnCompleted(Action continuation) => quota.Await(loop, continuation);
     }
 }

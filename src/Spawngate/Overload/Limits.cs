@@ -72,6 +72,9 @@ internal static partial class Limits
     /// <summary>Part of the bound that they may always take: something goes on even where nobody has to go.</summary>
     public const int GrowthShareMin = 64;
 
+    /// <summary>Part of it that event loops have as shares of their own: what they take without looking at each other may come on top.</summary>
+    public const int GrowthOwnShare = 2;
+
     /// <summary>Connections to backends that they may always open: as many as a page of a browser asks for at once. Those that are idle count as used, so without it nothing might go on.</summary>
     public const int GrowthSocketsMin = 16;
 

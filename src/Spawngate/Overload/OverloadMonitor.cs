@@ -89,6 +89,20 @@ internal sealed class OverloadMonitor : IDisposable
 
     private void OnTick()
     {
+        try
+        {
+            Look();
+        }
+        finally
+        {
+            // Also after an error: it is waited for.
+            var uses = _shedder.Uses;
+            _limits.Growth.Set(uses[(int)Resource.Memory], uses[(int)Resource.Descriptors], uses[(int)Resource.Ports]);
+        }
+    }
+
+    private void Look()
+    {
         long now = _clock.NowMs;
         long held = _clients.HeldBytes;
         var descriptors = Descriptors();
@@ -99,7 +113,6 @@ internal sealed class OverloadMonitor : IDisposable
         uses[(int)Resource.Descriptors] = ResourceUse.OfPlaces(descriptors.Used, descriptors.Bound);
         uses[(int)Resource.Ports] = ports.Bound > 0 ? ResourceUse.OfVolume(ports.Used, ports.Bound) : ResourceUse.Unbounded;
         _shedder.Look(now);
-        _limits.Growth.Set(uses[(int)Resource.Memory], uses[(int)Resource.Descriptors], uses[(int)Resource.Ports]);
         _heap.Look(held, now);
         Young?.Look();
         _limits.Addresses.Sweep(now);

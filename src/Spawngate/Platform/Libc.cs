@@ -45,6 +45,7 @@ internal static unsafe partial class Libc
     public const int W_OK = 2;
     public const short POLLIN = 1;
     public const short POLLOUT = 4;
+    public const short POLLRDHUP = 0x2000;
 
     /// <summary>Bytes set aside for <c>posix_spawnattr_t</c> and <c>posix_spawn_file_actions_t</c>: glibc and musl use at most 336, macOS a pointer.</summary>
     public const int SpawnStructBytes = 1024;

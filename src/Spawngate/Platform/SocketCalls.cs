@@ -151,13 +151,18 @@ internal static unsafe partial class SocketCalls
     public static void Shutdown(SafeHandle socket, SocketShutdown how) => _ = Shutdown(socket, (int)how);
 
     /// <summary>Asks whether it can be read (an end or an error counts), without waiting.</summary>
-    public static bool IsReadable(SafeHandle socket)
+    public static bool IsReadable(SafeHandle socket) => Poll(socket, Libc.POLLIN);
+
+    /// <summary>1 when the peer has ended its side, or the connection is broken; else 0.</summary>
+    public static int HasPeerEnded(SafeHandle socket) => Poll(socket, Libc.POLLRDHUP) ? 1 : 0;
+
+    private static bool Poll(SafeHandle socket, short events)
     {
         bool held = false;
         try
         {
             socket.DangerousAddRef(ref held);
-            var entry = new Libc.PollFd { Fd = (int)socket.DangerousGetHandle(), Events = Libc.POLLIN };
+            var entry = new Libc.PollFd { Fd = (int)socket.DangerousGetHandle(), Events = events };
             return Libc.Poll(&entry, 1, 0) > 0;
         }
         finally

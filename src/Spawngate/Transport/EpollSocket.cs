@@ -71,7 +71,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     public override int LoopIndex => _loop.Index;
 
     /// <inheritdoc/>
-    public override bool PeerHasEnded => _peerHasEnded;
+    public override bool PeerHasEnded => _peerHasEnded && Ask(SocketCalls.HasPeerEnded) != 0; // The event may have been another's.
 
     /// <inheritdoc/>
     public override bool WaitsToSend => Volatile.Read(ref _writeState) == Waiting;

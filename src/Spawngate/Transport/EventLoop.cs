@@ -21,8 +21,8 @@ internal interface IEventTarget
 ///  ┌─▶ epoll_wait ──▶ each event: its socket reads or writes, and whoever awaited that goes on ──▶ what was deferred to the end of the batch ──▶ who gave up its turn: some ─┐
 ///  └───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
 /// </code>
-/// Who has much to do gives up its turn now and then (<see cref="NextTurn"/>). All who did so wait in one line, and a batch takes only as many of them as fit in <see cref="Limits.LoopTurnsMs"/>: however many there
-/// are, what is new is not kept waiting.
+/// Who has much to do gives up its turn now and then (<see cref="NextTurn"/>). All who did so wait in one line, and a batch takes only as many of them as fit in the time that its events took, or in
+/// <see cref="Limits.LoopTurnsMs"/>: however many there are, what is new is not kept waiting.
 /// A descriptor's number leads to its socket. The number may be taken again by another socket while an event of the old one is under way: the new one is then
 /// told of an event that does not hold, and finds that out by its next call.
 /// What throws ends what it belongs to, if that says what it is (<see cref="ICallbackOwner"/>), and never the loop.
@@ -245,6 +245,7 @@ internal sealed class EventLoop
             Batch++;
             _asked = 0;
             _done = 0;
+            long began = _yielded.Count > 0 ? TimeProvider.System.GetTimestamp() : 0;
             do
             {
                 while (_done < BatchEvents)
@@ -256,7 +257,7 @@ internal sealed class EventLoop
                 RunDeferred();
                 if (_yielded.Count > 0)
                 {
-                    RunYielded();
+                    RunYielded(began);
                     RunDeferred();
                 }
             }
@@ -351,14 +352,18 @@ internal sealed class EventLoop
         RunAll(_running);
     }
 
-    /// <summary>Those that waited when it began, one after the other until they have had their time; who gives up its turn again waits for the next batch.</summary>
-    private void RunYielded()
+    /// <summary>
+    /// Those that waited when it began, one after the other until they have had their time: as much as the events of this batch took. Who gives up its turn again waits for the next batch.
+    /// </summary>
+    /// <param name="batchBegan">When the events began; 0 when nobody waited then.</param>
+    private void RunYielded(long batchBegan)
     {
         long began = TimeProvider.System.GetTimestamp();
+        double mostMs = batchBegan == 0 ? Limits.LoopTurnsMs : Math.Max(Limits.LoopTurnsMs, TimeProvider.System.GetElapsedTime(batchBegan, began).TotalMilliseconds);
         for (int left = _yielded.Count; left > 0; left--)
         {
             CallbackGuard.Run(_yielded.Dequeue(), nameof(EventLoop));
-            if (TimeProvider.System.GetElapsedTime(began).TotalMilliseconds >= Limits.LoopTurnsMs)
+            if (TimeProvider.System.GetElapsedTime(began).TotalMilliseconds >= mostMs)
             {
                 return;
             }

@@ -349,7 +349,7 @@ internal sealed class SocketChannel : IDisposable
     /// </summary>
     public bool HasSomethingToRead() => HasArmedResult || IsReadable();
 
-    /// <summary>True when it is known that nothing comes behind what may still wait to be read. Without a system call.</summary>
+    /// <summary>True when it is known that nothing comes behind what may still wait to be read. No system call while there is no sign of it.</summary>
     public bool PeerHasEnded => _socket.PeerHasEnded;
 
     /// <summary>True when bytes are here, or in the kernel, that nobody has taken.</summary>

@@ -27,7 +27,7 @@ internal abstract class StreamSocket
     /// <summary>Number of the event loop it belongs to; 0 where there are none.</summary>
     public virtual int LoopIndex => 0;
 
-    /// <summary>True when it is known that the peer has ended its side, or the connection is broken: nothing comes behind what may still wait to be read. Without a system call.</summary>
+    /// <summary>True when it is known that the peer has ended its side, or the connection is broken: nothing comes behind what may still wait to be read. No system call while there is no sign of it.</summary>
     public virtual bool PeerHasEnded => false;
 
     /// <summary>True while a send waits because the peer takes no more; perhaps also while one is only under way.</summary>

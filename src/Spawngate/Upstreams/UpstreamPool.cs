@@ -64,6 +64,9 @@ internal sealed class UpstreamPool
     /// <summary>Where it tells how many local ports it uses; null when nobody wants to know.</summary>
     public UpstreamPorts? Ports { get; init; }
 
+    /// <summary>True when an address that is not available means that the ports are used up. Of IPv6 it may be that this machine has no address of its own.</summary>
+    public bool TakesPorts => Endpoint.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork || OpenCount > 1;
+
     /// <summary>Whether it is the run that listens there; null when nobody can tell.</summary>
     public ListenerTrust? Trust { get; init; }
 

@@ -11,7 +11,7 @@ internal sealed class PortShortageTests : GatewayTest
     [Test]
     public async Task Requests_wait_for_a_local_port_of_another()
     {
-        Assert.That(await AskAsync("/slow?headMs=100"), Is.EqualTo((8, 0)));
+        Assert.That(await AskAsync("/slow?headMs=50"), Is.EqualTo((8, 0)));
     }
 
     [Test]
@@ -21,7 +21,7 @@ internal sealed class PortShortageTests : GatewayTest
         Assert.That(served, Is.InRange(1, 5), "four, and one over the connection that was there");
         Assert.That(refused, Is.EqualTo(8 - served));
         string log = await File.ReadAllTextAsync(Log);
-        Assert.That(log, Does.Contain("code=\"OVERLOADED\"").And.Contain("no local port is left").And.Contain("net.ipv4.ip_local_port_range"));
+        Assert.That(log, Does.Contain("no local port is left").And.Contain("net.ipv4.ip_local_port_range"));
         Assert.That(log, Does.Not.Contain("CONNECTION_FAILED"));
     }
 

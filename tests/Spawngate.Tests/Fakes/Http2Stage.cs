@@ -37,6 +37,11 @@ internal sealed class Http2Stage : IDisposable
 
     public Http2Connection Connection { get; private set; } = null!;
 
+    /// <summary>The client's address.</summary>
+    public ClientAddress Source { get; } = new(1);
+
+    public RecordingLog Log { get; } = new();
+
     public ForwardingContext Context { get; private set; } = null!;
 
     /// <summary>Completes when the connection has ended.</summary>
@@ -48,18 +53,27 @@ internal sealed class Http2Stage : IDisposable
     /// <summary>True when the gateway knows that the client has ended.</summary>
     public bool ClientHasEnded => _channel.PeerHasEnded;
 
+    /// <summary>Moves the time on by one tick of the connection.</summary>
+    public void Tick()
+    {
+        _time.AdvanceMs(Limits.ClockTickMs);
+        Connection.OnTick(NowMs);
+    }
+
     /// <summary>Coarse time.</summary>
     public long NowMs => _backends.Clock.NowMs;
 
-    public static async Task<Http2Stage> StartAsync()
+    /// <summary>Starts all of it.</summary>
+    /// <param name="trusted">Whether the client is a proxy that speaks for others.</param>
+    public static async Task<Http2Stage> StartAsync(bool trusted = true)
     {
         var stage = new Http2Stage();
         stage._backends = await ReadyBackends.StartAsync(stage._time, NullLogger.Instance, stage._server, ReadyBackends.Config(Host, ((IPEndPoint)stage.Backend.LocalEndPoint!).Port));
         stage._connections = new ClientConnections(stage._backends.Clock);
         await stage.Client.ConnectAsync(stage._front.LocalEndPoint!);
         stage._channel = new SocketChannel(StreamSocket.Of(await stage._front.AcceptAsync()), null, waits: true);
-        stage.Context = new ForwardingContext(stage._server, stage._backends.Set, stage._time, stage._backends.Clock, NullLogger.Instance);
-        stage.Connection = new Http2Connection(stage.Context, stage._connections, new ClientIdentity("127.0.0.1", true, new ClientAddress(1)), stage._channel);
+        stage.Context = new ForwardingContext(stage._server, stage._backends.Set, stage._time, stage._backends.Clock, stage.Log);
+        stage.Connection = new Http2Connection(stage.Context, stage._connections, new ClientIdentity("127.0.0.1", trusted, stage.Source), stage._channel);
         stage._serving = stage.Connection.RunAsync();
         await stage.Client.SendAsync((byte[])[.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0]);
         return stage;

@@ -59,7 +59,9 @@ internal sealed class ForwardingStage : IAsyncDisposable
         socket.NoDelay = true;
         var source = Context.ClientLimits.Of(IPAddress.Parse("192.0.2.7"), Context.Clock.NowMs);
         Context.ClientLimits.TryConnect(source, trusted);
-        var connection = new Http1Connection(Context, Connections, StreamSocket.Of(socket), new ClientIdentity("192.0.2.7", trusted, source));
+        var stream = StreamSocket.Of(socket);
+        client.Loop = stream.LoopIndex;
+        var connection = new Http1Connection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));
         Connections.Add(connection);
         client.Served = connection.RunAsync();
         _connections.Add(client, connection);

@@ -16,6 +16,9 @@ internal sealed class WireEnd(Socket socket) : IDisposable
     /// <summary>The run of the connection under test, where there is one.</summary>
     public Task Served { get; set; } = Task.CompletedTask;
 
+    /// <summary>Number of the event loop of that connection.</summary>
+    public int Loop { get; set; }
+
     /// <summary>True once the peer has ended its side.</summary>
     public bool Ended { get; private set; }
 

@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Runtime.CompilerServices;
 using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
@@ -38,6 +37,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     private readonly List<StreamExchange> _toPump = [];
     private readonly LingeringStreams _lingering;
     private readonly GrowthQuota _growth;
+    private readonly GrowthWait _look;
     private readonly TaskCompletionSource _quiet = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private StreamExchange?[] _streams = new StreamExchange?[Limits.Http2StreamsKept];
     private StreamExchange _next;
@@ -69,6 +69,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
         Session = new Http2Session(context.RequestLimits, context.Clock.NowMs);
         _lingering = new LingeringStreams(Session);
         _growth = context.ClientLimits.Growth;
+        _look = new GrowthWait(_growth, client.LoopIndex);
         SetWebSocketKey();
         _next = new StreamExchange(this, context);
         _settingsDueMs = context.DueIn(context.Server.HeaderTimeoutSecs * 1000L);
@@ -109,44 +110,6 @@ internal sealed partial class Http2Connection : ICallbackOwner
             AbandonStreams();
             await _quiet.Task.ConfigureAwait(false);
         }
-    }
-
-    /// <summary>Waits until there is something to go on with; not positive when there will be nothing.</summary>
-    private ValueTask<int> WaitAsync(ReaderPause pause)
-    {
-        if (pause != ReaderPause.None)
-        {
-            return PassAsync(pause);
-        }
-
-        var receiving = _client.ReceiveAsync();
-        if (!receiving.IsCompleted)
-        {
-            _turn = default;
-        }
-
-        return receiving;
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<int> PassAsync(ReaderPause pause)
-    {
-        _turn = default;
-        if (pause == ReaderPause.ForLook)
-        {
-            await _growth.NextLook(_client.LoopIndex);
-
-            // Who has ended takes no answer any more: what it had asked before need not begin.
-            return _client.PeerHasEnded ? 0 : 1;
-        }
-
-        if (pause == ReaderPause.ForRoom)
-        {
-            await Reader.WaitAsync().ConfigureAwait(false);
-        }
-
-        await EventLoop.NextTurn();
-        return 1;
     }
 
     /// <summary>Looks whether a request that asks to upgrade can be taken up, as stream 1. False when its settings are wrong: then there is no upgrade.</summary>
@@ -201,7 +164,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
             {
                 if (stream is not null)
                 {
-                    stream.OnTick(nowMs, taken);
+                    stream.OnTick(nowMs, taken, !_awaitsLook);
                     held += stream.Measure(nowMs);
                     stallMs = Math.Max(stallMs, stream.TimeoutMs == 0 ? long.MaxValue : stream.TimeoutMs);
                 }
@@ -285,6 +248,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     public void OnFinished(StreamExchange stream)
     {
         bool isLast;
+        bool firstMayBegin;
         lock (Gate)
         {
             _streams[stream.Slot] = null;
@@ -298,11 +262,17 @@ internal sealed partial class Http2Connection : ICallbackOwner
             }
 
             isLast = _open == 0;
+            firstMayBegin = isLast && _awaitsLook;
             if (isLast && !_readerEnded && !_failed)
             {
                 // Of a connection that ends, the time to take what was sent.
                 _deadline.Restart(_closing ? DeadlineKind.Linger : DeadlineKind.KeepAlive, _context.DueIn(_context.Server.KeepAliveTimeoutSecs * 1000L));
             }
+        }
+
+        if (firstMayBegin)
+        {
+            _look.End();
         }
 
         Writer.FlushSoon();
@@ -320,147 +290,6 @@ internal sealed partial class Http2Connection : ICallbackOwner
         Entropy.Fill(random);
         Base64.EncodeToUtf8(random, key, out _, out _);
         Session.SetWebSocketKey(key);
-    }
-
-    /// <summary>True while the client owes it to us to read, before we read on.</summary>
-    private bool MustWait => !Writer.Output.TakesHeads && !_failed && !_lingerOver;
-
-    /// <summary>Why not to read on at this moment; within the gate.</summary>
-    private ReaderPause Pause()
-    {
-        if (MustWait)
-        {
-            Reader.Begin();
-            return ReaderPause.ForRoom;
-        }
-
-        _awaitsLook = _open > 0 && !_failed && _growth.IsSpent(_client.LoopIndex);
-        return _awaitsLook ? ReaderPause.ForLook : ReaderPause.None;
-    }
-
-    /// <summary>Takes up what has been received, as far as there is room for the answers, and it has not begun so many requests that others should get a turn.</summary>
-    private ReaderPause ReadEvents()
-    {
-        var pause = ReaderPause.None;
-        bool ends = false;
-        int at = 0;
-        bool filled = _client.IsFull;
-        while (!ends && pause == ReaderPause.None)
-        {
-            Http2EventKind kind;
-            Http2Event found;
-            StreamExchange? begun = null;
-            bool wasFailed;
-            lock (Gate)
-            {
-                if ((pause = Pause()) != ReaderPause.None)
-                {
-                    break;
-                }
-
-                wasFailed = _failed;
-                kind = Session.Read(_client.Received[at..], _next.Request, _context.Clock.NowMs, out int consumed, out found);
-                if (kind is Http2EventKind.Data or Http2EventKind.Trailers)
-                {
-                    OnBody(kind, found, at);
-                }
-                else if (kind == Http2EventKind.Request && !MayHold(Session.HeadBytes.Length))
-                {
-                    kind = Session.RefuseRequest(ref found);
-                    begun = OnEvent(kind, found);
-                    _next.Request.Reset();
-                }
-                else
-                {
-                    begun = OnEvent(kind, found);
-                }
-
-                at += consumed;
-            }
-
-            if (begun is not null)
-            {
-                Begin(begun, kind, found);
-                _turn.Add(Session.HeadBytes.Length);
-                if (_turn.IsOver)
-                {
-                    pause = ReaderPause.ForOthers;
-                }
-            }
-
-            ends = kind == Http2EventKind.ConnectionError;
-            if (!wasFailed && !found.ByPeer && kind is Http2EventKind.StreamRefused or Http2EventKind.StreamReset or Http2EventKind.ConnectionError)
-            {
-                StreamFaults.Tell(_context, Identity, kind, found, _next, Session.HeadBytes);
-            }
-
-            if (kind == Http2EventKind.NeedMore)
-            {
-                break;
-            }
-        }
-
-        EndOfBatch(consumed: ends ? _client.ReceivedLength : at, makesRoom: filled && !ends);
-        return pause;
-    }
-
-    private void EndOfBatch(int consumed, bool makesRoom)
-    {
-        _client.Consume(consumed);
-        if (makesRoom)
-        {
-            _client.EnsureRoom(Limits.LargeBufferBytes / 2);
-        }
-
-        BeginDeferred();
-        foreach (var stream in _toPump)
-        {
-            stream.Upload.Pump();
-        }
-
-        _toPump.Clear();
-        if (_open == 0 && _client.ReceivedLength == 0)
-        {
-            _client.Shrink();
-        }
-
-        lock (Gate)
-        {
-            Writer.TakeTurns();
-            if (_open == 0 && !_goingAway && _deadline.Kind is DeadlineKind.KeepAlive or DeadlineKind.Head)
-            {
-                WatchForRest();
-            }
-        }
-
-        Writer.FlushSoon();
-    }
-
-    private void BeginDeferred()
-    {
-        foreach (var stream in _deferred)
-        {
-            try
-            {
-                stream.BeginDeferred();
-            }
-            catch (Exception fault)
-            {
-                stream.Abandon(fault);
-            }
-        }
-
-        _deferred.Clear();
-    }
-
-    /// <summary>Between requests a client may be silent for the keep-alive time, but within a frame only for that of a head.</summary>
-    private void WatchForRest()
-    {
-        bool within = !Session.IsBetweenFrames || _client.ReceivedLength > 0;
-        if (within != (_deadline.Kind == DeadlineKind.Head))
-        {
-            _deadline.Set(within ? DeadlineKind.Head : DeadlineKind.KeepAlive, _context.DueIn((within ? _context.Server.HeaderTimeoutSecs : _context.Server.KeepAliveTimeoutSecs) * 1000L));
-        }
     }
 
     /// <summary>Takes up an event that is not about a body; within the gate. A request that is to begin, if it is one.</summary>

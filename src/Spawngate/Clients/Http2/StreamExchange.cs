@@ -207,8 +207,16 @@ internal sealed partial class StreamExchange
     /// <summary>Looks at its deadline; on the tick, within the gate, so that it is still that of the request it was set for.</summary>
     /// <param name="nowMs">Coarse time.</param>
     /// <param name="clientTakes">True when the client's kernel has taken bytes of a send that is under way.</param>
-    public void OnTick(long nowMs, bool clientTakes)
+    /// <param name="isRead">False while what the client has to say is not read: then it is not late.</param>
+    public void OnTick(long nowMs, bool clientTakes, bool isRead)
     {
+        if (!isRead && (_upload.AwaitsClient || _sender.AwaitsWindow))
+        {
+            _deadline.PutOff(_context.DueIn(_exchange.TimeoutMs));
+            _taking.Restart();
+            _giving.Restart();
+        }
+
         if (clientTakes && (_responding || _sender.HeadWaits))
         {
             _deadline.PutOff(_context.DueIn(_exchange.TimeoutMs));

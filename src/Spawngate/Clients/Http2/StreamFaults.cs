@@ -21,9 +21,10 @@ internal static class StreamFaults
     /// <param name="client">The client.</param>
     /// <param name="kind">What became of the stream, or the connection.</param>
     /// <param name="found">Why.</param>
+    /// <param name="isTooMuch">True when it is refused because of the heads of all open requests together.</param>
     /// <param name="next">The exchange that the request would have had.</param>
     /// <param name="head">What was understood of its head.</param>
-    public static void Tell(ForwardingContext context, ClientIdentity client, Http2EventKind kind, in Http2Event found, StreamExchange next, ReadOnlySpan<byte> head)
+    public static void Tell(ForwardingContext context, ClientIdentity client, Http2EventKind kind, in Http2Event found, bool isTooMuch, StreamExchange next, ReadOnlySpan<byte> head)
     {
         if (kind == Http2EventKind.ConnectionError)
         {
@@ -31,11 +32,11 @@ internal static class StreamFaults
             return;
         }
 
-        ForwardingLog.Reset(context.Log, client.Text, found.StreamId, Describe(found));
+        ForwardingLog.Reset(context.Log, client.Text, found.StreamId, isTooMuch ? "the heads of its open requests are too long together" : Describe(found));
         bool refused = found.Code == ErrorCode.RefusedStream;
         if (kind == Http2EventKind.StreamRefused && (refused || found.Code == ErrorCode.Protocol))
         {
-            next.NoteReset(refused ? RefusedStatus : MalformedStatus, refused ? ProxyError.None : ProxyError.BadRequest, refused ? default : LineOf(next.Request, head));
+            next.NoteReset(refused ? RefusedStatus : MalformedStatus, refused ? ProxyError.None : ProxyError.BadRequest, refused && !isTooMuch ? default : LineOf(next.Request, head));
         }
     }
 
