@@ -56,6 +56,9 @@ internal static partial class Limits
     /// <summary>Milliseconds of a batch for those who gave up their turn, at least: as long as a batch of events lasts.</summary>
     public const int LoopTurnsMs = 1;
 
+    /// <summary>Milliseconds of a batch for them at most, however long its events took: what is new waits for it.</summary>
+    public const int LoopTurnsMsMax = 8;
+
     // Forwarding
 
     /// <summary>Longest X-Request-ID taken over from a client: room for two UUIDs and a prefix.</summary>

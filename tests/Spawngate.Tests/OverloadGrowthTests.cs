@@ -53,6 +53,21 @@ internal sealed class OverloadGrowthTests
         quota.Set(new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
         Assert.That(TakeUntilSpent(quota), Is.EqualTo(Requests));
         Assert.That(TakeUntilSpent(quota, loop: 1), Is.EqualTo(Requests / Limits.GrowthOwnShare / Loops));
+
+        // What ends in between is nobody's to take without a look at the sum.
+        for (int i = 0; i < Requests; i++)
+        {
+            quota.Take(1, 0);
+        }
+
+        quota.Set(new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare * 2, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
+        for (int i = 0; i < Requests; i++)
+        {
+            quota.Release(1, 0);
+        }
+
+        TakeUntilSpent(quota);
+        Assert.That(TakeUntilSpent(quota, loop: 1), Is.LessThan(Requests));
     }
 
     [TestCase(400, 100, long.MaxValue, 75)]

@@ -23,6 +23,7 @@ internal sealed class GrowthQuota
     private GrowthWait? _first;
     private GrowthWait? _last;
     private long _heldMax = long.MaxValue;
+    private long _ownMax = long.MaxValue;
     private long _heldBefore;
     private long _upstreamsMax = long.MaxValue;
     private bool _isOver;
@@ -33,18 +34,23 @@ internal sealed class GrowthQuota
     {
         _descriptors = descriptors;
         _shares = new Share[Math.Max(1, EventLoop.Count)];
-        Array.Fill(_shares, new Share { Max = long.MaxValue });
     }
 
     /// <summary>A request of so many bytes of head begins, on that loop. <see cref="Release"/> follows.</summary>
-    public void Take(int loop, int headBytes) => Interlocked.Add(ref _shares[loop].Held, Weight(headBytes));
+    public void Take(int loop, int headBytes)
+    {
+        ref var share = ref _shares[loop];
+        long weight = Weight(headBytes);
+        Volatile.Write(ref share.Taken, share.Taken + weight);
+        Interlocked.Add(ref share.Held, weight);
+    }
 
     /// <summary>It has ended; on whatever thread.</summary>
     public void Release(int loop, int headBytes) => Interlocked.Add(ref _shares[loop].Held, -Weight(headBytes));
 
     /// <summary>True when no further request of that loop may begin beside another of its connection, until the next look.</summary>
     public bool IsSpent(int loop) =>
-        (Volatile.Read(ref _shares[loop].Held) >= Volatile.Read(ref _shares[loop].Max) && Held() >= Volatile.Read(ref _heldMax))
+        (Volatile.Read(ref _shares[loop].Taken) >= Volatile.Read(ref _ownMax) && Held() >= Volatile.Read(ref _heldMax))
         || _descriptors.Count(DescriptorUse.Upstream) >= Volatile.Read(ref _upstreamsMax);
 
     /// <summary>There was a look: so much is used of each. On the tick.</summary>
@@ -53,26 +59,41 @@ internal sealed class GrowthQuota
     /// <param name="ports">Local ports towards one backend; each connection takes one.</param>
     public void Set(in ResourceUse memory, in ResourceUse descriptors, in ResourceUse ports)
     {
-        if (Volatile.Read(ref _isOver))
+        lock (_gate)
         {
-            return;
-        }
+            if (_isOver)
+            {
+                return;
+            }
 
-        // What has come while it was looked may have been seen, or not.
-        long held = Held();
-        long bytes = Part(memory with { Used = memory.Used + Math.Max(0, held - _heldBefore) });
-        _heldBefore = held;
-        long sockets = Math.Max(Math.Min(Part(descriptors), Part(ports)), Limits.GrowthSocketsMin);
-        SetMax(bytes, held, sockets);
-        LetGoOn();
+            // What has come while it was looked may have been seen, or not.
+            long held = Held();
+            long bytes = Part(memory with { Used = memory.Used + Math.Max(0, held - _heldBefore) });
+            _heldBefore = held;
+            long sockets = Math.Max(Math.Min(Part(descriptors), Part(ports)), Limits.GrowthSocketsMin);
+            SetMax(bytes, held, sockets);
+            LetGoOn();
+        }
+    }
+
+    /// <summary>A look has failed: who waits sees whether there is something left.</summary>
+    public void Retry()
+    {
+        lock (_gate)
+        {
+            LetGoOn();
+        }
     }
 
     /// <summary>There are no more looks: nobody waits from now on.</summary>
     public void Open()
     {
-        Volatile.Write(ref _isOver, true);
-        SetMax(long.MaxValue, 0, long.MaxValue);
-        LetGoOn();
+        lock (_gate)
+        {
+            Volatile.Write(ref _isOver, true);
+            SetMax(long.MaxValue, 0, long.MaxValue);
+            LetGoOn();
+        }
     }
 
     /// <summary>Adds one to those who wait, unless it is among them.</summary>
@@ -98,8 +119,10 @@ internal sealed class GrowthQuota
     {
         foreach (ref var share in _shares.AsSpan())
         {
-            Volatile.Write(ref share.Max, bytes == long.MaxValue ? bytes : Volatile.Read(ref share.Held) + (bytes / Limits.GrowthOwnShare / _shares.Length));
+            Volatile.Write(ref share.Taken, 0);
         }
+
+        Volatile.Write(ref _ownMax, bytes == long.MaxValue ? bytes : bytes / Limits.GrowthOwnShare / _shares.Length);
 
         Volatile.Write(ref _heldMax, bytes == long.MaxValue ? bytes : held + bytes);
         Volatile.Write(ref _upstreamsMax, sockets == long.MaxValue ? sockets : _descriptors.Count(DescriptorUse.Upstream) + sockets);
@@ -107,16 +130,13 @@ internal sealed class GrowthQuota
 
     private void LetGoOn()
     {
-        lock (_gate)
+        // Whoever cannot be resumed, for want of memory, stays the first.
+        while (_first is { } wait && wait.Resume())
         {
-            while (_first is { } wait)
-            {
-                wait.Resume(); // Whoever cannot be resumed, for want of memory, stays the first.
-                _first = wait.Next;
-                _last = _first is null ? null : _last;
-                wait.Next = null;
-                wait.IsListed = false;
-            }
+            _first = wait.Next;
+            _last = _first is null ? null : _last;
+            wait.Next = null;
+            wait.IsListed = false;
         }
     }
 
@@ -141,10 +161,12 @@ internal sealed class GrowthQuota
     [StructLayout(LayoutKind.Explicit, Size = 128)]
     private struct Share
     {
+        /// <summary>What its requests hold now.</summary>
         [FieldOffset(64)]
         public long Held;
 
+        /// <summary>What they have taken since the last look, ended ones included.</summary>
         [FieldOffset(72)]
-        public long Max;
+        public long Taken;
     }
 }

@@ -59,22 +59,23 @@ internal sealed class GrowthWait(GrowthQuota quota, int loop) : ICriticalNotifyC
         }
     }
 
-    /// <summary>Has who waits go on, if anybody does.</summary>
-    internal void Resume()
+    /// <summary>Has who waits go on, if anybody does. False when there is no memory for it: then it still waits.</summary>
+    internal bool Resume()
     {
         if (Interlocked.Exchange(ref _continuation, null) is not { } continuation)
         {
-            return;
+            return true;
         }
 
         try
         {
             EventLoop.PostTurn(loop, continuation);
+            return true;
         }
         catch (OutOfMemoryException)
         {
             Interlocked.Exchange(ref _continuation, continuation);
-            throw;
+            return false;
         }
     }
 }

@@ -93,11 +93,10 @@ internal sealed class OverloadMonitor : IDisposable
         {
             Look();
         }
-        finally
+        catch
         {
-            // Also after an error: it is waited for.
-            var uses = _shedder.Uses;
-            _limits.Growth.Set(uses[(int)Resource.Memory], uses[(int)Resource.Descriptors], uses[(int)Resource.Ports]);
+            _limits.Growth.Retry(); // It is waited for.
+            throw;
         }
     }
 
@@ -113,6 +112,7 @@ internal sealed class OverloadMonitor : IDisposable
         uses[(int)Resource.Descriptors] = ResourceUse.OfPlaces(descriptors.Used, descriptors.Bound);
         uses[(int)Resource.Ports] = ports.Bound > 0 ? ResourceUse.OfVolume(ports.Used, ports.Bound) : ResourceUse.Unbounded;
         _shedder.Look(now);
+        _limits.Growth.Set(uses[(int)Resource.Memory], uses[(int)Resource.Descriptors], uses[(int)Resource.Ports]);
         _heap.Look(held, now);
         Young?.Look();
         _limits.Addresses.Sweep(now);

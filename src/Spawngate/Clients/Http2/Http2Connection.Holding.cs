@@ -1,4 +1,5 @@
 using Spawngate.Overload;
+using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Clients.Http2;
 
@@ -39,8 +40,8 @@ internal sealed partial class Http2Connection : ISheddable
     /// <summary>True while the stream has a request; within the gate.</summary>
     public bool IsServing(StreamExchange stream) => _streams[stream.Slot] == stream;
 
-    /// <summary>True when a head of that length may be held besides those of the open streams; one may always, and any of a proxy, whose clients count by themselves. Within the gate.</summary>
-    private bool MayHold(int headBytes) => _headBytes == 0 || Identity.IsTrusted || _headBytes + headBytes <= Limits.Http2HeadsBytesMax;
+    /// <summary>True when a head of that length may be held besides those of the open streams; one may always, and any for which a proxy names a client: those count by themselves. Within the gate.</summary>
+    private bool MayHold(int headBytes) => _headBytes == 0 || (Identity.IsTrusted && _next.Request.Fields.Has(KnownHeader.ForwardedFor)) || _headBytes + headBytes <= Limits.Http2HeadsBytesMax;
 
     /// <inheritdoc/>
     public bool IsEnding => _isShed || (_closing && _open == 0);

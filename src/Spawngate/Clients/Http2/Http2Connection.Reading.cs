@@ -48,10 +48,14 @@ internal sealed partial class Http2Connection
     /// <summary>True while the client owes it to us to read, before we read on.</summary>
     private bool MustWait => !Writer.Output.TakesHeads && !_failed && !_lingerOver;
 
+    /// <summary>True while it is not read because of a look that is still to come.</summary>
+    public bool AwaitsLook => _awaitsLook;
+
     /// <summary>Why not to read on at this moment; within the gate.</summary>
     /// <param name="next">What would be read.</param>
     private ReaderPause Pause(ReadOnlySpan<byte> next)
     {
+        _awaitsLook = false;
         if (MustWait)
         {
             Reader.Begin();

@@ -24,7 +24,7 @@ namespace Spawngate.Clients.Http2;
 /// resumed within it.
 /// <para>
 /// A client that does not read is not read from: while <see cref="Http2Output.TakesHeads"/> is false, no further frame is taken up. It is cut when it takes nothing for as long as its requests
-/// may (<see cref="SendStall"/>). Nor is one read from that has requests in flight while all clients together take too much at once (<see cref="GrowthQuota"/>).
+/// may (<see cref="SendStall"/>). Nor does another request begin beside those in flight while all clients together take too much at once (<see cref="GrowthQuota"/>).
 /// </para>
 /// </remarks>
 internal sealed partial class Http2Connection : ICallbackOwner

@@ -210,7 +210,7 @@ internal sealed partial class StreamExchange
     /// <param name="isRead">False while what the client has to say is not read: then it is not late.</param>
     public void OnTick(long nowMs, bool clientTakes, bool isRead)
     {
-        if (!isRead && (_upload.AwaitsClient || _sender.AwaitsWindow))
+        if (!isRead && ((_upload.AwaitsClient && !_responding && !_awaitsContinue) || _sender.AwaitsWindow))
         {
             _deadline.PutOff(_context.DueIn(_exchange.TimeoutMs));
             _taking.Restart();
