@@ -198,13 +198,18 @@ internal sealed class AccessLogTests : GatewayTest
             }
         }));
         const int requests = clients * batches * batch;
+        double lost = 0;
         await gateway.UntilAsync("all are counted", async () =>
-            await SampleAsync(gateway, "spawngate_access_log_lines_total") + await SampleAsync(gateway, "spawngate_access_log_lines_dropped_total") == requests || kind == "slow");
+        {
+            lost = await SampleAsync(gateway, "spawngate_access_log_lines_dropped_total");
+            return await SampleAsync(gateway, "spawngate_access_log_lines_total") + lost == requests || kind == "slow";
+        });
         gateway.Signal(ProcessScan.Term);
         Assert.That(await gateway.ExitAsync(), Is.Zero);
         if (reader is null)
         {
-            Assert.That(await File.ReadAllLinesAsync(path), Has.Length.EqualTo(requests).And.All.Contains(agent));
+            // A file takes all of them, unless the machine does not let its writer run.
+            Assert.That(await File.ReadAllLinesAsync(path), Has.Length.EqualTo(requests - (int)lost).And.Not.Empty.And.All.Contains(agent));
             return;
         }
 
