@@ -50,7 +50,7 @@ internal sealed class ReloadStormTests : GatewayTest
         GatewayProcess gateway = await GatewayAsync();
         TimeSpan span = Effort.Span(native: 6, managed: 4);
         await RawClient.RequestAsync(gateway.Port, Host, "/");
-        Task<Tool> load = Tool.RunAsync(span + Patience.Default, wrk, "-t1", "-c32", $"-d{span.TotalSeconds:F0}s", "-H", $"Host: {Host}", $"http://127.0.0.1:{gateway.Port}/bytes?n=500");
+        Task<Tool> load = Tool.RunAsync(span + Patience.Default, wrk, "--timeout", "30s", "-t1", "-c32", $"-d{span.TotalSeconds:F0}s", "-H", $"Host: {Host}", $"http://127.0.0.1:{gateway.Port}/bytes?n=500");
 
         int sent = await ReloadAsync(gateway, span - Interval, round => Changed(gateway.Config, round).ToString());
 
