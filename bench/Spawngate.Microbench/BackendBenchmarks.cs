@@ -38,7 +38,7 @@ public class BackendBenchmarks : IDisposable
             _backend.Leave(run);
         }
 
-        var connection = _pool.Create();
+        var connection = _pool.TryCreate() ?? throw new InvalidOperationException("No descriptor is left for a connection to the backend.");
         await connection.Channel.ConnectAsync(_pool.Endpoint).ConfigureAwait(false);
         _pool.Return(connection);
         _second = new SecondThread(EnterAndLeaveOften);
