@@ -41,7 +41,7 @@ internal sealed class CallbackGuardTests
         {
             loop.Defer(owner);
             EventLoop.NextTurn().GetAwaiter().OnCompleted(Throw);
-            loop.Defer(new Item(done.SetResult));
+            EventLoop.NextTurn().GetAwaiter().OnCompleted(done.SetResult); // The last of all: turns are taken in order, behind what was deferred.
         }));
 
         await done.Task.WaitAsync(Patience);

@@ -24,7 +24,7 @@ internal enum ConnectionPhase : byte
 /// connection but its deadline word, and makes the pending operation return.
 /// </summary>
 /// <remarks>The tick and socket completions come on their own threads; everything else is called by the connection's task or its upload.</remarks>
-internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel client, Exchange exchange, Upload upload, BodyPump answer)
+internal sealed class ConnectionWatch(ForwardingContext context, ClientIdentity identity, SocketChannel client, Exchange exchange, Upload upload, BodyPump answer)
 {
     private DeadlineWord _deadline;
     private PeerWatch _peer;
@@ -153,6 +153,7 @@ internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel c
         bool counts = InExchange && exchange.TimeoutMs > 0 && _phase != ConnectionPhase.Tunnelling;
         if (_taking.IsBelow(counts && client.IsSending && _peer.ClientAcked != 0, _peer.ClientAcked, nowMs))
         {
+            ForwardingLog.TooSlow(context, identity, exchange, FailureReasons.TakingTooSlowly);
             exchange.Abort(ProxyError.ClientGone);
             client.Abort(reset: true);
         }
@@ -200,6 +201,11 @@ internal sealed class ConnectionWatch(ForwardingContext context, SocketChannel c
             default:
                 // Unless it is the client that takes nothing, the connection's own task ends it, so that answers before this one arrive; a second time it does not.
                 bool again = exchange.IsAborted;
+                if (!again && InExchange)
+                {
+                    ForwardingLog.Stalled(context, identity, exchange, client.IsSending);
+                }
+
                 Restart(DeadlineKind.Progress, Limits.LingerMs);
                 exchange.Abort(ProxyError.ClientGone);
                 if (again || client.IsSending || !InExchange)

@@ -53,7 +53,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         _exchange = new Exchange(context);
         _responsePump = new BodyPump(this);
         _upload = new Upload(this);
-        _watch = new ConnectionWatch(context, _client, _exchange, _upload, _responsePump);
+        _watch = new ConnectionWatch(context, identity, _client, _exchange, _upload, _responsePump);
         _end = new ConnectionEnd(context, _client, _exchange, _upload, _watch);
         _holding = new ConnectionHolding(identity, _client, _exchange, _watch, context.Clock, Abort);
     }

@@ -147,7 +147,10 @@ internal struct PeerWatch
         return answer.ProbeSink() != false;
     }
 
-    private static bool HasMoved(SocketChannel channel, ref long acked)
+    /// <summary>True when the peer has taken bytes of a send that is pending since the last look; on the tick.</summary>
+    /// <param name="channel">Where the send is pending, if one is.</param>
+    /// <param name="acked">What had been taken at the last look, and one more; 0 when nothing was pending then.</param>
+    public static bool HasMoved(SocketChannel channel, ref long acked)
     {
         if (!channel.IsSending || !TcpInfo.TryRead(channel.Handle, out var info))
         {

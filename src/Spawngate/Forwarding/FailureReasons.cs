@@ -1,3 +1,4 @@
+using System.Globalization;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
@@ -32,6 +33,17 @@ internal static class FailureReasons
     /// <param name="receivedAny">Whether anything of one came.</param>
     public static string OfTimeout(bool receivedAny) =>
         receivedAny ? "the backend did not send all of its response head in time" : "the backend did not answer in time";
+
+    /// <summary>A client takes hardly anything of what is sent.</summary>
+    public static string TakingTooSlowly { get; } = $"it took less than {Limits.RateBytesMin} bytes in {Limits.RateWindowMs / 1000} s";
+
+    /// <summary>A client takes nothing of what is sent.</summary>
+    /// <param name="ms">For how long.</param>
+    public static string OfTakingNothing(long ms) => string.Create(CultureInfo.InvariantCulture, $"it has taken nothing for {ms / 1000.0:0.#} s");
+
+    /// <summary>The rest of an answer does not come.</summary>
+    /// <param name="ms">For how long.</param>
+    public static string OfSendingNothing(long ms) => string.Create(CultureInfo.InvariantCulture, $"nothing more has come from the backend for {ms / 1000.0:0.#} s");
 
     /// <summary>Why a final response cannot be passed on whose head could be read; null when it can.</summary>
     /// <param name="response">The response.</param>

@@ -84,6 +84,9 @@ internal sealed class ForwardingContext
     /// <summary>Log of category <c>spawngate.forwarding</c>.</summary>
     public ILogger Log { get; }
 
+    /// <summary>Bounds the lines about clients that are cut.</summary>
+    public NoticeLimit ClientNotices { get; } = new();
+
     /// <summary>Takes finished requests for the access log and traces; null when there is neither.</summary>
     public RequestObserver? Observer { get; init; }
 

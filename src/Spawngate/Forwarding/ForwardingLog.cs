@@ -30,6 +30,18 @@ internal static partial class ForwardingLog
     [LoggerMessage(Level = LogLevel.Warning, Message = "hostname=\"{Hostname}\" count=\"{Count}\" More requests failed, or responses were cut, than there are lines about it")]
     public static partial void Held(ILogger log, string hostname, int count);
 
+    /// <summary>A client was cut in the middle of an exchange: it takes its answer too slowly.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" Client cut: {Cause}")]
+    public static partial void ClientCut(ILogger log, string hostname, string client, string requestId, string cause);
+
+    /// <summary>A connection over HTTP/2 was cut with all its streams: its client takes too slowly what is sent.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "client=\"{Client}\" streams=\"{Streams}\" Client cut: {Cause}")]
+    public static partial void ConnectionCut(ILogger log, string client, int streams, string cause);
+
+    /// <summary>So many lines of the two kinds above were not written.</summary>
+    [LoggerMessage(Level = LogLevel.Information, Message = "count=\"{Count}\" More clients were cut than there are lines about it")]
+    public static partial void ClientCutsHeld(ILogger log, int count);
+
     /// <summary>A connection ended with an error that nobody expected.</summary>
     [LoggerMessage(Level = LogLevel.Error, Message = "client=\"{Client}\" Connection ended by an unexpected error")]
     public static partial void Unexpected(ILogger log, Exception error, string client);
@@ -75,6 +87,52 @@ internal static partial class ForwardingLog
             var cause = outcome == PumpOutcome.SourceCut ? "the backend ended it early" : "its chunks are malformed";
             Cut(context.Log, hostname, client.Text, Encoding.ASCII.GetString(exchange.RequestId), cause);
         }
+    }
+
+    /// <summary>Logs an exchange that is cut in the middle of its answer because nothing of it has moved for as long as it may.</summary>
+    /// <param name="context">Whose log.</param>
+    /// <param name="client">Whose request.</param>
+    /// <param name="exchange">The exchange.</param>
+    /// <param name="byClient">True when it is the client that takes nothing.</param>
+    public static void Stalled(ForwardingContext context, ClientIdentity client, Exchange exchange, bool byClient)
+    {
+        if (byClient)
+        {
+            TooSlow(context, client, exchange, FailureReasons.OfTakingNothing(exchange.TimeoutMs));
+        }
+        else if (MayTell(context, exchange, out string hostname))
+        {
+            Cut(context.Log, hostname, client.Text, Encoding.ASCII.GetString(exchange.RequestId), FailureReasons.OfSendingNothing(exchange.TimeoutMs));
+        }
+    }
+
+    /// <summary>Logs a client that is cut in the middle of an answer because it takes it too slowly.</summary>
+    public static void TooSlow(ForwardingContext context, ClientIdentity client, Exchange exchange, string cause)
+    {
+        if (MayTellOfClient(context))
+        {
+            ClientCut(context.Log, exchange.Backend?.Hostname ?? "", client.Text, Encoding.ASCII.GetString(exchange.RequestId), cause);
+        }
+    }
+
+    /// <summary>Logs a connection over HTTP/2 that is cut because its client takes too slowly what is sent.</summary>
+    public static void TooSlow(ForwardingContext context, ClientIdentity client, int streams, string cause)
+    {
+        if (MayTellOfClient(context))
+        {
+            ConnectionCut(context.Log, client.Text, streams, cause);
+        }
+    }
+
+    private static bool MayTellOfClient(ForwardingContext context)
+    {
+        bool passes = context.ClientNotices.TryPass(context.Clock.NowMs, out int held);
+        if (held > 0)
+        {
+            ClientCutsHeld(context.Log, held);
+        }
+
+        return passes;
     }
 
     /// <summary>A backend that fails with every request would flood the log: says how much was left out once there is room again.</summary>

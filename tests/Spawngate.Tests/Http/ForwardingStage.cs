@@ -40,9 +40,14 @@ internal sealed class ForwardingStage : IAsyncDisposable
 
     public long InFlight => Backend.Word.InFlight;
 
-    public static async Task<ForwardingStage> StartAsync(Func<BackendConfig, BackendConfig>? configure = null, ServerConfig? server = null)
+    public static async Task<ForwardingStage> StartAsync(Func<BackendConfig, BackendConfig>? configure = null, ServerConfig? server = null, int backendBuffer = 0)
     {
         var stage = new ForwardingStage();
+        if (backendBuffer > 0)
+        {
+            stage._backend.ReceiveBufferSize = backendBuffer; // Those that it accepts inherit it.
+        }
+
         server ??= new ServerConfig();
         var config = ReadyBackends.Config(Host, ((IPEndPoint)stage._backend.LocalEndPoint!).Port);
         stage._backends = await ReadyBackends.StartAsync(stage.Time, stage.Log, server, configure?.Invoke(config) ?? config);
@@ -52,9 +57,9 @@ internal sealed class ForwardingStage : IAsyncDisposable
     }
 
     /// <summary>A new client, already being served.</summary>
-    public async Task<WireEnd> ConnectAsync(bool trusted = false)
+    public async Task<WireEnd> ConnectAsync(bool trusted = false, int receiveBuffer = 0)
     {
-        var client = await WireEnd.ConnectAsync(_front.LocalEndPoint!);
+        var client = await WireEnd.ConnectAsync(_front.LocalEndPoint!, receiveBuffer);
         var socket = await _front.AcceptAsync();
         socket.NoDelay = true;
         var source = Context.ClientLimits.Of(IPAddress.Parse("192.0.2.7"), Context.Clock.NowMs);

@@ -25,9 +25,14 @@ internal sealed class WireEnd(Socket socket) : IDisposable
     /// <summary>Text received and not yet read.</summary>
     public string Pending => Encoding.Latin1.GetString([.. _received]);
 
-    public static async Task<WireEnd> ConnectAsync(EndPoint endpoint)
+    public static async Task<WireEnd> ConnectAsync(EndPoint endpoint, int receiveBuffer = 0)
     {
         var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        if (receiveBuffer > 0)
+        {
+            socket.ReceiveBufferSize = receiveBuffer;
+        }
+
         await socket.ConnectAsync(endpoint);
         return new WireEnd(socket);
     }

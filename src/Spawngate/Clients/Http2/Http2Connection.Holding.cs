@@ -1,3 +1,4 @@
+using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 
@@ -9,6 +10,7 @@ internal sealed partial class Http2Connection : ISheddable
     private HeldMemory _memory;
     private long _headBytes;
     private bool _isShed;
+    private bool _isCut;
 
     /// <summary>Adds what it holds, and for whom: all of it for the client, or, if that speaks for others, each request for whom it names; on the tick.</summary>
     /// <param name="survey">Where it is added.</param>
@@ -33,9 +35,21 @@ internal sealed partial class Http2Connection : ISheddable
         }
     }
 
-    /// <summary>True when the client takes hardly anything of what is sent; on the tick.</summary>
-    private bool IsTooSlow(long nowMs) =>
-        _taking.IsBelow(_client.IsSendWaiting && _stallMs < long.MaxValue && _peer.ClientAcked != 0, _peer.ClientAcked, nowMs);
+    /// <summary>Cuts a client that takes nothing of what is sent, or hardly anything; on the tick.</summary>
+    private void CutWhenSlow(bool taken, long nowMs)
+    {
+        bool stalled = _stall.IsOver(IsSendWaiting, taken, nowMs, _stallMs);
+        bool slow = _taking.IsBelow(IsSendWaiting && _stallMs < long.MaxValue && _peer.ClientAcked != 0, _peer.ClientAcked, nowMs);
+        if ((stalled || slow) && !_isCut)
+        {
+            _isCut = true;
+            ForwardingLog.TooSlow(_context, Identity, _open, stalled ? FailureReasons.OfTakingNothing(_stallMs) : FailureReasons.TakingTooSlowly);
+            Abort();
+        }
+    }
+
+    /// <summary>True while the client has yet to take what was sent.</summary>
+    public bool IsSendWaiting => _client.IsSendWaiting;
 
     /// <summary>True while the stream has a request; within the gate.</summary>
     public bool IsServing(StreamExchange stream) => _streams[stream.Slot] == stream;

@@ -192,10 +192,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
             }
         }
 
-        if (_stall.IsOver(_client.IsSendWaiting, taken, nowMs, _stallMs) || IsTooSlow(nowMs))
-        {
-            Abort();
-        }
+        CutWhenSlow(taken, nowMs);
 
         if (_deadline.TryFire(nowMs, out var kind))
         {

@@ -39,6 +39,7 @@ internal sealed partial class StreamExchange : ISheddable
         bool counts = _isBegun && _exchange.TimeoutMs > 0 && !_isTunnel;
         if (_taking.IsBelow(counts && _sender.AwaitsWindow, _sender.BodyBytes, nowMs))
         {
+            ForwardingLog.TooSlow(_context, _connection.Identity, _exchange, FailureReasons.TakingTooSlowly);
             _connection.Session.Reset(Slot, ErrorCode.Cancel);
             OnGone();
         }

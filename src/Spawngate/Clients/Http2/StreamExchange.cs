@@ -45,6 +45,8 @@ internal sealed partial class StreamExchange
     private readonly Signal<ExchangeStep> _begun = new();
     private readonly StreamSender _sender;
     private DeadlineWord _deadline;
+    private long _bodyBytesSeen;
+    private long _upstreamAcked;
     private byte[] _head = [];
     private int _headLength;
     private ProxyError _refusal;
@@ -217,7 +219,11 @@ internal sealed partial class StreamExchange
             _giving.Restart();
         }
 
-        if (clientTakes && (_responding || _sender.HeadWaits))
+        // What goes into a window that opens a little at a time is progress, too, long before its task hears of it; and so is what a backend takes of a send that is pending.
+        bool moved = _sender.BodyBytes != _bodyBytesSeen;
+        _bodyBytesSeen = _sender.BodyBytes;
+        moved |= _exchange.WatchedUpstream is { } upstream && PeerWatch.HasMoved(upstream, ref _upstreamAcked);
+        if (moved || (clientTakes && (_responding || _sender.HeadWaits)))
         {
             _deadline.PutOff(_context.DueIn(_exchange.TimeoutMs));
         }
@@ -234,6 +240,7 @@ internal sealed partial class StreamExchange
             return;
         }
 
+        ForwardingLog.Stalled(_context, _connection.Identity, _exchange, _sender.AwaitsWindow || _sender.HeadWaits || _connection.IsSendWaiting);
         _connection.Session.Reset(Slot, ErrorCode.Cancel);
         OnGone();
     }
