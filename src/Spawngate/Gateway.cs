@@ -107,7 +107,7 @@ internal sealed class Gateway : IAsyncDisposable
         };
         _overload = new OverloadMonitor(_connections, _forwarding.ClientLimits, _clock, loggers.CreateLogger("spawngate.overload"), HeapTrimmer.CollectSoon)
         {
-            MemoryBytesMax = _server.MemoryLimit.Of(MachineMemory.Bytes),
+            MemoryBytesMax = _server.MemoryLimit.Of(MachineMemory.Bytes, MachineMemory.HeapBytes),
             ConnectionsMax = _server.MaxConnections,
             Young = YoungHeap.Own,
             Descriptors = static () => new Usage(DescriptorBudget.Shared.SharedInUse, DescriptorBudget.Shared.SharedMax),
@@ -126,6 +126,11 @@ internal sealed class Gateway : IAsyncDisposable
         {
             bool matters = _configured.SetsMaxConnections || _server.MaxConnections < Limits.ClientsFew;
             GatewayLog.FewerConnections(_log, matters ? LogLevel.Warning : LogLevel.Information, _configured.MaxConnections, _server.MaxConnections, DescriptorBudget.Shared.Limit ?? 0);
+        }
+
+        if (_server.MemoryLimit.Of(MachineMemory.Bytes) is var memory && memory > _overload.MemoryBytesMax)
+        {
+            GatewayLog.LessMemory(_log, _server.MemoryLimit.Text, memory, _overload.MemoryBytesMax, MachineMemory.HeapBytes);
         }
 
         // Tried out now, when nobody can hinder it yet.

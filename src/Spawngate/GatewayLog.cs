@@ -13,6 +13,10 @@ internal static partial class GatewayLog
     [LoggerMessage(Message = "max_connections=\"{Configured}\" effective=\"{Effective}\" open_files_limit=\"{Limit}\" The limit of open files allows fewer clients than max_connections; raise it (LimitNOFILE=, ulimit -n)")]
     public static partial void FewerConnections(ILogger log, LogLevel level, int configured, int effective, long limit);
 
+    /// <summary>The runtime's heap may have too little for what is configured.</summary>
+    [LoggerMessage(Level = LogLevel.Warning, Message = "memory_limit=\"{Configured}\" bytes=\"{Bytes}\" effective=\"{Effective}\" heap_limit=\"{HeapLimit}\" Clients may hold no more than half of what the heap may have; give the container more memory, or lower memory_limit")]
+    public static partial void LessMemory(ILogger log, string configured, long bytes, long effective, long heapLimit);
+
     /// <summary>A stop begins.</summary>
     [LoggerMessage(Level = LogLevel.Information, Message = "reason=\"{Reason}\" connections=\"{Connections}\" Stopping")]
     public static partial void Stopping(ILogger log, string reason, int connections);

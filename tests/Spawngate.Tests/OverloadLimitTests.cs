@@ -115,6 +115,15 @@ internal sealed class OverloadLimitTests
     [TestCase("1.5g", 0, 1536L * 1024 * 1024)]
     public void A_memory_limit_is_a_share_or_a_size(string text, long memory, long bound) => Assert.That(MemoryLimit.Parse(text)?.Of(memory), Is.EqualTo(bound));
 
+    [TestCase("25%", 8000, 6000, 2000)]
+    [TestCase("100%", 8000, 6000, 3000)]
+    [TestCase("100%", 8000, 8000, 4000)]
+    [TestCase("4000m", 8000, 6000, 3000)]
+    [TestCase("4000m", 8000, 0, 4000, Description = "not known")]
+    [TestCase("1%", 40, 30, 15, Description = "less than works well, but more would not work at all")]
+    public void It_is_no_more_than_half_of_what_the_heap_may_have(string text, long memoryMiB, long heapMiB, long boundMiB) =>
+        Assert.That(MemoryLimit.Parse(text)?.Of(memoryMiB << 20, heapMiB << 20), Is.EqualTo(boundMiB << 20));
+
     [TestCase("0%")]
     [TestCase("101%")]
     [TestCase("-1%")]

@@ -33,7 +33,12 @@ internal sealed record MemoryLimit
         return DockerKeys.TryParseMemory(text, out long bytes) && bytes >= Limits.MemoryLimitBytesMin ? new MemoryLimit { Text = text, Bytes = bytes } : null;
     }
 
-    /// <summary>The bound in bytes.</summary>
+    /// <summary>The bound in bytes, as written.</summary>
     /// <param name="memoryBytes">The memory of the machine or the container.</param>
     public long Of(long memoryBytes) => Bytes > 0 ? Bytes : Math.Max(Limits.MemoryLimitBytesMin, memoryBytes / 100 * Percent);
+
+    /// <summary>The bound in bytes that works: beside what is counted the heap holds what is not collected yet, and one that is full stops everything.</summary>
+    /// <param name="memoryBytes">The memory of the machine or the container.</param>
+    /// <param name="heapBytes">The most that the runtime's heap may have; 0 when that is not known.</param>
+    public long Of(long memoryBytes, long heapBytes) => heapBytes > 0 ? Math.Min(Of(memoryBytes), heapBytes / 2) : Of(memoryBytes);
 }

@@ -23,6 +23,9 @@ internal sealed class MachineMemory(Func<string, string?> read)
     /// <summary>That of this machine or container in bytes.</summary>
     public static long Bytes => (Libc.IsLinux ? new MachineMemory(Read).Find() : null) ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
+    /// <summary>The most that the heap of this process may have, in bytes: three quarters of the container's limit, what <c>DOTNET_GCHeapHardLimit</c> says, or all that the machine has. 0 when it is not known.</summary>
+    public static long HeapBytes => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+
     /// <summary>The smaller of what the machine has and what it is limited to; null when the former is not known.</summary>
     public long? Find()
     {

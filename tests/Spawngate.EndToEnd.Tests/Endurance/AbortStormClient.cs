@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
+using System.Runtime.ExceptionServices;
 using System.Text;
 using Spawngate.EndToEnd.Tests.Harness;
 using Spawngate.EndToEnd.Tests.Http2;
@@ -95,18 +96,21 @@ internal sealed record MarkedExchange(int Number, int Length, string Framing, in
 internal sealed class AbortStormClient(int port, string host, Random random, Task over)
 {
     private const int FailuresKept = 10;
+    private const int GroupMax = 4;
     private readonly List<string> _failures = [];
     private RawClient? _http1;
     private H2Client? _http2;
+    private int _complete;
+    private long _bytes;
 
     /// <summary>Exchanges begun.</summary>
     public int Asked { get; private set; }
 
     /// <summary>Exchanges that came to their end, with every byte.</summary>
-    public int Complete { get; private set; }
+    public int Complete => _complete;
 
     /// <summary>Bytes of responses that were looked at.</summary>
-    public long Bytes { get; private set; }
+    public long Bytes => Interlocked.Read(ref _bytes);
 
     /// <summary>What went wrong, the first few times.</summary>
     public IReadOnlyList<string> Failures => _failures;
@@ -116,23 +120,24 @@ internal sealed class AbortStormClient(int port, string host, Random random, Tas
     {
         while (!over.IsCompleted && _failures.Count < FailuresKept)
         {
-            MarkedExchange exchange = MarkedExchange.Draw(random);
-            Asked++;
+            bool http2 = random.Next(2) == 0;
+            MarkedExchange[] group = DrawGroup(http2);
+            Asked += group.Length;
             try
             {
-                bool complete = random.Next(2) == 0 ? await Http1Async(exchange) : await Http2Async(exchange);
-                Complete += complete ? 1 : 0;
+                await (http2 ? Http2Async(group) : Http1Async(group));
             }
             catch (StrangeByteException e)
             {
                 _failures.Add(e.Message);
+                Leave(reset: true);
             }
             catch (Exception e) when (e is SocketException or IncompleteMessageException or StreamResetException or ObjectDisposedException)
             {
                 Leave(reset: true);
-                if (exchange is { Cut: < 0, IsUpload: false, LeaveAfter: < 0 })
+                if (group.All(static each => each is { Cut: < 0, IsUpload: false, LeaveAfter: < 0 }))
                 {
-                    _failures.Add($"exchange {exchange.Number}: {e.Message}, although nobody cut it");
+                    _failures.Add($"exchanges {string.Join(", ", group.Select(static each => each.Number))}: {e.Message}, although nobody cut them");
                 }
             }
         }
@@ -140,60 +145,90 @@ internal sealed class AbortStormClient(int port, string host, Random random, Tas
         Leave(reset: false);
     }
 
-    private async Task<bool> Http1Async(MarkedExchange exchange)
+    /// <summary>One exchange, or some that share a connection at the same time: streams, or requests that are sent ahead.</summary>
+    private MarkedExchange[] DrawGroup(bool http2)
+    {
+        MarkedExchange[] group = [.. Enumerable.Range(0, random.Next(3) == 0 ? 2 + random.Next(GroupMax - 1) : 1).Select(_ => MarkedExchange.Draw(random))];
+
+        // Behind a body that is left in the middle nothing can be sent ahead.
+        return http2 || group.Length == 1 ? group : group.Where(static each => !each.IsUpload).DefaultIfEmpty(group[0]).ToArray();
+    }
+
+    private async Task Http1Async(MarkedExchange[] group)
     {
         _http1 ??= await RawClient.ConnectAsync(port);
-        if (exchange.IsUpload)
+        if (group is [{ IsUpload: true } upload])
         {
-            byte[] body = exchange.Body(exchange.LeaveUploadAfter >= 0 ? exchange.LeaveUploadAfter : exchange.UploadBytes);
-            await _http1.SendAsync(RawClient.Head(host, exchange.Target, "POST", $"Content-Length: {exchange.UploadBytes}\r\n"));
+            byte[] body = upload.Body(upload.LeaveUploadAfter >= 0 ? upload.LeaveUploadAfter : upload.UploadBytes);
+            await _http1.SendAsync(RawClient.Head(host, upload.Target, "POST", $"Content-Length: {upload.UploadBytes}\r\n"));
             await _http1.SendAsync(body);
-            if (exchange.LeaveUploadAfter >= 0)
+            if (upload.LeaveUploadAfter >= 0)
             {
                 LeaveHttp1();
-                return false;
+                return;
             }
         }
         else
         {
-            await _http1.SendAsync(RawClient.Head(host, exchange.Target));
+            await _http1.SendAsync(string.Concat(group.Select(each => RawClient.Head(host, each.Target))));
         }
 
-        RawResponse response = await _http1.ReadHeadAsync();
+        foreach (MarkedExchange exchange in group)
+        {
+            if (_http1 is not null)
+            {
+                await ReadHttp1Async(_http1, exchange);
+            }
+        }
+    }
+
+    private async Task ReadHttp1Async(RawClient client, MarkedExchange exchange)
+    {
+        RawResponse response = await client.ReadHeadAsync();
         if (response.Status != 200 || exchange.IsUpload)
         {
-            await _http1.ReadBodyAsync(response);
+            await client.ReadBodyAsync(response);
         }
         else
         {
             long taken = 0;
-            await _http1.ReadBodyAsync(response, part => Take(exchange, part, ref taken));
+            await client.ReadBodyAsync(response, part => Take(exchange, part, ref taken));
         }
 
         Demand(exchange.CheckWhole(response));
+        Interlocked.Increment(ref _complete);
         if (response.Closes || response.Framing == Harness.Framing.Close)
         {
-            _http1.Dispose();
+            client.Dispose();
             _http1 = null;
         }
-
-        return true;
     }
 
-    private async Task<bool> Http2Async(MarkedExchange exchange)
+    /// <summary>All of a group at once, each to its end; what is wrong with the bytes of one says more than that others were cut with it.</summary>
+    private async Task Http2Async(MarkedExchange[] group)
     {
-        _http2 ??= await H2Client.ConnectAsync(port);
+        H2Client client = _http2 ??= await H2Client.ConnectAsync(port);
+        Task[] all = [.. group.Select(each => Task.Run(() => Http2Async(client, each)))];
+        await Task.WhenAll(all).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (all.SelectMany(static each => each.Exception?.InnerExceptions ?? []).OrderByDescending(static each => each is StrangeByteException).FirstOrDefault() is { } fault)
+        {
+            ExceptionDispatchInfo.Throw(fault);
+        }
+    }
+
+    private async Task Http2Async(H2Client client, MarkedExchange exchange)
+    {
         long taken = 0;
-        H2Stream stream = _http2.Open(take: exchange.IsUpload ? null : part => Take(exchange, part, ref taken));
-        await _http2.SendAsync(H2Frame.Headers(stream.Id, H2Frame.Request(host, exchange.Target, exchange.IsUpload ? "POST" : "GET"), end: !exchange.IsUpload));
+        H2Stream stream = await client.BeginAsync(
+            H2Frame.Request(host, exchange.Target, exchange.IsUpload ? "POST" : "GET"), end: !exchange.IsUpload, take: exchange.IsUpload ? null : part => Take(exchange, part, ref taken));
         if (exchange.IsUpload)
         {
             bool leaves = exchange.LeaveUploadAfter >= 0;
-            await _http2.SendBodyAsync(stream, exchange.Body(leaves ? exchange.LeaveUploadAfter : exchange.UploadBytes), end: !leaves);
+            await client.SendBodyAsync(stream, exchange.Body(leaves ? exchange.LeaveUploadAfter : exchange.UploadBytes), end: !leaves);
             if (leaves)
             {
-                await _http2.SendAsync(H2Frame.Reset(stream.Id));
-                return false;
+                await client.SendAsync(H2Frame.Reset(stream.Id));
+                return;
             }
         }
 
@@ -201,11 +236,12 @@ internal sealed class AbortStormClient(int port, string host, Random random, Tas
         {
             RawResponse response = await stream.ResponseAsync();
             Demand(exchange.CheckWhole(response));
-            return true;
+            Interlocked.Increment(ref _complete);
         }
-        catch (StreamResetException) when (exchange.Cut >= 0 || exchange.IsUpload)
+        catch (StreamResetException e)
         {
-            return false; // That is how a cut shows; the connection goes on.
+            // That is how a cut shows; the connection goes on, and the streams beside it.
+            Demand(exchange.Cut >= 0 || exchange.IsUpload ? null : $"exchange {exchange.Number}: {e.Message}, although nobody cut it");
         }
     }
 
@@ -219,7 +255,7 @@ internal sealed class AbortStormClient(int port, string host, Random random, Tas
         }
 
         taken += part.Length;
-        Bytes += part.Length;
+        Interlocked.Add(ref _bytes, part.Length);
         return exchange.LeaveAfter >= 0 && taken > exchange.LeaveAfter ? throw new ObjectDisposedException("left") : Task.CompletedTask;
     }
 

@@ -64,6 +64,29 @@ internal sealed class BackPressureTests : Http2Test
         }
     }
 
+    /// <summary>Interim answers are heads, too: they wait for room like any other.</summary>
+    [Test]
+    public async Task A_client_that_never_reads_interim_answers_is_not_read_from_and_cut()
+    {
+        FaultyBackend backend = await Http2Gateway.TakeAsync();
+        try
+        {
+            string answer = string.Concat(Enumerable.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 500)) + FaultyBackend.Ok;
+            backend.Answers(async (peer, _) =>
+            {
+                await peer.SendAsync(answer);
+                return true;
+            });
+            await NeverReadAsync(backend.Host, "/fault", GrowthWithHeadsMax);
+            using H2Client client = await ConnectAsync();
+            await StillServesAsync(client);
+        }
+        finally
+        {
+            Http2Gateway.Give(backend);
+        }
+    }
+
     /// <summary>Who reads late, but does, gets all of it: 250 answers whose heads are far more than what waits at once.</summary>
     [Test]
     public async Task A_client_that_reads_late_gets_every_head()

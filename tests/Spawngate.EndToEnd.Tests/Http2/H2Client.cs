@@ -157,12 +157,12 @@ internal sealed class H2Client : IDisposable
     }
 
     /// <summary>Opens a stream with these fields. Of several at once the one with the lower number is sent first, or it would count as closed (RFC 9113 section 5.1.1).</summary>
-    public async Task<H2Stream> BeginAsync(IEnumerable<(string Name, string Value)> fields, bool end = true)
+    public async Task<H2Stream> BeginAsync(IEnumerable<(string Name, string Value)> fields, bool end = true, Func<ReadOnlyMemory<byte>, Task>? take = null)
     {
         H2Stream? stream = null;
         await SendAsync(() =>
         {
-            stream = Open();
+            stream = Open(take: take);
             return H2Frame.Headers(stream.Id, fields, end);
         });
         return stream!;

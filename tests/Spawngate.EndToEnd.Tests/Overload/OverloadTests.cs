@@ -126,6 +126,92 @@ internal sealed class OverloadTests : GatewayTest
         Assert.That(slowestSecs, Is.LessThan(5), "before anybody gave up a turn it was twelve");
     }
 
+    /// <summary>A heap that is full stops everything, for ever: each allocation collects it in vain. So clients never get it full, even when <c>memory_limit</c> says that they may.</summary>
+    [Test]
+    [LongRunning]
+    public async Task With_a_heap_that_may_have_less_than_memory_limit_it_is_not_filled()
+    {
+        if (!Executables.GatewayIsNative)
+        {
+            Assert.Ignore("another build needs much of a small heap for itself");
+        }
+
+        const string Greediest = "greedy.test";
+        string[] unlimited = ["env = { DOTNET_GCHeapHardLimit = \"0\" }"];
+        ConfigFile config = new ConfigFile().Server("memory_limit = \"1g\"", "trusted_proxies = []").TestBackendWith(Host, unlimited).TestBackendWith(Greediest, unlimited);
+        GatewayProcess gateway = await Scene.GatewayAsync(config, ("DOTNET_GCHeapHardLimit", "5000000")); // 80 MiB, as a hexadecimal number.
+        await gateway.LogsAsync("memory_limit=\"1g\"", "effective=\"41943040\"");
+        foreach (string host in new[] { Host, Greediest })
+        {
+            await gateway.Admin.PostAsync($"/backends/{host}/start");
+            await gateway.UntilStateAsync(host, "ready");
+        }
+
+        using var stop = new CancellationTokenSource();
+        Task<int> polite = AskAgainAndAgainAsync(gateway, stop.Token, fewest: 50);
+        try
+        {
+            for (int i = 1; i <= 200; i++)
+            {
+                await SendLargeRequestsAsync(gateway, new IPAddress([127, 9, 0, (byte)i]), Greediest);
+            }
+
+            await gateway.UntilAsync("many are refused", async () => await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"request\",reason=\"overload\"}") > 1000);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+        }
+
+        Assert.That(await polite, Is.GreaterThanOrEqualTo(50), "requests that were answered beside it");
+        await Figures.NoteAsync($"200 addresses of 250 requests with heads of 30 KB, a heap of 80 MiB: {ProcessScan.PeakResidentBytes(gateway.Pid) / 1e6:F0} MB resident at most");
+        Assert.That(gateway.LogText, Does.Not.Contain("OutOfMemory"));
+    }
+
+    /// <summary>Descriptors instead of memory: each of the many small requests needs a connection to the backend.</summary>
+    [Test]
+    [LongRunning]
+    public async Task Who_takes_all_descriptors_is_refused_and_others_are_served()
+    {
+        const int Fewest = 50;
+
+        // Several, because each backend has no more descriptors itself, and hears late that a request was cut.
+        string[] greediest = ["one.test", "two.test", "three.test", "four.test"];
+        ConfigFile config = greediest.Aggregate(new ConfigFile().Server("trusted_proxies = []").TestBackend(Host), static (file, host) => file.TestBackend(host, "--name=" + host));
+        GatewayProcess gateway = await Scene.GatewayUnderAsync(["bash", "-c", "ulimit -n 400; exec \"$@\"", "bash"], config);
+        foreach (string host in greediest.Append(Host))
+        {
+            await gateway.Admin.PostAsync($"/backends/{host}/start");
+            await gateway.UntilStateAsync(host, "ready");
+        }
+
+        using var stop = new CancellationTokenSource();
+        Task<int> polite = AskAgainAndAgainAsync(gateway, stop.Token, Fewest);
+        Task<(int Asked, double SlowestSecs)> politeHttp2 = AskOverHttp2Async(gateway, stop.Token, Fewest);
+        try
+        {
+            foreach (string host in greediest)
+            {
+                H2Client client = await H2Client.ConnectAsync(gateway.Port, Greedy);
+                _clients.Add(client);
+                client.IgnoresStreams = true;
+                await client.SendAsync([.. Enumerable.Range(0, 250).SelectMany(each => H2Frame.Headers(1 + (2 * each), H2Frame.Request(host, "/slow?headMs=20000")))]);
+            }
+
+            await gateway.LogsAsync("resource=\"descriptors\"", "Running low");
+            await gateway.UntilAsync("somebody was cut", async () => await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"in_use\",reason=\"overload\"}") > 0);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+        }
+
+        Assert.That(await polite, Is.GreaterThanOrEqualTo(Fewest));
+        (int asked, double slowestSecs) = await politeHttp2;
+        await Figures.NoteAsync($"one address that takes all of 400 descriptors: {asked} polite requests over HTTP/2 beside it, the slowest {slowestSecs * 1000:F0} ms");
+        Assert.That(asked, Is.GreaterThanOrEqualTo(Fewest));
+    }
+
     [Test]
     [LongRunning]
     public async Task Memory_comes_back_when_a_burst_is_over()
@@ -202,10 +288,10 @@ internal sealed class OverloadTests : GatewayTest
     }
 
     /// <summary>250 requests with heads of 30 KB, which are a few hundred bytes, because they name an entry of the table seven times.</summary>
-    private async Task SendLargeRequestsAsync(GatewayProcess gateway, IPAddress from)
+    private async Task SendLargeRequestsAsync(GatewayProcess gateway, IPAddress from, string host = Host)
     {
         byte[] entry = [0x40, .. H2Frame.Block([("x-large", new string('b', 3900))]).AsSpan(1)];
-        byte[] request = H2Frame.Block(H2Frame.Request(Host, "/slow?headMs=20000"));
+        byte[] request = H2Frame.Block(H2Frame.Request(host, "/slow?headMs=20000"));
         H2Client client = await H2Client.ConnectAsync(gateway.Port, from);
         _clients.Add(client);
         client.IgnoresStreams = true;
