@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from processes import ROOT, BenchError, Watch, resident_kib, start, stop, which
-from proxies import SPAWNGATE, Proxy, Site
+from proxies import OURS, Proxy, Site
 
 GIB = 1 << 30
 WARM_SECONDS = 0.3
@@ -14,10 +14,10 @@ HELD_ROUNDS_MAX = 3  # opening ten thousand connections takes longer than measur
 
 
 class Plan:
-    """What is to be measured: scenarios, proxies as (name, threads), rounds, the length of each, and when to give up."""
+    """What is to be measured: scenarios, proxies as (name, threads), rounds, the length of each, when to give up, and whether proxies are fresh in each round."""
 
-    def __init__(self, scenarios, proxies, rounds, seconds, limit_seconds):
-        self.scenarios, self.proxies, self.rounds, self.seconds = scenarios, proxies, rounds, seconds
+    def __init__(self, scenarios, proxies, rounds, seconds, limit_seconds, fresh=False):
+        self.scenarios, self.proxies, self.rounds, self.seconds, self.fresh = scenarios, proxies, rounds, seconds, fresh
         self.limit_seconds = limit_seconds
         self.end = time.monotonic() + limit_seconds
 
@@ -36,7 +36,7 @@ def build_backend(work):
 
 
 def versions(names):
-    asked = {"spawngate": [SPAWNGATE, "--version"], "nginx": ["nginx", "-v"], "haproxy": ["haproxy", "-v"], "nghttpx": ["nghttpx", "--version"]}
+    asked = {name: [path, "--version"] for name, path in OURS.items()} | {"nginx": ["nginx", "-v"], "haproxy": ["haproxy", "-v"], "nghttpx": ["nghttpx", "--version"]}
     found = []
     for name in names:
         done = subprocess.run(asked[name], capture_output=True, text=True, timeout=10)
@@ -78,7 +78,7 @@ def one_round(scenario, proxy, seconds):
 
 
 def _launch(scenario, name, threads, work, peers_site):
-    site = Site(work, peers_site.program, scenario.hosts) if name == "spawngate" else peers_site
+    site = Site(work, peers_site.program, scenario.hosts) if name in OURS else peers_site
     proxy = Proxy(name, threads, work)
     proxy.run(site)
     scenario.verify(proxy)
@@ -88,7 +88,8 @@ def _launch(scenario, name, threads, work, peers_site):
 
 
 def measure_scenario(plan, scenario, work, backend, say):
-    """All rounds of one scenario. Proxies are fresh for each scenario; where connections are held they are fresh for each round, or memory would only grow once."""
+    """All rounds of one scenario. Proxies are fresh for each scenario; where connections are held they are fresh for each round, or memory would only grow once. So they are when two of the same kind are
+    compared: each start has a bias of its own, by where the code and the heap happen to lie."""
     folder = f"{work}/{scenario.name}"
     os.makedirs(folder)
     os.symlink(f"{work}/files", f"{folder}/files")
@@ -109,7 +110,7 @@ def measure_scenario(plan, scenario, work, backend, say):
                 sample = one_round(scenario, running[key], plan.seconds) | {"round": number}
                 samples.append(sample)
                 say(f"{scenario.name:12} round {number + 1}  {running[key].key:13} {sample['rate']:12.1f}/s  CPU {sample['cpu_us']:12.1f} µs")
-                if scenario.held:
+                if scenario.held or plan.fresh:
                     stop([running.pop(key).child])
     finally:
         stop([p.child for p in running.values()] + site.children)

@@ -6,6 +6,7 @@ from processes import ROOT, BenchError, family, free_port, start, wait_for_port,
 
 SPAWNGATE = os.path.join(ROOT, "artifacts", "spawngate")
 NAMES = ("spawngate", "nginx", "haproxy", "nghttpx")
+OURS = {"spawngate": SPAWNGATE}  # executables of Spawngate by name; another one to compare with may join
 IDLE_UPSTREAM_MAX = 128      # more than any scenario has clients that are active at once
 HOST_IDLE_UPSTREAM_MAX = 10  # the same with a thousand hosts, where the active clients spread
 
@@ -53,7 +54,7 @@ class Proxy:
 
     def run(self, site):
         """Starts the proxy. The backends of `site` run already, unless it is Spawngate, which starts them itself."""
-        {"spawngate": self._spawngate, "nginx": self._nginx, "haproxy": self._haproxy, "nghttpx": self._nghttpx}[self.name](site)
+        {"nginx": self._nginx, "haproxy": self._haproxy, "nghttpx": self._nghttpx}.get(self.name, self._spawngate)(site)
         wait_for_port(self.port, self.child)
         self.refresh()
         # The master listens before it has forked its workers.
@@ -97,7 +98,7 @@ ready_health_check_interval_ms = 0
             command, *arguments = site.command(port)
             text += f'[backends."{host}"]\ncommand = "{command}"\nargs = [{", ".join(chr(34) + a + chr(34) for a in arguments)}]\nport = {port}\n'
         # Its threads follow the number of processors the runtime sees: there is no setting of its own.
-        self._start([SPAWNGATE, self._write("toml", text)], {"SPAWNGATE_LOG": "warn", "DOTNET_PROCESSOR_COUNT": str(self.threads)})
+        self._start([OURS[self.name], self._write("toml", text)], {"SPAWNGATE_LOG": "warn", "DOTNET_PROCESSOR_COUNT": str(self.threads)})
 
     def _nginx(self, site):
         self.h2_port = free_port()
@@ -180,4 +181,4 @@ errorlog-file={self.work}/nghttpx.log
 
 def installed(names):
     """Those of `names` that can run here."""
-    return [n for n in names if n == "spawngate" or which(n)]
+    return [n for n in names if n in OURS or which(n)]

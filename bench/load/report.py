@@ -114,12 +114,13 @@ def document(run):
                      f"rate in {'GiB' if s['unit'] == 'GiB' else s['unit'] + 's'}/s, context switches per {s['unit']}" for s in run["scenarios"])
     machine = run["machine"]
     held = held_table(run)
-    return f"""# Load, {run['date']}
+    fresh, title, rival = ("round", "Load, beside the executable of before", "the executable of before") if run.get("fresh") else ("scenario", "Load", "the best peer with as many threads")
+    return f"""# {title}, {run['date']}
 
-`bench/load/run`, {run['rounds']} rounds of {run['seconds']:g} s for each proxy, interleaved, the proxies fresh for each scenario. {machine['processors']} × {machine['model']},
+`bench/load/run`, {run['rounds']} rounds of {run['seconds']:g} s for each proxy, interleaved, the proxies fresh for each {fresh}. {machine['processors']} × {machine['model']},
 Linux {machine['kernel']}; {', '.join(machine['versions'])}. Other work on the machine: load average {machine['load_before']} before, {machine['load_after']} after.
 
-Each cell: median over the rounds (lowest–highest) ×ratio to the best peer with as many threads, which is the median of the ratios within each round. Below ×1 is better,
+Each cell: median over the rounds (lowest–highest) ×ratio to {rival}, which is the median of the ratios within each round. Below ×1 is better,
 for the rate above ×1. What is equal and what is not is in [bench/README.md](../README.md).
 
 {what}
