@@ -199,9 +199,7 @@ internal sealed class ClientsSlowTakerTests
         for (int ms = 0; ms <= 3 * Limits.RateWindowMs; ms += StepMs)
         {
             await UntilAsync(isFull);
-            var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            EventLoop.PostTurn(loop, turn.SetResult);
-            await turn.Task.WaitAsync(Patience);
+            await TurnAsync(loop);
             for (int read = 0; read < little.Length;)
             {
                 int count = await backend.ReceiveAsync(little.AsMemory(read)).AsTask().WaitAsync(Patience);
@@ -275,13 +273,20 @@ internal sealed class ClientsSlowTakerTests
         }
     }
 
-    /// <summary>The client asks, the backend sends until it is cut, and the client's kernel has taken what it takes.</summary>
+    /// <summary>The client asks, the backend sends until it is cut, and everything on the way is full.</summary>
     private static async Task<Task> AnswerWithoutEndAsync(ForwardingStage stage, WireEnd client)
     {
         await client.SendAsync(Get);
         var backend = await stage.AcceptAsync();
         var sending = SendWithoutEndAsync(backend.Socket);
         await client.PeekAsync();
+
+        // Not because the gateway had no turn yet.
+        for (int full = 0; full < 3; full = backend.Socket.Poll(0, SelectMode.SelectWrite) ? 0 : full + 1)
+        {
+            await TurnAsync(client.Loop);
+        }
+
         return sending;
     }
 
@@ -300,6 +305,13 @@ internal sealed class ClientsSlowTakerTests
         {
             // Cut, with the client.
         }
+    }
+
+    private static async Task TurnAsync(int loop)
+    {
+        var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        EventLoop.PostTurn(loop, turn.SetResult);
+        await turn.Task.WaitAsync(Patience);
     }
 
     private static async Task UntilAsync(Func<bool> holds)

@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Clients;
 using Spawngate.Diagnostics;
 using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
+using Spawngate.Transport;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Tests;
@@ -19,26 +21,76 @@ internal sealed class PlatformSocketMemoryTests
         using var peer = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 64 * 1024 };
         peer.Connect(listener.LocalEndPoint!);
         using var sender = listener.Accept();
-        Assert.That(SocketMemory.Held(sender.SafeHandle), Is.Zero);
+        Assert.That(SocketMemory.Held(sender.SafeHandle, out _), Is.Zero);
         long taken = Fill(sender);
         Assert.That(taken, Is.InRange(Limits.UnsentBytesMax, 4 * Limits.UnsentBytesMax), "four megabytes without the bound");
-        Assert.That(SocketMemory.Held(sender.SafeHandle), Is.InRange(taken / 2, 4 * taken), "with what the kernel needs around it");
+        Assert.That(SocketMemory.Held(sender.SafeHandle, out _), Is.InRange(taken / 2, 4 * taken), "with what the kernel needs around it");
     }
 
-    /// <summary>How wide a window gets depends on how the receiver reads; here it is asked whether the kernel knows its bound.</summary>
     [Test]
-    public void A_backend_is_offered_no_more_than_the_window()
+    public async Task What_a_backend_does_not_take_is_not_taken_from_the_client()
     {
-        const int Tcp = 6;
-        const int WindowClamp = 10;
+        using var listener = Listening();
+        listener.ReceiveBufferSize = 64 * 1024; // Those that it accepts inherit it.
         using var clock = new CoarseClock(new FakeTime());
-        var pool = new UpstreamPool(new IPEndPoint(IPAddress.Loopback, 1), 1, 1000, clock);
+        var pool = new UpstreamPool((IPEndPoint)listener.LocalEndPoint!, 1, 1000, clock);
         var connection = pool.TryCreate()!;
-        Span<byte> clamp = stackalloc byte[sizeof(int)];
-        Assert.That(SocketCalls.GetOption(connection.Channel.Handle, Tcp, WindowClamp, clamp), Is.EqualTo(sizeof(int)));
-        Assert.That(BitConverter.ToInt32(clamp), Is.EqualTo(Limits.UpstreamWindowBytes));
+        await connection.Channel.ConnectAsync(pool.Endpoint);
+        using var backend = await listener.AcceptAsync();
+        byte[] piece = new byte[64 * 1024];
+        long sent = 0;
+        Task<int>? sending = null;
+        while (sending is null or { IsCompleted: true } && sent < 64 * Limits.UnsentBytesMax)
+        {
+            piece.CopyTo(connection.Channel.GetOutgoing(piece.Length));
+            connection.Channel.CommitOutgoing(piece.Length);
+            sent += piece.Length;
+            sending = connection.Channel.FlushAsync().AsTask();
+        }
+
+        Assert.That(sent, Is.LessThan(4 * Limits.UnsentBytesMax), "four megabytes without the bound");
         pool.Discard(connection);
+        await sending!;
         pool.Retire();
+    }
+
+    /// <summary>How much the kernel takes depends on how it was read; here it is asked whether it knows its bound, and takes no more.</summary>
+    [Test]
+    public async Task What_is_received_ahead_is_bounded_while_memory_is_tight()
+    {
+        using var listener = Listening();
+        using var peer = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await peer.ConnectAsync(listener.LocalEndPoint!);
+        using var channel = new SocketChannel(StreamSocket.Of(await listener.AcceptAsync()), null, waits: true);
+        byte[] piece = new byte[64 * 1024];
+        var memory = default(HeldMemory);
+        long nowMs = 1;
+        long Look(bool isTight) => memory.Look(channel, null, isUnread: true, nowMs += Limits.KernelMemoryLookMs, isTight);
+
+        // Read fast, then not at all.
+        for (long read = 0; read < 256 * (long)piece.Length;)
+        {
+            await peer.SendAsync(piece);
+            channel.Consume(channel.ReceivedLength);
+            channel.EnsureRoom(piece.Length);
+            read += await channel.ReceiveAsync();
+        }
+
+        Fill(peer);
+        Assert.That(Look(isTight: false), Is.GreaterThan(Limits.ReceivedAheadTightBytes));
+        int usual = ReceiveBuffer(channel.Handle);
+        Assert.That(usual, Is.GreaterThan(Limits.ReceivedAheadTightBytes), "nothing is bounded while there is enough");
+        Look(isTight: true);
+        Assert.That(ReceiveBuffer(channel.Handle), Is.EqualTo(Limits.ReceivedAheadTightBytes));
+    }
+
+    private static int ReceiveBuffer(System.Runtime.InteropServices.SafeHandle socket)
+    {
+        const int Level = 1;
+        const int Option = 8;
+        Span<byte> bytes = stackalloc byte[sizeof(int)];
+        Assert.That(SocketCalls.GetOption(socket, Level, Option, bytes), Is.EqualTo(sizeof(int)));
+        return BitConverter.ToInt32(bytes);
     }
 
     /// <summary>Sends until the kernel takes no more. Bytes that it took.</summary>

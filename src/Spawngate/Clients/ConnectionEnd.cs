@@ -39,14 +39,23 @@ internal sealed class ConnectionEnd(ForwardingContext context, SocketChannel cli
     }
 
     /// <summary>Resets the connection when the client's kernel has taken all that was sent before this answer, or takes nothing of it for a while.</summary>
-    public async ValueTask ResetAsync()
+    public ValueTask ResetAsync() => ResetWhenTakenAsync(client.SentTotal - _sentBefore, Limits.LingerMs);
+
+    /// <summary>Resets the connection of a client that has to give up what it holds, when its kernel has taken its answer: nothing more is read, since what it sends is what has to go.</summary>
+    public async ValueTask ShedAsync()
+    {
+        await ResetWhenTakenAsync(0, Limits.ShedLingerMs).ConfigureAwait(false);
+        await upload.EndedAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>The send queue ends with what was sent of an answer that need not arrive.</summary>
+    private async ValueTask ResetWhenTakenAsync(long needless, int limitMs)
     {
         int left = int.MaxValue;
-        for (int waitedMs = 0; waitedMs < Limits.LingerMs && !client.IsClosed; waitedMs += Limits.AcknowledgedLookMs)
+        for (int waitedMs = 0; waitedMs < limitMs && !client.IsClosed; waitedMs += Limits.AcknowledgedLookMs)
         {
-            // The send queue ends with what was sent of this answer.
             int unacknowledged = client.Unacknowledged;
-            if (unacknowledged <= client.SentTotal - _sentBefore)
+            if (unacknowledged <= needless)
             {
                 break;
             }

@@ -1,4 +1,3 @@
-using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Transport;
@@ -6,7 +5,7 @@ using Spawngate.Transport;
 namespace Spawngate.Clients;
 
 /// <summary>What an HTTP/1 connection holds, and how it gives that up; on the tick.</summary>
-internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel client, Exchange exchange, ConnectionWatch watch, CoarseClock clock, Action abort) : ISheddable
+internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel client, Exchange exchange, ConnectionWatch watch, ForwardingContext context, Action abort) : ISheddable
 {
     private HeldMemory _memory;
     private long _closedMs;
@@ -20,7 +19,7 @@ internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel clien
     public long Measure(long nowMs)
     {
         bool inExchange = watch.InExchange;
-        return _memory.Look(client, exchange.WatchedUpstream, inExchange && !client.IsArmed, nowMs) + (inExchange ? Limits.ClientRequestBytes : 0);
+        return _memory.Look(client, exchange.WatchedUpstream, inExchange && !client.IsArmed, nowMs, context.ClientLimits.MemoryIsTight) + (inExchange ? Limits.ClientRequestBytes : 0);
     }
 
     /// <summary>Adds it to those that hold something, for the client whose request it serves.</summary>
@@ -32,12 +31,12 @@ internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel clien
     }
 
     /// <inheritdoc/>
-    public bool IsEnding => Math.Max(_shedMs, _closedMs) is var since and not 0 && clock.NowMs - since < 2 * Limits.LingerMs;
+    public bool IsEnding => Math.Max(_shedMs, _closedMs) is var since and not 0 && context.Clock.NowMs - since < 2 * Limits.LingerMs;
 
     /// <inheritdoc/>
     public void CloseIfIdle()
     {
-        _closedMs = clock.NowMs;
+        _closedMs = context.Clock.NowMs;
         watch.CloseIfIdle();
     }
 
@@ -53,14 +52,18 @@ internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel clien
 
         // What has no answer yet is told why. If that does not end it within the time that is given for it, the next time does.
         bool again = _shedMs != 0;
-        _shedMs = clock.NowMs;
-        if (watch.InExchange && watch.IsUnanswered && !again)
+        _shedMs = context.Clock.NowMs;
+        watch.IsShed = true;
+        bool tells = watch.InExchange && watch.IsUnanswered && !again;
+        if (watch.InExchange)
         {
             exchange.Abort(ProxyError.Overloaded);
-            return;
         }
 
-        abort();
+        if (!tells)
+        {
+            abort();
+        }
     }
 
     /// <summary>Whose request it serves, else the peer.</summary>

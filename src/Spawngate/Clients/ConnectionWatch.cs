@@ -54,6 +54,9 @@ internal sealed class ConnectionWatch(ForwardingContext context, ClientIdentity 
     /// <summary>True while nothing of the answer to the current request has been written.</summary>
     public bool IsUnanswered => _phase == ConnectionPhase.Unanswered;
 
+    /// <summary>True once it was told to give up what it holds: it has little time left for its last answer.</summary>
+    public bool IsShed { get; set; }
+
     /// <summary>What the connection does now.</summary>
     public ConnectionPhase Phase
     {

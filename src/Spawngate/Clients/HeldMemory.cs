@@ -5,7 +5,7 @@ namespace Spawngate.Clients;
 
 /// <summary>
 /// What a pair of sockets holds in the kernel, looked up on the tick as seldom as will do: only when bytes were sent since the last look, when something was held then, or while something waits that
-/// nobody reads. An idle connection is not asked about.
+/// nobody reads. An idle connection is not asked about. While memory is tight, a socket that has received much ahead gets no more.
 /// </summary>
 internal struct HeldMemory
 {
@@ -18,16 +18,28 @@ internal struct HeldMemory
     /// <param name="upstream">The backend's channel; null when there is none.</param>
     /// <param name="isUnread">True when bytes may wait that nothing is armed for.</param>
     /// <param name="nowMs">Coarse time.</param>
-    public long Look(SocketChannel channel, SocketChannel? upstream, bool isUnread, long nowMs)
+    /// <param name="isTight">True while clients hold much: then the kernel is asked at every tick.</param>
+    public long Look(SocketChannel channel, SocketChannel? upstream, bool isUnread, long nowMs, bool isTight)
     {
         long sent = channel.SentTotal;
-        if (nowMs >= _nextLookMs && (sent != _sent || _kernel > 0 || isUnread || channel.IsSending))
+        if ((isTight || nowMs >= _nextLookMs) && (sent != _sent || _kernel > 0 || isUnread || channel.IsSending))
         {
             _nextLookMs = nowMs + Limits.KernelMemoryLookMs;
             _sent = sent;
-            _kernel = SocketMemory.Held(channel.Handle) + (upstream is null ? 0 : SocketMemory.Held(upstream.Handle));
+            _kernel = Held(channel, isTight) + (upstream is null ? 0 : Held(upstream, isTight));
         }
 
         return _kernel + channel.HeldBytes + (upstream?.HeldBytes ?? 0);
+    }
+
+    private static long Held(SocketChannel channel, bool isTight)
+    {
+        long held = SocketMemory.Held(channel.Handle, out long received);
+        if (isTight && received > Limits.ReceivedAheadTightBytes)
+        {
+            SocketMemory.BoundReceived(channel.Handle, Limits.ReceivedAheadTightBytes);
+        }
+
+        return held;
     }
 }

@@ -55,7 +55,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         _upload = new Upload(this);
         _watch = new ConnectionWatch(context, identity, _client, _exchange, _upload, _responsePump);
         _end = new ConnectionEnd(context, _client, _exchange, _upload, _watch);
-        _holding = new ConnectionHolding(identity, _client, _exchange, _watch, context.Clock, Abort);
+        _holding = new ConnectionHolding(identity, _client, _exchange, _watch, context, Abort);
     }
 
     /// <summary>Its place in <see cref="ClientConnections"/>.</summary>
@@ -494,6 +494,13 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         {
             EndExchange(reusable: false);
             _lingerOwed = !_keep;
+            return;
+        }
+
+        if (_watch.IsShed)
+        {
+            await _end.ShedAsync().ConfigureAwait(false);
+            EndExchange(reusable: false);
             return;
         }
 

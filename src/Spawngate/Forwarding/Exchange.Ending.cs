@@ -59,8 +59,11 @@ internal sealed partial class Exchange
     /// <summary>The backend's answer cannot be passed on.</summary>
     public ExchangeStep FailAnswered(string reason) => Fail(ProxyError.BadBackendResponse, reason);
 
-    /// <summary>Closes the upstream connection, whose exchange is over or cannot go on; what waits for it returns. Of a tunnel, an end in order would say that all was sent: it is reset.</summary>
-    public void CutUpstream() => Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: _isTunnel);
+    /// <summary>
+    /// Closes the upstream connection, whose exchange is over or cannot go on; what waits for it returns. Of a tunnel, an end in order would say that all was sent: it is reset. So is that of a
+    /// client that has to give up what it holds: an end in order would keep its local port for a minute (TIME-WAIT).
+    /// </summary>
+    public void CutUpstream() => Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: _isTunnel || Volatile.Read(ref _abortReason) == (int)ProxyError.Overloaded);
 
     private ExchangeStep Give(OwnReply reply)
     {

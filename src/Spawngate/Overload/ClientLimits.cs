@@ -33,6 +33,7 @@ internal sealed class ClientLimits(ServerConfig server, TimeProvider time)
     private long _refusedRequests;
     private long _limitedRequests;
     private volatile bool _marks;
+    private volatile bool _memoryIsTight;
 
     /// <summary>All addresses.</summary>
     public AddressTable Addresses { get; } = new();
@@ -45,6 +46,13 @@ internal sealed class ClientLimits(ServerConfig server, TimeProvider time)
     {
         get => _marks;
         set => _marks = value;
+    }
+
+    /// <summary>True while clients hold more than half of what is high: what the kernel holds for them is looked up at every tick then.</summary>
+    public bool MemoryIsTight
+    {
+        get => _memoryIsTight;
+        set => _memoryIsTight = value;
     }
 
     /// <summary>Connections that were closed because their address was marked.</summary>

@@ -25,13 +25,16 @@ internal static partial class Limits
     public const int ClientRequestBytes = 8 * 1024;
 
     /// <summary>
-    /// Bytes to a client that the kernel takes before any of them can be sent: 256 KiB keep a line of 1 Gbit/s busy for 2 ms, while the loop is told that half of it is free. Without it a client
+    /// Bytes to a client, or to a backend, that the kernel takes before any of them can be sent: 256 KiB keep a line of 1 Gbit/s busy for 2 ms, while the loop is told that half of it is free. Without it a peer
     /// that does not read holds 4 MiB.
     /// </summary>
     public const int UnsentBytesMax = 256 * 1024;
 
-    /// <summary>Bytes of window offered to a backend: 1 MiB is a gigabit a second at 8 ms. Without it an answer that nobody reads holds up to 32 MiB in the kernel.</summary>
-    public const int UpstreamWindowBytes = 1024 * 1024;
+    /// <summary>
+    /// Bytes that the kernel receives ahead of what is read, from whom it has more while memory is tight: 256 KiB are a gigabit a second at 2 ms, 20 Mbit/s at 100 ms. Otherwise the kernel decides,
+    /// so that a long way is used as well as it can be.
+    /// </summary>
+    public const int ReceivedAheadTightBytes = 256 * 1024;
 
     /// <summary>
     /// Bytes of request heads that the open streams of an HTTP/2 connection may have together: 250 streams with 8 KiB each, as large as other servers take a head by default. A few hundred bytes on
@@ -44,6 +47,11 @@ internal static partial class Limits
     /// deadline would hold its request, and what that holds, for ever.
     /// </summary>
     public const int RateBytesMin = 6000;
+
+    /// <summary>
+    /// Milliseconds for which a client that is cut may take its 503: two trips round the world.
+    /// </summary>
+    public const int ShedLingerMs = 300;
 
     /// <summary>Milliseconds over which that is counted: twice the time of silence that is allowed by default, so that one pause does not count.</summary>
     public const int RateWindowMs = 60_000;

@@ -7,6 +7,7 @@ internal static class SocketMemory
 {
     // include/uapi/asm-generic/socket.h, include/uapi/linux/sock_diag.h: an array of 32-bit numbers in this order.
     private const int LevelSocket = 1;
+    private const int OptionReceiveBuffer = 8;
     private const int OptionMemInfo = 55;
     private const int IndexReceived = 0;
     private const int IndexSendQueued = 5;
@@ -14,12 +15,14 @@ internal static class SocketMemory
     private const int Numbers = 9;
 
     private const int LevelTcp = 6;
-    private const int OptionWindowClamp = 10;
     private const int OptionNotSentLowWater = 25;
 
     /// <summary>Bytes of received data that were not read yet, and of data to send that the peer has not acknowledged, with what the kernel needs around them; 0 where it does not say.</summary>
-    public static long Held(SafeHandle socket)
+    /// <param name="socket">The socket.</param>
+    /// <param name="received">Those of them that were received.</param>
+    public static long Held(SafeHandle socket, out long received)
     {
+        received = 0;
         if (!Libc.IsLinux)
         {
             return 0;
@@ -29,7 +32,13 @@ internal static class SocketMemory
         try
         {
             int length = SocketCalls.GetOption(socket, LevelSocket, OptionMemInfo, MemoryMarshal.AsBytes(numbers));
-            return length > IndexUnprocessed * sizeof(uint) ? (long)numbers[IndexReceived] + numbers[IndexSendQueued] + numbers[IndexUnprocessed] : 0;
+            if (length <= IndexUnprocessed * sizeof(uint))
+            {
+                return 0;
+            }
+
+            received = (long)numbers[IndexReceived] + numbers[IndexUnprocessed];
+            return received + numbers[IndexSendQueued];
         }
         catch (ObjectDisposedException)
         {
@@ -41,17 +50,22 @@ internal static class SocketMemory
     /// Has the kernel take data to send only while no more than so many bytes of it were never sent: what a peer does not take stays with whoever sends it. Sockets
     /// that a listening one accepts inherit it.
     /// </summary>
-    public static void BoundUnsent(SafeHandle socket, int bytes) => Set(socket, OptionNotSentLowWater, bytes);
+    public static void BoundUnsent(SafeHandle socket, int bytes) => Set(socket, LevelTcp, OptionNotSentLowWater, bytes);
 
-    /// <summary>Has the kernel offer the peer no more than so many bytes of window; before it is connected.</summary>
-    public static void BoundWindow(SafeHandle socket, int bytes) => Set(socket, OptionWindowClamp, bytes);
+    /// <summary>
+    /// Has the kernel receive no more than so many bytes ahead, and from now on; else it takes more the faster they were read, up to <c>net.ipv4.tcp_rmem</c>: 6 MiB, or 32 where somebody tuned it.
+    /// (<c>TCP_WINDOW_CLAMP</c> bounds nothing in kernels that let it follow their own tuning.)
+    /// </summary>
+    /// <param name="socket">The socket.</param>
+    /// <param name="bytes">Of them; the kernel takes it for the half, as it needs something around them.</param>
+    public static void BoundReceived(SafeHandle socket, int bytes) => Set(socket, LevelSocket, OptionReceiveBuffer, bytes / 2);
 
-    private static void Set(SafeHandle socket, int option, int value)
+    private static void Set(SafeHandle socket, int level, int option, int value)
     {
         if (Libc.IsLinux)
         {
             // Of a kernel that does not know it nothing is lost but the bound.
-            SocketCalls.SetOption(socket, LevelTcp, option, value);
+            SocketCalls.SetOption(socket, level, option, value);
         }
     }
 }

@@ -127,7 +127,7 @@ internal sealed class UpstreamPool
             return null;
         }
 
-        SocketMemory.BoundWindow(socket.Handle, Limits.UpstreamWindowBytes);
+        SocketMemory.BoundUnsent(socket.Handle, Limits.UnsentBytesMax);
         UpstreamConnection connection;
         bool aborted;
         lock (_gate)

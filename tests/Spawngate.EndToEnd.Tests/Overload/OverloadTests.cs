@@ -44,6 +44,24 @@ internal sealed class OverloadTests : GatewayTest
         Assert.That(await polite, Is.GreaterThan(0), "requests that were answered beside it");
     }
 
+    /// <summary>Uploads that their backend does not read: what waits of them lies in the kernel, and goes at once when they are cut, although more comes all the time.</summary>
+    [Test]
+    [LongRunning]
+    public async Task Uploads_that_nobody_reads_are_cut_and_hold_nothing_any_more()
+    {
+        GatewayProcess gateway = await StartAsync("memory_limit = \"32m\"", "trusted_proxies = []");
+        using var stop = new CancellationTokenSource();
+        Task<int> polite = AskAgainAndAgainAsync(gateway, stop.Token, fewest: 20);
+        Task[] uploads = [.. Enumerable.Range(0, 60).Select(_ => UploadUntilCutAsync(gateway))];
+        await gateway.LogsAsync("resource=\"memory\"", "Running low");
+        await gateway.UntilAsync("somebody was cut", async () => await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"in_use\",reason=\"overload\"}") > 0);
+        await gateway.UntilAsync("clients hold less than the bound", async () => await HeldAsync(gateway) < 32 * MiB);
+        await stop.CancelAsync();
+        Assert.That(await polite, Is.GreaterThanOrEqualTo(20), "requests that were answered beside it");
+        CloseClients();
+        await Task.WhenAll(uploads);
+    }
+
     [Test]
     public async Task Requests_of_who_holds_most_are_answered_with_OVERLOADED_and_nobody_elses()
     {
@@ -334,6 +352,25 @@ internal sealed class OverloadTests : GatewayTest
         catch (SocketException)
         {
             // Refused, which is what it is about.
+        }
+    }
+
+    /// <summary>Sends a body without end.</summary>
+    private async Task UploadUntilCutAsync(GatewayProcess gateway)
+    {
+        try
+        {
+            RawClient client = await ConnectAsync(gateway, Greedy);
+            await client.SendAsync(RawClient.Head(Host, "/slow?headMs=60000", "POST", "Content-Length: 10000000000\r\n"));
+            byte[] piece = new byte[100_000];
+            while (true)
+            {
+                await client.SendAsync(piece);
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Cut, refused, or the test is over.
         }
     }
 

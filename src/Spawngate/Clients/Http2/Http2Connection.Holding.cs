@@ -70,6 +70,14 @@ internal sealed partial class Http2Connection : ISheddable
         }
 
         _isShed = true;
+        lock (Gate)
+        {
+            foreach (var stream in _streams)
+            {
+                stream?.GiveUp();
+            }
+        }
+
         Abort();
     }
 

@@ -155,7 +155,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     public long OnTick(long nowMs)
     {
         bool taken = _peer.HasSendMoved(_client, null);
-        long held = _memory.Look(_client, null, !_client.IsArmed, nowMs);
+        long held = _memory.Look(_client, null, !_client.IsArmed, nowMs, _context.ClientLimits.MemoryIsTight);
         lock (Gate)
         {
             held += Writer.Output.HeldBytes + Session.HeldBytes;

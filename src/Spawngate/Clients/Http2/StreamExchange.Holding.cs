@@ -29,7 +29,7 @@ internal sealed partial class StreamExchange : ISheddable
     /// <summary>Bytes that it holds; on the tick, within the gate.</summary>
     public long Measure(long nowMs)
     {
-        long buffers = _exchange.WatchedUpstream is { } upstream ? _memory.Look(upstream, null, _responding, nowMs) : 0;
+        long buffers = _exchange.WatchedUpstream is { } upstream ? _memory.Look(upstream, null, _responding, nowMs, _context.ClientLimits.MemoryIsTight) : 0;
         return HeldBytes = Limits.ClientRequestBytes + _head.Length + _upload.HeldBytes + buffers;
     }
 
@@ -56,6 +56,9 @@ internal sealed partial class StreamExchange : ISheddable
         return new ClientHolding(this, HeldBytes, 0, Upstreams, isIdle: false);
     }
 
+    /// <summary>Its backend is let go; within the gate.</summary>
+    public void GiveUp() => _exchange.Abort(ProxyError.Overloaded);
+
     /// <inheritdoc/>
     void ISheddable.CloseIfIdle()
     {
@@ -77,9 +80,9 @@ internal sealed partial class StreamExchange : ISheddable
             }
 
             IsEnding = true;
+            GiveUp();
             if (!_responding)
             {
-                _exchange.Abort(ProxyError.Overloaded);
                 return;
             }
 
