@@ -144,6 +144,9 @@ internal static partial class Limits
     /// <summary>Events an event loop takes from the kernel at once: at 5 us each a batch lasts little more than a millisecond.</summary>
     public const int EventsPerWait = 256;
 
+    /// <summary>Events that a batch may have in the end, when the loop looks again within it: one for each stream of four connections.</summary>
+    public const int EventsPerBatch = 1024;
+
     /// <summary>
     /// How many more clients than another an event loop may have before the other takes the next one: to wake it costs more than to serve a short request. And one more for
     /// so many, see <see cref="ClientsAheadShare"/>.

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Spawngate.Platform;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;
@@ -69,6 +70,57 @@ internal sealed class TransportEventLoopTests
         Assert.That(order, Is.EqualTo(new[] { "before", "deferred", "after" }));
         Assert.That(EventLoop.Current, Is.Null, "a test is no loop");
         await EventLoop.NextTurn();
+    }
+
+    /// <summary>Of two sockets with events in one batch the first hears that the second has one, the second that the first has none left; and what comes meanwhile is found by looking again.</summary>
+    [Test]
+    public async Task A_descriptor_with_an_event_still_to_come_was_not_just_looked_at_without_result()
+    {
+        var loop = EventLoop.Next();
+        (Socket Mine, Socket Peer)[] pairs = [.. Enumerable.Range(0, 3).Select(static _ => Connected())];
+        int[] fds = [.. pairs.Select(static pair => (int)pair.Mine.Handle)];
+        var looked = new List<(bool Other, bool Quiet)>();
+        var foundLater = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        void OnEvents(int self)
+        {
+            looked.Add((loop.HasJustLooked(fds[1 - self]), loop.HasJustLooked(fds[2])));
+            if (looked.Count == 1)
+            {
+                return;
+            }
+
+            // The kernel knows of this at once, and the loop when it looks again, which it does when it is asked often.
+            pairs[2].Peer.Send("z"u8);
+            bool all = true;
+            for (int i = 0; i <= Limits.JustLookedMax; i++)
+            {
+                all &= loop.HasJustLooked(fds[2]);
+            }
+
+            foundLater.TrySetResult(!all);
+        }
+
+        var targets = Enumerable.Range(0, 3).Select(self => new Target(self < 2 ? () => OnEvents(self) : static () => { })).ToList();
+        loop.Post(new Item(() =>
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                Assert.That(loop.Add(fds[i], targets[i], EpollInstance.In | EpollInstance.EdgeTriggered), Is.Zero);
+            }
+
+            // Within a batch, so that the next brings both.
+            pairs[0].Peer.Send("x"u8);
+            pairs[1].Peer.Send("y"u8);
+        }));
+
+        Assert.That(await foundLater.Task.WaitAsync(Patience), Is.True);
+        Assert.That(looked, Is.EqualTo(new[] { (false, true), (true, true) }));
+        for (int i = 0; i < 3; i++)
+        {
+            loop.Remove(fds[i], targets[i]);
+            pairs[i].Mine.Dispose();
+            pairs[i].Peer.Dispose();
+        }
     }
 
     /// <summary>A hundred that each take all the time there is for turns, and work that another thread posts in the middle of them.</summary>
@@ -522,5 +574,20 @@ internal sealed class TransportEventLoopTests
     private sealed class Item(Action run) : IThreadPoolWorkItem
     {
         public void Execute() => run();
+    }
+
+    private static (Socket Mine, Socket Peer) Connected()
+    {
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen();
+        var peer = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        peer.Connect(listener.LocalEndPoint!);
+        return (listener.Accept(), peer);
+    }
+
+    private sealed class Target(Action onEvents) : IEventTarget
+    {
+        public void OnEvents(uint events) => onEvents();
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Spawngate.Protocols.Http1;
 
 /// <summary>One field line as offsets from the first byte of its head.</summary>
@@ -131,6 +133,7 @@ public sealed class FieldTable(bool allowsEqualLengths = false)
     }
 
     /// <summary>Adds a field whose name and value have been checked, and notes what it says.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal HeadFault Append(KnownHeader known, int nameStart, int nameLength, int valueStart, ReadOnlySpan<byte> value)
     {
         if (allowsEqualLengths && known == KnownHeader.ContentLength && ContentLength >= 0)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Spawngate.Platform;
@@ -49,7 +50,7 @@ internal sealed unsafe class EpollInstance : IDisposable
             throw new IOException($"epoll_create1: {Libc.Describe(Libc.Errno)}");
         }
 
-        _events = (byte*)NativeMemory.AllocZeroed(Limits.EventsPerWait, LargestEvent);
+        _events = (byte*)NativeMemory.AllocZeroed(Limits.EventsPerBatch, LargestEvent);
     }
 
     /// <summary>Watches a descriptor. 0, else the errno.</summary>
@@ -69,17 +70,21 @@ internal sealed unsafe class EpollInstance : IDisposable
     /// <summary>Looks for more events behind those of the last wait that were not dealt with, which move to the front. How many there are then.</summary>
     /// <param name="done">How many were dealt with.</param>
     /// <param name="count">How many there were.</param>
-    public int LookAgain(int done, int count)
+    /// <param name="all">Whether those are all that the kernel had.</param>
+    public int LookAgain(int done, int count, out bool all)
     {
         int left = count - done;
-        Buffer.MemoryCopy(_events + (done * EventBytes), _events, Limits.EventsPerWait * LargestEvent, left * EventBytes);
-        int room = Limits.EventsPerWait - left;
-        return left + (room > 0 ? Math.Max(0, Libc.EpollWait(_epoll, _events + (left * EventBytes), room, 0)) : 0);
+        Buffer.MemoryCopy(_events + (done * EventBytes), _events, Limits.EventsPerBatch * LargestEvent, left * EventBytes);
+        int room = Limits.EventsPerBatch - left;
+        int more = room > 0 ? Libc.EpollWait(_epoll, _events + (left * EventBytes), room, 0) : 0;
+        all = more >= 0 && more < room;
+        return left + Math.Max(0, more);
     }
 
     /// <summary>One of the events of the last wait.</summary>
     public (int Fd, uint Events) this[int index]
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get
         {
             byte* entry = _events + (index * EventBytes);

@@ -45,6 +45,10 @@ internal sealed class EventLoop
     private readonly int _wakeWrite;
     private int _clients;
     private int _asked;
+    private int _marked;
+    private int _until;
+    private bool _hasAll;
+    private ushort[] _pending = new ushort[1 << ChunkBits];
     private int _done;
     private List<IThreadPoolWorkItem> _posted = [];
     private List<IThreadPoolWorkItem> _taken = [];
@@ -83,28 +87,38 @@ internal sealed class EventLoop
     /// </summary>
     public bool HasJustLooked(int fd)
     {
-        if (++_asked > Limits.JustLookedMax)
+        if (++_asked > Limits.JustLookedMax || !_hasAll)
         {
             // Once for many of them, where each of them would take as long.
             _asked = 1;
-            BatchEvents = _epoll.LookAgain(_done, BatchEvents);
+            BatchEvents = _epoll.LookAgain(_done, BatchEvents, out _hasAll);
+            _marked = Math.Max(0, _marked - _done);
+            _until = Math.Max(0, _until - _done);
             _done = 0;
         }
 
-        if (BatchEvents >= Limits.EventsPerWait)
+        if (!_hasAll)
         {
             return false;
         }
 
-        for (int i = _done; i < BatchEvents; i++)
+        for (_marked = Math.Max(_marked, _done); _marked < BatchEvents; _marked++)
         {
-            if (_epoll[i].Fd == fd)
-            {
-                return false;
-            }
+            Pending(_epoll[_marked].Fd)++;
         }
 
-        return true;
+        return Pending(fd) == 0;
+    }
+
+    /// <summary>How many of the marked events of this batch are about a descriptor and still to come.</summary>
+    private ref ushort Pending(int fd)
+    {
+        if (fd >= _pending.Length)
+        {
+            Array.Resize(ref _pending, Math.Max(fd + 1, 2 * _pending.Length));
+        }
+
+        return ref _pending[fd];
     }
 
     /// <summary>How many accepted sockets live here.</summary>
@@ -243,23 +257,26 @@ internal sealed class EventLoop
         {
             BatchEvents = _epoll.Wait(forever: _deferred.Count == 0 && _yielded.Count == 0);
             Batch++;
-            _asked = 0;
-            _done = 0;
+            _hasAll = BatchEvents < Limits.EventsPerWait;
+            _asked = _marked = _done = 0;
+            _until = BatchEvents;
             do
             {
                 long began = _yielded.Count > 0 ? TimeProvider.System.GetTimestamp() : 0;
-                while (_done < BatchEvents)
+                while (_done < _until)
                 {
                     RunEvents();
                 }
 
-                // What these look for again is part of the batch, too.
+                // What was found by looking again waits until these have sent what there is to send.
                 RunDeferred();
                 if (_yielded.Count > 0)
                 {
                     RunYielded(began);
                     RunDeferred();
                 }
+
+                _until = BatchEvents;
             }
             while (_done < BatchEvents);
         }
@@ -271,9 +288,14 @@ internal sealed class EventLoop
         IEventTarget? target = null;
         try
         {
-            while (_done < BatchEvents)
+            while (_done < _until)
             {
                 var (fd, events) = _epoll[_done++];
+                if (_done <= _marked)
+                {
+                    _pending[fd]--;
+                }
+
                 if (fd == _wakeRead)
                 {
                     target = null;
