@@ -86,7 +86,7 @@ internal sealed class ClientsSlowTakerTests
         var sending = await AnswerWithoutEndAsync(stage, client);
         await stage.AdvanceUntilAsync(client.Served);
         await sending;
-        Assert.That(Cuts(stage.Log), Is.EqualTo(new[] { "hostname=\"app.example.com\" client=\"192.0.2.7\" Client cut: it has taken nothing for 3 s" }));
+        Assert.That(Cuts(stage.Log), Is.EqualTo(new[] { "hostname=\"app.example.com\" client=\"192.0.2.7\" Client cut: it takes nothing any more" }));
     }
 
     [Test]
@@ -104,7 +104,7 @@ internal sealed class ClientsSlowTakerTests
         stage.Time.AdvanceMs(3500);
         await client.ReadToResetOrEndAsync();
         await stage.EndedAsync(client);
-        Assert.That(Cuts(stage.Log), Is.EqualTo(new[] { "hostname=\"app.example.com\" client=\"192.0.2.7\" Response cut: nothing more has come from the backend for 3 s" }));
+        Assert.That(Cuts(stage.Log), Is.EqualTo(new[] { "hostname=\"app.example.com\" client=\"192.0.2.7\" Response cut: nothing more comes from the backend" }));
     }
 
     /// <summary>A window that opens by a byte now and then: each is progress.</summary>
@@ -147,16 +147,16 @@ internal sealed class ClientsSlowTakerTests
         using var backend = await stage.Backend.AcceptAsync().WaitAsync(Patience);
         var sending = SendWithoutEndAsync(backend);
         await UntilAsync(() => stage.Connection.IsSendWaiting);
-        while (!stage.Serving.IsCompleted)
+        await UntilAsync(() =>
         {
             stage.Tick();
-            await Task.Yield();
-        }
+            return stage.Serving.IsCompleted;
+        });
 
         await sending;
 
         // The stream's own time may be up in the same moment.
-        Assert.That(Cuts(stage.Log), Is.Not.Empty.And.All.Contain("client=\"127.0.0.1\"").And.All.Contain("Client cut: it has taken nothing for 30 s"));
+        Assert.That(Cuts(stage.Log), Is.Not.Empty.And.All.Contain("client=\"127.0.0.1\"").And.All.Contain("Client cut: it takes nothing any more"));
     }
 
     /// <summary>Its kernel has megabytes in its queue, and says that there is room again only when much of that is gone: what the backend has taken counts.</summary>

@@ -41,10 +41,12 @@ internal sealed class ConnectionEnd(ForwardingContext context, SocketChannel cli
     /// <summary>Resets the connection when the client's kernel has taken all that was sent before this answer, or takes nothing of it for a while.</summary>
     public ValueTask ResetAsync() => ResetWhenTakenAsync(client.SentTotal - _sentBefore, Limits.LingerMs);
 
-    /// <summary>Resets the connection of a client that has to give up what it holds, when its kernel has taken its answer: nothing more is read, since what it sends is what has to go.</summary>
-    public async ValueTask ShedAsync()
+    /// <summary>Resets the connection of a client that has to give up what it holds, when it has had a moment for its answer: nothing more is read, since what it sends is what has to go.</summary>
+    public async Task ShedAsync()
     {
-        await ResetWhenTakenAsync(0, Limits.ShedLingerMs).ConfigureAwait(false);
+        client.ShutdownSend();
+        await Task.Delay(TimeSpan.FromMilliseconds(Limits.ShedLingerMs), context.Time, CancellationToken.None).ConfigureAwait(false);
+        await ResetWhenTakenAsync(0, Limits.LingerMs).ConfigureAwait(false);
         await upload.EndedAsync().ConfigureAwait(false);
     }
 

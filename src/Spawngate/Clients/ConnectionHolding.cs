@@ -54,8 +54,9 @@ internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel clien
         bool again = _shedMs != 0;
         _shedMs = context.Clock.NowMs;
         watch.IsShed = true;
-        bool tells = watch.InExchange && watch.IsUnanswered && !again;
-        if (watch.InExchange)
+        bool inExchange = watch.InExchange;
+        bool tells = inExchange && watch.IsUnanswered && !again;
+        if (inExchange)
         {
             exchange.Abort(ProxyError.Overloaded);
         }

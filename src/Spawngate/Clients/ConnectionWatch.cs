@@ -206,7 +206,7 @@ internal sealed class ConnectionWatch(ForwardingContext context, ClientIdentity 
                 bool again = exchange.IsAborted;
                 if (!again && InExchange)
                 {
-                    ForwardingLog.Stalled(context, identity, exchange, client.IsSending);
+                    ForwardingLog.Stalled(context, identity, exchange, client.IsSending, upload.AwaitsClient);
                 }
 
                 Restart(DeadlineKind.Progress, Limits.LingerMs);

@@ -37,7 +37,7 @@ internal struct HeldMemory
         long held = SocketMemory.Held(channel.Handle, out long received);
         if (isTight && received > Limits.ReceivedAheadTightBytes)
         {
-            SocketMemory.BoundReceived(channel.Handle, Limits.ReceivedAheadTightBytes);
+            channel.BoundReceived(Limits.ReceivedAheadTightBytes);
         }
 
         return held;

@@ -529,7 +529,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
     private Task LingerAsync()
     {
         _lingerOwed = false;
-        return _watch.LingerAsync();
+        return _watch.IsShed ? _end.ShedAsync() : _watch.LingerAsync();
     }
 
     /// <summary>Ready for the next request; false when the connection has to end.</summary>

@@ -8,11 +8,12 @@ internal struct RateFloor
 {
     private long _sinceMs;
     private long _fromBytes;
+    private bool _isPaused;
 
     /// <summary>Something else is moved from now on, and counted anew; from any thread.</summary>
     public void Restart() => Volatile.Write(ref _sinceMs, 0);
 
-    /// <summary>True when it has moved too little for a whole window, in which it held something up at every look.</summary>
+    /// <summary>True when it has moved too little for a whole window, in which it held something up at every look, or at all but single ones.</summary>
     /// <param name="holdsUp">True while it is the client that everything waits for.</param>
     /// <param name="bytes">Bytes that it has moved, counted from any moment on.</param>
     /// <param name="nowMs">Coarse time.</param>
@@ -20,9 +21,13 @@ internal struct RateFloor
     {
         if (!holdsUp)
         {
-            _sinceMs = 0;
+            // What it has just been given the chance to move is on its way at one look, and not at two.
+            _sinceMs = _isPaused ? 0 : _sinceMs;
+            _isPaused = true;
             return false;
         }
+
+        _isPaused = false;
 
         bool begins = _sinceMs == 0 || bytes < _fromBytes;
         if (!begins && nowMs - _sinceMs < Limits.RateWindowMs)

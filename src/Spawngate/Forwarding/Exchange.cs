@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net.Sockets;
+using System.Text;
 using Spawngate.Backends;
 using Spawngate.Forwarding.Waiting;
 using Spawngate.Ledger;
@@ -400,6 +401,9 @@ internal sealed partial class Exchange(ForwardingContext context)
 
     /// <summary>Adds it to what holds a backend, if it does; from any thread.</summary>
     public void AddTo(HolderSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search);
+
+    /// <summary>The request's id for a line in the log, from any thread; empty when it is over.</summary>
+    public string IdForLog() => Volatile.Read(ref _heads) is { } heads ? Encoding.ASCII.GetString(heads.RequestId.AsSpan(0, _requestIdLength)) : "";
 
     /// <summary>True while bytes of the request's body are to follow its head.</summary>
     private bool BodyFollows => Request.Framing.Kind == BodyKind.Chunked || (Request.Framing.Kind == BodyKind.Length && BodySentWithHead < Request.Framing.Length);

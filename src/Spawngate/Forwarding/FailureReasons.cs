@@ -1,4 +1,3 @@
-using System.Globalization;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
@@ -38,12 +37,13 @@ internal static class FailureReasons
     public static string TakingTooSlowly { get; } = $"it took less than {Limits.RateBytesMin} bytes in {Limits.RateWindowMs / 1000} s";
 
     /// <summary>A client takes nothing of what is sent.</summary>
-    /// <param name="ms">For how long.</param>
-    public static string OfTakingNothing(long ms) => string.Create(CultureInfo.InvariantCulture, $"it has taken nothing for {ms / 1000.0:0.#} s");
+    public const string TakingNothing = "it takes nothing any more";
+
+    /// <summary>The rest of an answer does not come, nor what a client has yet to send.</summary>
+    public const string BothSilent = "neither it nor the backend sends anything any more";
 
     /// <summary>The rest of an answer does not come.</summary>
-    /// <param name="ms">For how long.</param>
-    public static string OfSendingNothing(long ms) => string.Create(CultureInfo.InvariantCulture, $"nothing more has come from the backend for {ms / 1000.0:0.#} s");
+    public const string SendingNothing = "nothing more comes from the backend";
 
     /// <summary>Why a final response cannot be passed on whose head could be read; null when it can.</summary>
     /// <param name="response">The response.</param>

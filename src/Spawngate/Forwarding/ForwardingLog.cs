@@ -89,29 +89,30 @@ internal static partial class ForwardingLog
         }
     }
 
-    /// <summary>Logs an exchange that is cut in the middle of its answer because nothing of it has moved for as long as it may.</summary>
+    /// <summary>Logs an exchange that is cut in the middle of its answer because nothing of it has moved for as long as it may; on the tick.</summary>
     /// <param name="context">Whose log.</param>
     /// <param name="client">Whose request.</param>
     /// <param name="exchange">The exchange.</param>
-    /// <param name="byClient">True when it is the client that takes nothing.</param>
-    public static void Stalled(ForwardingContext context, ClientIdentity client, Exchange exchange, bool byClient)
+    /// <param name="takesNothing">True when it is the client that takes nothing.</param>
+    /// <param name="givesNothing">True when more of the request's body is to come from it.</param>
+    public static void Stalled(ForwardingContext context, ClientIdentity client, Exchange exchange, bool takesNothing, bool givesNothing)
     {
-        if (byClient)
+        if (takesNothing || givesNothing)
         {
-            TooSlow(context, client, exchange, FailureReasons.OfTakingNothing(exchange.TimeoutMs));
+            TooSlow(context, client, exchange, takesNothing ? FailureReasons.TakingNothing : FailureReasons.BothSilent);
         }
         else if (MayTell(context, exchange, out string hostname))
         {
-            Cut(context.Log, hostname, client.Text, Encoding.ASCII.GetString(exchange.RequestId), FailureReasons.OfSendingNothing(exchange.TimeoutMs));
+            Cut(context.Log, hostname, client.Text, exchange.IdForLog(), FailureReasons.SendingNothing);
         }
     }
 
-    /// <summary>Logs a client that is cut in the middle of an answer because it takes it too slowly.</summary>
+    /// <summary>Logs a client that is cut in the middle of an answer because it takes it too slowly; on the tick.</summary>
     public static void TooSlow(ForwardingContext context, ClientIdentity client, Exchange exchange, string cause)
     {
         if (MayTellOfClient(context))
         {
-            ClientCut(context.Log, exchange.Backend?.Hostname ?? "", client.Text, Encoding.ASCII.GetString(exchange.RequestId), cause);
+            ClientCut(context.Log, exchange.Backend?.Hostname ?? "", client.Text, exchange.IdForLog(), cause);
         }
     }
 

@@ -31,8 +31,8 @@ internal static partial class Limits
     public const int UnsentBytesMax = 256 * 1024;
 
     /// <summary>
-    /// Bytes that the kernel receives ahead of what is read, from whom it has more while memory is tight: 256 KiB are a gigabit a second at 2 ms, 20 Mbit/s at 100 ms. Otherwise the kernel decides,
-    /// so that a long way is used as well as it can be.
+    /// Bytes that the kernel receives ahead of what is read, from whom it has more while memory is tight: half of it is window, a gigabit a second at 1 ms and 10 Mbit/s at
+    /// 100 ms. Otherwise the kernel decides, so that a long way is used as well as it can be.
     /// </summary>
     public const int ReceivedAheadTightBytes = 256 * 1024;
 
@@ -49,9 +49,9 @@ internal static partial class Limits
     public const int RateBytesMin = 6000;
 
     /// <summary>
-    /// Milliseconds for which a client that is cut may take its 503: two trips round the world.
+    /// Milliseconds for which a client that is cut may take its 503, which its kernel has by then on a short way; on a long one the reset waits until it has, and needs as long itself.
     /// </summary>
-    public const int ShedLingerMs = 300;
+    public const int ShedLingerMs = 100;
 
     /// <summary>Milliseconds over which that is counted: twice the time of silence that is allowed by default, so that one pause does not count.</summary>
     public const int RateWindowMs = 60_000;

@@ -124,7 +124,17 @@ internal static unsafe partial class SocketCalls
     }
 
     /// <summary>Sets an option that is a number. One that the kernel does not know, or a socket that is closed, is left as it is.</summary>
-    public static void SetOption(SafeHandle socket, int level, int option, int value) => _ = SetSockOpt(socket, level, option, &value, sizeof(int));
+    public static void SetOption(SafeHandle socket, int level, int option, int value)
+    {
+        try
+        {
+            _ = SetSockOpt(socket, level, option, &value, sizeof(int));
+        }
+        catch (ObjectDisposedException)
+        {
+            // Closed meanwhile.
+        }
+    }
 
     /// <summary>Closing it will be a reset.</summary>
     public static void ResetOnClose(SafeHandle socket)

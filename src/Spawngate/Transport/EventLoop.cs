@@ -87,6 +87,11 @@ internal sealed class EventLoop
     /// </summary>
     public bool HasJustLooked(int fd)
     {
+        if (!_hasAll && BatchEvents - _done > Limits.EventsPerBatch / 2)
+        {
+            return false; // More than there is room for: to look again would tell too little.
+        }
+
         if (++_asked > Limits.JustLookedMax || !_hasAll)
         {
             // Once for many of them, where each of them would take as long.

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Transport;
@@ -383,6 +384,16 @@ internal sealed class SocketChannel : IDisposable
 
     /// <summary>Has the kernel ask the peer from now on whether it is still there, while nothing is sent to it.</summary>
     public void KeepAlive() => _socket.KeepAlive();
+
+    /// <summary>True once <see cref="BoundReceived"/> was called: the kernel does not tune it to its way any more.</summary>
+    public bool IsReceiveBounded { get; private set; }
+
+    /// <summary>Has the kernel receive no more than so many bytes ahead, for the rest of the connection; from any thread.</summary>
+    public void BoundReceived(int bytes)
+    {
+        IsReceiveBounded = true;
+        SocketMemory.BoundReceived(Handle, bytes);
+    }
 
     /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; 0 where that cannot be told.</summary>
     public int Unacknowledged => _socket.Unacknowledged;

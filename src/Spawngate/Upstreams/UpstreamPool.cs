@@ -158,7 +158,7 @@ internal sealed class UpstreamPool
     {
         var channel = connection.Channel;
         channel.ClearOutgoing();
-        if (_retired || channel.ReceivedLength > 0)
+        if (_retired || channel.ReceivedLength > 0 || channel.IsReceiveBounded)
         {
             Drop(connection);
             return;

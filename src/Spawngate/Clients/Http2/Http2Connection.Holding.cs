@@ -43,7 +43,7 @@ internal sealed partial class Http2Connection : ISheddable
         if ((stalled || slow) && !_isCut)
         {
             _isCut = true;
-            ForwardingLog.TooSlow(_context, Identity, _open, stalled ? FailureReasons.OfTakingNothing(_stallMs) : FailureReasons.TakingTooSlowly);
+            ForwardingLog.TooSlow(_context, Identity, _open, stalled ? FailureReasons.TakingNothing : FailureReasons.TakingTooSlowly);
             Abort();
         }
     }
@@ -74,11 +74,12 @@ internal sealed partial class Http2Connection : ISheddable
         {
             foreach (var stream in _streams)
             {
-                stream?.GiveUp();
+                stream?.OnGone(ProxyError.Overloaded);
             }
         }
 
         Abort();
+        Writer.FlushSoon();
     }
 
     /// <summary>Of a proxy's connection only those requests are its own that name no client.</summary>

@@ -56,9 +56,6 @@ internal sealed partial class StreamExchange : ISheddable
         return new ClientHolding(this, HeldBytes, 0, Upstreams, isIdle: false);
     }
 
-    /// <summary>Its backend is let go; within the gate.</summary>
-    public void GiveUp() => _exchange.Abort(ProxyError.Overloaded);
-
     /// <inheritdoc/>
     void ISheddable.CloseIfIdle()
     {
@@ -80,7 +77,7 @@ internal sealed partial class StreamExchange : ISheddable
             }
 
             IsEnding = true;
-            GiveUp();
+            _exchange.Abort(ProxyError.Overloaded);
             if (!_responding)
             {
                 return;

@@ -100,6 +100,7 @@ internal sealed partial class StreamExchange
         _isTunnel = isTunnel;
         IsEnding = false;
         _serial++;
+        _bodyBytesSeen = _upstreamAcked = 0;
         _taking.Restart();
         _giving.Restart();
         _responding = _skipped = _isBegun = false;
@@ -240,7 +241,7 @@ internal sealed partial class StreamExchange
             return;
         }
 
-        ForwardingLog.Stalled(_context, _connection.Identity, _exchange, _sender.AwaitsWindow || _sender.HeadWaits || _connection.IsSendWaiting);
+        ForwardingLog.Stalled(_context, _connection.Identity, _exchange, _sender.AwaitsWindow || _sender.HeadWaits || _connection.IsSendWaiting, _upload.AwaitsClient);
         _connection.Session.Reset(Slot, ErrorCode.Cancel);
         OnGone();
     }
