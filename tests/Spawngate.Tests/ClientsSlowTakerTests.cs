@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Net.Sockets;
 using Spawngate.Clients;
 using Spawngate.Protocols.Http2;
@@ -18,9 +17,6 @@ internal sealed class ClientsSlowTakerTests
 
     /// <summary>The least buffer that the kernel gives: what is taken shows at once, and little is taken without being read.</summary>
     private const int LeastBuffer = 1;
-
-    /// <summary>Bytes of a DATA frame.</summary>
-    private const int DataBytes = 16_384;
 
     private const int StepMs = 10_000;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -157,120 +153,6 @@ internal sealed class ClientsSlowTakerTests
 
         // The stream's own time may be up in the same moment.
         Assert.That(Cuts(stage.Log), Is.Not.Empty.And.All.Contain("client=\"127.0.0.1\"").And.All.Contain("Client cut: it takes nothing any more"));
-    }
-
-    /// <summary>Its kernel has megabytes in its queue, and says that there is room again only when much of that is gone: what the backend has taken counts.</summary>
-    [Test]
-    public async Task A_backend_that_takes_an_upload_slowly_gets_it()
-    {
-        await using var stage = await ForwardingStage.StartAsync(backendBuffer: LeastBuffer);
-        var client = await stage.ConnectAsync();
-        await client.SendAsync($"POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: {BodyBytes}\r\n\r\n");
-        var sending = SendUntilCutAsync(client.Socket);
-        var backend = await stage.AcceptAsync();
-        await TakeSlowlyAsync(backend.Socket, client.Loop, () => !client.Socket.Poll(0, SelectMode.SelectWrite), () => stage.Time.AdvanceMs(Limits.ClockTickMs));
-        Assert.That(stage.InFlight, Is.EqualTo(1));
-        client.Reset();
-        await sending;
-    }
-
-    [Test]
-    public async Task Over_HTTP2_a_backend_that_takes_an_upload_slowly_gets_it()
-    {
-        using var stage = await Http2Stage.StartAsync(trusted: false, backendBuffer: LeastBuffer);
-        await stage.Client.SendAsync(Http2Stage.Post(0));
-        bool full = false;
-        var sending = SendDataAsync(stage.Client, isFull => Volatile.Write(ref full, isFull));
-        using var backend = await stage.Backend.AcceptAsync().WaitAsync(Patience);
-        await TakeSlowlyAsync(backend, stage.Loop, () => Volatile.Read(ref full) && stage.Client.Available == 0, stage.Tick);
-        Assert.That(stage.Connection.OpenStreams, Is.EqualTo(1));
-        stage.Client.Dispose();
-        await sending;
-    }
-
-    /// <summary>Takes some bytes every ten seconds, for three minutes.</summary>
-    /// <param name="backend">Where they come.</param>
-    /// <param name="loop">The loop of the client's connection.</param>
-    /// <param name="isFull">Whether the client has sent what it can, and the gateway what it could.</param>
-    /// <param name="tick">Moves the time on.</param>
-    private static async Task TakeSlowlyAsync(Socket backend, int loop, Func<bool> isFull, Action tick)
-    {
-        byte[] little = new byte[4000];
-        for (int ms = 0; ms <= 3 * Limits.RateWindowMs; ms += StepMs)
-        {
-            await UntilAsync(isFull);
-            await TurnAsync(loop);
-            for (int read = 0; read < little.Length;)
-            {
-                int count = await backend.ReceiveAsync(little.AsMemory(read)).AsTask().WaitAsync(Patience);
-                Assert.That(count, Is.Positive, $"cut after {ms} ms");
-                read += count;
-            }
-
-            for (int tickMs = 0; tickMs < StepMs; tickMs += Limits.ClockTickMs)
-            {
-                tick();
-            }
-        }
-    }
-
-    /// <summary>Sends DATA as the windows allow, until it is cut.</summary>
-    private static async Task SendDataAsync(Socket client, Action<bool> setFull)
-    {
-        byte[] frame = [0, DataBytes >> 8, DataBytes & 255, 0, 0, 0, 0, 0, 1, .. new byte[DataBytes]];
-        byte[] header = new byte[9];
-        int[] quotas = [PeerSettings.DefaultWindow, PeerSettings.DefaultWindow];
-        try
-        {
-            while (true)
-            {
-                while (quotas.Min() >= DataBytes)
-                {
-                    setFull(false);
-                    await client.SendAsync(frame);
-                    quotas[0] -= DataBytes;
-                    quotas[1] -= DataBytes;
-                }
-
-                setFull(true);
-                await ReadAsync(client, header);
-                byte[] payload = new byte[BinaryPrimitives.ReadInt32BigEndian(header) >>> 8];
-                await ReadAsync(client, payload);
-                if (header[3] == 8)
-                {
-                    quotas[header[8]] += BinaryPrimitives.ReadInt32BigEndian(payload);
-                }
-            }
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException or EndOfStreamException)
-        {
-            // The test is over.
-        }
-    }
-
-    private static async Task ReadAsync(Socket socket, byte[] buffer)
-    {
-        for (int read = 0; read < buffer.Length;)
-        {
-            int count = await socket.ReceiveAsync(buffer.AsMemory(read));
-            read += count > 0 ? count : throw new EndOfStreamException();
-        }
-    }
-
-    private static async Task SendUntilCutAsync(Socket client)
-    {
-        byte[] body = new byte[100_000];
-        try
-        {
-            for (int sent = 0; sent < BodyBytes; sent += body.Length)
-            {
-                await client.SendAsync(body);
-            }
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // The test is over.
-        }
     }
 
     /// <summary>The client asks, the backend sends until it is cut, and everything on the way is full.</summary>

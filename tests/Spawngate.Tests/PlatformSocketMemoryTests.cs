@@ -28,8 +28,10 @@ internal sealed class PlatformSocketMemoryTests
     }
 
     [Test]
-    public async Task What_a_backend_does_not_take_is_not_taken_from_the_client()
+    public async Task What_a_backend_does_not_take_is_bounded_while_memory_is_tight()
     {
+        const int Tcp = 6;
+        const int NotSentLowWater = 25;
         using var listener = Listening();
         listener.ReceiveBufferSize = 64 * 1024; // Those that it accepts inherit it.
         using var clock = new CoarseClock(new FakeTime());
@@ -38,19 +40,22 @@ internal sealed class PlatformSocketMemoryTests
         await connection.Channel.ConnectAsync(pool.Endpoint);
         using var backend = await listener.AcceptAsync();
         byte[] piece = new byte[64 * 1024];
-        long sent = 0;
-        Task<int>? sending = null;
-        while (sending is null or { IsCompleted: true } && sent < 64 * Limits.UnsentBytesMax)
+        var sending = Task.FromResult(0);
+        for (int sent = 0; sending.IsCompleted && sent < 256 * piece.Length; sent += piece.Length)
         {
             piece.CopyTo(connection.Channel.GetOutgoing(piece.Length));
             connection.Channel.CommitOutgoing(piece.Length);
-            sent += piece.Length;
             sending = connection.Channel.FlushAsync().AsTask();
         }
 
-        Assert.That(sent, Is.LessThan(4 * Limits.UnsentBytesMax), "four megabytes without the bound");
+        var memory = default(HeldMemory);
+        memory.Look(connection.Channel, null, isUnread: false, 1, isTight: false);
+        Assert.That(Option(connection.Channel.Handle, Tcp, NotSentLowWater), Is.Not.EqualTo(Limits.UnsentBytesMax));
+        memory.Look(connection.Channel, null, isUnread: false, 1 + Limits.KernelMemoryLookMs, isTight: true);
+        Assert.That(Option(connection.Channel.Handle, Tcp, NotSentLowWater), Is.EqualTo(Limits.UnsentBytesMax));
+        Assert.That(connection.Channel.IsBounded, Is.True, "it is not used again");
         pool.Discard(connection);
-        await sending!;
+        await sending;
         pool.Retire();
     }
 
@@ -84,12 +89,12 @@ internal sealed class PlatformSocketMemoryTests
         Assert.That(ReceiveBuffer(channel.Handle), Is.EqualTo(Limits.ReceivedAheadTightBytes));
     }
 
-    private static int ReceiveBuffer(System.Runtime.InteropServices.SafeHandle socket)
+    private static int ReceiveBuffer(System.Runtime.InteropServices.SafeHandle socket) => Option(socket, level: 1, option: 8);
+
+    private static int Option(System.Runtime.InteropServices.SafeHandle socket, int level, int option)
     {
-        const int Level = 1;
-        const int Option = 8;
         Span<byte> bytes = stackalloc byte[sizeof(int)];
-        Assert.That(SocketCalls.GetOption(socket, Level, Option, bytes), Is.EqualTo(sizeof(int)));
+        Assert.That(SocketCalls.GetOption(socket, level, option, bytes), Is.EqualTo(sizeof(int)));
         return BitConverter.ToInt32(bytes);
     }
 

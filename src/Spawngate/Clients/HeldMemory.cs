@@ -5,7 +5,7 @@ namespace Spawngate.Clients;
 
 /// <summary>
 /// What a pair of sockets holds in the kernel, looked up on the tick as seldom as will do: only when bytes were sent since the last look, when something was held then, or while something waits that
-/// nobody reads. An idle connection is not asked about. While memory is tight, a socket that has received much ahead gets no more.
+/// nobody reads. An idle connection is not asked about. While memory is tight, a socket that holds much gets no more.
 /// </summary>
 internal struct HeldMemory
 {
@@ -38,6 +38,11 @@ internal struct HeldMemory
         if (isTight && received > Limits.ReceivedAheadTightBytes)
         {
             channel.BoundReceived(Limits.ReceivedAheadTightBytes);
+        }
+
+        if (isTight && held - received > Limits.UnsentBytesMax)
+        {
+            channel.BoundUnsent(Limits.UnsentBytesMax);
         }
 
         return held;

@@ -48,7 +48,7 @@ internal sealed class ClientLimits(ServerConfig server, TimeProvider time)
         set => _marks = value;
     }
 
-    /// <summary>True while clients hold more than half of what is high: what the kernel holds for them is looked up at every tick then.</summary>
+    /// <summary>True while clients hold more than a tenth of their bound: what the kernel holds for them is looked up at every tick then.</summary>
     public bool MemoryIsTight
     {
         get => _memoryIsTight;

@@ -385,14 +385,21 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Has the kernel ask the peer from now on whether it is still there, while nothing is sent to it.</summary>
     public void KeepAlive() => _socket.KeepAlive();
 
-    /// <summary>True once <see cref="BoundReceived"/> was called: the kernel does not tune it to its way any more.</summary>
-    public bool IsReceiveBounded { get; private set; }
+    /// <summary>True once <see cref="BoundReceived"/> or <see cref="BoundUnsent"/> was called: the kernel does not tune it to its way any more.</summary>
+    public bool IsBounded { get; private set; }
 
     /// <summary>Has the kernel receive no more than so many bytes ahead, for the rest of the connection; from any thread.</summary>
     public void BoundReceived(int bytes)
     {
-        IsReceiveBounded = true;
+        IsBounded = true;
         SocketMemory.BoundReceived(Handle, bytes);
+    }
+
+    /// <summary>Has the kernel take no more to send while so many bytes of it were never sent, for the rest of the connection; from any thread.</summary>
+    public void BoundUnsent(int bytes)
+    {
+        IsBounded = true;
+        SocketMemory.BoundUnsent(Handle, bytes);
     }
 
     /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; 0 where that cannot be told.</summary>

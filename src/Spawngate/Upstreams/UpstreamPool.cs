@@ -127,7 +127,6 @@ internal sealed class UpstreamPool
             return null;
         }
 
-        SocketMemory.BoundUnsent(socket.Handle, Limits.UnsentBytesMax);
         UpstreamConnection connection;
         bool aborted;
         lock (_gate)
@@ -158,7 +157,7 @@ internal sealed class UpstreamPool
     {
         var channel = connection.Channel;
         channel.ClearOutgoing();
-        if (_retired || channel.ReceivedLength > 0 || channel.IsReceiveBounded)
+        if (_retired || channel.ReceivedLength > 0 || channel.IsBounded)
         {
             Drop(connection);
             return;

@@ -66,15 +66,9 @@ internal sealed class Http2Stage : IDisposable
     /// <summary>Starts all of it.</summary>
     /// <param name="trusted">Whether the client is a proxy that speaks for others.</param>
     /// <param name="receiveBuffer">Bytes of the client's receive buffer; 0 for what is usual.</param>
-    /// <param name="backendBuffer">Bytes of the backend's receive buffers; 0 for what is usual.</param>
-    public static async Task<Http2Stage> StartAsync(bool trusted = true, int receiveBuffer = 0, int backendBuffer = 0)
+    public static async Task<Http2Stage> StartAsync(bool trusted = true, int receiveBuffer = 0)
     {
         var stage = new Http2Stage();
-        if (backendBuffer > 0)
-        {
-            stage.Backend.ReceiveBufferSize = backendBuffer; // Those that it accepts inherit it.
-        }
-
         if (receiveBuffer > 0)
         {
             stage.Client.ReceiveBufferSize = receiveBuffer;
@@ -102,16 +96,6 @@ internal sealed class Http2Stage : IDisposable
         byte[] block = [0x82, 0x86, 0x84, 0x01, (byte)host.Length, .. host, .. fields];
         byte[] frame = [0, (byte)(block.Length >> 8), (byte)block.Length, 1, 5, 0, 0, 0, 0, .. block];
         BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(5), 1 + (2 * number));
-        return frame;
-    }
-
-    /// <summary>The head of a POST; its body is to follow.</summary>
-    /// <param name="number">Number of the request, from 0.</param>
-    public static byte[] Post(int number)
-    {
-        byte[] frame = Request(number);
-        frame[4] = 4; // END_HEADERS, and no END_STREAM.
-        frame[9] = 0x83;
         return frame;
     }
 

@@ -40,14 +40,9 @@ internal sealed class ForwardingStage : IAsyncDisposable
 
     public long InFlight => Backend.Word.InFlight;
 
-    public static async Task<ForwardingStage> StartAsync(Func<BackendConfig, BackendConfig>? configure = null, ServerConfig? server = null, int backendBuffer = 0)
+    public static async Task<ForwardingStage> StartAsync(Func<BackendConfig, BackendConfig>? configure = null, ServerConfig? server = null)
     {
         var stage = new ForwardingStage();
-        if (backendBuffer > 0)
-        {
-            stage._backend.ReceiveBufferSize = backendBuffer; // Those that it accepts inherit it.
-        }
-
         server ??= new ServerConfig();
         var config = ReadyBackends.Config(Host, ((IPEndPoint)stage._backend.LocalEndPoint!).Port);
         stage._backends = await ReadyBackends.StartAsync(stage.Time, stage.Log, server, configure?.Invoke(config) ?? config);
