@@ -500,7 +500,7 @@ internal static partial class Limits
     /// <summary>Backends of a first configuration from which on the heap is put in order before the proxy listens: 1,000 take 2 ms and fewer are not worth it.</summary>
     public const int SettledBackendsMin = 1000;
 
-    /// <summary>What a reload allocates before its garbage is collected at once: some 700 backends, a tenth of the youngest generation on common processors.</summary>
+    /// <summary>What a reload allocates before its garbage is collected at once: some 700 backends, a tenth of the youngest instance number on common processors.</summary>
     public const long SettledReloadBytesMin = 1024 * 1024;
 
     /// <summary>Size of a configuration file in bytes, 64 MiB: 100,000 backends with every key set (600 bytes each) fit.</summary>

@@ -25,7 +25,7 @@ internal sealed class AdminApiTests
             Port = 4123,
             InFlight = 2,
             Waiting = 0,
-            Generation = 3,
+            InstanceNumber = 3,
             Pid = 77,
             Description = "pid 77",
             LastStart = new StartReport { SpawnMs = 0.5, ListenMs = 4.25, ReadyMs = 5, Signal = "health", Cause = "request from 127.0.0.1" },

@@ -14,7 +14,7 @@ internal sealed class AdminEventStreamTests
     public async Task A_reader_gets_all_backends_then_what_happens_then_the_numbers()
     {
         await using var test = await AdminUnderTest.StartAsync();
-        test.Backends.Reports.Add(new BackendReport { Hostname = "a.test", State = BackendPhase.Ready, Generation = 1 });
+        test.Backends.Reports.Add(new BackendReport { Hostname = "a.test", State = BackendPhase.Ready, InstanceNumber = 1 });
         await using var events = await EventsAsync(test, "/events");
         var hello = await events.NextAsync("hello");
         Assert.That(hello.GetProperty("instance").GetString(), Has.Length.EqualTo(16));

@@ -179,7 +179,7 @@ internal sealed class BackendBystanderTests
         var waiter = stage.Ask();
         stage.Settle();
         var run = LifecycleStage.Decided(waiter).Run!;
-        Assert.That((run.Generation, stage.Run.Terminated, stage.Launcher.Launches.Count), Is.EqualTo((1, 0, 1)), "the same run serves it at once");
+        Assert.That((run.InstanceNumber, stage.Run.Terminated, stage.Launcher.Launches.Count), Is.EqualTo((1, 0, 1)), "the same run serves it at once");
         Assert.That(stage.Backend.Word, Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 1, 1)));
         Assert.That(stage.Backend.ReadLedger()[^1], Has.Property("Event").EqualTo(LedgerEventKind.Resumed).And.Property("Requests").EqualTo(1).And.Property("AfterMs").InRange(2900, 3300));
         Assert.That(stage.Backend.GetStatus(), Has.Property("StoppingBecause").Null.And.Property("ReadySince").Not.Null);

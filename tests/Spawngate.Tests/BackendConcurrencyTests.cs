@@ -80,7 +80,7 @@ internal sealed class BackendConcurrencyTests
         public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
         {
             MaxAlive = Math.Max(MaxAlive, _last is { HasExited: false } ? 2 : 1);
-            var run = _last = new ScriptedRun(request.Generation) { EndsOnTerminate = true, EndsOnKill = true };
+            var run = _last = new ScriptedRun(request.InstanceNumber) { EndsOnTerminate = true, EndsOnKill = true };
             return Task.FromResult(new LaunchResult(run, null));
         }
     }

@@ -9,7 +9,7 @@ internal sealed class BackendExplanationTests
 {
     private static readonly DateTime Noon = new(2026, 1, 31, 12, 0, 0, DateTimeKind.Utc);
     private static readonly BackendReport Never = new() { Hostname = "a.b", State = BackendPhase.Stopped, IdleTimeoutSecs = 60 };
-    private static readonly BackendReport Ready = Never with { State = BackendPhase.Ready, Description = "pid 1", Port = 80, Generation = 1, LastStart = new StartReport { Cause = "admin API" } };
+    private static readonly BackendReport Ready = Never with { State = BackendPhase.Ready, Description = "pid 1", Port = 80, InstanceNumber = 1, LastStart = new StartReport { Cause = "admin API" } };
 
     [TestCase(BackendPhase.Stopped, "it starts once, and that is about to begin or over")]
     [TestCase(BackendPhase.Unhealthy, "9 seconds after its last use: 3 health checks in a row failed, but a session is not restarted")]
@@ -31,7 +31,7 @@ internal sealed class BackendExplanationTests
 
     [Test]
     public void A_backend_that_fails_to_start() =>
-        Says(Never with { FailuresInARow = 3, RetryAfterSecs = 4, LastFailure = "exited with status 3", Waiting = 0, LastStart = new StartReport(), Generation = 3 }, """
+        Says(Never with { FailuresInARow = 3, RetryAfterSecs = 4, LastFailure = "exited with status 3", Waiting = 0, LastStart = new StartReport(), InstanceNumber = 3 }, """
         a.b is stopped (local)
           woken by   unknown
           started    start number 3

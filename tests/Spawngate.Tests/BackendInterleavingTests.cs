@@ -81,7 +81,7 @@ internal sealed class BackendInterleavingTests
         {
             var word = Backend.Word;
             var live = word.Phase is BackendPhase.Ready or BackendPhase.Unhealthy or BackendPhase.Stopping
-                ? _leases.Where(lease => lease.Run.Generation == word.Generation).ToList()
+                ? _leases.Where(lease => lease.Run.InstanceNumber == word.InstanceNumber).ToList()
                 : [];
             Assert(word.InUse == live.Count(static lease => !lease.Bystander), $"in use {word.InUse}, leases {live.Count}");
             Assert(word.Bystanders == live.Count(static lease => lease.Bystander), $"bystanders {word.Bystanders}, leases {live.Count}");
@@ -315,7 +315,7 @@ internal sealed class BackendInterleavingTests
                 Assert(admission.Run is not null == (admission.Outcome == AdmissionOutcome.Admitted), "a run without admission, or the reverse");
                 if (admission.Run is { } run)
                 {
-                    Assert(run.Generation == Backend.Word.Generation, "admitted to a run that is over");
+                    Assert(run.InstanceNumber == Backend.Word.InstanceNumber, "admitted to a run that is over");
                     _leases.Add((run, waiter.IsBystander, false));
                 }
             }

@@ -463,7 +463,7 @@ internal sealed class BackendLifecycleTests
     public void Status_tells_what_runs()
     {
         using var stage = new LifecycleStage();
-        Assert.That(stage.Backend.GetStatus(), Has.Property("Port").Zero.And.Property("Generation").Zero.And.Property("Pid").Null);
+        Assert.That(stage.Backend.GetStatus(), Has.Property("Port").Zero.And.Property("InstanceNumber").Zero.And.Property("Pid").Null);
         stage.ToReadyWithOneInFlight();
         var status = stage.Backend.GetStatus();
         Assert.That(status, Has.Property("Port").EqualTo(40001).And.Property("Pid").EqualTo(1001).And.Property("Run").EqualTo("pid 1001"));

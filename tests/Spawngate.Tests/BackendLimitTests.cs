@@ -185,7 +185,7 @@ internal sealed class BackendLimitTests
         stage.Settle();
         stage.Probe.Ready();
         stage.Settle();
-        Assert.That(LifecycleStage.Decided(user).Run!.Generation, Is.EqualTo(2));
+        Assert.That(LifecycleStage.Decided(user).Run!.InstanceNumber, Is.EqualTo(2));
     }
 
     [Test]

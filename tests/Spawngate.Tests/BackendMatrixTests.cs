@@ -136,10 +136,10 @@ internal sealed class BackendMatrixTests
         stage.Backend.TryEnter(out _);
         if (stage.Backend.Word is { Phase: BackendPhase.Ready, InFlight: var inFlight } word && (inFlight == 2 || state == "Ready, unused"))
         {
-            stage.Backend.Leave(new BackendRun(word.Generation, null!));
+            stage.Backend.Leave(new BackendRun(word.InstanceNumber, null!));
         }
 
-        var run = stage.Backend.Word.InFlight > 0 ? new BackendRun(stage.Backend.Word.Generation, null!) : null;
+        var run = stage.Backend.Word.InFlight > 0 ? new BackendRun(stage.Backend.Word.InstanceNumber, null!) : null;
         // A request would call a stop off that only waits for bystanders.
         var waits = stage.Phase is BackendPhase.Starting or BackendPhase.Stopping && stage.Backend.Word.Bystanders == 0;
         var held = waits || stage.Backend.Word.Gate != ReadyGate.Open ? stage.Ask() : null;
@@ -171,11 +171,11 @@ internal sealed class BackendMatrixTests
     }
 
     private static void PostCurrent(LifecycleStage stage, LifecycleInput input, object? payload) =>
-        Post(stage, input, Math.Max(1, stage.Backend.Word.Generation), payload);
+        Post(stage, input, Math.Max(1, stage.Backend.Word.InstanceNumber), payload);
 
     private static void PostStale(LifecycleStage stage, LifecycleInput input, object? payload) =>
-        Post(stage, input, stage.Backend.Word.Generation + 1000, payload);
+        Post(stage, input, stage.Backend.Word.InstanceNumber + 1000, payload);
 
-    private static void Post(LifecycleStage stage, LifecycleInput input, int generation, object? payload) =>
-        stage.Backend.Lifecycle.Mailbox.Post(new LifecycleMessage(input, generation, payload, stage.Time.GetTimestamp()));
+    private static void Post(LifecycleStage stage, LifecycleInput input, int instanceNumber, object? payload) =>
+        stage.Backend.Lifecycle.Mailbox.Post(new LifecycleMessage(input, instanceNumber, payload, stage.Time.GetTimestamp()));
 }

@@ -145,7 +145,7 @@ internal sealed class BackendStateTests
         var before = state.Read();
         try
         {
-            var result = Transitions[name](state, before.Generation);
+            var result = Transitions[name](state, before.InstanceNumber);
             var after = state.Read();
             return $"{result}>{after.Phase}/{after.InFlight}";
         }
@@ -159,22 +159,22 @@ internal sealed class BackendStateTests
     private static BackendState At(BackendPhase phase)
     {
         var state = new BackendState();
-        var generation = state.BeginStart();
+        var instanceNumber = state.BeginStart();
         switch (phase)
         {
             case BackendPhase.Stopped:
-                state.FailStart(generation);
+                state.FailStart(instanceNumber);
                 break;
             case BackendPhase.Ready:
-                state.BecomeReady(generation, 2);
+                state.BecomeReady(instanceNumber, 2);
                 break;
             case BackendPhase.Unhealthy:
-                state.BecomeReady(generation, 2);
-                state.MarkUnhealthy(generation);
+                state.BecomeReady(instanceNumber, 2);
+                state.MarkUnhealthy(instanceNumber);
                 break;
             case BackendPhase.Stopping:
-                state.BecomeReady(generation, 2);
-                state.BeginStop(generation);
+                state.BecomeReady(instanceNumber, 2);
+                state.BeginStop(instanceNumber);
                 break;
         }
 

@@ -15,9 +15,9 @@ internal sealed class BackendWaitingRoomTests
         var run = new BackendRun(room.BeginStart(), null!);
         room.OpenReady(run);
         long lastUse = 7;
-        Assert.That(room.TryBeginIdleStop(run.Generation, lastUseSeenMs: 6, ref lastUse, out _), Is.False);
+        Assert.That(room.TryBeginIdleStop(run.InstanceNumber, lastUseSeenMs: 6, ref lastUse, out _), Is.False);
         Assert.That(state.Phase, Is.EqualTo(BackendPhase.Ready));
-        Assert.That(room.TryBeginIdleStop(run.Generation, lastUseSeenMs: 7, ref lastUse, out _), Is.True);
+        Assert.That(room.TryBeginIdleStop(run.InstanceNumber, lastUseSeenMs: 7, ref lastUse, out _), Is.True);
         Assert.That(state.Phase, Is.EqualTo(BackendPhase.Stopping));
     }
 
@@ -30,13 +30,13 @@ internal sealed class BackendWaitingRoomTests
         room.OpenReady(run);
         if (crashes)
         {
-            room.Crash(run.Generation, retryAtMs: 0);
+            room.Crash(run.InstanceNumber, retryAtMs: 0);
         }
         else
         {
             long lastUse = 7;
-            Assert.That(room.TryBeginIdleStop(run.Generation, lastUseSeenMs: 7, ref lastUse, out _));
-            room.FinishStop(run.Generation);
+            Assert.That(room.TryBeginIdleStop(run.InstanceNumber, lastUseSeenMs: 7, ref lastUse, out _));
+            room.FinishStop(run.InstanceNumber);
         }
 
         var late = new BackendWaiter(new WakeCause(WakeKind.Request), 1);

@@ -168,7 +168,7 @@ internal sealed class ClientsFaultTests
         await client.SendAsync(Get.Replace("GET", method, StringComparison.Ordinal));
         var forwarder = await stage.AcceptAsync();
         await forwarder.ReadAsync();
-        var first = stage.Backend.Word.Generation;
+        var first = stage.Backend.Word.InstanceNumber;
         forwarder.Dispose();
         var answer = client.ReadAsync();
         if (status == 200)
@@ -183,7 +183,7 @@ internal sealed class ClientsFaultTests
         }
 
         Assert.That((await answer).Status, Is.EqualTo(status));
-        Assert.That(stage.Backend.Word.Generation, Is.EqualTo(status == 200 ? first + 1 : first));
+        Assert.That(stage.Backend.Word.InstanceNumber, Is.EqualTo(status == 200 ? first + 1 : first));
     }
 
     [TestCaseSource(nameof(WithoutIdempotence))]

@@ -298,7 +298,7 @@ internal sealed class CommandLineTests
         State = BackendPhase.Ready,
         Port = 4123,
         InFlight = 1,
-        Generation = 3,
+        InstanceNumber = 3,
         Description = "pid 77",
         LastStart = new StartReport { SpawnMs = 0.5, ListenMs = 4.2, ReadyMs = 5, Signal = "health", Cause = "request from 127.0.0.1" },
         IdleTimeoutSecs = 600,

@@ -174,7 +174,7 @@ internal sealed class MetricsTests
         {
             Hostname = hostname,
             State = Enum.TryParse<BackendPhase>(hostname.Split('.')[0], ignoreCase: true, out var phase) && Enum.IsDefined(phase) ? phase : BackendPhase.Stopped,
-            Generation = 3,
+            InstanceNumber = 3,
             LastStart = new StartReport { SpawnMs = 1, ListenMs = 2, ReadyMs = 3 },
         });
         if (traffic is not null)

@@ -153,7 +153,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
             _last = [];
             foreach (BackendReport report in reports)
             {
-                if (report.Generation == 0)
+                if (report.InstanceNumber == 0)
                 {
                     continue;
                 }

@@ -157,7 +157,7 @@ internal sealed class AdminMetrics
 
     private static void RenderStarts(ExpositionText text, List<Host> own, List<Host> others)
     {
-        PerHost(text, own, others, "spawngate_backend_starts_total", Counter, "Starts of the backend, failed ones included.", static host => host.Report.Generation);
+        PerHost(text, own, others, "spawngate_backend_starts_total", Counter, "Starts of the backend, failed ones included.", static host => host.Report.InstanceNumber);
         text.Family("spawngate_backend_last_start_seconds", Gauge, "How long the latest start took to each step.");
         foreach (Host host in own)
         {
@@ -281,6 +281,6 @@ internal sealed class AdminMetrics
 
     private sealed record Host(BackendReport Report, BackendNumbers? Numbers, int Place)
     {
-        public int Rank => Numbers?.Traffic?.Ordinal ?? (Report.Generation > 0 ? int.MaxValue - 1 : int.MaxValue);
+        public int Rank => Numbers?.Traffic?.Ordinal ?? (Report.InstanceNumber > 0 ? int.MaxValue - 1 : int.MaxValue);
     }
 }

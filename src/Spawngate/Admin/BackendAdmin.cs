@@ -129,7 +129,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             TurnedAwayTotal = backend.KnownTraffic?.TurnedAway ?? 0,
             Kind = status.Kind,
             Session = backend.OneLife?.Group,
-            Generation = status.Generation,
+            InstanceNumber = status.InstanceNumber,
             Pid = status.Pid,
             Description = status.Run,
             ContainerId = status.Container?.Id,

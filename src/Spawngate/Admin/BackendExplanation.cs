@@ -99,7 +99,7 @@ internal static class BackendExplanation
         AddStep(steps, "listening after", start.ListenMs);
         AddStep(steps, "ready after", start.ReadyMs);
         string signal = start.Signal is { } name ? ", " + LedgerWords.Signal(name) : "";
-        string number = string.Create(CultureInfo.InvariantCulture, $"start number {report.Generation}");
+        string number = string.Create(CultureInfo.InvariantCulture, $"start number {report.InstanceNumber}");
         return steps.Count == 0 ? number : $"{number}: {string.Join(", ", steps)}{signal}";
     }
 

@@ -48,7 +48,7 @@ internal sealed record BackendReport
     public string? Session { get; init; }
 
     /// <summary>Number of its latest start, 0 before the first; so also how often it was started.</summary>
-    public int Generation { get; init; }
+    public int InstanceNumber { get; init; }
 
     /// <summary>Process id; null when nothing runs or for a container.</summary>
     public int? Pid { get; init; }

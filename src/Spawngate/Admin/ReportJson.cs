@@ -200,7 +200,7 @@ internal static class ReportJson
         json.WriteNumber("turned_away_total", report.TurnedAwayTotal);
         json.WriteString("kind", report.KindName);
         json.WriteString("session", report.Session);
-        json.WriteNumber("generation", report.Generation);
+        json.WriteNumber("generation", report.InstanceNumber);
         Number(json, "pid", report.Pid);
         json.WriteString("description", report.Description);
         json.WriteString("container_id", report.ContainerId);

@@ -46,7 +46,7 @@ internal sealed class Backend
     /// <summary>Set when it starts once only.</summary>
     public OneLife? OneLife { get; }
 
-    /// <summary>Phase, generation and in-flight count at this moment.</summary>
+    /// <summary>Phase, instance number and in-flight count at this moment.</summary>
     public BackendWord Word => Volatile.Read(ref _lifecycle)?.State.Read() ?? default;
 
     /// <summary>What went through it; made when it is first asked for.</summary>
@@ -88,7 +88,7 @@ internal sealed class Backend
         if (Volatile.Read(ref _lifecycle) is { } lifecycle)
         {
             run = lifecycle.Room.Run;
-            if (run is not null && (lifecycle.State.TryEnter(run.Generation) || TryEnterLimited(lifecycle, run, aside: false, out _)))
+            if (run is not null && (lifecycle.State.TryEnter(run.InstanceNumber) || TryEnterLimited(lifecycle, run, aside: false, out _)))
             {
                 return true;
             }
@@ -111,7 +111,7 @@ internal sealed class Backend
             return new Admission(AdmissionOutcome.NotRunning, null, 0);
         }
 
-        return lifecycle.Room.Run is { } run && (lifecycle.State.TryEnterAside(run.Generation, out bystander) || TryEnterLimited(lifecycle, run, aside: true, out bystander))
+        return lifecycle.Room.Run is { } run && (lifecycle.State.TryEnterAside(run.InstanceNumber, out bystander) || TryEnterLimited(lifecycle, run, aside: true, out bystander))
             ? new Admission(AdmissionOutcome.Admitted, run, 0)
             : lifecycle.Room.ArriveAside(out bystander);
     }
@@ -148,10 +148,10 @@ internal sealed class Backend
         }
 
         var lifecycle = _lifecycle!;
-        switch (lifecycle.State.Leave(run.Generation, bystander))
+        switch (lifecycle.State.Leave(run.InstanceNumber, bystander))
         {
             case LeaveOutcome.LastOfStop:
-                lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, run.Generation));
+                lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, run.InstanceNumber));
                 break;
             case LeaveOutcome.MakesRoom:
                 lifecycle.Room.Fill();
@@ -229,13 +229,13 @@ internal sealed class Backend
         }
 
         var word = Word;
-        if (current is null || word.Phase != BackendPhase.Starting || word.Generation != current.Generation)
+        if (current is null || word.Phase != BackendPhase.Starting || word.InstanceNumber != current.InstanceNumber)
         {
             return ReadyCallbackOutcome.NotStarting;
         }
 
         lifecycle!.Mailbox.Post(new LifecycleMessage(
-            LifecycleInput.CallbackReady, current.Generation, null, _env.Time.GetTimestamp()));
+            LifecycleInput.CallbackReady, current.InstanceNumber, null, _env.Time.GetTimestamp()));
         return ReadyCallbackOutcome.Accepted;
     }
 
@@ -253,7 +253,7 @@ internal sealed class Backend
     }
 
     /// <summary>How far its start is, for a page that shows it.</summary>
-    public (BackendPhase Phase, int Generation, StartProgress Start) GetProgress()
+    public (BackendPhase Phase, int InstanceNumber, StartProgress Start) GetProgress()
     {
         if (Volatile.Read(ref _lifecycle) is not { } lifecycle)
         {
@@ -262,7 +262,7 @@ internal sealed class Backend
 
         var start = lifecycle.Report.View.Start;
         var word = lifecycle.State.Read();
-        return (word.Phase, word.Generation, start);
+        return (word.Phase, word.InstanceNumber, start);
     }
 
     /// <summary>The answer to who waits for the start of that number or a later one and comes when it has failed; null when it has not, or something is under way again.</summary>

@@ -51,7 +51,7 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void OnDueStarting(Incarnation current, long nowMs)
+    private void OnDueStarting(BackendInstance current, long nowMs)
     {
         if (current.PortRetryMs != 0)
         {

@@ -44,7 +44,7 @@ internal sealed partial class BackendLifecycle
         var isOver = input == LifecycleInput.Exited || _current is not { HasSomethingToEnd: true };
         switch (State.Phase)
         {
-            case BackendPhase.Starting when _current is { } current && current.Generation == State.Read().Generation && input != LifecycleInput.Exited:
+            case BackendPhase.Starting when _current is { } current && current.InstanceNumber == State.Read().InstanceNumber && input != LifecycleInput.Exited:
                 FailStart(reason, null);
                 break;
             case BackendPhase.Starting:
@@ -74,11 +74,11 @@ internal sealed partial class BackendLifecycle
     private void ForceStopped(string reason)
     {
         var current = _current;
-        var generation = State.Read().Generation;
+        var instanceNumber = State.Read().InstanceNumber;
         _stop = null;
         Try(() => current?.Run?.Kill());
         Try(() => current?.CancelLaunch());
-        Try(() => LeavePhase(current, generation, reason));
+        Try(() => LeavePhase(current, instanceNumber, reason));
         Volatile.Write(ref _current, null);
         Try(() => _env.Active.Remove(this));
         Try(() => current?.End());
@@ -94,12 +94,12 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void LeavePhase(Incarnation? current, int generation, string reason)
+    private void LeavePhase(BackendInstance? current, int instanceNumber, string reason)
     {
         switch (State.Phase)
         {
             case BackendPhase.Starting:
-                var held = Room.FailStart(generation, somethingLeft: false, CountFailure());
+                var held = Room.FailStart(instanceNumber, somethingLeft: false, CountFailure());
                 if (current is not null)
                 {
                     Report.StartFailed(current, reason, _backoff.Failures, held, null);
@@ -108,11 +108,11 @@ internal sealed partial class BackendLifecycle
                 break;
             case BackendPhase.Ready or BackendPhase.Unhealthy:
                 var inFlight = State.Read().InFlight;
-                Room.Crash(generation, CountFailure());
+                Room.Crash(instanceNumber, CountFailure());
                 Report.Crashed(current!, new ExitReport(reason, null, []), _backoff.Failures, inFlight, NowMs - current!.ReadyAtMs);
                 break;
             case BackendPhase.Stopping:
-                Room.FinishStop(generation);
+                Room.FinishStop(instanceNumber);
                 break;
         }
     }

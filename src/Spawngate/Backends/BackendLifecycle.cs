@@ -14,7 +14,7 @@ internal sealed partial class BackendLifecycle
     private readonly Predecessors _predecessors;
     private readonly StartBackoff _backoff = new();
     private readonly LifecycleDeadlines _deadlines;
-    private Incarnation? _current;
+    private BackendInstance? _current;
     private StopProgress? _stop;
     private StopReason? _closing;
     private long _dueAtMs = long.MaxValue;
@@ -41,8 +41,8 @@ internal sealed partial class BackendLifecycle
     /// <summary>Where everybody else writes to.</summary>
     public LifecycleMailbox Mailbox { get; }
 
-    /// <summary>The current start; null when Stopped. Others may only ask it for its generation and token.</summary>
-    public Incarnation? Current => Volatile.Read(ref _current);
+    /// <summary>The current start; null when Stopped. Others may only ask it for its instance number and token.</summary>
+    public BackendInstance? Current => Volatile.Read(ref _current);
 
     /// <summary>What the admin API shows of it.</summary>
     public LifecycleReport Report { get; }
@@ -63,7 +63,7 @@ internal sealed partial class BackendLifecycle
     {
         try
         {
-            if (message.Generation != 0 && message.Generation != _current?.Generation)
+            if (message.InstanceNumber != 0 && message.InstanceNumber != _current?.InstanceNumber)
             {
                 DropStale(message);
             }
@@ -115,7 +115,7 @@ internal sealed partial class BackendLifecycle
 
     private void OnWake(LifecycleMessage message)
     {
-        if (_stop is { MayResume: true } && Room.Resume(_current!.Generation) is > 0 and var resumed)
+        if (_stop is { MayResume: true } && Room.Resume(_current!.InstanceNumber) is > 0 and var resumed)
         {
             Report.Resumed(_current, resumed, _stop.ElapsedMs, (WakeCause)message.Payload!);
             _stop = null;
@@ -138,36 +138,36 @@ internal sealed partial class BackendLifecycle
 
     private void Start(WakeCause cause, long wokenTimestamp)
     {
-        var generation = Room.BeginStart();
-        var current = new Incarnation(_env, Mailbox, Config, generation, cause, wokenTimestamp);
+        var instanceNumber = Room.BeginStart();
+        var current = new BackendInstance(_env, Mailbox, Config, instanceNumber, cause, wokenTimestamp);
         Volatile.Write(ref _current, current);
         _env.Active.Add(this);
         Report.Starting(current);
-        if (!MustWaitForPredecessor(generation))
+        if (!MustWaitForPredecessor(instanceNumber))
         {
             Launch(current);
         }
     }
 
-    private bool MustWaitForPredecessor(int generation) =>
-        _predecessors.MustWait(() => Mailbox.Post(new LifecycleMessage(LifecycleInput.PredecessorEnded, generation)));
+    private bool MustWaitForPredecessor(int instanceNumber) =>
+        _predecessors.MustWait(() => Mailbox.Post(new LifecycleMessage(LifecycleInput.PredecessorEnded, instanceNumber)));
 
     private void OnPredecessorEnded()
     {
         var current = _current!;
-        if (State.Phase == BackendPhase.Starting && current.StartDeadlineMs == 0 && !MustWaitForPredecessor(current.Generation))
+        if (State.Phase == BackendPhase.Starting && current.StartDeadlineMs == 0 && !MustWaitForPredecessor(current.InstanceNumber))
         {
             Launch(current);
         }
     }
 
-    private void Launch(Incarnation current)
+    private void Launch(BackendInstance current)
     {
         current.StartDeadlineMs = _deadlines.InSecs(current.Config.StartupTimeoutSecs);
         LaunchWhenPortIsFree(current);
     }
 
-    private void LaunchWhenPortIsFree(Incarnation current)
+    private void LaunchWhenPortIsFree(BackendInstance current)
     {
         if (!current.TryLaunch(NowMs, out var fault))
         {
@@ -234,7 +234,7 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void BecomeReadyIfConfirmed(Incarnation current, ReadySignal signal, long timestamp)
+    private void BecomeReadyIfConfirmed(BackendInstance current, ReadySignal signal, long timestamp)
     {
         if (signal == ReadySignal.Health || current.TryConfirm())
         {
@@ -242,7 +242,7 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void BecomeReady(Incarnation current, ReadySignal signal, long timestamp)
+    private void BecomeReady(BackendInstance current, ReadySignal signal, long timestamp)
     {
         if (signal == ReadySignal.Callback)
         {
@@ -262,11 +262,11 @@ internal sealed partial class BackendLifecycle
     {
         var current = _current!;
         var somethingLeft = exit is null && current.HasSomethingToEnd;
-        var held = Room.FailStart(current.Generation, somethingLeft, CountFailure());
+        var held = Room.FailStart(current.InstanceNumber, somethingLeft, CountFailure());
         Report.StartFailed(current, reason, _backoff.Failures, held, exit);
         if (!somethingLeft)
         {
-            EndIncarnation(StopReason.StartFailed);
+            EndInstance(StopReason.StartFailed);
             return;
         }
 
@@ -305,7 +305,7 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void Crash(Incarnation current, ExitReport exit)
+    private void Crash(BackendInstance current, ExitReport exit)
     {
         var readyForMs = NowMs - current.ReadyAtMs;
         long retryAtMs = 0;
@@ -319,9 +319,9 @@ internal sealed partial class BackendLifecycle
         }
 
         var inFlight = State.Read().InFlight;
-        var held = Room.Crash(current.Generation, retryAtMs);
+        var held = Room.Crash(current.InstanceNumber, retryAtMs);
         Report.Crashed(current, exit, _backoff.Failures, inFlight, readyForMs);
-        EndIncarnation(StopReason.Exited);
+        EndInstance(StopReason.Exited);
         if (held > 0 && Room.Oldest() is { } oldest)
         {
             Start(oldest.Cause, oldest.Timestamp);
@@ -346,7 +346,7 @@ internal sealed partial class BackendLifecycle
                 break;
             case BackendPhase.Unhealthy when result.Healthy:
                 current.FailedChecks = 0;
-                Room.Recover(current.Generation);
+                Room.Recover(current.InstanceNumber);
                 Report.Recovered(current);
                 break;
             case BackendPhase.Unhealthy:
@@ -360,21 +360,21 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void BecomeUnhealthyAtThreshold(Incarnation current, string detail)
+    private void BecomeUnhealthyAtThreshold(BackendInstance current, string detail)
     {
         if (current.FailedChecks >= Config.UnhealthyThreshold)
         {
             current.UnhealthyAtMs = NowMs;
-            Room.MarkUnhealthy(current.Generation);
+            Room.MarkUnhealthy(current.InstanceNumber);
             Report.Unhealthy(current, detail);
         }
     }
 
-    private void StopIfIdle(Incarnation current, long nowMs)
+    private void StopIfIdle(BackendInstance current, long nowMs)
     {
         var lastUseMs = Volatile.Read(ref _backend.LastUseMs);
         var isDue = nowMs >= IdleClock.DueMs(Config, lastUseMs);
-        if (isDue && Room.TryBeginIdleStop(current.Generation, lastUseMs, ref _backend.LastUseMs, out var bystanders))
+        if (isDue && Room.TryBeginIdleStop(current.InstanceNumber, lastUseMs, ref _backend.LastUseMs, out var bystanders))
         {
             EnterStopping(current, StopReason.Idle, bystanders);
         }
@@ -398,10 +398,10 @@ internal sealed partial class BackendLifecycle
     private void BeginStop(StopReason reason)
     {
         var current = _current!;
-        EnterStopping(current, reason, Room.BeginStop(current.Generation, StopProgress.Holds(reason)));
+        EnterStopping(current, reason, Room.BeginStop(current.InstanceNumber, StopProgress.Holds(reason)));
     }
 
-    private void EnterStopping(Incarnation current, StopReason reason, long inFlight)
+    private void EnterStopping(BackendInstance current, StopReason reason, long inFlight)
     {
         Report.Stopping(current, reason, inFlight);
         _stop = new StopProgress(reason, current, _backend, _env, Report);
@@ -432,7 +432,7 @@ internal sealed partial class BackendLifecycle
     private void FinishStop(string exitText, ExitReport? exit)
     {
         var stop = _stop!;
-        var held = Room.FinishStop(_current!.Generation);
+        var held = Room.FinishStop(_current!.InstanceNumber);
         Report.Stopped(_current, stop, exitText, exit);
         if (stop.IsRegular)
         {
@@ -440,7 +440,7 @@ internal sealed partial class BackendLifecycle
         }
 
         _stop = null;
-        EndIncarnation(stop.Reason);
+        EndInstance(stop.Reason);
         if (_closing is not null)
         {
             End.Complete();
@@ -453,7 +453,7 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void EndIncarnation(StopReason reason)
+    private void EndInstance(StopReason reason)
     {
         var current = _current!;
         Volatile.Write(ref _current, null);

@@ -33,23 +33,23 @@ internal enum ReadyGate
 
 /// <summary>The parts of the state word at one moment.</summary>
 /// <param name="Phase">The phase.</param>
-/// <param name="Generation">Number of the latest start.</param>
+/// <param name="InstanceNumber">Number of the latest start.</param>
 /// <param name="InUse">Requests admitted and not yet left that count as use.</param>
 /// <param name="Bystanders">Those that do not: they are served and waited for, but keep nothing awake.</param>
 /// <param name="Gate">How requests come in while it is Ready.</param>
-internal readonly record struct BackendWord(BackendPhase Phase, int Generation, long InUse, long Bystanders = 0, ReadyGate Gate = ReadyGate.Open)
+internal readonly record struct BackendWord(BackendPhase Phase, int InstanceNumber, long InUse, long Bystanders = 0, ReadyGate Gate = ReadyGate.Open)
 {
     /// <summary>Requests admitted and not yet left.</summary>
     public long InFlight => InUse + Bystanders;
 }
 
 /// <summary>
-/// Phase, generation and in-flight counts of a backend in one word that is changed by compare-and-swap only, so that "the last
+/// Phase, instance number and in-flight counts of a backend in one word that is changed by compare-and-swap only, so that "the last
 /// request left", "a request came" and "begin to stop" have one order that everybody sees.
 /// <code>
 ///   63   60 59                    32 31        22 21        0
 ///  ┌───────┬────────────────────────┬────────────┬───────────┐
-///  │ phase │ generation             │ bystanders │ in use    │
+///  │ phase │ instance number             │ bystanders │ in use    │
 ///  └───────┴────────────────────────┴────────────┴───────────┘
 ///
 ///             BeginStart              BecomeReady(n)          MarkUnhealthy
@@ -70,8 +70,8 @@ internal readonly record struct BackendWord(BackendPhase Phase, int Generation, 
 internal sealed class BackendState
 {
     private const int PhaseShift = 60;
-    private const int GenerationShift = 32;
-    private const int GenerationMask = 0x0FFF_FFFF;
+    private const int NumberShift = 32;
+    private const int NumberMask = 0x0FFF_FFFF;
     private const int BystanderShift = 22;
     private const ulong OneBystander = 1UL << BystanderShift;
     private const ulong InUseMask = Limits.BackendUsersMax;
@@ -88,11 +88,11 @@ internal sealed class BackendState
     /// <summary>The phase at this moment.</summary>
     public BackendPhase Phase => PhaseOf(Volatile.Read(ref _word));
 
-    /// <summary>Admits a request to the run <paramref name="generation"/>: checks Ready and counts in one step. False when that run is not Ready.</summary>
-    public bool TryEnter(int generation)
+    /// <summary>Admits a request to the run <paramref name="instanceNumber"/>: checks Ready and counts in one step. False when that run is not Ready.</summary>
+    public bool TryEnter(int instanceNumber)
     {
         var seen = Volatile.Read(ref _word);
-        while (CodeOf(seen) == (int)BackendPhase.Ready && GenerationOf(seen) == generation && (seen & InUseMask) != InUseMask)
+        while (CodeOf(seen) == (int)BackendPhase.Ready && NumberOf(seen) == instanceNumber && (seen & InUseMask) != InUseMask)
         {
             var found = Interlocked.CompareExchange(ref _word, seen + 1, seen);
             if (found == seen)
@@ -107,12 +107,12 @@ internal sealed class BackendState
     }
 
     /// <summary>The same for a request that does not count as use.</summary>
-    /// <param name="generation">The run.</param>
+    /// <param name="instanceNumber">The run.</param>
     /// <param name="bystander">How it was counted and has to leave: false when there are too many bystanders, so that it counts as use after all.</param>
-    public bool TryEnterAside(int generation, out bool bystander)
+    public bool TryEnterAside(int instanceNumber, out bool bystander)
     {
         var seen = Volatile.Read(ref _word);
-        while (CodeOf(seen) == (int)BackendPhase.Ready && GenerationOf(seen) == generation && (seen & BystanderMask) != BystanderMask)
+        while (CodeOf(seen) == (int)BackendPhase.Ready && NumberOf(seen) == instanceNumber && (seen & BystanderMask) != BystanderMask)
         {
             var found = Interlocked.CompareExchange(ref _word, seen + OneBystander, seen);
             if (found == seen)
@@ -125,20 +125,20 @@ internal sealed class BackendState
         }
 
         bystander = false;
-        return TryEnter(generation);
+        return TryEnter(instanceNumber);
     }
 
     /// <summary>Admits a request to a run whose requests are limited, if there is room.</summary>
-    /// <param name="generation">The run.</param>
+    /// <param name="instanceNumber">The run.</param>
     /// <param name="room">How many may be in flight, tunnels included.</param>
     /// <param name="itsTurn">Whether nobody waits before it; within the gate of <see cref="WaitingRoom"/>. Otherwise it comes in only while nobody waits.</param>
     /// <param name="aside">Whether it does not count as use.</param>
     /// <param name="bystander">How it was counted and has to leave.</param>
-    public bool TryEnterLimited(int generation, long room, bool itsTurn, bool aside, out bool bystander)
+    public bool TryEnterLimited(int instanceNumber, long room, bool itsTurn, bool aside, out bool bystander)
     {
         var seen = Volatile.Read(ref _word);
         while ((itsTurn ? PhaseOf(seen) == BackendPhase.Ready : CodeOf(seen) == LimitedCode)
-            && GenerationOf(seen) == generation && InFlightOf(seen) < room && (seen & InUseMask) != InUseMask)
+            && NumberOf(seen) == instanceNumber && InFlightOf(seen) < room && (seen & InUseMask) != InUseMask)
         {
             bystander = aside && (seen & BystanderMask) != BystanderMask;
             var found = Interlocked.CompareExchange(ref _word, seen + (bystander ? OneBystander : 1), seen);
@@ -155,21 +155,21 @@ internal sealed class BackendState
     }
 
     /// <summary>Changes how requests come in while it is Ready; within the gate of <see cref="WaitingRoom"/>.</summary>
-    public void SetGate(int generation, ReadyGate gate) =>
-        Move(generation, Set(BackendPhase.Ready), CodeOf(gate), keepInFlight: true, nameof(SetGate));
+    public void SetGate(int instanceNumber, ReadyGate gate) =>
+        Move(instanceNumber, Set(BackendPhase.Ready), CodeOf(gate), keepInFlight: true, nameof(SetGate));
 
-    /// <summary>Counts a request out of the run <paramref name="generation"/>.</summary>
-    /// <param name="generation">The run.</param>
+    /// <summary>Counts a request out of the run <paramref name="instanceNumber"/>.</summary>
+    /// <param name="instanceNumber">The run.</param>
     /// <param name="bystander">How it was counted in.</param>
     /// <exception cref="InvalidOperationException">More requests left than entered.</exception>
-    public LeaveOutcome Leave(int generation, bool bystander = false)
+    public LeaveOutcome Leave(int instanceNumber, bool bystander = false)
     {
         var one = bystander ? OneBystander : 1;
         var mask = bystander ? BystanderMask : InUseMask;
         var seen = Volatile.Read(ref _word);
         while (true)
         {
-            if (GenerationOf(seen) != generation || CodeOf(seen) == (int)BackendPhase.Stopped)
+            if (NumberOf(seen) != instanceNumber || CodeOf(seen) == (int)BackendPhase.Stopped)
             {
                 return LeaveOutcome.Late;
             }
@@ -195,12 +195,12 @@ internal sealed class BackendState
         }
     }
 
-    /// <summary>Stopped to Starting, with the next generation, which is returned.</summary>
+    /// <summary>Stopped to Starting, with the next instance number, which is returned.</summary>
     public int BeginStart()
     {
         var seen = Volatile.Read(ref _word);
-        // 28 bits of generation last 8 years at one start per second; 0 is left out because it means "never started".
-        var next = (GenerationOf(seen) % GenerationMask) + 1;
+        // 28 bits of instance number last 8 years at one start per second; 0 is left out because it means "never started".
+        var next = (NumberOf(seen) % NumberMask) + 1;
         if (PhaseOf(seen) != BackendPhase.Stopped
             || Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Starting, next, 0), seen) != seen)
         {
@@ -211,10 +211,10 @@ internal sealed class BackendState
     }
 
     /// <summary>Starting to Ready, admitting <paramref name="admitted"/> held requests in the same step.</summary>
-    public void BecomeReady(int generation, int admitted, ReadyGate gate = ReadyGate.Open)
+    public void BecomeReady(int instanceNumber, int admitted, ReadyGate gate = ReadyGate.Open)
     {
-        var expected = Pack((int)BackendPhase.Starting, generation, 0);
-        var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), generation, (ulong)admitted), expected);
+        var expected = Pack((int)BackendPhase.Starting, instanceNumber, 0);
+        var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), instanceNumber, (ulong)admitted), expected);
         if (found != expected)
         {
             Refuse(nameof(BecomeReady), found);
@@ -222,27 +222,27 @@ internal sealed class BackendState
     }
 
     /// <summary>Starting to Stopped: the start failed and left nothing to end.</summary>
-    public void FailStart(int generation) =>
-        Move(generation, Set(BackendPhase.Starting), (int)BackendPhase.Stopped, keepInFlight: false, nameof(FailStart));
+    public void FailStart(int instanceNumber) =>
+        Move(instanceNumber, Set(BackendPhase.Starting), (int)BackendPhase.Stopped, keepInFlight: false, nameof(FailStart));
 
     /// <summary>Ready to Unhealthy; requests in flight go on.</summary>
-    public void MarkUnhealthy(int generation) =>
-        Move(generation, Set(BackendPhase.Ready), (int)BackendPhase.Unhealthy, keepInFlight: true, nameof(MarkUnhealthy));
+    public void MarkUnhealthy(int instanceNumber) =>
+        Move(instanceNumber, Set(BackendPhase.Ready), (int)BackendPhase.Unhealthy, keepInFlight: true, nameof(MarkUnhealthy));
 
     /// <summary>Unhealthy back to Ready.</summary>
-    public void Recover(int generation, ReadyGate gate = ReadyGate.Open) =>
-        Move(generation, Set(BackendPhase.Unhealthy), CodeOf(gate), keepInFlight: true, nameof(Recover));
+    public void Recover(int instanceNumber, ReadyGate gate = ReadyGate.Open) =>
+        Move(instanceNumber, Set(BackendPhase.Unhealthy), CodeOf(gate), keepInFlight: true, nameof(Recover));
 
     /// <summary>Ready and not in use to Stopping; false, and nothing changed, when a request got in first.</summary>
-    /// <param name="generation">The run.</param>
+    /// <param name="instanceNumber">The run.</param>
     /// <param name="bystanders">Who is still in flight and has to be waited for: one of them will report the last one leaving, if there is any.</param>
-    public bool TryBeginIdleStop(int generation, out int bystanders)
+    public bool TryBeginIdleStop(int instanceNumber, out int bystanders)
     {
         var seen = Volatile.Read(ref _word);
-        while (PhaseOf(seen) == BackendPhase.Ready && GenerationOf(seen) == generation && (seen & InUseMask) == 0)
+        while (PhaseOf(seen) == BackendPhase.Ready && NumberOf(seen) == instanceNumber && (seen & InUseMask) == 0)
         {
             // Bystanders that come and go meanwhile only make this look again: what decides is that nothing is in use in the same word.
-            var found = Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Stopping, generation, seen & InFlightMask), seen);
+            var found = Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Stopping, instanceNumber, seen & InFlightMask), seen);
             if (found == seen)
             {
                 bystanders = (int)((seen & BystanderMask) >> BystanderShift);
@@ -257,17 +257,17 @@ internal sealed class BackendState
     }
 
     /// <summary>Undoes <see cref="TryBeginIdleStop"/> as long as nobody has acted on it, admitting <paramref name="admitted"/> held requests in the same step.</summary>
-    public void TakeBackIdleStop(int generation, int admitted, ReadyGate gate = ReadyGate.Open)
+    public void TakeBackIdleStop(int instanceNumber, int admitted, ReadyGate gate = ReadyGate.Open)
     {
         var seen = Volatile.Read(ref _word);
         while (true)
         {
-            if (PhaseOf(seen) != BackendPhase.Stopping || GenerationOf(seen) != generation || (seen & InUseMask) != 0)
+            if (PhaseOf(seen) != BackendPhase.Stopping || NumberOf(seen) != instanceNumber || (seen & InUseMask) != 0)
             {
                 Refuse(nameof(TakeBackIdleStop), seen);
             }
 
-            var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), generation, (seen & BystanderMask) | (uint)admitted), seen);
+            var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), instanceNumber, (seen & BystanderMask) | (uint)admitted), seen);
             if (found == seen)
             {
                 return;
@@ -278,31 +278,31 @@ internal sealed class BackendState
     }
 
     /// <summary>Starting, Ready or Unhealthy to Stopping. Returns what is in flight: if it is 0, nobody will report the last one leaving.</summary>
-    public long BeginStop(int generation)
+    public long BeginStop(int instanceNumber)
     {
         var from = Set(BackendPhase.Starting) | Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy);
-        return Unpack(Move(generation, from, (int)BackendPhase.Stopping, keepInFlight: true, nameof(BeginStop))).InFlight;
+        return Unpack(Move(instanceNumber, from, (int)BackendPhase.Stopping, keepInFlight: true, nameof(BeginStop))).InFlight;
     }
 
     /// <summary>Ready or Unhealthy to Stopped: the run ended by itself; what was in flight is counted out with it.</summary>
-    public void Crash(int generation) =>
-        Move(generation, Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy), (int)BackendPhase.Stopped, keepInFlight: false, nameof(Crash));
+    public void Crash(int instanceNumber) =>
+        Move(instanceNumber, Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy), (int)BackendPhase.Stopped, keepInFlight: false, nameof(Crash));
 
     /// <summary>Stopping to Stopped; what a drain timeout left in flight is counted out.</summary>
-    public void FinishStop(int generation) =>
-        Move(generation, Set(BackendPhase.Stopping), (int)BackendPhase.Stopped, keepInFlight: false, nameof(FinishStop));
+    public void FinishStop(int instanceNumber) =>
+        Move(instanceNumber, Set(BackendPhase.Stopping), (int)BackendPhase.Stopped, keepInFlight: false, nameof(FinishStop));
 
-    private ulong Move(int generation, int from, int toCode, bool keepInFlight, string transition)
+    private ulong Move(int instanceNumber, int from, int toCode, bool keepInFlight, string transition)
     {
         var seen = Volatile.Read(ref _word);
         while (true)
         {
-            if ((from & Set(PhaseOf(seen))) == 0 || GenerationOf(seen) != generation)
+            if ((from & Set(PhaseOf(seen))) == 0 || NumberOf(seen) != instanceNumber)
             {
                 Refuse(transition, seen);
             }
 
-            var next = Pack(toCode, generation, keepInFlight ? seen & InFlightMask : 0);
+            var next = Pack(toCode, instanceNumber, keepInFlight ? seen & InFlightMask : 0);
             var found = Interlocked.CompareExchange(ref _word, next, seen);
             if (found == seen)
             {
@@ -339,11 +339,11 @@ internal sealed class BackendState
 
     private static long InFlightOf(ulong word) => (long)(word & InUseMask) + (long)((word & BystanderMask) >> BystanderShift);
 
-    private static int GenerationOf(ulong word) => (int)(word >> GenerationShift) & GenerationMask;
+    private static int NumberOf(ulong word) => (int)(word >> NumberShift) & NumberMask;
 
-    private static ulong Pack(int code, int generation, ulong inFlight) =>
-        ((ulong)code << PhaseShift) | ((ulong)(uint)generation << GenerationShift) | inFlight;
+    private static ulong Pack(int code, int instanceNumber, ulong inFlight) =>
+        ((ulong)code << PhaseShift) | ((ulong)(uint)instanceNumber << NumberShift) | inFlight;
 
     private static BackendWord Unpack(ulong word) =>
-        new(PhaseOf(word), GenerationOf(word), (long)(word & InUseMask), (long)((word & BystanderMask) >> BystanderShift), GateOf(word));
+        new(PhaseOf(word), NumberOf(word), (long)(word & InUseMask), (long)((word & BystanderMask) >> BystanderShift), GateOf(word));
 }

@@ -58,7 +58,7 @@ internal sealed record BackendStatus
     public int Waiting { get; init; }
 
     /// <summary>Number of the latest start; 0 when it was never started.</summary>
-    public int Generation { get; init; }
+    public int InstanceNumber { get; init; }
 
     /// <summary>Process id of the current run; null for containers and when nothing runs.</summary>
     public int? Pid { get; init; }

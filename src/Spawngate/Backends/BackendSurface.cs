@@ -56,14 +56,14 @@ internal enum AdmissionOutcome
 }
 
 /// <summary>One start of a backend: what requests need to reach it.</summary>
-/// <param name="generation">Number of the start.</param>
+/// <param name="instanceNumber">Number of the start.</param>
 /// <param name="pool">Connections to it.</param>
-internal sealed class BackendRun(int generation, UpstreamPool pool)
+internal sealed class BackendRun(int instanceNumber, UpstreamPool pool)
 {
     private int _tunnels;
 
     /// <summary>Number of the start.</summary>
-    public int Generation => generation;
+    public int InstanceNumber => instanceNumber;
 
     /// <summary>Connections to it.</summary>
     public UpstreamPool Pool => pool;

@@ -27,7 +27,7 @@ internal sealed class ConcurrencyLimit(BackendState state)
     /// <param name="aside">Whether it does not count as use.</param>
     /// <param name="bystander">How it was counted and has to leave.</param>
     public bool TryEnter(BackendRun run, bool itsTurn, bool aside, out bool bystander) =>
-        state.TryEnterLimited(run.Generation, Room(run), itsTurn, aside, out bystander);
+        state.TryEnterLimited(run.InstanceNumber, Room(run), itsTurn, aside, out bystander);
 
     /// <summary>Whether more are in flight than may be, so that who came in has to leave again and wait.</summary>
     public bool IsExceeded(BackendRun run)

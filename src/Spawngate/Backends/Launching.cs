@@ -18,10 +18,10 @@ internal interface ILauncher
 
 /// <summary>All that a launcher needs to know about one start.</summary>
 /// <param name="Config">Effective settings of the backend.</param>
-/// <param name="Generation">Number of this start, unique within the backend.</param>
+/// <param name="InstanceNumber">Number of this start, unique within the backend.</param>
 /// <param name="Port">Loopback port the backend shall listen on; already chosen if the configuration leaves it open. 0 when the launcher chooses it.</param>
 /// <param name="ReadyUrl">Value of SERVERLESS_PROXY_READY_URL, with the token of this start.</param>
-internal sealed record LaunchRequest(BackendConfig Config, int Generation, int Port, string ReadyUrl)
+internal sealed record LaunchRequest(BackendConfig Config, int InstanceNumber, int Port, string ReadyUrl)
 {
     /// <summary>What the launcher is doing, for the message when that takes too long.</summary>
     public LaunchStage Stage { get; } = new();

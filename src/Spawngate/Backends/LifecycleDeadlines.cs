@@ -13,7 +13,7 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     /// <param name="current">The current start; null when Stopped.</param>
     /// <param name="stop">The stop in progress.</param>
     /// <param name="room">Who waits.</param>
-    public long Next(Incarnation? current, StopProgress? stop, WaitingRoom room)
+    public long Next(BackendInstance? current, StopProgress? stop, WaitingRoom room)
     {
         if (current is null)
         {

@@ -5,8 +5,8 @@ namespace Spawngate.Backends;
 /// <summary>One line per change in the life of a backend.</summary>
 internal static partial class LifecycleLog
 {
-    [LoggerMessage(1, LogLevel.Information, "hostname=\"{Hostname}\" reason=\"{Reason}\" generation=\"{Generation}\" Backend is starting")]
-    public static partial void Starting(ILogger log, string hostname, string reason, int generation);
+    [LoggerMessage(1, LogLevel.Information, "hostname=\"{Hostname}\" reason=\"{Reason}\" generation=\"{InstanceNumber}\" Backend is starting")]
+    public static partial void Starting(ILogger log, string hostname, string reason, int instanceNumber);
 
     [LoggerMessage(2, LogLevel.Information,
         "hostname=\"{Hostname}\" reason=\"{Reason}\" run=\"{Run}\" port=\"{Port}\" spawn_ms=\"{SpawnMs}\" listen_ms=\"{ListenMs}\" ready_ms=\"{ReadyMs}\" held=\"{Held}\" Backend is ready after {DurationMs} ms")]

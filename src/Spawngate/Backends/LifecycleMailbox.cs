@@ -59,10 +59,10 @@ internal enum LifecycleInput
 
 /// <summary>One message to a lifecycle.</summary>
 /// <param name="Input">What happened.</param>
-/// <param name="Generation">The start it belongs to; 0 when it belongs to none.</param>
+/// <param name="InstanceNumber">The start it belongs to; 0 when it belongs to none.</param>
 /// <param name="Payload">What came with it.</param>
 /// <param name="Timestamp"><see cref="TimeProvider.GetTimestamp"/> when it happened, for measurements; 0 when nothing is measured.</param>
-internal readonly record struct LifecycleMessage(LifecycleInput Input, int Generation = 0, object? Payload = null, long Timestamp = 0);
+internal readonly record struct LifecycleMessage(LifecycleInput Input, int InstanceNumber = 0, object? Payload = null, long Timestamp = 0);
 
 /// <summary>
 /// The mailbox of one lifecycle: messages are handled one at a time, in order, by a work item that exists only while there are any.

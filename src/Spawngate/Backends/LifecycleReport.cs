@@ -27,7 +27,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public long[] ReadEvents() => Ledger is null ? [] : (long[])_events.Clone();
 
     /// <summary>Brings the view up to date after a message.</summary>
-    public void Publish(Incarnation? current, StopProgress? stop, int failures)
+    public void Publish(BackendInstance? current, StopProgress? stop, int failures)
     {
         Volatile.Write(ref _view, _view with
         {
@@ -53,16 +53,16 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     }
 
     /// <summary>A start begins.</summary>
-    public void Starting(Incarnation current)
+    public void Starting(BackendInstance current)
     {
         _view = _view with { Start = new StartProgress(current.WokenTimestamp, env.Time.GetUtcNow(), false, false) };
         var reason = current.Cause.Detail is { } detail && current.Cause.By is null ? $"{current.Cause.KindName}: {detail}" : current.Cause.KindName;
-        Note(new LedgerEvent { Event = LedgerEventKind.Woken, Start = current.Generation, Reason = reason, By = current.Cause.By });
-        LifecycleLog.Starting(env.Log, backend.Hostname, current.Cause.ToString(), current.Generation);
+        Note(new LedgerEvent { Event = LedgerEventKind.Woken, Start = current.InstanceNumber, Reason = reason, By = current.Cause.By });
+        LifecycleLog.Starting(env.Log, backend.Hostname, current.Cause.ToString(), current.InstanceNumber);
     }
 
     /// <summary>It is ready.</summary>
-    public void Ready(Incarnation current, StartTimings timings, int held)
+    public void Ready(BackendInstance current, StartTimings timings, int held)
     {
         _view = _view with { LastStart = timings, ReadySince = env.Time.GetUtcNow() };
         _keptAwakeTimes = 0;
@@ -76,7 +76,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         Note(new LedgerEvent
         {
             Event = LedgerEventKind.Ready,
-            Start = current.Generation,
+            Start = current.InstanceNumber,
             Reason = LifecycleView.Name(timings.Signal, current.Config.HealthPath),
             Requests = held,
             SpawnMs = timings.SpawnMs,
@@ -99,14 +99,14 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     }
 
     /// <summary>A start failed.</summary>
-    public void StartFailed(Incarnation current, string reason, int failures, int held, ExitReport? exit)
+    public void StartFailed(BackendInstance current, string reason, int failures, int held, ExitReport? exit)
     {
-        _view = _view with { LastFailure = reason, FailedStart = current.Generation };
+        _view = _view with { LastFailure = reason, FailedStart = current.InstanceNumber };
         var afterMs = current.SinceWokenMs(env.Time.GetTimestamp());
         Note(new LedgerEvent
         {
             Event = LedgerEventKind.StartFailed,
-            Start = current.Generation,
+            Start = current.InstanceNumber,
             Reason = reason,
             Requests = held,
             AfterMs = (long)afterMs,
@@ -118,13 +118,13 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     }
 
     /// <summary>A ready backend ended by itself.</summary>
-    public void Crashed(Incarnation current, ExitReport exit, int failures, long inFlight, long readyForMs)
+    public void Crashed(BackendInstance current, ExitReport exit, int failures, long inFlight, long readyForMs)
     {
         _view = _view with { LastFailure = $"{exit.Description} while it was ready" };
         Note(new LedgerEvent
         {
             Event = LedgerEventKind.Crashed,
-            Start = current.Generation,
+            Start = current.InstanceNumber,
             Reason = exit.Description,
             Requests = inFlight,
             AfterMs = readyForMs,
@@ -137,24 +137,24 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     }
 
     /// <summary>A health check of a ready backend failed.</summary>
-    public void CheckFailed(Incarnation current, string detail)
+    public void CheckFailed(BackendInstance current, string detail)
     {
         Interlocked.Increment(ref _checksFailed);
         LifecycleLog.CheckFailed(env.Log, backend.Hostname, detail, current.FailedChecks, backend.Config.UnhealthyThreshold);
     }
 
     /// <summary>So many did that it is unhealthy.</summary>
-    public void Unhealthy(Incarnation current, string detail)
+    public void Unhealthy(BackendInstance current, string detail)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Unhealthy, Start = current.Generation, Reason = detail, AfterMs = ReadyForMs(current) });
+        Note(new LedgerEvent { Event = LedgerEventKind.Unhealthy, Start = current.InstanceNumber, Reason = detail, AfterMs = ReadyForMs(current) });
         LifecycleLog.Unhealthy(env.Log, backend.Hostname, detail, current.FailedChecks, env.Clock.NowMs - current.ReadyAtMs);
     }
 
     /// <summary>It is healthy again.</summary>
-    public void Recovered(Incarnation current)
+    public void Recovered(BackendInstance current)
     {
         var afterMs = env.Clock.NowMs - current.UnhealthyAtMs;
-        Note(new LedgerEvent { Event = LedgerEventKind.Recovered, Start = current.Generation, AfterMs = afterMs });
+        Note(new LedgerEvent { Event = LedgerEventKind.Recovered, Start = current.InstanceNumber, AfterMs = afterMs });
         LifecycleLog.Recovered(env.Log, backend.Hostname, afterMs);
     }
 
@@ -162,7 +162,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     /// Nothing has ended for a whole idle timeout, yet something is open: that is why it runs on. Told once per timeout, in one entry that counts them, so that a
     /// tunnel which is open for days does not push out everything else.
     /// </summary>
-    public void KeptAwake(Incarnation current, long inFlight, long idleMs)
+    public void KeptAwake(BackendInstance current, long inFlight, long idleMs)
     {
         var nowMs = env.Clock.NowMs;
         if (inFlight == 0 || (_keptAwakeTimes > 0 && nowMs - _keptAwakeMs < idleMs))
@@ -174,24 +174,24 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         var entry = new LedgerEvent
         {
             Event = LedgerEventKind.KeptAwake,
-            Start = current.Generation,
+            Start = current.InstanceNumber,
             Reason = "in use",
             Requests = inFlight,
             Holders = holders.Count == 0 ? null : string.Join("; ", holders.Select(static holder => holder.Words)),
         };
         _keptAwakeMs = nowMs;
-        var goesOn = _ledger!.Last is { Event: LedgerEventKind.KeptAwake } last && last.Start == current.Generation;
+        var goesOn = _ledger!.Last is { Event: LedgerEventKind.KeptAwake } last && last.Start == current.InstanceNumber;
         _keptAwakeTimes = goesOn ? _keptAwakeTimes + 1 : 1;
         Note(entry with { Times = _keptAwakeTimes }, goesOn);
     }
 
     /// <summary>A stop begins.</summary>
-    public void Stopping(Incarnation current, StopReason reason, long inFlight)
+    public void Stopping(BackendInstance current, StopReason reason, long inFlight)
     {
         Note(new LedgerEvent
         {
             Event = LedgerEventKind.Stopping,
-            Start = current.Generation,
+            Start = current.InstanceNumber,
             Reason = StopProgress.Name(reason),
             Requests = inFlight,
             AfterMs = ReadyForMs(current),
@@ -200,33 +200,33 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     }
 
     /// <summary>A stop for idleness that only waited for bystanders was called off by a request that counts.</summary>
-    public void Resumed(Incarnation current, int held, long afterMs, WakeCause cause)
+    public void Resumed(BackendInstance current, int held, long afterMs, WakeCause cause)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Resumed, Start = current.Generation, Reason = cause.KindName, By = cause.By, Requests = held, AfterMs = afterMs });
+        Note(new LedgerEvent { Event = LedgerEventKind.Resumed, Start = current.InstanceNumber, Reason = cause.KindName, By = cause.By, Requests = held, AfterMs = afterMs });
         LifecycleLog.Resumed(env.Log, backend.Hostname, cause.ToString(), held, afterMs);
     }
 
     /// <summary>Requests in flight took too long.</summary>
-    public void DrainCut(Incarnation current, long inFlight, long afterMs)
+    public void DrainCut(BackendInstance current, long inFlight, long afterMs)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Cut, Start = current.Generation, Reason = "drain timeout", Requests = inFlight, AfterMs = afterMs });
+        Note(new LedgerEvent { Event = LedgerEventKind.Cut, Start = current.InstanceNumber, Reason = "drain timeout", Requests = inFlight, AfterMs = afterMs });
         LifecycleLog.DrainCut(env.Log, backend.Hostname, inFlight, afterMs);
     }
 
     /// <summary>SIGKILL is sent.</summary>
-    public void Killing(Incarnation current, string reason, long afterMs)
+    public void Killing(BackendInstance current, string reason, long afterMs)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Killed, Start = current.Generation, Reason = reason, AfterMs = afterMs });
+        Note(new LedgerEvent { Event = LedgerEventKind.Killed, Start = current.InstanceNumber, Reason = reason, AfterMs = afterMs });
         LifecycleLog.Killing(env.Log, backend.Hostname, reason, afterMs);
     }
 
     /// <summary>A stop is over.</summary>
-    public void Stopped(Incarnation current, StopProgress stop, string exitText, ExitReport? exit)
+    public void Stopped(BackendInstance current, StopProgress stop, string exitText, ExitReport? exit)
     {
         Note(new LedgerEvent
         {
             Event = LedgerEventKind.Stopped,
-            Start = current.Generation,
+            Start = current.InstanceNumber,
             Reason = StopProgress.Name(stop.Reason),
             AfterMs = stop.ElapsedMs,
             Exit = Exit(exit),
@@ -243,7 +243,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public void GivenUp() => _view = _view with { LastFailure = "did not end after being killed" };
 
     /// <summary>A start is over, with all that belonged to it.</summary>
-    public void Ended(Incarnation current, StopReason reason) => _view = _view with { LastStop = reason, WokenBy = current.Cause, ReadySince = null };
+    public void Ended(BackendInstance current, StopReason reason) => _view = _view with { LastStop = reason, WokenBy = current.Cause, ReadySince = null };
 
     private void Note(LedgerEvent entry, bool goesOn = false)
     {
@@ -262,7 +262,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         _news.Add(goesOn ? _ledger.ReplaceLast(entry) : _ledger.Append(entry));
     }
 
-    private long ReadyForMs(Incarnation current) => current.ReadyAtMs == 0 ? 0 : env.Clock.NowMs - current.ReadyAtMs;
+    private long ReadyForMs(BackendInstance current) => current.ReadyAtMs == 0 ? 0 : env.Clock.NowMs - current.ReadyAtMs;
 
     private static LedgerExit? Exit(ExitReport? exit) => exit is null ? null : new LedgerExit(exit.Code, exit.Signal);
 

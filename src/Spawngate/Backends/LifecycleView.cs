@@ -73,7 +73,7 @@ internal sealed record LifecycleView
         InFlight = word.InFlight,
         Bystanders = word.Bystanders,
         Waiting = waiting,
-        Generation = word.Generation,
+        InstanceNumber = word.InstanceNumber,
         Pid = Pid,
         Run = Run,
         Container = Container,

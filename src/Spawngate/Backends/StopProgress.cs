@@ -57,18 +57,18 @@ internal enum StopStage
 /// </summary>
 internal sealed class StopProgress
 {
-    private readonly Incarnation _incarnation;
+    private readonly BackendInstance _incarnation;
     private readonly Backend _backend;
     private readonly BackendEnvironment _env;
     private readonly LifecycleReport _report;
     private readonly long _beganMs;
 
     /// <summary>Makes a stop that has yet to take its first step.</summary>
-    public StopProgress(StopReason reason, Incarnation incarnation, Backend backend, BackendEnvironment env, LifecycleReport report)
+    public StopProgress(StopReason reason, BackendInstance instance, Backend backend, BackendEnvironment env, LifecycleReport report)
     {
         Reason = reason;
         StartAfter = reason is StopReason.Unhealthy or StopReason.Restart;
-        _incarnation = incarnation;
+        _incarnation = instance;
         _backend = backend;
         _env = env;
         _report = report;

@@ -237,7 +237,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
         {
             held = _queue.Count;
             Volatile.Write(ref _run, run);
-            AdmitHeldLocked(run, ref decided, (admitted, gate) => state.BecomeReady(run.Generation, admitted, gate));
+            AdmitHeldLocked(run, ref decided, (admitted, gate) => state.BecomeReady(run.InstanceNumber, admitted, gate));
         }
 
         decided.Complete();
@@ -245,7 +245,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     }
 
     /// <summary>Starting to Stopped, or to Stopping when something has to be ended first; every held request fails now. Returns how many.</summary>
-    public int FailStart(int generation, bool somethingLeft, long retryAtMs)
+    public int FailStart(int instanceNumber, bool somethingLeft, long retryAtMs)
     {
         var decided = default(DecidedWaiters);
         lock (_gate)
@@ -255,11 +255,11 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
             SetHoldLocked(true);
             if (somethingLeft)
             {
-                state.BeginStop(generation);
+                state.BeginStop(instanceNumber);
             }
             else
             {
-                state.FailStart(generation);
+                state.FailStart(instanceNumber);
             }
         }
 
@@ -268,12 +268,12 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     }
 
     /// <summary>Ready to Unhealthy. Those who wait for room are told so, like those who come.</summary>
-    public void MarkUnhealthy(int generation)
+    public void MarkUnhealthy(int instanceNumber)
     {
         var decided = default(DecidedWaiters);
         lock (_gate)
         {
-            state.MarkUnhealthy(generation);
+            state.MarkUnhealthy(instanceNumber);
             _queue.DecideAll(new Admission(AdmissionOutcome.Unhealthy, null, 0), ref decided);
         }
 
@@ -281,11 +281,11 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     }
 
     /// <summary>Unhealthy to Ready.</summary>
-    public void Recover(int generation)
+    public void Recover(int instanceNumber)
     {
         lock (_gate)
         {
-            state.Recover(generation, GateLocked());
+            state.Recover(instanceNumber, GateLocked());
         }
     }
 
@@ -293,24 +293,24 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     /// Ready and unused to Stopping: nothing in use, and nothing that would be waits for room. A request that came and went after the idle clock was read has moved <paramref name="lastUse"/>: the stop
     /// is then taken back inside the gate, where nobody could have acted on it.
     /// </summary>
-    /// <param name="generation">The run.</param>
+    /// <param name="instanceNumber">The run.</param>
     /// <param name="lastUseSeenMs">The time of last use that the idle clock saw.</param>
     /// <param name="lastUse">Where that time is kept.</param>
     /// <param name="bystanders">Those in flight, to be waited for. As long as they are, <see cref="Resume"/> is possible.</param>
-    public bool TryBeginIdleStop(int generation, long lastUseSeenMs, ref long lastUse, out int bystanders)
+    public bool TryBeginIdleStop(int instanceNumber, long lastUseSeenMs, ref long lastUse, out int bystanders)
     {
         var decided = default(DecidedWaiters);
         bystanders = 0;
         lock (_gate)
         {
-            if (_queue.Users > 0 || !state.TryBeginIdleStop(generation, out bystanders))
+            if (_queue.Users > 0 || !state.TryBeginIdleStop(instanceNumber, out bystanders))
             {
                 return false;
             }
 
             if (Volatile.Read(ref lastUse) != lastUseSeenMs)
             {
-                state.TakeBackIdleStop(generation, 0, GateLocked());
+                state.TakeBackIdleStop(instanceNumber, 0, GateLocked());
                 return false;
             }
 
@@ -327,7 +327,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     /// Stopping for idleness, with the process still untouched, back to Ready, with the held requests admitted, or as many of them as there is room for. Returns how many there
     /// were; when there are none, nothing changes.
     /// </summary>
-    public int Resume(int generation)
+    public int Resume(int instanceNumber)
     {
         var decided = default(DecidedWaiters);
         int held;
@@ -340,7 +340,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
             }
 
             _holdWhileStopping = _mayResume = false;
-            AdmitHeldLocked(_run!, ref decided, (admitted, gate) => state.TakeBackIdleStop(generation, admitted, gate));
+            AdmitHeldLocked(_run!, ref decided, (admitted, gate) => state.TakeBackIdleStop(instanceNumber, admitted, gate));
         }
 
         decided.Complete();
@@ -348,13 +348,13 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     }
 
     /// <summary>Starting, Ready or Unhealthy to Stopping. Returns the requests in flight.</summary>
-    public long BeginStop(int generation, bool hold)
+    public long BeginStop(int instanceNumber, bool hold)
     {
         var decided = default(DecidedWaiters);
         long inFlight;
         lock (_gate)
         {
-            inFlight = state.BeginStop(generation);
+            inFlight = state.BeginStop(instanceNumber);
             SetHoldLocked(hold);
             _mayResume = false;
             TurnAwayAsidesLocked(ref decided);
@@ -390,7 +390,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     }
 
     /// <summary>Ready or Unhealthy to Stopped. Those who waited for room are held for the next start, if there may be one now. Returns how many.</summary>
-    public int Crash(int generation, long retryAtMs)
+    public int Crash(int instanceNumber, long retryAtMs)
     {
         var decided = default(DecidedWaiters);
         int held;
@@ -398,7 +398,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
         {
             _retryAtMs = retryAtMs;
             _closed |= startsOnce;
-            state.Crash(generation);
+            state.Crash(instanceNumber);
             Volatile.Write(ref _run, null);
             TurnAwayAsidesLocked(ref decided);
             if (DecideLocked(BackendPhase.Stopped, out _) is { } now)
@@ -414,11 +414,11 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     }
 
     /// <summary>Stopping to Stopped. Returns how many requests are held for the next start.</summary>
-    public int FinishStop(int generation)
+    public int FinishStop(int instanceNumber)
     {
         lock (_gate)
         {
-            state.FinishStop(generation);
+            state.FinishStop(instanceNumber);
             _mayResume = false;
             Volatile.Write(ref _run, null);
             return _queue.Count;
@@ -509,7 +509,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
             return true;
         }
 
-        state.Leave(run.Generation, bystander);
+        state.Leave(run.InstanceNumber, bystander);
         return false;
     }
 
@@ -554,7 +554,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     {
         if (state.Read().Gate != GateLocked())
         {
-            state.SetGate(_run!.Generation, GateLocked());
+            state.SetGate(_run!.InstanceNumber, GateLocked());
         }
     }
 

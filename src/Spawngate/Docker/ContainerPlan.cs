@@ -25,7 +25,7 @@ internal static class ContainerLabels
     public const string Host = "spawngate.host";
 
     /// <summary>Number of the start.</summary>
-    public const string Generation = "spawngate.generation";
+    public const string InstanceNumber = "spawngate.generation";
 
     /// <summary>Seconds between asking it to end and killing it.</summary>
     public const string Grace = "spawngate.grace_secs";
@@ -104,7 +104,7 @@ internal static class ContainerPlan
         [ContainerLabels.Run] = runId,
         [ContainerLabels.Container] = request.Config.Docker!.ContainerName,
         [ContainerLabels.Host] = request.Config.Hostname,
-        [ContainerLabels.Generation] = request.Generation.ToString(CultureInfo.InvariantCulture),
+        [ContainerLabels.InstanceNumber] = request.InstanceNumber.ToString(CultureInfo.InvariantCulture),
         [ContainerLabels.Grace] = request.Config.ShutdownGracePeriodSecs.ToString(CultureInfo.InvariantCulture),
     };
 }

@@ -71,7 +71,7 @@ internal static partial class Limits
     /// <summary>Milliseconds between two collections for it: then their pauses, of some milliseconds, are a thousandth of the time at most.</summary>
     public const int HeapTrimPeriodMs = 10_000;
 
-    /// <summary>Bytes that are allocated between two collections of the youngest generation: twenty starts of a backend, and no more than two thirds of what an idle gateway has resident.</summary>
+    /// <summary>Bytes that are allocated between two collections of the youngest instance number: twenty starts of a backend, and no more than two thirds of what an idle gateway has resident.</summary>
     public const long YoungHeapBytesMin = 12L * 1024 * 1024;
 
     /// <summary>Part of a large heap that is allocated between two: each looks at what of the rest may refer to what is young, so it must not come more often the larger the heap is.</summary>

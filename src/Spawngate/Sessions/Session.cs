@@ -115,7 +115,7 @@ internal sealed class Session
                 case BackendPhase.Ready:
                     break; // It became ready after the lease was asked for.
                 case BackendPhase.Stopped:
-                    return word.Generation == 0; // Its start is about to begin.
+                    return word.InstanceNumber == 0; // Its start is about to begin.
                 case BackendPhase.Unhealthy:
                     Volatile.Write(ref backend.LastUseMs, _env.Clock.NowMs);
                     return true;

@@ -49,7 +49,7 @@ internal sealed class ScriptedLaunch(LaunchRequest request, CancellationToken ca
 
     public ScriptedRun Succeed(int port = 0, Func<Task<ListenerFinding>>? find = null)
     {
-        Run = new ScriptedRun(1000 + Request.Generation) { FindListener = find };
+        Run = new ScriptedRun(1000 + Request.InstanceNumber) { FindListener = find };
         _result.SetResult(new LaunchResult(Run, null)
         {
             Place = port == 0 ? null : new LaunchedAt(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port), IsForwarded: true),

@@ -93,13 +93,13 @@ internal static class WaitingPage
 
     private static Progress Starting(ForwardingContext context, Backend backend)
     {
-        var (phase, generation, start) = backend.GetProgress();
+        var (phase, instanceNumber, start) = backend.GetProgress();
         bool runs = phase == BackendPhase.Starting;
         return new Progress
         {
             State = "starting",
             Title = "Starting …",
-            Start = runs ? generation : generation + 1,
+            Start = runs ? instanceNumber : instanceNumber + 1,
             Step = !runs ? (phase == BackendPhase.Stopped ? "spawn" : "stop") : start.IsListening ? "ready" : start.IsSpawned ? "listen" : "spawn",
             ElapsedMs = runs ? (long)context.Time.GetElapsedTime(start.WokenTimestamp).TotalMilliseconds : 0,
             Line = runs ? LastLine(context, backend, start) : "",

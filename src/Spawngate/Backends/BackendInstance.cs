@@ -10,9 +10,9 @@ namespace Spawngate.Backends;
 
 /// <summary>
 /// One start of a backend with all that belongs to it, from the decision to start until nothing of it is left: token, port, launch, run, probe, pool
-/// and measurements. Only the lifecycle uses it, except for the token. Its asynchronous work ends in messages that carry its generation.
+/// and measurements. Only the lifecycle uses it, except for the token. Its asynchronous work ends in messages that carry its instance number.
 /// </summary>
-internal sealed class Incarnation
+internal sealed class BackendInstance
 {
     private readonly BackendEnvironment _env;
     private readonly LifecycleMailbox _mailbox;
@@ -28,12 +28,12 @@ internal sealed class Incarnation
     private volatile bool _hasEnded;
     private LaunchedAt _place = new(new IPEndPoint(IPAddress.Loopback, 0), false);
 
-    public Incarnation(BackendEnvironment env, LifecycleMailbox mailbox, BackendConfig config, int generation, WakeCause cause, long wokenTimestamp)
+    public BackendInstance(BackendEnvironment env, LifecycleMailbox mailbox, BackendConfig config, int instanceNumber, WakeCause cause, long wokenTimestamp)
     {
         _env = env;
         _mailbox = mailbox;
         Config = config;
-        Generation = generation;
+        InstanceNumber = instanceNumber;
         Cause = cause;
         WokenTimestamp = wokenTimestamp;
     }
@@ -42,7 +42,7 @@ internal sealed class Incarnation
     public BackendConfig Config { get; }
 
     /// <summary>Its number.</summary>
-    public int Generation { get; }
+    public int InstanceNumber { get; }
 
     /// <summary>Who woke it.</summary>
     public WakeCause Cause { get; }
@@ -147,7 +147,7 @@ internal sealed class Incarnation
             _place = new LaunchedAt(new IPEndPoint(IPAddress.Loopback, Port), false);
             PortRetryMs = 0;
             IsLaunching = true;
-            _request = new LaunchRequest(Config, Generation, Port, _env.ReadyUrl(Config.Hostname, _token));
+            _request = new LaunchRequest(Config, InstanceNumber, Port, _env.ReadyUrl(Config.Hostname, _token));
             _ = LaunchAsync(_request);
             return true;
         }
@@ -267,7 +267,7 @@ internal sealed class Incarnation
             Ports = _env.UpstreamPorts,
             Trust = _trust,
         };
-        return new BackendRun(Generation, Pool) { Steps = new StartSteps(WokenTimestamp, SpawnedTimestamp, readyTimestamp) };
+        return new BackendRun(InstanceNumber, Pool) { Steps = new StartSteps(WokenTimestamp, SpawnedTimestamp, readyTimestamp) };
     }
 
     /// <summary>Lets go of everything that is left. The run has ended, or was given up.</summary>
@@ -315,7 +315,7 @@ internal sealed class Incarnation
             result = new LaunchResult(null, e.Message);
         }
 
-        _mailbox.Post(new LifecycleMessage(LifecycleInput.Launched, Generation, result, _env.Time.GetTimestamp()));
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.Launched, InstanceNumber, result, _env.Time.GetTimestamp()));
     }
 
     private void TellStranger(string stranger) => LifecycleLog.Stranger(_env.Log, Config.Hostname, Run?.Description ?? "", stranger);
@@ -329,7 +329,7 @@ internal sealed class Incarnation
         }
 
         _isConfirming = false; // Should a connect have been refused since, it is looked at once more.
-        _mailbox.Post(new LifecycleMessage(LifecycleInput.CallbackReady, Generation, null, _env.Time.GetTimestamp()));
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.CallbackReady, InstanceNumber, null, _env.Time.GetTimestamp()));
     }
 
     private async Task WatchExitAsync(ILaunchedRun run)
@@ -344,7 +344,7 @@ internal sealed class Incarnation
             report = new ExitReport(e.Message, null, []);
         }
 
-        _mailbox.Post(new LifecycleMessage(LifecycleInput.Exited, Generation, report));
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.Exited, InstanceNumber, report));
     }
 
     private async Task ProbeReadinessAsync(IHealthProbe probe, CancellationToken cancel)
@@ -352,7 +352,7 @@ internal sealed class Incarnation
         try
         {
             await probe.WaitUntilReadyAsync(
-                () => _mailbox.Post(new LifecycleMessage(LifecycleInput.Listening, Generation, null, _env.Time.GetTimestamp())),
+                () => _mailbox.Post(new LifecycleMessage(LifecycleInput.Listening, InstanceNumber, null, _env.Time.GetTimestamp())),
                 cancel).ConfigureAwait(false);
         }
         catch (Exception) when (cancel.IsCancellationRequested)
@@ -365,7 +365,7 @@ internal sealed class Incarnation
             return; // The start deadline ends it.
         }
 
-        _mailbox.Post(new LifecycleMessage(LifecycleInput.HealthReady, Generation, null, _env.Time.GetTimestamp()));
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.HealthReady, InstanceNumber, null, _env.Time.GetTimestamp()));
     }
 
     private async Task CheckAsync(IHealthProbe probe, int timeoutMs, CancellationToken cancel)
@@ -384,6 +384,6 @@ internal sealed class Incarnation
             result = new ProbeResult(false, e.Message);
         }
 
-        _mailbox.Post(new LifecycleMessage(LifecycleInput.Checked, Generation, result));
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.Checked, InstanceNumber, result));
     }
 }
