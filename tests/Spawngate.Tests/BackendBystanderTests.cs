@@ -119,15 +119,15 @@ internal sealed class BackendBystanderTests
         using var stage = new LifecycleStage();
         stage.ToReady();
         stage.PassSecs(59);
-        var run = EnterAside(stage);
+        var instance = EnterAside(stage);
         stage.PassSecs(1.3);
-        Assert.That((stage.Phase, stage.Run.Terminated), Is.EqualTo((BackendPhase.Stopping, 0)), "decided in time, and waits for it");
+        Assert.That((stage.Phase, stage.Workload.Terminated), Is.EqualTo((BackendPhase.Stopping, 0)), "decided in time, and waits for it");
         Assert.That(stage.Backend.GetStatus(), Has.Property("StoppingBecause").EqualTo("idle").And.Property("InFlight").EqualTo(1).And.Property("Bystanders").EqualTo(1));
 
-        stage.Backend.Leave(run, bystander: true);
+        stage.Backend.Leave(instance, bystander: true);
         stage.Settle();
-        Assert.That(stage.Run.Terminated, Is.EqualTo(1));
-        stage.Run.Exit();
+        Assert.That(stage.Workload.Terminated, Is.EqualTo(1));
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopped), "nobody waits for another start");
     }
@@ -139,14 +139,14 @@ internal sealed class BackendBystanderTests
         stage.ToReady();
         for (var i = 0; i < 59; i++)
         {
-            var run = EnterAside(stage);
+            var instance = EnterAside(stage);
             stage.PassSecs(1);
-            stage.Backend.Leave(run, bystander: true);
+            stage.Backend.Leave(instance, bystander: true);
         }
 
         Assert.That(stage.Backend.GetStatus().IdleStopInSecs, Is.EqualTo(1));
         stage.PassSecs(1.3);
-        Assert.That(stage.Run.Terminated, Is.EqualTo(1));
+        Assert.That(stage.Workload.Terminated, Is.EqualTo(1));
     }
 
     [Test]
@@ -154,15 +154,15 @@ internal sealed class BackendBystanderTests
     {
         using var stage = new LifecycleStage();
         stage.ToReady();
-        var run = EnterAside(stage);
+        var instance = EnterAside(stage);
         stage.PassSecs(60.3);
         stage.PassSecs(20);
 
-        Assert.That(stage.Run.Terminated, Is.EqualTo(1));
+        Assert.That(stage.Workload.Terminated, Is.EqualTo(1));
         Assert.That(stage.Backend.ReadLedger()[^1].Event, Is.EqualTo(LedgerEventKind.Cut));
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
-        stage.Backend.Leave(run, bystander: true);
+        stage.Backend.Leave(instance, bystander: true);
         Assert.That(stage.Backend.Word, Is.EqualTo(new BackendWord(BackendPhase.Stopped, 1, 0)));
     }
 
@@ -178,8 +178,8 @@ internal sealed class BackendBystanderTests
 
         var waiter = stage.Ask();
         stage.Settle();
-        var run = LifecycleStage.Decided(waiter).Run!;
-        Assert.That((run.InstanceNumber, stage.Run.Terminated, stage.Launcher.Launches.Count), Is.EqualTo((1, 0, 1)), "the same run serves it at once");
+        var instance = LifecycleStage.Decided(waiter).Instance!;
+        Assert.That((instance.InstanceNumber, stage.Workload.Terminated, stage.Launcher.Launches.Count), Is.EqualTo((1, 0, 1)), "the same run serves it at once");
         Assert.That(stage.Backend.Word, Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 1, 1)));
         Assert.That(stage.Backend.ReadLedger()[^1], Has.Property("Event").EqualTo(LedgerEventKind.Resumed).And.Property("Requests").EqualTo(1).And.Property("AfterMs").InRange(2900, 3300));
         Assert.That(stage.Backend.GetStatus(), Has.Property("StoppingBecause").Null.And.Property("ReadySince").Not.Null);
@@ -187,9 +187,9 @@ internal sealed class BackendBystanderTests
         stage.Pass(5000);
         Assert.That(stage.Probe.AwaitsCheck, "it is monitored again");
         stage.Backend.Leave(bystander, bystander: true);
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         stage.PassSecs(60.3);
-        Assert.That(stage.Run.Terminated, Is.EqualTo(1), "and stops when it is idle again");
+        Assert.That(stage.Workload.Terminated, Is.EqualTo(1), "and stops when it is idle again");
     }
 
     [Test]
@@ -219,14 +219,14 @@ internal sealed class BackendBystanderTests
     {
         using var stage = new LifecycleStage();
         stage.ToReady();
-        var run = EnterAside(stage);
+        var instance = EnterAside(stage);
         stage.PassSecs(60.3);
-        stage.Backend.Leave(run, bystander: true);
+        stage.Backend.Leave(instance, bystander: true);
         var waiter = stage.Ask();
         stage.Settle();
 
-        Assert.That((stage.Run.Terminated, LifecycleStage.Outcome(waiter)), Is.EqualTo((1, "Held")));
-        stage.Run.Exit();
+        Assert.That((stage.Workload.Terminated, LifecycleStage.Outcome(waiter)), Is.EqualTo((1, "Held")));
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That((stage.Phase, stage.Launcher.Launches.Count), Is.EqualTo((BackendPhase.Starting, 2)), "the next run serves it");
     }
@@ -246,7 +246,7 @@ internal sealed class BackendBystanderTests
         // What a thread tells that was held up between the last leave of the first stop and its message.
         stage.Backend.Lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, 1));
         stage.Settle();
-        Assert.That((stage.Phase, stage.Run.Terminated), Is.EqualTo((BackendPhase.Stopping, 0)));
+        Assert.That((stage.Phase, stage.Workload.Terminated), Is.EqualTo((BackendPhase.Stopping, 0)));
     }
 
     [Test]
@@ -279,11 +279,11 @@ internal sealed class BackendBystanderTests
         Assert.That(stage.Backend.ReadLedger()[^1], Has.Property("Event").EqualTo(LedgerEventKind.KeptAwake).And.Property("Requests").EqualTo(1));
     }
 
-    private static BackendRun EnterAside(LifecycleStage stage)
+    private static ReadyInstance EnterAside(LifecycleStage stage)
     {
         var admission = stage.Backend.EnterAside(out var bystander);
         Assert.That((admission.Outcome, bystander), Is.EqualTo((AdmissionOutcome.Admitted, true)));
-        return admission.Run!;
+        return admission.Instance!;
     }
 
     private static BackendState Ready()

@@ -55,16 +55,16 @@ internal sealed class BackendConcurrencyTests
         var served = 0;
         for (var i = 0; i < RequestsPerThread; i++)
         {
-            if (!backend.TryEnter(out var run))
+            if (!backend.TryEnter(out var instance))
             {
                 var admission = await backend.Enqueue(new WakeCause(WakeKind.Request)).Decision.WaitAsync(cancel);
-                run = admission.Run;
+                instance = admission.Instance;
             }
 
-            if (run is not null)
+            if (instance is not null)
             {
                 served++;
-                backend.Leave(run);
+                backend.Leave(instance);
             }
         }
 
@@ -73,15 +73,15 @@ internal sealed class BackendConcurrencyTests
 
     private sealed class InstantLauncher : ILauncher
     {
-        private ScriptedRun? _last;
+        private ScriptedWorkload? _last;
 
         public int MaxAlive { get; private set; }
 
         public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
         {
             MaxAlive = Math.Max(MaxAlive, _last is { HasExited: false } ? 2 : 1);
-            var run = _last = new ScriptedRun(request.InstanceNumber) { EndsOnTerminate = true, EndsOnKill = true };
-            return Task.FromResult(new LaunchResult(run, null));
+            var instance = _last = new ScriptedWorkload(request.InstanceNumber) { EndsOnTerminate = true, EndsOnKill = true };
+            return Task.FromResult(new LaunchResult(instance, null));
         }
     }
 

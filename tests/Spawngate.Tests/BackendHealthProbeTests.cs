@@ -141,16 +141,16 @@ internal sealed class BackendHealthProbeTests
         Assert.That(listening, Is.EqualTo(1));
     }
 
-    /// <summary>In time that stands still, so that nothing but the run's own address can say that it listens.</summary>
+    /// <summary>In time that stands still, so that nothing but the instance's own address can say that it listens.</summary>
     [Test]
     public async Task Behind_a_forwarder_the_run_itself_is_asked_whether_it_listens(CancellationToken cancel)
     {
         using var forwarder = new ProbeServer();
-        using var run = new ProbeServer();
-        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000) { IsForwarded = true, Behind = run.EndPoint };
+        using var instance = new ProbeServer();
+        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000) { IsForwarded = true, Behind = instance.EndPoint };
         using var probe = new HealthProbe(target, new FakeTime());
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
-        await run.Accepted.WaitAsync(cancel);
+        await instance.Accepted.WaitAsync(cancel);
     }
 
     [Test]

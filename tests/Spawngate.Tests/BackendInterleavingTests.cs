@@ -43,9 +43,9 @@ internal sealed class BackendInterleavingTests
         private readonly int _seed;
         private readonly bool _mayClose;
         private readonly List<BackendWaiter> _waiters = [];
-        private readonly List<(BackendRun Run, bool Bystander, bool Tunnel)> _leases = [];
+        private readonly List<(ReadyInstance Instance, bool Bystander, bool Tunnel)> _leases = [];
         private long _allowed;
-        private readonly HashSet<ScriptedRun> _terminated = [];
+        private readonly HashSet<ScriptedWorkload> _terminated = [];
         private int _cutsSeen;
         private readonly List<string> _history = [];
         private readonly List<Action> _enabled = [];
@@ -81,7 +81,7 @@ internal sealed class BackendInterleavingTests
         {
             var word = Backend.Word;
             var live = word.Phase is BackendPhase.Ready or BackendPhase.Unhealthy or BackendPhase.Stopping
-                ? _leases.Where(lease => lease.Run.InstanceNumber == word.InstanceNumber).ToList()
+                ? _leases.Where(lease => lease.Instance.InstanceNumber == word.InstanceNumber).ToList()
                 : [];
             Assert(word.InUse == live.Count(static lease => !lease.Bystander), $"in use {word.InUse}, leases {live.Count}");
             Assert(word.Bystanders == live.Count(static lease => lease.Bystander), $"bystanders {word.Bystanders}, leases {live.Count}");
@@ -108,9 +108,9 @@ internal sealed class BackendInterleavingTests
                     launch.Succeed();
                 }
 
-                foreach (var run in _stage.Launcher.Launches.Select(static launch => launch.Run).Where(static run => run is { Killed: > 0 } or { Terminated: > 0 }))
+                foreach (var instance in _stage.Launcher.Launches.Select(static launch => launch.Workload).Where(static instance => instance is { Killed: > 0 } or { Terminated: > 0 }))
                 {
-                    run!.Exit();
+                    instance!.Exit();
                 }
 
                 foreach (var probe in _stage.Probes.Where(static probe => !probe.IsDisposed && probe.AwaitsReady))
@@ -148,11 +148,11 @@ internal sealed class BackendInterleavingTests
             Assert(word.Gate == expected, $"{Held} wait, so it should be {expected}");
         }
 
-        /// <summary>A run is asked to end only when nothing is in flight, or after what was has been cut.</summary>
+        /// <summary>An instance is asked to end only when nothing is in flight, or after what was has been cut.</summary>
         private void CheckTerminations(BackendWord word)
         {
             var cuts = _stage.Log.Records.Count(static record => record.Text.Contains("are cut after", StringComparison.Ordinal));
-            foreach (var run in _stage.Launcher.Launches.Select(static launch => launch.Run).OfType<ScriptedRun>().Where(run => run.Terminated > 0 && _terminated.Add(run)))
+            foreach (var instance in _stage.Launcher.Launches.Select(static launch => launch.Workload).OfType<ScriptedWorkload>().Where(instance => instance.Terminated > 0 && _terminated.Add(instance)))
             {
                 Assert(word.InFlight == 0 || cuts > _cutsSeen || word.Phase != BackendPhase.Stopping, $"asked to end with {word.InFlight} in flight");
             }
@@ -177,18 +177,18 @@ internal sealed class BackendInterleavingTests
             Add("ask", () => _waiters.Add(_stage.Ask()));
             Add("enter", () =>
             {
-                if (Backend.TryEnter(out var run))
+                if (Backend.TryEnter(out var instance))
                 {
                     Assert(Held == 0, "overtook those who wait");
-                    _leases.Add((run, false, false));
+                    _leases.Add((instance, false, false));
                 }
             });
             Add("enter aside", () =>
             {
                 var admission = Backend.EnterAside(out var bystander);
-                if (admission.Run is { } run)
+                if (admission.Instance is { } instance)
                 {
-                    _leases.Add((run, bystander, false));
+                    _leases.Add((instance, bystander, false));
                 }
                 else if (admission.Outcome == AdmissionOutcome.NoRoom)
                 {
@@ -230,13 +230,13 @@ internal sealed class BackendInterleavingTests
                 Add("launch fails", () => launch.Fail("no"));
             }
 
-            foreach (var run in _stage.Launcher.Launches.Select(static launch => launch.Run).OfType<ScriptedRun>().Where(static run => !run.HasExited))
+            foreach (var instance in _stage.Launcher.Launches.Select(static launch => launch.Workload).OfType<ScriptedWorkload>().Where(static instance => !instance.HasExited))
             {
-                Add("exit", () => run.Exit());
-                if (run.Terminated + run.Killed > 0)
+                Add("exit", () => instance.Exit());
+                if (instance.Terminated + instance.Killed > 0)
                 {
-                    Add("exit asked", () => run.Exit());
-                    Add("exit asked", () => run.Exit());
+                    Add("exit asked", () => instance.Exit());
+                    Add("exit asked", () => instance.Exit());
                 }
             }
 
@@ -288,10 +288,10 @@ internal sealed class BackendInterleavingTests
             step();
         });
 
-        private void Leave((BackendRun Run, bool Bystander, bool Tunnel) lease)
+        private void Leave((ReadyInstance Instance, bool Bystander, bool Tunnel) lease)
         {
             _leases.Remove(lease);
-            Backend.Leave(lease.Run, lease.Bystander, lease.Tunnel);
+            Backend.Leave(lease.Instance, lease.Bystander, lease.Tunnel);
         }
 
         private void BecomeTunnel(int index)
@@ -299,7 +299,7 @@ internal sealed class BackendInterleavingTests
             if (!_leases[index].Tunnel)
             {
                 _leases[index] = _leases[index] with { Tunnel = true };
-                Backend.BecomeTunnel(_leases[index].Run);
+                Backend.BecomeTunnel(_leases[index].Instance);
             }
         }
 
@@ -312,11 +312,11 @@ internal sealed class BackendInterleavingTests
                 Assert(!waiter.Decision.IsCompletedSuccessfully || LifecycleStage.Decided(waiter).Outcome != AdmissionOutcome.Admitted || before == 0, "overtook one who waits");
                 _waiters.Remove(waiter);
                 var admission = LifecycleStage.Decided(waiter);
-                Assert(admission.Run is not null == (admission.Outcome == AdmissionOutcome.Admitted), "a run without admission, or the reverse");
-                if (admission.Run is { } run)
+                Assert(admission.Instance is not null == (admission.Outcome == AdmissionOutcome.Admitted), "a run without admission, or the reverse");
+                if (admission.Instance is { } instance)
                 {
-                    Assert(run.InstanceNumber == Backend.Word.InstanceNumber, "admitted to a run that is over");
-                    _leases.Add((run, waiter.IsBystander, false));
+                    Assert(instance.InstanceNumber == Backend.Word.InstanceNumber, "admitted to a run that is over");
+                    _leases.Add((instance, waiter.IsBystander, false));
                 }
             }
         }

@@ -36,7 +36,7 @@ internal sealed class BackendLimitTests
     public void Those_who_find_no_room_wait_in_order_and_each_who_leaves_lets_one_in()
     {
         using var stage = Stage(2);
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         Assert.That(stage.Backend.TryEnter(out _), Is.True);
         Assert.That(stage.Backend.TryEnter(out _), Is.False);
         var waiters = Enumerable.Range(0, 5).Select(_ => stage.Ask()).ToList();
@@ -45,13 +45,13 @@ internal sealed class BackendLimitTests
 
         for (var left = 1; left <= 5; left++)
         {
-            stage.Backend.Leave(run);
+            stage.Backend.Leave(instance);
             Assert.That(waiters.Select(LifecycleStage.Outcome), Is.EqualTo(Enumerable.Range(0, 5).Select(i => i < left ? "Admitted" : "Held")));
             Assert.That(stage.Backend.Word.InFlight, Is.EqualTo(2));
         }
 
         Assert.That(stage.Backend.Word.Gate, Is.EqualTo(ReadyGate.Limited));
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         Assert.That(stage.Backend.TryEnter(out _), Is.True, "the short way is open again");
     }
 
@@ -68,7 +68,7 @@ internal sealed class BackendLimitTests
 
         Assert.That(waiters.Select(LifecycleStage.Outcome), Is.EqualTo(["Admitted", "Admitted", "Held"]));
         Assert.That(stage.Backend.ReadLedger()[^1].Requests, Is.EqualTo(3));
-        stage.Backend.Leave(LifecycleStage.Decided(waiters[0]).Run!);
+        stage.Backend.Leave(LifecycleStage.Decided(waiters[0]).Instance!);
         Assert.That(LifecycleStage.Outcome(waiters[2]), Is.EqualTo("Admitted"));
     }
 
@@ -76,14 +76,14 @@ internal sealed class BackendLimitTests
     public void More_than_may_wait_are_refused_and_one_that_hangs_up_makes_room_in_the_queue()
     {
         using var stage = new LifecycleStage(static config => config with { MaxConcurrency = 1, MaxQueuedRequests = 2 });
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         var (first, second, third) = (stage.Ask(), stage.Ask(), stage.Ask());
         Assert.That(LifecycleStage.Outcome(third), Is.EqualTo("QueueFull"));
         Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Bystander, yields: true)), Is.EqualTo("QueueFull"));
         Assert.That(stage.Backend.Cancel(first), Is.True);
         Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Bystander, yields: true)), Is.EqualTo("Held"), "for room a browser waits like all others");
 
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         Assert.That((LifecycleStage.Outcome(first), LifecycleStage.Outcome(second)), Is.EqualTo(("Cancelled", "Admitted")));
     }
 
@@ -91,9 +91,9 @@ internal sealed class BackendLimitTests
     public void When_the_last_one_hangs_up_the_short_way_is_open_again()
     {
         using var stage = Stage(1);
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         stage.Backend.Cancel(stage.Ask());
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         Assert.That((stage.Backend.TryEnter(out _), stage.Backend.Word.Gate), Is.EqualTo((true, ReadyGate.Limited)));
     }
 
@@ -138,16 +138,16 @@ internal sealed class BackendLimitTests
     public void A_tunnel_gives_its_place_to_another_and_keeps_the_backend_in_use()
     {
         using var stage = Stage(1);
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         var waiter = stage.Ask();
-        stage.Backend.BecomeTunnel(run);
+        stage.Backend.BecomeTunnel(instance);
         Assert.That((LifecycleStage.Outcome(waiter), stage.Backend.Word.InUse), Is.EqualTo(("Admitted", 2)));
 
-        stage.Backend.Leave(run, tunnel: true);
-        Assert.That((stage.Backend.TryEnter(out _), run.Tunnels), Is.EqualTo((false, 0)), "the place of a tunnel is its own");
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance, tunnel: true);
+        Assert.That((stage.Backend.TryEnter(out _), instance.Tunnels), Is.EqualTo((false, 0)), "the place of a tunnel is its own");
+        stage.Backend.Leave(instance);
         Assert.That(stage.Backend.TryEnter(out _), Is.True);
-        stage.Backend.BecomeTunnel(run);
+        stage.Backend.BecomeTunnel(instance);
         stage.PassSecs(70);
         Assert.That((stage.Phase, stage.Backend.ReadLedger()[^1].Event), Is.EqualTo((BackendPhase.Ready, LedgerEventKind.KeptAwake)));
     }
@@ -156,12 +156,12 @@ internal sealed class BackendLimitTests
     public void A_new_limit_holds_at_once()
     {
         using var stage = new LifecycleStage();
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         stage.Backend.TryEnter(out _);
         Limit(stage, 1);
         Assert.That(stage.Backend.TryEnter(out _), Is.False, "those in flight before count");
         var waiters = Enumerable.Range(0, 4).Select(_ => stage.Ask()).ToList();
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         Assert.That(LifecycleStage.Outcome(waiters[0]), Is.EqualTo("Held"), "one is in flight, as many as may be");
         Limit(stage, 3);
         Assert.That(waiters.Select(LifecycleStage.Outcome), Is.EqualTo(["Admitted", "Admitted", "Held", "Held"]));
@@ -177,7 +177,7 @@ internal sealed class BackendLimitTests
         stage.ToReadyWithOneInFlight();
         var (user, bot) = (stage.Ask(), stage.Backend.Enqueue(Bystander, aside: true));
         stage.PassSecs(11);
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That((stage.Phase, stage.Launcher.Launches.Count), Is.EqualTo((BackendPhase.Starting, 2)));
         Assert.That((LifecycleStage.Outcome(user), LifecycleStage.Outcome(bot)), Is.EqualTo(("Held", "NotRunning")));
@@ -185,7 +185,7 @@ internal sealed class BackendLimitTests
         stage.Settle();
         stage.Probe.Ready();
         stage.Settle();
-        Assert.That(LifecycleStage.Decided(user).Run!.InstanceNumber, Is.EqualTo(2));
+        Assert.That(LifecycleStage.Decided(user).Instance!.InstanceNumber, Is.EqualTo(2));
     }
 
     [Test]
@@ -193,11 +193,11 @@ internal sealed class BackendLimitTests
     {
         using var stage = Stage(1);
         stage.ToReadyWithOneInFlight();
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         stage.ToReadyWithOneInFlight();
         var waiter = stage.Ask();
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That((stage.Phase, LifecycleStage.Decided(waiter).Outcome, LifecycleStage.Decided(waiter).RetryAfterSecs), Is.EqualTo((BackendPhase.Stopped, AdmissionOutcome.StartFailed, 1)));
     }
@@ -250,10 +250,10 @@ internal sealed class BackendLimitTests
     {
         using var stage = Stage(1);
         stage.ToReady();
-        var run = stage.Backend.EnterAside(out var counted).Run!;
+        var instance = stage.Backend.EnterAside(out var counted).Instance!;
         Assert.That((counted, stage.Backend.EnterAside(out _).Outcome), Is.EqualTo((true, AdmissionOutcome.NoRoom)));
         var waits = stage.Backend.Enqueue(Bystander, aside: true);
-        stage.Backend.Leave(run, bystander: true);
+        stage.Backend.Leave(instance, bystander: true);
         Assert.That((LifecycleStage.Outcome(waits), waits.IsBystander, stage.Backend.Word.Bystanders), Is.EqualTo(("Admitted", true, 1)));
 
         var late = stage.Backend.Enqueue(Bystander, aside: true);
@@ -270,7 +270,7 @@ internal sealed class BackendLimitTests
     {
         using var stage = new LifecycleStage(static config => config with { MaxConcurrency = 1, RequestTimeoutSecs = 100 });
         stage.ToReady();
-        var run = stage.Backend.EnterAside(out _).Run!;
+        var instance = stage.Backend.EnterAside(out _).Instance!;
         stage.PassSecs(50);
         var user = stage.Ask();
         stage.PassSecs(50);
@@ -283,7 +283,7 @@ internal sealed class BackendLimitTests
         user = stage.Ask();
         stage.Settle();
         Assert.That((stage.Phase, LifecycleStage.Outcome(user)), Is.EqualTo((BackendPhase.Ready, "Held")), "called off, and there is no room yet");
-        stage.Backend.Leave(run, bystander: true);
+        stage.Backend.Leave(instance, bystander: true);
         Assert.That(LifecycleStage.Outcome(user), Is.EqualTo("Admitted"));
     }
 
@@ -301,11 +301,11 @@ internal sealed class BackendLimitTests
             {
                 var aside = worker == 0;
                 var bystander = false;
-                var run = aside ? backend.EnterAside(out bystander).Run : backend.TryEnter(out var entered) ? entered : null;
-                if (run is null)
+                var instance = aside ? backend.EnterAside(out bystander).Run : backend.TryEnter(out var entered) ? entered : null;
+                if (instance is null)
                 {
                     var waiter = backend.Enqueue(Bystander, aside: aside);
-                    run = (await waiter.Decision.WaitAsync(TimeSpan.FromMinutes(1))).Run!;
+                    instance = (await waiter.Decision.WaitAsync(TimeSpan.FromMinutes(1))).Instance!;
                     bystander = waiter.IsBystander;
                 }
 
@@ -319,10 +319,10 @@ internal sealed class BackendLimitTests
                 Interlocked.Decrement(ref atProcess);
                 if (tunnel)
                 {
-                    backend.BecomeTunnel(run);
+                    backend.BecomeTunnel(instance);
                 }
 
-                backend.Leave(run, bystander, tunnel);
+                backend.Leave(instance, bystander, tunnel);
                 Interlocked.Increment(ref served);
             }
         })));

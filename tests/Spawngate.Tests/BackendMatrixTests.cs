@@ -73,7 +73,7 @@ internal sealed class BackendMatrixTests
         ["Closed"] = static stage => stage.Backend.Close(LifecycleInput.GatewayStop),
     };
 
-    private static readonly Dictionary<string, Action<LifecycleStage, BackendRun?>> Inputs = new()
+    private static readonly Dictionary<string, Action<LifecycleStage, ReadyInstance?>> Inputs = new()
     {
         ["request"] = static (stage, _) => stage.Ask(),
         ["stray wake"] = static (stage, _) => Post(stage, LifecycleInput.Wake, 0, new WakeCause(WakeKind.Request)),
@@ -83,7 +83,7 @@ internal sealed class BackendMatrixTests
         ["remove"] = static (stage, _) => stage.Backend.Close(LifecycleInput.Remove),
         ["gateway stop"] = static (stage, _) => stage.Backend.Close(LifecycleInput.GatewayStop),
         ["kill now"] = static (stage, _) => stage.Backend.Close(LifecycleInput.KillNow),
-        ["launched"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Launched, new LaunchResult(new ScriptedRun(1), null)),
+        ["launched"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Launched, new LaunchResult(new ScriptedWorkload(1), null)),
         ["launch failed"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Launched, new LaunchResult(null, "no")),
         ["listening"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Listening, null),
         ["health ready"] = static (stage, _) => PostCurrent(stage, LifecycleInput.HealthReady, null),
@@ -91,11 +91,11 @@ internal sealed class BackendMatrixTests
         ["exited"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Exited, new ExitReport("exited with status 3", 3, [])),
         ["check succeeded"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Checked, new ProbeResult(true, "status 200")),
         ["check failed"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Checked, new ProbeResult(false, "status 500")),
-        ["last request left"] = static (stage, run) =>
+        ["last request left"] = static (stage, instance) =>
         {
-            if (run is not null)
+            if (instance is not null)
             {
-                stage.Backend.Leave(run, bystander: stage.Backend.Word.Bystanders > 0);
+                stage.Backend.Leave(instance, bystander: stage.Backend.Word.Bystanders > 0);
             }
         },
         ["stray drained"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Drained, null),
@@ -136,25 +136,25 @@ internal sealed class BackendMatrixTests
         stage.Backend.TryEnter(out _);
         if (stage.Backend.Word is { Phase: BackendPhase.Ready, InFlight: var inFlight } word && (inFlight == 2 || state == "Ready, unused"))
         {
-            stage.Backend.Leave(new BackendRun(word.InstanceNumber, null!));
+            stage.Backend.Leave(new ReadyInstance(word.InstanceNumber, null!));
         }
 
-        var run = stage.Backend.Word.InFlight > 0 ? new BackendRun(stage.Backend.Word.InstanceNumber, null!) : null;
+        var instance = stage.Backend.Word.InFlight > 0 ? new ReadyInstance(stage.Backend.Word.InstanceNumber, null!) : null;
         // A request would call a stop off that only waits for bystanders.
         var waits = stage.Phase is BackendPhase.Starting or BackendPhase.Stopping && stage.Backend.Word.Bystanders == 0;
         var held = waits || stage.Backend.Word.Gate != ReadyGate.Open ? stage.Ask() : null;
         held = held is { Decision.IsCompleted: false } ? held : null;
         var launch = stage.Launcher.Launches.Count > 0 ? stage.Launcher.Last : null;
-        var (launches, terminated, killed) = (stage.Launcher.Launches.Count, launch?.Run?.Terminated ?? 0, launch?.Run?.Killed ?? 0);
+        var (launches, terminated, killed) = (stage.Launcher.Launches.Count, launch?.Workload?.Terminated ?? 0, launch?.Workload?.Killed ?? 0);
         var cancelled = launch?.Cancel.IsCancellationRequested ?? false;
         var ended = stage.Backend.Ended.IsCompleted;
 
-        Inputs[input](stage, run);
+        Inputs[input](stage, instance);
         stage.Settle();
 
         var effects = (stage.Launcher.Launches.Count > launches ? "L" : "")
-            + ((launch?.Run?.Terminated ?? 0) > terminated ? "T" : "")
-            + ((launch?.Run?.Killed ?? 0) > killed ? "K" : "")
+            + ((launch?.Workload?.Terminated ?? 0) > terminated ? "T" : "")
+            + ((launch?.Workload?.Killed ?? 0) > killed ? "K" : "")
             + (launch is not null && launch.Cancel.IsCancellationRequested && !cancelled ? "C" : "")
             + (stage.Backend.Ended.IsCompleted && !ended ? "E" : "")
             + (stage.Log.Bugs.Any() ? "B" : "");

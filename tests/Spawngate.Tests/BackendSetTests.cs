@@ -73,13 +73,13 @@ internal sealed class BackendSetTests
         using var stage = new LifecycleStage();
         var set = new BackendSet(stage.Env, Config(LifecycleStage.Config("a")));
         var backend = set.Find("a"u8)!;
-        var run = MakeReady(stage, backend);
+        var instance = MakeReady(stage, backend);
         set.Apply(Config());
         stage.Settle();
         Assert.That(backend.Word, Is.EqualTo(new BackendWord(BackendPhase.Stopping, 1, 1)));
-        backend.Leave(run);
+        backend.Leave(instance);
         stage.Settle();
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(backend.Ended.IsCompleted, Is.True);
         backend.RequestStart();
@@ -95,7 +95,7 @@ internal sealed class BackendSetTests
         using var stage = new LifecycleStage();
         var set = new BackendSet(stage.Env, Config(LifecycleStage.Config("a", port)));
         var old = set.Find("a"u8)!;
-        var run = MakeReady(stage, old);
+        var instance = MakeReady(stage, old);
         set.Apply(Config());
         set.Apply(Config(LifecycleStage.Config(newName, port)));
         var fresh = set.Find(System.Text.Encoding.ASCII.GetBytes(newName))!;
@@ -105,9 +105,9 @@ internal sealed class BackendSetTests
         stage.PassSecs(5);
         Assert.That(fresh.Word.Phase, Is.EqualTo(BackendPhase.Starting));
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(1));
-        old.Leave(run);
+        old.Leave(instance);
         stage.Settle();
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(2));
         stage.Launcher.Last.Succeed();
@@ -132,7 +132,7 @@ internal sealed class BackendSetTests
         stage.Settle();
         Assert.That(fresh.Word.Phase, Is.EqualTo(BackendPhase.Stopped));
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("ShuttingDown"));
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(fresh.Word.Phase, Is.EqualTo(BackendPhase.Stopped));
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(1));
@@ -154,9 +154,9 @@ internal sealed class BackendSetTests
         stage.Settle();
         Assert.That(set.Apply(Config(LifecycleStage.Config("new"))), Is.EqualTo(default(ReloadCounts)));
         stage.PassSecs(20.2);
-        Assert.That(stage.Launcher.Launches.Select(launch => launch.Run!.Terminated), Is.All.EqualTo(1));
+        Assert.That(stage.Launcher.Launches.Select(launch => launch.Workload!.Terminated), Is.All.EqualTo(1));
         Assert.That(all.IsCompleted, Is.False);
-        stage.Launcher.Launches.ForEach(launch => launch.Run!.Exit());
+        stage.Launcher.Launches.ForEach(launch => launch.Workload!.Exit());
         stage.Settle();
         Assert.That(set.All.Select(backend => backend.Ended.IsCompleted), Is.All.True);
         Assert.That(() => all.IsCompleted, Is.True.After(5).Seconds.PollEvery(1).MilliSeconds);
@@ -171,10 +171,10 @@ internal sealed class BackendSetTests
         MakeReady(stage, set.Find("a"u8)!);
         _ = set.StopAllAsync();
         stage.Settle();
-        Assert.That(stage.Run.Terminated, Is.Zero);
+        Assert.That(stage.Workload.Terminated, Is.Zero);
         _ = set.KillAllAsync();
         stage.Settle();
-        Assert.That(stage.Run.Killed, Is.EqualTo(1));
+        Assert.That(stage.Workload.Killed, Is.EqualTo(1));
     }
 
     [Test]
@@ -187,7 +187,7 @@ internal sealed class BackendSetTests
         Assert.That(stage.Executor.Count, Is.Zero);
     }
 
-    private static BackendRun MakeReady(LifecycleStage stage, Backend backend)
+    private static ReadyInstance MakeReady(LifecycleStage stage, Backend backend)
     {
         var waiter = backend.Enqueue(default);
         stage.Settle();
@@ -199,7 +199,7 @@ internal sealed class BackendSetTests
 
         stage.Probe.Ready();
         stage.Settle();
-        return LifecycleStage.Decided(waiter).Run!;
+        return LifecycleStage.Decided(waiter).Instance!;
     }
 
     private static GatewayConfig Config(params BackendConfig[] backends) => new() { Backends = backends };

@@ -12,12 +12,12 @@ internal sealed class BackendWaitingRoomTests
         using var stage = new LifecycleStage();
         var state = new BackendState();
         var room = new WaitingRoom(state, stage.Clock);
-        var run = new BackendRun(room.BeginStart(), null!);
-        room.OpenReady(run);
+        var instance = new ReadyInstance(room.BeginStart(), null!);
+        room.OpenReady(instance);
         long lastUse = 7;
-        Assert.That(room.TryBeginIdleStop(run.InstanceNumber, lastUseSeenMs: 6, ref lastUse, out _), Is.False);
+        Assert.That(room.TryBeginIdleStop(instance.InstanceNumber, lastUseSeenMs: 6, ref lastUse, out _), Is.False);
         Assert.That(state.Phase, Is.EqualTo(BackendPhase.Ready));
-        Assert.That(room.TryBeginIdleStop(run.InstanceNumber, lastUseSeenMs: 7, ref lastUse, out _), Is.True);
+        Assert.That(room.TryBeginIdleStop(instance.InstanceNumber, lastUseSeenMs: 7, ref lastUse, out _), Is.True);
         Assert.That(state.Phase, Is.EqualTo(BackendPhase.Stopping));
     }
 
@@ -26,17 +26,17 @@ internal sealed class BackendWaitingRoomTests
     {
         using var stage = new LifecycleStage();
         var room = new WaitingRoom(new BackendState(), stage.Clock, startsOnce: true);
-        var run = new BackendRun(room.BeginStart(), null!);
-        room.OpenReady(run);
+        var instance = new ReadyInstance(room.BeginStart(), null!);
+        room.OpenReady(instance);
         if (crashes)
         {
-            room.Crash(run.InstanceNumber, retryAtMs: 0);
+            room.Crash(instance.InstanceNumber, retryAtMs: 0);
         }
         else
         {
             long lastUse = 7;
-            Assert.That(room.TryBeginIdleStop(run.InstanceNumber, lastUseSeenMs: 7, ref lastUse, out _));
-            room.FinishStop(run.InstanceNumber);
+            Assert.That(room.TryBeginIdleStop(instance.InstanceNumber, lastUseSeenMs: 7, ref lastUse, out _));
+            room.FinishStop(instance.InstanceNumber);
         }
 
         var late = new BackendWaiter(new WakeCause(WakeKind.Request), 1);

@@ -37,10 +37,10 @@ internal sealed class DockerLauncherTests
         Assert.That(result.Error, Is.Null);
         Assert.That(result.Place, Is.EqualTo(new LaunchedAt(new IPEndPoint(IPAddress.Loopback, 45678), IsForwarded: true)));
         var container = stage.Engine.Containers.Single();
-        Assert.That(result.Run!.Description, Is.EqualTo($"container {container.Id[..12]}, spawngate-app.test, image app:1"));
+        Assert.That(result.Workload!.Description, Is.EqualTo($"container {container.Id[..12]}, spawngate-app.test, image app:1"));
         stage.Engine.Send($"POST /containers/{container.Id}/attach", "\x1\0\0\0\0\0\0\x4one\n\x2\0\0\0\0\0\0\x4two\n");
         stage.Engine.End(container, 3);
-        var exit = await result.Run.Exited.WaitAsync(cancel);
+        var exit = await result.Workload.Exited.WaitAsync(cancel);
         Assert.That((exit.Description, exit.Code), Is.EqualTo(("exited with status 3", 3)));
         Assert.That(exit.LastStderrLines, Is.EqualTo(["two"]));
         Assert.That(stage.Lines, Is.EqualTo(["Stdout: one", "Stderr: two"]));
@@ -57,12 +57,12 @@ internal sealed class DockerLauncherTests
         if (Dispensable.Contains(call))
         {
             Assert.That(result.Error, Is.Null);
-            result.Run!.Kill();
-            await result.Run.Exited.WaitAsync(cancel);
+            result.Workload!.Kill();
+            await result.Workload.Exited.WaitAsync(cancel);
         }
         else
         {
-            Assert.That(result.Run, Is.Null);
+            Assert.That(result.Workload, Is.Null);
             Assert.That(result.Error, Is.Not.Empty);
             if (trouble == EngineTrouble.Error)
             {
@@ -167,15 +167,15 @@ internal sealed class DockerLauncherTests
     [TestCase("same", "app", false, Description = "run by hand of such an image")]
     [TestCase("same", null, false)]
     [TestCase("", "copied", false, Description = "made by some tool after one of this gateway's")]
-    public async Task A_container_that_has_its_labels_of_its_image_is_nobody_elses_business(string? run, string? made, bool isOurs, CancellationToken cancel)
+    public async Task A_container_that_has_its_labels_of_its_image_is_nobody_elses_business(string? instance, string? made, bool isOurs, CancellationToken cancel)
     {
         await using var stage = new DockerStage();
         (string, string)[] labels = [(ContainerLabels.Instance, "mine"), (ContainerLabels.Process, "earlier"), (ContainerLabels.Run, "same"), (ContainerLabels.Host, "app.test")];
         var container = stage.Engine.Add("app", "running", made is null ? labels : [.. labels, (ContainerLabels.Container, made)]);
         container.ImageId = "sha256:made";
-        if (run is not null)
+        if (instance is not null)
         {
-            stage.Engine.Images["sha256:made"] = run.Length == 0 ? [] : new() { [ContainerLabels.Instance] = "mine", [ContainerLabels.Process] = "earlier", [ContainerLabels.Run] = run };
+            stage.Engine.Images["sha256:made"] = instance.Length == 0 ? [] : new() { [ContainerLabels.Instance] = "mine", [ContainerLabels.Process] = "earlier", [ContainerLabels.Run] = instance };
         }
 
         Assert.That((await stage.LaunchAsync(cancel)).Error, Is.Null, "the sweep at its first start");
@@ -221,9 +221,9 @@ internal sealed class DockerLauncherTests
     public async Task An_end_that_no_event_told_is_read_off_the_list(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var ended = (await stage.LaunchAsync(cancel, stage.Config(name: "one"))).Run!;
-        var removed = (await stage.LaunchAsync(cancel, stage.Config(name: "two"))).Run!;
-        var alive = (await stage.LaunchAsync(cancel, stage.Config(name: "three"))).Run!;
+        var ended = (await stage.LaunchAsync(cancel, stage.Config(name: "one"))).Instance!;
+        var removed = (await stage.LaunchAsync(cancel, stage.Config(name: "two"))).Instance!;
+        var alive = (await stage.LaunchAsync(cancel, stage.Config(name: "three"))).Instance!;
         stage.Engine.End(stage.Engine.Containers.Single(each => each.Name == "one"), 9, tell: false);
         stage.Engine.Remove(stage.Engine.Containers.Single(each => each.Name == "two"));
         stage.Engine.CloseStreams("GET /events");
@@ -236,25 +236,25 @@ internal sealed class DockerLauncherTests
     public async Task A_container_that_ran_out_of_memory_says_so(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var instance = (await stage.LaunchAsync(cancel)).Instance!;
         var container = stage.Engine.Containers.Single();
         stage.Engine.Send("GET /events", $$$"""{"Action":"oom","Actor":{"ID":"{{{container.Id}}}"}}""" + "\n");
         stage.Engine.End(container, 137);
-        Assert.That((await run.Exited.WaitAsync(cancel)).Description, Is.EqualTo("exited with status 137 (SIGKILL), out of memory"));
+        Assert.That((await instance.Exited.WaitAsync(cancel)).Description, Is.EqualTo("exited with status 137 (SIGKILL), out of memory"));
     }
 
     [Test]
     public async Task Nonsense_in_the_event_stream_has_it_opened_again(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var instance = (await stage.LaunchAsync(cancel)).Instance!;
         var again = stage.Engine.ReachedAsync("GET /events");
         stage.Engine.Send("GET /events", "{\"Type\":\n");
         await again.WaitAsync(cancel);
         stage.Engine.Send("GET /events", """{"Action":"die"}""" + "\n" + """{"Action":"die","Actor":{"ID":"unknown","Attributes":{}}}""" + "\n\n");
         stage.Engine.End(stage.Engine.Containers.Single(), 4, tell: false);
         stage.Engine.CloseStreams("GET /events");
-        Assert.That((await run.Exited.WaitAsync(cancel)).Code, Is.EqualTo(4));
+        Assert.That((await instance.Exited.WaitAsync(cancel)).Code, Is.EqualTo(4));
     }
 
     [Test]
@@ -262,9 +262,9 @@ internal sealed class DockerLauncherTests
     {
         var engine = new FakeEngine();
         await using var stage = new DockerStage(engine);
-        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var instance = (await stage.LaunchAsync(cancel)).Instance!;
         engine.Dispose();
-        Assert.That((await run.Exited.WaitAsync(cancel)).Description, Does.StartWith("was lost with its engine ("));
+        Assert.That((await instance.Exited.WaitAsync(cancel)).Description, Does.StartWith("was lost with its engine ("));
         var waiting = stage.LaunchAsync(cancel, stage.Config());
         Directory.CreateDirectory(Path.GetDirectoryName(engine.Path)!);
         stage.Engine = new FakeEngine(engine.Path);
@@ -276,10 +276,10 @@ internal sealed class DockerLauncherTests
     public async Task Killing_is_done_even_if_no_event_comes(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var instance = (await stage.LaunchAsync(cancel)).Instance!;
         stage.Engine.Answer("POST /containers/*/kill", static () => "HTTP/1.1 204 No Content\r\n\r\n");
-        run.Kill();
-        Assert.That((await run.Exited.WaitAsync(cancel)).Description, Is.EqualTo("was killed"));
+        instance.Kill();
+        Assert.That((await instance.Exited.WaitAsync(cancel)).Description, Is.EqualTo("was killed"));
         Assert.That(stage.Engine.Containers, Is.Empty);
     }
 
@@ -287,13 +287,13 @@ internal sealed class DockerLauncherTests
     public async Task A_removal_that_somebody_else_began_is_waited_for(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var instance = (await stage.LaunchAsync(cancel)).Instance!;
         var waited = stage.Engine.ReachedAsync("POST /containers/*/wait");
         stage.Engine.Answer("DELETE /containers/*", static () => "HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\n{}");
         stage.Engine.Answer("POST /containers/*/wait", static () => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
-        run.Kill();
+        instance.Kill();
         await waited.WaitAsync(cancel);
-        await run.Exited.WaitAsync(cancel);
+        await instance.Exited.WaitAsync(cancel);
     }
 
     [TestCase(PullPolicy.Never, "image app:1 is not on the engine, and pull_policy is never", 0)]

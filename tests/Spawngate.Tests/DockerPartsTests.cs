@@ -157,7 +157,7 @@ internal sealed class DockerPartsTests
     [TestCase(143, false, "exited with status 143 (SIGTERM)")]
     [TestCase(137, true, "exited with status 137 (SIGKILL), out of memory")]
     public void An_exit_status_is_explained(int status, bool outOfMemory, string text) =>
-        Assert.That(ContainerRun.Describe(status, outOfMemory), Is.EqualTo(text));
+        Assert.That(ContainerWorkload.Describe(status, outOfMemory), Is.EqualTo(text));
 
     [Test]
     public void An_instance_is_its_configuration_on_its_machine_or_what_it_is_told()

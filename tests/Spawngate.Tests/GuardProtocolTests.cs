@@ -48,7 +48,7 @@ internal sealed class GuardProtocolTests
             Assert.That(list.Take(bytes), Is.True);
         }
 
-        Assert.That(list.Runs, Is.EqualTo(new Dictionary<RunToken, GuardedRun> { [Token] = new(42, 4200, 1000) }));
+        Assert.That(list.Instances, Is.EqualTo(new Dictionary<RunToken, GuardedInstance> { [Token] = new(42, 4200, 1000) }));
     }
 
     [Test]
@@ -56,7 +56,7 @@ internal sealed class GuardProtocolTests
     {
         var list = new GuardList(static _ => throw new InvalidOperationException("nothing to look at"));
         list.Take(Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, 1)));
-        Assert.That(list.Runs[Token], Is.EqualTo(new GuardedRun(0, 0, 1)));
+        Assert.That(list.Instances[Token], Is.EqualTo(new GuardedInstance(0, 0, 1)));
     }
 
     [Test]

@@ -165,7 +165,7 @@ internal sealed class GuardTreeEndingTests
         Add(100, 1, 100);
         Add(110, 1, 110);
         _ending = new TreeEnding(
-            new Dictionary<RunToken, GuardedRun> { [A] = new(100, 100, 100), [B] = new(110, 110, 5000) }, 0, TokenOf, Guard);
+            new Dictionary<RunToken, GuardedInstance> { [A] = new(100, 100, 100), [B] = new(110, 110, 5000) }, 0, TokenOf, Guard);
         Step(0);
         Assert.That(Step(100), Is.EqualTo("group 100 KILL"));
         Assert.That(_ending.LastKillAtMs, Is.EqualTo(5000));
@@ -193,8 +193,8 @@ internal sealed class GuardTreeEndingTests
 
     private RunToken? TokenOf(int pid) => _tokens.TryGetValue(pid, out RunToken token) ? token : null;
 
-    private void End(params (RunToken Token, int Pid)[] runs) =>
-        _ending = new TreeEnding(runs.ToDictionary(static run => run.Token, static run => new GuardedRun(run.Pid, run.Pid, GraceMs)), 0, TokenOf, Guard);
+    private void End(params (RunToken Token, int Pid)[] instances) =>
+        _ending = new TreeEnding(instances.ToDictionary(static instance => instance.Token, static instance => new GuardedInstance(instance.Pid, instance.Pid, GraceMs)), 0, TokenOf, Guard);
 
     private string Step(long nowMs)
     {

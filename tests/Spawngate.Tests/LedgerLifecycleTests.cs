@@ -28,11 +28,11 @@ internal sealed class LedgerLifecycleTests
         stage.Probe.Listen();
         stage.Probe.Ready();
         stage.Settle();
-        Assert.That(stage.Backend.TryEnter(out var run), Is.True);
-        stage.Backend.Leave(run!);
-        stage.Backend.Leave(run!);
+        Assert.That(stage.Backend.TryEnter(out var instance), Is.True);
+        stage.Backend.Leave(instance!);
+        stage.Backend.Leave(instance!);
         stage.PassSecs(61);
-        stage.Run.Exit(new ExitReport("killed by signal 15 (SIGTERM)", null, ["last words"]) { Signal = 15 });
+        stage.Workload.Exit(new ExitReport("killed by signal 15 (SIGTERM)", null, ["last words"]) { Signal = 15 });
         stage.Settle();
         var ledger = stage.Backend.ReadLedger();
         Assert.That(ledger.Select(entry => (entry.Event, entry.Reason)), Is.EqualTo(new[]
@@ -53,13 +53,13 @@ internal sealed class LedgerLifecycleTests
     {
         using var stage = new LifecycleStage();
         stage.ToLaunched();
-        stage.Run.Exit(new ExitReport("exited with status 3", 3, ["no config"]));
+        stage.Workload.Exit(new ExitReport("exited with status 3", 3, ["no config"]));
         stage.Settle();
         var failed = stage.Backend.ReadLedger()[^1];
         Assert.That((failed.Event, failed.Exit, failed.Requests), Is.EqualTo((LedgerEventKind.StartFailed, new LedgerExit(3, null), 1L)));
         Assert.That(failed.Stderr, Is.EqualTo(new[] { "no config" }));
         stage.ToReadyWithOneInFlight();
-        stage.Run.Exit(new ExitReport("exited with status 4", 4, ["out of cheese"]));
+        stage.Workload.Exit(new ExitReport("exited with status 4", 4, ["out of cheese"]));
         stage.Settle();
         var crashed = stage.Backend.ReadLedger()[^1];
         Assert.That((crashed.Event, crashed.Start, crashed.Requests, crashed.Reason), Is.EqualTo((LedgerEventKind.Crashed, 2, 1L, "exited with status 4")));
@@ -102,7 +102,7 @@ internal sealed class LedgerLifecycleTests
         stage.Settle();
         stage.PassSecs(21);
         stage.PassSecs(6);
-        stage.Run.Exit(new ExitReport("killed by signal 9 (SIGKILL)", null, []) { Signal = 9 });
+        stage.Workload.Exit(new ExitReport("killed by signal 9 (SIGKILL)", null, []) { Signal = 9 });
         stage.Settle();
         Assert.That(stage.Backend.ReadLedger().Skip(2).Select(entry => (entry.Event, entry.Reason)), Is.EqualTo(new[]
         {

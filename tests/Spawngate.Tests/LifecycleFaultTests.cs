@@ -23,7 +23,7 @@ internal sealed class LifecycleFaultTests
         ["an exit before it is ready"] = static stage =>
         {
             stage.ToLaunched();
-            stage.Run.Exit();
+            stage.Workload.Exit();
             stage.Settle();
         },
         ["an idle stop"] = static stage =>
@@ -78,8 +78,8 @@ internal sealed class LifecycleFaultTests
         using var stage = new LifecycleStage { BugsAreExpected = true, ProbeFault = new InvalidOperationException("out of cheese") };
         var waiter = stage.ToLaunched();
         Assert.That(LifecycleStage.Decided(waiter).Outcome, Is.EqualTo(AdmissionOutcome.StartFailed));
-        Assert.That(stage.Run.Killed, Is.EqualTo(1));
-        stage.Run.Exit();
+        Assert.That(stage.Workload.Killed, Is.EqualTo(1));
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopped));
         Assert.That(stage.Backend.Lifecycle.Report.View.LastFailure, Does.Contain("out of cheese"));
@@ -119,7 +119,7 @@ internal sealed class LifecycleFaultTests
         }
         catch (Exception e) when (e is NullReferenceException or InvalidOperationException or ArgumentOutOfRangeException)
         {
-            // The story cannot go on as it was told: what it wanted to do with the run is not possible any more.
+            // The story cannot go on as it was told: what it wanted to do with the instance is not possible any more.
         }
 
         // Whatever runs is asked to end, and does.
@@ -133,7 +133,7 @@ internal sealed class LifecycleFaultTests
             }
 
             stage.Settle();
-            launch.Run?.Exit();
+            launch.Workload?.Exit();
             stage.Settle();
         }
 

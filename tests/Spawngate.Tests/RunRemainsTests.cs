@@ -7,7 +7,7 @@ using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 
-/// <summary>Daemons that left the group of their run: they end with it.</summary>
+/// <summary>Daemons that left the group of their instance: they end with it.</summary>
 [Platform("Linux")]
 internal sealed class RunRemainsTests
 {
@@ -35,17 +35,17 @@ internal sealed class RunRemainsTests
     public async Task A_daemon_in_a_session_of_its_own_is_asked_and_has_its_time()
     {
         string gate = Path.Combine(_scene.Folder, "gate");
-        ILaunchedRun run = await Launch(
+        IWorkload workload = await Launch(
             $"mkfifo {gate}; (setsid sh -c 'trap \"cat {gate}; echo cleaned; exit 0\" TERM; echo $$; while true; do sleep 1000 & wait; done' &); exec sleep 1000");
         int daemon = await Number();
-        run.Terminate(GraceMs);
+        workload.Terminate(GraceMs);
         await using (new FileStream(gate, FileMode.Open, FileAccess.Write))
         {
             // Opened, so the daemon got its SIGTERM and cleans up.
-            Assert.That(run.Exited.IsCompleted, Is.False);
+            Assert.That(workload.Exited.IsCompleted, Is.False);
         }
 
-        await run.Exited.WaitAsync(PlatformScene.Patience);
+        await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(_lines.Lines, Does.Contain("cleaned"));
         Assert.That(ProcessTable.Find(daemon), Is.Null);
     }
@@ -53,13 +53,13 @@ internal sealed class RunRemainsTests
     [Test]
     public async Task A_daemon_that_ignores_the_polite_signal_is_killed_with_the_run()
     {
-        ILaunchedRun run = await Launch("(setsid sh -c 'trap \"echo asked\" TERM; echo $$; while true; do sleep 1000 & wait; done' &); exec sleep 1000");
+        IWorkload workload = await Launch("(setsid sh -c 'trap \"echo asked\" TERM; echo $$; while true; do sleep 1000 & wait; done' &); exec sleep 1000");
         int daemon = await Number();
-        run.Terminate(GraceMs);
+        workload.Terminate(GraceMs);
         await _lines.Next(static line => line == "asked");
-        Assert.That(run.Exited.IsCompleted, Is.False);
-        run.Kill();
-        await run.Exited.WaitAsync(PlatformScene.Patience);
+        Assert.That(workload.Exited.IsCompleted, Is.False);
+        workload.Kill();
+        await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(ProcessTable.Find(daemon), Is.Null);
     }
 
@@ -69,11 +69,11 @@ internal sealed class RunRemainsTests
     {
         // A shell runs the actions of pending signals by their numbers, so the answer to signal 28 comes behind that to signal 15.
         const string Script = "trap \"echo asked\" TERM; trap \"echo still here\" WINCH; echo $$; while true; do sleep 1000 & wait; done";
-        ILaunchedRun run = await Launch(
+        IWorkload workload = await Launch(
             $"trap 'echo group asked' TERM; {outside.Replace("SCRIPT", Script, StringComparison.Ordinal)}\nwhile true; do sleep 1000 & wait; done");
         int process = await Number();
 
-        run.Terminate(GraceMs);
+        workload.Terminate(GraceMs);
         await _lines.Next(static line => line == "group asked");
         _time.AdvanceMs((GraceMs / 2) - 1);
         await ProcessScans.Shared.NextAsync();
@@ -83,9 +83,9 @@ internal sealed class RunRemainsTests
 
         _time.AdvanceMs(1);
         await _lines.Next(static line => line == "asked");
-        Assert.That(run.Exited.IsCompleted, Is.False);
-        run.Kill();
-        await run.Exited.WaitAsync(PlatformScene.Patience);
+        Assert.That(workload.Exited.IsCompleted, Is.False);
+        workload.Kill();
+        await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(ProcessTable.Find(process), Is.Null);
         Assert.That(_lines.Lines.Count(static line => line is "asked" or "group asked"), Is.EqualTo(2), "each once");
     }
@@ -93,20 +93,20 @@ internal sealed class RunRemainsTests
     [Test]
     public async Task A_grace_period_longer_than_any_timer_is_one()
     {
-        ILaunchedRun run = await Launch("echo up; exec sleep 1000");
+        IWorkload workload = await Launch("echo up; exec sleep 1000");
         await _lines.Next(static line => line == "up");
-        run.Terminate(Limits.ConfigSecsMax * 1000L);
-        ExitReport report = await run.Exited.WaitAsync(PlatformScene.Patience);
+        workload.Terminate(Limits.ConfigSecsMax * 1000L);
+        ExitReport report = await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(report.Description, Is.EqualTo("killed by signal 15 (SIGTERM)"));
     }
 
     [Test]
     public async Task What_a_daemon_started_goes_with_it_even_without_the_token()
     {
-        ILaunchedRun run = await Launch("(setsid sh -c 'env -i setsid sleep 1000 & echo $!; trap \"\" TERM; while true; do wait; sleep 1000; done' &); exec sleep 1000");
+        IWorkload workload = await Launch("(setsid sh -c 'env -i setsid sleep 1000 & echo $!; trap \"\" TERM; while true; do wait; sleep 1000; done' &); exec sleep 1000");
         int grandchild = await Number();
-        run.Kill();
-        await run.Exited.WaitAsync(PlatformScene.Patience);
+        workload.Kill();
+        await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(ProcessTable.Find(grandchild), Is.Null);
     }
 
@@ -114,9 +114,9 @@ internal sealed class RunRemainsTests
     public async Task A_daemon_of_a_run_that_ended_by_itself_is_killed_at_once()
     {
         string gate = Path.Combine(_scene.Folder, "gate");
-        ILaunchedRun run = await Launch($"mkfifo {gate}; (setsid sh -c 'trap \"\" TERM; echo $$; echo > {gate}; while true; do sleep 1000; done' &); read x < {gate}; exit 7");
+        IWorkload workload = await Launch($"mkfifo {gate}; (setsid sh -c 'trap \"\" TERM; echo $$; echo > {gate}; while true; do sleep 1000; done' &); read x < {gate}; exit 7");
         int daemon = await Number();
-        ExitReport report = await run.Exited.WaitAsync(PlatformScene.Patience);
+        ExitReport report = await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(report.Code, Is.EqualTo(7));
         Assert.That(ProcessTable.Find(daemon), Is.Null);
     }
@@ -124,12 +124,12 @@ internal sealed class RunRemainsTests
     [Test]
     public async Task The_daemon_of_another_run_is_left_alone()
     {
-        ILaunchedRun other = await Launch("(setsid sh -c 'echo $$; exec sleep 1000' &); exec sleep 1000");
+        IWorkload other = await Launch("(setsid sh -c 'echo $$; exec sleep 1000' &); exec sleep 1000");
         int daemon = await Number();
-        ILaunchedRun run = await Launch("echo up; exec sleep 1000");
+        IWorkload workload = await Launch("echo up; exec sleep 1000");
         await _lines.Next(static line => line == "up");
-        run.Kill();
-        await run.Exited.WaitAsync(PlatformScene.Patience);
+        workload.Kill();
+        await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(ProcessTable.Find(daemon), Is.Not.Null);
         other.Kill();
         await other.Exited.WaitAsync(PlatformScene.Patience);
@@ -139,23 +139,23 @@ internal sealed class RunRemainsTests
     [Test]
     public async Task Runs_that_end_together_share_their_readings_of_the_process_table()
     {
-        const int Runs = 60;
-        ILaunchedRun[] runs = await Task.WhenAll(Enumerable.Range(0, Runs).Select(_ => Launch("exec sleep 1000")));
+        const int Instances = 60;
+        IWorkload[] instances = await Task.WhenAll(Enumerable.Range(0, Instances).Select(_ => Launch("exec sleep 1000")));
         long before = ProcessScans.Shared.Count;
-        Array.ForEach(runs, static run => run.Kill());
-        await Task.WhenAll(runs.Select(static run => run.Exited)).WaitAsync(PlatformScene.Patience);
-        Assert.That(ProcessScans.Shared.Count - before, Is.InRange(1, Runs / 2));
+        Array.ForEach(instances, static workload => workload.Kill());
+        await Task.WhenAll(instances.Select(static workload => workload.Exited)).WaitAsync(PlatformScene.Patience);
+        Assert.That(ProcessScans.Shared.Count - before, Is.InRange(1, Instances / 2));
     }
 
     private async Task<int> Number() =>
         int.Parse(await _lines.Next(static line => line.All(char.IsAsciiDigit)), CultureInfo.InvariantCulture);
 
-    private async Task<ILaunchedRun> Launch(string script)
+    private async Task<IWorkload> Launch(string script)
     {
         var config = new BackendConfig(new BackendTimings()) { Hostname = "app", Command = "/bin/sh", Args = ["-c", script] };
         string token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Limits.ReadyTokenBytes));
         LaunchResult result = await _launcher.LaunchAsync(new LaunchRequest(config, 1, 1, $"http://x/?token={token}"), CancellationToken.None);
         Assert.That(result.Error, Is.Null);
-        return result.Run!;
+        return result.Workload!;
     }
 }

@@ -141,7 +141,7 @@ internal sealed class SessionIndexTests
 
                     if (backend.TryEnter(out var run))
                     {
-                        bool runs = stage.Run.Terminated == 0;
+                        bool runs = stage.Workload.Terminated == 0;
                         backend.Leave(run);
                         outcome = runs ? "admitted" : "admitted to what was stopped";
                         return;
@@ -151,12 +151,12 @@ internal sealed class SessionIndexTests
                     outcome = LifecycleStage.Outcome(waiter) switch { "ShuttingDown" => "told", "Admitted" => "admitted", var other => other };
                     if (outcome == "admitted")
                     {
-                        backend.Leave(LifecycleStage.Decided(waiter).Run!);
+                        backend.Leave(LifecycleStage.Decided(waiter).Instance!);
                     }
                 });
             stage.Settle();
             Assert.That(outcome, Is.AnyOf("admitted", "told"));
-            Assert.That(stage.Run.Terminated, Is.EqualTo(outcome == "told" ? 1 : 0), outcome);
+            Assert.That(stage.Workload.Terminated, Is.EqualTo(outcome == "told" ? 1 : 0), outcome);
         }
     }
 

@@ -9,7 +9,7 @@ using Spawngate.Upstreams;
 
 namespace Spawngate.Tests;
 
-/// <summary>The pool of connections to one run of a backend, over real sockets.</summary>
+/// <summary>The pool of connections to one instance of a backend, over real sockets.</summary>
 internal sealed class UpstreamsPoolTests
 {
     private readonly FakeTime _time = new();

@@ -120,7 +120,7 @@ internal sealed class WaitingPageTests
         using var scene = new Scene();
         scene.Stage.ToLaunched();
         scene.Line = new OutputLine(scene.Stage.Time.GetUtcNow(), OutputStream.Stderr, "no such table");
-        scene.Stage.Run.Exit();
+        scene.Stage.Workload.Exit();
         scene.Stage.Settle();
         OwnReply reply = scene.Answer(VisitKind.Navigation, AdmissionOutcome.StartFailed, 4)!;
         Assert.That((reply.Error, reply.RetryAfterSecs), Is.EqualTo((ProxyError.BackendStartFailed, 4)));

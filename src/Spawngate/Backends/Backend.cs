@@ -83,18 +83,18 @@ internal sealed class Backend
     internal ref long LastUseMs => ref _lastUseMs;
 
     /// <summary>Admits a request if the backend is ready: no allocation, no lock. Then <see cref="Leave"/> must be called exactly once.</summary>
-    public bool TryEnter([NotNullWhen(true)] out BackendRun? run)
+    public bool TryEnter([NotNullWhen(true)] out ReadyInstance? instance)
     {
         if (Volatile.Read(ref _lifecycle) is { } lifecycle)
         {
-            run = lifecycle.Room.Run;
-            if (run is not null && (lifecycle.State.TryEnter(run.InstanceNumber) || TryEnterLimited(lifecycle, run, aside: false, out _)))
+            instance = lifecycle.Room.Instance;
+            if (instance is not null && (lifecycle.State.TryEnter(instance.InstanceNumber) || TryEnterLimited(lifecycle, instance, aside: false, out _)))
             {
                 return true;
             }
         }
 
-        run = null;
+        instance = null;
         return false;
     }
 
@@ -111,17 +111,17 @@ internal sealed class Backend
             return new Admission(AdmissionOutcome.NotRunning, null, 0);
         }
 
-        return lifecycle.Room.Run is { } run && (lifecycle.State.TryEnterAside(run.InstanceNumber, out bystander) || TryEnterLimited(lifecycle, run, aside: true, out bystander))
-            ? new Admission(AdmissionOutcome.Admitted, run, 0)
+        return lifecycle.Room.Instance is { } instance && (lifecycle.State.TryEnterAside(instance.InstanceNumber, out bystander) || TryEnterLimited(lifecycle, instance, aside: true, out bystander))
+            ? new Admission(AdmissionOutcome.Admitted, instance, 0)
             : lifecycle.Room.ArriveAside(out bystander);
     }
 
     /// <summary><see cref="TryEnter"/> as a lease that cannot be given back twice.</summary>
     public bool TryLease(out BackendLease lease)
     {
-        if (TryEnter(out var run))
+        if (TryEnter(out var instance))
         {
-            lease = new BackendLease(this, run);
+            lease = new BackendLease(this, instance);
             return true;
         }
 
@@ -129,16 +129,16 @@ internal sealed class Backend
         return false;
     }
 
-    /// <summary>Ends a request that was admitted to <paramref name="run"/>: no allocation, no lock unless it was the last one of a stop or others wait for its place.</summary>
-    /// <param name="run">The run it was admitted to.</param>
+    /// <summary>Ends a request that was admitted to <paramref name="instance"/>: no allocation, no lock unless it was the last one of a stop or others wait for its place.</summary>
+    /// <param name="instance">The run it was admitted to.</param>
     /// <param name="bystander">Whether it was counted as one that does not use the backend.</param>
     /// <param name="tunnel">Whether it had become a tunnel.</param>
-    public void Leave(BackendRun run, bool bystander = false, bool tunnel = false)
+    public void Leave(ReadyInstance instance, bool bystander = false, bool tunnel = false)
     {
         if (tunnel)
         {
             // Before the count drops: so it has a place of its own for a moment, never two.
-            run.ChangeTunnels(-1);
+            instance.ChangeTunnels(-1);
         }
 
         if (!bystander)
@@ -148,10 +148,10 @@ internal sealed class Backend
         }
 
         var lifecycle = _lifecycle!;
-        switch (lifecycle.State.Leave(run.InstanceNumber, bystander))
+        switch (lifecycle.State.Leave(instance.InstanceNumber, bystander))
         {
             case LeaveOutcome.LastOfStop:
-                lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, run.InstanceNumber));
+                lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, instance.InstanceNumber));
                 break;
             case LeaveOutcome.MakesRoom:
                 lifecycle.Room.Fill();
@@ -160,9 +160,9 @@ internal sealed class Backend
     }
 
     /// <summary>A request in flight has become a tunnel: it gives its place to another, and keeps the backend in use.</summary>
-    public void BecomeTunnel(BackendRun run)
+    public void BecomeTunnel(ReadyInstance instance)
     {
-        run.ChangeTunnels(1);
+        instance.ChangeTunnels(1);
         var lifecycle = _lifecycle!;
         if (lifecycle.State.Read().Gate == ReadyGate.Crowded)
         {
@@ -300,20 +300,20 @@ internal sealed class Backend
         }
     }
 
-    private bool TryEnterLimited(BackendLifecycle lifecycle, BackendRun run, bool aside, out bool bystander)
+    private bool TryEnterLimited(BackendLifecycle lifecycle, ReadyInstance instance, bool aside, out bool bystander)
     {
         var limit = lifecycle.Room.Limit;
-        if (!limit.TryEnter(run, itsTurn: false, aside, out bystander))
+        if (!limit.TryEnter(instance, itsTurn: false, aside, out bystander))
         {
             return false;
         }
 
-        if (!limit.IsExceeded(run))
+        if (!limit.IsExceeded(instance))
         {
             return true;
         }
 
-        Leave(run, bystander);
+        Leave(instance, bystander);
         bystander = false;
         return false;
     }
@@ -325,23 +325,23 @@ internal sealed class Backend
 }
 
 /// <summary>
-/// A request's hold on a run. Disposing it a second time has no effect, so it fits a <c>using</c> and a <c>finally</c> alike; it is not to be copied.
+/// A request's hold on an instance. Disposing it a second time has no effect, so it fits a <c>using</c> and a <c>finally</c> alike; it is not to be copied.
 /// </summary>
 internal struct BackendLease : IDisposable
 {
     private Backend? _backend;
 
-    /// <summary>Takes over a request that is already counted in flight in <paramref name="run"/>.</summary>
-    public BackendLease(Backend backend, BackendRun run)
+    /// <summary>Takes over a request that is already counted in flight in <paramref name="instance"/>.</summary>
+    public BackendLease(Backend backend, ReadyInstance instance)
     {
         _backend = backend;
-        Run = run;
+        Run = instance;
     }
 
-    /// <summary>The run that was entered.</summary>
-    public BackendRun Run { get; }
+    /// <summary>The instance that was entered.</summary>
+    public ReadyInstance Instance { get; }
 
-    /// <summary>Leaves the run.</summary>
+    /// <summary>Leaves the instance.</summary>
     public void Dispose()
     {
         if (_backend is { } backend)

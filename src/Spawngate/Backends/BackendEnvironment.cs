@@ -11,7 +11,7 @@ namespace Spawngate.Backends;
 /// <summary>What all backends of a gateway share, and where the outside comes in.</summary>
 internal sealed class BackendEnvironment
 {
-    /// <summary>The server settings: pools of runs and the address of the ready URL.</summary>
+    /// <summary>The server settings: pools of instances and the address of the ready URL.</summary>
     public required ServerConfig Server { get; init; }
 
     /// <summary>Exact time, for measurements and for the pauses of health probes.</summary>
@@ -29,7 +29,7 @@ internal sealed class BackendEnvironment
     /// <summary>Starts containers.</summary>
     public required ILauncher DockerLauncher { get; init; }
 
-    /// <summary>Makes the health probe of one run.</summary>
+    /// <summary>Makes the health probe of one instance.</summary>
     public required Func<ProbeTarget, IHealthProbe> OpenProbe { get; init; }
 
     /// <summary>Ports for starts.</summary>

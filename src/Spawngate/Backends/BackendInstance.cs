@@ -9,7 +9,7 @@ using Spawngate.Upstreams;
 namespace Spawngate.Backends;
 
 /// <summary>
-/// One start of a backend with all that belongs to it, from the decision to start until nothing of it is left: token, port, launch, run, probe, pool
+/// One start of a backend with all that belongs to it, from the decision to start until nothing of it is left: token, port, launch, instance, probe, pool
 /// and measurements. Only the lifecycle uses it, except for the token. Its asynchronous work ends in messages that carry its instance number.
 /// </summary>
 internal sealed class BackendInstance
@@ -57,7 +57,7 @@ internal sealed class BackendInstance
     public bool IsLaunching { get; private set; }
 
     /// <summary>What runs; null before the launcher answered.</summary>
-    public ILaunchedRun? Run { get; private set; }
+    public IWorkload? Workload { get; private set; }
 
     /// <summary>Whether an answer of the launcher or an exit is still to be awaited.</summary>
     public bool HasSomethingToEnd => IsLaunching || Run is not null;
@@ -157,26 +157,26 @@ internal sealed class BackendInstance
         return nowMs < _portDeadlineMs;
     }
 
-    /// <summary>Tells the launcher that the run is no longer wanted.</summary>
+    /// <summary>Tells the launcher that the instance is no longer wanted.</summary>
     public void CancelLaunch() => _launchCancel.Cancel();
 
-    /// <summary>Takes the launcher's answer over; the end of the run comes as <see cref="LifecycleInput.Exited"/>.</summary>
+    /// <summary>Takes the launcher's answer over; the end of the instance comes as <see cref="LifecycleInput.Exited"/>.</summary>
     public void TakeLaunched(LaunchResult result, long timestamp)
     {
         IsLaunching = false;
-        var run = Run = result.Run;
+        var instance = Run = result.Workload;
         _place = result.Place ?? _place;
         Port = _place.EndPoint.Port;
         SpawnedTimestamp = timestamp;
-        if (run is not null)
+        if (instance is not null)
         {
-            _trust = run.TellsListener ? new ListenerTrust(() => run.FindListenerAsync(_place.EndPoint), TellStranger) : null;
-            _ = WatchExitAsync(run);
+            _trust = instance.TellsListener ? new ListenerTrust(() => instance.FindListenerAsync(_place.EndPoint), TellStranger) : null;
+            _ = WatchExitAsync(instance);
         }
     }
 
     /// <summary>
-    /// Whether it may become ready by its own word: not before it is known that it is the run that listens. That is looked at from now on, and
+    /// Whether it may become ready by its own word: not before it is known that it is the instance that listens. That is looked at from now on, and
     /// <see cref="LifecycleInput.CallbackReady"/> comes again once it is.
     /// </summary>
     public bool TryConfirm()
@@ -257,7 +257,7 @@ internal sealed class BackendInstance
     /// <summary>Opens the pool of connections to it.</summary>
     /// <param name="readyTimestamp">When it was ready.</param>
     /// <param name="onUnsolicited">See <see cref="UpstreamPool.OnUnsolicited"/>.</param>
-    public BackendRun OpenPool(long readyTimestamp, Action<bool> onUnsolicited)
+    public ReadyInstance OpenPool(long readyTimestamp, Action<bool> onUnsolicited)
     {
         Pool = new UpstreamPool(
             _place.EndPoint, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock)
@@ -267,10 +267,10 @@ internal sealed class BackendInstance
             Ports = _env.UpstreamPorts,
             Trust = _trust,
         };
-        return new BackendRun(InstanceNumber, Pool) { Steps = new StartSteps(WokenTimestamp, SpawnedTimestamp, readyTimestamp) };
+        return new ReadyInstance(InstanceNumber, Pool) { Steps = new StartSteps(WokenTimestamp, SpawnedTimestamp, readyTimestamp) };
     }
 
-    /// <summary>Lets go of everything that is left. The run has ended, or was given up.</summary>
+    /// <summary>Lets go of everything that is left. The instance has ended, or was given up.</summary>
     public void End()
     {
         _hasEnded = true;
@@ -332,12 +332,12 @@ internal sealed class BackendInstance
         _mailbox.Post(new LifecycleMessage(LifecycleInput.CallbackReady, InstanceNumber, null, _env.Time.GetTimestamp()));
     }
 
-    private async Task WatchExitAsync(ILaunchedRun run)
+    private async Task WatchExitAsync(IWorkload instance)
     {
         ExitReport report;
         try
         {
-            report = await run.Exited.ConfigureAwait(false);
+            report = await instance.Exited.ConfigureAwait(false);
         }
         catch (Exception e)
         {

@@ -4,10 +4,10 @@ namespace Spawngate.Backends;
 /// What becomes of a backend when a step of its lifecycle throws, which only a bug or a want of memory does: it ends in a state from which it can start again.
 /// <code>
 ///   Starting                 ─▶ the start has failed, by the usual way
-///   Ready, Unhealthy         ─▶ goes on: the run lives, and its deadlines hold;  if its exit was being handled: Stopped
+///   Ready, Unhealthy         ─▶ goes on: the instance lives, and its deadlines hold;  if its exit was being handled: Stopped
 ///   Stopping, not begun yet  ─▶ the stop begins;  if the exit was being handled: Stopped
 ///   Stopped, with remains    ─▶ they are cleared away
-///   any, if that throws, too ─▶ Stopped: the run is killed and forgotten, held requests fail
+///   any, if that throws, too ─▶ Stopped: the instance is killed and forgotten, held requests fail
 /// </code>
 /// </content>
 internal sealed partial class BackendLifecycle
@@ -40,7 +40,7 @@ internal sealed partial class BackendLifecycle
 
     private void Settle(LifecycleInput input, string reason)
     {
-        // Then no message about that run is to come which would end it.
+        // Then no message about that instance is to come which would end it.
         var isOver = input == LifecycleInput.Exited || _current is not { HasSomethingToEnd: true };
         switch (State.Phase)
         {
@@ -76,7 +76,7 @@ internal sealed partial class BackendLifecycle
         var current = _current;
         var instanceNumber = State.Read().InstanceNumber;
         _stop = null;
-        Try(() => current?.Run?.Kill());
+        Try(() => current?.Workload?.Kill());
         Try(() => current?.CancelLaunch());
         Try(() => LeavePhase(current, instanceNumber, reason));
         Volatile.Write(ref _current, null);

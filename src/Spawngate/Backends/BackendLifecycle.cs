@@ -108,8 +108,8 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    /// <summary>A launch that was given up may have succeeded after all: nobody else knows of that run.</summary>
-    private static void DropStale(LifecycleMessage message) => (message.Payload as LaunchResult)?.Run?.Kill();
+    /// <summary>A launch that was given up may have succeeded after all: nobody else knows of that instance.</summary>
+    private static void DropStale(LifecycleMessage message) => (message.Payload as LaunchResult)?.Workload?.Kill();
 
     // Starting.
 
@@ -185,11 +185,11 @@ internal sealed partial class BackendLifecycle
 
         current.TakeLaunched(result, timestamp);
         var stopping = State.Phase == BackendPhase.Stopping;
-        if (result.Run is null && stopping)
+        if (result.Workload is null && stopping)
         {
             FinishStop(result.Error ?? "not started", null);
         }
-        else if (result.Run is null)
+        else if (result.Workload is null)
         {
             FailStart(result.Error ?? "the launcher gave no reason", null);
         }
@@ -223,7 +223,7 @@ internal sealed partial class BackendLifecycle
             return;
         }
 
-        if (current.Run is not null)
+        if (current.Workload is not null)
         {
             BecomeReadyIfConfirmed(current, signal, timestamp);
         }
@@ -285,12 +285,12 @@ internal sealed partial class BackendLifecycle
     private void OnExited(ExitReport exit)
     {
         var current = _current!;
-        if (!IsPossible(current.Run is not null, LifecycleInput.Exited))
+        if (!IsPossible(current.Workload is not null, LifecycleInput.Exited))
         {
             return;
         }
 
-        current.Run!.Kill(); // Children of the child go too, however it ended.
+        current.Workload!.Kill(); // Children of the child go too, however it ended.
         switch (State.Phase)
         {
             case BackendPhase.Starting:

@@ -11,7 +11,7 @@ internal enum LeaveOutcome
     /// <summary>It was the last one in flight and the backend is stopping: the drain is over.</summary>
     LastOfStop,
 
-    /// <summary>Its run is over already, and its count went with the run.</summary>
+    /// <summary>Its instance is over already, and its count went with the instance.</summary>
     Late,
 
     /// <summary>The request was counted out, and others wait for its place: <see cref="WaitingRoom.Fill"/> has to be called.</summary>
@@ -88,7 +88,7 @@ internal sealed class BackendState
     /// <summary>The phase at this moment.</summary>
     public BackendPhase Phase => PhaseOf(Volatile.Read(ref _word));
 
-    /// <summary>Admits a request to the run <paramref name="instanceNumber"/>: checks Ready and counts in one step. False when that run is not Ready.</summary>
+    /// <summary>Admits a request to the instance <paramref name="instanceNumber"/>: checks Ready and counts in one step. False when that instance is not Ready.</summary>
     public bool TryEnter(int instanceNumber)
     {
         var seen = Volatile.Read(ref _word);
@@ -107,7 +107,7 @@ internal sealed class BackendState
     }
 
     /// <summary>The same for a request that does not count as use.</summary>
-    /// <param name="instanceNumber">The run.</param>
+    /// <param name="instanceNumber">The instance.</param>
     /// <param name="bystander">How it was counted and has to leave: false when there are too many bystanders, so that it counts as use after all.</param>
     public bool TryEnterAside(int instanceNumber, out bool bystander)
     {
@@ -128,8 +128,8 @@ internal sealed class BackendState
         return TryEnter(instanceNumber);
     }
 
-    /// <summary>Admits a request to a run whose requests are limited, if there is room.</summary>
-    /// <param name="instanceNumber">The run.</param>
+    /// <summary>Admits a request to an instance whose requests are limited, if there is room.</summary>
+    /// <param name="instanceNumber">The instance.</param>
     /// <param name="room">How many may be in flight, tunnels included.</param>
     /// <param name="itsTurn">Whether nobody waits before it; within the gate of <see cref="WaitingRoom"/>. Otherwise it comes in only while nobody waits.</param>
     /// <param name="aside">Whether it does not count as use.</param>
@@ -158,8 +158,8 @@ internal sealed class BackendState
     public void SetGate(int instanceNumber, ReadyGate gate) =>
         Move(instanceNumber, Set(BackendPhase.Ready), CodeOf(gate), keepInFlight: true, nameof(SetGate));
 
-    /// <summary>Counts a request out of the run <paramref name="instanceNumber"/>.</summary>
-    /// <param name="instanceNumber">The run.</param>
+    /// <summary>Counts a request out of the instance <paramref name="instanceNumber"/>.</summary>
+    /// <param name="instanceNumber">The instance.</param>
     /// <param name="bystander">How it was counted in.</param>
     /// <exception cref="InvalidOperationException">More requests left than entered.</exception>
     public LeaveOutcome Leave(int instanceNumber, bool bystander = false)
@@ -234,7 +234,7 @@ internal sealed class BackendState
         Move(instanceNumber, Set(BackendPhase.Unhealthy), CodeOf(gate), keepInFlight: true, nameof(Recover));
 
     /// <summary>Ready and not in use to Stopping; false, and nothing changed, when a request got in first.</summary>
-    /// <param name="instanceNumber">The run.</param>
+    /// <param name="instanceNumber">The instance.</param>
     /// <param name="bystanders">Who is still in flight and has to be waited for: one of them will report the last one leaving, if there is any.</param>
     public bool TryBeginIdleStop(int instanceNumber, out int bystanders)
     {
@@ -284,7 +284,7 @@ internal sealed class BackendState
         return Unpack(Move(instanceNumber, from, (int)BackendPhase.Stopping, keepInFlight: true, nameof(BeginStop))).InFlight;
     }
 
-    /// <summary>Ready or Unhealthy to Stopped: the run ended by itself; what was in flight is counted out with it.</summary>
+    /// <summary>Ready or Unhealthy to Stopped: the instance ended by itself; what was in flight is counted out with it.</summary>
     public void Crash(int instanceNumber) =>
         Move(instanceNumber, Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy), (int)BackendPhase.Stopped, keepInFlight: false, nameof(Crash));
 

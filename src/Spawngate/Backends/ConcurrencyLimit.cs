@@ -2,7 +2,7 @@ namespace Spawngate.Backends;
 
 /// <summary>
 /// How many requests may be in flight at one process (<c>max_concurrency</c>). They are counted in the state word like all others; the limit is only one more condition of coming in. Tunnels stay
-/// in the word, because a stop waits for them, but take up no room: each run counts its own.
+/// in the word, because a stop waits for them, but take up no room: each instance counts its own.
 /// </summary>
 /// <remarks>
 /// The word and the number of tunnels are two readings. A tunnel that ends between them, and a request that comes in its place, could make room appear twice. So who came in looks
@@ -22,19 +22,19 @@ internal sealed class ConcurrencyLimit(BackendState state)
     }
 
     /// <summary>Admits a request if there is room. No lock. Then <see cref="IsExceeded"/> has to be asked.</summary>
-    /// <param name="run">The run.</param>
+    /// <param name="instance">The instance.</param>
     /// <param name="itsTurn">Whether nobody waits before it; within the gate. Otherwise it comes in only while nobody waits.</param>
     /// <param name="aside">Whether it does not count as use.</param>
     /// <param name="bystander">How it was counted and has to leave.</param>
-    public bool TryEnter(BackendRun run, bool itsTurn, bool aside, out bool bystander) =>
-        state.TryEnterLimited(run.InstanceNumber, Room(run), itsTurn, aside, out bystander);
+    public bool TryEnter(ReadyInstance instance, bool itsTurn, bool aside, out bool bystander) =>
+        state.TryEnterLimited(instance.InstanceNumber, Room(instance), itsTurn, aside, out bystander);
 
     /// <summary>Whether more are in flight than may be, so that who came in has to leave again and wait.</summary>
-    public bool IsExceeded(BackendRun run)
+    public bool IsExceeded(ReadyInstance instance)
     {
         var inFlight = state.Read().InFlight;
-        return inFlight > Room(run);
+        return inFlight > Room(instance);
     }
 
-    private long Room(BackendRun run) => Max is > 0 and var max ? (long)max + run.Tunnels : long.MaxValue;
+    private long Room(ReadyInstance instance) => Max is > 0 and var max ? (long)max + instance.Tunnels : long.MaxValue;
 }

@@ -4,21 +4,21 @@ using Spawngate.Upstreams;
 namespace Spawngate.Backends;
 
 /// <summary>What a health probe asks, and where.</summary>
-/// <param name="EndPoint">Where the run listens.</param>
+/// <param name="EndPoint">Where the instance listens.</param>
 /// <param name="Host">Value of the Host header.</param>
 /// <param name="Path">Path to ask for; empty means that accepting a TCP connection is healthy.</param>
 /// <param name="RetryIntervalMs">Milliseconds between attempts while starting, once the quick phase is over.</param>
 internal sealed record ProbeTarget(IPEndPoint EndPoint, string Host, string Path, int RetryIntervalMs)
 {
     /// <summary>
-    /// Whether somebody listens there in the place of the run, as Docker does for a container: a connection is accepted then before the run listens, and closed again at once.
+    /// Whether somebody listens there in the place of the instance, as Docker does for a container: a connection is accepted then before the instance listens, and closed again at once.
     /// </summary>
     public bool IsForwarded { get; init; }
 
     /// <summary>Where the forwarder passes on to, if that can be asked too; null otherwise.</summary>
     public IPEndPoint? Behind { get; init; }
 
-    /// <summary>Whether it is the run that listens there: before it is known nothing is sent. Null when nobody can tell.</summary>
+    /// <summary>Whether it is the instance that listens there: before it is known nothing is sent. Null when nobody can tell.</summary>
     public ListenerTrust? Trust { get; init; }
 }
 
@@ -27,14 +27,14 @@ internal sealed record ProbeTarget(IPEndPoint EndPoint, string Host, string Path
 /// <param name="Detail">For people: <c>status 500</c>, <c>connection refused</c>.</param>
 internal readonly record struct ProbeResult(bool Healthy, string Detail)
 {
-    /// <summary>False when this side could not even ask, for want of a descriptor or of knowing who listens: that says nothing about the run.</summary>
+    /// <summary>False when this side could not even ask, for want of a descriptor or of knowing who listens: that says nothing about the instance.</summary>
     public bool WasAsked { get; init; } = true;
 }
 
-/// <summary>Health checks of one run: real sockets, or a script in tests. Used by one caller at a time.</summary>
+/// <summary>Health checks of one instance: real sockets, or a script in tests. Used by one caller at a time.</summary>
 internal interface IHealthProbe : IDisposable
 {
-    /// <summary>Asks until the run is healthy; returns only then.</summary>
+    /// <summary>Asks until the instance is healthy; returns only then.</summary>
     /// <param name="listening">Called once, when the first TCP connection is accepted.</param>
     /// <param name="cancel">Ends the wait with <see cref="OperationCanceledException"/>.</param>
     Task WaitUntilReadyAsync(Action listening, CancellationToken cancel);

@@ -10,9 +10,9 @@ namespace Spawngate.Backends;
 /// </summary>
 internal interface ILauncher
 {
-    /// <summary>Starts one run. Never throws for a cause outside this program: the result carries the failure.</summary>
+    /// <summary>Starts one instance. Never throws for a cause outside this program: the result carries the failure.</summary>
     /// <param name="request">What to start.</param>
-    /// <param name="cancel">Cancelled when the run is no longer wanted; a run that was already started is then killed by the launcher.</param>
+    /// <param name="cancel">Cancelled when the instance is no longer wanted; an instance that was already started is then killed by the launcher.</param>
     Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel);
 }
 
@@ -40,19 +40,19 @@ internal sealed class LaunchStage
     }
 }
 
-/// <summary>Where a run is reached.</summary>
+/// <summary>Where an instance is reached.</summary>
 /// <param name="EndPoint">Address and port.</param>
-/// <param name="IsForwarded">Whether somebody else accepts there in the run's place, and passes on.</param>
+/// <param name="IsForwarded">Whether somebody else accepts there in the instance's place, and passes on.</param>
 internal sealed record LaunchedAt(IPEndPoint EndPoint, bool IsForwarded)
 {
-    /// <summary>The run's own address behind a forwarder, if this machine reaches it; null otherwise. Good for asking whether it listens, not for requests.</summary>
+    /// <summary>The instance's own address behind a forwarder, if this machine reaches it; null otherwise. Good for asking whether it listens, not for requests.</summary>
     public IPEndPoint? Behind { get; init; }
 }
 
-/// <summary>A started run, or why there is none.</summary>
-/// <param name="Run">The run; null when the start failed.</param>
+/// <summary>A started instance, or why there is none.</summary>
+/// <param name="Run">The instance; null when the start failed.</param>
 /// <param name="Error">The cause, for the log and the admin API; null when it started.</param>
-internal sealed record LaunchResult(ILaunchedRun? Run, string? Error)
+internal sealed record LaunchResult(IWorkload? Workload, string? Error)
 {
     /// <summary>Milliseconds from the request to the running process, for the log and the admin API; 0 when unknown.</summary>
     public double SpawnMs { get; init; }
@@ -61,7 +61,7 @@ internal sealed record LaunchResult(ILaunchedRun? Run, string? Error)
     public LaunchedAt? Place { get; init; }
 }
 
-/// <summary>How a run ended.</summary>
+/// <summary>How an instance ended.</summary>
 /// <param name="Description">For people: <c>exited with status 3</c>, <c>killed by signal 9 (SIGKILL)</c>.</param>
 /// <param name="Code">Exit status, or null when a signal or the engine ended it.</param>
 /// <param name="LastStderrLines">The last lines it wrote to stderr, oldest first, bounded.</param>
@@ -71,7 +71,7 @@ internal sealed record ExitReport(string Description, int? Code, IReadOnlyList<s
     public int? Signal { get; init; }
 }
 
-/// <summary>Which container a run is.</summary>
+/// <summary>Which container an instance is.</summary>
 /// <param name="Id">Its whole id.</param>
 /// <param name="Name">Its name.</param>
 /// <param name="Image">The image reference it was created from.</param>
@@ -87,18 +87,18 @@ internal sealed record ContainerIdentity(string Id, string Name, string Image)
 }
 
 /// <summary>One running process or container.</summary>
-internal interface ILaunchedRun
+internal interface IWorkload
 {
     /// <summary>For people and reports: <c>pid 1234</c> or <c>container 0a1b…</c>.</summary>
     string Description { get; }
 
-    /// <summary>Process id of a local run; null for containers.</summary>
+    /// <summary>Process id of a local instance; null for containers.</summary>
     int? Pid { get; }
 
-    /// <summary>The container; null for a local run.</summary>
+    /// <summary>The container; null for a local instance.</summary>
     ContainerIdentity? Container => null;
 
-    /// <summary>Completes, exactly once and never faulted, when the run has ended; continuations run asynchronously.</summary>
+    /// <summary>Completes, exactly once and never faulted, when the instance has ended; continuations instance asynchronously.</summary>
     Task<ExitReport> Exited { get; }
 
     /// <summary>Whether <see cref="FindListenerAsync"/> can tell anything.</summary>
@@ -108,7 +108,7 @@ internal interface ILaunchedRun
     /// <param name="at">Where that is.</param>
     Task<ListenerFinding> FindListenerAsync(IPEndPoint at) => Task.FromResult(new ListenerFinding(ListenerOwner.Hidden, ""));
 
-    /// <summary>Asks it to end: SIGTERM to the whole process group and then to what has left it, or Docker stop. No effect on an ended run.</summary>
+    /// <summary>Asks it to end: SIGTERM to the whole process group and then to what has left it, or Docker stop. No effect on an ended instance.</summary>
     /// <param name="graceMs">Milliseconds until <see cref="Kill"/> follows.</param>
     void Terminate(long graceMs);
 

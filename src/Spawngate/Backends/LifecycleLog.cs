@@ -10,7 +10,7 @@ internal static partial class LifecycleLog
 
     [LoggerMessage(2, LogLevel.Information,
         "hostname=\"{Hostname}\" reason=\"{Reason}\" run=\"{Run}\" port=\"{Port}\" spawn_ms=\"{SpawnMs}\" listen_ms=\"{ListenMs}\" ready_ms=\"{ReadyMs}\" held=\"{Held}\" Backend is ready after {DurationMs} ms")]
-    public static partial void Ready(ILogger log, string hostname, string reason, string run, int port, string spawnMs, string listenMs, string readyMs, int held, string durationMs);
+    public static partial void Ready(ILogger log, string hostname, string reason, string instance, int port, string spawnMs, string listenMs, string readyMs, int held, string durationMs);
 
     [LoggerMessage(3, LogLevel.Error,
         "hostname=\"{Hostname}\" reason=\"{Reason}\" failures=\"{Failures}\" retry_after_secs=\"{RetryAfterSecs}\" held=\"{Held}\" Backend failed to start after {DurationMs} ms")]
@@ -48,7 +48,7 @@ internal static partial class LifecycleLog
     public static partial void Stopped(ILogger log, string hostname, string reason, string exit, long durationMs);
 
     [LoggerMessage(12, LogLevel.Error, "hostname=\"{Hostname}\" run=\"{Run}\" Backend did not end after being killed and is given up after {DurationMs} ms")]
-    public static partial void GivenUp(ILogger log, string hostname, string run, long durationMs);
+    public static partial void GivenUp(ILogger log, string hostname, string instance, long durationMs);
 
     [LoggerMessage(13, LogLevel.Debug, "hostname=\"{Hostname}\" reason=\"{Reason}\" Health check failed ({FailedChecks} of {Threshold})")]
     public static partial void CheckFailed(ILogger log, string hostname, string reason, int failedChecks, int threshold);
@@ -57,9 +57,9 @@ internal static partial class LifecycleLog
         "hostname=\"{Hostname}\" The backend sent bytes that no request had asked for: such connections are closed, and counted from now on (spawngate_upstream_unsolicited_total)")]
     public static partial void Unsolicited(ILogger log, string hostname);
 
-    /// <summary>Somebody else listens on the port of a run.</summary>
+    /// <summary>Somebody else listens on the port of an instance.</summary>
     [LoggerMessage(17, LogLevel.Warning, "hostname=\"{Hostname}\" run=\"{Run}\" owner=\"{Owner}\" Another process listens on the port of the backend: no request is sent there")]
-    public static partial void Stranger(ILogger log, string hostname, string run, string owner);
+    public static partial void Stranger(ILogger log, string hostname, string instance, string owner);
 
     [LoggerMessage(14, LogLevel.Critical, "hostname=\"{Hostname}\" input=\"{Input}\" The lifecycle met a bug")]
     public static partial void Bug(ILogger log, Exception exception, string hostname, LifecycleInput input);

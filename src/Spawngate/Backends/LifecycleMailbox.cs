@@ -38,7 +38,7 @@ internal enum LifecycleInput
     /// <summary>The backend called its ready URL.</summary>
     CallbackReady,
 
-    /// <summary>The run ended; payload <see cref="ExitReport"/>.</summary>
+    /// <summary>The instance ended; payload <see cref="ExitReport"/>.</summary>
     Exited,
 
     /// <summary>A health check of a running backend is done; payload <see cref="ProbeResult"/>.</summary>

@@ -32,11 +32,11 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         Volatile.Write(ref _view, _view with
         {
             Port = current?.Port ?? 0,
-            Pid = current?.Run?.Pid,
-            Run = current?.Run?.Description,
-            Container = current?.Run?.Container,
+            Pid = current?.Workload?.Pid,
+            Run = current?.Workload?.Description,
+            Container = current?.Workload?.Container,
             WokenBy = current?.Cause ?? _view.WokenBy,
-            Start = current is null ? _view.Start : _view.Start with { IsSpawned = current.Run is not null, IsListening = current.ListeningTimestamp != 0 },
+            Start = current is null ? _view.Start : _view.Start with { IsSpawned = current.Workload is not null, IsListening = current.ListeningTimestamp != 0 },
             Failures = failures,
             FailedChecks = current?.FailedChecks ?? 0,
             Stopping = stop?.Reason,
@@ -84,11 +84,11 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             ReadyMs = timings.ReadyMs,
         });
         LifecycleLog.Ready(
-            env.Log, backend.Hostname, timings.Signal == ReadySignal.Health ? "health check" : "callback", current.Run!.Description,
+            env.Log, backend.Hostname, timings.Signal == ReadySignal.Health ? "health check" : "callback", current.Workload!.Description,
             current.Port, Ms(timings.SpawnMs), Ms(timings.ListenMs), Ms(timings.ReadyMs), held, Ms(timings.ReadyMs));
     }
 
-    /// <summary>A connection was closed because of bytes that no request had asked for; on any thread. It is told once for each run.</summary>
+    /// <summary>A connection was closed because of bytes that no request had asked for; on any thread. It is told once for each instance.</summary>
     public void Unsolicited(bool isFirst)
     {
         backend.Traffic.CountUnsolicited();
@@ -239,7 +239,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         }
     }
 
-    /// <summary>A run did not even end after being killed.</summary>
+    /// <summary>An instance did not even end after being killed.</summary>
     public void GivenUp() => _view = _view with { LastFailure = "did not end after being killed" };
 
     /// <summary>A start is over, with all that belonged to it.</summary>

@@ -15,16 +15,16 @@ internal sealed record LifecycleView
     /// <summary>The view of a backend that was never started.</summary>
     public static readonly LifecycleView Initial = new();
 
-    /// <summary>Port of the current run, or 0.</summary>
+    /// <summary>Port of the current instance, or 0.</summary>
     public int Port { get; init; }
 
-    /// <summary>Process id of the current run.</summary>
+    /// <summary>Process id of the current instance.</summary>
     public int? Pid { get; init; }
 
-    /// <summary>Description of the current run.</summary>
+    /// <summary>Description of the current instance.</summary>
     public string? Run { get; init; }
 
-    /// <summary>The container of the current run.</summary>
+    /// <summary>The container of the current instance.</summary>
     public ContainerIdentity? Container { get; init; }
 
     /// <summary>Who woke it the last time.</summary>

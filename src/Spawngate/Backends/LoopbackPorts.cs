@@ -43,7 +43,7 @@ internal sealed class LoopbackPorts(Func<int, int?> tryBind)
         return null;
     }
 
-    /// <summary>Gives a port back when its run is over.</summary>
+    /// <summary>Gives a port back when its instance is over.</summary>
     public void Release(int port)
     {
         lock (_gate)

@@ -4,7 +4,7 @@ using Spawngate.Metrics;
 namespace Spawngate.Backends;
 
 /// <summary>
-/// What makes a backend one that starts once: when its only run ends, for whatever reason, it is closed. Who made it is told after every message of its lifecycle.
+/// What makes a backend one that starts once: when its only instance ends, for whatever reason, it is closed. Who made it is told after every message of its lifecycle.
 /// </summary>
 /// <param name="group">What it is summed up under.</param>
 /// <param name="traffic">Where its traffic is added up with that of others.</param>

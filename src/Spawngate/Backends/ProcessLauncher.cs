@@ -12,7 +12,7 @@ namespace Spawngate.Backends;
 /// <param name="drain">Reads their output.</param>
 /// <param name="output">Gets their lines.</param>
 /// <param name="time">Measures how long a spawn takes, and the grace period of what has left the group.</param>
-/// <param name="guardian">Is told of every run; null for none.</param>
+/// <param name="guardian">Is told of every instance; null for none.</param>
 internal sealed class ProcessLauncher(
     ChildEnvironment environment, OutputDrain drain, IOutputSink output, TimeProvider time, Guardian? guardian = null) : ILauncher
 {
@@ -28,7 +28,7 @@ internal sealed class ProcessLauncher(
         return await Task.Run(() => Launch(request, cancel), CancellationToken.None).ConfigureAwait(false);
     }
 
-    /// <summary>The environment of a run: inherited, then [env], then what every backend is told.</summary>
+    /// <summary>The environment of an instance: inherited, then [env], then what every backend is told.</summary>
     internal IReadOnlyList<byte[]> EnvironmentOf(LaunchRequest request) => environment.With(
     [
         .. request.Config.Env,
@@ -57,11 +57,11 @@ internal sealed class ProcessLauncher(
             return new LaunchResult(null, error);
         }
 
-        LocalRun run;
+        ProcessWorkload workload;
         try
         {
             mark.Spawned(child.Pid);
-            run = new LocalRun(child, request.Config.Hostname, drain, output, mark, time);
+            workload = new ProcessWorkload(child, request.Config.Hostname, drain, output, mark, time);
         }
         catch
         {
@@ -71,11 +71,11 @@ internal sealed class ProcessLauncher(
 
         if (cancel.IsCancellationRequested)
         {
-            run.Kill();
+            workload.Kill();
             return Cancelled();
         }
 
-        return new LaunchResult(run, null) { SpawnMs = time.GetElapsedTime(begun).TotalMilliseconds };
+        return new LaunchResult(workload, null) { SpawnMs = time.GetElapsedTime(begun).TotalMilliseconds };
     }
 
     private static LaunchResult Cancelled() => new(null, "the start was cancelled");
@@ -95,7 +95,7 @@ internal sealed class RunMark
 {
     private readonly Guardian? _guardian;
 
-    /// <summary>Announces the run to the guard.</summary>
+    /// <summary>Announces the instance to the guard.</summary>
     public RunMark(LaunchRequest request, Guardian? guardian)
     {
         _guardian = guardian;
@@ -106,10 +106,10 @@ internal sealed class RunMark
         }
     }
 
-    /// <summary>The token that every process of the run carries; null when its ready URL has none.</summary>
+    /// <summary>The token that every process of the instance carries; null when its ready URL has none.</summary>
     public RunToken? Token { get; }
 
-    /// <summary>The run has a process.</summary>
+    /// <summary>The instance has a process.</summary>
     public void Spawned(int pid)
     {
         if (Token is { } token)
@@ -118,7 +118,7 @@ internal sealed class RunMark
         }
     }
 
-    /// <summary>Nothing is left of the run.</summary>
+    /// <summary>Nothing is left of the instance.</summary>
     public void Remove()
     {
         if (Token is { } token)
@@ -128,8 +128,8 @@ internal sealed class RunMark
     }
 }
 
-/// <summary>One run of a local backend.</summary>
-internal sealed class LocalRun : ILaunchedRun
+/// <summary>One instance of a local backend.</summary>
+internal sealed class ProcessWorkload : IWorkload
 {
     private readonly ChildProcess _child;
     private readonly OutputPipe _stdout;
@@ -141,7 +141,7 @@ internal sealed class LocalRun : ILaunchedRun
     private readonly TaskCompletionSource _killed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly LineRing _tail = new(Limits.StderrTailLines, Limits.StderrTailBytes);
 
-    internal LocalRun(ChildProcess child, string hostname, OutputDrain drain, IOutputSink output, RunMark mark, TimeProvider time)
+    internal ProcessWorkload(ChildProcess child, string hostname, OutputDrain drain, IOutputSink output, RunMark mark, TimeProvider time)
     {
         _child = child;
         _mark = mark;

@@ -6,7 +6,7 @@ namespace Spawngate.Backends;
 /// <summary>What one reading of the process table showed.</summary>
 /// <param name="table">All processes.</param>
 /// <param name="adopted">The tokens of those that were orphaned below us and so became our children.</param>
-/// <param name="unclaimed">Those of our children that lead no run, are of no run's session and show no token.</param>
+/// <param name="unclaimed">Those of our children that lead no instance, are of no instance's session and show no token.</param>
 internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, RunToken> adopted, HashSet<int> unclaimed)
 {
     private readonly Dictionary<int, ProcessEntry> _byPid = table.DistinctBy(static entry => entry.Pid).ToDictionary(static entry => entry.Pid);
@@ -14,20 +14,20 @@ internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, 
     /// <summary>Whether everything could be read. If not, what is not in it may exist all the same, and may be anybody's.</summary>
     public bool IsWhole { get; init; } = true;
 
-    /// <summary>The living processes of a run whose leader and group have ended: known ones, adopted ones with its token or of its session, and all below them.</summary>
-    /// <param name="token">The run's token.</param>
-    /// <param name="session">The run's session, which has the number of its leader.</param>
-    /// <param name="known">Those found to be the run's earlier, when their parents may have lived still.</param>
+    /// <summary>The living processes of an instance whose leader and group have ended: known ones, adopted ones with its token or of its session, and all below them.</summary>
+    /// <param name="token">The instance's token.</param>
+    /// <param name="session">The instance's session, which has the number of its leader.</param>
+    /// <param name="known">Those found to be the instance's earlier, when their parents may have lived still.</param>
     public List<ProcessEntry> RemainsOf(RunToken token, int session, HashSet<(int Pid, long Start)> known)
     {
         // A process of that number cannot be the leader, who is collected; so the number is another's by now, and so is the session.
         return Of(token, session, known, isSessionOurs: !table.Exists(entry => entry.Pid == session));
     }
 
-    /// <summary>The living processes of a run that are not in its group. The group was alive all the while the table was read, so that its number was the run's.</summary>
-    /// <param name="token">The run's token.</param>
-    /// <param name="group">The run's group and session, which have the number of its leader.</param>
-    /// <param name="known">Those found to be the run's earlier, when their parents may have lived still.</param>
+    /// <summary>The living processes of an instance that are not in its group. The group was alive all the while the table was read, so that its number was the instance's.</summary>
+    /// <param name="token">The instance's token.</param>
+    /// <param name="group">The instance's group and session, which have the number of its leader.</param>
+    /// <param name="known">Those found to be the instance's earlier, when their parents may have lived still.</param>
     public List<ProcessEntry> BesideGroupOf(RunToken token, int group, HashSet<(int Pid, long Start)> known)
     {
         List<ProcessEntry> all = Of(token, group, known, isSessionOurs: true);
@@ -35,16 +35,16 @@ internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, 
         return all;
     }
 
-    /// <summary>The living processes of a run whose leader lives.</summary>
-    /// <param name="token">The run's token.</param>
-    /// <param name="session">The run's session, which has the number of its leader.</param>
+    /// <summary>The living processes of an instance whose leader lives.</summary>
+    /// <param name="token">The instance's token.</param>
+    /// <param name="session">The instance's session, which has the number of its leader.</param>
     public List<ProcessEntry> MembersOf(RunToken token, int session) => Of(token, session, [], isSessionOurs: true);
 
     /// <summary>
-    /// The living processes that may be a run's although nothing says whose they are, with all below them: daemons that left its session and have no token, because they were started with
-    /// an empty environment (<c>service</c>), have written a title over it (nginx, postgres), or may not be looked at. They were started below us, and after the run.
+    /// The living processes that may be an instance's although nothing says whose they are, with all below them: daemons that left its session and have no token, because they were started with
+    /// an empty environment (<c>service</c>), have written a title over it (nginx, postgres), or may not be looked at. They were started below us, and after the instance.
     /// </summary>
-    /// <param name="leader">The run's leader.</param>
+    /// <param name="leader">The instance's leader.</param>
     public List<ProcessEntry> UnclaimedSince(int leader)
     {
         // One that is not shown to us (hidepid) has no start: then all of them may be.
@@ -170,7 +170,7 @@ internal sealed class ProcessScans
         var unclaimed = new HashSet<int>();
         foreach (ProcessEntry entry in table)
         {
-            // Children that lead a run are ended by their own lifecycle. Of what is deeper the run is that of the adopted one above it.
+            // Children that lead an instance are ended by their own lifecycle. Of what is deeper the instance is that of the adopted one above it.
             if (entry.Parent != self || entry.IsZombie || Reaper.Shared.IsLeader(entry.Pid))
             {
                 continue;

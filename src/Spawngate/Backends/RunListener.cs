@@ -6,19 +6,19 @@ using Spawngate.Upstreams;
 namespace Spawngate.Backends;
 
 /// <summary>
-/// Finds out whether it is a local run that listens where its backend is reached (Linux): each socket that may get a connection must be held by a process of the run.
+/// Finds out whether it is a local instance that listens where its backend is reached (Linux): each socket that may get a connection must be held by a process of the instance.
 /// <code>
-///   sockets of the port ─▶ held by the leader? ─▶ by what is below it? ─▶ by what else carries the run's session or token?
+///   sockets of the port ─▶ held by the leader? ─▶ by what is below it? ─▶ by what else carries the instance's session or token?
 ///      ─▶ by a daemon that shows no token and was started below us since? ─▶ by what opens the ports of containers? ─▶ a stranger's
 /// </code>
 /// </summary>
 /// <remarks>
-/// Some processes of a run cannot be looked at: <c>sudo</c> and what it starts, programs with capabilities of their own. Then a socket that was made by a user as whom such a process acts, or by
-/// our own, as whom it began, counts as the run's, unless another process is seen to hold it; and so does one that was made by root, who has no need of it, if we are not root. None of this can be brought about by somebody else: it
-/// takes a process of this very run that hides, a daemon that some run left behind below us, or root. What cannot be found out for want of a descriptor is never taken for seen: that, anybody can bring about.
+/// Some processes of an instance cannot be looked at: <c>sudo</c> and what it starts, programs with capabilities of their own. Then a socket that was made by a user as whom such a process acts, or by
+/// our own, as whom it began, counts as the instance's, unless another process is seen to hold it; and so does one that was made by root, who has no need of it, if we are not root. None of this can be brought about by somebody else: it
+/// takes a process of this very instance that hides, a daemon that some instance left behind below us, or root. What cannot be found out for want of a descriptor is never taken for seen: that, anybody can bring about.
 /// </remarks>
 /// <param name="leader">The leader.</param>
-/// <param name="token">The run's token; null when it has none.</param>
+/// <param name="token">The instance's token; null when it has none.</param>
 internal sealed class RunListener(ChildProcess leader, RunToken? token)
 {
     private const long RootUser = 0;
@@ -35,7 +35,7 @@ internal sealed class RunListener(ChildProcess leader, RunToken? token)
     public static bool IsAvailable => ProcessTable.IsAvailable && ListenerTable.IsAvailable;
 
     /// <summary>Looks who listens.</summary>
-    /// <param name="at">Where the run is reached.</param>
+    /// <param name="at">Where the instance is reached.</param>
     public async Task<ListenerFinding> FindAsync(IPEndPoint at)
     {
         var left = new List<ListeningSocket>();
@@ -59,7 +59,7 @@ internal sealed class RunListener(ChildProcess leader, RunToken? token)
             }
         }
 
-        // As long as the leader was not collected, its number was not another's, and all that was found below it was the run's.
+        // As long as the leader was not collected, its number was not another's, and all that was found below it was the instance's.
         return isSure && leader.HasLeader
             ? new ListenerFinding(ListenerOwner.Run, "")
             : Unsure(at);
@@ -107,7 +107,7 @@ internal sealed class RunListener(ChildProcess leader, RunToken? token)
         return isSure;
     }
 
-    /// <summary>None of the run that can be looked at holds these.</summary>
+    /// <summary>None of the instance that can be looked at holds these.</summary>
     private ListenerFinding Judge(IPEndPoint at, List<ListeningSocket> left, Seen seen)
     {
         foreach (ListeningSocket socket in left)
@@ -142,7 +142,7 @@ internal sealed class RunListener(ChildProcess leader, RunToken? token)
         return new ListenerFinding(ListenerOwner.Hidden, "");
     }
 
-    /// <summary>Whether a socket counts as the run's although none of its processes is seen to hold it; null when that cannot be found out in this moment.</summary>
+    /// <summary>Whether a socket counts as the instance's although none of its processes is seen to hold it; null when that cannot be found out in this moment.</summary>
     private static bool? IsGood(ListeningSocket socket, Seen seen, out int holder)
     {
         holder = 0;
@@ -166,7 +166,7 @@ internal sealed class RunListener(ChildProcess leader, RunToken? token)
         return (socket.Uid == RootUser && Self != RootUser) || seen.Hidden is null ? true : MayHaveMade(seen.Hidden, socket);
     }
 
-    // A container's port is opened by its engine, for whoever asked for it: a run that starts one with the engine's own tools.
+    // A container's port is opened by its engine, for whoever asked for it: an instance that starts one with the engine's own tools.
     private static bool IsForwarded(ListeningSocket socket, int holder, ProcessSnapshot snapshot) =>
         (socket.Uid == RootUser || socket.Uid == Self)
         && !snapshot.IsBelowUs(holder)
@@ -194,7 +194,7 @@ internal sealed class RunListener(ChildProcess leader, RunToken? token)
 
     /// <summary>What was seen of the processes.</summary>
     /// <param name="Snapshot">All of them.</param>
-    /// <param name="Hidden">Those of the run whose descriptors cannot be looked at; null when not even the leader was seen.</param>
+    /// <param name="Hidden">Those of the instance whose descriptors cannot be looked at; null when not even the leader was seen.</param>
     private sealed record Seen(ProcessSnapshot Snapshot, List<int>? Hidden);
 
     /// <summary>Somebody else who listens.</summary>

@@ -4,7 +4,7 @@ using Spawngate.Platform;
 namespace Spawngate.Backends;
 
 /// <summary>
-/// Ends what has left the group of a run: daemons in sessions of their own, found by the run's token. A leader that supervises others ends them in its
+/// Ends what has left the group of an instance: daemons in sessions of their own, found by the instance's token. A leader that supervises others ends them in its
 /// own order, so they are asked when the group has ended and have the rest of the grace period; but when the group lives on, at half of that period, so
 /// that nothing is killed that was not asked.
 /// <code>
@@ -14,12 +14,12 @@ namespace Spawngate.Backends;
 ///                 ▼
 ///   look ──none──▶ done
 ///    │  ▲
-///    │  └── an adopted process ended, or the run is to be killed
-///    └─▶ SIGTERM to whoever is new, SIGKILL to all once the run is to be killed
+///    │  └── an adopted process ended, or the instance is to be killed
+///    └─▶ SIGTERM to whoever is new, SIGKILL to all once the instance is to be killed
 /// </code>
 /// </summary>
-/// <param name="token">The run's token.</param>
-/// <param name="session">The run's session and group.</param>
+/// <param name="token">The instance's token.</param>
+/// <param name="session">The instance's session and group.</param>
 internal sealed class RunRemains(RunToken token, int session)
 {
     // Whoever was asked once stays known, when its parents have gone and its environment tells nothing.

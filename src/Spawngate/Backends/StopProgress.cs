@@ -91,7 +91,7 @@ internal sealed class StopProgress
     public long ElapsedMs => _env.Clock.NowMs - _beganMs;
 
     /// <summary>
-    /// Whether a request that counts as use may call it off: it is an idle stop that only waits for bystanders, so nothing has been done to the run yet, and nobody
+    /// Whether a request that counts as use may call it off: it is an idle stop that only waits for bystanders, so nothing has been done to the instance yet, and nobody
     /// wants another one.
     /// </summary>
     public bool MayResume => Reason == StopReason.Idle && Stage == StopStage.Draining && !StartAfter;
@@ -105,12 +105,12 @@ internal sealed class StopProgress
 
     /// <summary>Takes the first step. False when there is nothing to end.</summary>
     /// <param name="inFlight">Requests to wait for.</param>
-    /// <param name="killReason">Set when the run gets no time to end by itself: why.</param>
+    /// <param name="killReason">Set when the instance gets no time to end by itself: why.</param>
     public bool Begin(long inFlight, string? killReason = null)
     {
         if (Reason == StopReason.Idle && inFlight > 0)
         {
-            // Until it is asked to end the run keeps its connections and its probe: it may be needed again.
+            // Until it is asked to end the instance keeps its connections and its probe: it may be needed again.
             Enter(StopStage.Draining, _backend.Config.DrainTimeoutSecs * 1000L);
             return true;
         }
@@ -141,7 +141,7 @@ internal sealed class StopProgress
         return true;
     }
 
-    /// <summary>Asks the run to end.</summary>
+    /// <summary>Asks the instance to end.</summary>
     public void Terminate()
     {
         LetGo();
@@ -158,7 +158,7 @@ internal sealed class StopProgress
         _incarnation.Run!.Kill();
     }
 
-    /// <summary>The stage has lasted too long. False when nothing more can be done and the run is given up.</summary>
+    /// <summary>The stage has lasted too long. False when nothing more can be done and the instance is given up.</summary>
     public bool OnDeadline()
     {
         switch (Stage)

@@ -23,13 +23,13 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     private bool _mayResume;
     private bool _closed;
     private long _retryAtMs;
-    private BackendRun? _run;
+    private ReadyInstance? _run;
 
     /// <summary>How many may be in flight.</summary>
     public ConcurrencyLimit Limit { get; } = new(state);
 
-    /// <summary>The run that is admitted to, published before the word says Ready; null while nothing runs.</summary>
-    public BackendRun? Run => Volatile.Read(ref _run);
+    /// <summary>The instance that is admitted to, published before the word says Ready; null while nothing runs.</summary>
+    public ReadyInstance? Instance => Volatile.Read(ref _run);
 
     /// <summary>Requests held now.</summary>
     public int Count
@@ -229,15 +229,15 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     }
 
     /// <summary>Starting to Ready, with the held requests admitted, or as many of them as there is room for. Returns how many there were.</summary>
-    public int OpenReady(BackendRun run)
+    public int OpenReady(ReadyInstance instance)
     {
         var decided = default(DecidedWaiters);
         int held;
         lock (_gate)
         {
             held = _queue.Count;
-            Volatile.Write(ref _run, run);
-            AdmitHeldLocked(run, ref decided, (admitted, gate) => state.BecomeReady(run.InstanceNumber, admitted, gate));
+            Volatile.Write(ref _run, instance);
+            AdmitHeldLocked(instance, ref decided, (admitted, gate) => state.BecomeReady(instance.InstanceNumber, admitted, gate));
         }
 
         decided.Complete();
@@ -293,7 +293,7 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     /// Ready and unused to Stopping: nothing in use, and nothing that would be waits for room. A request that came and went after the idle clock was read has moved <paramref name="lastUse"/>: the stop
     /// is then taken back inside the gate, where nobody could have acted on it.
     /// </summary>
-    /// <param name="instanceNumber">The run.</param>
+    /// <param name="instanceNumber">The instance.</param>
     /// <param name="lastUseSeenMs">The time of last use that the idle clock saw.</param>
     /// <param name="lastUse">Where that time is kept.</param>
     /// <param name="bystanders">Those in flight, to be waited for. As long as they are, <see cref="Resume"/> is possible.</param>
@@ -498,18 +498,18 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
 
     private bool TryTakePlaceLocked(bool aside, out bool bystander)
     {
-        var run = _run!;
-        if (!Limit.TryEnter(run, itsTurn: true, aside, out bystander))
+        var instance = _run!;
+        if (!Limit.TryEnter(instance, itsTurn: true, aside, out bystander))
         {
             return false;
         }
 
-        if (!Limit.IsExceeded(run))
+        if (!Limit.IsExceeded(instance))
         {
             return true;
         }
 
-        state.Leave(run.InstanceNumber, bystander);
+        state.Leave(instance.InstanceNumber, bystander);
         return false;
     }
 
@@ -532,12 +532,12 @@ internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool st
     }
 
     /// <summary>Makes the backend ready for those who are held: all are admitted in the step that makes it so, or one by one, before anybody else, when there is a limit.</summary>
-    private void AdmitHeldLocked(BackendRun run, ref DecidedWaiters decided, Action<int, ReadyGate> becomeReady)
+    private void AdmitHeldLocked(ReadyInstance instance, ref DecidedWaiters decided, Action<int, ReadyGate> becomeReady)
     {
         if (Limit.Max == 0)
         {
             becomeReady(_queue.Count, ReadyGate.Open);
-            _queue.DecideAll(new Admission(AdmissionOutcome.Admitted, run, 0), ref decided);
+            _queue.DecideAll(new Admission(AdmissionOutcome.Admitted, instance, 0), ref decided);
             return;
         }
 

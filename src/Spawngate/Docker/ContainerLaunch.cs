@@ -29,7 +29,7 @@ internal sealed class ContainerLaunch(
 
     private string Hostname => request.Config.Hostname;
 
-    /// <summary>Makes the container run, or leaves nothing of it.</summary>
+    /// <summary>Makes the container instance, or leaves nothing of it.</summary>
     public async Task<LaunchResult> RunAsync()
     {
         await engine.RemovalsAsync(Docker.ContainerName).WaitAsync(cancel).ConfigureAwait(false);
@@ -39,7 +39,7 @@ internal sealed class ContainerLaunch(
             DockerLog.NoReadyDoor(engine.Log, Hostname, Docker.Network ?? "bridge", problem);
         }
 
-        ContainerRun? run = null;
+        ContainerWorkload? workload = null;
         var isKept = false;
         try
         {
@@ -48,43 +48,43 @@ internal sealed class ContainerLaunch(
                 return Failed(pullError);
             }
 
-            (run, var error) = await CreateAsync(ready).ConfigureAwait(false);
-            if (run is null)
+            (workload, var error) = await CreateAsync(ready).ConfigureAwait(false);
+            if (workload is null)
             {
                 return Failed(error!);
             }
 
-            var result = await StartAsync(run, ready).ConfigureAwait(false);
-            isKept = result.Run is not null;
+            var result = await StartAsync(workload, ready).ConfigureAwait(false);
+            isKept = result.Workload is not null;
             return result;
         }
         finally
         {
-            await SettleAsync(run, isKept, ready.Use).ConfigureAwait(false);
+            await SettleAsync(workload, isKept, ready.Use).ConfigureAwait(false);
         }
     }
 
     private static LaunchResult Failed(string error) => new(null, error);
 
     /// <summary>However the launch has ended: a container that does not run for it is gone, and the door is open only for one that does.</summary>
-    private async Task SettleAsync(ContainerRun? run, bool isKept, ReadyDoorUse? use)
+    private async Task SettleAsync(ContainerWorkload? workload, bool isKept, ReadyDoorUse? use)
     {
-        if (run is not null && isKept)
+        if (workload is not null && isKept)
         {
-            _ = LeaveAtEndAsync(run, use);
+            _ = LeaveAtEndAsync(workload, use);
             return;
         }
 
         use?.Leave();
-        if (run is not null)
+        if (workload is not null)
         {
-            await engine.RemoveAsync(run).ConfigureAwait(false);
+            await engine.RemoveAsync(workload).ConfigureAwait(false);
         }
     }
 
-    private static async Task LeaveAtEndAsync(ContainerRun run, ReadyDoorUse? use)
+    private static async Task LeaveAtEndAsync(ContainerWorkload workload, ReadyDoorUse? use)
     {
-        await run.Exited.ConfigureAwait(false);
+        await workload.Exited.ConfigureAwait(false);
         use?.Leave();
     }
 
@@ -98,7 +98,7 @@ internal sealed class ContainerLaunch(
         return error;
     }
 
-    private async Task<(ContainerRun? Run, string? Error)> CreateAsync(ReadyPath ready)
+    private async Task<(ContainerWorkload? Run, string? Error)> CreateAsync(ReadyPath ready)
     {
         var spec = ContainerPlan.Of(request, engine.Identity, _runId, ready.Url, ready.NeedsHostName);
         var mayPull = Docker.PullPolicy == PullPolicy.IfNotPresent;
@@ -172,7 +172,7 @@ internal sealed class ContainerLaunch(
             return $"container name {name} is taken by {what}, which {whose}: remove it, or set container_name";
         }
 
-        if (engine.LiveRunOf(holder.Id) is { } live)
+        if (engine.LiveWorkloadOf(holder.Id) is { } live)
         {
             return $"container name {name} is taken by the running backend {live.Hostname}: set container_name";
         }
@@ -187,7 +187,7 @@ internal sealed class ContainerLaunch(
         return null;
     }
 
-    private ContainerRun Register(CreatedContainer created)
+    private ContainerWorkload Register(CreatedContainer created)
     {
         foreach (var warning in created.Warnings ?? [])
         {
@@ -195,12 +195,12 @@ internal sealed class ContainerLaunch(
         }
 
         var identity = new ContainerIdentity(created.Id, Docker.ContainerName, Docker.Image);
-        var run = new ContainerRun(engine, _runId, created.Id, Hostname, identity, new ContainerOutput(Hostname, output));
-        engine.Register(run);
-        return run;
+        var workload = new ContainerWorkload(engine, _runId, created.Id, Hostname, identity, new ContainerOutput(Hostname, output));
+        engine.Register(workload);
+        return workload;
     }
 
-    private async Task<LaunchResult> StartAsync(ContainerRun run, ReadyPath ready)
+    private async Task<LaunchResult> StartAsync(ContainerWorkload workload, ReadyPath ready)
     {
         if (cancel.IsCancellationRequested)
         {
@@ -208,20 +208,20 @@ internal sealed class ContainerLaunch(
         }
 
         request.Stage.Text = "starting the container";
-        var error = await run.Output.AttachAsync(engine.Client, run.Id, CancellationToken.None).ConfigureAwait(false)
-            ?? await StartOnFreePortAsync(run).ConfigureAwait(false);
+        var error = await workload.Output.AttachAsync(engine.Client, workload.Id, CancellationToken.None).ConfigureAwait(false)
+            ?? await StartOnFreePortAsync(workload).ConfigureAwait(false);
         if (error is not null)
         {
             return Failed($"container {Docker.ContainerName} cannot be started: {error}");
         }
 
-        run.MarkStarted();
+        workload.MarkStarted();
         if (cancel.IsCancellationRequested)
         {
             return Failed("the start was cancelled");
         }
 
-        var (place, problem) = await PlaceOfAsync(run, ready).ConfigureAwait(false);
+        var (place, problem) = await PlaceOfAsync(workload, ready).ConfigureAwait(false);
         if (problem is not null)
         {
             return Failed($"container {Docker.ContainerName} is not reachable: {problem}");
@@ -229,20 +229,20 @@ internal sealed class ContainerLaunch(
 
         var totalMs = time.GetElapsedTime(_began).TotalMilliseconds;
         DockerLog.Started(
-            engine.Log, Hostname, run.Container.Name, run.Container.Image, place?.EndPoint.Port ?? request.Port,
+            engine.Log, Hostname, workload.Container.Name, workload.Container.Image, place?.EndPoint.Port ?? request.Port,
             Ms(_createMs), Ms(_startMs), Ms(totalMs - _createMs - _startMs - _pullMs));
         request.Stage.Text = null;
-        return new LaunchResult(run, null) { SpawnMs = totalMs, Place = place };
+        return new LaunchResult(workload, null) { SpawnMs = totalMs, Place = place };
     }
 
     /// <summary>The engine chooses the port, and may lose it to a program that binds it in that very moment: it then chooses another.</summary>
-    private async Task<EngineError?> StartOnFreePortAsync(ContainerRun run)
+    private async Task<EngineError?> StartOnFreePortAsync(ContainerWorkload workload)
     {
         EngineError? error = null;
         for (var attempt = 0; attempt < Limits.ContainerStartAttemptsMax; attempt++)
         {
             var began = time.GetTimestamp();
-            error = await engine.Client.StartAsync(run.Id).ConfigureAwait(false);
+            error = await engine.Client.StartAsync(workload.Id).ConfigureAwait(false);
             _startMs = time.GetElapsedTime(began).TotalMilliseconds;
             if (error is null || !IsPortTaken(error))
             {
@@ -260,22 +260,22 @@ internal sealed class ContainerLaunch(
     /// Where the container is reached: at the port that the engine gave it, or at its own address if the engine maps no ports on its network (an internal one) and the network is on
     /// this very machine. Null when that is the loopback port of the request, or when it has ended already, which it reports itself.
     /// </summary>
-    private async Task<(LaunchedAt? Place, string? Problem)> PlaceOfAsync(ContainerRun run, ReadyPath ready)
+    private async Task<(LaunchedAt? Place, string? Problem)> PlaceOfAsync(ContainerWorkload workload, ReadyPath ready)
     {
         if (Docker.Network == DockerConfig.HostNetwork)
         {
             return (null, null);
         }
 
-        var reply = await engine.Client.InspectAsync(run.Id, CancellationToken.None).ConfigureAwait(false);
+        var reply = await engine.Client.InspectAsync(workload.Id, CancellationToken.None).ConfigureAwait(false);
         if (reply.Value is not { } details)
         {
-            return (null, run.HasEnded ? null : reply.Error!.ToString());
+            return (null, workload.HasEnded ? null : reply.Error!.ToString());
         }
 
         if (details.State?.Status is "exited" or "dead")
         {
-            run.EndWith(details.State.ExitCode); // Its event may still be on the way.
+            workload.EndWith(details.State.ExitCode); // Its event may still be on the way.
         }
 
         var own = ready is { Use: not null, NeedsHostName: false } && ContainerPlan.AddressOf(details) is { } address
@@ -291,7 +291,7 @@ internal sealed class ContainerLaunch(
             return (new LaunchedAt(own, IsForwarded: false), null);
         }
 
-        return (null, run.HasEnded ? null : $"the engine gave it no port on this machine for its port {request.Config.Port}");
+        return (null, workload.HasEnded ? null : $"the engine gave it no port on this machine for its port {request.Config.Port}");
     }
 
     private static string Ms(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);

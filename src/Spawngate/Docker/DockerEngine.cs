@@ -4,13 +4,13 @@ using Microsoft.Extensions.Logging;
 namespace Spawngate.Docker;
 
 /// <summary>
-/// One engine and our containers on it. Whoever creates a container has registered its run before: what we have created by <see cref="OwnContainers"/> and is not registered is left over, and
+/// One engine and our containers on it. Whoever creates a container has registered its instance before: what we have created by <see cref="OwnContainers"/> and is not registered is left over, and
 /// is removed.
 /// </summary>
 internal sealed class DockerEngine
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, ContainerRun?> _runs = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ContainerWorkload?> _instances = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (string Name, Task<bool> Task)> _removals = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stop = new();
     private readonly EngineWatch _watch;
@@ -49,16 +49,16 @@ internal sealed class DockerEngine
     {
         lock (_gate)
         {
-            _runs[runId] = null;
+            _instances[runId] = null;
         }
     }
 
     /// <summary>It was created, and is about to be started.</summary>
-    public void Register(ContainerRun run)
+    public void Register(ContainerWorkload workload)
     {
         lock (_gate)
         {
-            _runs[run.RunId] = run;
+            _instances[workload.RunId] = workload;
         }
     }
 
@@ -67,28 +67,28 @@ internal sealed class DockerEngine
     {
         lock (_gate)
         {
-            _runs.Remove(runId);
+            _instances.Remove(runId);
         }
     }
 
-    /// <summary>The run whose container has that id; null when it is none of ours, or has ended.</summary>
-    public ContainerRun? LiveRunOf(string id)
+    /// <summary>The instance whose container has that id; null when it is none of ours, or has ended.</summary>
+    public ContainerWorkload? LiveWorkloadOf(string id)
     {
         lock (_gate)
         {
-            return _runs.Values.FirstOrDefault(run => run is { HasEnded: false } && run.Id == id);
+            return _instances.Values.FirstOrDefault(workload => workload is { HasEnded: false } && workload.Id == id);
         }
     }
 
-    /// <summary>Removes the container of a run; however often it is asked, once. True when it is gone.</summary>
-    public Task<bool> RemoveAsync(ContainerRun run)
+    /// <summary>Removes the container of an instance; however often it is asked, once. True when it is gone.</summary>
+    public Task<bool> RemoveAsync(ContainerWorkload workload)
     {
         lock (_gate)
         {
-            if (!_removals.TryGetValue(run.RunId, out var removal))
+            if (!_removals.TryGetValue(workload.RunId, out var removal))
             {
-                removal = (run.Container.Name, Task.Run(() => RemoveRunAsync(run), CancellationToken.None));
-                _removals.Add(run.RunId, removal);
+                removal = (workload.Container.Name, Task.Run(() => RemoveRunAsync(workload), CancellationToken.None));
+                _removals.Add(workload.RunId, removal);
             }
 
             return removal.Task;
@@ -113,7 +113,7 @@ internal sealed class DockerEngine
         }
     }
 
-    /// <summary>Removes a container that is ours by its labels, but none of our runs. True when it is gone.</summary>
+    /// <summary>Removes a container that is ours by its labels, but none of our instances. True when it is gone.</summary>
     public Task<bool> RemoveLeftOverAsync(string id, string hostname, string name)
     {
         DockerLog.RemovingLeftOver(Log, hostname, name);
@@ -126,28 +126,28 @@ internal sealed class DockerEngine
     /// <summary>An event of the engine's stream.</summary>
     public void OnEvent(EngineEvent message)
     {
-        if (message.Id is not { } id || LiveRunOf(id) is not { } run)
+        if (message.Id is not { } id || LiveWorkloadOf(id) is not { } workload)
         {
             return;
         }
 
         if (message.Action == "oom")
         {
-            run.MarkOutOfMemory();
+            workload.MarkOutOfMemory();
         }
         else if (message.Action == "die")
         {
             var isNumber = int.TryParse(message.ExitCode, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var status);
-            End(run, isNumber ? status : null);
+            End(workload, isNumber ? status : null);
         }
     }
 
     /// <summary>The engine does not come back: what it ran is out of reach, and removed when it is there again.</summary>
     public void LoseRuns(EngineError error)
     {
-        foreach (var run in StartedRuns())
+        foreach (var workload in StartedRuns())
         {
-            run.EndUnknown($"was lost with its engine ({error.Message})");
+            workload.EndUnknown($"was lost with its engine ({error.Message})");
         }
     }
 
@@ -174,7 +174,7 @@ internal sealed class DockerEngine
 
         Interlocked.Exchange(ref _unremoved, 0);
         var byId = list.ToDictionary(static container => container.Id, StringComparer.Ordinal);
-        var checks = started.Select(run => CheckAsync(run, byId.GetValueOrDefault(run.Id), cancel));
+        var checks = started.Select(workload => CheckAsync(workload, byId.GetValueOrDefault(workload.Id), cancel));
         await Task.WhenAll(checks).ConfigureAwait(false);
         foreach (var few in list.Where(IsLeftOver).Chunk(Limits.EngineRemovalsAtOnce))
         {
@@ -182,7 +182,7 @@ internal sealed class DockerEngine
         }
     }
 
-    /// <summary>Ends everything that goes on beside the runs, which have ended, and waits for removals for a bounded time.</summary>
+    /// <summary>Ends everything that goes on beside the instances, which have ended, and waits for removals for a bounded time.</summary>
     public async Task StopAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
@@ -192,7 +192,7 @@ internal sealed class DockerEngine
         int left;
         lock (_gate)
         {
-            left = _runs.Count + Volatile.Read(ref _unremoved);
+            left = _instances.Count + Volatile.Read(ref _unremoved);
         }
 
         if (left > 0)
@@ -207,23 +207,23 @@ internal sealed class DockerEngine
 
     private static string? LabelOf(ContainerSummary container, string label) => container.Labels?.GetValueOrDefault(label);
 
-    private static void End(ContainerRun run, int? status)
+    private static void End(ContainerWorkload workload, int? status)
     {
         if (status is { } known)
         {
-            run.EndWith(known);
+            workload.EndWith(known);
         }
         else
         {
-            run.EndUnknown("has ended");
+            workload.EndUnknown("has ended");
         }
     }
 
-    private List<ContainerRun> StartedRuns()
+    private List<ContainerWorkload> StartedRuns()
     {
         lock (_gate)
         {
-            return [.. _runs.Values.OfType<ContainerRun>().Where(static run => run is { IsStarted: true, HasEnded: false })];
+            return [.. _instances.Values.OfType<ContainerWorkload>().Where(static workload => workload is { IsStarted: true, HasEnded: false })];
         }
     }
 
@@ -259,41 +259,41 @@ internal sealed class DockerEngine
 
         lock (_gate)
         {
-            return LabelOf(container, ContainerLabels.Run) is not { } runId || !_runs.ContainsKey(runId);
+            return LabelOf(container, ContainerLabels.Run) is not { } runId || !_instances.ContainsKey(runId);
         }
     }
 
-    private async Task CheckAsync(ContainerRun run, ContainerSummary? listed, CancellationToken cancel)
+    private async Task CheckAsync(ContainerWorkload workload, ContainerSummary? listed, CancellationToken cancel)
     {
         if (listed is null)
         {
-            run.EndUnknown("was removed by somebody else");
+            workload.EndUnknown("was removed by somebody else");
         }
         else if (listed.State is "exited" or "dead")
         {
             try
             {
-                var details = await Client.InspectAsync(run.Id, cancel).ConfigureAwait(false);
-                End(run, details.Value?.State?.ExitCode);
+                var details = await Client.InspectAsync(workload.Id, cancel).ConfigureAwait(false);
+                End(workload, details.Value?.State?.ExitCode);
             }
             catch (OperationCanceledException)
             {
-                run.EndUnknown("has ended");
+                workload.EndUnknown("has ended");
             }
         }
         else
         {
-            await run.Output.ResumeAsync(Client, run.Id, Log).ConfigureAwait(false);
+            await workload.Output.ResumeAsync(Client, workload.Id, Log).ConfigureAwait(false);
         }
     }
 
-    private async Task<bool> RemoveRunAsync(ContainerRun run)
+    private async Task<bool> RemoveRunAsync(ContainerWorkload workload)
     {
-        var isGone = await TryRemoveAsync(run.Id, run.Hostname, run.Container.Name).ConfigureAwait(false);
+        var isGone = await TryRemoveAsync(workload.Id, workload.Hostname, workload.Container.Name).ConfigureAwait(false);
         lock (_gate)
         {
-            _runs.Remove(run.RunId);
-            _removals.Remove(run.RunId);
+            _instances.Remove(workload.RunId);
+            _removals.Remove(workload.RunId);
         }
 
         return isGone;

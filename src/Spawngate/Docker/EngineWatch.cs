@@ -9,7 +9,7 @@ namespace Spawngate.Docker;
 ///   connecting ──stream open──▶ connected: sweep beside the events ──stream ended──┐
 ///       ▲   │ failed                                                               │
 ///       │   ▼                                                                      │
-///       └─ waiting (all runs lost after a while; cut short by a start) ◀── at once ┘
+///       └─ waiting (all instances lost after a while; cut short by a start) ◀── at once ┘
 /// </code>
 /// </summary>
 internal sealed class EngineWatch(DockerEngine engine, TimeProvider time)

@@ -22,8 +22,8 @@ internal static class OwnContainers
     private static async Task<string?> DoubtAsync(
         DockerClient client, IReadOnlyList<string> names, string? imageId, IReadOnlyDictionary<string, string>? labels, CancellationToken cancel)
     {
-        string? run = labels?.GetValueOrDefault(ContainerLabels.Run);
-        if (run is null)
+        string? workload = labels?.GetValueOrDefault(ContainerLabels.Run);
+        if (workload is null)
         {
             return "it has no label " + ContainerLabels.Run;
         }
@@ -43,7 +43,7 @@ internal static class OwnContainers
         EngineReply<ImageDetails> image = await client.InspectImageAsync(imageId, cancel).ConfigureAwait(false);
         if (image.Value is { } known)
         {
-            return known.Labels.GetValueOrDefault(ContainerLabels.Run) == run ? "its labels are those of its image" : null;
+            return known.Labels.GetValueOrDefault(ContainerLabels.Run) == workload ? "its labels are those of its image" : null;
         }
 
         // An image that was removed by force from under its container tells nothing: then the name must do, and has to be there.

@@ -21,7 +21,7 @@ internal sealed class RegistryLogins(string? path)
         return new RegistryLogins(folder is null ? null : Path.Combine(folder, "config.json"));
     }
 
-    /// <summary>The value of X-Registry-Auth for a registry; null when there is no login for it. Read anew each time, as people log in while we run.</summary>
+    /// <summary>The value of X-Registry-Auth for a registry; null when there is no login for it. Read anew each time, as people log in while we instance.</summary>
     public string? Find(string registry)
     {
         using var stored = Read();

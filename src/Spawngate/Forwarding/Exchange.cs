@@ -36,7 +36,7 @@ internal sealed partial class Exchange(ForwardingContext context)
 {
     private int _requestIdLength;
     private Backend? _backend;
-    private BackendRun? _run;
+    private ReadyInstance? _run;
     private BackendWaiter? _waiter;
     private ReconnectPause? _pause;
     private MessageHeads? _heads;
@@ -55,7 +55,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     private VisitKind _visit;
     private int _awaitedStart;
     private long _sentBefore;
-    private BackendRun? _endedRun;
+    private ReadyInstance? _endedRun;
     private LedgerCaller? _cause;
     private byte[]? _serialized;
     private UpgradeOffer? _offer;
@@ -252,7 +252,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         var admission = await (_visit == VisitKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _visit, context.Time)).ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
         _bystander = waiter.IsBystander;
-        Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Run?.Steps ?? default);
+        Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Instance?.Steps ?? default);
         return admission;
     }
 
@@ -260,7 +260,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     public ExchangeStep AfterWait(Admission admission, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
         RetryAfterSecs = admission.RetryAfterSecs;
-        _run = admission.Run;
+        _run = admission.Instance;
         if (_visit != VisitKind.None && WaitingPage.Answer(context, _backend!, _visit, admission) is { } reply)
         {
             return Give(reply);

@@ -4,23 +4,23 @@ namespace Spawngate.Guarding;
 /// <param name="Pid">Its leader and group; 0 while only its token is known.</param>
 /// <param name="Start">When the leader started, in ticks since the machine did; 0 when it could not be read.</param>
 /// <param name="GraceMs">Milliseconds between SIGTERM and SIGKILL.</param>
-internal readonly record struct GuardedRun(int Pid, long Start, int GraceMs);
+internal readonly record struct GuardedInstance(int Pid, long Start, int GraceMs);
 
 /// <summary>
-/// What the guard knows: the runs on its list, by token. Takes the bytes of the pipe in pieces of any length. Applying a record allocates nothing
+/// What the guard knows: the instances on its list, by token. Takes the bytes of the pipe in pieces of any length. Applying a record allocates nothing
 /// once the table has its size, because the guard lives as long as its gateway and shall stay small.
 /// </summary>
 /// <param name="startOf">The start time of a process; 0 when there is none.</param>
 internal sealed class GuardList(Func<int, long> startOf)
 {
-    private readonly Dictionary<RunToken, GuardedRun> _runs = [];
+    private readonly Dictionary<RunToken, GuardedInstance> _instances = [];
     private readonly byte[] _rest = new byte[GuardRecord.Bytes];
     private readonly List<GuardEngine> _engines = [];
     private readonly List<byte> _line = [];
     private int _restBytes;
 
-    /// <summary>The runs.</summary>
-    public IReadOnlyDictionary<RunToken, GuardedRun> Runs => _runs;
+    /// <summary>The instances.</summary>
+    public IReadOnlyDictionary<RunToken, GuardedInstance> Instances => _instances;
 
     /// <summary>The engines with containers of the gateway.</summary>
     public IReadOnlyList<GuardEngine> Engines => _engines;
@@ -51,10 +51,10 @@ internal sealed class GuardList(Func<int, long> startOf)
         switch (record.Kind)
         {
             case GuardRecordKind.Start:
-                _runs[record.Token] = new GuardedRun(record.Pid, record.Pid == 0 ? 0 : startOf(record.Pid), record.GraceMs);
+                _instances[record.Token] = new GuardedInstance(record.Pid, record.Pid == 0 ? 0 : startOf(record.Pid), record.GraceMs);
                 return true;
             case GuardRecordKind.End:
-                _runs.Remove(record.Token);
+                _instances.Remove(record.Token);
                 return true;
             case GuardRecordKind.NoEngines:
                 _engines.Clear();

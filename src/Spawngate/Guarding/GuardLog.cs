@@ -6,12 +6,12 @@ namespace Spawngate.Guarding;
 internal static partial class GuardLog
 {
     /// <summary>A guard runs.</summary>
-    [LoggerMessage(LogLevel.Debug, "pid=\"{Pid}\" runs=\"{Runs}\" Guard is running")]
-    public static partial void Running(ILogger log, int pid, int runs);
+    [LoggerMessage(LogLevel.Debug, "pid=\"{Pid}\" runs=\"{Instances}\" Guard is running")]
+    public static partial void Running(ILogger log, int pid, int instances);
 
     /// <summary>A guard ended while it was needed.</summary>
-    [LoggerMessage(LogLevel.Warning, "pid=\"{Pid}\" runs=\"{Runs}\" retry_after_secs=\"{RetryAfterSecs}\" Guard has ended; starting another")]
-    public static partial void Ended(ILogger log, int pid, int runs, int retryAfterSecs);
+    [LoggerMessage(LogLevel.Warning, "pid=\"{Pid}\" runs=\"{Instances}\" retry_after_secs=\"{RetryAfterSecs}\" Guard has ended; starting another")]
+    public static partial void Ended(ILogger log, int pid, int instances, int retryAfterSecs);
 
     /// <summary>A guard did not read for so long that it is replaced.</summary>
     [LoggerMessage(LogLevel.Warning, "pid=\"{Pid}\" Guard does not read what it is told and is replaced")]

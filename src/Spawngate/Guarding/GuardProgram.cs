@@ -36,12 +36,12 @@ internal static class GuardProgram
             return ExitCode.CannotRun;
         }
 
-        if (list.Runs.Count + list.Engines.Count > 0)
+        if (list.Instances.Count + list.Engines.Count > 0)
         {
-            // A gateway that closes the pipe with runs left is about to exit, having given them up. As long as it lives they are its own.
+            // A gateway that closes the pipe with instances left is about to exit, having given them up. As long as it lives they are its own.
             AwaitEndOf(gateway);
             Task containers = EndContainersAsync(list.Engines, gateway, TimeProvider.System);
-            EndProcesses(list.Runs, gateway, TimeProvider.System);
+            EndProcesses(list.Instances, gateway, TimeProvider.System);
             await containers.ConfigureAwait(false);
         }
 
@@ -96,22 +96,22 @@ internal static class GuardProgram
         }
     }
 
-    private static void EndProcesses(IReadOnlyDictionary<RunToken, GuardedRun> runs, int gateway, TimeProvider time)
+    private static void EndProcesses(IReadOnlyDictionary<RunToken, GuardedInstance> instances, int gateway, TimeProvider time)
     {
-        if (runs.Count == 0)
+        if (instances.Count == 0)
         {
             return;
         }
 
         long begun = time.GetTimestamp();
         Log(time, $"gateway=\"{gateway}\" runs=\"{runs.Count}\" The gateway has died: ending what it started");
-        var ending = new TreeEnding(runs, 0, ProcessTable.TokenOf, Environment.ProcessId);
+        var ending = new TreeEnding(instances, 0, ProcessTable.TokenOf, Environment.ProcessId);
         var table = new List<ProcessEntry>();
         int quiet = 0, alive = 0;
         double nowMs = 0;
         while (quiet < Limits.GuardQuietLooks && nowMs < ending.LastKillAtMs + (double)Limits.KillWaitMs)
         {
-            ReadTable(runs, table);
+            ReadTable(instances, table);
             nowMs = time.GetElapsedTime(begun).TotalMilliseconds;
             alive = ending.Step((long)nowMs, table, ProcessTable.Signal);
             quiet = alive == 0 ? quiet + 1 : 0;
@@ -121,7 +121,7 @@ internal static class GuardProgram
         Log(time, $"gateway=\"{gateway}\" killed=\"{ending.Killed}\" left=\"{alive}\" duration_ms=\"{(long)nowMs}\" What the gateway had started has ended");
     }
 
-    private static void ReadTable(IReadOnlyDictionary<RunToken, GuardedRun> runs, List<ProcessEntry> table)
+    private static void ReadTable(IReadOnlyDictionary<RunToken, GuardedInstance> instances, List<ProcessEntry> table)
     {
         table.Clear();
         ProcessTable.Read(table);
@@ -131,11 +131,11 @@ internal static class GuardProgram
         }
 
         // Without a table to read the groups are all that can be asked for.
-        foreach (GuardedRun run in runs.Values)
+        foreach (GuardedInstance instance in instances.Values)
         {
-            if (run.Pid != 0 && Libc.Kill(-run.Pid, 0) == 0)
+            if (instance.Pid != 0 && Libc.Kill(-instance.Pid, 0) == 0)
             {
-                table.Add(new ProcessEntry(run.Pid, 1, run.Pid, run.Pid, run.Start, IsZombie: false));
+                table.Add(new ProcessEntry(instance.Pid, 1, instance.Pid, instance.Pid, instance.Start, IsZombie: false));
             }
         }
     }

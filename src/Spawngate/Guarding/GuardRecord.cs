@@ -5,10 +5,10 @@ namespace Spawngate.Guarding;
 /// <summary>What a record says.</summary>
 internal enum GuardRecordKind
 {
-    /// <summary>A run goes on the list.</summary>
+    /// <summary>An instance goes on the list.</summary>
     Start = '+',
 
-    /// <summary>A run goes off it.</summary>
+    /// <summary>An instance goes off it.</summary>
     End = '-',
 
     /// <summary>A piece of a line about an engine.</summary>
@@ -19,7 +19,7 @@ internal enum GuardRecordKind
 }
 
 /// <summary>
-/// One message from the gateway to its guard: a run that is about to start or has a process now, or a run of which nothing is left.
+/// One message from the gateway to its guard: an instance that is about to start or has a process now, or an instance of which nothing is left.
 /// <code>
 ///   0          4          8          12         16                        40
 ///  ┌──────────┬──────────┬──────────┬──────────┬─────────────────────────┐
@@ -37,7 +37,7 @@ internal enum GuardRecordKind
 /// All records have one length, below what a pipe takes in one piece (PIPE_BUF, at least 512 bytes), so none is ever written in part.
 /// </summary>
 /// <param name="Kind">What it says.</param>
-/// <param name="Token">Which run; or 24 bytes of text, of which zeros are none.</param>
+/// <param name="Token">Which instance; or 24 bytes of text, of which zeros are none.</param>
 /// <param name="Pid">Its leader, which is also its group; 0 when it is not known yet.</param>
 /// <param name="GraceMs">Milliseconds between SIGTERM and SIGKILL.</param>
 internal readonly record struct GuardRecord(GuardRecordKind Kind, RunToken Token, int Pid, int GraceMs)
@@ -69,13 +69,13 @@ internal readonly record struct GuardRecord(GuardRecordKind Kind, RunToken Token
         int pid = BinaryPrimitives.ReadInt32LittleEndian(from[PidAt..]);
         int graceMs = BinaryPrimitives.ReadInt32LittleEndian(from[GraceAt..]);
         ReadOnlySpan<byte> token = from.Slice(TokenAt, RunToken.Bytes);
-        var run = new RunToken(
+        var instance = new RunToken(
             BinaryPrimitives.ReadUInt64LittleEndian(token),
             BinaryPrimitives.ReadUInt64LittleEndian(token[sizeof(ulong)..]),
             BinaryPrimitives.ReadUInt64LittleEndian(token[(2 * sizeof(ulong))..]));
 
         // A pid of 1 or below would make a signal to its group one to everybody.
         bool isSane = kind is GuardRecordKind.Start or GuardRecordKind.End or GuardRecordKind.Text or GuardRecordKind.NoEngines && pid is 0 or > 1 && graceMs >= 0;
-        return isSane ? new GuardRecord(kind, run, pid, graceMs) : null;
+        return isSane ? new GuardRecord(kind, instance, pid, graceMs) : null;
     }
 }

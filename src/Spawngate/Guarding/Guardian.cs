@@ -6,20 +6,20 @@ using Spawngate.Platform;
 namespace Spawngate.Guarding;
 
 /// <summary>
-/// The gateway's side of its guard: starts it, tells it of every run, and starts another when it ends.
+/// The gateway's side of its guard: starts it, tells it of every instance, and starts another when it ends.
 /// <code>
 ///   Start ─▶ starting ──spawned, list written──▶ guarding ──Stop──▶ pipe closed ──▶ exited
 ///               ▲   │ cannot                        │ ended, or does not read (killed)
 ///               └───┴───── after 0, 1, 2 … 30 s ◀───┘
 /// </code>
-/// A run's record is one write that never waits; what a full pipe does not take is written later, in order.
+/// An instance's record is one write that never waits; what a full pipe does not take is written later, in order.
 /// </summary>
 internal sealed class Guardian : IDisposable
 {
     private const int InitPid = 1;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<RunToken, GuardRecord> _runs = [];
+    private readonly Dictionary<RunToken, GuardRecord> _instances = [];
     private readonly List<GuardEngine> _engines = [];
     private readonly Queue<GuardRecord> _unwritten = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -78,22 +78,22 @@ internal sealed class Guardian : IDisposable
         _ = Task.Run(Launch);
     }
 
-    /// <summary>A run is about to be spawned: should we die in that moment, it is found by its token.</summary>
+    /// <summary>An instance is about to be spawned: should we die in that moment, it is found by its token.</summary>
     public void Expect(RunToken token, long graceMs) => Tell(new GuardRecord(GuardRecordKind.Start, token, 0, (int)Math.Min(graceMs, int.MaxValue)));
 
-    /// <summary>The expected run has a process.</summary>
+    /// <summary>The expected instance has a process.</summary>
     public void Spawned(RunToken token, int pid)
     {
         lock (_gate)
         {
-            if (_runs.TryGetValue(token, out GuardRecord expected))
+            if (_instances.TryGetValue(token, out GuardRecord expected))
             {
                 Tell(expected with { Pid = pid });
             }
         }
     }
 
-    /// <summary>Nothing is left of the run, or there was none.</summary>
+    /// <summary>Nothing is left of the instance, or there was none.</summary>
     public void Forget(RunToken token) => Tell(new GuardRecord(GuardRecordKind.End, token, 0, 0));
 
     /// <summary>Containers are about to be created on an engine; it is told once.</summary>
@@ -164,12 +164,12 @@ internal sealed class Guardian : IDisposable
         _stop.Dispose();
     }
 
-    // A guard with nothing on its list only has to exit. One with runs that we gave up waits for our end to deal with them.
+    // A guard with nothing on its list only has to exit. One with instances that we gave up waits for our end to deal with them.
     private void KillUseless()
     {
         lock (_gate)
         {
-            if (_runs.Count == 0)
+            if (_instances.Count == 0)
             {
                 _guard?.Kill();
             }
@@ -182,9 +182,9 @@ internal sealed class Guardian : IDisposable
         {
             if (record.Kind == GuardRecordKind.Start)
             {
-                _runs[record.Token] = record;
+                _instances[record.Token] = record;
             }
-            else if (!_runs.Remove(record.Token))
+            else if (!_instances.Remove(record.Token))
             {
                 return;
             }
@@ -272,7 +272,7 @@ internal sealed class Guardian : IDisposable
         _ = LaunchLaterAsync(retryMs);
     }
 
-    // Under the gate, so that no run slips between the list and the records that follow it.
+    // Under the gate, so that no instance slips between the list and the records that follow it.
     private bool Take(GuardPipe guard)
     {
         _guard = guard;
@@ -284,13 +284,13 @@ internal sealed class Guardian : IDisposable
             return true;
         }
 
-        foreach (GuardRecord run in _runs.Values)
+        foreach (GuardRecord instance in _instances.Values)
         {
-            Write(run);
+            Write(instance);
         }
 
         _engines.ForEach(WriteEngine);
-        GuardLog.Running(_log, guard.Pid, _runs.Count);
+        GuardLog.Running(_log, guard.Pid, _instances.Count);
 
         // It may have ended before anyone knew its pid; then the reaper has told nobody.
         if (!guard.Exists())
@@ -306,7 +306,7 @@ internal sealed class Guardian : IDisposable
     private void OnReaped(int pid)
     {
         int retryMs;
-        int runs;
+        int instances;
         lock (_gate)
         {
             if (_guard is null || _guard.Pid != pid)
@@ -329,10 +329,10 @@ internal sealed class Guardian : IDisposable
             }
 
             retryMs = _backoff.Fail();
-            runs = _runs.Count;
+            instances = _instances.Count;
         }
 
-        GuardLog.Ended(_log, pid, runs, retryMs / 1000);
+        GuardLog.Ended(_log, pid, instances, retryMs / 1000);
         _ = LaunchLaterAsync(retryMs);
     }
 

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Spawngate.Guarding;
 
 /// <summary>
-/// The ready token of one start as three numbers. Every process of a run carries it in its environment, inside the value of
+/// The ready token of one start as three numbers. Every process of an instance carries it in its environment, inside the value of
 /// <c>SERVERLESS_PROXY_READY_URL</c>, wherever it has moved to: by it a process that left its group is still known for whose it is.
 /// </summary>
 internal readonly record struct RunToken(ulong First, ulong Second, ulong Third)

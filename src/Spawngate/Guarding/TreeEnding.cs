@@ -3,7 +3,7 @@ using Spawngate.Platform;
 namespace Spawngate.Guarding;
 
 /// <summary>
-/// Ends the trees of many runs after their gateway has died. It is stepped with the table of processes as it is at that moment, and decides whom to signal:
+/// Ends the trees of many instances after their gateway has died. It is stepped with the table of processes as it is at that moment, and decides whom to signal:
 /// <code>
 ///   first step ──▶ SIGTERM to the groups ──group empty──▶ SIGTERM to what left it ──▶ nothing left: done
 ///                        │                                ▲     │
@@ -15,7 +15,7 @@ namespace Spawngate.Guarding;
 /// </summary>
 internal sealed class TreeEnding
 {
-    private readonly Dictionary<RunToken, Run> _runs = [];
+    private readonly Dictionary<RunToken, Instance> _instances = [];
     private readonly Func<int, RunToken?> _tokenOf;
     private readonly int _exempt;
     private readonly ProcessOwners _owners = new();
@@ -24,20 +24,20 @@ internal sealed class TreeEnding
     private readonly Dictionary<int, Known> _known = [];
 
     /// <summary>Makes it.</summary>
-    /// <param name="runs">What to end.</param>
+    /// <param name="instances">What to end.</param>
     /// <param name="nowMs">The time, from which the grace periods count.</param>
     /// <param name="tokenOf">The token in a process's environment.</param>
     /// <param name="exempt">A process never to be touched: the guard itself.</param>
-    public TreeEnding(IReadOnlyDictionary<RunToken, GuardedRun> runs, long nowMs, Func<int, RunToken?> tokenOf, int exempt)
+    public TreeEnding(IReadOnlyDictionary<RunToken, GuardedInstance> instances, long nowMs, Func<int, RunToken?> tokenOf, int exempt)
     {
-        foreach ((RunToken token, GuardedRun run) in runs)
+        foreach ((RunToken token, GuardedInstance instance) in instances)
         {
-            _runs.Add(token, new Run { Pid = run.Pid, Start = run.Start, AskAllAtMs = nowMs + (run.GraceMs / 2), KillAtMs = nowMs + run.GraceMs });
+            _instances.Add(token, new Instance { Pid = instance.Pid, Start = instance.Start, AskAllAtMs = nowMs + (instance.GraceMs / 2), KillAtMs = nowMs + instance.GraceMs });
         }
 
         _tokenOf = tokenOf;
         _exempt = exempt;
-        LastKillAtMs = _runs.Count == 0 ? nowMs : _runs.Values.Max(static run => run.KillAtMs);
+        LastKillAtMs = _instances.Count == 0 ? nowMs : _instances.Values.Max(static instance => instance.KillAtMs);
     }
 
     /// <summary>When the last grace period ends.</summary>
@@ -50,52 +50,52 @@ internal sealed class TreeEnding
     /// <param name="nowMs">The time.</param>
     /// <param name="table">All processes.</param>
     /// <param name="signal">Sends a signal to a process, or to the group of one when its second argument is true.</param>
-    /// <returns>How many processes of the runs are alive.</returns>
+    /// <returns>How many processes of the instances are alive.</returns>
     public int Step(long nowMs, IReadOnlyList<ProcessEntry> table, Action<ProcessEntry, bool, int> signal)
     {
         Attribute(table);
         int alive = 0;
-        foreach (Run run in _runs.Values)
+        foreach (Instance instance in _instances.Values)
         {
-            run.GroupIsAlive = false;
+            instance.GroupIsAlive = false;
         }
 
         foreach (ProcessEntry entry in table)
         {
-            if (RunOf(entry) is { } run)
+            if (InstanceOf(entry) is { } instance)
             {
                 alive++;
-                run.GroupIsAlive |= entry.Group == run.Pid;
+                instance.GroupIsAlive |= entry.Group == instance.Pid;
             }
         }
 
         foreach (ProcessEntry entry in table)
         {
-            if (RunOf(entry) is { } run)
+            if (InstanceOf(entry) is { } instance)
             {
-                End(entry, run, nowMs, signal);
+                End(entry, instance, nowMs, signal);
             }
         }
 
         return alive;
     }
 
-    private void End(ProcessEntry entry, Run run, long nowMs, Action<ProcessEntry, bool, int> signal)
+    private void End(ProcessEntry entry, Instance instance, long nowMs, Action<ProcessEntry, bool, int> signal)
     {
-        bool isInGroup = entry.Group == run.Pid;
+        bool isInGroup = entry.Group == instance.Pid;
         Known known = _known[entry.Pid];
-        if (nowMs >= run.KillAtMs)
+        if (nowMs >= instance.KillAtMs)
         {
             Killed += known.IsKilled ? 0 : 1;
             known.IsKilled = true;
             signal(entry, isInGroup, Libc.SIGKILL);
         }
-        else if (isInGroup && !run.IsAsked)
+        else if (isInGroup && !instance.IsAsked)
         {
-            run.IsAsked = true;
+            instance.IsAsked = true;
             signal(entry, true, Libc.SIGTERM);
         }
-        else if (!isInGroup && !known.IsAsked && (!run.GroupIsAlive || nowMs >= run.AskAllAtMs))
+        else if (!isInGroup && !known.IsAsked && (!instance.GroupIsAlive || nowMs >= instance.AskAllAtMs))
         {
             known.IsAsked = true;
             signal(entry, false, Libc.SIGTERM);
@@ -107,11 +107,11 @@ internal sealed class TreeEnding
         _owners.Clear();
         CheckLeaders(table);
         var byLeader = new Dictionary<int, RunToken>();
-        foreach ((RunToken token, Run run) in _runs)
+        foreach ((RunToken token, Instance instance) in _instances)
         {
-            if (run.Pid != 0)
+            if (instance.Pid != 0)
             {
-                byLeader[run.Pid] = token;
+                byLeader[instance.Pid] = token;
             }
         }
 
@@ -126,7 +126,7 @@ internal sealed class TreeEnding
         _owners.Spread(table);
         foreach (ProcessEntry entry in table)
         {
-            if (RunOf(entry) is not null && (!_known.TryGetValue(entry.Pid, out Known? known) || known.Start != entry.Start))
+            if (InstanceOf(entry) is not null && (!_known.TryGetValue(entry.Pid, out Known? known) || known.Start != entry.Start))
             {
                 _known[entry.Pid] = new Known(entry.Start, _owners.Of(entry.Pid)!.Value);
             }
@@ -145,10 +145,10 @@ internal sealed class TreeEnding
             return known.Owner;
         }
 
-        return _tokenOf(entry.Pid) is { } token && _runs.ContainsKey(token) ? token : null;
+        return _tokenOf(entry.Pid) is { } token && _instances.ContainsKey(token) ? token : null;
     }
 
-    // A number on the list may belong to another process by now: the gateway died before it could say that the run had ended.
+    // A number on the list may belong to another process by now: the gateway died before it could say that the instance had ended.
     private void CheckLeaders(IReadOnlyList<ProcessEntry> table)
     {
         var entries = new Dictionary<int, ProcessEntry>(table.Count);
@@ -160,22 +160,22 @@ internal sealed class TreeEnding
             groups.Add(entry.Session);
         }
 
-        foreach ((RunToken token, Run run) in _runs)
+        foreach ((RunToken token, Instance instance) in _instances)
         {
-            if (run.Pid == 0)
+            if (instance.Pid == 0)
             {
                 continue;
             }
 
-            bool isStranger = entries.TryGetValue(run.Pid, out ProcessEntry leader) && leader.Start != run.Start && _tokenOf(run.Pid) != token;
-            run.Pid = isStranger || !groups.Contains(run.Pid) ? 0 : run.Pid;
+            bool isStranger = entries.TryGetValue(instance.Pid, out ProcessEntry leader) && leader.Start != instance.Start && _tokenOf(instance.Pid) != token;
+            instance.Pid = isStranger || !groups.Contains(instance.Pid) ? 0 : instance.Pid;
         }
     }
 
-    private Run? RunOf(ProcessEntry entry) =>
-        !entry.IsZombie && entry.Pid != _exempt && _owners.Of(entry.Pid) is { } token ? _runs[token] : null;
+    private Instance? InstanceOf(ProcessEntry entry) =>
+        !entry.IsZombie && entry.Pid != _exempt && _owners.Of(entry.Pid) is { } token ? _instances[token] : null;
 
-    private sealed class Run
+    private sealed class Instance
     {
         public int Pid { get; set; }
 

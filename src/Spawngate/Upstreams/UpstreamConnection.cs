@@ -2,7 +2,7 @@ using Spawngate.Transport;
 
 namespace Spawngate.Upstreams;
 
-/// <summary>One connection to a run of a backend. It belongs to one exchange at a time, or to the pool while idle.</summary>
+/// <summary>One connection to an instance of a backend. It belongs to one exchange at a time, or to the pool while idle.</summary>
 /// <remarks>
 /// <code>
 ///  InUse ── UpstreamPool.Return ──▶ Idle ── TryRent ──▶ InUse

@@ -5,7 +5,7 @@ using Spawngate.Transport;
 
 namespace Spawngate.Upstreams;
 
-/// <summary>The connections to one run of one backend. A new run gets a new pool, so no connection outlives its process.</summary>
+/// <summary>The connections to one instance of one backend. A new instance gets a new pool, so no connection outlives its process.</summary>
 /// <remarks>
 /// Idle connections form lock-free stacks (last in, first out: the warmest is used, the rest age out), one for each event loop: who rents on a loop gets a
 /// connection of that loop if one is idle, so that both sides of an exchange are handled by one thread, else another's. A stack's head packs a
@@ -32,7 +32,7 @@ internal sealed class UpstreamPool
     private int _unsolicited;
 
     /// <summary>Makes an empty pool.</summary>
-    /// <param name="endpoint">Where the run listens.</param>
+    /// <param name="endpoint">Where the instance listens.</param>
     /// <param name="maxIdle">Idle connections kept.</param>
     /// <param name="idleTimeoutMs">Milliseconds an idle connection is kept.</param>
     /// <param name="clock">Ages connections.</param>
@@ -47,16 +47,16 @@ internal sealed class UpstreamPool
         clock.Tick += OnTick;
     }
 
-    /// <summary>Where the run listens.</summary>
+    /// <summary>Where the instance listens.</summary>
     public IPEndPoint Endpoint { get; }
 
     /// <summary>
-    /// Whether somebody else accepts there in the run's place and passes on: a connection may then be accepted, and closed again, after the run has ended.
+    /// Whether somebody else accepts there in the instance's place and passes on: a connection may then be accepted, and closed again, after the instance has ended.
     /// </summary>
     public bool IsForwarded { get; init; }
 
     /// <summary>
-    /// Told of each connection that was closed because the backend had sent bytes over it that no request had asked for, from any thread; true for the first of this run. The next request
+    /// Told of each connection that was closed because the backend had sent bytes over it that no request had asked for, from any thread; true for the first of this instance. The next request
     /// would have taken them for its answer.
     /// </summary>
     public Action<bool>? OnUnsolicited { get; init; }
@@ -67,7 +67,7 @@ internal sealed class UpstreamPool
     /// <summary>True when an address that is not available means that the ports are used up. Of IPv6 it may be that this machine has no address of its own.</summary>
     public bool TakesPorts => Endpoint.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork || OpenCount > 1;
 
-    /// <summary>Whether it is the run that listens there; null when nobody can tell.</summary>
+    /// <summary>Whether it is the instance that listens there; null when nobody can tell.</summary>
     public ListenerTrust? Trust { get; init; }
 
     /// <summary>Whether a request may be sent over a new connection.</summary>

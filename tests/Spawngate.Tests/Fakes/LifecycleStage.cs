@@ -76,7 +76,7 @@ internal sealed class LifecycleStage : IDisposable
 
     public ScriptedProbe Probe => Probes[^1];
 
-    public ScriptedRun Run => Launcher.Last.Run!;
+    public ScriptedWorkload Workload => Launcher.Last.Run!;
 
     public static BackendConfig Config(string hostname, int port = 0) => new(new BackendTimings
     {
@@ -127,20 +127,20 @@ internal sealed class LifecycleStage : IDisposable
     }
 
     /// <summary>To Ready, with nothing in flight.</summary>
-    public BackendRun ToReady()
+    public ReadyInstance ToReady()
     {
-        var run = ToReadyWithOneInFlight();
-        Backend.Leave(run);
-        return run;
+        var instance = ToReadyWithOneInFlight();
+        Backend.Leave(instance);
+        return instance;
     }
 
-    public BackendRun ToReadyWithOneInFlight()
+    public ReadyInstance ToReadyWithOneInFlight()
     {
         var waiter = ToLaunched();
         Probe.Listen();
         Probe.Ready();
         Settle();
-        return Decided(waiter).Run!;
+        return Decided(waiter).Instance!;
     }
 
     public void ToUnhealthy()

@@ -10,7 +10,7 @@ namespace Spawngate.Docker;
 ///      └────────────── launch failed or cancelled ───────────────────────────────────────▶ removed
 /// </code>
 /// </summary>
-internal sealed class ContainerRun : ILaunchedRun
+internal sealed class ContainerWorkload : IWorkload
 {
     private readonly DockerEngine _engine;
     private readonly TaskCompletionSource<ExitReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -18,8 +18,8 @@ internal sealed class ContainerRun : ILaunchedRun
     private volatile bool _started;
     private volatile bool _outOfMemory;
 
-    /// <summary>Makes the run of a container that was just created.</summary>
-    public ContainerRun(DockerEngine engine, string runId, string id, string hostname, ContainerIdentity identity, ContainerOutput output)
+    /// <summary>Makes the instance of a container that was just created.</summary>
+    public ContainerWorkload(DockerEngine engine, string runId, string id, string hostname, ContainerIdentity identity, ContainerOutput output)
     {
         _engine = engine;
         RunId = runId;
