@@ -134,7 +134,7 @@ internal sealed class Gateway : IAsyncDisposable
         }
 
         // Tried out now, when nobody can hinder it yet.
-        if (Libc.IsLinux && !RunListener.IsAvailable)
+        if (Libc.IsLinux && !InstanceListener.IsAvailable)
         {
             GatewayLog.PortOwnersUnknown(_log);
         }

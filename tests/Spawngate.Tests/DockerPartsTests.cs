@@ -193,7 +193,7 @@ internal sealed class DockerPartsTests
     public void A_line_to_the_guard_is_bounded()
     {
         var list = new GuardList(static _ => 0);
-        var piece = Bytes(new GuardRecord(GuardRecordKind.Text, new RunToken(1, 1, 1), 0, 0));
+        var piece = Bytes(new GuardRecord(GuardRecordKind.Text, new InstanceToken(1, 1, 1), 0, 0));
         Assert.That(Enumerable.Range(0, 1000).All(_ => list.Take(piece)), Is.False);
     }
 

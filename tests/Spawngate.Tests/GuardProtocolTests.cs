@@ -5,7 +5,7 @@ namespace Spawngate.Tests;
 
 internal sealed class GuardProtocolTests
 {
-    private static readonly RunToken Token = new(1, ulong.MaxValue, 0x0123456789abcdef);
+    private static readonly InstanceToken Token = new(1, ulong.MaxValue, 0x0123456789abcdef);
     private const string Digits = "0000000000000001ffffffffffffffff0123456789abcdef";
 
     [Test]
@@ -36,7 +36,7 @@ internal sealed class GuardProtocolTests
     [Test]
     public void The_list_follows_the_records_in_pieces_of_any_size([Range(1, 3 * GuardRecord.Bytes)] int piece)
     {
-        var gone = new RunToken(9, 9, 9);
+        var gone = new InstanceToken(9, 9, 9);
         byte[] stream =
         [
             .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 0, 5)), .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, 1000)), .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 99, 5)),
@@ -48,7 +48,7 @@ internal sealed class GuardProtocolTests
             Assert.That(list.Take(bytes), Is.True);
         }
 
-        Assert.That(list.Instances, Is.EqualTo(new Dictionary<RunToken, GuardedInstance> { [Token] = new(42, 4200, 1000) }));
+        Assert.That(list.Instances, Is.EqualTo(new Dictionary<InstanceToken, GuardedInstance> { [Token] = new(42, 4200, 1000) }));
     }
 
     [Test]
@@ -86,7 +86,7 @@ internal sealed class GuardProtocolTests
     [TestCase("http://h/" + Digits, false)]
     [TestCase("", false)]
     public void The_token_is_read_from_the_ready_URL(string url, bool isToken) =>
-        Assert.That(RunToken.OfReadyUrl(url), Is.EqualTo(isToken ? Token : (RunToken?)null));
+        Assert.That(InstanceToken.OfReadyUrl(url), Is.EqualTo(isToken ? Token : (InstanceToken?)null));
 
     [TestCase("PATH=/bin|SERVERLESS_PROXY_READY_URL=http://h/?token=" + Digits + "|", true)]
     [TestCase("SERVERLESS_PROXY_READY_URL=http://h/?token=" + Digits + "|HOME=/|", true)]
@@ -98,7 +98,7 @@ internal sealed class GuardProtocolTests
     public void The_token_is_found_in_an_environment(string environment, bool isThere)
     {
         byte[] bytes = Encoding.ASCII.GetBytes(environment.Replace('|', '\0'));
-        Assert.That(RunToken.Find(bytes), Is.EqualTo(isThere ? Token : (RunToken?)null));
+        Assert.That(InstanceToken.Find(bytes), Is.EqualTo(isThere ? Token : (InstanceToken?)null));
     }
 
     private static byte[] Bytes(GuardRecord record)

@@ -60,7 +60,7 @@ internal sealed class ListenerTests
         Assert.That(ListenerTable.TryRead(path, Port, ref reach), Is.True);
 
         Assert.That(found, Is.EqualTo(new[] { new ListeningSocket(7, 1000) }));
-        Assert.That(RunListener.IsAvailable, Is.True);
+        Assert.That(InstanceListener.IsAvailable, Is.True);
     }
 
     [TestCase("127.0.0.1")]

@@ -33,7 +33,7 @@ internal sealed class ProcessLauncher(
     [
         .. request.Config.Env,
         new("PORT", request.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
-        new(RunToken.Variable, request.ReadyUrl),
+        new(InstanceToken.Variable, request.ReadyUrl),
     ]);
 
     private LaunchResult Launch(LaunchRequest request, CancellationToken cancel)
@@ -48,7 +48,7 @@ internal sealed class ProcessLauncher(
             return Cancelled();
         }
 
-        var mark = new RunMark(request, guardian);
+        var mark = new InstanceMark(request, guardian);
         long begun = time.GetTimestamp();
         ChildProcess? child = ChildProcess.Start(CommandOf(request), out string? error);
         if (child is null)
@@ -91,15 +91,15 @@ internal sealed class ProcessLauncher(
 }
 
 /// <summary>What marks the processes of one run as its own, and the guard's knowledge of it.</summary>
-internal sealed class RunMark
+internal sealed class InstanceMark
 {
     private readonly Guardian? _guardian;
 
     /// <summary>Announces the instance to the guard.</summary>
-    public RunMark(LaunchRequest request, Guardian? guardian)
+    public InstanceMark(LaunchRequest request, Guardian? guardian)
     {
         _guardian = guardian;
-        Token = RunToken.OfReadyUrl(request.ReadyUrl);
+        Token = InstanceToken.OfReadyUrl(request.ReadyUrl);
         if (Token is { } token)
         {
             guardian?.Expect(token, request.Config.ShutdownGracePeriodSecs * 1000L);
@@ -107,7 +107,7 @@ internal sealed class RunMark
     }
 
     /// <summary>The token that every process of the instance carries; null when its ready URL has none.</summary>
-    public RunToken? Token { get; }
+    public InstanceToken? Token { get; }
 
     /// <summary>The instance has a process.</summary>
     public void Spawned(int pid)
@@ -134,18 +134,18 @@ internal sealed class ProcessWorkload : IWorkload
     private readonly ChildProcess _child;
     private readonly OutputPipe _stdout;
     private readonly OutputPipe _stderr;
-    private readonly RunMark _mark;
-    private readonly RunListener _listener;
+    private readonly InstanceMark _mark;
+    private readonly InstanceListener _listener;
     private readonly TimeProvider _time;
     private readonly TaskCompletionSource<Task> _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _killed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly LineRing _tail = new(Limits.StderrTailLines, Limits.StderrTailBytes);
 
-    internal ProcessWorkload(ChildProcess child, string hostname, OutputDrain drain, IOutputSink output, RunMark mark, TimeProvider time)
+    internal ProcessWorkload(ChildProcess child, string hostname, OutputDrain drain, IOutputSink output, InstanceMark mark, TimeProvider time)
     {
         _child = child;
         _mark = mark;
-        _listener = new RunListener(child, mark.Token);
+        _listener = new InstanceListener(child, mark.Token);
         _time = time;
         _stdout = drain.Add(child.StdoutFd, new StreamSink(hostname, OutputStream.Stdout, output, null));
         _stderr = drain.Add(child.StderrFd, new StreamSink(hostname, OutputStream.Stderr, output, _tail));
@@ -165,7 +165,7 @@ internal sealed class ProcessWorkload : IWorkload
     public Task<ExitReport> Exited { get; }
 
     /// <inheritdoc/>
-    public bool TellsListener => RunListener.IsAvailable;
+    public bool TellsListener => InstanceListener.IsAvailable;
 
     /// <inheritdoc/>
     public Task<ListenerFinding> FindListenerAsync(IPEndPoint at) => _listener.FindAsync(at);
@@ -194,7 +194,7 @@ internal sealed class ProcessWorkload : IWorkload
     {
         if (_mark.Token is { } token)
         {
-            var remains = new RunRemains(token, _child.Pid);
+            var remains = new EscapedProcesses(token, _child.Pid);
             await Task.WhenAny(_child.Ended, _asked.Task).ConfigureAwait(false);
             if (_asked.Task.IsCompletedSuccessfully)
             {

@@ -7,7 +7,7 @@ namespace Spawngate.Backends;
 /// <param name="table">All processes.</param>
 /// <param name="adopted">The tokens of those that were orphaned below us and so became our children.</param>
 /// <param name="unclaimed">Those of our children that lead no instance, are of no instance's session and show no token.</param>
-internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, RunToken> adopted, HashSet<int> unclaimed)
+internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, InstanceToken> adopted, HashSet<int> unclaimed)
 {
     private readonly Dictionary<int, ProcessEntry> _byPid = table.DistinctBy(static entry => entry.Pid).ToDictionary(static entry => entry.Pid);
 
@@ -18,7 +18,7 @@ internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, 
     /// <param name="token">The instance's token.</param>
     /// <param name="session">The instance's session, which has the number of its leader.</param>
     /// <param name="known">Those found to be the instance's earlier, when their parents may have lived still.</param>
-    public List<ProcessEntry> RemainsOf(RunToken token, int session, HashSet<(int Pid, long Start)> known)
+    public List<ProcessEntry> RemainsOf(InstanceToken token, int session, HashSet<(int Pid, long Start)> known)
     {
         // A process of that number cannot be the leader, who is collected; so the number is another's by now, and so is the session.
         return Of(token, session, known, isSessionOurs: !table.Exists(entry => entry.Pid == session));
@@ -28,7 +28,7 @@ internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, 
     /// <param name="token">The instance's token.</param>
     /// <param name="group">The instance's group and session, which have the number of its leader.</param>
     /// <param name="known">Those found to be the instance's earlier, when their parents may have lived still.</param>
-    public List<ProcessEntry> BesideGroupOf(RunToken token, int group, HashSet<(int Pid, long Start)> known)
+    public List<ProcessEntry> BesideGroupOf(InstanceToken token, int group, HashSet<(int Pid, long Start)> known)
     {
         List<ProcessEntry> all = Of(token, group, known, isSessionOurs: true);
         all.RemoveAll(entry => entry.Group == group);
@@ -38,7 +38,7 @@ internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, 
     /// <summary>The living processes of an instance whose leader lives.</summary>
     /// <param name="token">The instance's token.</param>
     /// <param name="session">The instance's session, which has the number of its leader.</param>
-    public List<ProcessEntry> MembersOf(RunToken token, int session) => Of(token, session, [], isSessionOurs: true);
+    public List<ProcessEntry> MembersOf(InstanceToken token, int session) => Of(token, session, [], isSessionOurs: true);
 
     /// <summary>
     /// The living processes that may be an instance's although nothing says whose they are, with all below them: daemons that left its session and have no token, because they were started with
@@ -76,12 +76,12 @@ internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, 
     /// <summary>All processes.</summary>
     public IReadOnlyList<ProcessEntry> Table => table;
 
-    private List<ProcessEntry> Of(RunToken token, int session, HashSet<(int Pid, long Start)> known, bool isSessionOurs)
+    private List<ProcessEntry> Of(InstanceToken token, int session, HashSet<(int Pid, long Start)> known, bool isSessionOurs)
     {
         var owners = new ProcessOwners();
         foreach (ProcessEntry entry in table)
         {
-            bool isMarked = adopted.TryGetValue(entry.Pid, out RunToken carried) && carried == token;
+            bool isMarked = adopted.TryGetValue(entry.Pid, out InstanceToken carried) && carried == token;
             if (isMarked || (isSessionOurs && entry.Session == session) || known.Contains((entry.Pid, entry.Start)))
             {
                 owners.Add(entry.Pid, token);
@@ -166,7 +166,7 @@ internal sealed class ProcessScans
         var table = new List<ProcessEntry>();
         bool isWhole = ProcessTable.Read(table);
         int self = Environment.ProcessId;
-        var adopted = new Dictionary<int, RunToken>();
+        var adopted = new Dictionary<int, InstanceToken>();
         var unclaimed = new HashSet<int>();
         foreach (ProcessEntry entry in table)
         {

@@ -93,7 +93,7 @@ internal static class ContainerPlan
         }
 
         variables.Add($"PORT={config.Port.ToString(CultureInfo.InvariantCulture)}");
-        variables.Add($"{RunToken.Variable}={readyUrl}");
+        variables.Add($"{InstanceToken.Variable}={readyUrl}");
         return variables;
     }
 

@@ -12,21 +12,21 @@ namespace Spawngate.Guarding;
 internal sealed record GuardEngine(string Process, string Address)
 {
     /// <summary>The pieces of its line; the last one is filled up with zeros.</summary>
-    public IEnumerable<RunToken> ToPieces()
+    public IEnumerable<InstanceToken> ToPieces()
     {
         byte[] line = Encoding.UTF8.GetBytes($"{Process} {Address}\n");
-        for (int at = 0; at < line.Length; at += RunToken.Bytes)
+        for (int at = 0; at < line.Length; at += InstanceToken.Bytes)
         {
-            byte[] piece = new byte[RunToken.Bytes];
+            byte[] piece = new byte[InstanceToken.Bytes];
             line.AsSpan(at, Math.Min(piece.Length, line.Length - at)).CopyTo(piece);
-            yield return new RunToken(Word(piece, 0), Word(piece, 1), Word(piece, 2));
+            yield return new InstanceToken(Word(piece, 0), Word(piece, 1), Word(piece, 2));
         }
     }
 
     /// <summary>Adds a piece to a line. True when the line is complete.</summary>
-    public static bool Append(RunToken piece, List<byte> line)
+    public static bool Append(InstanceToken piece, List<byte> line)
     {
-        Span<byte> bytes = stackalloc byte[RunToken.Bytes];
+        Span<byte> bytes = stackalloc byte[InstanceToken.Bytes];
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, piece.First);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[sizeof(ulong)..], piece.Second);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[(2 * sizeof(ulong))..], piece.Third);

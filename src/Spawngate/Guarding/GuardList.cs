@@ -13,14 +13,14 @@ internal readonly record struct GuardedInstance(int Pid, long Start, int GraceMs
 /// <param name="startOf">The start time of a process; 0 when there is none.</param>
 internal sealed class GuardList(Func<int, long> startOf)
 {
-    private readonly Dictionary<RunToken, GuardedInstance> _instances = [];
+    private readonly Dictionary<InstanceToken, GuardedInstance> _instances = [];
     private readonly byte[] _rest = new byte[GuardRecord.Bytes];
     private readonly List<GuardEngine> _engines = [];
     private readonly List<byte> _line = [];
     private int _restBytes;
 
     /// <summary>The instances.</summary>
-    public IReadOnlyDictionary<RunToken, GuardedInstance> Instances => _instances;
+    public IReadOnlyDictionary<InstanceToken, GuardedInstance> Instances => _instances;
 
     /// <summary>The engines with containers of the gateway.</summary>
     public IReadOnlyList<GuardEngine> Engines => _engines;
@@ -64,7 +64,7 @@ internal sealed class GuardList(Func<int, long> startOf)
         }
     }
 
-    private bool TakeText(RunToken text)
+    private bool TakeText(InstanceToken text)
     {
         if (_line.Count >= Limits.GuardLineBytesMax)
         {

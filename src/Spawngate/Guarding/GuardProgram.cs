@@ -96,7 +96,7 @@ internal static class GuardProgram
         }
     }
 
-    private static void EndProcesses(IReadOnlyDictionary<RunToken, GuardedInstance> instances, int gateway, TimeProvider time)
+    private static void EndProcesses(IReadOnlyDictionary<InstanceToken, GuardedInstance> instances, int gateway, TimeProvider time)
     {
         if (instances.Count == 0)
         {
@@ -121,7 +121,7 @@ internal static class GuardProgram
         Log(time, $"gateway=\"{gateway}\" killed=\"{ending.Killed}\" left=\"{alive}\" duration_ms=\"{(long)nowMs}\" What the gateway had started has ended");
     }
 
-    private static void ReadTable(IReadOnlyDictionary<RunToken, GuardedInstance> instances, List<ProcessEntry> table)
+    private static void ReadTable(IReadOnlyDictionary<InstanceToken, GuardedInstance> instances, List<ProcessEntry> table)
     {
         table.Clear();
         ProcessTable.Read(table);

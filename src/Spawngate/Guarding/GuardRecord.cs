@@ -40,10 +40,10 @@ internal enum GuardRecordKind
 /// <param name="Token">Which instance; or 24 bytes of text, of which zeros are none.</param>
 /// <param name="Pid">Its leader, which is also its group; 0 when it is not known yet.</param>
 /// <param name="GraceMs">Milliseconds between SIGTERM and SIGKILL.</param>
-internal readonly record struct GuardRecord(GuardRecordKind Kind, RunToken Token, int Pid, int GraceMs)
+internal readonly record struct GuardRecord(GuardRecordKind Kind, InstanceToken Token, int Pid, int GraceMs)
 {
     /// <summary>Bytes of a record.</summary>
-    public const int Bytes = TokenAt + RunToken.Bytes;
+    public const int Bytes = TokenAt + InstanceToken.Bytes;
 
     private const int PidAt = 4;
     private const int GraceAt = 8;
@@ -56,7 +56,7 @@ internal readonly record struct GuardRecord(GuardRecordKind Kind, RunToken Token
         BinaryPrimitives.WriteInt32LittleEndian(to, (int)Kind);
         BinaryPrimitives.WriteInt32LittleEndian(to[PidAt..], Pid);
         BinaryPrimitives.WriteInt32LittleEndian(to[GraceAt..], GraceMs);
-        Span<byte> token = to.Slice(TokenAt, RunToken.Bytes);
+        Span<byte> token = to.Slice(TokenAt, InstanceToken.Bytes);
         BinaryPrimitives.WriteUInt64LittleEndian(token, Token.First);
         BinaryPrimitives.WriteUInt64LittleEndian(token[sizeof(ulong)..], Token.Second);
         BinaryPrimitives.WriteUInt64LittleEndian(token[(2 * sizeof(ulong))..], Token.Third);
@@ -68,8 +68,8 @@ internal readonly record struct GuardRecord(GuardRecordKind Kind, RunToken Token
         var kind = (GuardRecordKind)BinaryPrimitives.ReadInt32LittleEndian(from);
         int pid = BinaryPrimitives.ReadInt32LittleEndian(from[PidAt..]);
         int graceMs = BinaryPrimitives.ReadInt32LittleEndian(from[GraceAt..]);
-        ReadOnlySpan<byte> token = from.Slice(TokenAt, RunToken.Bytes);
-        var instance = new RunToken(
+        ReadOnlySpan<byte> token = from.Slice(TokenAt, InstanceToken.Bytes);
+        var instance = new InstanceToken(
             BinaryPrimitives.ReadUInt64LittleEndian(token),
             BinaryPrimitives.ReadUInt64LittleEndian(token[sizeof(ulong)..]),
             BinaryPrimitives.ReadUInt64LittleEndian(token[(2 * sizeof(ulong))..]));

@@ -19,7 +19,7 @@ internal sealed class Guardian : IDisposable
     private const int InitPid = 1;
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<RunToken, GuardRecord> _instances = [];
+    private readonly Dictionary<InstanceToken, GuardRecord> _instances = [];
     private readonly List<GuardEngine> _engines = [];
     private readonly Queue<GuardRecord> _unwritten = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -79,10 +79,10 @@ internal sealed class Guardian : IDisposable
     }
 
     /// <summary>An instance is about to be spawned: should we die in that moment, it is found by its token.</summary>
-    public void Expect(RunToken token, long graceMs) => Tell(new GuardRecord(GuardRecordKind.Start, token, 0, (int)Math.Min(graceMs, int.MaxValue)));
+    public void Expect(InstanceToken token, long graceMs) => Tell(new GuardRecord(GuardRecordKind.Start, token, 0, (int)Math.Min(graceMs, int.MaxValue)));
 
     /// <summary>The expected instance has a process.</summary>
-    public void Spawned(RunToken token, int pid)
+    public void Spawned(InstanceToken token, int pid)
     {
         lock (_gate)
         {
@@ -94,7 +94,7 @@ internal sealed class Guardian : IDisposable
     }
 
     /// <summary>Nothing is left of the instance, or there was none.</summary>
-    public void Forget(RunToken token) => Tell(new GuardRecord(GuardRecordKind.End, token, 0, 0));
+    public void Forget(InstanceToken token) => Tell(new GuardRecord(GuardRecordKind.End, token, 0, 0));
 
     /// <summary>Containers are about to be created on an engine; it is told once.</summary>
     public void ExpectContainers(GuardEngine engine)
@@ -203,7 +203,7 @@ internal sealed class Guardian : IDisposable
             return; // The next one gets the list.
         }
 
-        foreach (RunToken piece in engine.ToPieces())
+        foreach (InstanceToken piece in engine.ToPieces())
         {
             Write(new GuardRecord(GuardRecordKind.Text, piece, 0, 0));
         }
@@ -354,7 +354,7 @@ internal sealed class Guardian : IDisposable
     // left its group.
     private List<byte[]> GuardEnvironment()
     {
-        byte[] mark = Encoding.UTF8.GetBytes($"{RunToken.Variable}=");
+        byte[] mark = Encoding.UTF8.GetBytes($"{InstanceToken.Variable}=");
         return [.. _environment.With([]).Where(entry => !entry.AsSpan().StartsWith(mark))];
     }
 }

@@ -11,16 +11,16 @@ namespace Spawngate.Guarding;
 /// </summary>
 internal sealed class ProcessOwners
 {
-    private readonly Dictionary<int, RunToken> _owners = [];
+    private readonly Dictionary<int, InstanceToken> _owners = [];
 
     /// <summary>Makes the owner of a process known. The first one stays.</summary>
-    public void Add(int pid, RunToken owner) => _owners.TryAdd(pid, owner);
+    public void Add(int pid, InstanceToken owner) => _owners.TryAdd(pid, owner);
 
     /// <summary>Forgets all.</summary>
     public void Clear() => _owners.Clear();
 
     /// <summary>Whose a process is; null when nobody's.</summary>
-    public RunToken? Of(int pid) => _owners.TryGetValue(pid, out RunToken owner) ? owner : null;
+    public InstanceToken? Of(int pid) => _owners.TryGetValue(pid, out InstanceToken owner) ? owner : null;
 
     /// <summary>
     /// Extends what is known to children, and to the members of sessions whose leader is known. Not to those of any known member's session: who

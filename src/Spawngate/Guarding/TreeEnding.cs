@@ -15,8 +15,8 @@ namespace Spawngate.Guarding;
 /// </summary>
 internal sealed class TreeEnding
 {
-    private readonly Dictionary<RunToken, Instance> _instances = [];
-    private readonly Func<int, RunToken?> _tokenOf;
+    private readonly Dictionary<InstanceToken, Instance> _instances = [];
+    private readonly Func<int, InstanceToken?> _tokenOf;
     private readonly int _exempt;
     private readonly ProcessOwners _owners = new();
 
@@ -28,9 +28,9 @@ internal sealed class TreeEnding
     /// <param name="nowMs">The time, from which the grace periods count.</param>
     /// <param name="tokenOf">The token in a process's environment.</param>
     /// <param name="exempt">A process never to be touched: the guard itself.</param>
-    public TreeEnding(IReadOnlyDictionary<RunToken, GuardedInstance> instances, long nowMs, Func<int, RunToken?> tokenOf, int exempt)
+    public TreeEnding(IReadOnlyDictionary<InstanceToken, GuardedInstance> instances, long nowMs, Func<int, InstanceToken?> tokenOf, int exempt)
     {
-        foreach ((RunToken token, GuardedInstance instance) in instances)
+        foreach ((InstanceToken token, GuardedInstance instance) in instances)
         {
             _instances.Add(token, new Instance { Pid = instance.Pid, Start = instance.Start, AskAllAtMs = nowMs + (instance.GraceMs / 2), KillAtMs = nowMs + instance.GraceMs });
         }
@@ -106,8 +106,8 @@ internal sealed class TreeEnding
     {
         _owners.Clear();
         CheckLeaders(table);
-        var byLeader = new Dictionary<int, RunToken>();
-        foreach ((RunToken token, Instance instance) in _instances)
+        var byLeader = new Dictionary<int, InstanceToken>();
+        foreach ((InstanceToken token, Instance instance) in _instances)
         {
             if (instance.Pid != 0)
             {
@@ -133,9 +133,9 @@ internal sealed class TreeEnding
         }
     }
 
-    private RunToken? OwnerOf(ProcessEntry entry, Dictionary<int, RunToken> byLeader)
+    private InstanceToken? OwnerOf(ProcessEntry entry, Dictionary<int, InstanceToken> byLeader)
     {
-        if (byLeader.TryGetValue(entry.Group, out RunToken owner) || byLeader.TryGetValue(entry.Session, out owner))
+        if (byLeader.TryGetValue(entry.Group, out InstanceToken owner) || byLeader.TryGetValue(entry.Session, out owner))
         {
             return owner;
         }
@@ -160,7 +160,7 @@ internal sealed class TreeEnding
             groups.Add(entry.Session);
         }
 
-        foreach ((RunToken token, Instance instance) in _instances)
+        foreach ((InstanceToken token, Instance instance) in _instances)
         {
             if (instance.Pid == 0)
             {
@@ -190,11 +190,11 @@ internal sealed class TreeEnding
         public bool GroupIsAlive { get; set; }
     }
 
-    private sealed class Known(long start, RunToken owner)
+    private sealed class Known(long start, InstanceToken owner)
     {
         public long Start => start;
 
-        public RunToken Owner => owner;
+        public InstanceToken Owner => owner;
 
         public bool IsAsked { get; set; }
 

@@ -120,9 +120,9 @@ internal static unsafe class ProcessTable
     /// </summary>
     /// <param name="pid">Its number.</param>
     /// <param name="errno">Why its environment could not be opened; 0 when it could.</param>
-    public static RunToken? TokenOfChild(int pid, out int errno)
+    public static InstanceToken? TokenOfChild(int pid, out int errno)
     {
-        RunToken? token = TokenOf(pid, out bool isEmpty, out errno);
+        InstanceToken? token = TokenOf(pid, out bool isEmpty, out errno);
         for (int retry = 0; isEmpty && retry < Limits.EnvironRetriesMax; retry++)
         {
             _ = Libc.Poll(null, 0, Limits.EnvironRetryMs);
@@ -133,9 +133,9 @@ internal static unsafe class ProcessTable
     }
 
     /// <summary>The same, looked at once.</summary>
-    public static RunToken? TokenOf(int pid) => TokenOf(pid, out _, out _);
+    public static InstanceToken? TokenOf(int pid) => TokenOf(pid, out _, out _);
 
-    private static RunToken? TokenOf(int pid, out bool isEmpty, out int errno)
+    private static InstanceToken? TokenOf(int pid, out bool isEmpty, out int errno)
     {
         isEmpty = false;
         int fd = Open(pid, "environ\0"u8);
@@ -146,7 +146,7 @@ internal static unsafe class ProcessTable
         }
 
         byte* buffer = stackalloc byte[Limits.EnvironReadBytes + 1];
-        RunToken? token = null;
+        InstanceToken? token = null;
         int kept = 0;
         nint length;
         isEmpty = true;
@@ -155,7 +155,7 @@ internal static unsafe class ProcessTable
             isEmpty = false;
             int filled = kept + (int)length;
             buffer[filled] = 0; // Ends the last entry, should the process have overwritten the end of its environment.
-            token = RunToken.Find(new ReadOnlySpan<byte>(buffer, filled + 1));
+            token = InstanceToken.Find(new ReadOnlySpan<byte>(buffer, filled + 1));
 
             // An entry that is not whole yet begins in what is kept.
             kept = Math.Min(filled, Limits.EnvironEntryBytes);

@@ -19,7 +19,7 @@ namespace Spawngate.Backends;
 /// </remarks>
 /// <param name="leader">The leader.</param>
 /// <param name="token">The instance's token; null when it has none.</param>
-internal sealed class RunListener(ChildProcess leader, RunToken? token)
+internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token)
 {
     private const long RootUser = 0;
 

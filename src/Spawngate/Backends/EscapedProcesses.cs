@@ -20,7 +20,7 @@ namespace Spawngate.Backends;
 /// </summary>
 /// <param name="token">The instance's token.</param>
 /// <param name="session">The instance's session and group.</param>
-internal sealed class RunRemains(RunToken token, int session)
+internal sealed class EscapedProcesses(InstanceToken token, int session)
 {
     // Whoever was asked once stays known, when its parents have gone and its environment tells nothing.
     private readonly HashSet<(int Pid, long Start)> _asked = [];

@@ -9,7 +9,7 @@ namespace Spawngate.Tests;
 
 /// <summary>Daemons that left the group of their instance: they end with it.</summary>
 [Platform("Linux")]
-internal sealed class RunRemainsTests
+internal sealed class EscapedProcessesTests
 {
     private const int GraceMs = 10_000;
     private const int WindowChange = 28; // SIGWINCH
