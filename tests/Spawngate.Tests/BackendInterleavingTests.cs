@@ -140,7 +140,7 @@ internal sealed class BackendInterleavingTests
         /// <summary>Never more than may be, but for those who were there when the limit became lower. Nobody waits while there is room, and nobody overtakes.</summary>
         private void CheckLimit(BackendWord word, int requests)
         {
-            var max = Backend.Lifecycle.Room.Limit.Max;
+            var max = Backend.Lifecycle.Queue.Limit.Max;
             _allowed = max == 0 ? long.MaxValue : Math.Max(max, Math.Min(_allowed, requests));
             Assert(word.Phase != BackendPhase.Ready || requests <= _allowed, $"{requests} requests, allowed are {_allowed}");
             Assert(word.Phase != BackendPhase.Ready || Held == 0 || (max > 0 && requests >= max), $"a waiter was left behind in Ready with {requests} of {max}");

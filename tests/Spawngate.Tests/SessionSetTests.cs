@@ -147,7 +147,7 @@ internal sealed class SessionSetTests
         _stage.Probe.Answer(true);
         Settle();
         Assert.That(Answer(session), Is.EqualTo("Admitted"), "it has recovered as it was");
-        Find(session)!.Leave(Find(session)!.Lifecycle.Room.Instance!);
+        Find(session)!.Leave(Find(session)!.Lifecycle.Queue.Instance!);
         _stage.FailChecks(3);
         lease.Dispose();
         _stage.PassSecs(GraceSecs - 1);
@@ -283,7 +283,7 @@ internal sealed class SessionSetTests
         var session = SpawnReady();
         _backends.Apply(ConfigSource.Valid("[sessions]\ndomain = 'other.test'\n[sessions.templates.b]\ncommand = 'y'"));
         Assert.That(Answer(session), Is.EqualTo("Admitted"), "under the host it was given");
-        Find(session)!.Leave(Find(session)!.Lifecycle.Room.Instance!);
+        Find(session)!.Leave(Find(session)!.Lifecycle.Queue.Instance!);
         Assert.That(Sessions.Spawn(Request("""{"template":"a"}""")).Error!.Field, Is.EqualTo("template"));
         Assert.That(Spawn("{}").Hostname, Does.EndWith(".other.test"));
         _backends.Apply(ConfigSource.Valid(""));

@@ -87,7 +87,7 @@ internal sealed class Backend
     {
         if (Volatile.Read(ref _lifecycle) is { } lifecycle)
         {
-            instance = lifecycle.Room.Instance;
+            instance = lifecycle.Queue.Instance;
             if (instance is not null && (lifecycle.State.TryEnter(instance.InstanceNumber) || TryEnterLimited(lifecycle, instance, aside: false, out _)))
             {
                 return true;
@@ -111,9 +111,9 @@ internal sealed class Backend
             return new Admission(AdmissionOutcome.NotRunning, null, 0);
         }
 
-        return lifecycle.Room.Instance is { } instance && (lifecycle.State.TryEnterAside(instance.InstanceNumber, out bystander) || TryEnterLimited(lifecycle, instance, aside: true, out bystander))
+        return lifecycle.Queue.Instance is { } instance && (lifecycle.State.TryEnterAside(instance.InstanceNumber, out bystander) || TryEnterLimited(lifecycle, instance, aside: true, out bystander))
             ? new Admission(AdmissionOutcome.Admitted, instance, 0)
-            : lifecycle.Room.ArriveAside(out bystander);
+            : lifecycle.Queue.ArriveAside(out bystander);
     }
 
     /// <summary><see cref="TryEnter"/> as a lease that cannot be given back twice.</summary>
@@ -154,7 +154,7 @@ internal sealed class Backend
                 lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, instance.InstanceNumber));
                 break;
             case LeaveOutcome.MakesRoom:
-                lifecycle.Room.Fill();
+                lifecycle.Queue.Fill();
                 break;
         }
     }
@@ -166,7 +166,7 @@ internal sealed class Backend
         var lifecycle = _lifecycle!;
         if (lifecycle.State.Read().Gate == ReadyGate.Crowded)
         {
-            lifecycle.Room.Fill();
+            lifecycle.Queue.Fill();
         }
     }
 
@@ -181,7 +181,7 @@ internal sealed class Backend
     {
         var waiter = new BackendWaiter(cause, _env.Time.GetTimestamp(), aside);
         var lifecycle = Lifecycle;
-        if (lifecycle.Room.Arrive(waiter, Config.MaxQueuedRequests, yields) is { } input)
+        if (lifecycle.Queue.Arrive(waiter, Config.MaxQueuedRequests, yields) is { } input)
         {
             lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, cause, waiter.EnqueuedTimestamp));
         }
@@ -201,7 +201,7 @@ internal sealed class Backend
             Volatile.Write(ref _lastUseMs, _env.Clock.NowMs);
         }
 
-        return Lifecycle.Room.Cancel(waiter);
+        return Lifecycle.Queue.Cancel(waiter);
     }
 
     /// <summary>Starts one that starts once, before anybody asks for it.</summary>
@@ -247,7 +247,7 @@ internal sealed class Backend
             return LifecycleView.Initial.ToStatus(Config, default, 0, 0, 0, 0);
         }
 
-        var room = lifecycle.Room;
+        var room = lifecycle.Queue;
         return lifecycle.Report.View.ToStatus(
             Config, lifecycle.State.Read(), room.Count, room.RetryAfterSecs, Volatile.Read(ref _lastUseMs), _env.Clock.NowMs) with { LastEvent = lifecycle.Report.Ledger?.Last };
     }
@@ -268,7 +268,7 @@ internal sealed class Backend
     /// <summary>The answer to who waits for the start of that number or a later one and comes when it has failed; null when it has not, or something is under way again.</summary>
     public Admission? FailureSince(int start) =>
         Volatile.Read(ref _lifecycle) is { State.Phase: BackendPhase.Stopped } lifecycle && start > 0 && lifecycle.Report.View.FailedStart >= start
-            ? new Admission(AdmissionOutcome.StartFailed, null, lifecycle.Room.RetryAfterSecs)
+            ? new Admission(AdmissionOutcome.StartFailed, null, lifecycle.Queue.RetryAfterSecs)
             : null;
 
     /// <summary>The events of its life, oldest first; empty when it was never woken.</summary>
@@ -302,7 +302,7 @@ internal sealed class Backend
 
     private bool TryEnterLimited(BackendLifecycle lifecycle, ReadyInstance instance, bool aside, out bool bystander)
     {
-        var limit = lifecycle.Room.Limit;
+        var limit = lifecycle.Queue.Limit;
         if (!limit.TryEnter(instance, itsTurn: false, aside, out bystander))
         {
             return false;

@@ -37,7 +37,7 @@ internal sealed partial class BackendLifecycle
                 }
 
                 current.CheckIfDue(Config.ReadyHealthCheckIntervalMs, nowMs);
-                Room.FailOverdue(nowMs, LifecycleDeadlines.RoomWaitMs(Config), ref _backend.LastUseMs);
+                Queue.FailOverdue(nowMs, LifecycleDeadlines.RoomWaitMs(Config), ref _backend.LastUseMs);
                 StopIfIdle(current, nowMs);
                 break;
             case BackendPhase.Unhealthy:

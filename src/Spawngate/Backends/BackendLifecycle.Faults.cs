@@ -82,7 +82,7 @@ internal sealed partial class BackendLifecycle
         Volatile.Write(ref _current, null);
         Try(() => _env.Active.Remove(this));
         Try(() => current?.End());
-        Try(Room.FailHeld);
+        Try(Queue.FailHeld);
         if (_backend.OneLife is not null)
         {
             _closing ??= StopReason.StartFailed;
@@ -99,7 +99,7 @@ internal sealed partial class BackendLifecycle
         switch (State.Phase)
         {
             case BackendPhase.Starting:
-                var held = Room.FailStart(instanceNumber, somethingLeft: false, CountFailure());
+                var held = Queue.FailStart(instanceNumber, somethingLeft: false, CountFailure());
                 if (current is not null)
                 {
                     Report.StartFailed(current, reason, _backoff.Failures, held, null);
@@ -108,11 +108,11 @@ internal sealed partial class BackendLifecycle
                 break;
             case BackendPhase.Ready or BackendPhase.Unhealthy:
                 var inFlight = State.Read().InFlight;
-                Room.Crash(instanceNumber, CountFailure());
+                Queue.Crash(instanceNumber, CountFailure());
                 Report.Crashed(current!, new ExitReport(reason, null, []), _backoff.Failures, inFlight, NowMs - current!.ReadyAtMs);
                 break;
             case BackendPhase.Stopping:
-                Room.FinishStop(instanceNumber);
+                Queue.FinishStop(instanceNumber);
                 break;
         }
     }

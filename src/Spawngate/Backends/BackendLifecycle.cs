@@ -25,8 +25,8 @@ internal sealed partial class BackendLifecycle
         _backend = backend;
         _env = env;
         _deadlines = new LifecycleDeadlines(backend, State, _backoff, env.Clock);
-        Room = new WaitingRoom(State, env.Clock, startsOnce: backend.OneLife is not null);
-        Room.SetLimit(Config.MaxConcurrency);
+        Room = new AdmissionQueue(State, env.Clock, startsOnce: backend.OneLife is not null);
+        Queue.SetLimit(Config.MaxConcurrency);
         _predecessors = new Predecessors(predecessors);
         Report = new LifecycleReport(env, backend);
         Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Hostname, input));
@@ -36,7 +36,7 @@ internal sealed partial class BackendLifecycle
     public BackendState State { get; } = new();
 
     /// <summary>Where requests are held.</summary>
-    public WaitingRoom Room { get; }
+    public AdmissionQueue Queue { get; }
 
     /// <summary>Where everybody else writes to.</summary>
     public LifecycleMailbox Mailbox { get; }
@@ -115,7 +115,7 @@ internal sealed partial class BackendLifecycle
 
     private void OnWake(LifecycleMessage message)
     {
-        if (_stop is { MayResume: true } && Room.Resume(_current!.InstanceNumber) is > 0 and var resumed)
+        if (_stop is { MayResume: true } && Queue.Resume(_current!.InstanceNumber) is > 0 and var resumed)
         {
             Report.Resumed(_current, resumed, _stop.ElapsedMs, (WakeCause)message.Payload!);
             _stop = null;
@@ -126,19 +126,19 @@ internal sealed partial class BackendLifecycle
             return;
         }
 
-        if (Room.RetryAfterSecs > 0)
+        if (Queue.RetryAfterSecs > 0)
         {
-            Room.FailHeld();
+            Queue.FailHeld();
             return;
         }
 
-        var oldest = Room.Oldest();
+        var oldest = Queue.Oldest();
         Start(oldest?.Cause ?? (WakeCause)message.Payload!, oldest?.Timestamp ?? message.Timestamp);
     }
 
     private void Start(WakeCause cause, long wokenTimestamp)
     {
-        var instanceNumber = Room.BeginStart();
+        var instanceNumber = Queue.BeginStart();
         var current = new BackendInstance(_env, Mailbox, Config, instanceNumber, cause, wokenTimestamp);
         Volatile.Write(ref _current, current);
         _env.Active.Add(this);
@@ -254,7 +254,7 @@ internal sealed partial class BackendLifecycle
         current.ReadyAtMs = nowMs;
         current.PlanChecks(Config.ReadyHealthCheckIntervalMs, nowMs);
         Volatile.Write(ref _backend.LastUseMs, nowMs);
-        var held = Room.OpenReady(current.OpenPool(timestamp, Report.Unsolicited));
+        var held = Queue.OpenReady(current.OpenPool(timestamp, Report.Unsolicited));
         Report.Ready(current, current.Timings(signal, timestamp), held);
     }
 
@@ -262,7 +262,7 @@ internal sealed partial class BackendLifecycle
     {
         var current = _current!;
         var somethingLeft = exit is null && current.HasSomethingToEnd;
-        var held = Room.FailStart(current.InstanceNumber, somethingLeft, CountFailure());
+        var held = Queue.FailStart(current.InstanceNumber, somethingLeft, CountFailure());
         Report.StartFailed(current, reason, _backoff.Failures, held, exit);
         if (!somethingLeft)
         {
@@ -319,10 +319,10 @@ internal sealed partial class BackendLifecycle
         }
 
         var inFlight = State.Read().InFlight;
-        var held = Room.Crash(current.InstanceNumber, retryAtMs);
+        var held = Queue.Crash(current.InstanceNumber, retryAtMs);
         Report.Crashed(current, exit, _backoff.Failures, inFlight, readyForMs);
         EndInstance(StopReason.Exited);
-        if (held > 0 && Room.Oldest() is { } oldest)
+        if (held > 0 && Queue.Oldest() is { } oldest)
         {
             Start(oldest.Cause, oldest.Timestamp);
         }
@@ -346,7 +346,7 @@ internal sealed partial class BackendLifecycle
                 break;
             case BackendPhase.Unhealthy when result.Healthy:
                 current.FailedChecks = 0;
-                Room.Recover(current.InstanceNumber);
+                Queue.Recover(current.InstanceNumber);
                 Report.Recovered(current);
                 break;
             case BackendPhase.Unhealthy:
@@ -365,7 +365,7 @@ internal sealed partial class BackendLifecycle
         if (current.FailedChecks >= Config.UnhealthyThreshold)
         {
             current.UnhealthyAtMs = NowMs;
-            Room.MarkUnhealthy(current.InstanceNumber);
+            Queue.MarkUnhealthy(current.InstanceNumber);
             Report.Unhealthy(current, detail);
         }
     }
@@ -374,13 +374,13 @@ internal sealed partial class BackendLifecycle
     {
         var lastUseMs = Volatile.Read(ref _backend.LastUseMs);
         var isDue = nowMs >= IdleClock.DueMs(Config, lastUseMs);
-        if (isDue && Room.TryBeginIdleStop(current.InstanceNumber, lastUseMs, ref _backend.LastUseMs, out var bystanders))
+        if (isDue && Queue.TryBeginIdleStop(current.InstanceNumber, lastUseMs, ref _backend.LastUseMs, out var bystanders))
         {
             EnterStopping(current, StopReason.Idle, bystanders);
         }
         else if (isDue)
         {
-            Report.KeptAwake(current, State.Read().InUse + Room.Users, Config.IdleTimeoutSecs * 1000L);
+            Report.KeptAwake(current, State.Read().InUse + Queue.Users, Config.IdleTimeoutSecs * 1000L);
         }
     }
 
@@ -398,7 +398,7 @@ internal sealed partial class BackendLifecycle
     private void BeginStop(StopReason reason)
     {
         var current = _current!;
-        EnterStopping(current, reason, Room.BeginStop(current.InstanceNumber, StopProgress.Holds(reason)));
+        EnterStopping(current, reason, Queue.BeginStop(current.InstanceNumber, StopProgress.Holds(reason)));
     }
 
     private void EnterStopping(BackendInstance current, StopReason reason, long inFlight)
@@ -432,7 +432,7 @@ internal sealed partial class BackendLifecycle
     private void FinishStop(string exitText, ExitReport? exit)
     {
         var stop = _stop!;
-        var held = Room.FinishStop(_current!.InstanceNumber);
+        var held = Queue.FinishStop(_current!.InstanceNumber);
         Report.Stopped(_current, stop, exitText, exit);
         if (stop.IsRegular)
         {
@@ -447,7 +447,7 @@ internal sealed partial class BackendLifecycle
         }
         else if (stop.StartAfter || held > 0)
         {
-            var oldest = Room.Oldest();
+            var oldest = Queue.Oldest();
             var kind = stop.Reason == StopReason.Unhealthy ? WakeKind.Restart : WakeKind.Admin;
             Start(oldest?.Cause ?? new WakeCause(kind, StopProgress.Name(stop.Reason)), oldest?.Timestamp ?? _env.Time.GetTimestamp());
         }
@@ -478,7 +478,7 @@ internal sealed partial class BackendLifecycle
                 break;
             case BackendPhase.Stopping when _closing is null:
                 _stop!.StartAfter = true;
-                Room.SetHoldWhileStopping(true);
+                Queue.SetHoldWhileStopping(true);
                 break;
         }
     }
@@ -511,7 +511,7 @@ internal sealed partial class BackendLifecycle
     private void OnClose(StopReason reason)
     {
         _closing ??= reason;
-        Room.Close();
+        Queue.Close();
         switch (State.Phase)
         {
             case BackendPhase.Stopped:
@@ -530,7 +530,7 @@ internal sealed partial class BackendLifecycle
     {
         _stop!.Reason = reason;
         _stop.StartAfter = false;
-        Room.SetHoldWhileStopping(false);
+        Queue.SetHoldWhileStopping(false);
     }
 
     private void OnKillNow()
@@ -541,7 +541,7 @@ internal sealed partial class BackendLifecycle
 
     private void OnReconfigured()
     {
-        Room.SetLimit(Config.MaxConcurrency);
+        Queue.SetLimit(Config.MaxConcurrency);
         // The other deadlines are computed anew after every message.
         if (State.Phase is BackendPhase.Ready or BackendPhase.Unhealthy)
         {

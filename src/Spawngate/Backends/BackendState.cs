@@ -14,7 +14,7 @@ internal enum LeaveOutcome
     /// <summary>Its instance is over already, and its count went with the instance.</summary>
     Late,
 
-    /// <summary>The request was counted out, and others wait for its place: <see cref="WaitingRoom.Fill"/> has to be called.</summary>
+    /// <summary>The request was counted out, and others wait for its place: <see cref="AdmissionQueue.Fill"/> has to be called.</summary>
     MakesRoom,
 }
 
@@ -131,7 +131,7 @@ internal sealed class BackendState
     /// <summary>Admits a request to an instance whose requests are limited, if there is room.</summary>
     /// <param name="instanceNumber">The instance.</param>
     /// <param name="room">How many may be in flight, tunnels included.</param>
-    /// <param name="itsTurn">Whether nobody waits before it; within the gate of <see cref="WaitingRoom"/>. Otherwise it comes in only while nobody waits.</param>
+    /// <param name="itsTurn">Whether nobody waits before it; within the gate of <see cref="AdmissionQueue"/>. Otherwise it comes in only while nobody waits.</param>
     /// <param name="aside">Whether it does not count as use.</param>
     /// <param name="bystander">How it was counted and has to leave.</param>
     public bool TryEnterLimited(int instanceNumber, long room, bool itsTurn, bool aside, out bool bystander)
@@ -154,7 +154,7 @@ internal sealed class BackendState
         return false;
     }
 
-    /// <summary>Changes how requests come in while it is Ready; within the gate of <see cref="WaitingRoom"/>.</summary>
+    /// <summary>Changes how requests come in while it is Ready; within the gate of <see cref="AdmissionQueue"/>.</summary>
     public void SetGate(int instanceNumber, ReadyGate gate) =>
         Move(instanceNumber, Set(BackendPhase.Ready), CodeOf(gate), keepInFlight: true, nameof(SetGate));
 

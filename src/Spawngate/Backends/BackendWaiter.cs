@@ -72,7 +72,7 @@ internal sealed class BackendWaiter
     /// <summary><see cref="TimeProvider.GetTimestamp"/> of its arrival.</summary>
     internal long EnqueuedTimestamp { get; }
 
-    /// <summary>Whether it stands in the queue; guarded by the gate of <see cref="WaitingRoom"/>.</summary>
+    /// <summary>Whether it stands in the queue; guarded by the gate of <see cref="AdmissionQueue"/>.</summary>
     internal bool IsQueued { get; set; }
 
     /// <summary>The one before it in the queue; guarded by the gate.</summary>

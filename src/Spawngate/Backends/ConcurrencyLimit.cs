@@ -14,7 +14,7 @@ internal sealed class ConcurrencyLimit(BackendState state)
 {
     private int _max;
 
-    /// <summary>The limit; 0 for none. Changed within the gate of <see cref="WaitingRoom"/>.</summary>
+    /// <summary>The limit; 0 for none. Changed within the gate of <see cref="AdmissionQueue"/>.</summary>
     public int Max
     {
         get => Volatile.Read(ref _max);

@@ -13,7 +13,7 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     /// <param name="current">The current start; null when Stopped.</param>
     /// <param name="stop">The stop in progress.</param>
     /// <param name="room">Who waits.</param>
-    public long Next(BackendInstance? current, StopProgress? stop, WaitingRoom room)
+    public long Next(BackendInstance? current, StopProgress? stop, AdmissionQueue queue)
     {
         if (current is null)
         {
@@ -44,7 +44,7 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     /// <summary>How long a request waits for room at a ready backend: as long as for an answer. The coarse clock may be a tick behind, so a tick is added.</summary>
     public static long RoomWaitMs(BackendConfig config) => config.RequestTimeoutSecs == 0 ? Never : (config.RequestTimeoutSecs * 1000L) + Limits.ClockTickMs;
 
-    private long OverdueMs(WaitingRoom room) =>
+    private long OverdueMs(AdmissionQueue queue) =>
         RoomWaitMs(backend.Config) is var waitMs && waitMs != Never && room.RoomSinceMs is { } sinceMs ? sinceMs + waitMs : Never;
 
     private long IdleMs(int waiting) => IdleClock.EarliestMs(backend.Config, state.Read().InUse + waiting, ref backend.LastUseMs, clock.NowMs);

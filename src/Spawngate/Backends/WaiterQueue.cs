@@ -1,6 +1,6 @@
 namespace Spawngate.Backends;
 
-/// <summary>Held requests in the order of their arrival. Guarded by the gate of <see cref="WaitingRoom"/>.</summary>
+/// <summary>Held requests in the order of their arrival. Guarded by the gate of <see cref="AdmissionQueue"/>.</summary>
 internal sealed class WaiterQueue
 {
     private BackendWaiter? _last;

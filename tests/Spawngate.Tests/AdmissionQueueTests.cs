@@ -4,14 +4,14 @@ using Spawngate.Tests.Fakes;
 namespace Spawngate.Tests;
 
 /// <summary>The gate where requests and phase changes meet.</summary>
-internal sealed class BackendWaitingRoomTests
+internal sealed class AdmissionQueueTests
 {
     [Test]
     public void An_idle_stop_is_taken_back_when_a_request_came_and_went_after_the_clock_was_read()
     {
         using var stage = new LifecycleStage();
         var state = new BackendState();
-        var room = new WaitingRoom(state, stage.Clock);
+        var room = new AdmissionQueue(state, stage.Clock);
         var instance = new ReadyInstance(room.BeginStart(), null!);
         room.OpenReady(instance);
         long lastUse = 7;
@@ -25,7 +25,7 @@ internal sealed class BackendWaitingRoomTests
     public void What_starts_once_is_closed_in_the_step_that_ends_it([Values] bool crashes)
     {
         using var stage = new LifecycleStage();
-        var room = new WaitingRoom(new BackendState(), stage.Clock, startsOnce: true);
+        var room = new AdmissionQueue(new BackendState(), stage.Clock, startsOnce: true);
         var instance = new ReadyInstance(room.BeginStart(), null!);
         room.OpenReady(instance);
         if (crashes)

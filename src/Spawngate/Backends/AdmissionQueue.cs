@@ -14,7 +14,7 @@ namespace Spawngate.Backends;
 /// <param name="state">The word.</param>
 /// <param name="clock">The time of waits after failures.</param>
 /// <param name="startsOnce">Whether the first stop, failure or crash closes the room in the same step: then nobody waits for another start.</param>
-internal sealed class WaitingRoom(BackendState state, CoarseClock clock, bool startsOnce = false)
+internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool startsOnce = false)
 {
     private static readonly Admission _shuttingDown = new(AdmissionOutcome.ShuttingDown, null, 0);
     private readonly Lock _gate = new();
