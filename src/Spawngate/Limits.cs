@@ -916,7 +916,7 @@ internal static partial class Limits
     public const int BackendUsersMax = (1 << 22) - 1;
 
     /// <summary>Requests at one backend that do not count as use: the other 10 bits. Whoever comes while they are so many counts as use.</summary>
-    public const int BackendBystandersMax = (1 << 10) - 1;
+    public const int PassiveRequestsMax = (1 << 10) - 1;
 
     /// <summary>Entries of <c>no_wake</c>: all known uptime checks and the large crawlers are some 40. Each costs a request of that backend some 10 to 50 ns.</summary>
     public const int NoWakeEntriesMax = 64;

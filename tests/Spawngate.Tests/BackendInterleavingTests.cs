@@ -43,7 +43,7 @@ internal sealed class BackendInterleavingTests
         private readonly int _seed;
         private readonly bool _mayClose;
         private readonly List<BackendWaiter> _waiters = [];
-        private readonly List<(ReadyInstance Instance, bool Bystander, bool Tunnel)> _leases = [];
+        private readonly List<(ReadyInstance Instance, bool Passive, bool Tunnel)> _leases = [];
         private long _allowed;
         private readonly HashSet<ScriptedWorkload> _terminated = [];
         private int _cutsSeen;
@@ -83,8 +83,8 @@ internal sealed class BackendInterleavingTests
             var live = word.Phase is BackendPhase.Ready or BackendPhase.Unhealthy or BackendPhase.Stopping
                 ? _leases.Where(lease => lease.Instance.InstanceNumber == word.InstanceNumber).ToList()
                 : [];
-            Assert(word.InUse == live.Count(static lease => !lease.Bystander), $"in use {word.InUse}, leases {live.Count}");
-            Assert(word.Bystanders == live.Count(static lease => lease.Bystander), $"bystanders {word.Bystanders}, leases {live.Count}");
+            Assert(word.InUse == live.Count(static lease => !lease.Passive), $"in use {word.InUse}, leases {live.Count}");
+            Assert(word.PassiveCount == live.Count(static lease => lease.Passive), $"passive requests {word.Bystanders}, leases {live.Count}");
             Assert(word.Phase != BackendPhase.Stopping || word.InUse == 0 || Backend.GetStatus().StoppingBecause != "idle", "stops for idleness while in use");
             CheckTerminations(word);
             var givenUp = _stage.Log.Records.Count(record => record.Text.Contains("given up after", StringComparison.Ordinal));
@@ -185,14 +185,14 @@ internal sealed class BackendInterleavingTests
             });
             Add("enter aside", () =>
             {
-                var admission = Backend.EnterAside(out var bystander);
+                var admission = Backend.EnterPassive(out var countedPassive);
                 if (admission.Instance is { } instance)
                 {
-                    _leases.Add((instance, bystander, false));
+                    _leases.Add((instance, countedPassive, false));
                 }
                 else if (admission.Outcome == AdmissionOutcome.NoRoom)
                 {
-                    _waiters.Add(Backend.Enqueue(new WakeCause(WakeKind.Request), aside: true));
+                    _waiters.Add(Backend.Enqueue(new WakeCause(WakeKind.Request), passive: true));
                 }
             });
             if (_leases.Count > 0)
@@ -288,10 +288,10 @@ internal sealed class BackendInterleavingTests
             step();
         });
 
-        private void Leave((ReadyInstance Instance, bool Bystander, bool Tunnel) lease)
+        private void Leave((ReadyInstance Instance, bool Passive, bool Tunnel) lease)
         {
             _leases.Remove(lease);
-            Backend.Leave(lease.Instance, lease.Bystander, lease.Tunnel);
+            Backend.Leave(lease.Instance, lease.Passive, lease.Tunnel);
         }
 
         private void BecomeTunnel(int index)
@@ -316,7 +316,7 @@ internal sealed class BackendInterleavingTests
                 if (admission.Instance is { } instance)
                 {
                     Assert(instance.InstanceNumber == Backend.Word.InstanceNumber, "admitted to a run that is over");
-                    _leases.Add((instance, waiter.IsBystander, false));
+                    _leases.Add((instance, waiter.CountedPassive, false));
                 }
             }
         }

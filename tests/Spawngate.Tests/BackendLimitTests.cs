@@ -10,7 +10,7 @@ namespace Spawngate.Tests;
 /// <summary>The limit of requests in flight at one process: who comes in, who waits, and what becomes of those who wait.</summary>
 internal sealed class BackendLimitTests
 {
-    private static readonly WakeCause Bystander = new(WakeKind.Request);
+    private static readonly WakeCause Passive = new(WakeKind.Request);
 
     [Test]
     public void The_word_lets_in_as_many_as_there_is_room_for_and_nobody_while_others_wait()
@@ -18,17 +18,17 @@ internal sealed class BackendLimitTests
         var state = new BackendState();
         state.BecomeReady(state.BeginStart(), 0, ReadyGate.Limited);
         Assert.That(state.TryEnter(1), Is.False, "it is not open to all");
-        Assert.That(state.TryEnterAside(1, out _), Is.False);
-        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: false, aside: false, out _) && state.TryEnterLimited(1, room: 2, itsTurn: false, aside: true, out var aside) && aside);
+        Assert.That(state.TryEnterPassive(1, out _), Is.False);
+        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: false, passive: false, out _) && state.TryEnterLimited(1, room: 2, itsTurn: false, passive: true, out var passive) && passive);
         Assert.That(state.Read(), Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 1, 1, ReadyGate.Limited)));
-        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: true, aside: false, out _), Is.False);
+        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: true, passive: false, out _), Is.False);
 
         state.SetGate(1, ReadyGate.Crowded);
         Assert.That(state.Leave(1), Is.EqualTo(LeaveOutcome.MakesRoom));
-        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: false, aside: false, out _), Is.False, "others were here before");
-        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: true, aside: false, out _), Is.True);
+        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: false, passive: false, out _), Is.False, "others were here before");
+        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: true, passive: false, out _), Is.True);
         Assert.That(state.BeginStop(1), Is.EqualTo(2));
-        Assert.That((state.Leave(1), state.Leave(1, bystander: true)), Is.EqualTo((LeaveOutcome.Counted, LeaveOutcome.LastOfStop)));
+        Assert.That((state.Leave(1), state.Leave(1, countedPassive: true)), Is.EqualTo((LeaveOutcome.Counted, LeaveOutcome.LastOfStop)));
         Assert.That(() => state.SetGate(1, ReadyGate.Open), Throws.InvalidOperationException);
     }
 
@@ -79,9 +79,9 @@ internal sealed class BackendLimitTests
         var instance = stage.ToReadyWithOneInFlight();
         var (first, second, third) = (stage.Ask(), stage.Ask(), stage.Ask());
         Assert.That(LifecycleStage.Outcome(third), Is.EqualTo("QueueFull"));
-        Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Bystander, yields: true)), Is.EqualTo("QueueFull"));
+        Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Passive, yields: true)), Is.EqualTo("QueueFull"));
         Assert.That(stage.Backend.Cancel(first), Is.True);
-        Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Bystander, yields: true)), Is.EqualTo("Held"), "for room a browser waits like all others");
+        Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Passive, yields: true)), Is.EqualTo("Held"), "for room a browser waits like all others");
 
         stage.Backend.Leave(instance);
         Assert.That((LifecycleStage.Outcome(first), LifecycleStage.Outcome(second)), Is.EqualTo(("Cancelled", "Admitted")));
@@ -175,7 +175,7 @@ internal sealed class BackendLimitTests
     {
         using var stage = Stage(1);
         stage.ToReadyWithOneInFlight();
-        var (user, bot) = (stage.Ask(), stage.Backend.Enqueue(Bystander, aside: true));
+        var (user, bot) = (stage.Ask(), stage.Backend.Enqueue(Passive, passive: true));
         stage.PassSecs(11);
         stage.Workload.Exit();
         stage.Settle();
@@ -210,7 +210,7 @@ internal sealed class BackendLimitTests
     {
         using var stage = Stage(1);
         stage.ToReadyWithOneInFlight();
-        var (waits, aside) = (stage.Ask(), stage.Backend.Enqueue(Bystander, aside: true));
+        var (waits, passive) = (stage.Ask(), stage.Backend.Enqueue(Passive, passive: true));
         switch (what)
         {
             case "stop":
@@ -228,9 +228,9 @@ internal sealed class BackendLimitTests
         }
 
         stage.Settle();
-        Assert.That((LifecycleStage.Outcome(waits), LifecycleStage.Outcome(aside)), Is.EqualTo((user, bot)));
-        var (comes, comesAside) = (stage.Ask(), stage.Backend.EnterAside(out _).Outcome.ToString());
-        Assert.That((LifecycleStage.Outcome(comes), comesAside), Is.EqualTo((user, bot)));
+        Assert.That((LifecycleStage.Outcome(waits), LifecycleStage.Outcome(passive)), Is.EqualTo((user, bot)));
+        var (comes, comesPassive) = (stage.Ask(), stage.Backend.EnterPassive(out _).Outcome.ToString());
+        Assert.That((LifecycleStage.Outcome(comes), comesPassive), Is.EqualTo((user, bot)));
     }
 
     [Test]
@@ -246,31 +246,31 @@ internal sealed class BackendLimitTests
     }
 
     [Test]
-    public void Bystanders_take_up_room_and_wait_for_it_but_keep_nothing_awake()
+    public void Passive_requests_take_up_room_and_wait_for_it_but_keep_nothing_awake()
     {
         using var stage = Stage(1);
         stage.ToReady();
-        var instance = stage.Backend.EnterAside(out var counted).Instance!;
-        Assert.That((counted, stage.Backend.EnterAside(out _).Outcome), Is.EqualTo((true, AdmissionOutcome.NoRoom)));
-        var waits = stage.Backend.Enqueue(Bystander, aside: true);
-        stage.Backend.Leave(instance, bystander: true);
-        Assert.That((LifecycleStage.Outcome(waits), waits.IsBystander, stage.Backend.Word.Bystanders), Is.EqualTo(("Admitted", true, 1)));
+        var instance = stage.Backend.EnterPassive(out var counted).Instance!;
+        Assert.That((counted, stage.Backend.EnterPassive(out _).Outcome), Is.EqualTo((true, AdmissionOutcome.NoRoom)));
+        var waits = stage.Backend.Enqueue(Passive, passive: true);
+        stage.Backend.Leave(instance, countedPassive: true);
+        Assert.That((LifecycleStage.Outcome(waits), waits.CountedPassive, stage.Backend.Word.PassiveCount), Is.EqualTo(("Admitted", true, 1)));
 
-        var late = stage.Backend.Enqueue(Bystander, aside: true);
+        var late = stage.Backend.Enqueue(Passive, passive: true);
         stage.PassSecs(30);
         Assert.That(LifecycleStage.Outcome(late), Is.EqualTo("Held"));
         stage.PassSecs(5);
-        var second = stage.Backend.Enqueue(Bystander, aside: true);
+        var second = stage.Backend.Enqueue(Passive, passive: true);
         stage.PassSecs(25.2);
         Assert.That((stage.Phase, LifecycleStage.Outcome(late), LifecycleStage.Outcome(second)), Is.EqualTo((BackendPhase.Stopping, "TimedOut", "NotRunning")));
     }
 
     [Test]
-    public void A_user_who_waits_for_the_place_of_a_bystander_is_use()
+    public void A_user_who_waits_for_the_place_of_a_passive_request_is_use()
     {
         using var stage = new LifecycleStage(static config => config with { MaxConcurrency = 1, RequestTimeoutSecs = 100 });
         stage.ToReady();
-        var instance = stage.Backend.EnterAside(out _).Instance!;
+        var instance = stage.Backend.EnterPassive(out _).Instance!;
         stage.PassSecs(50);
         var user = stage.Ask();
         stage.PassSecs(50);
@@ -283,7 +283,7 @@ internal sealed class BackendLimitTests
         user = stage.Ask();
         stage.Settle();
         Assert.That((stage.Phase, LifecycleStage.Outcome(user)), Is.EqualTo((BackendPhase.Ready, "Held")), "called off, and there is no room yet");
-        stage.Backend.Leave(instance, bystander: true);
+        stage.Backend.Leave(instance, countedPassive: true);
         Assert.That(LifecycleStage.Outcome(user), Is.EqualTo("Admitted"));
     }
 
@@ -299,14 +299,14 @@ internal sealed class BackendLimitTests
         {
             for (var n = 0; n < 20_000; n++)
             {
-                var aside = worker == 0;
-                var bystander = false;
-                var instance = aside ? backend.EnterAside(out bystander).Run : backend.TryEnter(out var entered) ? entered : null;
+                var passive = worker == 0;
+                var countedPassive = false;
+                var instance = passive ? backend.EnterPassive(out countedPassive).Run : backend.TryEnter(out var entered) ? entered : null;
                 if (instance is null)
                 {
-                    var waiter = backend.Enqueue(Bystander, aside: aside);
+                    var waiter = backend.Enqueue(Passive, passive: passive);
                     instance = (await waiter.Decision.WaitAsync(TimeSpan.FromMinutes(1))).Instance!;
-                    bystander = waiter.IsBystander;
+                    countedPassive = waiter.CountedPassive;
                 }
 
                 var now = Interlocked.Increment(ref atProcess);
@@ -322,7 +322,7 @@ internal sealed class BackendLimitTests
                     backend.BecomeTunnel(instance);
                 }
 
-                backend.Leave(instance, bystander, tunnel);
+                backend.Leave(instance, countedPassive, tunnel);
                 Interlocked.Increment(ref served);
             }
         })));

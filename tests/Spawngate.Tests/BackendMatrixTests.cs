@@ -27,11 +27,11 @@ internal sealed class BackendMatrixTests
             stage.Backend.Reconfigure(stage.Backend.Config with { MaxConcurrency = 1 });
             stage.ToReadyWithOneInFlight();
         },
-        ["Ready, full of a bystander, one waits"] = static stage =>
+        ["Ready, full of a passive request, one waits"] = static stage =>
         {
             stage.Backend.Reconfigure(stage.Backend.Config with { MaxConcurrency = 1 });
             stage.ToReady();
-            stage.Backend.EnterAside(out _);
+            stage.Backend.EnterPassive(out _);
         },
         ["Unhealthy"] = static stage => stage.ToUnhealthy(),
         ["Stopping idle, terminating"] = static stage =>
@@ -39,10 +39,10 @@ internal sealed class BackendMatrixTests
             stage.ToReady();
             stage.PassSecs(60.2);
         },
-        ["Stopping idle, bystander in flight"] = static stage =>
+        ["Stopping idle, passive request in flight"] = static stage =>
         {
             stage.ToReady();
-            stage.Backend.EnterAside(out _);
+            stage.Backend.EnterPassive(out _);
             stage.PassSecs(60.2);
         },
         ["Stopping asked, draining"] = static stage =>
@@ -95,7 +95,7 @@ internal sealed class BackendMatrixTests
         {
             if (instance is not null)
             {
-                stage.Backend.Leave(instance, bystander: stage.Backend.Word.Bystanders > 0);
+                stage.Backend.Leave(instance, countedPassive: stage.Backend.Word.PassiveCount > 0);
             }
         },
         ["stray drained"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Drained, null),
@@ -140,8 +140,8 @@ internal sealed class BackendMatrixTests
         }
 
         var instance = stage.Backend.Word.InFlight > 0 ? new ReadyInstance(stage.Backend.Word.InstanceNumber, null!) : null;
-        // A request would call a stop off that only waits for bystanders.
-        var waits = stage.Phase is BackendPhase.Starting or BackendPhase.Stopping && stage.Backend.Word.Bystanders == 0;
+        // A request would call a stop off that only waits for passive requests.
+        var waits = stage.Phase is BackendPhase.Starting or BackendPhase.Stopping && stage.Backend.Word.PassiveCount == 0;
         var held = waits || stage.Backend.Word.Gate != ReadyGate.Open ? stage.Ask() : null;
         held = held is { Decision.IsCompleted: false } ? held : null;
         var launch = stage.Launcher.Launches.Count > 0 ? stage.Launcher.Last : null;

@@ -69,7 +69,7 @@ internal sealed class AdminMetrics
             Hostname = SessionHosts + sessions.Totals.Template,
             State = BackendPhase.Ready,
             InFlight = sessions.InFlight,
-            Bystanders = sessions.Bystanders,
+            PassiveCount = sessions.PassiveCount,
             Waiting = sessions.Waiting,
             Tunnels = sessions.Totals.Traffic.Tunnels,
         },
@@ -148,7 +148,7 @@ internal sealed class AdminMetrics
 
         List<Host> shown = [.. own, .. templates];
         PerHost(text, shown, others, "spawngate_backend_in_flight", Gauge, "Requests and tunnels at the backend.", static host => host.Report.InFlight);
-        PerHost(text, shown, others, "spawngate_backend_no_wake", Gauge, "Those of them that do not keep it awake (no_wake).", static host => host.Report.Bystanders);
+        PerHost(text, shown, others, "spawngate_backend_no_wake", Gauge, "Those of them that do not keep it awake (no_wake).", static host => host.Report.PassiveCount);
         PerHost(text, shown, others, "spawngate_backend_waiting", Gauge, "Requests held until the backend is ready and has room for them.", static host => host.Report.Waiting);
         PerHost(text, own, [], "spawngate_backend_max_concurrency", Gauge, "Requests that may be in flight at the backend, tunnels not counted; 0 for no limit.", static host => host.Report.MaxConcurrency);
         PerHost(text, shown, others, "spawngate_backend_tunnels", Gauge, "Open tunnels to the backend.", static host => host.Report.Tunnels);

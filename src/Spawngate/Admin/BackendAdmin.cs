@@ -121,7 +121,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             State = status.Phase,
             Port = status.Port != 0 ? status.Port : config.UsesLoopbackPort && config.Port != 0 ? config.Port : null,
             InFlight = (int)status.InFlight,
-            Bystanders = (int)status.Bystanders,
+            PassiveCount = (int)status.PassiveCount,
             Waiting = status.Waiting,
             MaxConcurrency = config.MaxConcurrency,
             Tunnels = backend.KnownTraffic?.Tunnels ?? 0,

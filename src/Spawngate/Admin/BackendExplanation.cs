@@ -111,10 +111,10 @@ internal static class BackendExplanation
         }
     }
 
-    private static string Holders(BackendReport report) => Counted(report) + Bystanders(report);
+    private static string Holders(BackendReport report) => Counted(report) + PassiveCount(report);
 
-    private static string Bystanders(BackendReport report) =>
-        report.Bystanders == 0 ? "" : "; besides, " + LedgerWords.Count(report.Bystanders, "request or tunnel that does not count as use", "requests and tunnels that do not count as use") + " (no_wake)";
+    private static string PassiveCount(BackendReport report) =>
+        report.PassiveCount == 0 ? "" : "; besides, " + LedgerWords.Count(report.PassiveCount, "request or tunnel that does not count as use", "requests and tunnels that do not count as use") + " (no_wake)";
 
     private static string Counted(BackendReport report) => (report.InUse, report.Waiting) switch
     {

@@ -21,10 +21,10 @@ internal sealed record BackendReport
     public int InFlight { get; init; }
 
     /// <summary>Those of <see cref="InFlight"/> that do not keep it awake (<c>no_wake</c>).</summary>
-    public int Bystanders { get; init; }
+    public int PassiveCount { get; init; }
 
     /// <summary>Those that do.</summary>
-    public int InUse => InFlight - Bystanders;
+    public int InUse => InFlight - PassiveCount;
 
     /// <summary>Requests held until it is ready and has room for them.</summary>
     public int Waiting { get; init; }
@@ -119,7 +119,7 @@ internal sealed record BackendReport
 
     /// <summary>Whether its numbers are others than at an earlier moment: that a second of its idle time has passed is no change.</summary>
     public bool HasOtherNumbersThan(BackendReport earlier) =>
-        InFlight != earlier.InFlight || Bystanders != earlier.Bystanders || Waiting != earlier.Waiting || Tunnels != earlier.Tunnels || RequestsTotal != earlier.RequestsTotal
+        InFlight != earlier.InFlight || PassiveCount != earlier.PassiveCount || Waiting != earlier.Waiting || Tunnels != earlier.Tunnels || RequestsTotal != earlier.RequestsTotal
         || (IdleStopInSecs ?? int.MaxValue) > (earlier.IdleStopInSecs ?? int.MaxValue) || (IdleStopInSecs is null) != (earlier.IdleStopInSecs is null);
 }
 

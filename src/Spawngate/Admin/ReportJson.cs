@@ -93,7 +93,7 @@ internal static class ReportJson
             json.WriteStartObject();
             json.WriteString("hostname", report.Hostname);
             json.WriteNumber("in_flight", report.InFlight);
-            json.WriteNumber("no_wake", report.Bystanders);
+            json.WriteNumber("no_wake", report.PassiveCount);
             json.WriteNumber("waiting", report.Waiting);
             json.WriteNumber("tunnels", report.Tunnels);
             json.WriteNumber("requests_total", report.RequestsTotal);
@@ -192,7 +192,7 @@ internal static class ReportJson
         json.WriteString("state", report.StateName);
         Number(json, "port", report.Port);
         json.WriteNumber("in_flight", report.InFlight);
-        json.WriteNumber("no_wake", report.Bystanders);
+        json.WriteNumber("no_wake", report.PassiveCount);
         json.WriteNumber("waiting", report.Waiting);
         json.WriteNumber("max_concurrency", report.MaxConcurrency);
         json.WriteNumber("tunnels", report.Tunnels);

@@ -104,9 +104,9 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         {
             var phase = state.Phase;
             queueMax = yields && phase != BackendPhase.Ready ? Math.Max(1, queueMax / 2) : queueMax;
-            if ((waiter.IsAside ? DecideAsideLocked(out var bystander) : DecideLocked(phase, out bystander)) is { } now)
+            if ((waiter.IsPassive ? DecidePassiveLocked(out var countedPassive) : DecideLocked(phase, out countedPassive)) is { } now)
             {
-                decided.Add(waiter, now, bystander);
+                decided.Add(waiter, now, countedPassive);
             }
             else if (_queue.Count >= queueMax)
             {
@@ -120,7 +120,7 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
                 tell = phase == BackendPhase.Ready && _queue.Count == 1 ? LifecycleInput.Due : null;
             }
 
-            if (!waiter.IsAside && ((phase == BackendPhase.Stopped && !_closed && RetryAfterLocked() == 0) || (phase == BackendPhase.Stopping && _mayResume)))
+            if (!waiter.IsPassive && ((phase == BackendPhase.Stopped && !_closed && RetryAfterLocked() == 0) || (phase == BackendPhase.Stopping && _mayResume)))
             {
                 tell = LifecycleInput.Wake;
             }
@@ -131,12 +131,12 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
     }
 
     /// <summary>Decides a request that does not count as use, at once: it is admitted to what is ready, and never held for a start. If there is no room it may be made to wait for it.</summary>
-    /// <param name="bystander">How it was counted.</param>
-    public Admission ArriveAside(out bool bystander)
+    /// <param name="countedPassive">How it was counted.</param>
+    public Admission ArrivePassive(out bool countedPassive)
     {
         lock (_gate)
         {
-            return DecideAsideLocked(out bystander) ?? new Admission(AdmissionOutcome.NoRoom, null, 0);
+            return DecidePassiveLocked(out countedPassive) ?? new Admission(AdmissionOutcome.NoRoom, null, 0);
         }
     }
 
@@ -178,7 +178,7 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         {
             while (state.Phase == BackendPhase.Ready && _queue.First is { } waiter && nowMs - waiter.RoomSinceMs >= waitMs)
             {
-                Volatile.Write(ref lastUse, waiter.IsAside ? Volatile.Read(ref lastUse) : nowMs);
+                Volatile.Write(ref lastUse, waiter.IsPassive ? Volatile.Read(ref lastUse) : nowMs);
                 _queue.Remove(waiter);
                 decided.Add(waiter, new Admission(AdmissionOutcome.TimedOut, null, 0));
             }
@@ -296,14 +296,14 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
     /// <param name="instanceNumber">The instance.</param>
     /// <param name="lastUseSeenMs">The time of last use that the idle clock saw.</param>
     /// <param name="lastUse">Where that time is kept.</param>
-    /// <param name="bystanders">Those in flight, to be waited for. As long as they are, <see cref="Resume"/> is possible.</param>
-    public bool TryBeginIdleStop(int instanceNumber, long lastUseSeenMs, ref long lastUse, out int bystanders)
+    /// <param name="passiveCount">Those in flight, to be waited for. As long as they are, <see cref="Resume"/> is possible.</param>
+    public bool TryBeginIdleStop(int instanceNumber, long lastUseSeenMs, ref long lastUse, out int passiveCount)
     {
         var decided = default(DecidedWaiters);
-        bystanders = 0;
+        passiveCount = 0;
         lock (_gate)
         {
-            if (_queue.Users > 0 || !state.TryBeginIdleStop(instanceNumber, out bystanders))
+            if (_queue.Users > 0 || !state.TryBeginIdleStop(instanceNumber, out passiveCount))
             {
                 return false;
             }
@@ -315,8 +315,8 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
             }
 
             SetHoldLocked(true);
-            _mayResume = bystanders > 0 && !startsOnce;
-            TurnAwayAsidesLocked(ref decided);
+            _mayResume = passiveCount > 0 && !startsOnce;
+            TurnAwayPassiveLocked(ref decided);
         }
 
         decided.Complete();
@@ -357,7 +357,7 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
             inFlight = state.BeginStop(instanceNumber);
             SetHoldLocked(hold);
             _mayResume = false;
-            TurnAwayAsidesLocked(ref decided);
+            TurnAwayPassiveLocked(ref decided);
             if (!_holdWhileStopping)
             {
                 _queue.DecideAll(_shuttingDown, ref decided);
@@ -400,7 +400,7 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
             _closed |= startsOnce;
             state.Crash(instanceNumber);
             Volatile.Write(ref _run, null);
-            TurnAwayAsidesLocked(ref decided);
+            TurnAwayPassiveLocked(ref decided);
             if (DecideLocked(BackendPhase.Stopped, out _) is { } now)
             {
                 _queue.DecideAll(now, ref decided);
@@ -460,14 +460,14 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         decided.Complete();
     }
 
-    private Admission? DecideLocked(BackendPhase phase, out bool bystander)
+    private Admission? DecideLocked(BackendPhase phase, out bool countedPassive)
     {
-        bystander = false;
+        countedPassive = false;
         switch (phase)
         {
             case BackendPhase.Ready:
                 // The phase cannot change inside the gate, so this always enters, or there is no room.
-                return TryEnterLocked(aside: false, out bystander) ? new Admission(AdmissionOutcome.Admitted, _run, 0) : Limit.Max > 0 ? null : _shuttingDown;
+                return TryEnterLocked(passive: false, out countedPassive) ? new Admission(AdmissionOutcome.Admitted, _run, 0) : Limit.Max > 0 ? null : _shuttingDown;
             case BackendPhase.Unhealthy:
                 return new Admission(AdmissionOutcome.Unhealthy, null, 0);
             case BackendPhase.Starting:
@@ -482,24 +482,24 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
     }
 
     /// <summary>The same for one that does not count as use.</summary>
-    private Admission? DecideAsideLocked(out bool bystander)
+    private Admission? DecidePassiveLocked(out bool countedPassive)
     {
-        bystander = false;
+        countedPassive = false;
         return state.Phase switch
         {
-            BackendPhase.Ready when TryEnterLocked(aside: true, out bystander) => new Admission(AdmissionOutcome.Admitted, _run, 0),
+            BackendPhase.Ready when TryEnterLocked(passive: true, out countedPassive) => new Admission(AdmissionOutcome.Admitted, _run, 0),
             BackendPhase.Ready when Limit.Max > 0 => null,
             BackendPhase.Unhealthy => new Admission(AdmissionOutcome.Unhealthy, null, 0),
             _ => new Admission(_closed ? AdmissionOutcome.ShuttingDown : AdmissionOutcome.NotRunning, null, 0),
         };
     }
 
-    private bool TryEnterLocked(bool aside, out bool bystander) => _queue.Count == 0 ? TryTakePlaceLocked(aside, out bystander) : (bystander = false);
+    private bool TryEnterLocked(bool passive, out bool countedPassive) => _queue.Count == 0 ? TryTakePlaceLocked(passive, out countedPassive) : (countedPassive = false);
 
-    private bool TryTakePlaceLocked(bool aside, out bool bystander)
+    private bool TryTakePlaceLocked(bool passive, out bool countedPassive)
     {
         var instance = _run!;
-        if (!Limit.TryEnter(instance, itsTurn: true, aside, out bystander))
+        if (!Limit.TryEnter(instance, itsTurn: true, passive, out countedPassive))
         {
             return false;
         }
@@ -509,7 +509,7 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
             return true;
         }
 
-        state.Leave(instance.InstanceNumber, bystander);
+        state.Leave(instance.InstanceNumber, countedPassive);
         return false;
     }
 
@@ -522,10 +522,10 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         }
 
         SetGateLocked();
-        while (_queue.First is { } waiter && TryTakePlaceLocked(waiter.IsAside, out var bystander))
+        while (_queue.First is { } waiter && TryTakePlaceLocked(waiter.IsPassive, out var countedPassive))
         {
             _queue.Remove(waiter);
-            decided.Add(waiter, new Admission(AdmissionOutcome.Admitted, _run, 0), bystander);
+            decided.Add(waiter, new Admission(AdmissionOutcome.Admitted, _run, 0), countedPassive);
         }
 
         SetGateLocked();
@@ -562,8 +562,8 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
     private ReadyGate GateLocked() => Limit.Max == 0 ? ReadyGate.Open : _queue.Count > 0 ? ReadyGate.Crowded : ReadyGate.Limited;
 
     /// <summary>What waits for room but not for a start is not held any more.</summary>
-    private void TurnAwayAsidesLocked(ref DecidedWaiters decided) =>
-        _queue.DecideAsides(new Admission(_closed ? AdmissionOutcome.ShuttingDown : AdmissionOutcome.NotRunning, null, 0), ref decided);
+    private void TurnAwayPassiveLocked(ref DecidedWaiters decided) =>
+        _queue.DecidePassive(new Admission(_closed ? AdmissionOutcome.ShuttingDown : AdmissionOutcome.NotRunning, null, 0), ref decided);
 
     private void SetHoldLocked(bool hold)
     {

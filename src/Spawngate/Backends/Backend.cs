@@ -88,7 +88,7 @@ internal sealed class Backend
         if (Volatile.Read(ref _lifecycle) is { } lifecycle)
         {
             instance = lifecycle.Queue.Instance;
-            if (instance is not null && (lifecycle.State.TryEnter(instance.InstanceNumber) || TryEnterLimited(lifecycle, instance, aside: false, out _)))
+            if (instance is not null && (lifecycle.State.TryEnter(instance.InstanceNumber) || TryEnterLimited(lifecycle, instance, passive: false, out _)))
             {
                 return true;
             }
@@ -102,18 +102,18 @@ internal sealed class Backend
     /// Admits a request that does not count as use, if the backend is ready, or decides at once: it never waits, and never wakes anything. If it is admitted,
     /// <see cref="Leave"/> must be called exactly once. With <see cref="AdmissionOutcome.NoRoom"/> it may still be enqueued, to wait for room.
     /// </summary>
-    /// <param name="bystander">How it was counted, for <see cref="Leave"/>.</param>
-    public Admission EnterAside(out bool bystander)
+    /// <param name="countedPassive">How it was counted, for <see cref="Leave"/>.</param>
+    public Admission EnterPassive(out bool countedPassive)
     {
-        bystander = false;
+        countedPassive = false;
         if (Volatile.Read(ref _lifecycle) is not { } lifecycle)
         {
             return new Admission(AdmissionOutcome.NotRunning, null, 0);
         }
 
-        return lifecycle.Queue.Instance is { } instance && (lifecycle.State.TryEnterAside(instance.InstanceNumber, out bystander) || TryEnterLimited(lifecycle, instance, aside: true, out bystander))
+        return lifecycle.Queue.Instance is { } instance && (lifecycle.State.TryEnterPassive(instance.InstanceNumber, out countedPassive) || TryEnterLimited(lifecycle, instance, passive: true, out countedPassive))
             ? new Admission(AdmissionOutcome.Admitted, instance, 0)
-            : lifecycle.Queue.ArriveAside(out bystander);
+            : lifecycle.Queue.ArrivePassive(out countedPassive);
     }
 
     /// <summary><see cref="TryEnter"/> as a lease that cannot be given back twice.</summary>
@@ -131,9 +131,9 @@ internal sealed class Backend
 
     /// <summary>Ends a request that was admitted to <paramref name="instance"/>: no allocation, no lock unless it was the last one of a stop or others wait for its place.</summary>
     /// <param name="instance">The run it was admitted to.</param>
-    /// <param name="bystander">Whether it was counted as one that does not use the backend.</param>
+    /// <param name="countedPassive">Whether it was counted as one that does not use the backend.</param>
     /// <param name="tunnel">Whether it had become a tunnel.</param>
-    public void Leave(ReadyInstance instance, bool bystander = false, bool tunnel = false)
+    public void Leave(ReadyInstance instance, bool countedPassive = false, bool tunnel = false)
     {
         if (tunnel)
         {
@@ -141,14 +141,14 @@ internal sealed class Backend
             instance.ChangeTunnels(-1);
         }
 
-        if (!bystander)
+        if (!countedPassive)
         {
             // Before the count drops: whoever then sees nothing in use also sees this time, and the idle clock starts here.
             Volatile.Write(ref _lastUseMs, _env.Clock.NowMs);
         }
 
         var lifecycle = _lifecycle!;
-        switch (lifecycle.State.Leave(instance.InstanceNumber, bystander))
+        switch (lifecycle.State.Leave(instance.InstanceNumber, countedPassive))
         {
             case LeaveOutcome.LastOfStop:
                 lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, instance.InstanceNumber));
@@ -176,10 +176,10 @@ internal sealed class Backend
     /// </summary>
     /// <param name="cause">What it came for.</param>
     /// <param name="yields">Whether it has something else to show than an answer, so that it may take half of the queue at most and pushes nobody out who has not.</param>
-    /// <param name="aside">Whether it does not count as use: then it waits for room at a ready backend only.</param>
-    public BackendWaiter Enqueue(WakeCause cause, bool yields = false, bool aside = false)
+    /// <param name="passive">Whether it does not count as use: then it waits for room at a ready backend only.</param>
+    public BackendWaiter Enqueue(WakeCause cause, bool yields = false, bool passive = false)
     {
-        var waiter = new BackendWaiter(cause, _env.Time.GetTimestamp(), aside);
+        var waiter = new BackendWaiter(cause, _env.Time.GetTimestamp(), passive);
         var lifecycle = Lifecycle;
         if (lifecycle.Queue.Arrive(waiter, Config.MaxQueuedRequests, yields) is { } input)
         {
@@ -195,7 +195,7 @@ internal sealed class Backend
     /// </summary>
     public bool Cancel(BackendWaiter waiter)
     {
-        if (!waiter.IsAside)
+        if (!waiter.IsPassive)
         {
             // To wait for room is use, too: see Leave.
             Volatile.Write(ref _lastUseMs, _env.Clock.NowMs);
@@ -300,10 +300,10 @@ internal sealed class Backend
         }
     }
 
-    private bool TryEnterLimited(BackendLifecycle lifecycle, ReadyInstance instance, bool aside, out bool bystander)
+    private bool TryEnterLimited(BackendLifecycle lifecycle, ReadyInstance instance, bool passive, out bool countedPassive)
     {
         var limit = lifecycle.Queue.Limit;
-        if (!limit.TryEnter(instance, itsTurn: false, aside, out bystander))
+        if (!limit.TryEnter(instance, itsTurn: false, passive, out countedPassive))
         {
             return false;
         }
@@ -313,8 +313,8 @@ internal sealed class Backend
             return true;
         }
 
-        Leave(instance, bystander);
-        bystander = false;
+        Leave(instance, countedPassive);
+        countedPassive = false;
         return false;
     }
 

@@ -374,9 +374,9 @@ internal sealed partial class BackendLifecycle
     {
         var lastUseMs = Volatile.Read(ref _backend.LastUseMs);
         var isDue = nowMs >= IdleClock.DueMs(Config, lastUseMs);
-        if (isDue && Queue.TryBeginIdleStop(current.InstanceNumber, lastUseMs, ref _backend.LastUseMs, out var bystanders))
+        if (isDue && Queue.TryBeginIdleStop(current.InstanceNumber, lastUseMs, ref _backend.LastUseMs, out var passiveCount))
         {
-            EnterStopping(current, StopReason.Idle, bystanders);
+            EnterStopping(current, StopReason.Idle, passiveCount);
         }
         else if (isDue)
         {

@@ -35,12 +35,12 @@ internal enum ReadyGate
 /// <param name="Phase">The phase.</param>
 /// <param name="InstanceNumber">Number of the latest start.</param>
 /// <param name="InUse">Requests admitted and not yet left that count as use.</param>
-/// <param name="Bystanders">Those that do not: they are served and waited for, but keep nothing awake.</param>
+/// <param name="PassiveCount">Those that do not: they are served and waited for, but keep nothing awake.</param>
 /// <param name="Gate">How requests come in while it is Ready.</param>
-internal readonly record struct BackendWord(BackendPhase Phase, int InstanceNumber, long InUse, long Bystanders = 0, ReadyGate Gate = ReadyGate.Open)
+internal readonly record struct BackendWord(BackendPhase Phase, int InstanceNumber, long InUse, long PassiveCount = 0, ReadyGate Gate = ReadyGate.Open)
 {
     /// <summary>Requests admitted and not yet left.</summary>
-    public long InFlight => InUse + Bystanders;
+    public long InFlight => InUse + PassiveCount;
 }
 
 /// <summary>
@@ -49,7 +49,7 @@ internal readonly record struct BackendWord(BackendPhase Phase, int InstanceNumb
 /// <code>
 ///   63   60 59                    32 31        22 21        0
 ///  ┌───────┬────────────────────────┬────────────┬───────────┐
-///  │ phase │ instance number             │ bystanders │ in use    │
+///  │ phase │ instance number             │ passive requests │ in use    │
 ///  └───────┴────────────────────────┴────────────┴───────────┘
 ///
 ///             BeginStart              BecomeReady(n)          MarkUnhealthy
@@ -72,11 +72,11 @@ internal sealed class BackendState
     private const int PhaseShift = 60;
     private const int NumberShift = 32;
     private const int NumberMask = 0x0FFF_FFFF;
-    private const int BystanderShift = 22;
-    private const ulong OneBystander = 1UL << BystanderShift;
+    private const int PassiveShift = 22;
+    private const ulong OnePassive = 1UL << PassiveShift;
     private const ulong InUseMask = Limits.BackendUsersMax;
-    private const ulong BystanderMask = Limits.BackendBystandersMax * OneBystander;
-    private const ulong InFlightMask = InUseMask | BystanderMask;
+    private const ulong PassiveMask = Limits.PassiveRequestsMax * OnePassive;
+    private const ulong InFlightMask = InUseMask | PassiveMask;
     private const int LimitedCode = 8 | (int)BackendPhase.Ready;
     private const int CrowdedCode = 12 | (int)BackendPhase.Ready;
 
@@ -108,23 +108,23 @@ internal sealed class BackendState
 
     /// <summary>The same for a request that does not count as use.</summary>
     /// <param name="instanceNumber">The instance.</param>
-    /// <param name="bystander">How it was counted and has to leave: false when there are too many bystanders, so that it counts as use after all.</param>
-    public bool TryEnterAside(int instanceNumber, out bool bystander)
+    /// <param name="countedPassive">How it was counted and has to leave: false when there are too many passive requests, so that it counts as use after all.</param>
+    public bool TryEnterPassive(int instanceNumber, out bool countedPassive)
     {
         var seen = Volatile.Read(ref _word);
-        while (CodeOf(seen) == (int)BackendPhase.Ready && NumberOf(seen) == instanceNumber && (seen & BystanderMask) != BystanderMask)
+        while (CodeOf(seen) == (int)BackendPhase.Ready && NumberOf(seen) == instanceNumber && (seen & PassiveMask) != PassiveMask)
         {
-            var found = Interlocked.CompareExchange(ref _word, seen + OneBystander, seen);
+            var found = Interlocked.CompareExchange(ref _word, seen + OnePassive, seen);
             if (found == seen)
             {
-                bystander = true;
+                countedPassive = true;
                 return true;
             }
 
             seen = found;
         }
 
-        bystander = false;
+        countedPassive = false;
         return TryEnter(instanceNumber);
     }
 
@@ -132,16 +132,16 @@ internal sealed class BackendState
     /// <param name="instanceNumber">The instance.</param>
     /// <param name="room">How many may be in flight, tunnels included.</param>
     /// <param name="itsTurn">Whether nobody waits before it; within the gate of <see cref="AdmissionQueue"/>. Otherwise it comes in only while nobody waits.</param>
-    /// <param name="aside">Whether it does not count as use.</param>
-    /// <param name="bystander">How it was counted and has to leave.</param>
-    public bool TryEnterLimited(int instanceNumber, long room, bool itsTurn, bool aside, out bool bystander)
+    /// <param name="passive">Whether it does not count as use.</param>
+    /// <param name="countedPassive">How it was counted and has to leave.</param>
+    public bool TryEnterLimited(int instanceNumber, long room, bool itsTurn, bool passive, out bool countedPassive)
     {
         var seen = Volatile.Read(ref _word);
         while ((itsTurn ? PhaseOf(seen) == BackendPhase.Ready : CodeOf(seen) == LimitedCode)
             && NumberOf(seen) == instanceNumber && InFlightOf(seen) < room && (seen & InUseMask) != InUseMask)
         {
-            bystander = aside && (seen & BystanderMask) != BystanderMask;
-            var found = Interlocked.CompareExchange(ref _word, seen + (bystander ? OneBystander : 1), seen);
+            countedPassive = passive && (seen & PassiveMask) != PassiveMask;
+            var found = Interlocked.CompareExchange(ref _word, seen + (countedPassive ? OnePassive : 1), seen);
             if (found == seen)
             {
                 return true;
@@ -150,7 +150,7 @@ internal sealed class BackendState
             seen = found;
         }
 
-        bystander = false;
+        countedPassive = false;
         return false;
     }
 
@@ -160,12 +160,12 @@ internal sealed class BackendState
 
     /// <summary>Counts a request out of the instance <paramref name="instanceNumber"/>.</summary>
     /// <param name="instanceNumber">The instance.</param>
-    /// <param name="bystander">How it was counted in.</param>
+    /// <param name="countedPassive">How it was counted in.</param>
     /// <exception cref="InvalidOperationException">More requests left than entered.</exception>
-    public LeaveOutcome Leave(int instanceNumber, bool bystander = false)
+    public LeaveOutcome Leave(int instanceNumber, bool countedPassive = false)
     {
-        var one = bystander ? OneBystander : 1;
-        var mask = bystander ? BystanderMask : InUseMask;
+        var one = countedPassive ? OnePassive : 1;
+        var mask = countedPassive ? PassiveMask : InUseMask;
         var seen = Volatile.Read(ref _word);
         while (true)
         {
@@ -235,24 +235,24 @@ internal sealed class BackendState
 
     /// <summary>Ready and not in use to Stopping; false, and nothing changed, when a request got in first.</summary>
     /// <param name="instanceNumber">The instance.</param>
-    /// <param name="bystanders">Who is still in flight and has to be waited for: one of them will report the last one leaving, if there is any.</param>
-    public bool TryBeginIdleStop(int instanceNumber, out int bystanders)
+    /// <param name="passiveCount">Who is still in flight and has to be waited for: one of them will report the last one leaving, if there is any.</param>
+    public bool TryBeginIdleStop(int instanceNumber, out int passiveCount)
     {
         var seen = Volatile.Read(ref _word);
         while (PhaseOf(seen) == BackendPhase.Ready && NumberOf(seen) == instanceNumber && (seen & InUseMask) == 0)
         {
-            // Bystanders that come and go meanwhile only make this look again: what decides is that nothing is in use in the same word.
+            // Passive requests that come and go meanwhile only make this look again: what decides is that nothing is in use in the same word.
             var found = Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Stopping, instanceNumber, seen & InFlightMask), seen);
             if (found == seen)
             {
-                bystanders = (int)((seen & BystanderMask) >> BystanderShift);
+                passiveCount = (int)((seen & PassiveMask) >> PassiveShift);
                 return true;
             }
 
             seen = found;
         }
 
-        bystanders = 0;
+        passiveCount = 0;
         return false;
     }
 
@@ -267,7 +267,7 @@ internal sealed class BackendState
                 Refuse(nameof(TakeBackIdleStop), seen);
             }
 
-            var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), instanceNumber, (seen & BystanderMask) | (uint)admitted), seen);
+            var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), instanceNumber, (seen & PassiveMask) | (uint)admitted), seen);
             if (found == seen)
             {
                 return;
@@ -337,7 +337,7 @@ internal sealed class BackendState
         _ => ReadyGate.Open,
     };
 
-    private static long InFlightOf(ulong word) => (long)(word & InUseMask) + (long)((word & BystanderMask) >> BystanderShift);
+    private static long InFlightOf(ulong word) => (long)(word & InUseMask) + (long)((word & PassiveMask) >> PassiveShift);
 
     private static int NumberOf(ulong word) => (int)(word >> NumberShift) & NumberMask;
 
@@ -345,5 +345,5 @@ internal sealed class BackendState
         ((ulong)code << PhaseShift) | ((ulong)(uint)instanceNumber << NumberShift) | inFlight;
 
     private static BackendWord Unpack(ulong word) =>
-        new(PhaseOf(word), NumberOf(word), (long)(word & InUseMask), (long)((word & BystanderMask) >> BystanderShift), GateOf(word));
+        new(PhaseOf(word), NumberOf(word), (long)(word & InUseMask), (long)((word & PassiveMask) >> PassiveShift), GateOf(word));
 }

@@ -52,7 +52,7 @@ internal sealed record BackendStatus
     public long InFlight { get; init; }
 
     /// <summary>Those of <see cref="InFlight"/> that do not count as use.</summary>
-    public long Bystanders { get; init; }
+    public long PassiveCount { get; init; }
 
     /// <summary>Requests held.</summary>
     public int Waiting { get; init; }

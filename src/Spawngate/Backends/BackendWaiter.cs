@@ -44,11 +44,11 @@ internal sealed class BackendWaiter
 
     private Admission _admission;
 
-    internal BackendWaiter(WakeCause cause, long enqueuedTimestamp, bool isAside = false)
+    internal BackendWaiter(WakeCause cause, long enqueuedTimestamp, bool isPassive = false)
     {
         Cause = cause;
         EnqueuedTimestamp = enqueuedTimestamp;
-        IsAside = isAside;
+        IsPassive = isPassive;
     }
 
     /// <summary>
@@ -58,10 +58,10 @@ internal sealed class BackendWaiter
     public Task<Admission> Decision => _decided.Task;
 
     /// <summary>How it was counted when it was admitted, for <see cref="Backend.Leave"/>.</summary>
-    public bool IsBystander { get; private set; }
+    public bool CountedPassive { get; private set; }
 
     /// <summary>Whether it does not count as use: it waits for room at a ready backend only, never for a start.</summary>
-    internal bool IsAside { get; }
+    internal bool IsPassive { get; }
 
     /// <summary>Since when it waits for room at a backend that is ready, in coarse milliseconds; guarded by the gate.</summary>
     internal long RoomSinceMs { get; set; }
@@ -82,10 +82,10 @@ internal sealed class BackendWaiter
     internal BackendWaiter? Next { get; set; }
 
     /// <summary>Notes what was decided, within the gate; <see cref="Complete"/> tells it, outside.</summary>
-    internal void Decide(Admission admission, bool bystander = false)
+    internal void Decide(Admission admission, bool countedPassive = false)
     {
         _admission = admission;
-        IsBystander = bystander;
+        CountedPassive = countedPassive;
     }
 
     internal void Complete() => _decided.TrySetResult(_admission);

@@ -24,10 +24,10 @@ internal sealed class ConcurrencyLimit(BackendState state)
     /// <summary>Admits a request if there is room. No lock. Then <see cref="IsExceeded"/> has to be asked.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="itsTurn">Whether nobody waits before it; within the gate. Otherwise it comes in only while nobody waits.</param>
-    /// <param name="aside">Whether it does not count as use.</param>
-    /// <param name="bystander">How it was counted and has to leave.</param>
-    public bool TryEnter(ReadyInstance instance, bool itsTurn, bool aside, out bool bystander) =>
-        state.TryEnterLimited(instance.InstanceNumber, Room(instance), itsTurn, aside, out bystander);
+    /// <param name="passive">Whether it does not count as use.</param>
+    /// <param name="countedPassive">How it was counted and has to leave.</param>
+    public bool TryEnter(ReadyInstance instance, bool itsTurn, bool passive, out bool countedPassive) =>
+        state.TryEnterLimited(instance.InstanceNumber, Room(instance), itsTurn, passive, out countedPassive);
 
     /// <summary>Whether more are in flight than may be, so that who came in has to leave again and wait.</summary>
     public bool IsExceeded(ReadyInstance instance)

@@ -12,7 +12,7 @@ internal static class IdleClock
         return idleMs == 0 ? long.MaxValue : lastUseMs + idleMs + Limits.ClockTickMs;
     }
 
-    /// <summary>The earliest moment at which it may stop. While something is in use the last use is yet to come, so that is a whole timeout away; bystanders put nothing off.</summary>
+    /// <summary>The earliest moment at which it may stop. While something is in use the last use is yet to come, so that is a whole timeout away; passive requests put nothing off.</summary>
     public static long EarliestMs(BackendConfig config, long inUse, ref long lastUseMs, long nowMs) =>
         DueMs(config, inUse > 0 ? nowMs : Volatile.Read(ref lastUseMs));
 }

@@ -199,7 +199,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         LifecycleLog.Stopping(env.Log, backend.Hostname, StopProgress.Name(reason), inFlight, ReadyForMs(current));
     }
 
-    /// <summary>A stop for idleness that only waited for bystanders was called off by a request that counts.</summary>
+    /// <summary>A stop for idleness that only waited for passive requests was called off by a request that counts.</summary>
     public void Resumed(BackendInstance current, int held, long afterMs, WakeCause cause)
     {
         Note(new LedgerEvent { Event = LedgerEventKind.Resumed, Start = current.InstanceNumber, Reason = cause.KindName, By = cause.By, Requests = held, AfterMs = afterMs });

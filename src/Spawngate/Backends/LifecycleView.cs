@@ -71,7 +71,7 @@ internal sealed record LifecycleView
         Phase = word.Phase,
         Port = Port,
         InFlight = word.InFlight,
-        Bystanders = word.Bystanders,
+        PassiveCount = word.PassiveCount,
         Waiting = waiting,
         InstanceNumber = word.InstanceNumber,
         Pid = Pid,

@@ -91,7 +91,7 @@ internal sealed class StopProgress
     public long ElapsedMs => _env.Clock.NowMs - _beganMs;
 
     /// <summary>
-    /// Whether a request that counts as use may call it off: it is an idle stop that only waits for bystanders, so nothing has been done to the instance yet, and nobody
+    /// Whether a request that counts as use may call it off: it is an idle stop that only waits for passive requests, so nothing has been done to the instance yet, and nobody
     /// wants another one.
     /// </summary>
     public bool MayResume => Reason == StopReason.Idle && Stage == StopStage.Draining && !StartAfter;

@@ -113,8 +113,8 @@ internal sealed partial class Exchange
         if (_run is { } run)
         {
             _run = null;
-            _backend!.Leave(run, _bystander, Record.Stage == ExchangeStage.Tunnel);
-            _bystander = false;
+            _backend!.Leave(run, _countedPassive, Record.Stage == ExchangeStage.Tunnel);
+            _countedPassive = false;
         }
     }
 }

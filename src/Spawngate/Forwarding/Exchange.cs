@@ -51,7 +51,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     private bool _bodyTaken;
     private bool _noWake;
     private volatile bool _isTunnel;
-    private bool _bystander;
+    private bool _countedPassive;
     private VisitKind _visit;
     private int _awaitedStart;
     private long _sentBefore;
@@ -191,7 +191,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         _offer = UpgradeOffer.Of(Request, head, ReceivedBy);
         if (_noWake)
         {
-            return AfterWait(_backend.EnterAside(out _bystander), head, body, client);
+            return AfterWait(_backend.EnterPassive(out _countedPassive), head, body, client);
         }
 
         _visit = _backend.Config.WaitingPage ? Visit.Of(Request, head, _backend.Word.Phase == BackendPhase.Ready, out _awaitedStart) : VisitKind.None;
@@ -231,7 +231,7 @@ internal sealed partial class Exchange(ForwardingContext context)
             await pause.PassAsync(IsAborted ? TimeSpan.Zero : Limits.ReconnectPause(_reconnects), context.Time).ConfigureAwait(false);
         }
 
-        if (_noWake && _backend!.EnterAside(out _bystander) is { Outcome: not AdmissionOutcome.NoRoom } decided)
+        if (_noWake && _backend!.EnterPassive(out _countedPassive) is { Outcome: not AdmissionOutcome.NoRoom } decided)
         {
             return decided;
         }
@@ -241,7 +241,7 @@ internal sealed partial class Exchange(ForwardingContext context)
             return failed;
         }
 
-        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause), yields: _visit != VisitKind.None, aside: _noWake);
+        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause), yields: _visit != VisitKind.None, passive: _noWake);
         Volatile.Write(ref _waiter, waiter);
         Interlocked.MemoryBarrier();
         if (IsAborted)
@@ -251,7 +251,7 @@ internal sealed partial class Exchange(ForwardingContext context)
 
         var admission = await (_visit == VisitKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _visit, context.Time)).ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
-        _bystander = waiter.IsBystander;
+        _countedPassive = waiter.CountedPassive;
         Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Instance?.Steps ?? default);
         return admission;
     }

@@ -36,7 +36,7 @@ internal enum LedgerEventKind : byte
     /// <summary>The stop is over.</summary>
     Stopped,
 
-    /// <summary>An idle stop that only waited for bystanders was called off.</summary>
+    /// <summary>An idle stop that only waited for passive requests was called off.</summary>
     Resumed,
 }
 

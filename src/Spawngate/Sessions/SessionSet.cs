@@ -153,19 +153,19 @@ internal sealed class SessionSet
     private static SessionNumbers NumbersOf(SessionTotals totals, IEnumerable<Session> live)
     {
         int[] states = new int[(int)SessionState.Failed + 1];
-        int inFlight = 0, bystanders = 0, waiting = 0;
+        int inFlight = 0, passiveCount = 0, waiting = 0;
         foreach (Session session in live)
         {
             states[(int)session.Status.State]++;
             if (session.Backend?.GetStatus() is { } status)
             {
                 inFlight += (int)status.InFlight;
-                bystanders += (int)status.Bystanders;
+                passiveCount += (int)status.PassiveCount;
                 waiting += status.Waiting;
             }
         }
 
-        return new SessionNumbers(totals, states, inFlight, bystanders, waiting);
+        return new SessionNumbers(totals, states, inFlight, passiveCount, waiting);
     }
 
     private Session? FindKey(string? key)

@@ -18,7 +18,7 @@ internal sealed class AttackTests : Http2Test
     private const long GrowthMax = 24 * 1024 * 1024;
 
     /// <summary>
-    /// A request beside the attack may take so many times as long as before, or so many milliseconds: attacker, bystander and backends share the machine with the
+    /// A request beside the attack may take so many times as long as before, or so many milliseconds: attacker, polite client and backends share the machine with the
     /// gateway, and a thousand requests that are cancelled at once are a thousand connections to a backend.
     /// </summary>
     private const double SlowdownMax = 10, LatencyMsMax = 100;
@@ -29,7 +29,7 @@ internal sealed class AttackTests : Http2Test
     private static IEnumerable<TestCaseData> Floods()
     {
         static int Stream(int i) => 1 + (2 * i);
-        byte[] Get(int i, bool end) => H2Frame.Headers(Stream(i), H2Frame.Request(ImpatientHost, "/slow?headMs=300"), end); // Another backend than the bystander's.
+        byte[] Get(int i, bool end) => H2Frame.Headers(Stream(i), H2Frame.Request(ImpatientHost, "/slow?headMs=300"), end); // Another backend than the polite client's.
         yield return Flood("rapid reset (CVE-2023-44487)", [], i => [.. Get(i, end: true), .. H2Frame.Reset(Stream(i))], 2000);
         yield return Flood("made you reset by a window (CVE-2025-8671)", [], i => [.. Get(i, end: true), .. H2Frame.Window(Stream(i), 0)], 2000);
         yield return Flood("made you reset by data behind the end", [], i => [.. Get(i, end: true), .. H2Frame.Data(Stream(i), [1])], 2000);
@@ -183,18 +183,18 @@ internal sealed class AttackTests : Http2Test
 
     private static async Task MeasureAsync(Func<Task> attack)
     {
-        using Bystander bystander = await Bystander.BeginAsync(Port);
+        using PoliteClient polite = await PoliteClient.BeginAsync(Port);
         ProcessVitals before = ProcessVitals.Of(Gateway.Pid);
         long began = Stopwatch.GetTimestamp();
 
         await attack();
 
         double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        double tookMs = await bystander.EndAsync();
+        double tookMs = await polite.EndAsync();
         ProcessVitals after = ProcessVitals.Of(Gateway.Pid);
         await Figures.NoteAsync(
-            $"{seconds:F2} s, {after.CpuMs - before.CpuMs} ms of CPU, {(after.ResidentBytes - before.ResidentBytes) / 1024:+0;-0} KiB; a request beside it {tookMs:F2} ms, before {bystander.BaselineMs:F2} ms");
-        Assert.That(tookMs, Is.LessThan(Math.Max(LatencyMsMax, SlowdownMax * bystander.BaselineMs)), "ms for a request beside it");
+            $"{seconds:F2} s, {after.CpuMs - before.CpuMs} ms of CPU, {(after.ResidentBytes - before.ResidentBytes) / 1024:+0;-0} KiB; a request beside it {tookMs:F2} ms, before {polite.BaselineMs:F2} ms");
+        Assert.That(tookMs, Is.LessThan(Math.Max(LatencyMsMax, SlowdownMax * polite.BaselineMs)), "ms for a request beside it");
         Assert.That(after.CpuMs - before.CpuMs, Is.LessThan(CpuMsMax * Math.Max(1, seconds)), "ms of CPU");
         Assert.That(after.ResidentBytes - before.ResidentBytes, Is.LessThan(GrowthMax));
     }

@@ -4,7 +4,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Http2;
 
 /// <summary>A well-behaved client on a connection of its own that asks one request after the other, and how long each took.</summary>
-internal sealed class Bystander : IDisposable
+internal sealed class PoliteClient : IDisposable
 {
     private const int BaselineRequests = 50;
     private readonly H2Client _client;
@@ -12,24 +12,24 @@ internal sealed class Bystander : IDisposable
     private readonly List<double> _tookMs = [];
     private Task _asking = Task.CompletedTask;
 
-    private Bystander(H2Client client) => _client = client;
+    private PoliteClient(H2Client client) => _client = client;
 
     /// <summary>Median time of a request before anything happened, in milliseconds.</summary>
     public double BaselineMs { get; private set; }
 
     /// <summary>Connects, measures how it is in peace, and goes on asking.</summary>
-    public static async Task<Bystander> BeginAsync(int port)
+    public static async Task<PoliteClient> BeginAsync(int port)
     {
-        var bystander = new Bystander(await H2Client.ConnectAsync(port));
+        var polite = new PoliteClient(await H2Client.ConnectAsync(port));
         for (int i = 0; i < BaselineRequests; i++)
         {
-            await bystander.AskAsync();
+            await polite.AskAsync();
         }
 
-        bystander.BaselineMs = Figures.Median(bystander._tookMs);
-        bystander._tookMs.Clear();
-        bystander._asking = Task.Run(bystander.AskOnAsync);
-        return bystander;
+        polite.BaselineMs = Figures.Median(polite._tookMs);
+        polite._tookMs.Clear();
+        polite._asking = Task.Run(polite.AskOnAsync);
+        return polite;
     }
 
     /// <summary>Stops asking; the median time of a request meanwhile, in milliseconds. Every one was answered.</summary>

@@ -5,13 +5,13 @@ using Spawngate.Tests.Fakes;
 namespace Spawngate.Tests;
 
 /// <summary>Requests that do not count as use: in the word, in the life of a backend, and in what people are told.</summary>
-internal sealed class BackendBystanderTests
+internal sealed class PassiveRequestTests
 {
     [Test]
-    public void Bystanders_do_not_prevent_an_idle_stop_and_are_waited_for()
+    public void Passive_requests_do_not_prevent_an_idle_stop_and_are_waited_for()
     {
         var state = Ready();
-        Assert.That(state.TryEnterAside(1, out var bystander) && bystander && state.TryEnterAside(1, out _));
+        Assert.That(state.TryEnterPassive(1, out var countedPassive) && countedPassive && state.TryEnterPassive(1, out _));
         Assert.That(state.TryEnter(1));
         Assert.That(state.Read(), Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 1, 2)));
         Assert.That(state.TryBeginIdleStop(1, out _), Is.False, "it is in use");
@@ -19,17 +19,17 @@ internal sealed class BackendBystanderTests
 
         Assert.That(state.TryBeginIdleStop(1, out var left), Is.True);
         Assert.That((left, state.Read()), Is.EqualTo((2, new BackendWord(BackendPhase.Stopping, 1, 0, 2))));
-        Assert.That(state.TryEnterAside(1, out _), Is.False);
-        Assert.That(state.Leave(1, bystander: true), Is.EqualTo(LeaveOutcome.Counted));
-        Assert.That(state.Leave(1, bystander: true), Is.EqualTo(LeaveOutcome.LastOfStop));
-        Assert.That(() => state.Leave(1, bystander: true), Throws.InvalidOperationException);
+        Assert.That(state.TryEnterPassive(1, out _), Is.False);
+        Assert.That(state.Leave(1, countedPassive: true), Is.EqualTo(LeaveOutcome.Counted));
+        Assert.That(state.Leave(1, countedPassive: true), Is.EqualTo(LeaveOutcome.LastOfStop));
+        Assert.That(() => state.Leave(1, countedPassive: true), Throws.InvalidOperationException);
     }
 
     [Test]
-    public void An_idle_stop_is_taken_back_with_its_bystanders_and_those_that_it_admits()
+    public void An_idle_stop_is_taken_back_with_its_passive_requests_and_those_that_it_admits()
     {
         var state = Ready();
-        state.TryEnterAside(1, out _);
+        state.TryEnterPassive(1, out _);
         state.TryBeginIdleStop(1, out _);
         state.TakeBackIdleStop(1, 3);
 
@@ -39,23 +39,23 @@ internal sealed class BackendBystanderTests
     }
 
     [Test]
-    public void Whoever_comes_when_there_are_too_many_bystanders_counts_as_use()
+    public void Whoever_comes_when_there_are_too_many_passive_requests_counts_as_use()
     {
         var state = Ready();
-        for (var i = 0; i < Limits.BackendBystandersMax; i++)
+        for (var i = 0; i < Limits.PassiveRequestsMax; i++)
         {
-            Assert.That(state.TryEnterAside(1, out var bystander) && bystander);
+            Assert.That(state.TryEnterPassive(1, out var countedPassive) && countedPassive);
         }
 
-        Assert.That(state.TryEnterAside(1, out var last), Is.True);
-        Assert.That((last, state.Read()), Is.EqualTo((false, new BackendWord(BackendPhase.Ready, 1, 1, Limits.BackendBystandersMax))));
+        Assert.That(state.TryEnterPassive(1, out var last), Is.True);
+        Assert.That((last, state.Read()), Is.EqualTo((false, new BackendWord(BackendPhase.Ready, 1, 1, Limits.PassiveRequestsMax))));
         Assert.That(state.TryBeginIdleStop(1, out _), Is.False);
-        Assert.That(state.Leave(1, bystander: true), Is.EqualTo(LeaveOutcome.Counted));
-        Assert.That(state.TryEnterAside(1, out last) && last, "there is room again");
+        Assert.That(state.Leave(1, countedPassive: true), Is.EqualTo(LeaveOutcome.Counted));
+        Assert.That(state.TryEnterPassive(1, out last) && last, "there is room again");
     }
 
     [Test]
-    public void Uses_never_spill_over_into_bystanders()
+    public void Uses_never_spill_over_into_passive_requests()
     {
         var state = new BackendState();
         state.BecomeReady(state.BeginStart(), Limits.BackendUsersMax - 1);
@@ -77,19 +77,19 @@ internal sealed class BackendBystanderTests
             // Beyond the count until there was a stop to meet: on a busy machine the one that stops may get its first turn late.
             for (var n = 0; n < 100_000 || Volatile.Read(ref stops) == 0; n++)
             {
-                var aside = i < 2;
-                var bystander = false;
-                while (!(aside ? state.TryEnterAside(1, out bystander) : state.TryEnter(1)))
+                var passive = i < 2;
+                var countedPassive = false;
+                while (!(passive ? state.TryEnterPassive(1, out countedPassive) : state.TryEnter(1)))
                 {
                     Thread.Yield();
                 }
 
-                if (!aside && state.Phase == BackendPhase.Stopping)
+                if (!passive && state.Phase == BackendPhase.Stopping)
                 {
                     throw new InvalidOperationException("stopped for idleness while in use");
                 }
 
-                state.Leave(1, bystander);
+                state.Leave(1, countedPassive);
             }
         })).ToList();
         var stopper = new Thread(() =>
@@ -119,12 +119,12 @@ internal sealed class BackendBystanderTests
         using var stage = new LifecycleStage();
         stage.ToReady();
         stage.PassSecs(59);
-        var instance = EnterAside(stage);
+        var instance = EnterPassive(stage);
         stage.PassSecs(1.3);
         Assert.That((stage.Phase, stage.Workload.Terminated), Is.EqualTo((BackendPhase.Stopping, 0)), "decided in time, and waits for it");
-        Assert.That(stage.Backend.GetStatus(), Has.Property("StoppingBecause").EqualTo("idle").And.Property("InFlight").EqualTo(1).And.Property("Bystanders").EqualTo(1));
+        Assert.That(stage.Backend.GetStatus(), Has.Property("StoppingBecause").EqualTo("idle").And.Property("InFlight").EqualTo(1).And.Property("PassiveCount").EqualTo(1));
 
-        stage.Backend.Leave(instance, bystander: true);
+        stage.Backend.Leave(instance, countedPassive: true);
         stage.Settle();
         Assert.That(stage.Workload.Terminated, Is.EqualTo(1));
         stage.Workload.Exit();
@@ -139,9 +139,9 @@ internal sealed class BackendBystanderTests
         stage.ToReady();
         for (var i = 0; i < 59; i++)
         {
-            var instance = EnterAside(stage);
+            var instance = EnterPassive(stage);
             stage.PassSecs(1);
-            stage.Backend.Leave(instance, bystander: true);
+            stage.Backend.Leave(instance, countedPassive: true);
         }
 
         Assert.That(stage.Backend.GetStatus().IdleStopInSecs, Is.EqualTo(1));
@@ -154,7 +154,7 @@ internal sealed class BackendBystanderTests
     {
         using var stage = new LifecycleStage();
         stage.ToReady();
-        var instance = EnterAside(stage);
+        var instance = EnterPassive(stage);
         stage.PassSecs(60.3);
         stage.PassSecs(20);
 
@@ -162,16 +162,16 @@ internal sealed class BackendBystanderTests
         Assert.That(stage.Backend.ReadLedger()[^1].Event, Is.EqualTo(LedgerEventKind.Cut));
         stage.Workload.Exit();
         stage.Settle();
-        stage.Backend.Leave(instance, bystander: true);
+        stage.Backend.Leave(instance, countedPassive: true);
         Assert.That(stage.Backend.Word, Is.EqualTo(new BackendWord(BackendPhase.Stopped, 1, 0)));
     }
 
     [Test]
-    public void A_request_that_counts_calls_off_a_stop_that_only_waits_for_bystanders()
+    public void A_request_that_counts_calls_off_a_stop_that_only_waits_for_passive_requests()
     {
         using var stage = new LifecycleStage();
         stage.ToReady();
-        var bystander = EnterAside(stage);
+        var countedPassive = EnterPassive(stage);
         stage.PassSecs(60.3);
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopping));
         stage.PassSecs(3);
@@ -186,7 +186,7 @@ internal sealed class BackendBystanderTests
 
         stage.Pass(5000);
         Assert.That(stage.Probe.AwaitsCheck, "it is monitored again");
-        stage.Backend.Leave(bystander, bystander: true);
+        stage.Backend.Leave(countedPassive, countedPassive: true);
         stage.Backend.Leave(instance);
         stage.PassSecs(60.3);
         Assert.That(stage.Workload.Terminated, Is.EqualTo(1), "and stops when it is idle again");
@@ -197,7 +197,7 @@ internal sealed class BackendBystanderTests
     {
         using var stage = new LifecycleStage();
         stage.ToReady();
-        EnterAside(stage);
+        EnterPassive(stage);
         stage.PassSecs(60.3);
         if (restart)
         {
@@ -219,9 +219,9 @@ internal sealed class BackendBystanderTests
     {
         using var stage = new LifecycleStage();
         stage.ToReady();
-        var instance = EnterAside(stage);
+        var instance = EnterPassive(stage);
         stage.PassSecs(60.3);
-        stage.Backend.Leave(instance, bystander: true);
+        stage.Backend.Leave(instance, countedPassive: true);
         var waiter = stage.Ask();
         stage.Settle();
 
@@ -236,7 +236,7 @@ internal sealed class BackendBystanderTests
     {
         using var stage = new LifecycleStage();
         stage.ToReady();
-        EnterAside(stage);
+        EnterPassive(stage);
         stage.PassSecs(60.3);
         stage.Ask();
         stage.Settle();
@@ -253,20 +253,20 @@ internal sealed class BackendBystanderTests
     public void It_wakes_nothing_and_waits_for_nothing()
     {
         using var stage = new LifecycleStage();
-        Assert.That(stage.Backend.EnterAside(out _).Outcome, Is.EqualTo(AdmissionOutcome.NotRunning), "never started");
+        Assert.That(stage.Backend.EnterPassive(out _).Outcome, Is.EqualTo(AdmissionOutcome.NotRunning), "never started");
         stage.ToLaunching();
-        Assert.That(stage.Backend.EnterAside(out _).Outcome, Is.EqualTo(AdmissionOutcome.NotRunning), "starting");
+        Assert.That(stage.Backend.EnterPassive(out _).Outcome, Is.EqualTo(AdmissionOutcome.NotRunning), "starting");
         stage.Launcher.Last.Fail("no");
         stage.Settle();
-        Assert.That(stage.Backend.EnterAside(out _).Outcome, Is.EqualTo(AdmissionOutcome.NotRunning), "failed");
+        Assert.That(stage.Backend.EnterPassive(out _).Outcome, Is.EqualTo(AdmissionOutcome.NotRunning), "failed");
         stage.Settle();
         Assert.That((stage.Phase, stage.Launcher.Launches.Count), Is.EqualTo((BackendPhase.Stopped, 1)));
 
         stage.ToUnhealthy();
-        Assert.That(stage.Backend.EnterAside(out _).Outcome, Is.EqualTo(AdmissionOutcome.Unhealthy));
+        Assert.That(stage.Backend.EnterPassive(out _).Outcome, Is.EqualTo(AdmissionOutcome.Unhealthy));
         stage.Backend.Close(LifecycleInput.GatewayStop);
         stage.Settle();
-        Assert.That(stage.Backend.EnterAside(out _).Outcome, Is.EqualTo(AdmissionOutcome.ShuttingDown));
+        Assert.That(stage.Backend.EnterPassive(out _).Outcome, Is.EqualTo(AdmissionOutcome.ShuttingDown));
     }
 
     [Test]
@@ -274,15 +274,15 @@ internal sealed class BackendBystanderTests
     {
         using var stage = new LifecycleStage();
         stage.ToReadyWithOneInFlight();
-        EnterAside(stage);
+        EnterPassive(stage);
         stage.PassSecs(66);
         Assert.That(stage.Backend.ReadLedger()[^1], Has.Property("Event").EqualTo(LedgerEventKind.KeptAwake).And.Property("Requests").EqualTo(1));
     }
 
-    private static ReadyInstance EnterAside(LifecycleStage stage)
+    private static ReadyInstance EnterPassive(LifecycleStage stage)
     {
-        var admission = stage.Backend.EnterAside(out var bystander);
-        Assert.That((admission.Outcome, bystander), Is.EqualTo((AdmissionOutcome.Admitted, true)));
+        var admission = stage.Backend.EnterPassive(out var countedPassive);
+        Assert.That((admission.Outcome, countedPassive), Is.EqualTo((AdmissionOutcome.Admitted, true)));
         return admission.Instance!;
     }
 
