@@ -69,7 +69,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
 
         switch (command)
         {
-            case AdminCommand.Stop when backend.OneLife is not null && backends.Sessions.Find(hostname.Split('.')[0]) is { } session:
+            case AdminCommand.Stop when backend.EphemeralLifetime is not null && backends.Sessions.Find(hostname.Split('.')[0]) is { } session:
                 backends.Sessions.End(session, StopReason.Asked);
                 break;
             case AdminCommand.Start:
@@ -128,7 +128,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             RequestsTotal = backend.KnownTraffic?.RequestsTotal ?? 0,
             TurnedAwayTotal = backend.KnownTraffic?.TurnedAway ?? 0,
             Kind = status.Kind,
-            Session = backend.OneLife?.Group,
+            Session = backend.EphemeralLifetime?.Group,
             InstanceNumber = status.InstanceNumber,
             Pid = status.Pid,
             Description = status.Run,

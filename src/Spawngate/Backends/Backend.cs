@@ -13,7 +13,7 @@ namespace Spawngate.Backends;
 internal sealed class Backend
 {
     private readonly BackendEnvironment _env;
-    private readonly IReadOnlyList<Backend> _predecessors;
+    private readonly IReadOnlyList<Backend> _startBarrier;
     private BackendConfig _config;
     private BackendLifecycle? _lifecycle;
     private BackendTraffic? _traffic;
@@ -25,13 +25,13 @@ internal sealed class Backend
     /// <param name="config">Its settings.</param>
     /// <param name="predecessors">Removed backends that have to end before this one may start, because it has the same name, port or container name.</param>
     /// <param name="oneLife">Set when it starts once only.</param>
-    public Backend(BackendEnvironment env, BackendConfig config, IReadOnlyList<Backend>? predecessors = null, OneLife? oneLife = null)
+    public Backend(BackendEnvironment env, BackendConfig config, IReadOnlyList<Backend>? predecessors = null, EphemeralLifetime? ephemeral = null)
     {
-        OneLife = oneLife;
+        EphemeralLifetime = ephemeral;
         _env = env;
         _config = config;
         ViaMark = Forwarding.ViaMark.Of(config.Hostname);
-        _predecessors = predecessors ?? [];
+        _startBarrier = predecessors ?? [];
     }
 
     /// <summary>The key it is configured under, as normalised by the configuration; may be a wildcard.</summary>
@@ -44,14 +44,14 @@ internal sealed class Backend
     public ulong ViaMark { get; }
 
     /// <summary>Set when it starts once only.</summary>
-    public OneLife? OneLife { get; }
+    public EphemeralLifetime? EphemeralLifetime { get; }
 
     /// <summary>Phase, instance number and in-flight count at this moment.</summary>
     public BackendWord Word => Volatile.Read(ref _lifecycle)?.State.Read() ?? default;
 
     /// <summary>What went through it; made when it is first asked for.</summary>
     public BackendTraffic Traffic =>
-        Volatile.Read(ref _traffic) ?? Interlocked.CompareExchange(ref _traffic, new BackendTraffic(OneLife?.Traffic), null) ?? _traffic;
+        Volatile.Read(ref _traffic) ?? Interlocked.CompareExchange(ref _traffic, new BackendTraffic(EphemeralLifetime?.Traffic), null) ?? _traffic;
 
     /// <summary>Which of its failures the log tells; made when it is first asked for.</summary>
     public NoticeLimit FailureNotices =>
@@ -75,7 +75,7 @@ internal sealed class Backend
     /// the whole heap.
     /// </summary>
     internal BackendLifecycle Lifecycle =>
-        Volatile.Read(ref _lifecycle) ?? Publish(new BackendLifecycle(this, _env, _predecessors));
+        Volatile.Read(ref _lifecycle) ?? Publish(new BackendLifecycle(this, _env, _startBarrier));
 
     /// <summary>Where <see cref="BackendSet"/> notes, under its gate, in which reload it last saw this backend.</summary>
     internal int SeenInReload { get; set; }

@@ -83,7 +83,7 @@ internal sealed partial class BackendLifecycle
         Try(() => _env.Active.Remove(this));
         Try(() => current?.End());
         Try(Queue.FailHeld);
-        if (_backend.OneLife is not null)
+        if (_backend.EphemeralLifetime is not null)
         {
             _closing ??= StopReason.StartFailed;
         }

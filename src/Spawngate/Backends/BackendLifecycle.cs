@@ -11,7 +11,7 @@ internal sealed partial class BackendLifecycle
 {
     private readonly Backend _backend;
     private readonly BackendEnvironment _env;
-    private readonly Predecessors _predecessors;
+    private readonly StartBarrier _startBarrier;
     private readonly StartBackoff _backoff = new();
     private readonly LifecycleDeadlines _deadlines;
     private BackendInstance? _current;
@@ -25,9 +25,9 @@ internal sealed partial class BackendLifecycle
         _backend = backend;
         _env = env;
         _deadlines = new LifecycleDeadlines(backend, State, _backoff, env.Clock);
-        Room = new AdmissionQueue(State, env.Clock, startsOnce: backend.OneLife is not null);
+        Room = new AdmissionQueue(State, env.Clock, startsOnce: backend.EphemeralLifetime is not null);
         Queue.SetLimit(Config.MaxConcurrency);
-        _predecessors = new Predecessors(predecessors);
+        _startBarrier = new StartBarrier(predecessors);
         Report = new LifecycleReport(env, backend);
         Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Hostname, input));
     }
@@ -150,7 +150,7 @@ internal sealed partial class BackendLifecycle
     }
 
     private bool MustWaitForPredecessor(int instanceNumber) =>
-        _predecessors.MustWait(() => Mailbox.Post(new LifecycleMessage(LifecycleInput.PredecessorEnded, instanceNumber)));
+        _startBarrier.MustWait(() => Mailbox.Post(new LifecycleMessage(LifecycleInput.PredecessorEnded, instanceNumber)));
 
     private void OnPredecessorEnded()
     {
@@ -351,7 +351,7 @@ internal sealed partial class BackendLifecycle
                 break;
             case BackendPhase.Unhealthy:
                 current.FailedChecks++;
-                if (_backend.OneLife is null)
+                if (_backend.EphemeralLifetime is null)
                 {
                     BeginStop(StopReason.Unhealthy);
                 }
@@ -387,7 +387,7 @@ internal sealed partial class BackendLifecycle
     /// <summary>One that starts once is not restarted for its health, so it may stay unhealthy until it is idle. In this phase nobody is admitted, so nobody can come in between.</summary>
     private void StopIfIdleUnhealthy(long nowMs)
     {
-        if (_backend.OneLife is not null && State.Read().InUse == 0 && nowMs >= IdleClock.DueMs(Config, Volatile.Read(ref _backend.LastUseMs)))
+        if (_backend.EphemeralLifetime is not null && State.Read().InUse == 0 && nowMs >= IdleClock.DueMs(Config, Volatile.Read(ref _backend.LastUseMs)))
         {
             BeginStop(StopReason.Idle);
         }
@@ -460,7 +460,7 @@ internal sealed partial class BackendLifecycle
         Report.Ended(current, reason);
         _env.Active.Remove(this);
         current.End();
-        if (_backend.OneLife is not null)
+        if (_backend.EphemeralLifetime is not null)
         {
             _closing ??= reason;
             End.Complete();

@@ -30,7 +30,7 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
                 var checkDue = backend.Config.ReadyHealthCheckIntervalMs == 0 ? Never : current.NextCheckMs;
                 return Math.Min(Math.Min(stableDue, checkDue), Math.Min(IdleMs(room.Users), OverdueMs(room)));
             case BackendPhase.Unhealthy:
-                return backend.OneLife is null ? current.NextCheckMs : Math.Min(current.NextCheckMs, IdleMs(0));
+                return backend.EphemeralLifetime is null ? current.NextCheckMs : Math.Min(current.NextCheckMs, IdleMs(0));
             case BackendPhase.Stopping:
                 return stop?.DeadlineMs ?? Never;
             default:

@@ -48,7 +48,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             env.Feed.Publish(new LedgerNews(backend.Hostname, entry));
         }
 
-        backend.OneLife?.Tell(_view, _news);
+        backend.EphemeralLifetime?.Tell(_view, _news);
         _news.Clear();
     }
 

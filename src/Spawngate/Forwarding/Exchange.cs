@@ -271,7 +271,7 @@ internal sealed partial class Exchange(ForwardingContext context)
             AdmissionOutcome.Admitted when ReferenceEquals(_run, _endedRun) => AwaitNextRun(),
             AdmissionOutcome.Admitted => Dispatch(head, body, client),
             AdmissionOutcome.NoRoom => ExchangeStep.Wait,
-            AdmissionOutcome.ShuttingDown when _backend!.OneLife is not null => Fail(ProxyError.SessionEnded),
+            AdmissionOutcome.ShuttingDown when _backend!.EphemeralLifetime is not null => Fail(ProxyError.SessionEnded),
             _ => Fail(ProxyErrors.Of(admission.Outcome)),
         };
     }

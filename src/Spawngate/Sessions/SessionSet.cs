@@ -228,7 +228,7 @@ internal sealed class SessionSet
             Serial = ++_made,
         };
         totals.CountCreated();
-        session.Attach(new Backend(_env, plan.For(session.Hostname, session.Name, key), null, new OneLife(plan.Template, totals.Traffic, session.Watch)));
+        session.Attach(new Backend(_env, plan.For(session.Hostname, session.Name, key), null, new EphemeralLifetime(plan.Template, totals.Traffic, session.Watch)));
         return session;
     }
 

@@ -9,7 +9,7 @@ namespace Spawngate.Backends;
 /// <param name="group">What it is summed up under.</param>
 /// <param name="traffic">Where its traffic is added up with that of others.</param>
 /// <param name="watch">Gets what the lifecycle shows and what has happened since the last call; one call at a time, and it must not block.</param>
-internal sealed class OneLife(string group, BackendTraffic traffic, Action<LifecycleView, IReadOnlyList<LedgerEvent>> watch)
+internal sealed class EphemeralLifetime(string group, BackendTraffic traffic, Action<LifecycleView, IReadOnlyList<LedgerEvent>> watch)
 {
     /// <summary>What it is summed up under.</summary>
     public string Group => group;

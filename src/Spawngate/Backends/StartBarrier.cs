@@ -1,7 +1,7 @@
 namespace Spawngate.Backends;
 
 /// <summary>The removed backends that have to end before a backend may start, because both could not run side by side.</summary>
-internal sealed class Predecessors(IReadOnlyList<Backend> backends)
+internal sealed class StartBarrier(IReadOnlyList<Backend> backends)
 {
     private IReadOnlyList<Backend> _backends = backends;
 
