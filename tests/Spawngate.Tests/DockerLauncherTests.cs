@@ -393,7 +393,7 @@ internal sealed class DockerLauncherTests
     {
         var log = new RecordingLog();
         var seen = new List<string>();
-        await using var doors = new ReadyDoors(
+        await using var listeners = new ReadyCallbackListeners(
             (host, token) =>
             {
                 seen.Add($"{host} {token}");
@@ -401,8 +401,8 @@ internal sealed class DockerLauncherTests
             },
             log,
             TimeProvider.System);
-        var use = (await doors.OpenAsync(IPAddress.Loopback))!;
-        var second = (await doors.OpenAsync(IPAddress.Loopback))!;
+        var use = (await listeners.OpenAsync(IPAddress.Loopback))!;
+        var second = (await listeners.OpenAsync(IPAddress.Loopback))!;
         Assert.That(second.EndPoint, Is.EqualTo(use.EndPoint), "one door for all containers of a network");
         using var http = new HttpClient { BaseAddress = new Uri($"http://{use.EndPoint}") };
         async Task<int> Status(HttpMethod method, string path) =>
@@ -421,15 +421,15 @@ internal sealed class DockerLauncherTests
         use.Leave();
         use.Leave();
         Assert.That(await Status(HttpMethod.Post, "/ready/app.test?token=good"), Is.EqualTo(200), "the second still uses it");
-        await doors.DisposeAsync();
+        await listeners.DisposeAsync();
         Assert.That(async () => await Status(HttpMethod.Get, "/"), Throws.InstanceOf<HttpRequestException>());
     }
 
     [Test]
     public async Task A_door_needs_an_address_of_this_machine()
     {
-        await using var doors = new ReadyDoors(static (_, _) => Admin.ReadyOutcome.Accepted, new RecordingLog(), TimeProvider.System);
-        Assert.That(await doors.OpenAsync(IPAddress.Parse("192.0.2.77")), Is.Null);
+        await using var listeners = new ReadyCallbackListeners(static (_, _) => Admin.ReadyOutcome.Accepted, new RecordingLog(), TimeProvider.System);
+        Assert.That(await listeners.OpenAsync(IPAddress.Parse("192.0.2.77")), Is.Null);
     }
 
     [Test]

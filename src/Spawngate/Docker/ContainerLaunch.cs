@@ -17,7 +17,7 @@ namespace Spawngate.Docker;
 /// Create and start are never cut short, because the engine would do them all the same: a cancelled launch lets them end and then removes what there is.
 /// </summary>
 internal sealed class ContainerLaunch(
-    LaunchRequest request, DockerEngine engine, ReadyDoors doors, IOutputSink output, TimeProvider time, CancellationToken cancel)
+    LaunchRequest request, DockerEngine engine, ReadyCallbackListeners listeners, IOutputSink output, TimeProvider time, CancellationToken cancel)
 {
     private readonly long _began = time.GetTimestamp();
     private readonly string _runId = GatewayIdentity.NewId();
@@ -33,7 +33,7 @@ internal sealed class ContainerLaunch(
     public async Task<LaunchResult> RunAsync()
     {
         await engine.RemovalsAsync(Docker.ContainerName).WaitAsync(cancel).ConfigureAwait(false);
-        var ready = await ReadyPath.FindAsync(request, engine.Client, doors, cancel).ConfigureAwait(false);
+        var ready = await ReadyPath.FindAsync(request, engine.Client, listeners, cancel).ConfigureAwait(false);
         if (ready.Problem is { } problem)
         {
             DockerLog.NoReadyDoor(engine.Log, Hostname, Docker.Network ?? "bridge", problem);
@@ -66,7 +66,7 @@ internal sealed class ContainerLaunch(
 
     private static LaunchResult Failed(string error) => new(null, error);
 
-    /// <summary>However the launch has ended: a container that does not run for it is gone, and the door is open only for one that does.</summary>
+    /// <summary>However the launch has ended: a container that does not run for it is gone, and the listener is open only for one that does.</summary>
     private async Task SettleAsync(ContainerWorkload? workload, bool isKept, ReadyDoorUse? use)
     {
         if (workload is not null && isKept)

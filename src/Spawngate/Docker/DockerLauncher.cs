@@ -11,7 +11,7 @@ namespace Spawngate.Docker;
 internal sealed class DockerLauncher : ILauncher
 {
     private readonly DockerEngines _engines;
-    private readonly ReadyDoors _doors;
+    private readonly ReadyCallbackListeners _listeners;
     private readonly IOutputSink _output;
     private readonly ILogger _log;
     private readonly TimeProvider _time;
@@ -37,7 +37,7 @@ internal sealed class DockerLauncher : ILauncher
         _log = loggers.CreateLogger("spawngate.docker");
         _output = output;
         _time = time;
-        _doors = new ReadyDoors(report, _log, time);
+        _listeners = new ReadyCallbackListeners(report, _log, time);
         _engines = new DockerEngines(
             address => new DockerEngine(address, identity, _log, RegistryLogins.OfUser(variable), time), variable, time);
     }
@@ -72,7 +72,7 @@ internal sealed class DockerLauncher : ILauncher
             await (_guardian?.Ready ?? Task.CompletedTask).WaitAsync(cancel).ConfigureAwait(false);
             _guardian?.ExpectContainers(new GuardEngine(_identity.Process, engine.Client.Address.Text));
             request.Stage.Text = "waiting for the Docker engine to answer";
-            return await new ContainerLaunch(request, engine, _doors, _output, _time, cancel).RunAsync().ConfigureAwait(false);
+            return await new ContainerLaunch(request, engine, _listeners, _output, _time, cancel).RunAsync().ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -86,7 +86,7 @@ internal sealed class DockerLauncher : ILauncher
         await _stop.CancelAsync().ConfigureAwait(false);
         await _beginning.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Task.WhenAll(_engines.All.Select(static engine => engine.StopAsync())).ConfigureAwait(false);
-        await _doors.DisposeAsync().ConfigureAwait(false);
+        await _listeners.DisposeAsync().ConfigureAwait(false);
         _guardian?.ForgetContainers();
         _stop.Dispose();
     }

@@ -8,7 +8,7 @@ namespace Spawngate.Docker;
 /// <summary>How a container reaches the gateway to say that it is ready.</summary>
 /// <param name="Url">The ready URL for its environment.</param>
 /// <param name="NeedsHostName">Whether the container has to be told the name of the machine that the URL has.</param>
-/// <param name="Use">The door that it leads to; null for none.</param>
+/// <param name="Use">The listener that it leads to; null for none.</param>
 /// <param name="Problem">Why it probably does not work; null when it should.</param>
 internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyDoorUse? Use, string? Problem)
 {
@@ -19,7 +19,7 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyDoorUse? U
     /// Finds the way: on the host's network loopback is ours; in a network of the engine the machine has an address, if the engine runs on this very machine; else
     /// (Docker Desktop, where the networks are inside a virtual machine) there is a name that leads to the machine's loopback.
     /// </summary>
-    public static async Task<ReadyPath> FindAsync(LaunchRequest request, DockerClient client, ReadyDoors doors, CancellationToken cancel)
+    public static async Task<ReadyPath> FindAsync(LaunchRequest request, DockerClient client, ReadyCallbackListeners listeners, CancellationToken cancel)
     {
         var network = request.Config.Docker!.Network;
         if (network == DockerConfig.HostNetwork)
@@ -31,13 +31,13 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyDoorUse? U
         var details = await client.InspectNetworkAsync(network ?? "bridge", cancel).ConfigureAwait(false);
         foreach (var gateway in GatewaysOf(details.Value))
         {
-            if (await doors.OpenAsync(gateway).ConfigureAwait(false) is { } use)
+            if (await listeners.OpenAsync(gateway).ConfigureAwait(false) is { } use)
             {
                 return new ReadyPath($"http://{use.EndPoint}{path}", false, use, null);
             }
         }
 
-        var loopback = client.ApiVersion >= HostGatewayFrom ? await doors.OpenAsync(IPAddress.Loopback).ConfigureAwait(false) : null;
+        var loopback = client.ApiVersion >= HostGatewayFrom ? await listeners.OpenAsync(IPAddress.Loopback).ConfigureAwait(false) : null;
         return loopback is null
             ? new ReadyPath(request.ReadyUrl, false, null, "this machine has no address in the container's network")
             : new ReadyPath($"http://{HostName}:{loopback.EndPoint.Port}{path}", true, loopback, null);

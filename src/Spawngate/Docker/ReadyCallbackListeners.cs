@@ -14,36 +14,36 @@ namespace Spawngate.Docker;
 
 /// <summary>
 /// Where containers call back that they are ready: listeners on the machine's addresses in their networks, because the admin API listens on loopback and is none of their
-/// business. A door takes <c>POST /ready/{host}?token=…</c> with the token of that very start and nothing else; it is open while a container on its
+/// business. A listener takes <c>POST /ready/{host}?token=…</c> with the token of that very start and nothing else; it is open while a container on its
 /// network needs it.
 /// </summary>
 /// <param name="report">Declares a start ready: host, token.</param>
 /// <param name="log">Log of category <c>spawngate.docker</c>.</param>
 /// <param name="time">The time.</param>
-internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILogger log, TimeProvider time) : IAsyncDisposable
+internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome> report, ILogger log, TimeProvider time) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private readonly Dictionary<IPAddress, Door> _doors = [];
+    private readonly Dictionary<IPAddress, CallbackListener> _listeners = [];
 
-    /// <summary>Opens the door at an address, or uses the open one; null when the address is not of this machine.</summary>
+    /// <summary>Opens the listener at an address, or uses the open one; null when the address is not of this machine.</summary>
     public async Task<ReadyDoorUse?> OpenAsync(IPAddress address)
     {
         await _gate.WaitAsync().ConfigureAwait(false);
         try
         {
-            if (!_doors.TryGetValue(address, out var door))
+            if (!_listeners.TryGetValue(address, out var listener))
             {
-                door = await ListenAsync(address).ConfigureAwait(false);
-                if (door is null)
+                listener = await ListenAsync(address).ConfigureAwait(false);
+                if (listener is null)
                 {
                     return null;
                 }
 
-                _doors.Add(address, door);
+                _listeners.Add(address, listener);
             }
 
-            door.Users++;
-            return new ReadyDoorUse(this, address, door.Port);
+            listener.Users++;
+            return new ReadyDoorUse(this, address, listener.Port);
         }
         finally
         {
@@ -55,12 +55,12 @@ internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILo
     public async ValueTask DisposeAsync()
     {
         await _gate.WaitAsync().ConfigureAwait(false);
-        foreach (var door in _doors.Values)
+        foreach (var listener in _listeners.Values)
         {
-            await CloseAsync(door).ConfigureAwait(false);
+            await CloseAsync(listener).ConfigureAwait(false);
         }
 
-        _doors.Clear();
+        _listeners.Clear();
         _gate.Release();
     }
 
@@ -69,10 +69,10 @@ internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILo
         await _gate.WaitAsync().ConfigureAwait(false);
         try
         {
-            if (_doors.TryGetValue(address, out var door) && --door.Users == 0)
+            if (_listeners.TryGetValue(address, out var listener) && --listener.Users == 0)
             {
-                _doors.Remove(address);
-                await CloseAsync(door).ConfigureAwait(false);
+                _listeners.Remove(address);
+                await CloseAsync(listener).ConfigureAwait(false);
             }
         }
         finally
@@ -81,14 +81,14 @@ internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILo
         }
     }
 
-    private static async Task CloseAsync(Door door)
+    private static async Task CloseAsync(CallbackListener listener)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(Limits.AdminStopSecs));
-        await door.Server.StopAsync(limit.Token).ConfigureAwait(false);
-        door.Server.Dispose();
+        await listener.Server.StopAsync(limit.Token).ConfigureAwait(false);
+        listener.Server.Dispose();
     }
 
-    private async Task<Door?> ListenAsync(IPAddress address)
+    private async Task<CallbackListener?> ListenAsync(IPAddress address)
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
         options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
@@ -107,7 +107,7 @@ internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILo
         {
             await server.StartAsync(new Callbacks(report), CancellationToken.None).ConfigureAwait(false);
             DockerLog.ReadyDoorOpen(log, listen!.IPEndPoint!.ToString());
-            return new Door(server, listen.IPEndPoint.Port);
+            return new CallbackListener(server, listen.IPEndPoint.Port);
         }
         catch (Exception e) when (e is IOException or SocketException)
         {
@@ -116,7 +116,7 @@ internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILo
         }
     }
 
-    private sealed class Door(KestrelServer server, int port)
+    private sealed class CallbackListener(KestrelServer server, int port)
     {
         public KestrelServer Server => server;
 
@@ -171,11 +171,11 @@ internal sealed class ReadyDoors(Func<string, string?, ReadyOutcome> report, ILo
     }
 }
 
-/// <summary>One container's use of a door, until it is given back.</summary>
-/// <param name="doors">Whose door it is.</param>
+/// <summary>One container's use of a listener, until it is given back.</summary>
+/// <param name="listeners">Whose listener it is.</param>
 /// <param name="address">Where it is.</param>
 /// <param name="port">Its port.</param>
-internal sealed class ReadyDoorUse(ReadyDoors doors, IPAddress address, int port)
+internal sealed class ReadyDoorUse(ReadyCallbackListeners listeners, IPAddress address, int port)
 {
     private int _left;
 
@@ -187,7 +187,7 @@ internal sealed class ReadyDoorUse(ReadyDoors doors, IPAddress address, int port
     {
         if (Interlocked.Exchange(ref _left, 1) == 0)
         {
-            _ = doors.LeaveAsync(EndPoint.Address);
+            _ = listeners.LeaveAsync(EndPoint.Address);
         }
     }
 }
