@@ -45,7 +45,7 @@ internal sealed class WaitingPageTests
     [TestCase("Accept: text/html\r\nConnection: Upgrade\r\nUpgrade: websocket", false)]
     public void A_navigation_is_told_by_what_it_accepts_and_for_whom(string fields, bool navigation)
     {
-        Assert.That(Kind($"GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"), Is.EqualTo(navigation ? VisitKind.Navigation : VisitKind.None));
+        Assert.That(Kind($"GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"), Is.EqualTo(navigation ? NavigationKind.Navigation : NavigationKind.None));
     }
 
     [TestCase("POST / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nContent-Length: 0\r\n\r\n")]
@@ -53,7 +53,7 @@ internal sealed class WaitingPageTests
     [TestCase("GET / HTTP/1.0\r\nHost: a\r\nAccept: text/html\r\n\r\n")]
     [TestCase("GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nContent-Length: 3\r\n\r\n")]
     [TestCase("POST / HTTP/1.1\r\nHost: a\r\nX-Spawngate-Waiting: 1\r\nContent-Length: 0\r\n\r\n")]
-    public void Nothing_but_a_get_without_a_body_is_one(string head) => Assert.That(Kind(head), Is.EqualTo(VisitKind.None));
+    public void Nothing_but_a_get_without_a_body_is_one(string head) => Assert.That(Kind(head), Is.EqualTo(NavigationKind.None));
 
     [TestCase("7", 7)]
     [TestCase("0", 0)]
@@ -66,7 +66,7 @@ internal sealed class WaitingPageTests
         byte[] bytes = Encoding.ASCII.GetBytes($"GET / HTTP/1.1\r\nHost: a\r\nx-SPAWNGATE-waiting: {value}\r\nSec-Fetch-Mode: cors\r\n\r\n");
         foreach (bool ready in (bool[])[false, true])
         {
-            Assert.That(Visit.Of(Parse(bytes), bytes, ready, out int found), Is.EqualTo(VisitKind.Poll));
+            Assert.That(NavigationClassifier.Of(Parse(bytes), bytes, ready, out int found), Is.EqualTo(NavigationKind.Poll));
             Assert.That(found, Is.EqualTo(start));
         }
     }
@@ -78,7 +78,7 @@ internal sealed class WaitingPageTests
         scene.Line = new OutputLine(scene.Stage.Time.GetUtcNow().AddSeconds(-1), OutputStream.Stdout, "of an earlier start");
         scene.Stage.ToLaunching();
         scene.Stage.Time.AdvanceMs(1200);
-        string launching = Text(scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet));
+        string launching = Text(scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet));
         Assert.That(launching, Does.Contain("<ol id=\"steps\" data-step=\"spawn\">").And.Contain("data-start=\"1\" data-ms=\"1200\"").And.Contain("<p id=\"elapsed\">1 s</p>")
             .And.Contain("<pre id=\"line\"></pre>").And.Contain("<noscript><meta http-equiv=\"refresh\"").And.Contain("<body class=\"starting\""));
 
@@ -91,8 +91,8 @@ internal sealed class WaitingPageTests
         JsonElement poll = scene.Poll();
         Assert.That((poll.GetProperty("state").GetString(), poll.GetProperty("step").GetString(), poll.GetProperty("line").GetString(), poll.GetProperty("elapsed_ms").GetInt64()),
             Is.EqualTo(("starting", "ready", "compiling 3 of 7", 1200L)));
-        Assert.That(Text(scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet)), Does.Contain("<pre id=\"line\">compiling 3 of 7</pre>"));
-        Assert.That(Json(scene.Answer(VisitKind.Poll, AdmissionOutcome.Admitted)!).GetProperty("state").GetString(), Is.EqualTo("ready"));
+        Assert.That(Text(scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet)), Does.Contain("<pre id=\"line\">compiling 3 of 7</pre>"));
+        Assert.That(Json(scene.Answer(NavigationKind.Poll, AdmissionOutcome.Admitted)!).GetProperty("state").GetString(), Is.EqualTo("ready"));
     }
 
     [Test]
@@ -102,7 +102,7 @@ internal sealed class WaitingPageTests
         scene.Stage.ToLaunched();
         const string Evil = "</pre><script>alert(1)</script>{script}{title}\0 \"'&<!--";
         scene.Line = new OutputLine(scene.Stage.Time.GetUtcNow(), OutputStream.Stdout, Evil);
-        OwnReply reply = scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet)!;
+        OwnReply reply = scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet)!;
         string page = Text(reply);
         int line = page.IndexOf("<pre id=\"line\">", StringComparison.Ordinal);
         string shown = page[(line + 15)..page.IndexOf("</pre>", line, StringComparison.Ordinal)];
@@ -122,7 +122,7 @@ internal sealed class WaitingPageTests
         scene.Line = new OutputLine(scene.Stage.Time.GetUtcNow(), OutputStream.Stderr, "no such table");
         scene.Stage.Workload.Exit();
         scene.Stage.Settle();
-        OwnReply reply = scene.Answer(VisitKind.Navigation, AdmissionOutcome.StartFailed, 4)!;
+        OwnReply reply = scene.Answer(NavigationKind.Navigation, AdmissionOutcome.StartFailed, 4)!;
         Assert.That((reply.Error, reply.RetryAfterSecs), Is.EqualTo((ProxyError.BackendStartFailed, 4)));
         Assert.That(Text(reply), Does.Contain("<body class=\"failed\"").And.Contain("It could not be started").And.Contain("The next attempt is possible in 4 seconds.")
             .And.Contain("<pre id=\"line\">no such table</pre>").And.Not.Contain("http-equiv"));
@@ -135,11 +135,11 @@ internal sealed class WaitingPageTests
     public void Before_the_start_and_behind_a_stop_it_waits_for_the_next_one()
     {
         using var scene = new Scene();
-        Assert.That(Text(scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet)), Does.Contain("data-step=\"spawn\"").And.Contain("data-start=\"1\""));
+        Assert.That(Text(scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet)), Does.Contain("data-step=\"spawn\"").And.Contain("data-start=\"1\""));
         scene.Stage.ToReady();
         scene.Stage.PassSecs(60.3);
         Assert.That(scene.Stage.Phase, Is.EqualTo(BackendPhase.Stopping));
-        Assert.That(Text(scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet)), Does.Contain("data-step=\"stop\"").And.Contain("data-start=\"2\""));
+        Assert.That(Text(scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet)), Does.Contain("data-step=\"stop\"").And.Contain("data-start=\"2\""));
     }
 
     [Test]
@@ -149,8 +149,8 @@ internal sealed class WaitingPageTests
         foreach (var outcome in Enum.GetValues<AdmissionOutcome>())
         {
             bool page = outcome is AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull or AdmissionOutcome.StartFailed;
-            Assert.That(scene.Answer(VisitKind.Navigation, outcome) is not null, Is.EqualTo(page), $"{outcome}");
-            Assert.That(scene.Answer(VisitKind.Poll, outcome) is not null, Is.EqualTo(outcome != AdmissionOutcome.Cancelled), $"{outcome}");
+            Assert.That(scene.Answer(NavigationKind.Navigation, outcome) is not null, Is.EqualTo(page), $"{outcome}");
+            Assert.That(scene.Answer(NavigationKind.Poll, outcome) is not null, Is.EqualTo(outcome != AdmissionOutcome.Cancelled), $"{outcome}");
         }
     }
 
@@ -175,7 +175,7 @@ internal sealed class WaitingPageTests
     {
         using var scene = new Scene();
         scene.Stage.ToLaunched();
-        OwnReply reply = scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet)!;
+        OwnReply reply = scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet)!;
         string page = Text(reply);
         Assert.That((Hash(page, "<style>", "</style>"), Hash(page, "<script>", "</script>")), Is.EqualTo((WaitingPage.StyleHash, WaitingPage.ScriptHash)));
         var fields = reply.Fields.ToDictionary(static field => field.Name, static field => field.Value);
@@ -205,11 +205,11 @@ internal sealed class WaitingPageTests
 
     private static JsonElement Json(OwnReply reply) => JsonDocument.Parse(reply.Body).RootElement;
 
-    private static VisitKind Kind(string head)
+    private static NavigationKind Kind(string head)
     {
         byte[] bytes = Encoding.ASCII.GetBytes(head);
-        Assert.That(Visit.Of(Parse(bytes), bytes, ready: true, out _), Is.EqualTo(VisitKind.None));
-        return Visit.Of(Parse(bytes), bytes, ready: false, out _);
+        Assert.That(NavigationClassifier.Of(Parse(bytes), bytes, ready: true, out _), Is.EqualTo(NavigationKind.None));
+        return NavigationClassifier.Of(Parse(bytes), bytes, ready: false, out _);
     }
 
     private static RequestHead Parse(byte[] bytes)
@@ -234,12 +234,12 @@ internal sealed class WaitingPageTests
 
         public OutputLine? Line { get; set; }
 
-        public OwnReply? Answer(VisitKind visit, AdmissionOutcome outcome, int retryAfterSecs = 0) =>
-            WaitingPage.Answer(_context, Backend, visit, new Admission(outcome, null, retryAfterSecs));
+        public OwnReply? Answer(NavigationKind navigation, AdmissionOutcome outcome, int retryAfterSecs = 0) =>
+            WaitingPage.Answer(_context, Backend, navigation, new Admission(outcome, null, retryAfterSecs));
 
         public JsonElement Poll(AdmissionOutcome outcome = AdmissionOutcome.NotYet)
         {
-            OwnReply reply = Answer(VisitKind.Poll, outcome)!;
+            OwnReply reply = Answer(NavigationKind.Poll, outcome)!;
             Assert.That((reply.Error, reply.Fields.Any(static field => field == ("x-spawngate-waiting", "1"))), Is.EqualTo((ProxyError.None, true)));
             return Json(reply);
         }

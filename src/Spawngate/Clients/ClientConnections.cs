@@ -141,7 +141,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
     }
 
     /// <summary>Walks a copy, so that no connection's work happens under the lock.</summary>
-    private void Walk(Action<Http1Connection, long> visit)
+    private void Walk(Action<Http1Connection, long> navigation)
     {
         int count;
         Http1Connection?[] walk;
@@ -165,7 +165,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
             walk[i] = null;
             try
             {
-                visit(connection, now);
+                navigation(connection, now);
             }
             catch (Exception fault)
             {

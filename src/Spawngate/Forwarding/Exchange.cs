@@ -52,7 +52,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     private bool _noWake;
     private volatile bool _isTunnel;
     private bool _countedPassive;
-    private VisitKind _visit;
+    private NavigationKind _navigation;
     private int _awaitedStart;
     private long _sentBefore;
     private ReadyInstance? _endedRun;
@@ -151,7 +151,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     {
         Error = ProxyError.None;
         Reply = null;
-        _visit = VisitKind.None;
+        _navigation = NavigationKind.None;
         RetryAfterSecs = 0;
         BodySentWithHead = 0;
         _reconnects = _interimBytes = 0;
@@ -194,13 +194,13 @@ internal sealed partial class Exchange(ForwardingContext context)
             return AfterWait(_backend.EnterPassive(out _countedPassive), head, body, client);
         }
 
-        _visit = _backend.Config.WaitingPage ? Visit.Of(Request, head, _backend.Word.Phase == BackendPhase.Ready, out _awaitedStart) : VisitKind.None;
-        if (_visit == VisitKind.Poll && _backend.Word.Phase == BackendPhase.Ready)
+        _navigation = _backend.Config.WaitingPage ? NavigationClassifier.Of(Request, head, _backend.Word.Phase == BackendPhase.Ready, out _awaitedStart) : NavigationKind.None;
+        if (_navigation == NavigationKind.Poll && _backend.Word.Phase == BackendPhase.Ready)
         {
             return Give(WaitingPage.Ready);
         }
 
-        if (_visit != VisitKind.Poll && _backend.TryEnter(out _run))
+        if (_navigation != NavigationKind.Poll && _backend.TryEnter(out _run))
         {
             return Dispatch(head, body, client);
         }
@@ -236,12 +236,12 @@ internal sealed partial class Exchange(ForwardingContext context)
             return decided;
         }
 
-        if (_visit == VisitKind.Poll && _backend!.FailureSince(_awaitedStart) is { } failed)
+        if (_navigation == NavigationKind.Poll && _backend!.FailureSince(_awaitedStart) is { } failed)
         {
             return failed;
         }
 
-        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause), yields: _visit != VisitKind.None, passive: _noWake);
+        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause), yields: _navigation != NavigationKind.None, passive: _noWake);
         Volatile.Write(ref _waiter, waiter);
         Interlocked.MemoryBarrier();
         if (IsAborted)
@@ -249,7 +249,7 @@ internal sealed partial class Exchange(ForwardingContext context)
             _backend.Cancel(waiter);
         }
 
-        var admission = await (_visit == VisitKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _visit, context.Time)).ConfigureAwait(false);
+        var admission = await (_navigation == NavigationKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _navigation, context.Time)).ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
         _countedPassive = waiter.CountedPassive;
         Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Instance?.Steps ?? default);
@@ -261,7 +261,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     {
         RetryAfterSecs = admission.RetryAfterSecs;
         _run = admission.Instance;
-        if (_visit != VisitKind.None && WaitingPage.Answer(context, _backend!, _visit, admission) is { } reply)
+        if (_navigation != NavigationKind.None && WaitingPage.Answer(context, _backend!, _navigation, admission) is { } reply)
         {
             return Give(reply);
         }

@@ -54,10 +54,10 @@ internal static class WaitingPage
     /// <param name="waiter">Its place in the queue.</param>
     /// <param name="visit">What the request is: one that waits for room only is not told that something starts, it waits like all others.</param>
     /// <param name="time">The time.</param>
-    public static async Task<Admission> HoldAsync(Exchange exchange, Backend backend, BackendWaiter waiter, VisitKind visit, TimeProvider time)
+    public static async Task<Admission> HoldAsync(Exchange exchange, Backend backend, BackendWaiter waiter, NavigationKind navigation, TimeProvider time)
     {
         await ((Task)waiter.Decision).WaitAsync(Limits.WaitingPageHold, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        bool waitsForRoom = visit == VisitKind.Navigation && backend.Word.Phase == BackendPhase.Ready;
+        bool waitsForRoom = navigation == NavigationKind.Navigation && backend.Word.Phase == BackendPhase.Ready;
         bool tooLong = !waitsForRoom && backend.Cancel(waiter) && !exchange.IsAborted;
         return tooLong ? new Admission(AdmissionOutcome.NotYet, null, 0) : await waiter.Decision.ConfigureAwait(false);
     }
@@ -67,9 +67,9 @@ internal static class WaitingPage
     /// <param name="backend">The backend.</param>
     /// <param name="visit">What the request is.</param>
     /// <param name="admission">What became of it.</param>
-    public static OwnReply? Answer(ForwardingContext context, Backend backend, VisitKind visit, Admission admission)
+    public static OwnReply? Answer(ForwardingContext context, Backend backend, NavigationKind navigation, Admission admission)
     {
-        if (visit == VisitKind.Poll)
+        if (navigation == NavigationKind.Poll)
         {
             return admission.Outcome switch
             {

@@ -4,7 +4,7 @@ using Spawngate.Protocols.Http1;
 namespace Spawngate.Forwarding.Waiting;
 
 /// <summary>What a request to a backend with a waiting page is.</summary>
-internal enum VisitKind : byte
+internal enum NavigationKind : byte
 {
     /// <summary>Anything else: it is held until the backend is ready, like every request without a waiting page.</summary>
     None,
@@ -17,7 +17,7 @@ internal enum VisitKind : byte
 }
 
 /// <summary>Tells the requests of people in browsers from those of programs.</summary>
-internal static class Visit
+internal static class NavigationClassifier
 {
     /// <summary>The field that only the script of the waiting page sends, and that stands in every answer to it.</summary>
     public static ReadOnlySpan<byte> FieldName => "x-spawngate-waiting"u8;
@@ -27,12 +27,12 @@ internal static class Visit
     /// <param name="head">The bytes of its head.</param>
     /// <param name="ready">Whether the backend is ready: then a navigation is like any other request, and is not looked for.</param>
     /// <param name="start">Of a poll: the number of the start that its page waits for; 0 when it does not say.</param>
-    public static VisitKind Of(RequestHead request, ReadOnlySpan<byte> head, bool ready, out int start)
+    public static NavigationKind Of(RequestHead request, ReadOnlySpan<byte> head, bool ready, out int start)
     {
         start = 0;
         if (request.Method != MethodKind.Get || !request.IsHttp11 || request.Framing.Kind != BodyKind.None || request.WantsUpgrade)
         {
-            return VisitKind.None;
+            return NavigationKind.None;
         }
 
         var accept = new AcceptRanges();
@@ -44,7 +44,7 @@ internal static class Visit
             if (Is(name, FieldName))
             {
                 start = Utf8Parser.TryParse(value, out int number, out int used) && used == value.Length ? Math.Max(0, number) : 0;
-                return VisitKind.Poll;
+                return NavigationKind.Poll;
             }
 
             if (ready)
@@ -60,7 +60,7 @@ internal static class Visit
             }
         }
 
-        return accept.PreferHtml && !byProgram ? VisitKind.Navigation : VisitKind.None;
+        return accept.PreferHtml && !byProgram ? NavigationKind.Navigation : NavigationKind.None;
     }
 
     private static bool Is(ReadOnlySpan<byte> some, ReadOnlySpan<byte> lower) => some.Length == lower.Length && Grammar.EqualsIgnoreCase(some, lower);
