@@ -119,7 +119,7 @@ internal sealed partial class BodyPump
         bool held = false;
         while (sent && pipe.Length > 0)
         {
-            var piece = default(BodyRun);
+            var piece = default(BodySlice);
             if (_discarding || (_reader.DataBytes == 0 && !TryReadFrame(pipe, out piece)))
             {
                 break;
@@ -155,7 +155,7 @@ internal sealed partial class BodyPump
     }
 
     /// <summary>Reads the frame that the pipe begins with, and finds the data that came along. False, with nothing but the bytes taken, when what follows is not a long chunk of which more is there.</summary>
-    private bool TryReadFrame(SplicePipe pipe, out BodyRun piece)
+    private bool TryReadFrame(SplicePipe pipe, out BodySlice piece)
     {
         piece = default;
         _source.TakeFrom(pipe, Limits.SpliceFrameBytes);

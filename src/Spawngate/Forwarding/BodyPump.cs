@@ -55,7 +55,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     private bool _chunkedOut;
     private bool _owesCrlf;
     private bool _broken;
-    private BodyRun _run;
+    private BodySlice _run;
     private int _consumed;
     private int _turnBytes;
     private bool _large;

@@ -12,7 +12,7 @@ namespace Spawngate.Forwarding;
 ///  chunks       5\r\n abcde \r\n2000\r\n ◀─── 8 KiB \r\n1000\r\n 4 KiB                   short ones moved together, long ones framed where they lie
 /// </code>
 /// </remarks>
-internal struct BodyRun
+internal struct BodySlice
 {
     /// <summary>Where it begins, as an offset into what was received: its first byte of data.</summary>
     public int Start { get; private set; }
