@@ -92,7 +92,7 @@ internal sealed class Gateway : IAsyncDisposable
         _docker = new DockerLauncher(identity, ReportReady, containerOutput, loggers, variable, time, _guardian);
         _environment = BackendEnvironment.Create(_server, time, _clock, launcher, _docker, loggers);
         _connections = new ClientConnections(_clock);
-        _environment.FindHolders = _connections.FindHolders;
+        _environment.FindActiveRequests = _connections.FindActiveRequests;
         _backends = new BackendSet(_environment, config);
         _backends.Sessions.OnGone = _output.Remove;
         _reports = new BackendAdmin(_backends, _output, _environment, _connections);

@@ -859,11 +859,11 @@ internal static partial class Limits
     /// <summary>Bytes of a method or an address: an IPv6 address with a zone has up to 60.</summary>
     public const int LedgerShortTextBytes = 64;
 
-    /// <summary>Bytes of the words about what kept a backend awake: <see cref="LedgerHoldersNamed"/> of them.</summary>
-    public const int LedgerHoldersBytes = 400;
+    /// <summary>Bytes of the words about what kept a backend awake: <see cref="HistoryActiveRequestsMax"/> of them.</summary>
+    public const int HistoryActiveRequestBytes = 400;
 
     /// <summary>Holders that these words name; the number of all stands beside them.</summary>
-    public const int LedgerHoldersNamed = 3;
+    public const int HistoryActiveRequestsMax = 3;
 
     /// <summary>
     /// Bytes of one event: kind, parts, time and numbers take 60 at most, the texts (2 × 160 + 96 + 2 × 64 + 400) with their lengths 960. A hundred of them are

@@ -74,7 +74,7 @@ internal sealed class AdminApiTests
         };
         var woken = new LedgerEvent { Seq = 1, Time = time, Start = 3, Event = LedgerEventKind.Woken, Reason = "request", By = new LedgerCaller("GET", "/", "10.0.0.7", null) };
         _admin.Backends.Reports[0] = _admin.Backends.Reports[0] with { ReadySince = time, UptimeSecs = 9, LastEvent = crash };
-        _admin.Backends.Describing = details => details with { Time = time, HeldBy = [new Holder("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 1.5)], Ledger = [woken] };
+        _admin.Backends.Describing = details => details with { Time = time, HeldBy = [new ActiveRequest("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 1.5)], Ledger = [woken] };
         AdminAnswer answer = await _admin.SendAsync("GET", "/backends/app.example.com");
         const string expected = """
             {"hostname":"app.example.com","state":"ready","port":4123,"in_flight":2,"no_wake":0,"waiting":0,"max_concurrency":0,"tunnels":0,"requests_total":0,"turned_away_total":0,"kind":"local","session":null,"generation":3,"pid":77,

@@ -90,7 +90,7 @@ internal sealed class BackendExplanationTests
         new BackendDetails(Ready with { InFlight = 1, Tunnels = 1, UptimeSecs = 75, RequestsTotal = 3, IdleTimeoutSecs = 60 })
         {
             Time = Noon.AddSeconds(75),
-            HeldBy = [new Holder("tunnel", "http/1.1", "GET", "/socket", "10.0.0.7", 70.4)],
+            HeldBy = [new ActiveRequest("tunnel", "http/1.1", "GET", "/socket", "10.0.0.7", 70.4)],
             Ledger =
             [
                 new LedgerEvent { Seq = 1, Time = Noon, Start = 1, Event = LedgerEventKind.Woken, Reason = "request", By = new LedgerCaller("GET", "/", "10.0.0.7", "curl/8.5.0") },

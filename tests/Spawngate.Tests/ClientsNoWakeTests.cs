@@ -22,7 +22,7 @@ internal sealed class ClientsNoWakeTests
         var backend = await stage.AcceptAsync();
         Assert.That((await backend.ReadAsync()).StartLine, Is.EqualTo("GET /health HTTP/1.1"));
         Assert.That(stage.Backend.Word, Has.Property("InUse").Zero.And.Property("PassiveCount").EqualTo(1));
-        Assert.That(stage.Connections.FindHolders(stage.Backend, 5).Single().Words, Is.EqualTo("request GET /health from 192.0.2.7, 0 s (no_wake)"));
+        Assert.That(stage.Connections.FindActiveRequests(stage.Backend, 5).Single().Words, Is.EqualTo("request GET /health from 192.0.2.7, 0 s (no_wake)"));
         await backend.SendAsync(Ok);
         Assert.That((await client.ReadAsync()).Text, Is.EqualTo("ok"));
 
@@ -97,15 +97,15 @@ internal sealed class ClientsNoWakeTests
     public void Those_that_count_are_listed_before_those_that_do_not()
     {
         using var lifecycles = new Fakes.LifecycleStage();
-        var search = new Forwarding.HolderSearch(lifecycles.Backend, 2, 10_000);
+        var search = new Forwarding.ActiveRequestSearch(lifecycles.Backend, 2, 10_000);
         Assert.That(search.Wants(9_000, noWake: true));
-        search.Add(Holder("old passive request", 9, noWake: true));
-        search.Add(Holder("older passive request", 10, noWake: true));
+        search.Add(ActiveRequest("old passive request", 9, noWake: true));
+        search.Add(ActiveRequest("older passive request", 10, noWake: true));
         Assert.That((search.Wants(9_000, noWake: false), search.Wants(9_000, noWake: true)), Is.EqualTo((true, false)));
-        search.Add(Holder("young", 1, noWake: false));
-        Assert.That(search.Found.Select(static holder => holder.Path), Is.EqualTo(["young", "older passive request"]));
+        search.Add(ActiveRequest("young", 1, noWake: false));
+        Assert.That(search.Found.Select(static active => active.Path), Is.EqualTo(["young", "older passive request"]));
 
-        static Ledger.Holder Holder(string path, double ageSecs, bool noWake) => new("request", "http/1.1", "GET", path, "::1", ageSecs, noWake);
+        static Ledger.ActiveRequest ActiveRequest(string path, double ageSecs, bool noWake) => new("request", "http/1.1", "GET", path, "::1", ageSecs, noWake);
     }
 
     private static Task<ForwardingStage> StartAsync() =>

@@ -70,14 +70,14 @@ internal sealed class LedgerLifecycleTests
     public void What_is_open_for_long_is_told_once_and_counted()
     {
         using var stage = new LifecycleStage();
-        stage.Env.FindHolders = (_, max) => max == Limits.LedgerHoldersNamed ? [new Holder("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 61.2)] : [];
+        stage.Env.FindActiveRequests = (_, max) => max == Limits.HistoryActiveRequestsMax ? [new ActiveRequest("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 61.2)] : [];
         stage.ToReadyWithOneInFlight();
         stage.PassSecs(59);
         Assert.That(stage.Backend.ReadLedger()[^1].Event, Is.EqualTo(LedgerEventKind.Ready));
         stage.PassSecs(2 * 61);
         var entry = stage.Backend.ReadLedger()[^1];
         Assert.That((entry.Seq, entry.Event, entry.Requests, entry.Times), Is.EqualTo((3L, LedgerEventKind.KeptAwake, 1L, (int?)2)));
-        Assert.That(entry.Holders, Is.EqualTo("tunnel GET /socket from 10.0.0.7, 61 s"));
+        Assert.That(entry.ActiveRequests, Is.EqualTo("tunnel GET /socket from 10.0.0.7, 61 s"));
         Assert.That(stage.Backend.ReadNumbers()!.CountOf(LedgerEventKind.KeptAwake), Is.EqualTo(1), "it is one event that lasts");
     }
 

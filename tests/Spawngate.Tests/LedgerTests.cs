@@ -20,7 +20,7 @@ internal sealed class LedgerTests
         ReadyMs = 123_456.78,
         AfterMs = 8_000_000_000,
         Exit = new LedgerExit(3, null),
-        Holders = "tunnel GET / from 10.0.0.7, 5 s",
+        ActiveRequests = "tunnel GET / from 10.0.0.7, 5 s",
         Times = 300,
     };
 
@@ -39,7 +39,7 @@ internal sealed class LedgerTests
         LedgerEvent[] without =
         [
             Full with { Reason = null }, Full with { Requests = null }, Full with { By = null }, Full with { SpawnMs = null }, Full with { ListenMs = null },
-            Full with { ReadyMs = null }, Full with { AfterMs = null }, Full with { Exit = null }, Full with { Holders = null }, Full with { Times = null },
+            Full with { ReadyMs = null }, Full with { AfterMs = null }, Full with { Exit = null }, Full with { ActiveRequests = null }, Full with { Times = null },
         ];
         var ledger = new WakeLedger();
         ledger.Append(without[field]);
@@ -59,9 +59,9 @@ internal sealed class LedgerTests
     {
         var ledger = new WakeLedger();
         string long_ = new('ü', 1000);
-        var kept = ledger.Append(Full with { Reason = long_, Holders = long_, By = new LedgerCaller(long_, long_, long_, long_) });
+        var kept = ledger.Append(Full with { Reason = long_, ActiveRequests = long_, By = new LedgerCaller(long_, long_, long_, long_) });
         Assert.That(kept.Reason, Is.EqualTo(new string('ü', Limits.LedgerTextBytes / 2)));
-        Assert.That(kept.Holders, Has.Length.EqualTo(Limits.LedgerHoldersBytes / 2));
+        Assert.That(kept.ActiveRequests, Has.Length.EqualTo(Limits.HistoryActiveRequestBytes / 2));
         Assert.That(kept.By!.Path, Has.Length.EqualTo(Limits.LedgerPathBytes / 2));
         Assert.That(kept.AfterMs, Is.EqualTo(Full.AfterMs), "what follows the texts is still found");
     }
@@ -126,8 +126,8 @@ internal sealed class LedgerTests
         for (int i = 0; i < 1000; i++)
         {
             string text = new('x', 1000);
-            ledger.Append(Full with { Event = LedgerEventKind.Woken, By = new LedgerCaller(text, text, text, text), Reason = "request", Holders = null });
-            ledger.Append(Full with { Event = LedgerEventKind.StartFailed, By = null, Reason = text, Holders = null });
+            ledger.Append(Full with { Event = LedgerEventKind.Woken, By = new LedgerCaller(text, text, text, text), Reason = "request", ActiveRequests = null });
+            ledger.Append(Full with { Event = LedgerEventKind.StartFailed, By = null, Reason = text, ActiveRequests = null });
         }
 
         TestContext.Out.WriteLine($"of the longest events: {ledger.Bytes} bytes");

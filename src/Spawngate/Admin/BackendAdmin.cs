@@ -42,7 +42,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
         {
             Time = now,
             IdleStopAt = report.IdleStopInSecs is { } secs ? now.AddSeconds(secs) : null,
-            HeldBy = report.InFlight + report.Waiting == 0 ? [] : env.FindHolders(backend, Limits.HoldersListed),
+            HeldBy = report.InFlight + report.Waiting == 0 ? [] : env.FindActiveRequests(backend, Limits.HoldersListed),
             Ledger = backend.ReadLedger(),
         };
     }

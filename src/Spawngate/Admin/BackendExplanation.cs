@@ -28,10 +28,10 @@ internal static class BackendExplanation
         Line(text, "woken by", WokenBy(details));
         Line(text, "started", Start(report));
         Line(text, "running", report.UptimeSecs is { } secs ? $"for {LedgerWords.Span(secs * 1000)}, {Requests(report)}" : null);
-        Line(text, "held by", Holders(report));
-        foreach (var holder in details.HeldBy)
+        Line(text, "held by", ActiveRequests(report));
+        foreach (var active in details.HeldBy)
         {
-            Line(text, "", holder.Words);
+            Line(text, "", active.Words);
         }
 
         Line(text, "stops", Stop(details));
@@ -111,7 +111,7 @@ internal static class BackendExplanation
         }
     }
 
-    private static string Holders(BackendReport report) => Counted(report) + PassiveCount(report);
+    private static string ActiveRequests(BackendReport report) => Counted(report) + PassiveCount(report);
 
     private static string PassiveCount(BackendReport report) =>
         report.PassiveCount == 0 ? "" : "; besides, " + LedgerWords.Count(report.PassiveCount, "request or tunnel that does not count as use", "requests and tunnels that do not count as use") + " (no_wake)";

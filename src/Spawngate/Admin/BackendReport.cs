@@ -134,7 +134,7 @@ internal sealed record BackendDetails(BackendReport Report)
     public DateTime? IdleStopAt { get; init; }
 
     /// <summary>Its open requests and tunnels, oldest first.</summary>
-    public IReadOnlyList<Holder> HeldBy { get; init; } = [];
+    public IReadOnlyList<ActiveRequest> HeldBy { get; init; } = [];
 
     /// <summary>Its last events, oldest first.</summary>
     public IReadOnlyList<LedgerEvent> Ledger { get; init; } = [];

@@ -80,7 +80,7 @@ internal static class LedgerWords
     private static string KeptAwake(LedgerEvent entry)
     {
         string times = entry.Times > 1 ? string.Create(CultureInfo.InvariantCulture, $" for {entry.Times} idle timeouts in a row") : " past its idle timeout";
-        string holders = entry.Holders is null ? "" : $": {entry.Holders}";
+        string activeRequests = entry.ActiveRequests is null ? "" : $": {entry.Holders}";
         return $"kept awake{times} by {Count(entry.Requests ?? 0, "open request or tunnel", "open requests and tunnels")}{holders}";
     }
 

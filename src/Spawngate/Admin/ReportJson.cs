@@ -56,9 +56,9 @@ internal static class ReportJson
         json.WriteString("time", Stamp(details.Time));
         Time(json, "idle_stop_at", details.IdleStopAt);
         json.WriteStartArray("held_by");
-        foreach (Holder holder in details.HeldBy)
+        foreach (ActiveRequest active in details.HeldBy)
         {
-            Write(json, holder);
+            Write(json, active);
         }
 
         json.WriteEndArray();
@@ -168,21 +168,21 @@ internal static class ReportJson
             json.WriteEndArray();
         }
 
-        IfThere(json, "holders", entry.Holders);
+        IfThere(json, "holders", entry.ActiveRequests);
         IfThere(json, "times", entry.Times);
         json.WriteEndObject();
     }
 
-    private static void Write(Utf8JsonWriter json, Holder holder)
+    private static void Write(Utf8JsonWriter json, ActiveRequest active)
     {
         json.WriteStartObject();
-        json.WriteString("kind", holder.Kind);
-        json.WriteString("protocol", holder.Protocol);
-        json.WriteString("method", holder.Method);
-        json.WriteString("path", holder.Path);
-        json.WriteString("client", holder.Client);
-        json.WriteNumber("age_secs", holder.AgeSecs);
-        json.WriteBoolean("no_wake", holder.NoWake);
+        json.WriteString("kind", active.Kind);
+        json.WriteString("protocol", active.Protocol);
+        json.WriteString("method", active.Method);
+        json.WriteString("path", active.Path);
+        json.WriteString("client", active.Client);
+        json.WriteNumber("age_secs", active.AgeSecs);
+        json.WriteBoolean("no_wake", active.NoWake);
         json.WriteEndObject();
     }
 

@@ -54,7 +54,7 @@ internal sealed class BackendEnvironment
     public GatewayTraffic Traffic { get; init; } = new();
 
     /// <summary>Finds what holds a backend at this moment: up to so many of its open requests and tunnels, oldest first. Set before anything starts.</summary>
-    public Func<Backend, int, IReadOnlyList<Holder>> FindHolders { get; set; } = static (_, _) => [];
+    public Func<Backend, int, IReadOnlyList<ActiveRequest>> FindActiveRequests { get; set; } = static (_, _) => [];
 
     /// <summary>Log of category <c>spawngate.lifecycle</c>.</summary>
     public required ILogger Log { get; init; }

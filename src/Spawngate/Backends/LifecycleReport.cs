@@ -170,14 +170,14 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             return;
         }
 
-        var holders = env.FindHolders(backend, Limits.LedgerHoldersNamed);
+        var activeRequests = env.FindActiveRequests(backend, Limits.HistoryActiveRequestsMax);
         var entry = new LedgerEvent
         {
             Event = LedgerEventKind.KeptAwake,
             Start = current.InstanceNumber,
             Reason = "in use",
             Requests = inFlight,
-            Holders = holders.Count == 0 ? null : string.Join("; ", holders.Select(static holder => holder.Words)),
+            ActiveRequests = activeRequests.Count == 0 ? null : string.Join("; ", activeRequests.Select(static active => active.Words)),
         };
         _keptAwakeMs = nowMs;
         var goesOn = _ledger!.Last is { Event: LedgerEventKind.KeptAwake } last && last.Start == current.InstanceNumber;

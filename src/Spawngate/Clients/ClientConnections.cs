@@ -103,9 +103,9 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
     }
 
     /// <summary>What holds a backend at this moment: up to so many of its open requests and tunnels, oldest first.</summary>
-    public IReadOnlyList<Holder> FindHolders(Backend backend, int max)
+    public IReadOnlyList<ActiveRequest> FindActiveRequests(Backend backend, int max)
     {
-        var search = new HolderSearch(backend, max, _clock.NowMs);
+        var search = new ActiveRequestSearch(backend, max, _clock.NowMs);
         Http1Connection[] connections;
         lock (_gate)
         {

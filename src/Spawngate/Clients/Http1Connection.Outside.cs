@@ -38,7 +38,7 @@ internal sealed partial class Http1Connection
     }
 
     /// <summary>Adds those of its requests to what holds a backend that do; from any thread.</summary>
-    public void AddTo(HolderSearch search)
+    public void AddTo(ActiveRequestSearch search)
     {
         _exchange.AddTo(search);
         Volatile.Read(ref _http2)?.AddTo(search);

@@ -101,9 +101,9 @@ internal sealed class DockerEngine
         lock (_gate)
         {
             List<Task> tasks = [];
-            foreach (var (holder, task) in _removals.Values)
+            foreach (var (active, task) in _removals.Values)
             {
-                if (name is null || holder == name)
+                if (name is null || active == name)
                 {
                     tasks.Add(task);
                 }

@@ -400,7 +400,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     }
 
     /// <summary>Adds it to what holds a backend, if it does; from any thread.</summary>
-    public void AddTo(HolderSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search);
+    public void AddTo(ActiveRequestSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search);
 
     /// <summary>The request's id for a line in the log, from any thread; empty when it is over.</summary>
     public string IdForLog() => Volatile.Read(ref _heads) is { } heads ? Encoding.ASCII.GetString(heads.RequestId.AsSpan(0, _requestIdLength)) : "";

@@ -141,7 +141,7 @@ internal sealed class ExchangeRecord
     public void End() => Volatile.Write(ref _backend, null);
 
     /// <summary>Adds it to what holds a backend, if it does.</summary>
-    public void AddTo(HolderSearch search)
+    public void AddTo(ActiveRequestSearch search)
     {
         int serial = Volatile.Read(ref _serial);
         if ((serial & 1) != 0 || !ReferenceEquals(Volatile.Read(ref _backend), search.Backend) || !search.Wants(_startedMs, _noWake) || _client is not { } client)
@@ -155,7 +155,7 @@ internal sealed class ExchangeRecord
             ExchangeStage.Request => "request",
             _ => "tunnel",
         };
-        var holder = new Holder(
+        var active = new ActiveRequest(
             kind,
             _protocol == ReceivedProtocol.Http2 ? "http/2" : "http/1.1",
             Encoding.ASCII.GetString(_text, 0, _methodLength),
@@ -166,7 +166,7 @@ internal sealed class ExchangeRecord
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _serial) == serial)
         {
-            search.Add(holder);
+            search.Add(active);
         }
     }
 
@@ -208,15 +208,15 @@ internal sealed class ExchangeRecord
 /// <param name="backend">The backend.</param>
 /// <param name="max">How many are wanted.</param>
 /// <param name="nowMs">The time on the coarse clock.</param>
-internal sealed class HolderSearch(Backend backend, int max, long nowMs)
+internal sealed class ActiveRequestSearch(Backend backend, int max, long nowMs)
 {
-    private readonly List<Holder> _found = [];
+    private readonly List<ActiveRequest> _found = [];
 
     /// <summary>The backend.</summary>
     public Backend Backend => backend;
 
     /// <summary>What was found, in that order.</summary>
-    public IReadOnlyList<Holder> Found => _found;
+    public IReadOnlyList<ActiveRequest> Found => _found;
 
     /// <summary>Whether one that came at that time would be listed.</summary>
     public bool Wants(long startedMs, bool noWake) => _found.Count < max || GoesBefore(AgeSecs(startedMs), noWake, _found[^1]);
@@ -225,15 +225,15 @@ internal sealed class HolderSearch(Backend backend, int max, long nowMs)
     public double AgeSecs(long startedMs) => Math.Max(0, nowMs - startedMs) / 1000.0;
 
     /// <summary>Adds one, in the place of a younger one when there are enough.</summary>
-    public void Add(Holder holder)
+    public void Add(ActiveRequest active)
     {
-        int place = _found.FindIndex(other => GoesBefore(holder.AgeSecs, holder.NoWake, other));
-        _found.Insert(place < 0 ? _found.Count : place, holder);
+        int place = _found.FindIndex(other => GoesBefore(active.AgeSecs, active.NoWake, other));
+        _found.Insert(place < 0 ? _found.Count : place, active);
         if (_found.Count > max)
         {
             _found.RemoveAt(max);
         }
     }
 
-    private static bool GoesBefore(double ageSecs, bool noWake, Holder other) => noWake == other.NoWake ? ageSecs > other.AgeSecs : other.NoWake;
+    private static bool GoesBefore(double ageSecs, bool noWake, ActiveRequest other) => noWake == other.NoWake ? ageSecs > other.AgeSecs : other.NoWake;
 }

@@ -25,7 +25,7 @@ internal static class LedgerCodec
         ReadyMs = 32,
         AfterMs = 64,
         Exit = 128,
-        Holders = 256,
+        ActiveRequests = 256,
         Times = 512,
     }
 
@@ -57,7 +57,7 @@ internal static class LedgerCodec
             writer.Number((ulong)((exit.Signal ?? -1) + 1));
         }
 
-        writer.Text(entry.Holders, Limits.LedgerHoldersBytes);
+        writer.Text(entry.ActiveRequests, Limits.HistoryActiveRequestBytes);
         writer.Optional(entry.Times);
         return writer.Length;
     }
@@ -84,7 +84,7 @@ internal static class LedgerCodec
             ReadyMs = parts.HasFlag(Parts.ReadyMs) ? reader.Span() : null,
             AfterMs = parts.HasFlag(Parts.AfterMs) ? (long)reader.Number() : null,
             Exit = parts.HasFlag(Parts.Exit) ? new LedgerExit(reader.CodeOrNull(), reader.CodeOrNull()) : null,
-            Holders = parts.HasFlag(Parts.Holders) ? reader.Text() : null,
+            ActiveRequests = parts.HasFlag(Parts.ActiveRequests) ? reader.Text() : null,
             Times = parts.HasFlag(Parts.Times) ? (int)reader.Number() : null,
             Stderr = stderr,
         };
@@ -99,7 +99,7 @@ internal static class LedgerCodec
         | Part(Parts.ReadyMs, entry.ReadyMs is not null)
         | Part(Parts.AfterMs, entry.AfterMs is not null)
         | Part(Parts.Exit, entry.Exit is not null)
-        | Part(Parts.Holders, entry.Holders is not null)
+        | Part(Parts.ActiveRequests, entry.ActiveRequests is not null)
         | Part(Parts.Times, entry.Times is not null);
 
     private static Parts Part(Parts part, bool isThere) => isThere ? part : 0;
@@ -144,7 +144,7 @@ internal static class LedgerCodec
             }
 
             // The encoder stops at the last whole character that fits.
-            Span<byte> bytes = stackalloc byte[Limits.LedgerHoldersBytes];
+            Span<byte> bytes = stackalloc byte[Limits.HistoryActiveRequestBytes];
             Encoding.UTF8.GetEncoder().Convert(text, bytes[..bytesMax], flush: true, out _, out int written, out _);
             Number((ulong)written);
             bytes[..written].CopyTo(_target[Length..]);

@@ -83,7 +83,7 @@ internal sealed record LedgerEvent
     public IReadOnlyList<string>? Stderr { get; init; }
 
     /// <summary>What kept it awake, in words.</summary>
-    public string? Holders { get; init; }
+    public string? ActiveRequests { get; init; }
 
     /// <summary>How many idle timeouts in a row it has been kept awake.</summary>
     public int? Times { get; init; }

@@ -280,7 +280,7 @@ internal sealed class SessionSet
 
     private void ForgetKey(Session session)
     {
-        if (session.Key is { } key && _byKey.TryGetValue(key, out var holder) && ReferenceEquals(holder, session))
+        if (session.Key is { } key && _byKey.TryGetValue(key, out var active) && ReferenceEquals(active, session))
         {
             _byKey.Remove(key);
         }

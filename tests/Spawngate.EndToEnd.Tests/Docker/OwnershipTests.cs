@@ -88,11 +88,11 @@ internal sealed class OwnershipTests : ContainerTest
         await Api.RemoveAsync(Stranger);
         await gateway.Admin.PostAsync($"/backends/{Host}/stop");
         await StoppedAsync(gateway);
-        string holder = await Api.RunAsync(Container, new { Image, Cmd = new[] { "--name=by-hand", "--port=3000" }, StopTimeout = 0 });
+        string active = await Api.RunAsync(Container, new { Image, Cmd = new[] { "--name=by-hand", "--port=3000" }, StopTimeout = 0 });
 
         Assert.That(await FailureAsync(gateway), Does.StartWith($"container name {Container} is taken by container").And.Contain("which was not created by this gateway although it has its labels (its labels are those of its image)"));
-        await StillRunsAsync(holder, "a start that wants its name");
-        await Api.RemoveAsync(holder);
+        await StillRunsAsync(active, "a start that wants its name");
+        await Api.RemoveAsync(active);
     }
 
     /// <summary>Makes an image of the backend's container, and a container of it that is somebody else's.</summary>

@@ -215,7 +215,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     }
 
     /// <summary>Adds those of its streams to what holds a backend that do; from any thread.</summary>
-    public void AddTo(HolderSearch search)
+    public void AddTo(ActiveRequestSearch search)
     {
         lock (Gate)
         {

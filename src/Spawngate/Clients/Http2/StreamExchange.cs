@@ -205,7 +205,7 @@ internal sealed partial class StreamExchange
     }
 
     /// <summary>Adds it to what holds a backend, if it does; within the gate.</summary>
-    public void AddTo(HolderSearch search) => _exchange.AddTo(search);
+    public void AddTo(ActiveRequestSearch search) => _exchange.AddTo(search);
 
     /// <summary>Looks at its deadline; on the tick, within the gate, so that it is still that of the request it was set for.</summary>
     /// <param name="nowMs">Coarse time.</param>
