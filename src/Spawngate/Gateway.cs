@@ -9,7 +9,7 @@ using Spawngate.Diagnostics;
 using Spawngate.Docker;
 using Spawngate.Forwarding;
 using Spawngate.Guarding;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Observation;
 using Spawngate.Overload;
 using Spawngate.Platform;
@@ -293,7 +293,7 @@ internal sealed class Gateway : IAsyncDisposable
         }
 
         var counts = _backends.Apply(config, _output.Remove);
-        _environment.Feed.Publish(LedgerNews.Reloaded);
+        _environment.Feed.Publish(HistoryNews.Reloaded);
         WarnOfRoot();
         GatewayLog.Reloaded(_log, counts.Added, counts.Removed, counts.Updated);
         return "configuration reloaded";

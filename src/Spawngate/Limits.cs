@@ -848,16 +848,16 @@ internal static partial class Limits
     // Ledger
 
     /// <summary>Events kept of a backend: 25 times woken, ready, stopping and stopped, or 50 failed starts.</summary>
-    public const int LedgerEvents = 100;
+    public const int HistoryEvents = 100;
 
     /// <summary>Bytes of the path of a request that is kept; most are shorter, and the host's log has the rest.</summary>
-    public const int LedgerPathBytes = 96;
+    public const int HistoryPathBytes = 96;
 
     /// <summary>Bytes of a reason or a User-Agent: those of browsers have some 110, and their first half tells.</summary>
-    public const int LedgerTextBytes = 160;
+    public const int HistoryTextBytes = 160;
 
     /// <summary>Bytes of a method or an address: an IPv6 address with a zone has up to 60.</summary>
-    public const int LedgerShortTextBytes = 64;
+    public const int HistoryShortTextBytes = 64;
 
     /// <summary>Bytes of the words about what kept a backend awake: <see cref="HistoryActiveRequestsMax"/> of them.</summary>
     public const int HistoryActiveRequestBytes = 400;
@@ -869,37 +869,37 @@ internal static partial class Limits
     /// Bytes of one event: kind, parts, time and numbers take 60 at most, the texts (2 × 160 + 96 + 2 × 64 + 400) with their lengths 960. A hundred of them are
     /// never that long together, as only every other event has a caller: 5 KB are usual, 30 KB with the longest texts.
     /// </summary>
-    public const int LedgerEventBytesMax = 1024;
+    public const int HistoryEventBytesMax = 1024;
 
-    /// <summary>First size of a ledger's array: the four events of one start and stop.</summary>
-    public const int LedgerFirstBytes = 256;
+    /// <summary>First size of a history's array: the four events of one start and stop.</summary>
+    public const int HistoryFirstBytes = 256;
 
     /// <summary>Failures of which the last lines of stderr are kept.</summary>
-    public const int LedgerStderrTails = 3;
+    public const int HistoryStderrTails = 3;
 
     /// <summary>Lines of these: 3 × 10 × 160 characters are 10 KB at most.</summary>
-    public const int LedgerStderrLines = 10;
+    public const int HistoryStderrLines = 10;
 
     /// <summary>Characters of each of these lines; the whole line is in the log.</summary>
-    public const int LedgerStderrLineChars = 160;
+    public const int HistoryStderrLineChars = 160;
 
     /// <summary>
-    /// Bytes that all ledgers may hold together: 16,000 of 100 usual events (6 KB), or 2,000 of the longest ones with three failures' lines of stderr (48 KB). 10,000 of those would take 480 MB; then
+    /// Bytes that all histories may hold together: 16,000 of 100 usual events (6 KB), or 2,000 of the longest ones with three failures' lines of stderr (48 KB). 10,000 of those would take 480 MB; then
     /// those to which nothing has happened for longest are shortened.
     /// </summary>
-    public const int LedgerTotalBytes = 96 * 1024 * 1024;
+    public const int HistoryTotalBytes = 96 * 1024 * 1024;
 
-    /// <summary>What a shortened ledger keeps: some 30 usual events. 10,000 times that is 20 MiB.</summary>
-    public const int LedgerRestBytes = 2048;
+    /// <summary>What a shortened history keeps: some 30 usual events. 10,000 times that is 20 MiB.</summary>
+    public const int HistoryRestBytes = 2048;
 
     /// <summary>Clients that read <c>/events</c> at once: a few people with a few windows.</summary>
-    public const int LedgerReaders = 32;
+    public const int HistoryReaders = 32;
 
     /// <summary>Events such a reader may lag behind: 500 backends that start at once, with two events each, make 1,000.</summary>
-    public const int LedgerReaderEvents = 1024;
+    public const int HistoryReaderEvents = 1024;
 
     /// <summary>Milliseconds between two samples of the numbers: as often as people can read them.</summary>
-    public const int LedgerSampleMs = 1000;
+    public const int HistorySampleMs = 1000;
 
     /// <summary>Open requests and tunnels that a report lists: what a person looks through; their number is there as well.</summary>
     public const int HoldersListed = 50;

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Tests;
 
@@ -67,14 +67,14 @@ internal sealed class AdminApiTests
     public async Task A_backend_is_shown_in_the_documented_shape()
     {
         var time = new DateTime(2026, 1, 31, 12, 0, 0, 500, DateTimeKind.Utc);
-        var crash = new LedgerEvent
+        var crash = new HistoryEvent
         {
-            Seq = 7, Time = time, Start = 3, Event = LedgerEventKind.Crashed, Reason = "killed by signal 9 (SIGKILL)", Requests = 1, AfterMs = 12,
-            Exit = new LedgerExit(null, 9), Stderr = ["out of cheese"],
+            Seq = 7, Time = time, Start = 3, Event = HistoryEventKind.Crashed, Reason = "killed by signal 9 (SIGKILL)", Requests = 1, AfterMs = 12,
+            Exit = new HistoryExit(null, 9), Stderr = ["out of cheese"],
         };
-        var woken = new LedgerEvent { Seq = 1, Time = time, Start = 3, Event = LedgerEventKind.Woken, Reason = "request", By = new LedgerCaller("GET", "/", "10.0.0.7", null) };
+        var woken = new HistoryEvent { Seq = 1, Time = time, Start = 3, Event = HistoryEventKind.Woken, Reason = "request", By = new HistoryCaller("GET", "/", "10.0.0.7", null) };
         _admin.Backends.Reports[0] = _admin.Backends.Reports[0] with { ReadySince = time, UptimeSecs = 9, LastEvent = crash };
-        _admin.Backends.Describing = details => details with { Time = time, HeldBy = [new ActiveRequest("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 1.5)], Ledger = [woken] };
+        _admin.Backends.Describing = details => details with { Time = time, HeldBy = [new ActiveRequest("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 1.5)], History = [woken] };
         AdminAnswer answer = await _admin.SendAsync("GET", "/backends/app.example.com");
         const string expected = """
             {"hostname":"app.example.com","state":"ready","port":4123,"in_flight":2,"no_wake":0,"waiting":0,"max_concurrency":0,"tunnels":0,"requests_total":0,"turned_away_total":0,"kind":"local","session":null,"generation":3,"pid":77,

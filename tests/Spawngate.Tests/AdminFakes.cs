@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Metrics;
 using Spawngate.Sessions;
 
@@ -43,7 +43,7 @@ internal sealed class FakeAdminBackends : IAdminBackends
 
     public BackendReport? ReportRouted(string hostname) => Report(hostname) ?? Report("*");
 
-    public LedgerFeed Feed { get; } = new();
+    public HistoryFeed Feed { get; } = new();
 
     public Func<BackendDetails, BackendDetails> Describing { get; set; } = static details => details;
 
@@ -57,7 +57,7 @@ internal sealed class FakeAdminBackends : IAdminBackends
 
     public IReadOnlyList<SessionNumbers> SessionNumbers { get; set; } = [];
 
-    public LedgerReader? ReadEvents() => Feed.Read();
+    public HistoryReader? ReadEvents() => Feed.Read();
 
     public bool Post(string hostname, AdminCommand command)
     {

@@ -1,6 +1,6 @@
 using Spawngate.Admin;
 using Spawngate.Backends;
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Tests;
 
@@ -91,11 +91,11 @@ internal sealed class BackendExplanationTests
         {
             Time = Noon.AddSeconds(75),
             HeldBy = [new ActiveRequest("tunnel", "http/1.1", "GET", "/socket", "10.0.0.7", 70.4)],
-            Ledger =
+            History =
             [
-                new LedgerEvent { Seq = 1, Time = Noon, Start = 1, Event = LedgerEventKind.Woken, Reason = "request", By = new LedgerCaller("GET", "/", "10.0.0.7", "curl/8.5.0") },
-                new LedgerEvent { Seq = 2, Time = Noon.AddMilliseconds(7), Start = 1, Event = LedgerEventKind.Ready, Reason = "health", Requests = 2, SpawnMs = 0.6, ListenMs = 6.1, ReadyMs = 7 },
-                new LedgerEvent { Seq = 3, Time = Noon.AddSeconds(70), Start = 1, Event = LedgerEventKind.StartFailed, Reason = "exited with status 3", AfterMs = 20, Stderr = ["out of cheese"] },
+                new HistoryEvent { Seq = 1, Time = Noon, Start = 1, Event = HistoryEventKind.Woken, Reason = "request", By = new HistoryCaller("GET", "/", "10.0.0.7", "curl/8.5.0") },
+                new HistoryEvent { Seq = 2, Time = Noon.AddMilliseconds(7), Start = 1, Event = HistoryEventKind.Ready, Reason = "health", Requests = 2, SpawnMs = 0.6, ListenMs = 6.1, ReadyMs = 7 },
+                new HistoryEvent { Seq = 3, Time = Noon.AddSeconds(70), Start = 1, Event = HistoryEventKind.StartFailed, Reason = "exited with status 3", AfterMs = 20, Stderr = ["out of cheese"] },
             ],
         },
         """

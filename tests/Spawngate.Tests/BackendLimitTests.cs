@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Forwarding;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -67,7 +67,7 @@ internal sealed class BackendLimitTests
         stage.Settle();
 
         Assert.That(waiters.Select(LifecycleStage.Outcome), Is.EqualTo(["Admitted", "Admitted", "Held"]));
-        Assert.That(stage.Backend.ReadLedger()[^1].Requests, Is.EqualTo(3));
+        Assert.That(stage.Backend.ReadHistory()[^1].Requests, Is.EqualTo(3));
         stage.Backend.Leave(LifecycleStage.Decided(waiters[0]).Instance!);
         Assert.That(LifecycleStage.Outcome(waiters[2]), Is.EqualTo("Admitted"));
     }
@@ -149,7 +149,7 @@ internal sealed class BackendLimitTests
         Assert.That(stage.Backend.TryEnter(out _), Is.True);
         stage.Backend.BecomeTunnel(instance);
         stage.PassSecs(70);
-        Assert.That((stage.Phase, stage.Backend.ReadLedger()[^1].Event), Is.EqualTo((BackendPhase.Ready, LedgerEventKind.KeptAwake)));
+        Assert.That((stage.Phase, stage.Backend.ReadHistory()[^1].Event), Is.EqualTo((BackendPhase.Ready, HistoryEventKind.KeptAwake)));
     }
 
     [Test]

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Forwarding;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Metrics;
 using Spawngate.Sessions;
 
@@ -182,7 +182,7 @@ internal sealed class MetricsTests
             Count(traffic);
         }
 
-        long[] events = [.. Enum.GetValues<LedgerEventKind>().Select(kind => (long)kind)];
+        long[] events = [.. Enum.GetValues<HistoryEventKind>().Select(kind => (long)kind)];
         backends.NumbersOf[hostname] = new BackendNumbers(traffic, events, 5);
     }
 

@@ -1,5 +1,5 @@
 using Spawngate.Backends;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -159,7 +159,7 @@ internal sealed class PassiveRequestTests
         stage.PassSecs(20);
 
         Assert.That(stage.Workload.Terminated, Is.EqualTo(1));
-        Assert.That(stage.Backend.ReadLedger()[^1].Event, Is.EqualTo(LedgerEventKind.Cut));
+        Assert.That(stage.Backend.ReadHistory()[^1].Event, Is.EqualTo(HistoryEventKind.Cut));
         stage.Workload.Exit();
         stage.Settle();
         stage.Backend.Leave(instance, countedPassive: true);
@@ -181,7 +181,7 @@ internal sealed class PassiveRequestTests
         var instance = LifecycleStage.Decided(waiter).Instance!;
         Assert.That((instance.InstanceNumber, stage.Workload.Terminated, stage.Launcher.Launches.Count), Is.EqualTo((1, 0, 1)), "the same run serves it at once");
         Assert.That(stage.Backend.Word, Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 1, 1)));
-        Assert.That(stage.Backend.ReadLedger()[^1], Has.Property("Event").EqualTo(LedgerEventKind.Resumed).And.Property("Requests").EqualTo(1).And.Property("AfterMs").InRange(2900, 3300));
+        Assert.That(stage.Backend.ReadHistory()[^1], Has.Property("Event").EqualTo(HistoryEventKind.Resumed).And.Property("Requests").EqualTo(1).And.Property("AfterMs").InRange(2900, 3300));
         Assert.That(stage.Backend.GetStatus(), Has.Property("StoppingBecause").Null.And.Property("ReadySince").Not.Null);
 
         stage.Pass(5000);
@@ -276,7 +276,7 @@ internal sealed class PassiveRequestTests
         stage.ToReadyWithOneInFlight();
         EnterPassive(stage);
         stage.PassSecs(66);
-        Assert.That(stage.Backend.ReadLedger()[^1], Has.Property("Event").EqualTo(LedgerEventKind.KeptAwake).And.Property("Requests").EqualTo(1));
+        Assert.That(stage.Backend.ReadHistory()[^1], Has.Property("Event").EqualTo(HistoryEventKind.KeptAwake).And.Property("Requests").EqualTo(1));
     }
 
     private static ReadyInstance EnterPassive(LifecycleStage stage)

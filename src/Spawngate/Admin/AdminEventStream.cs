@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Platform;
 
 namespace Spawngate.Admin;
@@ -30,7 +30,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
             return;
         }
 
-        using LedgerReader? reader = AdminConnection.TryBeginStream(context) ? backends.ReadEvents() : null;
+        using HistoryReader? reader = AdminConnection.TryBeginStream(context) ? backends.ReadEvents() : null;
         if (reader is null)
         {
             await AdminReply.ErrorAsync(context, AdminError.TooManyFollowers);
@@ -50,12 +50,12 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
         }
     }
 
-    private async Task TellAsync(Teller teller, LedgerReader reader, CancellationToken cancel)
+    private async Task TellAsync(Teller teller, HistoryReader reader, CancellationToken cancel)
     {
         teller.Write("hello", new HelloEvent(_instance, Now), ReportJson.Write);
         TellAll(teller);
         await teller.FlushAsync(cancel);
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Limits.LedgerSampleMs), time);
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Limits.HistorySampleMs), time);
         Task<bool> ticked = timer.WaitForNextTickAsync(cancel).AsTask();
         Task<bool> news = reader.News.WaitToReadAsync(cancel).AsTask();
         while (true)
@@ -79,11 +79,11 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
         }
     }
 
-    private void TellNews(Teller teller, LedgerReader reader)
+    private void TellNews(Teller teller, HistoryReader reader)
     {
         bool all = reader.TakeMissed();
         var touched = new HashSet<string>();
-        while (reader.News.TryRead(out LedgerNews? item))
+        while (reader.News.TryRead(out HistoryNews? item))
         {
             if (item.Hostname.Length == 0)
             {
@@ -94,7 +94,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
                 touched.Add(item.Hostname);
                 if (item.Entry is { } entry)
                 {
-                    teller.Write("ledger", new LedgerItem(item.Hostname, entry), ReportJson.Write);
+                    teller.Write("ledger", new HistoryItem(item.Hostname, entry), ReportJson.Write);
                 }
             }
         }

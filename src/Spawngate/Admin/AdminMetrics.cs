@@ -1,6 +1,6 @@
 using Spawngate.Backends;
 using Spawngate.Forwarding;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Metrics;
 using Spawngate.Platform;
 using Spawngate.Sessions;
@@ -168,10 +168,10 @@ internal sealed class AdminMetrics
 
         const string Events = "spawngate_backend_events_total";
         text.Family(Events, Counter, "Events in the life of the backend, as its ledger names them.");
-        for (int i = 0; i < LedgerNames.Count; i++)
+        for (int i = 0; i < HistoryNames.Count; i++)
         {
-            var kind = (LedgerEventKind)i;
-            NonZero(text, own, others, Events, host => host.Numbers?.CountOf(kind) ?? 0, ("event", LedgerNames.Of(kind)));
+            var kind = (HistoryEventKind)i;
+            NonZero(text, own, others, Events, host => host.Numbers?.CountOf(kind) ?? 0, ("event", HistoryNames.Of(kind)));
         }
 
         PerHost(text, own, others, "spawngate_backend_health_check_failures_total", Counter, "Failed health checks of ready processes.", static host => host.Numbers?.ChecksFailed ?? 0);

@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Spawngate.Backends;
 using Spawngate.Clients;
 using Spawngate.Diagnostics;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Metrics;
 using Spawngate.Overload;
 using Spawngate.Sessions;
@@ -43,7 +43,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             Time = now,
             IdleStopAt = report.IdleStopInSecs is { } secs ? now.AddSeconds(secs) : null,
             HeldBy = report.InFlight + report.Waiting == 0 ? [] : env.FindActiveRequests(backend, Limits.HoldersListed),
-            Ledger = backend.ReadLedger(),
+            History = backend.ReadHistory(),
         };
     }
 
@@ -57,7 +57,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
     public BackendNumbers? Numbers(string hostname) => backends.FindByKey(hostname)?.ReadNumbers();
 
     /// <inheritdoc/>
-    public LedgerReader? ReadEvents() => env.Feed.Read();
+    public HistoryReader? ReadEvents() => env.Feed.Read();
 
     /// <inheritdoc/>
     public bool Post(string hostname, AdminCommand command)

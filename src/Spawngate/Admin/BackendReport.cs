@@ -1,7 +1,7 @@
 using System.Text.Json.Serialization;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Admin;
 
@@ -98,8 +98,8 @@ internal sealed record BackendReport
     /// <summary>Why it stopped last; null when it never did.</summary>
     public string? LastStopReason { get; init; }
 
-    /// <summary>The latest entry of its ledger; null when it was never woken.</summary>
-    public LedgerEvent? LastEvent { get; init; }
+    /// <summary>The latest entry of its history; null when it was never woken.</summary>
+    public HistoryEvent? LastEvent { get; init; }
 
     /// <summary>The state as programs get it.</summary>
     public string StateName => Name(State);
@@ -137,7 +137,7 @@ internal sealed record BackendDetails(BackendReport Report)
     public IReadOnlyList<ActiveRequest> HeldBy { get; init; } = [];
 
     /// <summary>Its last events, oldest first.</summary>
-    public IReadOnlyList<LedgerEvent> Ledger { get; init; } = [];
+    public IReadOnlyList<HistoryEvent> History { get; init; } = [];
 }
 
 /// <summary>First event of <c>GET /events</c>.</summary>
@@ -145,10 +145,10 @@ internal sealed record BackendDetails(BackendReport Report)
 /// <param name="Time">The gateway's clock.</param>
 internal sealed record HelloEvent(string Instance, DateTime Time);
 
-/// <summary>An entry of a ledger, in <c>GET /events</c>.</summary>
+/// <summary>An entry of a history, in <c>GET /events</c>.</summary>
 /// <param name="Hostname">Whose.</param>
 /// <param name="Entry">The entry.</param>
-internal sealed record LedgerItem(string Hostname, LedgerEvent Entry);
+internal sealed record HistoryItem(string Hostname, HistoryEvent Entry);
 
 /// <summary>A session has ended, in <c>GET /events</c>.</summary>
 /// <param name="Hostname">Its host.</param>

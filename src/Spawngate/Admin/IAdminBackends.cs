@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Metrics;
 using Spawngate.Sessions;
 
@@ -32,8 +32,8 @@ internal interface IAdminBackends
     /// <summary>What is counted of a backend; null when there is none, or nothing of it.</summary>
     BackendNumbers? Numbers(string hostname);
 
-    /// <summary>Reads along with the ledgers of all backends; null when too many do. Dispose the reader to stop.</summary>
-    LedgerReader? ReadEvents();
+    /// <summary>Reads along with the histories of all backends; null when too many do. Dispose the reader to stop.</summary>
+    HistoryReader? ReadEvents();
 
     /// <summary>Hands a command to the backend with that key; false when there is none.</summary>
     bool Post(string hostname, AdminCommand command);

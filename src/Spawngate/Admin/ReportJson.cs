@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using Spawngate.Backends;
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Admin;
 
@@ -63,7 +63,7 @@ internal static class ReportJson
 
         json.WriteEndArray();
         json.WriteStartArray("ledger");
-        foreach (LedgerEvent entry in details.Ledger)
+        foreach (HistoryEvent entry in details.History)
         {
             Write(json, entry);
         }
@@ -72,8 +72,8 @@ internal static class ReportJson
         json.WriteEndObject();
     }
 
-    /// <summary>An entry of a ledger and whose it is.</summary>
-    public static void Write(Utf8JsonWriter json, LedgerItem item)
+    /// <summary>An entry of a history and whose it is.</summary>
+    public static void Write(Utf8JsonWriter json, HistoryItem item)
     {
         json.WriteStartObject();
         json.WriteString("hostname", item.Hostname);
@@ -125,14 +125,14 @@ internal static class ReportJson
         json.WriteEndObject();
     }
 
-    /// <summary>An entry of a ledger; what does not apply is left out.</summary>
-    public static void Write(Utf8JsonWriter json, LedgerEvent entry)
+    /// <summary>An entry of a history; what does not apply is left out.</summary>
+    public static void Write(Utf8JsonWriter json, HistoryEvent entry)
     {
         json.WriteStartObject();
         json.WriteNumber("seq", entry.Seq);
         json.WriteString("time", Stamp(entry.Time));
         json.WriteNumber("start", entry.Start);
-        json.WriteString("event", LedgerNames.Of(entry.Event));
+        json.WriteString("event", HistoryNames.Of(entry.Event));
         IfThere(json, "reason", entry.Reason);
         IfThere(json, "requests", entry.Requests);
         if (entry.By is { } by)

@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Metrics;
 
 namespace Spawngate.Backends;
@@ -61,7 +61,7 @@ internal sealed class Backend
     public BackendTraffic? KnownTraffic => Volatile.Read(ref _traffic);
 
     /// <summary>The events of its life; null when it was never woken.</summary>
-    public WakeLedger? KnownLedger => Volatile.Read(ref _lifecycle)?.Report.Ledger;
+    public EventHistory? KnownHistory => Volatile.Read(ref _lifecycle)?.Report.History;
 
     /// <summary>What is counted of it; null when it was never woken.</summary>
     public BackendNumbers? ReadNumbers() =>
@@ -249,7 +249,7 @@ internal sealed class Backend
 
         var room = lifecycle.Queue;
         return lifecycle.Report.View.ToStatus(
-            Config, lifecycle.State.Read(), room.Count, room.RetryAfterSecs, Volatile.Read(ref _lastUseMs), _env.Clock.NowMs) with { LastEvent = lifecycle.Report.Ledger?.Last };
+            Config, lifecycle.State.Read(), room.Count, room.RetryAfterSecs, Volatile.Read(ref _lastUseMs), _env.Clock.NowMs) with { LastEvent = lifecycle.Report.History?.Last };
     }
 
     /// <summary>How far its start is, for a page that shows it.</summary>
@@ -272,7 +272,7 @@ internal sealed class Backend
             : null;
 
     /// <summary>The events of its life, oldest first; empty when it was never woken.</summary>
-    public IReadOnlyList<LedgerEvent> ReadLedger() => Volatile.Read(ref _lifecycle)?.Report.Ledger?.Snapshot() ?? [];
+    public IReadOnlyList<HistoryEvent> ReadHistory() => Volatile.Read(ref _lifecycle)?.Report.History?.Snapshot() ?? [];
 
     /// <summary>Replaces the settings: timeouts count from now on, the rest from the next start.</summary>
     internal void Reconfigure(BackendConfig config)

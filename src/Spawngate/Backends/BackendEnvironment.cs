@@ -2,7 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using Spawngate.Config;
 using Spawngate.Diagnostics;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Metrics;
 using Spawngate.Upstreams;
 
@@ -44,11 +44,11 @@ internal sealed class BackendEnvironment
     /// <summary>A number in [0, 1) that spreads the health checks of backends started together.</summary>
     public Func<double> Spread { get; init; } = Random.Shared.NextDouble;
 
-    /// <summary>Where the events of all ledgers are passed on.</summary>
-    public LedgerFeed Feed { get; init; } = new();
+    /// <summary>Where the events of all histories are passed on.</summary>
+    public HistoryFeed Feed { get; init; } = new();
 
-    /// <summary>What all ledgers may hold together; its members are those of the backends of <see cref="BackendSet"/>.</summary>
-    public MemoryBudget Ledgers { get; } = new(Limits.LedgerTotalBytes, Limits.LedgerRestBytes);
+    /// <summary>What all histories may hold together; its members are those of the backends of <see cref="BackendSet"/>.</summary>
+    public MemoryBudget Histories { get; } = new(Limits.HistoryTotalBytes, Limits.HistoryRestBytes);
 
     /// <summary>What is counted of the gateway as a whole.</summary>
     public GatewayTraffic Traffic { get; init; } = new();

@@ -1,5 +1,5 @@
 using Spawngate.Config;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Metrics;
 using Spawngate.Sessions;
 
@@ -30,7 +30,7 @@ internal sealed class BackendSet
     {
         _env = env;
         Sessions = new SessionSet(env);
-        env.Ledgers.Members = () => All.Concat(Sessions.Backends).Select(static backend => backend.KnownLedger).OfType<WakeLedger>();
+        env.Histories.Members = () => All.Concat(Sessions.Backends).Select(static backend => backend.KnownHistory).OfType<EventHistory>();
         Apply(config);
     }
 

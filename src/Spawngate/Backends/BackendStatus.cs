@@ -1,5 +1,5 @@
 using Spawngate.Config;
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Backends;
 
@@ -90,8 +90,8 @@ internal sealed record BackendStatus
     /// <summary>Since when the current start is ready; null when none is.</summary>
     public DateTimeOffset? ReadySince { get; init; }
 
-    /// <summary>The latest event of its ledger; null when it was never woken.</summary>
-    public LedgerEvent? LastEvent { get; init; }
+    /// <summary>The latest event of its history; null when it was never woken.</summary>
+    public HistoryEvent? LastEvent { get; init; }
 
     /// <summary>Seconds until it stops if nobody uses it; null when it is in use, not ready, or never stops.</summary>
     public int? IdleStopInSecs { get; init; }

@@ -1,4 +1,4 @@
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Backends;
 
@@ -19,7 +19,7 @@ internal enum WakeKind
 /// <param name="Kind">The kind of cause.</param>
 /// <param name="Detail">For people: <c>GET /path from 10.0.0.1</c>; null when nothing more is known.</param>
 /// <param name="By">Who sent the request; null when it was none.</param>
-internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null, LedgerCaller? By = null)
+internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null, HistoryCaller? By = null)
 {
     /// <summary>One phrase for the log.</summary>
     public override string ToString()
@@ -28,7 +28,7 @@ internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null, 
         return detail is null ? KindName : $"{KindName}: {detail}";
     }
 
-    /// <summary>The kind as the ledger names it.</summary>
+    /// <summary>The kind as the history names it.</summary>
     public string KindName => Kind switch
     {
         WakeKind.Request => "request",

@@ -1,4 +1,4 @@
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Metrics;
 
 namespace Spawngate.Backends;
@@ -9,7 +9,7 @@ namespace Spawngate.Backends;
 /// <param name="group">What it is summed up under.</param>
 /// <param name="traffic">Where its traffic is added up with that of others.</param>
 /// <param name="watch">Gets what the lifecycle shows and what has happened since the last call; one call at a time, and it must not block.</param>
-internal sealed class EphemeralLifetime(string group, BackendTraffic traffic, Action<LifecycleView, IReadOnlyList<LedgerEvent>> watch)
+internal sealed class EphemeralLifetime(string group, BackendTraffic traffic, Action<LifecycleView, IReadOnlyList<HistoryEvent>> watch)
 {
     /// <summary>What it is summed up under.</summary>
     public string Group => group;
@@ -18,5 +18,5 @@ internal sealed class EphemeralLifetime(string group, BackendTraffic traffic, Ac
     public BackendTraffic Traffic => traffic;
 
     /// <summary>Tells who made it.</summary>
-    public void Tell(LifecycleView view, IReadOnlyList<LedgerEvent> news) => watch(view, news);
+    public void Tell(LifecycleView view, IReadOnlyList<HistoryEvent> news) => watch(view, news);
 }

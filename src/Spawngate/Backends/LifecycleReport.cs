@@ -1,14 +1,14 @@
 using System.Globalization;
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Backends;
 
-/// <summary>What a lifecycle tells people: one log line and one entry of the ledger per change, and the view that the admin API reads. It decides nothing.</summary>
+/// <summary>What a lifecycle tells people: one log line and one entry of the history per change, and the view that the admin API reads. It decides nothing.</summary>
 internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
 {
-    private readonly List<LedgerEvent> _news = [];
+    private readonly List<HistoryEvent> _news = [];
     private LifecycleView _view = LifecycleView.Initial;
-    private WakeLedger? _ledger;
+    private EventHistory? _history;
     private long[] _events = [];
     private long _checksFailed;
     private long _keptAwakeMs;
@@ -18,13 +18,13 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public LifecycleView View => Volatile.Read(ref _view);
 
     /// <summary>What has happened; null when nothing has.</summary>
-    public WakeLedger? Ledger => Volatile.Read(ref _ledger);
+    public EventHistory? History => Volatile.Read(ref _history);
 
     /// <summary>Health checks of ready processes that failed.</summary>
     public long ChecksFailed => Interlocked.Read(ref _checksFailed);
 
     /// <summary>How often each kind of event has happened, by its number; empty when nothing has.</summary>
-    public long[] ReadEvents() => Ledger is null ? [] : (long[])_events.Clone();
+    public long[] ReadEvents() => History is null ? [] : (long[])_events.Clone();
 
     /// <summary>Brings the view up to date after a message.</summary>
     public void Publish(BackendInstance? current, StopProgress? stop, int failures)
@@ -45,7 +45,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         // Only now, so that whoever hears of it and asks sees what the view says.
         foreach (var entry in _news)
         {
-            env.Feed.Publish(new LedgerNews(backend.Hostname, entry));
+            env.Feed.Publish(new HistoryNews(backend.Hostname, entry));
         }
 
         backend.EphemeralLifetime?.Tell(_view, _news);
@@ -57,7 +57,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     {
         _view = _view with { Start = new StartProgress(current.WokenTimestamp, env.Time.GetUtcNow(), false, false) };
         var reason = current.Cause.Detail is { } detail && current.Cause.By is null ? $"{current.Cause.KindName}: {detail}" : current.Cause.KindName;
-        Note(new LedgerEvent { Event = LedgerEventKind.Woken, Start = current.InstanceNumber, Reason = reason, By = current.Cause.By });
+        Note(new HistoryEvent { Event = HistoryEventKind.Woken, Start = current.InstanceNumber, Reason = reason, By = current.Cause.By });
         LifecycleLog.Starting(env.Log, backend.Hostname, current.Cause.ToString(), current.InstanceNumber);
     }
 
@@ -73,9 +73,9 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             env.Traffic.Listen.ObserveMs(listenMs);
         }
 
-        Note(new LedgerEvent
+        Note(new HistoryEvent
         {
-            Event = LedgerEventKind.Ready,
+            Event = HistoryEventKind.Ready,
             Start = current.InstanceNumber,
             Reason = LifecycleView.Name(timings.Signal, current.Config.HealthPath),
             Requests = held,
@@ -103,9 +103,9 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     {
         _view = _view with { LastFailure = reason, FailedStart = current.InstanceNumber };
         var afterMs = current.SinceWokenMs(env.Time.GetTimestamp());
-        Note(new LedgerEvent
+        Note(new HistoryEvent
         {
-            Event = LedgerEventKind.StartFailed,
+            Event = HistoryEventKind.StartFailed,
             Start = current.InstanceNumber,
             Reason = reason,
             Requests = held,
@@ -121,9 +121,9 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public void Crashed(BackendInstance current, ExitReport exit, int failures, long inFlight, long readyForMs)
     {
         _view = _view with { LastFailure = $"{exit.Description} while it was ready" };
-        Note(new LedgerEvent
+        Note(new HistoryEvent
         {
-            Event = LedgerEventKind.Crashed,
+            Event = HistoryEventKind.Crashed,
             Start = current.InstanceNumber,
             Reason = exit.Description,
             Requests = inFlight,
@@ -146,7 +146,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     /// <summary>So many did that it is unhealthy.</summary>
     public void Unhealthy(BackendInstance current, string detail)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Unhealthy, Start = current.InstanceNumber, Reason = detail, AfterMs = ReadyForMs(current) });
+        Note(new HistoryEvent { Event = HistoryEventKind.Unhealthy, Start = current.InstanceNumber, Reason = detail, AfterMs = ReadyForMs(current) });
         LifecycleLog.Unhealthy(env.Log, backend.Hostname, detail, current.FailedChecks, env.Clock.NowMs - current.ReadyAtMs);
     }
 
@@ -154,7 +154,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public void Recovered(BackendInstance current)
     {
         var afterMs = env.Clock.NowMs - current.UnhealthyAtMs;
-        Note(new LedgerEvent { Event = LedgerEventKind.Recovered, Start = current.InstanceNumber, AfterMs = afterMs });
+        Note(new HistoryEvent { Event = HistoryEventKind.Recovered, Start = current.InstanceNumber, AfterMs = afterMs });
         LifecycleLog.Recovered(env.Log, backend.Hostname, afterMs);
     }
 
@@ -171,16 +171,16 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         }
 
         var activeRequests = env.FindActiveRequests(backend, Limits.HistoryActiveRequestsMax);
-        var entry = new LedgerEvent
+        var entry = new HistoryEvent
         {
-            Event = LedgerEventKind.KeptAwake,
+            Event = HistoryEventKind.KeptAwake,
             Start = current.InstanceNumber,
             Reason = "in use",
             Requests = inFlight,
             ActiveRequests = activeRequests.Count == 0 ? null : string.Join("; ", activeRequests.Select(static active => active.Words)),
         };
         _keptAwakeMs = nowMs;
-        var goesOn = _ledger!.Last is { Event: LedgerEventKind.KeptAwake } last && last.Start == current.InstanceNumber;
+        var goesOn = _history!.Last is { Event: HistoryEventKind.KeptAwake } last && last.Start == current.InstanceNumber;
         _keptAwakeTimes = goesOn ? _keptAwakeTimes + 1 : 1;
         Note(entry with { Times = _keptAwakeTimes }, goesOn);
     }
@@ -188,9 +188,9 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     /// <summary>A stop begins.</summary>
     public void Stopping(BackendInstance current, StopReason reason, long inFlight)
     {
-        Note(new LedgerEvent
+        Note(new HistoryEvent
         {
-            Event = LedgerEventKind.Stopping,
+            Event = HistoryEventKind.Stopping,
             Start = current.InstanceNumber,
             Reason = StopProgress.Name(reason),
             Requests = inFlight,
@@ -202,30 +202,30 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     /// <summary>A stop for idleness that only waited for passive requests was called off by a request that counts.</summary>
     public void Resumed(BackendInstance current, int held, long afterMs, WakeCause cause)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Resumed, Start = current.InstanceNumber, Reason = cause.KindName, By = cause.By, Requests = held, AfterMs = afterMs });
+        Note(new HistoryEvent { Event = HistoryEventKind.Resumed, Start = current.InstanceNumber, Reason = cause.KindName, By = cause.By, Requests = held, AfterMs = afterMs });
         LifecycleLog.Resumed(env.Log, backend.Hostname, cause.ToString(), held, afterMs);
     }
 
     /// <summary>Requests in flight took too long.</summary>
     public void DrainCut(BackendInstance current, long inFlight, long afterMs)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Cut, Start = current.InstanceNumber, Reason = "drain timeout", Requests = inFlight, AfterMs = afterMs });
+        Note(new HistoryEvent { Event = HistoryEventKind.Cut, Start = current.InstanceNumber, Reason = "drain timeout", Requests = inFlight, AfterMs = afterMs });
         LifecycleLog.DrainCut(env.Log, backend.Hostname, inFlight, afterMs);
     }
 
     /// <summary>SIGKILL is sent.</summary>
     public void Killing(BackendInstance current, string reason, long afterMs)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Killed, Start = current.InstanceNumber, Reason = reason, AfterMs = afterMs });
+        Note(new HistoryEvent { Event = HistoryEventKind.Killed, Start = current.InstanceNumber, Reason = reason, AfterMs = afterMs });
         LifecycleLog.Killing(env.Log, backend.Hostname, reason, afterMs);
     }
 
     /// <summary>A stop is over.</summary>
     public void Stopped(BackendInstance current, StopProgress stop, string exitText, ExitReport? exit)
     {
-        Note(new LedgerEvent
+        Note(new HistoryEvent
         {
-            Event = LedgerEventKind.Stopped,
+            Event = HistoryEventKind.Stopped,
             Start = current.InstanceNumber,
             Reason = StopProgress.Name(stop.Reason),
             AfterMs = stop.ElapsedMs,
@@ -245,12 +245,12 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     /// <summary>A start is over, with all that belonged to it.</summary>
     public void Ended(BackendInstance current, StopReason reason) => _view = _view with { LastStop = reason, WokenBy = current.Cause, ReadySince = null };
 
-    private void Note(LedgerEvent entry, bool goesOn = false)
+    private void Note(HistoryEvent entry, bool goesOn = false)
     {
-        if (_ledger is null)
+        if (_history is null)
         {
-            _events = new long[LedgerNames.Count];
-            Volatile.Write(ref _ledger, new WakeLedger(env.Ledgers));
+            _events = new long[HistoryNames.Count];
+            Volatile.Write(ref _history, new EventHistory(env.Histories));
         }
 
         if (!goesOn)
@@ -259,12 +259,12 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         }
 
         entry = entry with { Time = env.Time.GetUtcNow().UtcDateTime };
-        _news.Add(goesOn ? _ledger.ReplaceLast(entry) : _ledger.Append(entry));
+        _news.Add(goesOn ? _history.ReplaceLast(entry) : _history.Append(entry));
     }
 
     private long ReadyForMs(BackendInstance current) => current.ReadyAtMs == 0 ? 0 : env.Clock.NowMs - current.ReadyAtMs;
 
-    private static LedgerExit? Exit(ExitReport? exit) => exit is null ? null : new LedgerExit(exit.Code, exit.Signal);
+    private static HistoryExit? Exit(ExitReport? exit) => exit is null ? null : new HistoryExit(exit.Code, exit.Signal);
 
     private void Stderr(ExitReport? exit)
     {

@@ -89,7 +89,7 @@ internal sealed record LifecycleView
         LastStopReason = LastStop is { } last ? StopProgress.Name(last) : null,
     };
 
-    /// <summary>A ready signal as the admin API and the ledger name it.</summary>
+    /// <summary>A ready signal as the admin API and the history name it.</summary>
     public static string Name(ReadySignal signal, string healthPath) =>
         signal == ReadySignal.Callback ? "callback" : healthPath.Length == 0 ? "connect" : "health";
 

@@ -1,7 +1,7 @@
 using Spawngate.Backends;
 using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Overload;
 
 namespace Spawngate.Clients;

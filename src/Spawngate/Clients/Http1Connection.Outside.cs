@@ -1,6 +1,6 @@
 using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Overload;
 
 namespace Spawngate.Clients;

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Forwarding.Waiting;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
@@ -56,7 +56,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     private int _awaitedStart;
     private long _sentBefore;
     private ReadyInstance? _endedRun;
-    private LedgerCaller? _cause;
+    private HistoryCaller? _cause;
     private byte[]? _serialized;
     private UpgradeOffer? _offer;
     private ExchangeClient _client;

@@ -1,6 +1,6 @@
 using System.Text;
 using Spawngate.Backends;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Forwarding;
@@ -24,7 +24,7 @@ internal enum ExchangeStage : byte
 /// </summary>
 internal sealed class ExchangeRecord
 {
-    private readonly byte[] _text = new byte[Limits.LedgerShortTextBytes + Limits.LedgerPathBytes];
+    private readonly byte[] _text = new byte[Limits.HistoryShortTextBytes + Limits.HistoryPathBytes];
     private int _serial;
     private Backend? _backend;
     private ClientIdentity? _client;
@@ -131,8 +131,8 @@ internal sealed class ExchangeRecord
         _protocol = protocol;
         _noWake = noWake;
         _stage = ExchangeStage.Waiting;
-        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, Limits.LedgerShortTextBytes));
-        _pathLength = Copy(PathOf(request, head), _text.AsSpan(Limits.LedgerShortTextBytes));
+        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, Limits.HistoryShortTextBytes));
+        _pathLength = Copy(PathOf(request, head), _text.AsSpan(Limits.HistoryShortTextBytes));
         _backend = backend;
         Volatile.Write(ref _serial, _serial + 1);
     }
@@ -159,7 +159,7 @@ internal sealed class ExchangeRecord
             kind,
             _protocol == ReceivedProtocol.Http2 ? "http/2" : "http/1.1",
             Encoding.ASCII.GetString(_text, 0, _methodLength),
-            Encoding.ASCII.GetString(_text, Limits.LedgerShortTextBytes, _pathLength),
+            Encoding.ASCII.GetString(_text, Limits.HistoryShortTextBytes, _pathLength),
             client.Text,
             search.AgeSecs(_startedMs),
             _noWake);
@@ -178,20 +178,20 @@ internal sealed class ExchangeRecord
         return query < 0 ? target : target[..query];
     }
 
-    /// <summary>Who sent a request, for the ledger of the backend that it wakes; on the cold path.</summary>
-    public static LedgerCaller CallerOf(RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client)
+    /// <summary>Who sent a request, for the history of the backend that it wakes; on the cold path.</summary>
+    public static HistoryCaller CallerOf(RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client)
     {
         string? agent = null;
         foreach (ref readonly var field in request.Fields.Fields)
         {
             if (agent is null && Grammar.EqualsIgnoreCase(field.Name(head), "user-agent"u8))
             {
-                agent = Ascii(field.Value(head), Limits.LedgerTextBytes);
+                agent = Ascii(field.Value(head), Limits.HistoryTextBytes);
             }
         }
 
-        return new LedgerCaller(
-            Ascii(request.MethodBytes(head), Limits.LedgerShortTextBytes), Ascii(PathOf(request, head), Limits.LedgerPathBytes), client.Text, agent);
+        return new HistoryCaller(
+            Ascii(request.MethodBytes(head), Limits.HistoryShortTextBytes), Ascii(PathOf(request, head), Limits.HistoryPathBytes), client.Text, agent);
 
         static string Ascii(ReadOnlySpan<byte> bytes, int bytesMax) => Encoding.ASCII.GetString(bytes[..Math.Min(bytes.Length, bytesMax)]);
     }

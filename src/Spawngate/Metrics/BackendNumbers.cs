@@ -1,4 +1,4 @@
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Metrics;
 
@@ -9,7 +9,7 @@ namespace Spawngate.Metrics;
 internal sealed record BackendNumbers(BackendTraffic? Traffic, long[] Events, long ChecksFailed)
 {
     /// <summary>How often an event has happened.</summary>
-    public long CountOf(LedgerEventKind kind) => Events.Length == 0 ? 0 : Events[(int)kind];
+    public long CountOf(HistoryEventKind kind) => Events.Length == 0 ? 0 : Events[(int)kind];
 }
 
 /// <summary>What is counted of the gateway.</summary>

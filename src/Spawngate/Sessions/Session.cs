@@ -1,6 +1,6 @@
 using System.Text;
 using Spawngate.Backends;
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Sessions;
 
@@ -155,7 +155,7 @@ internal sealed class Session
     }
 
     /// <summary>Takes in what has happened to the backend.</summary>
-    public void Watch(LifecycleView view, IReadOnlyList<LedgerEvent> news)
+    public void Watch(LifecycleView view, IReadOnlyList<HistoryEvent> news)
     {
         foreach (var entry in news)
         {
@@ -173,25 +173,25 @@ internal sealed class Session
         }
     }
 
-    private void Take(LedgerEvent entry)
+    private void Take(HistoryEvent entry)
     {
         switch (entry.Event)
         {
-            case LedgerEventKind.Woken:
+            case HistoryEventKind.Woken:
                 Advance(SessionState.Scheduled, entry.Time);
                 break;
-            case LedgerEventKind.Ready:
+            case HistoryEventKind.Ready:
                 Advance(SessionState.Running, entry.Time);
                 Advance(SessionState.Ready, entry.Time);
                 break;
-            case LedgerEventKind.StartFailed or LedgerEventKind.Crashed:
+            case HistoryEventKind.StartFailed or HistoryEventKind.Crashed:
                 MarkEnding();
                 Advance(SessionState.Failed, entry.Time);
                 break;
-            case LedgerEventKind.Stopping:
+            case HistoryEventKind.Stopping:
                 MarkEnding();
                 break;
-            case LedgerEventKind.Stopped:
+            case HistoryEventKind.Stopped:
                 MarkEnding();
                 Advance(SessionState.Swept, entry.Time);
                 break;

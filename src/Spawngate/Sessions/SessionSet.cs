@@ -1,7 +1,7 @@
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Sessions;
 
@@ -270,7 +270,7 @@ internal sealed class SessionSet
         }
 
         OnGone?.Invoke(session.Hostname);
-        _env.Feed.Publish(new LedgerNews(session.Hostname, null));
+        _env.Feed.Publish(new HistoryNews(session.Hostname, null));
         if (forgotten is not null)
         {
             // Lines of output that came late have been kept until now.

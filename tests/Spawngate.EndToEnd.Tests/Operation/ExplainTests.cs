@@ -49,7 +49,7 @@ internal sealed class ExplainTests : GatewayTest
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
         await client.SendAsync(RawClient.Head(Host, "/upgrade", "GET", Agent + "Connection: Upgrade\r\nUpgrade: echo\r\n"));
         await client.ReadHeadAsync();
-        await gateway.UntilAsync("it was kept awake twice", async () => (await LedgerAsync(gateway)).Any(entry => entry.TryGetProperty("times", out JsonElement times) && times.GetInt32() >= 2));
+        await gateway.UntilAsync("it was kept awake twice", async () => (await HistoryAsync(gateway)).Any(entry => entry.TryGetProperty("times", out JsonElement times) && times.GetInt32() >= 2));
         await SaysAsync("5-kept-awake", gateway, "1 of them tunnels", "tunnel GET /upgrade from 127.0.0.1, ", "kept awake for ", "idle timeouts in a row by 1 open request or tunnel: tunnel GET /upgrade from 127.0.0.1");
         Assert.That((await gateway.Admin.BackendAsync(Host)).GetProperty("tunnels").GetInt32(), Is.EqualTo(1));
     }
@@ -100,7 +100,7 @@ internal sealed class ExplainTests : GatewayTest
         using RawClient client = await HeldAsync(gateway);
         await gateway.Admin.PostAsync($"/backends/{Host}/stop");
         await gateway.UntilStateAsync(Host, "stopping");
-        await gateway.UntilAsync("the reason is told as well", async () => (await LedgerAsync(gateway))[^1].GetProperty("event").GetString() == "stopping");
+        await gateway.UntilAsync("the reason is told as well", async () => (await HistoryAsync(gateway))[^1].GetProperty("event").GetString() == "stopping");
         await SaysAsync("9-stopping", gateway, "is stopping (pid ", "stops      now: asked", "request GET /hold from 127.0.0.1", "stopping (asked) after it was ready for ", "; 1 request in flight");
     }
 
@@ -143,7 +143,7 @@ internal sealed class ExplainTests : GatewayTest
 
     private Func<Task> _release = static () => Task.CompletedTask;
 
-    private static async Task<List<JsonElement>> LedgerAsync(GatewayProcess gateway) =>
+    private static async Task<List<JsonElement>> HistoryAsync(GatewayProcess gateway) =>
         [.. (await gateway.Admin.BackendAsync(Host)).GetProperty("ledger").EnumerateArray()];
 
     private async Task SaysAsync(string name, GatewayProcess gateway, params string[] phrases) => AssertSays(await ExplainedAsync(name, gateway), phrases);

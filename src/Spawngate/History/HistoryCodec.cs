@@ -1,16 +1,16 @@
 using System.Text;
 
-namespace Spawngate.Ledger;
+namespace Spawngate.History;
 
 /// <summary>
-/// How a ledger keeps an event: as few bytes as possible, because thousands of backends may have a hundred of them each.
+/// How a history keeps an event: as few bytes as possible, because thousands of backends may have a hundred of them each.
 /// <code>
 ///   kind (1) │ which fields follow (varint) │ time in ms (varint) │ start (varint) │ fields in the order of their bits
 ///   text: bytes (varint), UTF-8      time span: 10 µs (varint)      caller: four texts      exit: status + 1, signal + 1
 /// </code>
 /// The number of an event follows from its place, and lines of stderr are kept apart, so neither is in here.
 /// </summary>
-internal static class LedgerCodec
+internal static class HistoryCodec
 {
     private const double SpanUnitsPerMs = 100;
 
@@ -29,22 +29,22 @@ internal static class LedgerCodec
         Times = 512,
     }
 
-    /// <summary>Writes an event, its texts cut to their bounds. Returns the length, at most <see cref="Limits.LedgerEventBytesMax"/>.</summary>
-    public static int Write(Span<byte> target, LedgerEvent entry)
+    /// <summary>Writes an event, its texts cut to their bounds. Returns the length, at most <see cref="Limits.HistoryEventBytesMax"/>.</summary>
+    public static int Write(Span<byte> target, HistoryEvent entry)
     {
         var writer = new Writer(target);
         writer.Number((byte)entry.Event);
         writer.Number((ulong)PartsOf(entry));
         writer.Number((ulong)new DateTimeOffset(entry.Time).ToUnixTimeMilliseconds());
         writer.Number((ulong)entry.Start);
-        writer.Text(entry.Reason, Limits.LedgerTextBytes);
+        writer.Text(entry.Reason, Limits.HistoryTextBytes);
         writer.Optional(entry.Requests);
         if (entry.By is { } by)
         {
-            writer.Text(by.Method ?? "", Limits.LedgerShortTextBytes);
-            writer.Text(by.Path ?? "", Limits.LedgerPathBytes);
-            writer.Text(by.Client ?? "", Limits.LedgerShortTextBytes);
-            writer.Text(by.UserAgent ?? "", Limits.LedgerTextBytes);
+            writer.Text(by.Method ?? "", Limits.HistoryShortTextBytes);
+            writer.Text(by.Path ?? "", Limits.HistoryPathBytes);
+            writer.Text(by.Client ?? "", Limits.HistoryShortTextBytes);
+            writer.Text(by.UserAgent ?? "", Limits.HistoryTextBytes);
         }
 
         writer.Span(entry.SpawnMs);
@@ -63,14 +63,14 @@ internal static class LedgerCodec
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
-    public static LedgerEvent Read(ReadOnlySpan<byte> source, long seq, IReadOnlyList<string>? stderr)
+    public static HistoryEvent Read(ReadOnlySpan<byte> source, long seq, IReadOnlyList<string>? stderr)
     {
         var reader = new Reader(source);
-        var kind = (LedgerEventKind)reader.Number();
+        var kind = (HistoryEventKind)reader.Number();
         var parts = (Parts)reader.Number();
 
         // Initialisers run in the order they are written in, which is that of the fields.
-        return new LedgerEvent
+        return new HistoryEvent
         {
             Seq = seq,
             Event = kind,
@@ -78,19 +78,19 @@ internal static class LedgerCodec
             Start = (int)reader.Number(),
             Reason = parts.HasFlag(Parts.Reason) ? reader.Text() : null,
             Requests = parts.HasFlag(Parts.Requests) ? (long)reader.Number() : null,
-            By = parts.HasFlag(Parts.By) ? new LedgerCaller(reader.TextOrNull(), reader.TextOrNull(), reader.TextOrNull(), reader.TextOrNull()) : null,
+            By = parts.HasFlag(Parts.By) ? new HistoryCaller(reader.TextOrNull(), reader.TextOrNull(), reader.TextOrNull(), reader.TextOrNull()) : null,
             SpawnMs = parts.HasFlag(Parts.SpawnMs) ? reader.Span() : null,
             ListenMs = parts.HasFlag(Parts.ListenMs) ? reader.Span() : null,
             ReadyMs = parts.HasFlag(Parts.ReadyMs) ? reader.Span() : null,
             AfterMs = parts.HasFlag(Parts.AfterMs) ? (long)reader.Number() : null,
-            Exit = parts.HasFlag(Parts.Exit) ? new LedgerExit(reader.CodeOrNull(), reader.CodeOrNull()) : null,
+            Exit = parts.HasFlag(Parts.Exit) ? new HistoryExit(reader.CodeOrNull(), reader.CodeOrNull()) : null,
             ActiveRequests = parts.HasFlag(Parts.ActiveRequests) ? reader.Text() : null,
             Times = parts.HasFlag(Parts.Times) ? (int)reader.Number() : null,
             Stderr = stderr,
         };
     }
 
-    private static Parts PartsOf(LedgerEvent entry) =>
+    private static Parts PartsOf(HistoryEvent entry) =>
         Part(Parts.Reason, entry.Reason is not null)
         | Part(Parts.Requests, entry.Requests is not null)
         | Part(Parts.By, entry.By is not null)

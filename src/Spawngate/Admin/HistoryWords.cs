@@ -1,30 +1,30 @@
 using System.Globalization;
-using Spawngate.Ledger;
+using Spawngate.History;
 
 namespace Spawngate.Admin;
 
-/// <summary>Says in words what an entry of a ledger means.</summary>
-internal static class LedgerWords
+/// <summary>Says in words what an entry of a history means.</summary>
+internal static class HistoryWords
 {
     /// <summary>One entry, without its time.</summary>
-    public static string Of(LedgerEvent entry) => entry.Event switch
+    public static string Of(HistoryEvent entry) => entry.Event switch
     {
-        LedgerEventKind.Woken => $"woken by {Waker(entry)}",
-        LedgerEventKind.Ready => Ready(entry),
-        LedgerEventKind.StartFailed => $"start failed after {Ms(entry.AfterMs)}: {entry.Reason}{Concerned(entry, " failed with it")}",
-        LedgerEventKind.Crashed => $"{entry.Reason}, by itself, after it was ready for {Ms(entry.AfterMs)}{Concerned(entry, " in flight")}",
-        LedgerEventKind.Unhealthy => $"unhealthy after {Ms(entry.AfterMs)}: {entry.Reason}",
-        LedgerEventKind.Recovered => $"healthy again after {Ms(entry.AfterMs)}",
-        LedgerEventKind.KeptAwake => KeptAwake(entry),
-        LedgerEventKind.Stopping => $"stopping ({entry.Reason}) after it was ready for {Ms(entry.AfterMs)}{Concerned(entry, " in flight")}",
-        LedgerEventKind.Cut => $"{Count(entry.Requests ?? 0, "request", "requests")} in flight cut {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",
-        LedgerEventKind.Resumed => $"idle stop called off after {Ms(entry.AfterMs)}: it had only waited for requests that do not count; {Waker(entry)}",
-        LedgerEventKind.Killed => $"killed {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",
+        HistoryEventKind.Woken => $"woken by {Waker(entry)}",
+        HistoryEventKind.Ready => Ready(entry),
+        HistoryEventKind.StartFailed => $"start failed after {Ms(entry.AfterMs)}: {entry.Reason}{Concerned(entry, " failed with it")}",
+        HistoryEventKind.Crashed => $"{entry.Reason}, by itself, after it was ready for {Ms(entry.AfterMs)}{Concerned(entry, " in flight")}",
+        HistoryEventKind.Unhealthy => $"unhealthy after {Ms(entry.AfterMs)}: {entry.Reason}",
+        HistoryEventKind.Recovered => $"healthy again after {Ms(entry.AfterMs)}",
+        HistoryEventKind.KeptAwake => KeptAwake(entry),
+        HistoryEventKind.Stopping => $"stopping ({entry.Reason}) after it was ready for {Ms(entry.AfterMs)}{Concerned(entry, " in flight")}",
+        HistoryEventKind.Cut => $"{Count(entry.Requests ?? 0, "request", "requests")} in flight cut {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",
+        HistoryEventKind.Resumed => $"idle stop called off after {Ms(entry.AfterMs)}: it had only waited for requests that do not count; {Waker(entry)}",
+        HistoryEventKind.Killed => $"killed {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",
         _ => $"stopped ({entry.Reason}) after {Ms(entry.AfterMs)}{Exit(entry.Exit)}",
     };
 
     /// <summary>Who woke it.</summary>
-    public static string Waker(LedgerEvent woken)
+    public static string Waker(HistoryEvent woken)
     {
         if (woken.By is not { } by)
         {
@@ -69,7 +69,7 @@ internal static class LedgerWords
         return small == 0 ? first : $"{first} {Count(small, smallUnit, smallUnit + "s")}";
     }
 
-    private static string Ready(LedgerEvent entry)
+    private static string Ready(HistoryEvent entry)
     {
         string listen = entry.ListenMs is { } ms ? string.Create(CultureInfo.InvariantCulture, $", listening after {ms:0.#} ms") : "";
         string steps = string.Create(CultureInfo.InvariantCulture, $"ready after {entry.ReadyMs:0.#} ms (spawned after {entry.SpawnMs:0.#} ms{listen})");
@@ -77,17 +77,17 @@ internal static class LedgerWords
         return $"{steps}, {Signal(entry.Reason ?? "unknown")}{held}";
     }
 
-    private static string KeptAwake(LedgerEvent entry)
+    private static string KeptAwake(HistoryEvent entry)
     {
         string times = entry.Times > 1 ? string.Create(CultureInfo.InvariantCulture, $" for {entry.Times} idle timeouts in a row") : " past its idle timeout";
         string activeRequests = entry.ActiveRequests is null ? "" : $": {entry.Holders}";
         return $"kept awake{times} by {Count(entry.Requests ?? 0, "open request or tunnel", "open requests and tunnels")}{holders}";
     }
 
-    private static string Concerned(LedgerEvent entry, string what) =>
+    private static string Concerned(HistoryEvent entry, string what) =>
         entry.Requests > 0 ? $"; {Count(entry.Requests.Value, "request", "requests")}{what}" : "";
 
-    private static string Exit(LedgerExit? exit) => exit switch
+    private static string Exit(HistoryExit? exit) => exit switch
     {
         { Signal: { } signal } => string.Create(CultureInfo.InvariantCulture, $", ended by signal {signal}"),
         { Status: { } status } => string.Create(CultureInfo.InvariantCulture, $", exit status {status}"),

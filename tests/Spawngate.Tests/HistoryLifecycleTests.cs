@@ -1,17 +1,17 @@
 using Spawngate.Backends;
-using Spawngate.Ledger;
+using Spawngate.History;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 
-/// <summary>What the life of a backend leaves in its ledger.</summary>
-internal sealed class LedgerLifecycleTests
+/// <summary>What the life of a backend leaves in its history.</summary>
+internal sealed class HistoryLifecycleTests
 {
     [Test]
     public void A_backend_that_was_never_woken_has_none()
     {
         using var stage = new LifecycleStage();
-        Assert.That(stage.Backend.ReadLedger(), Is.Empty);
+        Assert.That(stage.Backend.ReadHistory(), Is.Empty);
         Assert.That(stage.Backend.ReadNumbers(), Is.Null);
         Assert.That(stage.Backend.KnownTraffic, Is.Null);
     }
@@ -21,7 +21,7 @@ internal sealed class LedgerLifecycleTests
     {
         using var stage = new LifecycleStage();
         using var reader = stage.Env.Feed.Read()!;
-        stage.Backend.Enqueue(new WakeCause(WakeKind.Request, null, new LedgerCaller("GET", "/a", "10.0.0.7", "curl")));
+        stage.Backend.Enqueue(new WakeCause(WakeKind.Request, null, new HistoryCaller("GET", "/a", "10.0.0.7", "curl")));
         stage.Settle();
         stage.Launcher.Last.Succeed();
         stage.Settle();
@@ -34,18 +34,18 @@ internal sealed class LedgerLifecycleTests
         stage.PassSecs(61);
         stage.Workload.Exit(new ExitReport("killed by signal 15 (SIGTERM)", null, ["last words"]) { Signal = 15 });
         stage.Settle();
-        var ledger = stage.Backend.ReadLedger();
-        Assert.That(ledger.Select(entry => (entry.Event, entry.Reason)), Is.EqualTo(new[]
+        var history = stage.Backend.ReadHistory();
+        Assert.That(history.Select(entry => (entry.Event, entry.Reason)), Is.EqualTo(new[]
         {
-            (LedgerEventKind.Woken, "request"), (LedgerEventKind.Ready, "health"), (LedgerEventKind.Stopping, "idle"), (LedgerEventKind.Stopped, "idle"),
+            (HistoryEventKind.Woken, "request"), (HistoryEventKind.Ready, "health"), (HistoryEventKind.Stopping, "idle"), (HistoryEventKind.Stopped, "idle"),
         }));
-        Assert.That(ledger[0].By, Is.EqualTo(new LedgerCaller("GET", "/a", "10.0.0.7", "curl")));
-        Assert.That(ledger[1].Requests, Is.EqualTo(1));
-        Assert.That(ledger[2].AfterMs, Is.InRange(60_000, 61_000));
-        Assert.That(ledger[3].Exit, Is.EqualTo(new LedgerExit(null, 15)));
-        Assert.That(ledger[3].Stderr, Is.Null, "its end was wanted");
+        Assert.That(history[0].By, Is.EqualTo(new HistoryCaller("GET", "/a", "10.0.0.7", "curl")));
+        Assert.That(history[1].Requests, Is.EqualTo(1));
+        Assert.That(history[2].AfterMs, Is.InRange(60_000, 61_000));
+        Assert.That(history[3].Exit, Is.EqualTo(new HistoryExit(null, 15)));
+        Assert.That(history[3].Stderr, Is.Null, "its end was wanted");
         Assert.That(News(reader).Select(news => news.Entry!.Seq), Is.EqualTo(new[] { 1L, 2, 3, 4 }));
-        Assert.That(stage.Backend.ReadNumbers()!.CountOf(LedgerEventKind.Stopped), Is.EqualTo(1));
+        Assert.That(stage.Backend.ReadNumbers()!.CountOf(HistoryEventKind.Stopped), Is.EqualTo(1));
     }
 
     [Test]
@@ -55,14 +55,14 @@ internal sealed class LedgerLifecycleTests
         stage.ToLaunched();
         stage.Workload.Exit(new ExitReport("exited with status 3", 3, ["no config"]));
         stage.Settle();
-        var failed = stage.Backend.ReadLedger()[^1];
-        Assert.That((failed.Event, failed.Exit, failed.Requests), Is.EqualTo((LedgerEventKind.StartFailed, new LedgerExit(3, null), 1L)));
+        var failed = stage.Backend.ReadHistory()[^1];
+        Assert.That((failed.Event, failed.Exit, failed.Requests), Is.EqualTo((HistoryEventKind.StartFailed, new HistoryExit(3, null), 1L)));
         Assert.That(failed.Stderr, Is.EqualTo(new[] { "no config" }));
         stage.ToReadyWithOneInFlight();
         stage.Workload.Exit(new ExitReport("exited with status 4", 4, ["out of cheese"]));
         stage.Settle();
-        var crashed = stage.Backend.ReadLedger()[^1];
-        Assert.That((crashed.Event, crashed.Start, crashed.Requests, crashed.Reason), Is.EqualTo((LedgerEventKind.Crashed, 2, 1L, "exited with status 4")));
+        var crashed = stage.Backend.ReadHistory()[^1];
+        Assert.That((crashed.Event, crashed.Start, crashed.Requests, crashed.Reason), Is.EqualTo((HistoryEventKind.Crashed, 2, 1L, "exited with status 4")));
         Assert.That(crashed.Stderr, Is.EqualTo(new[] { "out of cheese" }));
     }
 
@@ -73,12 +73,12 @@ internal sealed class LedgerLifecycleTests
         stage.Env.FindActiveRequests = (_, max) => max == Limits.HistoryActiveRequestsMax ? [new ActiveRequest("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 61.2)] : [];
         stage.ToReadyWithOneInFlight();
         stage.PassSecs(59);
-        Assert.That(stage.Backend.ReadLedger()[^1].Event, Is.EqualTo(LedgerEventKind.Ready));
+        Assert.That(stage.Backend.ReadHistory()[^1].Event, Is.EqualTo(HistoryEventKind.Ready));
         stage.PassSecs(2 * 61);
-        var entry = stage.Backend.ReadLedger()[^1];
-        Assert.That((entry.Seq, entry.Event, entry.Requests, entry.Times), Is.EqualTo((3L, LedgerEventKind.KeptAwake, 1L, (int?)2)));
+        var entry = stage.Backend.ReadHistory()[^1];
+        Assert.That((entry.Seq, entry.Event, entry.Requests, entry.Times), Is.EqualTo((3L, HistoryEventKind.KeptAwake, 1L, (int?)2)));
         Assert.That(entry.ActiveRequests, Is.EqualTo("tunnel GET /socket from 10.0.0.7, 61 s"));
-        Assert.That(stage.Backend.ReadNumbers()!.CountOf(LedgerEventKind.KeptAwake), Is.EqualTo(1), "it is one event that lasts");
+        Assert.That(stage.Backend.ReadNumbers()!.CountOf(HistoryEventKind.KeptAwake), Is.EqualTo(1), "it is one event that lasts");
     }
 
     [Test]
@@ -89,7 +89,7 @@ internal sealed class LedgerLifecycleTests
         stage.Pass(5000);
         stage.Probe.Answer(true);
         stage.Settle();
-        Assert.That(stage.Backend.ReadLedger().Select(entry => entry.Event).Skip(2), Is.EqualTo(new[] { LedgerEventKind.Unhealthy, LedgerEventKind.Recovered }));
+        Assert.That(stage.Backend.ReadHistory().Select(entry => entry.Event).Skip(2), Is.EqualTo(new[] { HistoryEventKind.Unhealthy, HistoryEventKind.Recovered }));
         Assert.That(stage.Backend.ReadNumbers()!.ChecksFailed, Is.EqualTo(3));
     }
 
@@ -104,15 +104,15 @@ internal sealed class LedgerLifecycleTests
         stage.PassSecs(6);
         stage.Workload.Exit(new ExitReport("killed by signal 9 (SIGKILL)", null, []) { Signal = 9 });
         stage.Settle();
-        Assert.That(stage.Backend.ReadLedger().Skip(2).Select(entry => (entry.Event, entry.Reason)), Is.EqualTo(new[]
+        Assert.That(stage.Backend.ReadHistory().Skip(2).Select(entry => (entry.Event, entry.Reason)), Is.EqualTo(new[]
         {
-            (LedgerEventKind.Stopping, "asked"), (LedgerEventKind.Cut, "drain timeout"), (LedgerEventKind.Killed, "grace period"), (LedgerEventKind.Stopped, "asked"),
+            (HistoryEventKind.Stopping, "asked"), (HistoryEventKind.Cut, "drain timeout"), (HistoryEventKind.Killed, "grace period"), (HistoryEventKind.Stopped, "asked"),
         }));
     }
 
-    private static List<LedgerNews> News(LedgerReader reader)
+    private static List<HistoryNews> News(HistoryReader reader)
     {
-        var news = new List<LedgerNews>();
+        var news = new List<HistoryNews>();
         while (reader.News.TryRead(out var item))
         {
             news.Add(item);

@@ -1,40 +1,40 @@
 using System.Threading.Channels;
 
-namespace Spawngate.Ledger;
+namespace Spawngate.History;
 
 /// <summary>One event and whose it is, or that the set of backends has changed.</summary>
 /// <param name="Hostname">Key of the backend; empty when any of them may have changed.</param>
 /// <param name="Entry">The event; null when the backend has gone, or any of them.</param>
-internal sealed record LedgerNews(string Hostname, LedgerEvent? Entry)
+internal sealed record HistoryNews(string Hostname, HistoryEvent? Entry)
 {
     /// <summary>The set of backends has changed.</summary>
-    public static LedgerNews Reloaded { get; } = new("", null);
+    public static HistoryNews Reloaded { get; } = new("", null);
 }
 
-/// <summary>Passes the events of all ledgers on to those who read along. Nobody who publishes ever waits.</summary>
-internal sealed class LedgerFeed
+/// <summary>Passes the events of all histories on to those who read along. Nobody who publishes ever waits.</summary>
+internal sealed class HistoryFeed
 {
     private readonly Lock _gate = new();
-    private LedgerReader[] _readers = [];
+    private HistoryReader[] _readers = [];
 
-    /// <summary>Adds a reader; null when there are <see cref="Limits.LedgerReaders"/> already. Dispose it to stop.</summary>
-    public LedgerReader? Read()
+    /// <summary>Adds a reader; null when there are <see cref="Limits.HistoryReaders"/> already. Dispose it to stop.</summary>
+    public HistoryReader? Read()
     {
         lock (_gate)
         {
-            if (_readers.Length >= Limits.LedgerReaders)
+            if (_readers.Length >= Limits.HistoryReaders)
             {
                 return null;
             }
 
-            var reader = new LedgerReader(this);
+            var reader = new HistoryReader(this);
             Volatile.Write(ref _readers, [.. _readers, reader]);
             return reader;
         }
     }
 
     /// <summary>Tells all readers.</summary>
-    public void Publish(LedgerNews news)
+    public void Publish(HistoryNews news)
     {
         foreach (var reader in Volatile.Read(ref _readers))
         {
@@ -43,7 +43,7 @@ internal sealed class LedgerFeed
     }
 
     /// <summary>Takes a reader out.</summary>
-    internal void Leave(LedgerReader reader)
+    internal void Leave(HistoryReader reader)
     {
         lock (_gate)
         {
@@ -53,18 +53,18 @@ internal sealed class LedgerFeed
 }
 
 /// <summary>One who reads along; who is too slow misses events and is told.</summary>
-internal sealed class LedgerReader : IDisposable
+internal sealed class HistoryReader : IDisposable
 {
-    private readonly LedgerFeed _feed;
-    private readonly Channel<LedgerNews> _channel = Channel.CreateBounded<LedgerNews>(
-        new BoundedChannelOptions(Limits.LedgerReaderEvents) { SingleReader = true, AllowSynchronousContinuations = false });
+    private readonly HistoryFeed _feed;
+    private readonly Channel<HistoryNews> _channel = Channel.CreateBounded<HistoryNews>(
+        new BoundedChannelOptions(Limits.HistoryReaderEvents) { SingleReader = true, AllowSynchronousContinuations = false });
 
     private int _missed;
 
-    internal LedgerReader(LedgerFeed feed) => _feed = feed;
+    internal HistoryReader(HistoryFeed feed) => _feed = feed;
 
     /// <summary>The events.</summary>
-    public ChannelReader<LedgerNews> News => _channel.Reader;
+    public ChannelReader<HistoryNews> News => _channel.Reader;
 
     /// <summary>Whether events were missed since the last call.</summary>
     public bool TakeMissed() => Interlocked.Exchange(ref _missed, 0) != 0;
@@ -72,7 +72,7 @@ internal sealed class LedgerReader : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _feed.Leave(this);
 
-    internal void Offer(LedgerNews news)
+    internal void Offer(HistoryNews news)
     {
         if (!_channel.Writer.TryWrite(news))
         {

@@ -1,7 +1,7 @@
-namespace Spawngate.Ledger;
+namespace Spawngate.History;
 
 /// <summary>The names of events, as programs get them.</summary>
-internal static class LedgerNames
+internal static class HistoryNames
 {
     private static readonly string[] Names =
     [
@@ -12,5 +12,5 @@ internal static class LedgerNames
     public static int Count => Names.Length;
 
     /// <summary>The name of a kind.</summary>
-    public static string Of(LedgerEventKind kind) => Names[(int)kind];
+    public static string Of(HistoryEventKind kind) => Names[(int)kind];
 }

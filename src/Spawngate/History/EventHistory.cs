@@ -1,11 +1,11 @@
 using System.Buffers.Binary;
 using Spawngate.Diagnostics;
 
-namespace Spawngate.Ledger;
+namespace Spawngate.History;
 
 /// <summary>
-/// The last <see cref="Limits.LedgerEvents"/> events of one backend, in one array that grows with what is in it and has no references, so that ten thousand
-/// ledgers mean ten thousand small objects to the collector. Written by the backend's lifecycle, read by anybody.
+/// The last <see cref="Limits.HistoryEvents"/> events of one backend, in one array that grows with what is in it and has no references, so that ten thousand
+/// histories mean ten thousand small objects to the collector. Written by the backend's lifecycle, read by anybody.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -13,13 +13,13 @@ namespace Spawngate.Ledger;
 /// </code>
 /// The oldest event makes room for the newest; what is left moves to the front when the end of the array is reached.
 /// </remarks>
-internal sealed class WakeLedger : IShortenable
+internal sealed class EventHistory : IShortenable
 {
     private const int LengthBytes = sizeof(ushort);
 
     private readonly Lock _gate = new();
     private readonly MemoryBudget? _budget;
-    private readonly List<Tail> _stderr = new(Limits.LedgerStderrTails);
+    private readonly List<Tail> _stderr = new(Limits.HistoryStderrTails);
     private byte[] _bytes = [];
     private int _start;
     private int _end;
@@ -30,8 +30,8 @@ internal sealed class WakeLedger : IShortenable
     private long _lastAdded;
 
     /// <summary>Makes an empty one.</summary>
-    /// <param name="budget">What all ledgers may hold together; null for one that stands alone.</param>
-    public WakeLedger(MemoryBudget? budget = null) => _budget = budget;
+    /// <param name="budget">What all histories may hold together; null for one that stands alone.</param>
+    public EventHistory(MemoryBudget? budget = null) => _budget = budget;
 
     /// <inheritdoc/>
     public long LastAdded => Volatile.Read(ref _lastAdded);
@@ -49,7 +49,7 @@ internal sealed class WakeLedger : IShortenable
     }
 
     /// <summary>The latest event; null before the first.</summary>
-    public LedgerEvent? Last
+    public HistoryEvent? Last
     {
         get
         {
@@ -74,11 +74,11 @@ internal sealed class WakeLedger : IShortenable
 
     /// <summary>Adds an event, whose number is given here; its texts are cut to their bounds.</summary>
     /// <returns>The event as it is kept.</returns>
-    public LedgerEvent Append(LedgerEvent entry) => Tell(entry, goesOn: false);
+    public HistoryEvent Append(HistoryEvent entry) => Tell(entry, goesOn: false);
 
     /// <summary>Puts an event in the place of the latest one, which it continues: its number stays.</summary>
     /// <returns>The event as it is kept.</returns>
-    public LedgerEvent ReplaceLast(LedgerEvent entry) => Tell(entry, goesOn: true);
+    public HistoryEvent ReplaceLast(HistoryEvent entry) => Tell(entry, goesOn: true);
 
     /// <inheritdoc/>
     public void Shorten(int bytes)
@@ -103,11 +103,11 @@ internal sealed class WakeLedger : IShortenable
     }
 
     /// <summary>All events, oldest first.</summary>
-    public IReadOnlyList<LedgerEvent> Snapshot()
+    public IReadOnlyList<HistoryEvent> Snapshot()
     {
         lock (_gate)
         {
-            var events = new LedgerEvent[_count];
+            var events = new HistoryEvent[_count];
             for (int i = 0, at = _start; i < _count; i++)
             {
                 events[i] = ReadAt(at, _seq - _count + 1 + i);
@@ -118,10 +118,10 @@ internal sealed class WakeLedger : IShortenable
         }
     }
 
-    private LedgerEvent Tell(LedgerEvent entry, bool goesOn)
+    private HistoryEvent Tell(HistoryEvent entry, bool goesOn)
     {
         int grown;
-        LedgerEvent kept;
+        HistoryEvent kept;
         lock (_gate)
         {
             int before = _bytes.Length + _stderrBytes;
@@ -131,7 +131,7 @@ internal sealed class WakeLedger : IShortenable
                 _count--;
                 _seq--;
             }
-            else if (_count == Limits.LedgerEvents)
+            else if (_count == Limits.HistoryEvents)
             {
                 DropOldest();
             }
@@ -145,10 +145,10 @@ internal sealed class WakeLedger : IShortenable
         return kept;
     }
 
-    private LedgerEvent Add(LedgerEvent entry)
+    private HistoryEvent Add(HistoryEvent entry)
     {
-        Span<byte> encoded = stackalloc byte[Limits.LedgerEventBytesMax];
-        int length = LedgerCodec.Write(encoded, entry);
+        Span<byte> encoded = stackalloc byte[Limits.HistoryEventBytesMax];
+        int length = HistoryCodec.Write(encoded, entry);
         MakeRoom(LengthBytes + length);
         BinaryPrimitives.WriteUInt16LittleEndian(_bytes.AsSpan(_end), (ushort)length);
         encoded[..length].CopyTo(_bytes.AsSpan(_end + LengthBytes));
@@ -167,14 +167,14 @@ internal sealed class WakeLedger : IShortenable
             return;
         }
 
-        if (_stderr.Count == Limits.LedgerStderrTails)
+        if (_stderr.Count == Limits.HistoryStderrTails)
         {
             DropStderr();
         }
 
-        _stderr.Add(new Tail(_seq, [.. lines.Skip(lines.Count - Limits.LedgerStderrLines).Select(Cut)]));
+        _stderr.Add(new Tail(_seq, [.. lines.Skip(lines.Count - Limits.HistoryStderrLines).Select(Cut)]));
         _stderrBytes += _stderr[^1].Bytes;
-        static string Cut(string line) => line.Length <= Limits.LedgerStderrLineChars ? line : line[..Limits.LedgerStderrLineChars];
+        static string Cut(string line) => line.Length <= Limits.HistoryStderrLineChars ? line : line[..Limits.HistoryStderrLineChars];
     }
 
     private void DropStderr()
@@ -199,7 +199,7 @@ internal sealed class WakeLedger : IShortenable
 
         int used = _end - _start;
         int needed = used + bytes;
-        byte[] target = needed + (needed / 8) <= _bytes.Length ? _bytes : new byte[Math.Max(Limits.LedgerFirstBytes, needed + (needed / 4))];
+        byte[] target = needed + (needed / 8) <= _bytes.Length ? _bytes : new byte[Math.Max(Limits.HistoryFirstBytes, needed + (needed / 4))];
         Buffer.BlockCopy(_bytes, _start, target, 0, used);
         _bytes = target;
         _lastStart -= _start;
@@ -209,7 +209,7 @@ internal sealed class WakeLedger : IShortenable
 
     private int LengthAt(int at) => BinaryPrimitives.ReadUInt16LittleEndian(_bytes.AsSpan(at));
 
-    private LedgerEvent ReadAt(int at, long seq)
+    private HistoryEvent ReadAt(int at, long seq)
     {
         string[]? stderr = null;
         foreach (var tail in _stderr)
@@ -217,7 +217,7 @@ internal sealed class WakeLedger : IShortenable
             stderr = tail.Seq == seq ? tail.Lines : stderr;
         }
 
-        return LedgerCodec.Read(_bytes.AsSpan(at + LengthBytes, LengthAt(at)), seq, stderr);
+        return HistoryCodec.Read(_bytes.AsSpan(at + LengthBytes, LengthAt(at)), seq, stderr);
     }
 
     private sealed record Tail(long Seq, string[] Lines)

@@ -1,7 +1,7 @@
-namespace Spawngate.Ledger;
+namespace Spawngate.History;
 
-/// <summary>What can happen to a backend, as its ledger names it.</summary>
-internal enum LedgerEventKind : byte
+/// <summary>What can happen to a backend, as its history names it.</summary>
+internal enum HistoryEventKind : byte
 {
     /// <summary>A start begins.</summary>
     Woken,
@@ -40,8 +40,8 @@ internal enum LedgerEventKind : byte
     Resumed,
 }
 
-/// <summary>One entry of a backend's ledger. What does not apply is null, and left out of the JSON.</summary>
-internal sealed record LedgerEvent
+/// <summary>One entry of a backend's history. What does not apply is null, and left out of the JSON.</summary>
+internal sealed record HistoryEvent
 {
     /// <summary>Number of the event, from 1, within its backend.</summary>
     public long Seq { get; init; }
@@ -53,7 +53,7 @@ internal sealed record LedgerEvent
     public int Start { get; init; }
 
     /// <summary>What happened.</summary>
-    public LedgerEventKind Event { get; init; }
+    public HistoryEventKind Event { get; init; }
 
     /// <summary>Why.</summary>
     public string? Reason { get; init; }
@@ -62,7 +62,7 @@ internal sealed record LedgerEvent
     public long? Requests { get; init; }
 
     /// <summary>Whose request woke it.</summary>
-    public LedgerCaller? By { get; init; }
+    public HistoryCaller? By { get; init; }
 
     /// <summary>Milliseconds from the waking request until it was spawned.</summary>
     public double? SpawnMs { get; init; }
@@ -77,7 +77,7 @@ internal sealed record LedgerEvent
     public long? AfterMs { get; init; }
 
     /// <summary>How the process ended.</summary>
-    public LedgerExit? Exit { get; init; }
+    public HistoryExit? Exit { get; init; }
 
     /// <summary>Its last lines of stderr; kept of the latest failures only.</summary>
     public IReadOnlyList<string>? Stderr { get; init; }
@@ -94,7 +94,7 @@ internal sealed record LedgerEvent
 /// <param name="Path">Path without the query.</param>
 /// <param name="Client">Address of the client.</param>
 /// <param name="UserAgent">What its User-Agent says.</param>
-internal sealed record LedgerCaller(string? Method, string? Path, string? Client, string? UserAgent)
+internal sealed record HistoryCaller(string? Method, string? Path, string? Client, string? UserAgent)
 {
     /// <summary>For the log and for <c>last_start.cause</c>.</summary>
     public override string ToString() => $"{Method} {Path} from {Client}";
@@ -103,4 +103,4 @@ internal sealed record LedgerCaller(string? Method, string? Path, string? Client
 /// <summary>How a process ended: by an exit or by a signal.</summary>
 /// <param name="Status">The exit status; null when it did not exit.</param>
 /// <param name="Signal">The signal's number; null when none ended it.</param>
-internal sealed record LedgerExit(int? Status, int? Signal);
+internal sealed record HistoryExit(int? Status, int? Signal);

@@ -1,4 +1,4 @@
-namespace Spawngate.Ledger;
+namespace Spawngate.History;
 
 /// <summary>One open request or tunnel: what is open at a backend.</summary>
 /// <param name="Kind"><c>request</c>, <c>tunnel</c>, or <c>waiting</c> while it is held until the backend is ready.</param>
