@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using Microsoft.Extensions.Logging.Abstractions;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Metrics;
 using Spawngate.Observation;
 using Spawngate.Platform;

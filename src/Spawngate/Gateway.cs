@@ -5,7 +5,7 @@ using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Clients;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Docker;
 using Spawngate.Forwarding;
 using Spawngate.Guarding;

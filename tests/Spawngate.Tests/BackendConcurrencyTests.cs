@@ -1,5 +1,5 @@
 using Spawngate.Backends;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Clients;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;

@@ -1,5 +1,5 @@
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Observation;
 
 namespace Spawngate.Tests;

@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Docker;
 using Spawngate.Guarding;
 

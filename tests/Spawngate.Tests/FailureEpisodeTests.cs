@@ -1,4 +1,4 @@
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

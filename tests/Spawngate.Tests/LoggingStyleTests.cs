@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.Tests;
 

@@ -1,6 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.Logging;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.Tests;
 

@@ -1,6 +1,6 @@
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.History;
 using Spawngate.Tests.Fakes;
 

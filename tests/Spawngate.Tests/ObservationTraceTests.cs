@@ -1,7 +1,7 @@
 using System.Text;
 using Spawngate.Forwarding;
 using Spawngate.Metrics;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Observation;
 using Spawngate.Protocols.Http1;
 using Spawngate.Tests.Fakes;

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Tests.Fakes;

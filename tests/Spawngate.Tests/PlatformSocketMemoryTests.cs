@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Clients;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Platform;
 
 namespace Spawngate.Admin;

@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Backends;
 using Spawngate.Clients;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.History;
 using Spawngate.Metrics;
 using Spawngate.Overload;

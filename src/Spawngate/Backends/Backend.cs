@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.History;
 using Spawngate.Metrics;
 

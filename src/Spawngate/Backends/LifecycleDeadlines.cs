@@ -1,5 +1,5 @@
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.Backends;
 

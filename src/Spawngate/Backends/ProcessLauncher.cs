@@ -1,6 +1,6 @@
 using System.Net;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Guarding;
 using Spawngate.Platform;
 using Spawngate.Upstreams;

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Forwarding;
 using Spawngate.Platform;
 using Spawngate.Transport;

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Supervision;
 

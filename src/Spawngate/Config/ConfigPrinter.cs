@@ -1,5 +1,5 @@
 using System.Globalization;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Observation;
 using Spawngate.Protocols.Toml;
 

@@ -1,5 +1,5 @@
 using System.Net;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Observation;
 
 namespace Spawngate.Config;

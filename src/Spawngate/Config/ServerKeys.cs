@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Observation;
 using Spawngate.Platform;
 using Spawngate.Protocols.Toml;

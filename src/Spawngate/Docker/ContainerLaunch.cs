@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.Docker;
 

@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.History;
 

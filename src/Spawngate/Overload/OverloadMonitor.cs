@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Logging;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Metrics;
 
 namespace Spawngate.Overload;

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.Platform;
 

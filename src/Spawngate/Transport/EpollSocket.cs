@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Platform;
 
 namespace Spawngate.Transport;

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Platform;
 
 namespace Spawngate.Transport;

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.Transport;
 

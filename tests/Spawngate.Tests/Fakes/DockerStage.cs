@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Docker;
 
 namespace Spawngate.Tests.Fakes;

@@ -1,6 +1,6 @@
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.Tests.Fakes;
 

@@ -4,7 +4,7 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Clients;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Forwarding;
 using Spawngate.Observation;
 using Spawngate.Transport;

@@ -3,7 +3,7 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.Tests.Fakes;
 

@@ -1,5 +1,5 @@
 using System.Buffers.Text;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Platform;

@@ -1,4 +1,4 @@
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http2;
 using Spawngate.Transport;
 

@@ -1,5 +1,5 @@
 using Spawngate.Backends;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;

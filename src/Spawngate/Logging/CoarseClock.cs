@@ -1,4 +1,4 @@
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>
 /// Milliseconds since the clock was made, advanced by one coarse tick, so that reading the time costs a memory

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>
 /// Writes log lines to a stream on a thread of its own. Nobody who logs ever waits for the stream: lines go into a bounded buffer that the

@@ -1,4 +1,4 @@
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>How the gateway's own log is written, as <c>log_format</c> says.</summary>
 internal enum LogFormat : byte

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>What a callback belongs to: it ends when the callback throws, and nothing else does.</summary>
 internal interface ICallbackOwner

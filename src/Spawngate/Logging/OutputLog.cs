@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Threading.Channels;
 
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>Receives the lines that all backends write.</summary>
 internal interface IOutputSink

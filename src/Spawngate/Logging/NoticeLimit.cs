@@ -1,4 +1,4 @@
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>
 /// Lets a few lines of a kind into the log in a period, and counts the rest, so that a fault which comes with every request is told but does not flood it. For cold paths, from any thread.

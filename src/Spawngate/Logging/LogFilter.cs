@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>
 /// Which log lines are wanted, by category: <c>info,spawngate.forwarding=debug</c>. The directive with the longest matching category wins; a

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>Which stream of a backend a line came from.</summary>
 internal enum OutputStream : byte

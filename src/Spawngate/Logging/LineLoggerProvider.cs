@@ -3,7 +3,7 @@ using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>Logs through <see cref="LogWriter"/> in the format of <see cref="LogLine"/>, as far as <see cref="LogFilter"/> wants it.</summary>
 internal sealed class LineLoggerProvider(LogFilter filter, LogWriter writer) : ILoggerProvider

@@ -1,4 +1,4 @@
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>Something that keeps a past which may be shortened.</summary>
 internal interface IShortenable

@@ -1,4 +1,4 @@
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>
 /// Something that fails many times in a row for one reason, as accepting does without descriptors: told when it begins, now and then while it lasts, and when it is over, which is

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>Takes a message of the logging library apart: log templates of this program begin with their fields, <c>hostname="{Hostname}" … sentence</c>, which in JSON are properties.</summary>
 internal static class LogTemplate

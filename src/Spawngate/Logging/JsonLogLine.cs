@@ -5,7 +5,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using Microsoft.Extensions.Logging;
 
-namespace Spawngate.Diagnostics;
+namespace Spawngate.Logging;
 
 /// <summary>
 /// Builds one log line as a JSON object in a reusable buffer:
