@@ -84,7 +84,7 @@ internal sealed class BackendInterleavingTests
                 ? _leases.Where(lease => lease.Instance.InstanceNumber == word.InstanceNumber).ToList()
                 : [];
             Assert(word.InUse == live.Count(static lease => !lease.Passive), $"in use {word.InUse}, leases {live.Count}");
-            Assert(word.PassiveCount == live.Count(static lease => lease.Passive), $"passive requests {word.Bystanders}, leases {live.Count}");
+            Assert(word.PassiveCount == live.Count(static lease => lease.Passive), $"passive requests {word.PassiveCount}, leases {live.Count}");
             Assert(word.Phase != BackendPhase.Stopping || word.InUse == 0 || Backend.GetStatus().StoppingBecause != "idle", "stops for idleness while in use");
             CheckTerminations(word);
             var givenUp = _stage.Log.Records.Count(record => record.Text.Contains("given up after", StringComparison.Ordinal));

@@ -301,7 +301,7 @@ internal sealed class BackendLimitTests
             {
                 var passive = worker == 0;
                 var countedPassive = false;
-                var instance = passive ? backend.EnterPassive(out countedPassive).Run : backend.TryEnter(out var entered) ? entered : null;
+                var instance = passive ? backend.EnterPassive(out countedPassive).Instance : backend.TryEnter(out var entered) ? entered : null;
                 if (instance is null)
                 {
                     var waiter = backend.Enqueue(Passive, passive: passive);

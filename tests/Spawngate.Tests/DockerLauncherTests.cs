@@ -221,9 +221,9 @@ internal sealed class DockerLauncherTests
     public async Task An_end_that_no_event_told_is_read_off_the_list(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var ended = (await stage.LaunchAsync(cancel, stage.Config(name: "one"))).Instance!;
-        var removed = (await stage.LaunchAsync(cancel, stage.Config(name: "two"))).Instance!;
-        var alive = (await stage.LaunchAsync(cancel, stage.Config(name: "three"))).Instance!;
+        var ended = (await stage.LaunchAsync(cancel, stage.Config(name: "one"))).Workload!;
+        var removed = (await stage.LaunchAsync(cancel, stage.Config(name: "two"))).Workload!;
+        var alive = (await stage.LaunchAsync(cancel, stage.Config(name: "three"))).Workload!;
         stage.Engine.End(stage.Engine.Containers.Single(each => each.Name == "one"), 9, tell: false);
         stage.Engine.Remove(stage.Engine.Containers.Single(each => each.Name == "two"));
         stage.Engine.CloseStreams("GET /events");
@@ -236,7 +236,7 @@ internal sealed class DockerLauncherTests
     public async Task A_container_that_ran_out_of_memory_says_so(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var instance = (await stage.LaunchAsync(cancel)).Instance!;
+        var instance = (await stage.LaunchAsync(cancel)).Workload!;
         var container = stage.Engine.Containers.Single();
         stage.Engine.Send("GET /events", $$$"""{"Action":"oom","Actor":{"ID":"{{{container.Id}}}"}}""" + "\n");
         stage.Engine.End(container, 137);
@@ -247,7 +247,7 @@ internal sealed class DockerLauncherTests
     public async Task Nonsense_in_the_event_stream_has_it_opened_again(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var instance = (await stage.LaunchAsync(cancel)).Instance!;
+        var instance = (await stage.LaunchAsync(cancel)).Workload!;
         var again = stage.Engine.ReachedAsync("GET /events");
         stage.Engine.Send("GET /events", "{\"Type\":\n");
         await again.WaitAsync(cancel);
@@ -262,7 +262,7 @@ internal sealed class DockerLauncherTests
     {
         var engine = new FakeEngine();
         await using var stage = new DockerStage(engine);
-        var instance = (await stage.LaunchAsync(cancel)).Instance!;
+        var instance = (await stage.LaunchAsync(cancel)).Workload!;
         engine.Dispose();
         Assert.That((await instance.Exited.WaitAsync(cancel)).Description, Does.StartWith("was lost with its engine ("));
         var waiting = stage.LaunchAsync(cancel, stage.Config());
@@ -276,7 +276,7 @@ internal sealed class DockerLauncherTests
     public async Task Killing_is_done_even_if_no_event_comes(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var instance = (await stage.LaunchAsync(cancel)).Instance!;
+        var instance = (await stage.LaunchAsync(cancel)).Workload!;
         stage.Engine.Answer("POST /containers/*/kill", static () => "HTTP/1.1 204 No Content\r\n\r\n");
         instance.Kill();
         Assert.That((await instance.Exited.WaitAsync(cancel)).Description, Is.EqualTo("was killed"));
@@ -287,7 +287,7 @@ internal sealed class DockerLauncherTests
     public async Task A_removal_that_somebody_else_began_is_waited_for(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var instance = (await stage.LaunchAsync(cancel)).Instance!;
+        var instance = (await stage.LaunchAsync(cancel)).Workload!;
         var waited = stage.Engine.ReachedAsync("POST /containers/*/wait");
         stage.Engine.Answer("DELETE /containers/*", static () => "HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\n{}");
         stage.Engine.Answer("POST /containers/*/wait", static () => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");

@@ -121,7 +121,7 @@ internal sealed class EventHistoryTests
             history.Append(new HistoryEvent { Time = Noon, Start = i, Event = HistoryEventKind.Stopped, Reason = "idle", AfterMs = 40, Exit = new HistoryExit(null, 15) });
         }
 
-        TestContext.Out.WriteLine($"one ledger of 100 usual events: {ledger.Bytes} bytes");
+        TestContext.Out.WriteLine($"one history of 100 usual events: {history.Bytes} bytes");
         Assert.That(history.Bytes, Is.LessThan(7_000));
         for (int i = 0; i < 1000; i++)
         {
@@ -130,7 +130,7 @@ internal sealed class EventHistoryTests
             history.Append(Full with { Event = HistoryEventKind.StartFailed, By = null, Reason = text, ActiveRequests = null });
         }
 
-        TestContext.Out.WriteLine($"of the longest events: {ledger.Bytes} bytes");
+        TestContext.Out.WriteLine($"of the longest events: {history.Bytes} bytes");
         Assert.That(history.Bytes, Is.LessThan(50_000));
     }
 

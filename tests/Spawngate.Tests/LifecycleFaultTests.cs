@@ -34,7 +34,7 @@ internal sealed class LifecycleFaultTests
         ["a crash"] = static stage =>
         {
             Ready(stage);
-            stage.Launcher.Last.Run?.Exit();
+            stage.Launcher.Last.Workload?.Exit();
             stage.Settle();
         },
         ["a stop that was asked for"] = static stage =>

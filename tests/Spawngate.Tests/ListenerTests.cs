@@ -99,11 +99,11 @@ internal sealed class ListenerTests
         using var listener = Listen(IPAddress.Loopback);
         int port = PortOf(listener);
 
-        ListenerFinding strange = await launched.Run!.FindListenerAsync(new IPEndPoint(IPAddress.Loopback, port));
+        ListenerFinding strange = await launched.Workload!.FindListenerAsync(new IPEndPoint(IPAddress.Loopback, port));
         listener.Dispose();
-        ListenerFinding nobody = await launched.Run.FindListenerAsync(new IPEndPoint(IPAddress.Loopback, port));
-        launched.Run.Kill();
-        await launched.Run.Exited;
+        ListenerFinding nobody = await launched.Workload.FindListenerAsync(new IPEndPoint(IPAddress.Loopback, port));
+        launched.Workload.Kill();
+        await launched.Workload.Exited;
 
         Assert.That(strange.Owner, Is.EqualTo(ListenerOwner.Stranger));
         Assert.That(strange.Detail, Does.StartWith($"port {port} is held by pid {Environment.ProcessId} ("));
@@ -238,7 +238,7 @@ internal sealed class ListenerTests
     [Test]
     public void A_pool_in_doubt_has_no_connection_used_until_it_is_known_again()
     {
-        using var clock = new Diagnostics.CoarseClock(new FakeTime());
+        using var clock = new Logging.CoarseClock(new FakeTime());
         var trust = new ListenerTrust(static () => Task.FromResult(Own), static _ => { });
         var pool = new UpstreamPool(new IPEndPoint(IPAddress.Loopback, 1), 1, 1000, clock) { Trust = trust };
         Assert.That(pool.IsTrusted, Is.False);
@@ -269,9 +269,9 @@ internal sealed class ListenerTests
 
     private static int PortOf(Socket socket) => ((IPEndPoint)socket.LocalEndPoint!).Port;
 
-    private sealed class DroppedOutput : Diagnostics.IOutputSink
+    private sealed class DroppedOutput : Logging.IOutputSink
     {
-        public void OnLine(string hostname, Diagnostics.OutputStream stream, ReadOnlyMemory<byte> line)
+        public void OnLine(string hostname, Logging.OutputStream stream, ReadOnlyMemory<byte> line)
         {
         }
     }

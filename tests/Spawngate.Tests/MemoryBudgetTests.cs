@@ -63,7 +63,7 @@ internal sealed class MemoryBudgetTests
         }
 
         long held = GC.GetTotalMemory(forceFullCollection: true) - before;
-        TestContext.Out.WriteLine($"{Backends} of the longest ledgers: {held / 1e6:f1} MB; the last has {ledgers[^1].HeldBytes} bytes, the first {ledgers[0].HeldBytes}");
+        TestContext.Out.WriteLine($"{Backends} of the longest histories: {held / 1e6:f1} MB; the last has {histories[^1].HeldBytes} bytes, the first {histories[0].HeldBytes}");
         Assert.That(held, Is.InRange(Limits.HistoryTotalBytes / 4 * 3L, Limits.HistoryTotalBytes + (Backends * 500L)));
         Assert.That(histories[^1].Snapshot(), Has.Count.EqualTo(Limits.HistoryEvents));
         Assert.That(histories[^1].Snapshot().Count(static entry => entry.Stderr is not null), Is.EqualTo(Limits.HistoryStderrTails));

@@ -103,7 +103,7 @@ internal sealed class PlatformOutputTests
         }
     }
 
-    private sealed class Counter : Diagnostics.ILineSink
+    private sealed class Counter : Logging.ILineSink
     {
         public long Lines { get; private set; }
 

@@ -36,7 +36,7 @@ internal sealed class ProcessLauncherTests
         Assert.That(result.Error, Is.Null);
         Assert.That(result.SpawnMs, Is.GreaterThan(0));
         IWorkload workload = result.Workload!;
-        Assert.That(workload.Description, Is.EqualTo($"pid {run.Pid}"));
+        Assert.That(workload.Description, Is.EqualTo($"pid {workload.Pid}"));
         ExitReport report = await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(report.Description, Is.EqualTo("exited with status 3"));
         Assert.That(report.Code, Is.EqualTo(3));

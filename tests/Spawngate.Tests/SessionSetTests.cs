@@ -250,7 +250,7 @@ internal sealed class SessionSetTests
         var second = Sessions.Spawn(Request("""{"template":"a","key":"k"}"""));
         Assert.That(second.IsNew, Is.True, "the first one ends");
         Settle();
-        _stage.Launcher.Launches[0].Instance!.Exit();
+        _stage.Launcher.Launches[0].Workload!.Exit();
         Settle();
         Assert.That(Sessions.Spawn(Request("""{"template":"a","key":"k"}""")).Session, Is.SameAs(second.Session), "the end of the first did not take the key from the second");
         Sessions.End(second.Session!, StopReason.Asked);
@@ -303,7 +303,7 @@ internal sealed class SessionSetTests
         Settle();
         Assert.That(Sessions.Spawn(Request("""{"template":"a"}""")).Error, Is.SameAs(SpawnError.ShuttingDown));
         Assert.That(stopped.IsCompleted, Is.False);
-        _stage.Launcher.Launches[0].Instance!.Exit();
+        _stage.Launcher.Launches[0].Workload!.Exit();
         _stage.Launcher.Launches[1].Fail("cancelled");
         Settle();
         await stopped;

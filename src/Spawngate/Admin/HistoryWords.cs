@@ -80,8 +80,8 @@ internal static class HistoryWords
     private static string KeptAwake(HistoryEvent entry)
     {
         string times = entry.Times > 1 ? string.Create(CultureInfo.InvariantCulture, $" for {entry.Times} idle timeouts in a row") : " past its idle timeout";
-        string activeRequests = entry.ActiveRequests is null ? "" : $": {entry.Holders}";
-        return $"kept awake{times} by {Count(entry.Requests ?? 0, "open request or tunnel", "open requests and tunnels")}{holders}";
+        string activeRequests = entry.ActiveRequests is null ? "" : $": {entry.ActiveRequests}";
+        return $"kept awake{times} by {Count(entry.Requests ?? 0, "open request or tunnel", "open requests and tunnels")}{activeRequests}";
     }
 
     private static string Concerned(HistoryEvent entry, string what) =>

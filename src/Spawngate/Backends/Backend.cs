@@ -24,7 +24,7 @@ internal sealed class Backend
     /// <param name="env">What all backends share.</param>
     /// <param name="config">Its settings.</param>
     /// <param name="predecessors">Removed backends that have to end before this one may start, because it has the same name, port or container name.</param>
-    /// <param name="oneLife">Set when it starts once only.</param>
+    /// <param name="ephemeral">Set when it starts once only.</param>
     public Backend(BackendEnvironment env, BackendConfig config, IReadOnlyList<Backend>? predecessors = null, EphemeralLifetime? ephemeral = null)
     {
         EphemeralLifetime = ephemeral;
@@ -335,7 +335,7 @@ internal struct BackendLease : IDisposable
     public BackendLease(Backend backend, ReadyInstance instance)
     {
         _backend = backend;
-        Run = instance;
+        Instance = instance;
     }
 
     /// <summary>The instance that was entered.</summary>
@@ -347,7 +347,7 @@ internal struct BackendLease : IDisposable
         if (_backend is { } backend)
         {
             _backend = null;
-            backend.Leave(Run);
+            backend.Leave(Instance);
         }
     }
 }

@@ -60,7 +60,7 @@ internal sealed class BackendInstance
     public IWorkload? Workload { get; private set; }
 
     /// <summary>Whether an answer of the launcher or an exit is still to be awaited.</summary>
-    public bool HasSomethingToEnd => IsLaunching || Run is not null;
+    public bool HasSomethingToEnd => IsLaunching || Workload is not null;
 
     /// <summary>The connections to it; null before it is ready.</summary>
     public UpstreamPool? Pool { get; set; }
@@ -164,14 +164,14 @@ internal sealed class BackendInstance
     public void TakeLaunched(LaunchResult result, long timestamp)
     {
         IsLaunching = false;
-        var instance = Run = result.Workload;
+        var workload = Workload = result.Workload;
         _place = result.Place ?? _place;
         Port = _place.EndPoint.Port;
         SpawnedTimestamp = timestamp;
-        if (instance is not null)
+        if (workload is not null)
         {
-            _trust = instance.TellsListener ? new ListenerTrust(() => instance.FindListenerAsync(_place.EndPoint), TellStranger) : null;
-            _ = WatchExitAsync(instance);
+            _trust = workload.TellsListener ? new ListenerTrust(() => workload.FindListenerAsync(_place.EndPoint), TellStranger) : null;
+            _ = WatchExitAsync(workload);
         }
     }
 
@@ -318,7 +318,7 @@ internal sealed class BackendInstance
         _mailbox.Post(new LifecycleMessage(LifecycleInput.Launched, InstanceNumber, result, _env.Time.GetTimestamp()));
     }
 
-    private void TellStranger(string stranger) => LifecycleLog.Stranger(_env.Log, Config.Hostname, Run?.Description ?? "", stranger);
+    private void TellStranger(string stranger) => LifecycleLog.Stranger(_env.Log, Config.Hostname, Workload?.Description ?? "", stranger);
 
     private async Task ConfirmAsync(ListenerTrust trust)
     {

@@ -25,7 +25,7 @@ internal sealed partial class BackendLifecycle
         _backend = backend;
         _env = env;
         _deadlines = new LifecycleDeadlines(backend, State, _backoff, env.Clock);
-        Room = new AdmissionQueue(State, env.Clock, startsOnce: backend.EphemeralLifetime is not null);
+        Queue = new AdmissionQueue(State, env.Clock, startsOnce: backend.EphemeralLifetime is not null);
         Queue.SetLimit(Config.MaxConcurrency);
         _startBarrier = new StartBarrier(predecessors);
         Report = new LifecycleReport(env, backend);
@@ -78,7 +78,7 @@ internal sealed partial class BackendLifecycle
         }
         finally
         {
-            Volatile.Write(ref _dueAtMs, _deadlines.Next(_current, _stop, Room));
+            Volatile.Write(ref _dueAtMs, _deadlines.Next(_current, _stop, Queue));
             Report.Publish(_current, _stop, _backoff.Failures);
         }
     }

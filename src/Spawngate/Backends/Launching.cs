@@ -50,7 +50,7 @@ internal sealed record LaunchedAt(IPEndPoint EndPoint, bool IsForwarded)
 }
 
 /// <summary>A started instance, or why there is none.</summary>
-/// <param name="Run">The instance; null when the start failed.</param>
+/// <param name="Workload">The instance; null when the start failed.</param>
 /// <param name="Error">The cause, for the log and the admin API; null when it started.</param>
 internal sealed record LaunchResult(IWorkload? Workload, string? Error)
 {

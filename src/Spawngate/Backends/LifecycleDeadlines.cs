@@ -12,7 +12,7 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     /// <summary>The earliest deadline.</summary>
     /// <param name="current">The current start; null when Stopped.</param>
     /// <param name="stop">The stop in progress.</param>
-    /// <param name="room">Who waits.</param>
+    /// <param name="queue">Who waits.</param>
     public long Next(BackendInstance? current, StopProgress? stop, AdmissionQueue queue)
     {
         if (current is null)
@@ -28,7 +28,7 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
             case BackendPhase.Ready:
                 var stableDue = backoff.Failures == 0 ? Never : current.ReadyAtMs + Limits.StableReadyMs;
                 var checkDue = backend.Config.ReadyHealthCheckIntervalMs == 0 ? Never : current.NextCheckMs;
-                return Math.Min(Math.Min(stableDue, checkDue), Math.Min(IdleMs(room.Users), OverdueMs(room)));
+                return Math.Min(Math.Min(stableDue, checkDue), Math.Min(IdleMs(queue.Users), OverdueMs(queue)));
             case BackendPhase.Unhealthy:
                 return backend.EphemeralLifetime is null ? current.NextCheckMs : Math.Min(current.NextCheckMs, IdleMs(0));
             case BackendPhase.Stopping:
@@ -41,11 +41,11 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     /// <summary>A moment so many seconds away; the coarse clock may be a tick behind, so a tick is added: never early.</summary>
     public long InSecs(int secs) => clock.NowMs + (secs * 1000L) + Limits.ClockTickMs;
 
-    /// <summary>How long a request waits for room at a ready backend: as long as for an answer. The coarse clock may be a tick behind, so a tick is added.</summary>
+    /// <summary>How long a request waits for queue at a ready backend: as long as for an answer. The coarse clock may be a tick behind, so a tick is added.</summary>
     public static long RoomWaitMs(BackendConfig config) => config.RequestTimeoutSecs == 0 ? Never : (config.RequestTimeoutSecs * 1000L) + Limits.ClockTickMs;
 
     private long OverdueMs(AdmissionQueue queue) =>
-        RoomWaitMs(backend.Config) is var waitMs && waitMs != Never && room.RoomSinceMs is { } sinceMs ? sinceMs + waitMs : Never;
+        RoomWaitMs(backend.Config) is var waitMs && waitMs != Never && queue.RoomSinceMs is { } sinceMs ? sinceMs + waitMs : Never;
 
     private long IdleMs(int waiting) => IdleClock.EarliestMs(backend.Config, state.Read().InUse + waiting, ref backend.LastUseMs, clock.NowMs);
 }

@@ -9,7 +9,7 @@ internal static partial class LifecycleLog
     public static partial void Starting(ILogger log, string hostname, string reason, int instanceNumber);
 
     [LoggerMessage(2, LogLevel.Information,
-        "hostname=\"{Hostname}\" reason=\"{Reason}\" run=\"{Run}\" port=\"{Port}\" spawn_ms=\"{SpawnMs}\" listen_ms=\"{ListenMs}\" ready_ms=\"{ReadyMs}\" held=\"{Held}\" Backend is ready after {DurationMs} ms")]
+        "hostname=\"{Hostname}\" reason=\"{Reason}\" run=\"{Instance}\" port=\"{Port}\" spawn_ms=\"{SpawnMs}\" listen_ms=\"{ListenMs}\" ready_ms=\"{ReadyMs}\" held=\"{Held}\" Backend is ready after {DurationMs} ms")]
     public static partial void Ready(ILogger log, string hostname, string reason, string instance, int port, string spawnMs, string listenMs, string readyMs, int held, string durationMs);
 
     [LoggerMessage(3, LogLevel.Error,
@@ -47,7 +47,7 @@ internal static partial class LifecycleLog
     [LoggerMessage(11, LogLevel.Information, "hostname=\"{Hostname}\" reason=\"{Reason}\" exit=\"{Exit}\" Backend stopped after {DurationMs} ms")]
     public static partial void Stopped(ILogger log, string hostname, string reason, string exit, long durationMs);
 
-    [LoggerMessage(12, LogLevel.Error, "hostname=\"{Hostname}\" run=\"{Run}\" Backend did not end after being killed and is given up after {DurationMs} ms")]
+    [LoggerMessage(12, LogLevel.Error, "hostname=\"{Hostname}\" run=\"{Instance}\" Backend did not end after being killed and is given up after {DurationMs} ms")]
     public static partial void GivenUp(ILogger log, string hostname, string instance, long durationMs);
 
     [LoggerMessage(13, LogLevel.Debug, "hostname=\"{Hostname}\" reason=\"{Reason}\" Health check failed ({FailedChecks} of {Threshold})")]
@@ -58,7 +58,7 @@ internal static partial class LifecycleLog
     public static partial void Unsolicited(ILogger log, string hostname);
 
     /// <summary>Somebody else listens on the port of an instance.</summary>
-    [LoggerMessage(17, LogLevel.Warning, "hostname=\"{Hostname}\" run=\"{Run}\" owner=\"{Owner}\" Another process listens on the port of the backend: no request is sent there")]
+    [LoggerMessage(17, LogLevel.Warning, "hostname=\"{Hostname}\" run=\"{Instance}\" owner=\"{Owner}\" Another process listens on the port of the backend: no request is sent there")]
     public static partial void Stranger(ILogger log, string hostname, string instance, string owner);
 
     [LoggerMessage(14, LogLevel.Critical, "hostname=\"{Hostname}\" input=\"{Input}\" The lifecycle met a bug")]

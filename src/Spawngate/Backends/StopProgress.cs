@@ -121,7 +121,7 @@ internal sealed class StopProgress
             Enter(StopStage.AwaitingLaunch, Limits.KillWaitMs);
             _incarnation.CancelLaunch();
         }
-        else if (_incarnation.Run is null)
+        else if (_incarnation.Workload is null)
         {
             return false;
         }
@@ -147,7 +147,7 @@ internal sealed class StopProgress
         LetGo();
         long graceMs = _backend.Config.ShutdownGracePeriodSecs * 1000L;
         Enter(StopStage.Terminating, graceMs);
-        _incarnation.Run!.Terminate(graceMs);
+        _incarnation.Workload!.Terminate(graceMs);
     }
 
     /// <summary>Ends the run for certain.</summary>
@@ -155,7 +155,7 @@ internal sealed class StopProgress
     {
         Enter(StopStage.Killing, Limits.KillWaitMs);
         _report.Killing(_incarnation, reason, ElapsedMs);
-        _incarnation.Run!.Kill();
+        _incarnation.Workload!.Kill();
     }
 
     /// <summary>The stage has lasted too long. False when nothing more can be done and the instance is given up.</summary>
@@ -172,7 +172,7 @@ internal sealed class StopProgress
                 Kill("grace period");
                 return true;
             default:
-                LifecycleLog.GivenUp(_env.Log, _backend.Hostname, _incarnation.Run?.Description ?? "launch", ElapsedMs);
+                LifecycleLog.GivenUp(_env.Log, _backend.Hostname, _incarnation.Workload?.Description ?? "launch", ElapsedMs);
                 return false;
         }
     }

@@ -29,7 +29,7 @@ internal static class ReloadMemory
     {
         if (allocatedBytes >= Limits.SettledReloadBytesMin)
         {
-            GC.Collect(GC.MaxNumber, GCCollectionMode.Forced, blocking: true, compacting: false);
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
         }
     }
 }

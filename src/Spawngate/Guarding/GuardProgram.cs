@@ -104,7 +104,7 @@ internal static class GuardProgram
         }
 
         long begun = time.GetTimestamp();
-        Log(time, $"gateway=\"{gateway}\" runs=\"{runs.Count}\" The gateway has died: ending what it started");
+        Log(time, $"gateway=\"{gateway}\" runs=\"{instances.Count}\" The gateway has died: ending what it started");
         var ending = new TreeEnding(instances, 0, ProcessTable.TokenOf, Environment.ProcessId);
         var table = new List<ProcessEntry>();
         int quiet = 0, alive = 0;

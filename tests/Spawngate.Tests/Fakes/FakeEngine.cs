@@ -354,7 +354,7 @@ internal sealed class FakeEngine : IDisposable
     private string Create(string query, string body)
     {
         var name = query["name=".Length..];
-        if (Find(name) is { } active)
+        if (Find(name) is { } holder)
         {
             return Status(409, $"Conflict. The container name is already in use by container {holder.Id}.");
         }

@@ -76,7 +76,7 @@ internal sealed class LifecycleStage : IDisposable
 
     public ScriptedProbe Probe => Probes[^1];
 
-    public ScriptedWorkload Workload => Launcher.Last.Run!;
+    public ScriptedWorkload Workload => Launcher.Last.Workload!;
 
     public static BackendConfig Config(string hostname, int port = 0) => new(new BackendTimings
     {

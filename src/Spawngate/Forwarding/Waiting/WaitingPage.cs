@@ -52,7 +52,7 @@ internal static class WaitingPage
     /// <param name="exchange">The exchange, which may be aborted meanwhile.</param>
     /// <param name="backend">The backend.</param>
     /// <param name="waiter">Its place in the queue.</param>
-    /// <param name="visit">What the request is: one that waits for room only is not told that something starts, it waits like all others.</param>
+    /// <param name="navigation">What the request is: one that waits for room only is not told that something starts, it waits like all others.</param>
     /// <param name="time">The time.</param>
     public static async Task<Admission> HoldAsync(Exchange exchange, Backend backend, BackendWaiter waiter, NavigationKind navigation, TimeProvider time)
     {
@@ -65,7 +65,7 @@ internal static class WaitingPage
     /// <summary>What a visit is answered with; null when it is to go on like any other request.</summary>
     /// <param name="context">The time, and where lines are.</param>
     /// <param name="backend">The backend.</param>
-    /// <param name="visit">What the request is.</param>
+    /// <param name="navigation">What the request is.</param>
     /// <param name="admission">What became of it.</param>
     public static OwnReply? Answer(ForwardingContext context, Backend backend, NavigationKind navigation, Admission admission)
     {
