@@ -2,9 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using BenchmarkDotNet.Attributes;
 using Microsoft.Extensions.Logging.Abstractions;
+using Spawngate.Tests.Fakes;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Tests.Fakes;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Microbench;

@@ -1,6 +1,6 @@
-using BenchmarkDotNet.Attributes;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
+using BenchmarkDotNet.Attributes;
 
 namespace Spawngate.Microbench;
 

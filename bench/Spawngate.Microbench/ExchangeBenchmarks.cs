@@ -1,10 +1,10 @@
 using BenchmarkDotNet.Attributes;
 using Microsoft.Extensions.Logging.Abstractions;
-using Spawngate.Logging;
-using Spawngate.Metrics;
-using Spawngate.Observation;
-using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
+using Spawngate.Forwarding;
+using Spawngate.Platform;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Microbench;
 

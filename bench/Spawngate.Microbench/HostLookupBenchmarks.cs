@@ -1,9 +1,10 @@
 using System.Text;
 using BenchmarkDotNet.Attributes;
 using Microsoft.Extensions.Logging.Abstractions;
+using Spawngate.Tests.Fakes;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Tests.Fakes;
+using Spawngate.Routing;
 
 namespace Spawngate.Microbench;
 

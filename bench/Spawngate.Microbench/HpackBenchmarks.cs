@@ -1,6 +1,6 @@
-using BenchmarkDotNet.Attributes;
 using Spawngate.Protocols;
 using Spawngate.Protocols.Http2.Hpack;
+using BenchmarkDotNet.Attributes;
 
 namespace Spawngate.Microbench;
 

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using Spawngate.Backends;
+using Spawngate.Forwarding;
 using BenchmarkDotNet.Reports;
 
 namespace Spawngate.Microbench;

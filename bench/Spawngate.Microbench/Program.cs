@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Reflection;
+using Spawngate.Commands;
+using Spawngate.Microbench;
 using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Configs;
@@ -8,8 +10,6 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
-using Spawngate.Commands;
-using Spawngate.Microbench;
 
 const string Save = "--save";
 

@@ -1,5 +1,4 @@
 using System.Text;
-using Spawngate.Protocols;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Microbench;

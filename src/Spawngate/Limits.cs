@@ -1,3 +1,5 @@
+using Spawngate.Forwarding;
+
 namespace Spawngate;
 
 /// <summary>Every bound of the program in one place, each with the reasoning behind its value.</summary>

@@ -1,5 +1,4 @@
 using Spawngate.Commands;
-using Spawngate.Guarding;
 
 namespace Spawngate;
 

@@ -2,8 +2,10 @@ using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Admin;
 using Spawngate.Backends;
+using Spawngate.Clients.Http2;
 using Spawngate.Config;
-using Spawngate.History;
+using Spawngate.Runtime;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
 

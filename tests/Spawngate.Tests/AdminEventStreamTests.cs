@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Spawngate.Admin;
 using Spawngate.Backends;
-using Spawngate.History;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
 

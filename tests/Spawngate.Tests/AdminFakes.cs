@@ -8,10 +8,11 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Admin;
 using Spawngate.Backends;
+using Spawngate.Composition;
 using Spawngate.Config;
-using Spawngate.History;
-using Spawngate.Metrics;
 using Spawngate.Sessions;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
 

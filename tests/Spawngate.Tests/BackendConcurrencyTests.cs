@@ -1,6 +1,9 @@
 using Spawngate.Backends;
-using Spawngate.Logging;
+using Spawngate.Backends.Probing;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests;
 

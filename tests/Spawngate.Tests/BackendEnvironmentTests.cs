@@ -2,9 +2,11 @@ using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Routing;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads;
 
 namespace Spawngate.Tests;
 

@@ -1,6 +1,7 @@
 using Spawngate.Admin;
 using Spawngate.Backends;
-using Spawngate.History;
+using Spawngate.Sessions;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
 

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Backends;
+using Spawngate.Backends.Probing;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

@@ -1,4 +1,5 @@
 using Spawngate.Backends;
+using Spawngate.Forwarding;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

@@ -1,5 +1,7 @@
 using Spawngate.Backends;
+using Spawngate.Backends.Probing;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads;
 
 namespace Spawngate.Tests;
 

@@ -1,6 +1,7 @@
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Protocols.Toml;
+using Spawngate.Routing;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

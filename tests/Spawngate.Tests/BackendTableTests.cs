@@ -1,8 +1,9 @@
 using System.Text;
+using Spawngate.Backends;
+using Spawngate.Routing;
+using Spawngate.Tests.Fakes;
 using FsCheck;
 using FsCheck.Fluent;
-using Spawngate.Backends;
-using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 

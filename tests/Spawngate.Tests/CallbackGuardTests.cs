@@ -7,6 +7,7 @@ using Spawngate.Backends;
 using Spawngate.Clients;
 using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 

@@ -1,9 +1,9 @@
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Config;
-using Spawngate.Metrics;
-using Spawngate.Observation;
+using Spawngate.Forwarding;
 using Spawngate.Platform;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

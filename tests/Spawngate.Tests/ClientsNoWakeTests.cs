@@ -1,6 +1,7 @@
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Telemetry.History;
 using Spawngate.Tests.Http;
 
 namespace Spawngate.Tests;
@@ -105,7 +106,7 @@ internal sealed class ClientsNoWakeTests
         search.Add(ActiveRequest("young", 1, noWake: false));
         Assert.That(search.Found.Select(static active => active.Path), Is.EqualTo(["young", "older passive request"]));
 
-        static History.ActiveRequest ActiveRequest(string path, double ageSecs, bool noWake) => new("request", "http/1.1", "GET", path, "::1", ageSecs, noWake);
+        static ActiveRequest ActiveRequest(string path, double ageSecs, bool noWake) => new("request", "http/1.1", "GET", path, "::1", ageSecs, noWake);
     }
 
     private static Task<ForwardingStage> StartAsync() =>

@@ -1,3 +1,4 @@
+using Spawngate.Backends;
 using Spawngate.Tests.Http;
 
 namespace Spawngate.Tests;

@@ -3,8 +3,10 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Spawngate.Admin;
 using Spawngate.Backends;
+using Spawngate.Clients.Http2;
 using Spawngate.Commands;
 using Spawngate.Config;
+using Spawngate.Runtime;
 
 namespace Spawngate.Tests;
 

@@ -1,4 +1,3 @@
-using Spawngate.Config;
 
 namespace Spawngate.Tests;
 

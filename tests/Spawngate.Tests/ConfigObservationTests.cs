@@ -1,6 +1,6 @@
 using Spawngate.Config;
 using Spawngate.Logging;
-using Spawngate.Observation;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Tests;
 

@@ -1,9 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Backends;
+using Spawngate.Admin;
 using Spawngate.Config;
-using Spawngate.Docker;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests;
 

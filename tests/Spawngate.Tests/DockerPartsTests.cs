@@ -2,11 +2,13 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Text;
 using System.Text.Json;
-using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Logging;
-using Spawngate.Docker;
-using Spawngate.Guarding;
+using Spawngate.Platform;
+using Spawngate.Protocols.Http2;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 

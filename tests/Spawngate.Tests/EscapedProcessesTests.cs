@@ -1,9 +1,10 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 

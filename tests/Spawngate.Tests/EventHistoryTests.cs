@@ -1,4 +1,4 @@
-using Spawngate.History;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
 

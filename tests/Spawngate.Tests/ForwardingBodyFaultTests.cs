@@ -3,7 +3,6 @@ using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Tests.Fakes;
 using Spawngate.Tests.Http;
-using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 

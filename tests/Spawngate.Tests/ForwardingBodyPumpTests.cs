@@ -4,7 +4,6 @@ using System.Text;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Tests.Http;
-using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 

@@ -1,10 +1,11 @@
 using System.Text;
-using FsCheck;
-using FsCheck.Fluent;
+using Spawngate.Backends;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 using Spawngate.Tests.Http;
+using FsCheck;
+using FsCheck.Fluent;
 
 namespace Spawngate.Tests;
 

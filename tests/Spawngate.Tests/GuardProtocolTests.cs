@@ -1,5 +1,6 @@
 using System.Text;
-using Spawngate.Guarding;
+using Spawngate.Platform;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
-using Spawngate.Guarding;
 using Spawngate.Platform;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 

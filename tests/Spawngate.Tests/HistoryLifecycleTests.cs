@@ -1,6 +1,8 @@
 using Spawngate.Backends;
-using Spawngate.History;
+using Spawngate.Clients.Http2;
+using Spawngate.Telemetry.History;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads;
 
 namespace Spawngate.Tests;
 

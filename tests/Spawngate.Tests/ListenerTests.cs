@@ -2,10 +2,13 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Spawngate.Backends;
+using Spawngate.Backends.Probing;
 using Spawngate.Config;
 using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
 using Spawngate.Upstreams;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 
@@ -238,7 +241,7 @@ internal sealed class ListenerTests
     [Test]
     public void A_pool_in_doubt_has_no_connection_used_until_it_is_known_again()
     {
-        using var clock = new Logging.CoarseClock(new FakeTime());
+        using var clock = new Runtime.CoarseClock(new FakeTime());
         var trust = new ListenerTrust(static () => Task.FromResult(Own), static _ => { });
         var pool = new UpstreamPool(new IPEndPoint(IPAddress.Loopback, 1), 1, 1000, clock) { Trust = trust };
         Assert.That(pool.IsTrusted, Is.False);

@@ -1,7 +1,8 @@
-using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Logging;
-using Spawngate.History;
+using Spawngate.Routing;
+using Spawngate.Runtime;
+using Spawngate.Telemetry.History;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

@@ -3,9 +3,9 @@ using System.Text.RegularExpressions;
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Forwarding;
-using Spawngate.History;
-using Spawngate.Metrics;
 using Spawngate.Sessions;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
 

@@ -1,12 +1,11 @@
 using System.Diagnostics;
 using System.Text;
 using Microsoft.Extensions.Logging;
-using Spawngate.Logging;
 using Spawngate.Forwarding;
-using Spawngate.Metrics;
-using Spawngate.Observation;
 using Spawngate.Overload;
 using Spawngate.Platform;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

@@ -1,9 +1,10 @@
 using System.Text;
 using System.Text.Json;
+using Spawngate.Backends;
 using Spawngate.Forwarding;
-using Spawngate.Observation;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Tests;
 

@@ -1,9 +1,9 @@
 using System.Text;
+using Spawngate.Backends;
 using Spawngate.Forwarding;
-using Spawngate.Metrics;
-using Spawngate.Logging;
-using Spawngate.Observation;
 using Spawngate.Protocols.Http1;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text;
+using Spawngate.Overload;
 using FsCheck;
 using FsCheck.Fluent;
-using Spawngate.Overload;
 
 namespace Spawngate.Tests;
 

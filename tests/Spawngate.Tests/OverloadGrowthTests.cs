@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Config;
-using Spawngate.Logging;
 using Spawngate.Overload;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 

@@ -1,5 +1,5 @@
 using Spawngate.Backends;
-using Spawngate.History;
+using Spawngate.Telemetry.History;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

@@ -1,3 +1,4 @@
+using Spawngate.Overload;
 using Spawngate.Platform;
 
 namespace Spawngate.Tests;

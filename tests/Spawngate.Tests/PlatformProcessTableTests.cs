@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Spawngate.Guarding;
 using Spawngate.Platform;
 
 namespace Spawngate.Tests;

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Clients;
-using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 using Spawngate.Upstreams;

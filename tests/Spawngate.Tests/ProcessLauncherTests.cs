@@ -1,7 +1,8 @@
-using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 

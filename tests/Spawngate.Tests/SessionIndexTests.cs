@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text;
-using Spawngate.Backends;
-using Spawngate.Config;
+using Spawngate.Routing;
 using Spawngate.Sessions;
 using Spawngate.Tests.Fakes;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Routing;
 using Spawngate.Sessions;
 using Spawngate.Tests.Fakes;
 

@@ -7,6 +7,7 @@ using Spawngate.Clients;
 using Spawngate.Config;
 using Spawngate.Forwarding;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Supervision;
 using Spawngate.Tests.Fakes;
 

@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Text;
-using Spawngate.Platform;
 using Spawngate.Supervision;
 using Spawngate.Tests.Fakes;
 

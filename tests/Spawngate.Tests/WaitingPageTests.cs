@@ -4,10 +4,10 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Logging;
 using Spawngate.Forwarding;
-using Spawngate.Forwarding.Waiting;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
+using Spawngate.Routing;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Spawngate.Config;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Sessions;
 
 namespace Spawngate.Admin;

@@ -2,8 +2,8 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
-using Spawngate.History;
 using Spawngate.Platform;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 

@@ -1,9 +1,10 @@
 using Spawngate.Backends;
 using Spawngate.Forwarding;
-using Spawngate.History;
-using Spawngate.Metrics;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Sessions;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 

@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Http;
+using Spawngate.Backends;
+using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
 

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Admin;
 

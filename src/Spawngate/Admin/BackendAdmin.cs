@@ -1,11 +1,14 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Backends;
 using Spawngate.Clients;
+using Spawngate.Clients.Http2;
+using Spawngate.Composition;
 using Spawngate.Logging;
-using Spawngate.History;
-using Spawngate.Metrics;
 using Spawngate.Overload;
+using Spawngate.Routing;
 using Spawngate.Sessions;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 

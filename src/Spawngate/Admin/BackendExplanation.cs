@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Spawngate.Backends;
-using Spawngate.History;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 

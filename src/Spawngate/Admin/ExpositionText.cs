@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Spawngate.Metrics;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Admin;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
-using Spawngate.History;
+using Spawngate.Clients.Http2;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 

@@ -1,7 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
-using Spawngate.History;
-using Spawngate.Metrics;
+using Spawngate.Composition;
 using Spawngate.Sessions;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 

@@ -1,8 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Config;
 using Spawngate.Logging;
-using Spawngate.History;
-using Spawngate.Metrics;
+using Spawngate.Routing;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Backends;
 
@@ -30,7 +31,7 @@ internal sealed class Backend
         EphemeralLifetime = ephemeral;
         _env = env;
         _config = config;
-        ViaMark = Forwarding.ViaMark.Of(config.Hostname);
+        ViaMark = Backends.ViaMark.Of(config.Hostname);
         _startBarrier = predecessors ?? [];
     }
 

@@ -1,10 +1,14 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
+using Spawngate.Backends.Probing;
 using Spawngate.Config;
-using Spawngate.Logging;
-using Spawngate.History;
-using Spawngate.Metrics;
+using Spawngate.Routing;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 using Spawngate.Upstreams;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Backends;
 

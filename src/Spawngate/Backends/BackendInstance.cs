@@ -2,9 +2,11 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using Spawngate.Backends.Probing;
 using Spawngate.Config;
 using Spawngate.Platform;
 using Spawngate.Upstreams;
+using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 

@@ -1,3 +1,5 @@
+using Spawngate.Workloads;
+
 namespace Spawngate.Backends;
 
 /// <content>

@@ -1,4 +1,7 @@
+using Spawngate.Backends.Probing;
 using Spawngate.Config;
+using Spawngate.Runtime;
+using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 

@@ -1,5 +1,7 @@
+using Spawngate.Clients.Http2;
 using Spawngate.Config;
-using Spawngate.History;
+using Spawngate.Telemetry.History;
+using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 

@@ -1,5 +1,5 @@
-using Spawngate.History;
-using Spawngate.Metrics;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Backends;
 

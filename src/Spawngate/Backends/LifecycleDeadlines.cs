@@ -1,5 +1,5 @@
 using Spawngate.Config;
-using Spawngate.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Backends;
 

@@ -1,4 +1,6 @@
-using Spawngate.Logging;
+using Spawngate.Backends.Probing;
+using Spawngate.Runtime;
+using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 

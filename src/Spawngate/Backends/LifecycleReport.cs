@@ -1,5 +1,7 @@
 using System.Globalization;
-using Spawngate.History;
+using Spawngate.Runtime;
+using Spawngate.Telemetry.History;
+using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 

@@ -1,4 +1,5 @@
 using Spawngate.Config;
+using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 

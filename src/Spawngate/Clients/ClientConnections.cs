@@ -1,8 +1,8 @@
 using Spawngate.Backends;
-using Spawngate.Logging;
 using Spawngate.Forwarding;
-using Spawngate.History;
 using Spawngate.Overload;
+using Spawngate.Runtime;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Clients;
 

@@ -1,6 +1,4 @@
-using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
-using Spawngate.History;
 using Spawngate.Overload;
 
 namespace Spawngate.Clients;

@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using Spawngate.Backends;
 using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
-using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 

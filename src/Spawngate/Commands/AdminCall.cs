@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Commands;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
-using Spawngate.Hello;
+using Spawngate.Runtime;
 
 namespace Spawngate.Commands;
 

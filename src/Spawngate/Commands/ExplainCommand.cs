@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Spawngate.Admin;
+using Spawngate.Runtime;
 
 namespace Spawngate.Commands;
 

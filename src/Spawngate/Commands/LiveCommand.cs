@@ -1,4 +1,5 @@
 using System.Net;
+using Spawngate.Runtime;
 
 namespace Spawngate.Commands;
 

@@ -1,7 +1,9 @@
 using Microsoft.Extensions.Logging;
+using Spawngate.Composition;
 using Spawngate.Config;
 using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Supervision;
 
 namespace Spawngate.Commands;

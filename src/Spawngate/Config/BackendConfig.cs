@@ -1,3 +1,4 @@
+using Spawngate.Forwarding;
 using Spawngate.Protocols.Toml;
 
 namespace Spawngate.Config;

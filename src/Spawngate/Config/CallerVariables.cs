@@ -1,5 +1,5 @@
-using Spawngate.Guarding;
 using Spawngate.Platform;
+using Spawngate.Sessions;
 
 namespace Spawngate.Config;
 

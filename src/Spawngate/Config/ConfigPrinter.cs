@@ -1,7 +1,7 @@
 using System.Globalization;
 using Spawngate.Logging;
-using Spawngate.Observation;
 using Spawngate.Protocols.Toml;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Config;
 

@@ -1,6 +1,8 @@
 using System.Net;
+using Spawngate.Forwarding;
 using Spawngate.Logging;
-using Spawngate.Observation;
+using Spawngate.Platform;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Config;
 

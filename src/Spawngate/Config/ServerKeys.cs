@@ -1,9 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Forwarding;
 using Spawngate.Logging;
-using Spawngate.Observation;
 using Spawngate.Platform;
 using Spawngate.Protocols.Toml;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Config;
 

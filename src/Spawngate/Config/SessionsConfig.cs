@@ -1,5 +1,6 @@
 using System.Globalization;
 using Spawngate.Admin;
+using Spawngate.Backends;
 
 namespace Spawngate.Config;
 

@@ -1,3 +1,5 @@
+using Spawngate.Forwarding;
+
 namespace Spawngate.Config;
 
 /// <summary>The keys of <c>[defaults]</c>, each of which a backend may repeat.</summary>

@@ -1,4 +1,3 @@
-using Spawngate.Forwarding.Waiting;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Forwarding;

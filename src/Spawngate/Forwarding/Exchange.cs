@@ -2,11 +2,10 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using Spawngate.Backends;
-using Spawngate.Forwarding.Waiting;
-using Spawngate.History;
 using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry.History;
 using Spawngate.Transport;
 using Spawngate.Upstreams;
 
@@ -77,7 +76,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     public ExchangeRecord Record => Heads.Record;
 
     /// <summary>What Server-Timing says of it; empty when nobody wants to know.</summary>
-    public ReadOnlySpan<byte> ServerTiming => Observation.ServerTiming.Of(this, context);
+    public ReadOnlySpan<byte> ServerTiming => Forwarding.ServerTiming.Of(this, context);
 
     /// <summary>Why it failed.</summary>
     public ProxyError Error { get; private set; }

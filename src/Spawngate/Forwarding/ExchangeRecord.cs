@@ -1,7 +1,7 @@
 using System.Text;
 using Spawngate.Backends;
-using Spawngate.History;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Forwarding;
 

@@ -4,11 +4,12 @@ using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Logging;
-using Spawngate.Metrics;
-using Spawngate.Observation;
 using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
+using Spawngate.Routing;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Forwarding;
 

@@ -1,5 +1,5 @@
-using Spawngate.Observation;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 using Spawngate.Transport;
 
 namespace Spawngate.Forwarding;

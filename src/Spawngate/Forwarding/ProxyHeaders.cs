@@ -1,6 +1,7 @@
-using Spawngate.Observation;
+using Spawngate.Backends;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Forwarding;
 

@@ -1,3 +1,5 @@
+using Spawngate.Runtime;
+
 namespace Spawngate.Logging;
 
 /// <summary>

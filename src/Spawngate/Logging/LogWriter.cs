@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Logging;
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using System.Threading.Channels;
+using Spawngate.Runtime;
 
 namespace Spawngate.Logging;
 

@@ -1,3 +1,5 @@
+using Spawngate.Platform;
+
 namespace Spawngate.Overload;
 
 /// <summary>Something that holds memory, descriptors or ports for a client, and can be made to give them up.</summary>

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
-using Spawngate.Logging;
-using Spawngate.Metrics;
+using Spawngate.Platform;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Overload;
 

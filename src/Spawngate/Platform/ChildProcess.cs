@@ -1,4 +1,4 @@
-using Spawngate.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Platform;
 

@@ -1,4 +1,4 @@
-using Spawngate.Guarding;
+using Spawngate.Commands;
 
 namespace Spawngate.Platform;
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Spawngate.Clients.Http2;
 
 namespace Spawngate.Platform;
 

@@ -1,3 +1,5 @@
+using Spawngate.Overload;
+
 namespace Spawngate.Platform;
 
 /// <summary>

@@ -1,4 +1,5 @@
 using Spawngate.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Platform;
 

@@ -1,7 +1,8 @@
 using System.Buffers.Text;
 using System.Globalization;
 using System.IO.Enumeration;
-using Spawngate.Guarding;
+using Spawngate.Clients.Http2;
+using Spawngate.Sessions;
 
 namespace Spawngate.Platform;
 

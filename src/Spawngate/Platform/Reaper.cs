@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Spawngate.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Platform;
 

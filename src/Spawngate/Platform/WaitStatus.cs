@@ -1,3 +1,6 @@
+using Spawngate.Clients.Http2;
+using Spawngate.Runtime;
+
 namespace Spawngate.Platform;
 
 /// <summary>How a process ended, as <c>waitpid</c> encodes it: the low seven bits are the signal, bit 7 the core dump, the next byte the exit status.</summary>

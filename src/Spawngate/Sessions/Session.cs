@@ -1,6 +1,6 @@
 using System.Text;
 using Spawngate.Backends;
-using Spawngate.History;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Sessions;
 

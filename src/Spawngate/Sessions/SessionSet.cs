@@ -1,7 +1,7 @@
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.History;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Sessions;
 

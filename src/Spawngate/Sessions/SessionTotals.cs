@@ -1,4 +1,4 @@
-using Spawngate.Metrics;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Sessions;
 

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Spawngate.Admin;
 using Spawngate.Clients;
-using Spawngate.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Supervision;
 

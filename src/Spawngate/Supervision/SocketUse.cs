@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using Spawngate.Config;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Supervision;
 

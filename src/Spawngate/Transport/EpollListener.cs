@@ -2,8 +2,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 

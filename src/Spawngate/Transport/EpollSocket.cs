@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Spawngate.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using Spawngate.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
-using Spawngate.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 

@@ -1,6 +1,6 @@
 using System.Net;
-using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Upstreams;

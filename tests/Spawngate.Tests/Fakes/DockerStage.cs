@@ -1,9 +1,9 @@
 using Microsoft.Extensions.Logging;
 using Spawngate.Admin;
-using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Logging;
-using Spawngate.Docker;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests.Fakes;
 

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
+using Spawngate.Backends;
 using Spawngate.Clients;
 using Spawngate.Clients.Http2;
 using Spawngate.Config;

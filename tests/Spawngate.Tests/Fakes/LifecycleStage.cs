@@ -1,6 +1,7 @@
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Logging;
+using Spawngate.Runtime;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests.Fakes;
 

@@ -4,9 +4,8 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Clients;
 using Spawngate.Config;
-using Spawngate.Logging;
 using Spawngate.Forwarding;
-using Spawngate.Observation;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests.Fakes;

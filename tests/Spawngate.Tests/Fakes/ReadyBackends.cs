@@ -2,8 +2,12 @@ using System.Collections.Concurrent;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
+using Spawngate.Backends.Probing;
 using Spawngate.Config;
-using Spawngate.Logging;
+using Spawngate.Routing;
+using Spawngate.Runtime;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests.Fakes;
 

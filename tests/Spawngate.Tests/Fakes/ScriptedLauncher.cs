@@ -1,5 +1,5 @@
-using Spawngate.Backends;
 using Spawngate.Upstreams;
+using Spawngate.Workloads;
 
 namespace Spawngate.Tests.Fakes;
 

@@ -1,4 +1,5 @@
 using Spawngate.Protocols.Http2;
+using Spawngate.Sessions;
 
 namespace Spawngate.Clients.Http2;
 

@@ -1,10 +1,11 @@
 using System.Buffers.Text;
-using Spawngate.Logging;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
+using Spawngate.Runtime;
+using Spawngate.Sessions;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;

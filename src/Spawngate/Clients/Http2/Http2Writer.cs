@@ -1,5 +1,5 @@
-using Spawngate.Logging;
 using Spawngate.Protocols.Http2;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;

@@ -1,8 +1,8 @@
 using Spawngate.Backends;
-using Spawngate.Logging;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
+using Spawngate.Runtime;
 
 namespace Spawngate.Clients.Http2;
 
