@@ -2,9 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using BenchmarkDotNet.Attributes;
 using Microsoft.Extensions.Logging.Abstractions;
-using Spawngate.Tests.Fakes;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Tests.Fakes;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Microbench;
@@ -30,7 +30,9 @@ public class BackendBenchmarks : IDisposable
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener.Listen();
         int port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
-        _backends = await ReadyBackends.StartAsync(TimeProvider.System, NullLogger.Instance, new ServerConfig(), ReadyBackends.Config("a", port)).ConfigureAwait(false);
+        _backends = await ReadyBackends
+            .StartAsync(TimeProvider.System, NullLogger.Instance, new ServerConfig(), ReadyBackends.Config("a", port))
+            .ConfigureAwait(false);
         _backend = _backends.Set.All[0];
         if (_backend.TryEnter(out var instance))
         {

@@ -1,10 +1,10 @@
 using System.Buffers.Binary;
+using BenchmarkDotNet.Attributes;
 using Spawngate.Forwarding;
 using Spawngate.Protocols;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
 using Spawngate.Protocols.Http2.Hpack;
-using BenchmarkDotNet.Attributes;
 
 namespace Spawngate.Microbench;
 

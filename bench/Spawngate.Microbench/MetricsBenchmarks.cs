@@ -1,6 +1,6 @@
+using BenchmarkDotNet.Attributes;
 using Spawngate.Forwarding;
 using Spawngate.Telemetry;
-using BenchmarkDotNet.Attributes;
 
 namespace Spawngate.Microbench;
 

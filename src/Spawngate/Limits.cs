@@ -5,7 +5,9 @@ namespace Spawngate;
 /// <summary>Every bound of the program in one place, each with the reasoning behind its value.</summary>
 internal static partial class Limits
 {
-    /// <summary>Period of the coarse clock in milliseconds: a tenth of the shortest configurable time (1 s), so deadlines are exact to 10 %.</summary>
+    /// <summary>
+    /// Period of the coarse clock in milliseconds: a tenth of the shortest configurable time (1 s), so deadlines are exact to 10 %.
+    /// </summary>
     public const int ClockTickMs = 100;
 
     // Transport
@@ -13,10 +15,15 @@ internal static partial class Limits
     /// <summary>Small buffer: a request head of a browser with its cookies fits; an idle connection holds one.</summary>
     public const int SmallBufferBytes = 4096;
 
-    /// <summary>Large buffer for bodies: big enough that system calls vanish beside copying, below the large-object heap (85,000).</summary>
+    /// <summary>
+    /// Large buffer for bodies: big enough that system calls vanish beside copying, below the large-object heap (85,000).
+    /// </summary>
     public const int LargeBufferBytes = 65536;
 
-    /// <summary>Bytes of the buffer in which a client connection waits for a request: most heads fit, and ten thousand that wait hold 7.5 MiB. A longer head gets a small buffer.</summary>
+    /// <summary>
+    /// Bytes of the buffer in which a client connection waits for a request: most heads fit, and ten thousand that wait hold 7.5 MiB. A
+    /// longer head gets a small buffer.
+    /// </summary>
     public const int WaitBufferBytes = 768;
 
     /// <summary>Wait buffers a thread keeps: 64 × 768 bytes.</summary>
@@ -37,12 +44,14 @@ internal static partial class Limits
     /// <summary>Large buffers a thread keeps: 16 × 64 KiB = 1 MiB.</summary>
     public const int LargeBuffersPerThread = 16;
 
-    /// <summary>Room at both ends of a receive buffer for a chunk frame: 8 hex digits and CRLF before; CRLF and the last chunk (7 bytes) behind.</summary>
+    /// <summary>
+    /// Room at both ends of a receive buffer for a chunk frame: 8 hex digits and CRLF before; CRLF and the last chunk (7 bytes) behind.
+    /// </summary>
     public const int BufferReserveBytes = 16;
 
     /// <summary>
-    /// Largest buffer that is rented, 16 MiB: eight times what the largest head that may be configured grows to, 1 MiB and what is added to it, in powers of two. Whoever asks for more has lost
-    /// count.
+    /// Largest buffer that is rented, 16 MiB: eight times what the largest head that may be configured grows to, 1 MiB and what is added to
+    /// it, in powers of two. Whoever asks for more has lost count.
     /// </summary>
     public const int BufferBytesMax = 16 * 1024 * 1024;
 
@@ -66,13 +75,18 @@ internal static partial class Limits
     /// <summary>Longest X-Request-ID taken over from a client: room for two UUIDs and a prefix.</summary>
     public const int RequestIdBytesMax = 128;
 
-    /// <summary>Times that a request may pass through the gateway on one chain: backends that call each other are few, so more is a loop (508).</summary>
+    /// <summary>
+    /// Times that a request may pass through the gateway on one chain: backends that call each other are few, so more is a loop (508).
+    /// </summary>
     public const int PassesMax = 8;
 
     /// <summary>Longest Via value of ours: version, name, and two marks of eight digits are 31 bytes.</summary>
     public const int ViaBytesMax = 64;
 
-    /// <summary>Lines about failures of one backend in <see cref="NoticePeriodMs"/>: enough to see what fails and for whom, 2 a second in the long run.</summary>
+    /// <summary>
+    /// Lines about failures of one backend in <see cref="NoticePeriodMs"/>: enough to see what fails and for whom, 2 a second in the long
+    /// run.
+    /// </summary>
     public const int NoticesPerPeriod = 20;
 
     /// <summary>Period of <see cref="NoticesPerPeriod"/>.</summary>
@@ -85,13 +99,14 @@ internal static partial class Limits
     public const int ResponseHeadBytesMax = 65536;
 
     /// <summary>
-    /// Bytes of interim heads (1xx) that a backend may send for one request: a 102 or 104 of 30 bytes every two seconds for more than an hour, or thirty 103 with 2 KiB of hints. More is
-    /// answered with 502.
+    /// Bytes of interim heads (1xx) that a backend may send for one request: a 102 or 104 of 30 bytes every two seconds for more than an
+    /// hour, or thirty 103 with 2 KiB of hints. More is answered with 502.
     /// </summary>
     public const int InterimBytesMax = 64 * 1024;
 
     /// <summary>
-    /// Milliseconds a send to a client may wait without the client taking one byte, where no backend's <c>request_timeout_secs</c> says: its default, 30 s. Then the connection is cut.
+    /// Milliseconds a send to a client may wait without the client taking one byte, where no backend's <c>request_timeout_secs</c> says:
+    /// its default, 30 s. Then the connection is cut.
     /// </summary>
     public const int SendStallMs = 30_000;
 
@@ -111,24 +126,37 @@ internal static partial class Limits
     public const int PumpTurnBytes = 16 * LargeBufferBytes;
 
     /// <summary>
-    /// Bytes of a body that must be left, and the least that one move through a pipe must bring, for it to go from kernel to kernel: below that the system calls cost
-    /// more than the copy they save.
+    /// Bytes of a body that must be left, and the least that one move through a pipe must bring, for it to go from kernel to kernel: below
+    /// that the system calls cost more than the copy they save.
     /// </summary>
     public const int SpliceBytesMin = 16 * 1024;
 
-    /// <summary>Bytes of a chunk from which its data goes from kernel to kernel: below that the calls for each cost more than the copies they save.</summary>
+    /// <summary>
+    /// Bytes of a chunk from which its data goes from kernel to kernel: below that the calls for each cost more than the copies they save.
+    /// </summary>
     public const int SpliceChunkBytesMin = 32 * 1024;
 
-    /// <summary>Bytes that go into a pipe at once where there are frames between: what turns out not to be moved through it fits a large buffer.</summary>
+    /// <summary>
+    /// Bytes that go into a pipe at once where there are frames between: what turns out not to be moved through it fits a large buffer.
+    /// </summary>
     public const int SpliceFramedBytesMax = LargeBufferBytes - 1024;
 
-    /// <summary>Bytes that are read for a frame: the end of the chunk before, 16 digits, the end of the line, and some for an extension. What of it is data is copied.</summary>
+    /// <summary>
+    /// Bytes that are read for a frame: the end of the chunk before, 16 digits, the end of the line, and some for an extension. What of it
+    /// is data is copied.
+    /// </summary>
     public const int SpliceFrameBytes = 40;
 
-    /// <summary>Moves through a pipe in a row that bring less than <see cref="SpliceBytesMin"/> before bytes are copied again: a long message ends with a short move, and another may follow.</summary>
+    /// <summary>
+    /// Moves through a pipe in a row that bring less than <see cref="SpliceBytesMin"/> before bytes are copied again: a long message ends
+    /// with a short move, and another may follow.
+    /// </summary>
     public const int SpliceSmallInARow = 8;
 
-    /// <summary>Receives in a row that bring less than half of <see cref="SmallBufferBytes"/> before a stream without known length goes back from a large buffer to a small one.</summary>
+    /// <summary>
+    /// Receives in a row that bring less than half of <see cref="SmallBufferBytes"/> before a stream without known length goes back from a
+    /// large buffer to a small one.
+    /// </summary>
     public const int LittleReceivesInARow = 8;
 
     /// <summary>Room of a pipe between two connections. The kernel lets one unprivileged user have 64 MiB of them.</summary>
@@ -146,30 +174,41 @@ internal static partial class Limits
     /// <summary>Events an event loop takes from the kernel at once: at 5 us each a batch lasts little more than a millisecond.</summary>
     public const int EventsPerWait = 256;
 
-    /// <summary>Events that a batch may have in the end, when the loop looks again within it: one for each stream of four connections.</summary>
+    /// <summary>
+    /// Events that a batch may have in the end, when the loop looks again within it: one for each stream of four connections.
+    /// </summary>
     public const int EventsPerBatch = 1024;
 
     /// <summary>
-    /// How many more clients than another an event loop may have before the other takes the next one: to wake it costs more than to serve a short request. And one more for
-    /// so many, see <see cref="ClientsAheadShare"/>.
+    /// How many more clients than another an event loop may have before the other takes the next one: to wake it costs more than to serve a
+    /// short request. And one more for so many, see <see cref="ClientsAheadShare"/>.
     /// </summary>
     public const int ClientsAheadMin = 2;
 
     /// <summary>See <see cref="ClientsAheadMin"/>: of a thousand clients 64 make no difference.</summary>
     public const int ClientsAheadShare = 16;
 
-    /// <summary>A loop that has this many events to work off comes to its next event so late that it looks for further clients in the kernel's queue when it accepts one.</summary>
+    /// <summary>
+    /// A loop that has this many events to work off comes to its next event so late that it looks for further clients in the kernel's queue
+    /// when it accepts one.
+    /// </summary>
     public const int AcceptMoreFromEvents = 16;
 
     /// <summary>How many further clients it takes then at most: the others of the batch wait meanwhile.</summary>
     public const int AcceptMoreMax = 16;
 
-    /// <summary>Highest descriptor number an event loop can watch: four times the kernel's default of <c>fs.nr_open</c>; the table of 4096 chunks takes 32 KiB.</summary>
+    /// <summary>
+    /// Highest descriptor number an event loop can watch: four times the kernel's default of <c>fs.nr_open</c>; the table of 4096 chunks
+    /// takes 32 KiB.
+    /// </summary>
     public const int DescriptorsMax = 4 * 1024 * 1024;
 
     // Descriptors: how the limit of the process is shared out; see DescriptorBudget.
 
-    /// <summary>Descriptors that a gateway opens while it starts: 14 were counted, of listeners, guard, output and the runtime's sockets; some more for an access log and a PID file.</summary>
+    /// <summary>
+    /// Descriptors that a gateway opens while it starts: 14 were counted, of listeners, guard, output and the runtime's sockets; some more
+    /// for an access log and a PID file.
+    /// </summary>
     public const int DescriptorsAtStart = 20;
 
     /// <summary>Descriptors of assemblies that a build which is not native loads later: two each of some twenty.</summary>
@@ -178,10 +217,14 @@ internal static partial class Limits
     /// <summary>Descriptors of an event loop: its epoll and the two ends of a pipe.</summary>
     public const int DescriptorsPerLoop = 3;
 
-    /// <summary>Part of the free descriptors that the admin API may have, one in so many, up to <see cref="AdminConnectionsMax"/>.</summary>
+    /// <summary>
+    /// Part of the free descriptors that the admin API may have, one in so many, up to <see cref="AdminConnectionsMax"/>.
+    /// </summary>
     public const int DescriptorsAdminShare = 8;
 
-    /// <summary>Connections to the admin API that there is always room for: a health check, a scraper, a few people and callbacks.</summary>
+    /// <summary>
+    /// Connections to the admin API that there is always room for: a health check, a scraper, a few people and callbacks.
+    /// </summary>
     public const int DescriptorsAdminMin = 8;
 
     /// <summary>Part of the free descriptors that is kept for the output of backends, one in so many.</summary>
@@ -199,7 +242,9 @@ internal static partial class Limits
     /// <summary>Part of the free descriptors that is kept for what is not counted, one in so many.</summary>
     public const int DescriptorsSpareShare = 16;
 
-    /// <summary>Descriptors kept for what is not counted: a start in progress, its port and its check, an engine's two streams, a file.</summary>
+    /// <summary>
+    /// Descriptors kept for what is not counted: a start in progress, its port and its check, an engine's two streams, a file.
+    /// </summary>
     public const int DescriptorsSpareMin = 12;
 
     /// <summary>Descriptors kept for what is not counted at most: the health checks of a thousand backends at once.</summary>
@@ -208,7 +253,9 @@ internal static partial class Limits
     /// <summary>Descriptors for clients at least, whatever the limit is: two clients with their connections.</summary>
     public const int DescriptorsSharedMin = 4;
 
-    /// <summary>Clients at once below which a warning is due even if nobody asked for more: what one page with many visitors needs.</summary>
+    /// <summary>
+    /// Clients at once below which a warning is due even if nobody asked for more: what one page with many visitors needs.
+    /// </summary>
     public const int ClientsFew = 1000;
 
     /// <summary>Part of what clients may have from which on descriptors are low, when one in so many is left.</summary>
@@ -217,47 +264,67 @@ internal static partial class Limits
     /// <summary>Part of what clients may have that pipes leave to connections, one in so many.</summary>
     public const int DescriptorsSpliceShare = 4;
 
-    /// <summary>Shorter chunks than this are joined to the one before them: to move their bytes costs nothing, and so do those of the frame that they lose.</summary>
+    /// <summary>
+    /// Shorter chunks than this are joined to the one before them: to move their bytes costs nothing, and so do those of the frame that
+    /// they lose.
+    /// </summary>
     public const int ChunkJoinBytesMax = 1024;
 
     /// <summary>Bytes of a body that are copied behind their head for one send: 16 KiB take half a microsecond, a send several.</summary>
     public const int GatherBytesMax = 16 * 1024;
 
-    /// <summary>Requests that a connection begins in a row before others of its thread get a turn: at some 10 µs each, below half a millisecond. Errors that were asked for ahead could keep it for ever.</summary>
+    /// <summary>
+    /// Requests that a connection begins in a row before others of its thread get a turn: at some 10 µs each, below half a millisecond.
+    /// Errors that were asked for ahead could keep it for ever.
+    /// </summary>
     public const int RequestsPerTurn = 32;
 
-    /// <summary>Bytes of their heads after which it gives up its turn, too: one of the longest, or four of 8 KiB, are a tenth of a millisecond, and some hundred connections may come in one batch.</summary>
+    /// <summary>
+    /// Bytes of their heads after which it gives up its turn, too: one of the longest, or four of 8 KiB, are a tenth of a millisecond, and
+    /// some hundred connections may come in one batch.
+    /// </summary>
     public const int HeadBytesPerTurn = 32 * 1024;
 
-    /// <summary>Milliseconds for which what a client still sends after its final answer is read and thrown away, so that no reset destroys the answer.</summary>
+    /// <summary>
+    /// Milliseconds for which what a client still sends after its final answer is read and thrown away, so that no reset destroys the
+    /// answer.
+    /// </summary>
     public const int LingerMs = 2000;
 
     /// <summary>
-    /// Requests sent over idle connections of a loop on the word of its last wait for events, which was less than half a millisecond before each (32 requests of 15 µs): then it looks again, once for as
-    /// many, since to ask the kernel about each connection would take a system call for each.
+    /// Requests sent over idle connections of a loop on the word of its last wait for events, which was less than half a millisecond before
+    /// each (32 requests of 15 µs): then it looks again, once for as many, since to ask the kernel about each connection would take a
+    /// system call for each.
     /// </summary>
     public const int JustLookedMax = 32;
 
-    /// <summary>Milliseconds between two looks whether a client has acknowledged its earlier answers, before the connection is reset within one.</summary>
+    /// <summary>
+    /// Milliseconds between two looks whether a client has acknowledged its earlier answers, before the connection is reset within one.
+    /// </summary>
     public const int AcknowledgedLookMs = 10;
 
-    /// <summary>Milliseconds a request body whose last bytes are being sent may take to end after the response has: a send over loopback takes less than one.</summary>
+    /// <summary>
+    /// Milliseconds a request body whose last bytes are being sent may take to end after the response has: a send over loopback takes less
+    /// than one.
+    /// </summary>
     public const int UploadEndMs = 100;
 
     /// <summary>
-    /// Milliseconds after which a client that has ended its side, and waits, is asked whether it is still there: long enough that most answers come first, short
-    /// enough that a client which left frees its backend within a second, two ticks of the clock included.
+    /// Milliseconds after which a client that has ended its side, and waits, is asked whether it is still there: long enough that most
+    /// answers come first, short enough that a client which left frees its backend within a second, two ticks of the clock included.
     /// </summary>
     public const int HalfCloseMs = 800;
 
     /// <summary>
-    /// How often such a client is asked while its answer pauses, each time after twice as long: the last after 102 seconds. Each may put a zero in front of the size of the next chunk:
-    /// with the six digits of the longest one that is sent these are fourteen, and common clients read sixteen.
+    /// How often such a client is asked while its answer pauses, each time after twice as long: the last after 102 seconds. Each may put a
+    /// zero in front of the size of the next chunk: with the six digits of the longest one that is sent these are fourteen, and common
+    /// clients read sixteen.
     /// </summary>
     public const int HalfCloseProbesMax = 8;
 
     /// <summary>
-    /// Seconds between the kernel's own questions to such a client. Linux forgets a connection that its program has closed after a minute, and then answers them by a reset.
+    /// Seconds between the kernel's own questions to such a client. Linux forgets a connection that its program has closed after a minute,
+    /// and then answers them by a reset.
     /// </summary>
     public const int HalfCloseKeepAliveSecs = 15;
 
@@ -266,10 +333,15 @@ internal static partial class Limits
 
     // Clients
 
-    /// <summary>Connections the kernel queues for us: its usual ceiling (net.core.somaxconn), so that a thousand simultaneous clients all fit.</summary>
+    /// <summary>
+    /// Connections the kernel queues for us: its usual ceiling (net.core.somaxconn), so that a thousand simultaneous clients all fit.
+    /// </summary>
     public const int AcceptBacklog = 4096;
 
-    /// <summary>Seconds of silence after which the kernel asks whether a client is still there: below the 5 minutes after which NAT tables forget a connection.</summary>
+    /// <summary>
+    /// Seconds of silence after which the kernel asks whether a client is still there: below the 5 minutes after which NAT tables forget a
+    /// connection.
+    /// </summary>
     public const int TcpKeepAliveSecs = 60;
 
     /// <summary>Seconds between unanswered questions.</summary>
@@ -281,10 +353,15 @@ internal static partial class Limits
     /// <summary>Milliseconds without accepting after a failure such as running out of descriptors.</summary>
     public const int AcceptPauseMs = 100;
 
-    /// <summary>Milliseconds between two looks whether something that fails again and again is over: a line about it may come a second late.</summary>
+    /// <summary>
+    /// Milliseconds between two looks whether something that fails again and again is over: a line about it may come a second late.
+    /// </summary>
     public const int FailureLookMs = 1000;
 
-    /// <summary>Milliseconds without a failure after which it is over: at the edge of a limit it fails and succeeds in turn, and that is to be one episode.</summary>
+    /// <summary>
+    /// Milliseconds without a failure after which it is over: at the edge of a limit it fails and succeeds in turn, and that is to be one
+    /// episode.
+    /// </summary>
     public const int FailureQuietMs = 5000;
 
     /// <summary>Milliseconds between two lines about something that goes on failing: once a minute.</summary>
@@ -295,43 +372,67 @@ internal static partial class Limits
 
     // Backend lifecycle
 
-    /// <summary>Milliseconds to wait for an exit after SIGKILL: the kernel needs a few; 10 s also covers a Docker engine under load.</summary>
+    /// <summary>
+    /// Milliseconds to wait for an exit after SIGKILL: the kernel needs a few; 10 s also covers a Docker engine under load.
+    /// </summary>
     public const int KillWaitMs = 10_000;
 
-    /// <summary>Milliseconds a backend must have been ready for its failures to be forgotten: longer than any crash at the first request takes to show.</summary>
+    /// <summary>
+    /// Milliseconds a backend must have been ready for its failures to be forgotten: longer than any crash at the first request takes to
+    /// show.
+    /// </summary>
     public const int StableReadyMs = 10_000;
 
-    /// <summary>Longest wait between failing starts in seconds: 1, 2, 4, 8, 16, 30; half a minute keeps a crash loop under 3 starts a minute.</summary>
+    /// <summary>
+    /// Longest wait between failing starts in seconds: 1, 2, 4, 8, 16, 30; half a minute keeps a crash loop under 3 starts a minute.
+    /// </summary>
     public const int RetryWaitSecsMax = 30;
 
-    /// <summary>Attempts to find a free port that no other start was given: each misses with a chance of backends / 28,000, so 16 never do.</summary>
+    /// <summary>
+    /// Attempts to find a free port that no other start was given: each misses with a chance of backends / 28,000, so 16 never do.
+    /// </summary>
     public const int PortAttemptsMax = 16;
 
     /// <summary>
-    /// Lowest port chosen for a backend: below it most well-known servers live, between it and the range of outgoing connections (32768 on Linux)
-    /// are 12,768 ports, and 4,536 more above that range.
+    /// Lowest port chosen for a backend: below it most well-known servers live, between it and the range of outgoing connections (32768 on
+    /// Linux) are 12,768 ports, and 4,536 more above that range.
     /// </summary>
     public const int QuietPortMin = 20_000;
 
-    /// <summary>Random tries to meet a free port outside of the range of outgoing connections: a third of them hit, so 64 miss with a chance of 10^-13.</summary>
+    /// <summary>
+    /// Random tries to meet a free port outside of the range of outgoing connections: a third of them hit, so 64 miss with a chance of
+    /// 10^-13.
+    /// </summary>
     public const int QuietPortAttemptsMax = 64;
 
-    /// <summary>Milliseconds a start waits for a fixed port that is taken: killed children of the run before need some to let go of it, under load some hundred.</summary>
+    /// <summary>
+    /// Milliseconds a start waits for a fixed port that is taken: killed children of the run before need some to let go of it, under load
+    /// some hundred.
+    /// </summary>
     public const int PortWaitMs = 2_000;
 
     /// <summary>Random bytes of a ready token: 192 bits, above the 128 that make guessing hopeless.</summary>
     public const int ReadyTokenBytes = 24;
 
-    /// <summary>Milliseconds during which a refused connection is retried quickly: a start that takes longer does not notice 100 ms more.</summary>
+    /// <summary>
+    /// Milliseconds during which a refused connection is retried quickly: a start that takes longer does not notice 100 ms more.
+    /// </summary>
     public const int ProbeFastPhaseMs = 5_000;
 
-    /// <summary>Milliseconds during which a refused connection is retried after 1 ms; after it 5 ms, so that a fast start loses about 1 ms and a slow one 2 %.</summary>
+    /// <summary>
+    /// Milliseconds during which a refused connection is retried after 1 ms; after it 5 ms, so that a fast start loses about 1 ms and a
+    /// slow one 2 %.
+    /// </summary>
     public const int ProbeEagerPhaseMs = 250;
 
-    /// <summary>Milliseconds between quick retries after the eager phase: 200 refused connections a second cost about 0.5 % of a core.</summary>
+    /// <summary>
+    /// Milliseconds between quick retries after the eager phase: 200 refused connections a second cost about 0.5 % of a core.
+    /// </summary>
     public const int ProbeFastRetryMs = 5;
 
-    /// <summary>Milliseconds one health check may take at most, as users of other checkers expect (HAProxy, Kubernetes: 1 to 5 s).</summary>
+    /// <summary>
+    /// Milliseconds one health check may take at most, as users of other checkers expect (HAProxy, Kubernetes: 1 to 5 s).
+    /// </summary>
     public const int ProbeTimeoutMs = 5_000;
 
     /// <summary>Shortest limit of one check in milliseconds: below it, checks in short intervals would fail on a busy machine.</summary>
@@ -354,19 +455,30 @@ internal static partial class Limits
 
     // ---- Platform, output of backends, logging ----
 
-    /// <summary>Milliseconds after which PID 1 without children looks for adopted ones: a zombie lives at most this long, one system call a second is free.</summary>
+    /// <summary>
+    /// Milliseconds after which PID 1 without children looks for adopted ones: a zombie lives at most this long, one system call a second
+    /// is free.
+    /// </summary>
     public const int ReaperIdlePollMs = 1000;
 
-    /// <summary>Milliseconds a killed group may take to vanish before its run counts as ended anyway: SIGKILL takes microseconds unless a process hangs in the kernel.</summary>
+    /// <summary>
+    /// Milliseconds a killed group may take to vanish before its run counts as ended anyway: SIGKILL takes microseconds unless a process
+    /// hangs in the kernel.
+    /// </summary>
     public const int KillSettleMs = 1000;
 
     /// <summary>Bytes read from one output pipe per round: what a pipe holds by default on Linux, so one read empties it.</summary>
     public const int OutputReadBytes = 64 * 1024;
 
-    /// <summary>Output pipes served per wait; more wait for the next round, in turn. 64 x 64 KiB = 4 MiB are read at most before requests to the drain are seen.</summary>
+    /// <summary>
+    /// Output pipes served per wait; more wait for the next round, in turn. 64 x 64 KiB = 4 MiB are read at most before requests to the
+    /// drain are seen.
+    /// </summary>
     public const int OutputPipesPerRound = 64;
 
-    /// <summary>Bytes read from a pipe after its run has ended: the most a pipe may hold without privilege (fs.pipe-max-size), 16 reads.</summary>
+    /// <summary>
+    /// Bytes read from a pipe after its run has ended: the most a pipe may hold without privilege (fs.pipe-max-size), 16 reads.
+    /// </summary>
     public const int OutputFinalDrainBytes = 1024 * 1024;
 
     /// <summary>Bytes of one line of output; longer ones are cut (16 KiB, as the contract says).</summary>
@@ -388,8 +500,8 @@ internal static partial class Limits
     public const int OutputLogFirstBytes = 1024;
 
     /// <summary>
-    /// Bytes that the lines of all backends may take together: the full ones of 244 backends. 10,000 full ones would take 2.6 GB; then those that have written nothing for
-    /// longest are shortened.
+    /// Bytes that the lines of all backends may take together: the full ones of 244 backends. 10,000 full ones would take 2.6 GB; then
+    /// those that have written nothing for longest are shortened.
     /// </summary>
     public const int OutputLogTotalBytes = 64 * 1024 * 1024;
 
@@ -402,7 +514,9 @@ internal static partial class Limits
     /// <summary>Followers per backend, each of which costs a copy of every line: a few people with a few windows.</summary>
     public const int OutputFollowers = 16;
 
-    /// <summary>Bytes of log waiting to be written, held twice (one part filling, one being written): at 150 bytes a line 7,000 lines.</summary>
+    /// <summary>
+    /// Bytes of log waiting to be written, held twice (one part filling, one being written): at 150 bytes a line 7,000 lines.
+    /// </summary>
     public const int LogQueueBytes = 1024 * 1024;
 
     /// <summary>Part of the queue that output of backends may fill; the last quarter is for what Spawngate itself has to say.</summary>
@@ -411,7 +525,9 @@ internal static partial class Limits
     /// <summary>Bytes of one log line: a line of output of which every byte had to be escaped (4 for 1), and its fields.</summary>
     public const int LogLineBytes = (4 * OutputLineBytes) + 4096;
 
-    /// <summary>Milliseconds the end of the program waits for the log to be written: a terminal or pipe that takes longer is stuck.</summary>
+    /// <summary>
+    /// Milliseconds the end of the program waits for the log to be written: a terminal or pipe that takes longer is stuck.
+    /// </summary>
     public const int LogFlushMs = 2000;
 
     /// <summary>Longest line of the log in JSON: one of output, of which every byte became six, is cut; all others fit.</summary>
@@ -423,14 +539,17 @@ internal static partial class Limits
     /// <summary>What a property needs beside its name: quotes, a number of 24 digits, and the end of the line.</summary>
     public const int JsonLogPropertyBytes = 64;
 
-    /// <summary>Milliseconds between two notices of dropped log lines, so that a flood does not fill the log with its own notices.</summary>
+    /// <summary>
+    /// Milliseconds between two notices of dropped log lines, so that a flood does not fill the log with its own notices.
+    /// </summary>
     public const int LogDropNoticeMs = 1000;
 
     // Admin API, command line and hello backend.
 
     /// <summary>
-    /// Connections to the admin API at once: 3,072 streams, which are three for each of a thousand browser windows, and a third of that again, for a ready callback of each of some
-    /// hundred backends starting together, people and scrapers. At some 20 KB each, 80 MB when all are in use.
+    /// Connections to the admin API at once: 3,072 streams, which are three for each of a thousand browser windows, and a third of that
+    /// again, for a ready callback of each of some hundred backends starting together, people and scrapers. At some 20 KB each, 80 MB when
+    /// all are in use.
     /// </summary>
     public const int AdminConnectionsMax = 4096;
 
@@ -443,10 +562,14 @@ internal static partial class Limits
     /// <summary>Connections that wait to be accepted: as many as the runtime's own server has.</summary>
     public const int AdminBacklog = 512;
 
-    /// <summary>Connections beyond the bound that are being closed for others: each takes some microseconds, and who comes meanwhile waits.</summary>
+    /// <summary>
+    /// Connections beyond the bound that are being closed for others: each takes some microseconds, and who comes meanwhile waits.
+    /// </summary>
     public const int AdminClosingMax = 64;
 
-    /// <summary>Seconds an idle connection to the admin API is kept: that of the proxy; scrapers that come once a minute keep theirs.</summary>
+    /// <summary>
+    /// Seconds an idle connection to the admin API is kept: that of the proxy; scrapers that come once a minute keep theirs.
+    /// </summary>
     public const int AdminKeepAliveSecs = 75;
 
     /// <summary>Part of the connections, one in so many, from which on idle ones are closed early.</summary>
@@ -461,7 +584,9 @@ internal static partial class Limits
     /// <summary>Seconds a client of the admin API may take to send a head.</summary>
     public const int AdminHeaderTimeoutSecs = 10;
 
-    /// <summary>Clients that follow logs at once: a quarter of the admin connections would still leave callbacks room, people need a handful.</summary>
+    /// <summary>
+    /// Clients that follow logs at once: a quarter of the admin connections would still leave callbacks room, people need a handful.
+    /// </summary>
     public const int AdminLogFollowersMax = 64;
 
     /// <summary>Bytes of log written before the client must have taken them: four of the longest lines (16 KiB).</summary>
@@ -476,16 +601,22 @@ internal static partial class Limits
     /// <summary>Bytes that they read of an answer: one report is about 1 KiB, its longest part a few lines of stderr.</summary>
     public const int AdminCallAnswerBytesMax = 1024 * 1024;
 
-    /// <summary>Connections of the hello backend at once: four times the default of max_queued_requests; each holds one 4 KiB buffer.</summary>
+    /// <summary>
+    /// Connections of the hello backend at once: four times the default of max_queued_requests; each holds one 4 KiB buffer.
+    /// </summary>
     public const int HelloConnectionsMax = 4096;
 
     /// <summary>First size of a connection's buffer in the hello backend: fits the head of a browser's request.</summary>
     public const int HelloBufferBytes = 4096;
 
-    /// <summary>Longest head the hello backend reads: the default of max_header_bytes twice, as the proxy adds headers to what it accepted.</summary>
+    /// <summary>
+    /// Longest head the hello backend reads: the default of max_header_bytes twice, as the proxy adds headers to what it accepted.
+    /// </summary>
     public const int HelloHeadBytesMax = 64 * 1024;
 
-    /// <summary>Longest line between two chunks the hello backend reads: sixteen size digits, extensions and trailers of a sane length.</summary>
+    /// <summary>
+    /// Longest line between two chunks the hello backend reads: sixteen size digits, extensions and trailers of a sane length.
+    /// </summary>
     public const int HelloChunkLineBytesMax = 4096;
 
     /// <summary>Milliseconds the hello backend reads on after an error, so that the client gets to see the answer.</summary>
@@ -493,31 +624,49 @@ internal static partial class Limits
 
     // Configuration.
 
-    /// <summary>Milliseconds that a reload which is under way gets at the end of the process: it reads a file, and says what came of it.</summary>
+    /// <summary>
+    /// Milliseconds that a reload which is under way gets at the end of the process: it reads a file, and says what came of it.
+    /// </summary>
     public const int ReloadEndMs = 1000;
 
     /// <summary>Bytes read from a configuration file at a time: 64 KiB, most files in one go.</summary>
     public const int ConfigReadChunkBytes = 64 * 1024;
 
-    /// <summary>Backends of a first configuration from which on the heap is put in order before the proxy listens: 1,000 take 2 ms and fewer are not worth it.</summary>
+    /// <summary>
+    /// Backends of a first configuration from which on the heap is put in order before the proxy listens: 1,000 take 2 ms and fewer are not
+    /// worth it.
+    /// </summary>
     public const int SettledBackendsMin = 1000;
 
-    /// <summary>What a reload allocates before its garbage is collected at once: some 700 backends, a tenth of the youngest instance number on common processors.</summary>
+    /// <summary>
+    /// What a reload allocates before its garbage is collected at once: some 700 backends, a tenth of the youngest instance number on
+    /// common processors.
+    /// </summary>
     public const long SettledReloadBytesMin = 1024 * 1024;
 
     /// <summary>Size of a configuration file in bytes, 64 MiB: 100,000 backends with every key set (600 bytes each) fit.</summary>
     public const int ConfigFileBytesMax = 64 * 1024 * 1024;
 
-    /// <summary>Depth of tables and arrays in a configuration file: the deepest key, <c>backends.HOST.args[N]</c>, needs 4, and 64 recursions need little stack.</summary>
+    /// <summary>
+    /// Depth of tables and arrays in a configuration file: the deepest key, <c>backends.HOST.args[N]</c>, needs 4, and 64 recursions need
+    /// little stack.
+    /// </summary>
     public const int ConfigDepthMax = 64;
 
-    /// <summary>Syntax errors after which a configuration file is not read further: more than anyone fixes in one go, few enough to print.</summary>
+    /// <summary>
+    /// Syntax errors after which a configuration file is not read further: more than anyone fixes in one go, few enough to print.
+    /// </summary>
     public const int ConfigSyntaxErrorsMax = 1000;
 
-    /// <summary>Characters of a found value that an error message shows: with position and path the message still fits in a few lines.</summary>
+    /// <summary>
+    /// Characters of a found value that an error message shows: with position and path the message still fits in a few lines.
+    /// </summary>
     public const int ConfigShownCharsMax = 60;
 
-    /// <summary>Length of an unknown key up to which similar keys are looked for: twice the longest key (30), so that the comparison (length²) stays trivial.</summary>
+    /// <summary>
+    /// Length of an unknown key up to which similar keys are looked for: twice the longest key (30), so that the comparison (length²) stays
+    /// trivial.
+    /// </summary>
     public const int ConfigSuggestionCharsMax = 60;
 
     /// <summary>Allowed keys that an unknown-key message lists: all of [server] fit in four lines, those of a backend do not.</summary>
@@ -535,7 +684,10 @@ internal static partial class Limits
     /// <summary>Idle connections kept per backend at most: a loopback address has no more ports (2^16) to connect from.</summary>
     public const int PoolIdlePerHostMax = 65535;
 
-    /// <summary>Client connections at most: twice the largest default of Linux for open files of a process (fs.nr_open, 2^20), as each may need one to the backend.</summary>
+    /// <summary>
+    /// Client connections at most: twice the largest default of Linux for open files of a process (fs.nr_open, 2^20), as each may need one
+    /// to the backend.
+    /// </summary>
     public const int ConnectionsMax = 2 * 1024 * 1024;
 
     /// <summary>Smallest bound of a request head in bytes: a request line, Host and a few short headers.</summary>
@@ -544,13 +696,20 @@ internal static partial class Limits
     /// <summary>Largest bound of a request head in bytes, 1 MiB: with 1,000 connections sending heads at once, 1 GiB.</summary>
     public const int HeaderBytesMax = 1024 * 1024;
 
-    /// <summary>Largest bound of the number of header fields: at the least 4 bytes each (<c>a:</c> CR LF), 16,384 take 64 KiB of the head.</summary>
+    /// <summary>
+    /// Largest bound of the number of header fields: at the least 4 bytes each (<c>a:</c> CR LF), 16,384 take 64 KiB of the head.
+    /// </summary>
     public const int HeadersMax = 16384;
 
-    /// <summary>Largest configurable queue of held requests per backend: one per possible connection would be <see cref="ConnectionsMax"/>, half of it is a million.</summary>
+    /// <summary>
+    /// Largest configurable queue of held requests per backend: one per possible connection would be <see cref="ConnectionsMax"/>, half of
+    /// it is a million.
+    /// </summary>
     public const int QueuedRequestsMax = 1024 * 1024;
 
-    /// <summary>Largest configurable number of requests in flight at one process: one per port of an address, so more than there can be connections.</summary>
+    /// <summary>
+    /// Largest configurable number of requests in flight at one process: one per port of an address, so more than there can be connections.
+    /// </summary>
     public const int ConcurrencyMax = 64 * 1024;
 
     /// <summary>Largest count of failed health checks in a row: at the default interval (5 s) a million take two months.</summary>
@@ -565,7 +724,10 @@ internal static partial class Limits
     /// <summary>Largest CPU limit: 8,192 cores, the most that Linux is built for, in billionths of a core.</summary>
     public const long DockerNanoCpusMax = 8192L * 1_000_000_000;
 
-    /// <summary>Processes and threads of a container unless the file says otherwise: what service managers give a user's services or more, and an eighth of the kernel's usual 32,768.</summary>
+    /// <summary>
+    /// Processes and threads of a container unless the file says otherwise: what service managers give a user's services or more, and an
+    /// eighth of the kernel's usual 32,768.
+    /// </summary>
     public const int DockerPidsUsual = 4096;
 
     /// <summary>Largest limit of processes and threads: what Linux itself has numbers for.</summary>
@@ -577,7 +739,9 @@ internal static partial class Limits
     /// <summary>Length of one label of a host name (RFC 1035 section 2.3.4).</summary>
     public const int HostLabelCharsMax = 63;
 
-    /// <summary>Attempts to lock a PID file that vanishes between opening and locking; each failure means another instance ended in that instant.</summary>
+    /// <summary>
+    /// Attempts to lock a PID file that vanishes between opening and locking; each failure means another instance ended in that instant.
+    /// </summary>
     public const int PidFileAttempts = 16;
 
     /// <summary>Bytes read of a file that could not be executed, to say why: what the kernel reads of it (BINPRM_BUF_SIZE).</summary>
@@ -596,25 +760,40 @@ internal static partial class Limits
     /// <summary>Bytes read of <c>/proc/PID/stat</c>: 52 numbers of at most 20 digits and a name of at most 64 bytes make 1.2 KB.</summary>
     public const int ProcessStatBytes = 2048;
 
-    /// <summary>Bytes of an environment read at a time: 16 KiB on the stack, most environments in one go, the largest (2 MiB) in 150.</summary>
+    /// <summary>
+    /// Bytes of an environment read at a time: 16 KiB on the stack, most environments in one go, the largest (2 MiB) in 150.
+    /// </summary>
     public const int EnvironReadBytes = 16 * 1024;
 
-    /// <summary>Bytes of the entry that carries the token: its name (27), the address (60), a host name of 255 bytes escaped (765), and the token (55).</summary>
+    /// <summary>
+    /// Bytes of the entry that carries the token: its name (27), the address (60), a host name of 255 bytes escaped (765), and the token
+    /// (55).
+    /// </summary>
     public const int EnvironEntryBytes = 1024;
 
-    /// <summary>Looks at an environment that was empty: executing a program takes a fraction of a millisecond, some more on a busy machine.</summary>
+    /// <summary>
+    /// Looks at an environment that was empty: executing a program takes a fraction of a millisecond, some more on a busy machine.
+    /// </summary>
     public const int EnvironRetriesMax = 3;
 
     /// <summary>Milliseconds between these looks, 3 in all for an adopted process whose environment is really empty.</summary>
     public const int EnvironRetryMs = 1;
 
-    /// <summary>Milliseconds between two readings of the process table for runs that end: 500 of them within a second cause at most 40 readings.</summary>
+    /// <summary>
+    /// Milliseconds between two readings of the process table for runs that end: 500 of them within a second cause at most 40 readings.
+    /// </summary>
     public const int ProcessScanPauseMs = 25;
 
-    /// <summary>Bytes read at a time of what the kernel says of listening sockets: it never sends more than 8 KiB before it was asked for more, and a line of its text has 150.</summary>
+    /// <summary>
+    /// Bytes read at a time of what the kernel says of listening sockets: it never sends more than 8 KiB before it was asked for more, and
+    /// a line of its text has 150.
+    /// </summary>
     public const int ListenerReadBytes = 16 * 1024;
 
-    /// <summary>Processes below a leader that are looked at one by one for who listens, 0.1 ms each; beyond them reading the table of processes is no dearer.</summary>
+    /// <summary>
+    /// Processes below a leader that are looked at one by one for who listens, 0.1 ms each; beyond them reading the table of processes is
+    /// no dearer.
+    /// </summary>
     public const int RunTreeLooks = 32;
 
     /// <summary>Links that are followed on the way to a file, as many as the kernel follows (path_resolution(7)).</summary>
@@ -626,45 +805,71 @@ internal static partial class Limits
     /// <summary>Bytes the guard reads of its pipe at a time: what a pipe writes in one piece on Linux, 102 records.</summary>
     public const int GuardReadBytes = 4096;
 
-    /// <summary>Milliseconds between two looks of the guard at what it ends: a tenth of the shortest grace period that can end by itself (1 s), halved.</summary>
+    /// <summary>
+    /// Milliseconds between two looks of the guard at what it ends: a tenth of the shortest grace period that can end by itself (1 s),
+    /// halved.
+    /// </summary>
     public const int GuardLookMs = 50;
 
     /// <summary>
-    /// Looks in a row at which nothing of a dead gateway's runs was found: 10 × 50 ms, in which a process that was being spawned when the gateway died
-    /// has executed its program and can be recognised.
+    /// Looks in a row at which nothing of a dead gateway's runs was found: 10 × 50 ms, in which a process that was being spawned when the
+    /// gateway died has executed its program and can be recognised.
     /// </summary>
     public const int GuardQuietLooks = 10;
 
-    /// <summary>Milliseconds the gateway waits at its end for its guard, which then has only to exit: 1 ms, or its whole start of some hundred when that is still under way.</summary>
+    /// <summary>
+    /// Milliseconds the gateway waits at its end for its guard, which then has only to exit: 1 ms, or its whole start of some hundred when
+    /// that is still under way.
+    /// </summary>
     public const int GuardStopMs = 1000;
 
-    /// <summary>Milliseconds between attempts to write to a guard whose pipe is full: it takes 1,638 records and empties within microseconds, unless the guard is stopped.</summary>
+    /// <summary>
+    /// Milliseconds between attempts to write to a guard whose pipe is full: it takes 1,638 records and empties within microseconds, unless
+    /// the guard is stopped.
+    /// </summary>
     public const int GuardRetryMs = 10;
 
-    /// <summary>Attempts after which such a guard is replaced: 500 × 10 ms, longer than a machine under load delays a ready process.</summary>
+    /// <summary>
+    /// Attempts after which such a guard is replaced: 500 × 10 ms, longer than a machine under load delays a ready process.
+    /// </summary>
     public const int GuardRetriesMax = 500;
 
     // Docker
 
-    /// <summary>Milliseconds for a connection to an engine: it takes microseconds to a socket, and a tenth of a second to any machine one would run backends on.</summary>
+    /// <summary>
+    /// Milliseconds for a connection to an engine: it takes microseconds to a socket, and a tenth of a second to any machine one would run
+    /// backends on.
+    /// </summary>
     public const int EngineConnectMs = 5_000;
 
-    /// <summary>Seconds an idle connection to an engine is kept: starts and stops of some minute share theirs, and a quiet gateway keeps none but the event stream's.</summary>
+    /// <summary>
+    /// Seconds an idle connection to an engine is kept: starts and stops of some minute share theirs, and a quiet gateway keeps none but
+    /// the event stream's.
+    /// </summary>
     public const int EngineIdleConnectionSecs = 30;
 
-    /// <summary>Milliseconds an engine may take to say that it is one: it answers from memory, so only one that hangs takes that long.</summary>
+    /// <summary>
+    /// Milliseconds an engine may take to say that it is one: it answers from memory, so only one that hangs takes that long.
+    /// </summary>
     public const int EnginePingMs = 5_000;
 
-    /// <summary>Milliseconds a call may take that reads or signals: below a second even on an engine with thousands of containers under load.</summary>
+    /// <summary>
+    /// Milliseconds a call may take that reads or signals: below a second even on an engine with thousands of containers under load.
+    /// </summary>
     public const int EngineCallMs = 15_000;
 
-    /// <summary>Milliseconds to create or start a container: half a second is usual, tens of them start one after another, and a slow disk takes its time.</summary>
+    /// <summary>
+    /// Milliseconds to create or start a container: half a second is usual, tens of them start one after another, and a slow disk takes its
+    /// time.
+    /// </summary>
     public const int EngineCreateMs = 60_000;
 
     /// <summary>Milliseconds to remove a container: it is killed before, and its file system unmounted.</summary>
     public const int EngineRemoveMs = 30_000;
 
-    /// <summary>Attempts to remove a container whose file system is busy for a moment, as happens when something else looks at it.</summary>
+    /// <summary>
+    /// Attempts to remove a container whose file system is busy for a moment, as happens when something else looks at it.
+    /// </summary>
     public const int EngineRemoveAttemptsMax = 3;
 
     /// <summary>Milliseconds between these attempts.</summary>
@@ -682,19 +887,24 @@ internal static partial class Limits
     /// <summary>Doublings of that: 50 ms become 3.2 s, above the longest pause.</summary>
     public const int EngineDoublingsMax = 6;
 
-    /// <summary>Longest pause between attempts in milliseconds: an engine that is back is noticed within some seconds even if nobody asks for a backend.</summary>
+    /// <summary>
+    /// Longest pause between attempts in milliseconds: an engine that is back is noticed within some seconds even if nobody asks for a
+    /// backend.
+    /// </summary>
     public const int EnginePauseMs = 3_000;
 
     /// <summary>
-    /// Milliseconds after which the containers of an engine that refuses connections are taken for lost: with it went what forwarded their ports, so waiting longer would only
-    /// have requests fail against them.
+    /// Milliseconds after which the containers of an engine that refuses connections are taken for lost: with it went what forwarded their
+    /// ports, so waiting longer would only have requests fail against them.
     /// </summary>
     public const int EngineGoneMs = 200;
 
     /// <summary>The same for an engine that cannot be told to be gone, because it does not answer at all.</summary>
     public const int EngineSilentMs = 10_000;
 
-    /// <summary>Milliseconds a start waits for an engine that was there before: a restart of the engine takes two to four seconds.</summary>
+    /// <summary>
+    /// Milliseconds a start waits for an engine that was there before: a restart of the engine takes two to four seconds.
+    /// </summary>
     public const int EngineReturnMs = 5_000;
 
     /// <summary>Bytes of an engine's answer: 1,000 containers of one gateway at 4 KB each, twice.</summary>
@@ -703,16 +913,23 @@ internal static partial class Limits
     /// <summary>Bytes read from an engine at a time: most answers in one go.</summary>
     public const int EngineReadBytes = 8 * 1024;
 
-    /// <summary>Bytes of one message of a stream: an event carries all labels of a container, and Docker bounds none of them; some are tens of kilobytes.</summary>
+    /// <summary>
+    /// Bytes of one message of a stream: an event carries all labels of a container, and Docker bounds none of them; some are tens of
+    /// kilobytes.
+    /// </summary>
     public const int EngineLineBytesMax = 1024 * 1024;
 
-    /// <summary>Characters of an engine's message that are passed on: the longest, of failed mounts and registries, are some hundred.</summary>
+    /// <summary>
+    /// Characters of an engine's message that are passed on: the longest, of failed mounts and registries, are some hundred.
+    /// </summary>
     public const int EngineMessageCharsMax = 1000;
 
     /// <summary>Attempts to create a container: one, one after a pull, and some after a left-over was removed.</summary>
     public const int ContainerCreateAttemptsMax = 5;
 
-    /// <summary>Attempts to start it: the port that the engine chose is taken by somebody else in that moment once in a long while, never twice.</summary>
+    /// <summary>
+    /// Attempts to start it: the port that the engine chose is taken by somebody else in that moment once in a long while, never twice.
+    /// </summary>
     public const int ContainerStartAttemptsMax = 3;
 
     /// <summary>Random bytes in the names of gateways, processes and starts: 96 bits never meet.</summary>
@@ -736,35 +953,50 @@ internal static partial class Limits
     /// <summary>Connections at once to where containers call back: as many starts at a time, on one network.</summary>
     public const int ReadyDoorConnectionsMax = 256;
 
-    /// <summary>Milliseconds between two looks of the guard at the containers of a dead gateway: each is a call that an engine answers in about one.</summary>
+    /// <summary>
+    /// Milliseconds between two looks of the guard at the containers of a dead gateway: each is a call that an engine answers in about one.
+    /// </summary>
     public const int OrphanLookMs = 100;
 
-    /// <summary>Looks in a row without a new one after which there are none: 20 × 100 ms, in which a create that was under way is done even under load.</summary>
+    /// <summary>
+    /// Looks in a row without a new one after which there are none: 20 × 100 ms, in which a create that was under way is done even under
+    /// load.
+    /// </summary>
     public const int OrphanQuietLooks = 20;
 
-    /// <summary>Bytes of a line about an engine that the guard puts together: a label (24) and the path of a socket (108), or a host name (253).</summary>
+    /// <summary>
+    /// Bytes of a line about an engine that the guard puts together: a label (24) and the path of a socket (108), or a host name (253).
+    /// </summary>
     public const int GuardLineBytesMax = 1024;
 
     /// <summary>
-    /// Milliseconds a connection to a forwarded port must stay open to count as accepted by the container, where the container itself cannot be asked: the
-    /// forwarder tries to connect at once, and closes in a millisecond when it cannot; on an overloaded machine after some hundred.
+    /// Milliseconds a connection to a forwarded port must stay open to count as accepted by the container, where the container itself
+    /// cannot be asked: the forwarder tries to connect at once, and closes in a millisecond when it cannot; on an overloaded machine after
+    /// some hundred.
     /// </summary>
     public const int ProbeForwardedMs = 500;
 
     // Service manager
 
-    /// <summary>Milliseconds a notice may wait for a service manager that is behind: it takes one in microseconds, and more than this after a stop of the whole machine.</summary>
+    /// <summary>
+    /// Milliseconds a notice may wait for a service manager that is behind: it takes one in microseconds, and more than this after a stop
+    /// of the whole machine.
+    /// </summary>
     public const int NotifyTimeoutMs = 5_000;
 
     /// <summary>Sockets a service manager may pass: one for each of some hundred addresses; a number beyond is a mistake.</summary>
     public const int PassedSocketsMax = 1024;
 
-    /// <summary>Longest watchdog time that is kept, 12 days in microseconds: its half has to fit the timers of the runtime (49 days).</summary>
+    /// <summary>
+    /// Longest watchdog time that is kept, 12 days in microseconds: its half has to fit the timers of the runtime (49 days).
+    /// </summary>
     public const long WatchdogUsecMax = 1_000_000_000_000;
 
     // Sessions
 
-    /// <summary>Random bytes of a session's id: 120 bits, more than the 96 that make guessing hopeless, in 24 characters without rest.</summary>
+    /// <summary>
+    /// Random bytes of a session's id: 120 bits, more than the 96 that make guessing hopeless, in 24 characters without rest.
+    /// </summary>
     public const int SessionIdBytes = 15;
 
     /// <summary>Characters of a session's id: five bits each.</summary>
@@ -800,7 +1032,10 @@ internal static partial class Limits
     /// <summary>Seconds that a call may wait for a session: longer than any start, shorter than a day of forgotten clients.</summary>
     public const int SessionWaitSecsMax = 3600;
 
-    /// <summary>Milliseconds between comments in a stream that has nothing to tell, by which both ends notice that the other is gone: below the minute of common proxies.</summary>
+    /// <summary>
+    /// Milliseconds between comments in a stream that has nothing to tell, by which both ends notice that the other is gone: below the
+    /// minute of common proxies.
+    /// </summary>
     public const int SessionHeartbeatMs = 15_000;
 
     /// <summary>Milliseconds between two looks at a session's use for its stream of events.</summary>
@@ -815,21 +1050,25 @@ internal static partial class Limits
     public const int Http2OutputBytes = LargeBufferBytes;
 
     /// <summary>
-    /// Bytes that wait for one send of an HTTP/2 connection from which no further head or control frame is added, and no further request is read: two large buffers, of which data takes one.
-    /// 250 heads of 300 bytes, 75 KiB, still find room at once. With a head behind them, 75 KiB at most, they fit 256 KiB; as much may be on its way: half a MiB for a client that never reads.
+    /// Bytes that wait for one send of an HTTP/2 connection from which no further head or control frame is added, and no further request is
+    /// read: two large buffers, of which data takes one. 250 heads of 300 bytes, 75 KiB, still find room at once. With a head behind them,
+    /// 75 KiB at most, they fit 256 KiB; as much may be on its way: half a MiB for a client that never reads.
     /// </summary>
     public const int Http2HeadRoomBytes = 2 * Http2OutputBytes;
 
     /// <summary>
-    /// Milliseconds for which the reset of a stream is held back whose response is complete before its request: some clients lose a response when the reset comes in the same packet. Ticks
-    /// make it 50 to 250. Meanwhile the stream counts as open, as it does for its client, and holds 100 bytes.
+    /// Milliseconds for which the reset of a stream is held back whose response is complete before its request: some clients lose a
+    /// response when the reset comes in the same packet. Ticks make it 50 to 250. Meanwhile the stream counts as open, as it does for its
+    /// client, and holds 100 bytes.
     /// </summary>
     public const int Http2ResetHoldMs = 50;
 
     /// <summary>Bytes with which a send does not wait for others to add theirs: half of what one takes.</summary>
     public const int Http2FlushBytes = Http2OutputBytes / 2;
 
-    /// <summary>Room for control frames besides those that wait: window updates that were put off, 13 bytes each, for a few dozen streams.</summary>
+    /// <summary>
+    /// Room for control frames besides those that wait: window updates that were put off, 13 bytes each, for a few dozen streams.
+    /// </summary>
     public const int Http2ControlRoomBytes = 512;
 
     /// <summary>Streams a connection keeps to use again, some 3 KB each: as many as a browser has open at once.</summary>
@@ -868,8 +1107,8 @@ internal static partial class Limits
     public const int HistoryActiveRequestsMax = 3;
 
     /// <summary>
-    /// Bytes of one event: kind, parts, time and numbers take 60 at most, the texts (2 × 160 + 96 + 2 × 64 + 400) with their lengths 960. A hundred of them are
-    /// never that long together, as only every other event has a caller: 5 KB are usual, 30 KB with the longest texts.
+    /// Bytes of one event: kind, parts, time and numbers take 60 at most, the texts (2 × 160 + 96 + 2 × 64 + 400) with their lengths 960. A
+    /// hundred of them are never that long together, as only every other event has a caller: 5 KB are usual, 30 KB with the longest texts.
     /// </summary>
     public const int HistoryEventBytesMax = 1024;
 
@@ -886,8 +1125,8 @@ internal static partial class Limits
     public const int HistoryStderrLineChars = 160;
 
     /// <summary>
-    /// Bytes that all histories may hold together: 16,000 of 100 usual events (6 KB), or 2,000 of the longest ones with three failures' lines of stderr (48 KB). 10,000 of those would take 480 MB; then
-    /// those to which nothing has happened for longest are shortened.
+    /// Bytes that all histories may hold together: 16,000 of 100 usual events (6 KB), or 2,000 of the longest ones with three failures'
+    /// lines of stderr (48 KB). 10,000 of those would take 480 MB; then those to which nothing has happened for longest are shortened.
     /// </summary>
     public const int HistoryTotalBytes = 96 * 1024 * 1024;
 
@@ -912,32 +1151,43 @@ internal static partial class Limits
     // Requests that wake nothing
 
     /// <summary>
-    /// Requests that use one backend at once: 22 bits of its state word. More than can be held (<see cref="QueuedRequestsMax"/>) and than there are sockets to one address and
-    /// port (65,536) together, so no request is ever refused for it.
+    /// Requests that use one backend at once: 22 bits of its state word. More than can be held (<see cref="QueuedRequestsMax"/>) and than
+    /// there are sockets to one address and port (65,536) together, so no request is ever refused for it.
     /// </summary>
     public const int BackendUsersMax = (1 << 22) - 1;
 
-    /// <summary>Requests at one backend that do not count as use: the other 10 bits. Whoever comes while they are so many counts as use.</summary>
+    /// <summary>
+    /// Requests at one backend that do not count as use: the other 10 bits. Whoever comes while they are so many counts as use.
+    /// </summary>
     public const int PassiveRequestsMax = (1 << 10) - 1;
 
-    /// <summary>Entries of <c>no_wake</c>: all known uptime checks and the large crawlers are some 40. Each costs a request of that backend some 10 to 50 ns.</summary>
+    /// <summary>
+    /// Entries of <c>no_wake</c>: all known uptime checks and the large crawlers are some 40. Each costs a request of that backend some 10
+    /// to 50 ns.
+    /// </summary>
     public const int NoWakeEntriesMax = 64;
 
     /// <summary>Characters of one entry: the longest paths of checks and names of crawlers have some 60.</summary>
     public const int NoWakeEntryChars = 256;
 
     /// <summary>
-    /// Bytes of a user agent that are looked at; the longest real ones have some 400. A hostile one, of which every byte begins like every entry, costs
-    /// 64 x 1,024 comparisons, about half a millisecond.
+    /// Bytes of a user agent that are looked at; the longest real ones have some 400. A hostile one, of which every byte begins like every
+    /// entry, costs 64 x 1,024 comparisons, about half a millisecond.
     /// </summary>
     public const int NoWakeAgentBytes = 1024;
 
     // Waiting page
 
-    /// <summary>How long a browser waits for a backend as if there were no waiting page: most starts are quicker, and a page that flashes up for less would only disturb.</summary>
+    /// <summary>
+    /// How long a browser waits for a backend as if there were no waiting page: most starts are quicker, and a page that flashes up for
+    /// less would only disturb.
+    /// </summary>
     public static readonly TimeSpan WaitingPageHold = TimeSpan.FromSeconds(1);
 
-    /// <summary>Seconds after which the page loads itself anew where scripts are off; with the moment of the next hold, two seconds between two looks.</summary>
+    /// <summary>
+    /// Seconds after which the page loads itself anew where scripts are off; with the moment of the next hold, two seconds between two
+    /// looks.
+    /// </summary>
     public const int WaitingPageRefreshSecs = 1;
 
     /// <summary>Characters of the log's last line that the page shows: some four lines of it.</summary>
@@ -945,21 +1195,33 @@ internal static partial class Limits
 
     // Metrics
 
-    /// <summary>Rows of a counter: with more processors, threads share them, and eight rows of 320 bytes for each backend that is used are enough.</summary>
+    /// <summary>
+    /// Rows of a counter: with more processors, threads share them, and eight rows of 320 bytes for each backend that is used are enough.
+    /// </summary>
     public const int MetricRowsMax = 8;
 
-    /// <summary>Host names with series of their own: at some 60 series each, 60,000 in all, which one Prometheus takes from one target; the rest is added up.</summary>
+    /// <summary>
+    /// Host names with series of their own: at some 60 series each, 60,000 in all, which one Prometheus takes from one target; the rest is
+    /// added up.
+    /// </summary>
     public const int MetricHostsMax = 1000;
 
     // Access log and traces
 
-    /// <summary>Bytes of our Server-Timing: four names with <c>;dur=</c> of 13 each, and times of up to 19 digits with three more behind a point.</summary>
+    /// <summary>
+    /// Bytes of our Server-Timing: four names with <c>;dur=</c> of 13 each, and times of up to 19 digits with three more behind a point.
+    /// </summary>
     public const int ServerTimingBytes = 192;
 
-    /// <summary>Bytes of a request's target that are logged, the rest is cut: half of the longest line that HTTP/1.1 clients may send, and escaped at most 24 KiB.</summary>
+    /// <summary>
+    /// Bytes of a request's target that are logged, the rest is cut: half of the longest line that HTTP/1.1 clients may send, and escaped
+    /// at most 24 KiB.
+    /// </summary>
     public const int NoteTargetBytes = 4096;
 
-    /// <summary>Bytes of Referer, User-Agent and X-Forwarded-For that are logged: real ones have 200, and three of them escaped stay below 18 KiB.</summary>
+    /// <summary>
+    /// Bytes of Referer, User-Agent and X-Forwarded-For that are logged: real ones have 200, and three of them escaped stay below 18 KiB.
+    /// </summary>
     public const int NoteFieldBytes = 1024;
 
     /// <summary>Bytes of a host name that are logged: the longest name of DNS and a port.</summary>
@@ -975,18 +1237,27 @@ internal static partial class Limits
     public const int RecordBufferFirstBytes = 4096;
 
     /// <summary>
-    /// Bytes that one buffer of records may hold. It has to take what comes while the writer waits for a disk: 20,000 lines of 250 bytes a second fill two of them in 100 ms, the time in
-    /// which the writer looks after them. With <see cref="RecordPlacesMax"/> and the one that is being written they are 8.5 MiB, if the disk is slow.
+    /// Bytes that one buffer of records may hold. It has to take what comes while the writer waits for a disk: 20,000 lines of 250 bytes a
+    /// second fill two of them in 100 ms, the time in which the writer looks after them. With <see cref="RecordPlacesMax"/> and the one
+    /// that is being written they are 8.5 MiB, if the disk is slow.
     /// </summary>
     public const int RecordBufferBytesMax = 512 * 1024;
 
-    /// <summary>Bytes in a buffer at which its writer is woken before its time: large enough that a system call for them costs nothing beside them.</summary>
+    /// <summary>
+    /// Bytes in a buffer at which its writer is woken before its time: large enough that a system call for them costs nothing beside them.
+    /// </summary>
     public const int RecordWakeBytes = 64 * 1024;
 
-    /// <summary>Places of buffers, so that threads rarely meet: as many as the counters have rows, and twice that, since a thread that is put aside keeps its buffer meanwhile.</summary>
+    /// <summary>
+    /// Places of buffers, so that threads rarely meet: as many as the counters have rows, and twice that, since a thread that is put aside
+    /// keeps its buffer meanwhile.
+    /// </summary>
     public const int RecordPlacesMax = 2 * MetricRowsMax;
 
-    /// <summary>How often all places are looked at for a buffer that nobody has: a buffer is out for the microsecond in which a line is written into it.</summary>
+    /// <summary>
+    /// How often all places are looked at for a buffer that nobody has: a buffer is out for the microsecond in which a line is written into
+    /// it.
+    /// </summary>
     public const int RecordTakeRounds = 8;
 
     /// <summary>Processor pauses between two such looks: about a microsecond in all.</summary>
@@ -995,7 +1266,10 @@ internal static partial class Limits
     /// <summary>Times that a writer which ends waits for a buffer that is out: each gives the processor to others once.</summary>
     public const int RecordLastRounds = 1000;
 
-    /// <summary>Milliseconds between two looks at what is to be sent to a collector: what people wait for when they look at a trace, and one call a second for each place.</summary>
+    /// <summary>
+    /// Milliseconds between two looks at what is to be sent to a collector: what people wait for when they look at a trace, and one call a
+    /// second for each place.
+    /// </summary>
     public const int OtlpPeriodMs = 1000;
 
     /// <summary>Milliseconds until a collector that failed is tried again: one that is started anew is back by then.</summary>
@@ -1013,7 +1287,10 @@ internal static partial class Limits
     /// <summary>Bytes of what describes this program in a batch: two names, a version, and their tags.</summary>
     public const int OtlpTextBytes = 256;
 
-    /// <summary>Milliseconds until a log that could not be written is tried again: soon enough that the buffers hold what comes meanwhile on a quiet gateway.</summary>
+    /// <summary>
+    /// Milliseconds until a log that could not be written is tried again: soon enough that the buffers hold what comes meanwhile on a quiet
+    /// gateway.
+    /// </summary>
     public const int AccessLogRetryMs = 1000;
 
     /// <summary>Milliseconds that the writer waits for a pipe to take more before it looks whether it has to end: two ticks.</summary>

@@ -8,17 +8,34 @@ namespace Spawngate.Tests;
 /// <summary><c>GET /events</c>.</summary>
 internal sealed class AdminEventStreamTests
 {
-    private static readonly HistoryEvent Woken = new() { Seq = 1, Time = DateTime.UnixEpoch, Start = 1, Event = HistoryEventKind.Woken, Reason = "request" };
+    private static readonly HistoryEvent Woken = new()
+    {
+        Seq = 1,
+        Time = DateTime.UnixEpoch,
+        Start = 1,
+        Event = HistoryEventKind.Woken,
+        Reason = "request",
+    };
 
     [Test]
     public async Task A_reader_gets_all_backends_then_what_happens_then_the_numbers()
     {
         await using var test = await AdminUnderTest.StartAsync();
-        test.Backends.Reports.Add(new BackendReport { Hostname = "a.test", State = BackendPhase.Ready, InstanceNumber = 1 });
+        test.Backends.Reports.Add(
+            new BackendReport
+            {
+                Hostname = "a.test",
+                State = BackendPhase.Ready,
+                InstanceNumber = 1,
+            }
+        );
         await using var events = await EventsAsync(test, "/events");
         var hello = await events.NextAsync("hello");
         Assert.That(hello.GetProperty("instance").GetString(), Has.Length.EqualTo(16));
-        Assert.That((await events.NextAsync("backends")).GetProperty("backends")[0].GetProperty("hostname").GetString(), Is.EqualTo("a.test"));
+        Assert.That(
+            (await events.NextAsync("backends")).GetProperty("backends")[0].GetProperty("hostname").GetString(),
+            Is.EqualTo("a.test")
+        );
         test.Backends.Feed.Publish(new HistoryNews("a.test", Woken));
         var item = await events.NextAsync("ledger");
         Assert.That(item.GetProperty("hostname").GetString(), Is.EqualTo("a.test"));
@@ -75,7 +92,12 @@ internal sealed class AdminEventStreamTests
             while (await _lines.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)) is { } line)
             {
                 name = line.StartsWith("event: ", StringComparison.Ordinal) ? line[7..] : name;
-                if (name == type && line.StartsWith("data: ", StringComparison.Ordinal) && JsonDocument.Parse(line[6..]).RootElement is var data && wanted?.Invoke(data) != false)
+                if (
+                    name == type
+                    && line.StartsWith("data: ", StringComparison.Ordinal)
+                    && JsonDocument.Parse(line[6..]).RootElement is var data
+                    && wanted?.Invoke(data) != false
+                )
                 {
                     return data;
                 }

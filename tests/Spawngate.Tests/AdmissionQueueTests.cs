@@ -60,6 +60,7 @@ internal sealed class AdmissionQueueTests
         stage.Settle();
         Assert.That(
             waiters.Select(LifecycleStage.Outcome),
-            Is.EqualTo(["Cancelled", "Cancelled", "StartFailed", "Cancelled", "StartFailed", "Cancelled"]));
+            Is.EqualTo(["Cancelled", "Cancelled", "StartFailed", "Cancelled", "StartFailed", "Cancelled"])
+        );
     }
 }

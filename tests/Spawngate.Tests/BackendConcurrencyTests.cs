@@ -34,7 +34,11 @@ internal sealed class BackendConcurrencyTests
                 Ports = new LoopbackPorts(static _ => 40000),
                 Log = log,
             },
-            LifecycleStage.Config("app.example.com") with { MaxConcurrency = maxConcurrency });
+            LifecycleStage.Config("app.example.com") with
+            {
+                MaxConcurrency = maxConcurrency,
+            }
+        );
         var running = Enumerable.Range(0, 4).Select(_ => Task.Run(() => RequestAsync(backend, cancel), cancel)).ToList();
         var all = Task.WhenAll(running);
         while (!all.IsCompleted)
@@ -96,8 +100,6 @@ internal sealed class BackendConcurrencyTests
 
         public Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel) => Task.FromResult(new ProbeResult(true, ""));
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
     }
 }

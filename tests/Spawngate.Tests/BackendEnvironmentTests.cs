@@ -30,7 +30,10 @@ internal sealed class BackendEnvironmentTests
         Assert.That(start.ListenMs, Is.LessThanOrEqualTo(start.ReadyMs));
         backend.Leave(admission.Instance);
         await set.StopAllAsync().WaitAsync(cancel);
-        Assert.That(backend.GetStatus(), Has.Property("Phase").EqualTo(BackendPhase.Stopped).And.Property("LastStopReason").EqualTo("gateway stops"));
+        Assert.That(
+            backend.GetStatus(),
+            Has.Property("Phase").EqualTo(BackendPhase.Stopped).And.Property("LastStopReason").EqualTo("gateway stops")
+        );
     }
 
     [TestCase("127.0.0.1", "http://127.0.0.1:9999/ready/%2A.example.com?token=t")]

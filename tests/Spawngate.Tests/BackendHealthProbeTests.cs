@@ -62,7 +62,11 @@ internal sealed class BackendHealthProbeTests
     [Test]
     public async Task A_non_2xx_is_asked_again_until_it_is_healthy(CancellationToken cancel)
     {
-        using var server = new ProbeServer("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n", Ok);
+        using var server = new ProbeServer(
+            "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n",
+            Ok
+        );
         using var probe = Probe(server.EndPoint);
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
         Assert.That(server.Requests, Has.Count.EqualTo(3));
@@ -159,7 +163,11 @@ internal sealed class BackendHealthProbeTests
         using var forwarder = new ProbeServer();
         using var nobody = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000) { IsForwarded = true, Behind = (IPEndPoint)nobody.LocalEndPoint! };
+        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000)
+        {
+            IsForwarded = true,
+            Behind = (IPEndPoint)nobody.LocalEndPoint!,
+        };
         var time = new FakeTime();
         using var probe = new HealthProbe(target, time);
         var ready = probe.WaitUntilReadyAsync(static () => { }, cancel);

@@ -5,8 +5,8 @@ using Spawngate.Tests.Fakes;
 namespace Spawngate.Tests;
 
 /// <summary>
-/// A small deterministic scheduler: the steps of requests, lifecycle, launcher, process, probe, clock and administrator in thousands of random orders, with the
-/// invariants checked after every step and everything brought to rest at the end.
+/// A small deterministic scheduler: the steps of requests, lifecycle, launcher, process, probe, clock and administrator in thousands of
+/// random orders, with the invariants checked after every step and everything brought to rest at the end.
 /// </summary>
 internal sealed class BackendInterleavingTests
 {
@@ -57,7 +57,19 @@ internal sealed class BackendInterleavingTests
             _random = new Random(seed);
             _mayClose = _random.Next(4) == 0;
             _allowed = _random.Next(4);
-            _stage = new LifecycleStage(config => config with { MaxConcurrency = (int)_allowed, RequestTimeoutSecs = 3, MaxQueuedRequests = 5, IdleTimeoutSecs = 2, ReadyHealthCheckIntervalMs = 500, UnhealthyThreshold = 2, DrainTimeoutSecs = 2, ShutdownGracePeriodSecs = 1 });
+            _stage = new LifecycleStage(config =>
+                config with
+                {
+                    MaxConcurrency = (int)_allowed,
+                    RequestTimeoutSecs = 3,
+                    MaxQueuedRequests = 5,
+                    IdleTimeoutSecs = 2,
+                    ReadyHealthCheckIntervalMs = 500,
+                    UnhealthyThreshold = 2,
+                    DrainTimeoutSecs = 2,
+                    ShutdownGracePeriodSecs = 1,
+                }
+            );
         }
 
         public string History => string.Join(", ", _history.TakeLast(40));
@@ -85,13 +97,22 @@ internal sealed class BackendInterleavingTests
                 ? _leases.Where(lease => lease.Instance.InstanceNumber == word.InstanceNumber).ToList()
                 : [];
             Assert(word.InUse == live.Count(static lease => !lease.Passive), $"in use {word.InUse}, leases {live.Count}");
-            Assert(word.PassiveCount == live.Count(static lease => lease.Passive), $"passive requests {word.PassiveCount}, leases {live.Count}");
-            Assert(word.Phase != BackendPhase.Stopping || word.InUse == 0 || Backend.GetStatus().StoppingBecause != "idle", "stops for idleness while in use");
+            Assert(
+                word.PassiveCount == live.Count(static lease => lease.Passive),
+                $"passive requests {word.PassiveCount}, leases {live.Count}"
+            );
+            Assert(
+                word.Phase != BackendPhase.Stopping || word.InUse == 0 || Backend.GetStatus().StoppingBecause != "idle",
+                "stops for idleness while in use"
+            );
             CheckTerminations(word);
             var givenUp = _stage.Log.Records.Count(record => record.Text.Contains("given up after", StringComparison.Ordinal));
             Assert(_stage.Launcher.Alive <= 1 + givenUp, "two runs at once");
             Assert(_stage.Launcher.Launches.Count(launch => launch.IsPending) <= 1 + givenUp, "two launches at once");
-            Assert(word.Phase != BackendPhase.Stopped || Held == 0 || Backend.Lifecycle.Mailbox.HasMessages, "a waiter was left behind in Stopped");
+            Assert(
+                word.Phase != BackendPhase.Stopped || Held == 0 || Backend.Lifecycle.Mailbox.HasMessages,
+                "a waiter was left behind in Stopped"
+            );
             CheckLimit(word, live.Count(static lease => !lease.Tunnel));
             Assert(word.Phase == BackendPhase.Stopped || _stage.Active.Count == 1, "not in the set of active backends");
             Assert(!_stage.Log.Bugs.Any(), string.Join(' ', _stage.Log.Bugs));
@@ -109,7 +130,11 @@ internal sealed class BackendInterleavingTests
                     launch.Succeed();
                 }
 
-                foreach (var instance in _stage.Launcher.Launches.Select(static launch => launch.Workload).Where(static instance => instance is { Killed: > 0 } or { Terminated: > 0 }))
+                foreach (
+                    var instance in _stage
+                        .Launcher.Launches.Select(static launch => launch.Workload)
+                        .Where(static instance => instance is { Killed: > 0 } or { Terminated: > 0 })
+                )
                 {
                     instance!.Exit();
                 }
@@ -138,14 +163,23 @@ internal sealed class BackendInterleavingTests
 
         public void Dispose() => _stage.Dispose();
 
-        /// <summary>Never more than may be, but for those who were there when the limit became lower. Nobody waits while there is room, and nobody overtakes.</summary>
+        /// <summary>
+        /// Never more than may be, but for those who were there when the limit became lower. Nobody waits while there is room, and nobody
+        /// overtakes.
+        /// </summary>
         private void CheckLimit(BackendWord word, int requests)
         {
             var max = Backend.Lifecycle.Queue.Limit.Max;
             _allowed = max == 0 ? long.MaxValue : Math.Max(max, Math.Min(_allowed, requests));
             Assert(word.Phase != BackendPhase.Ready || requests <= _allowed, $"{requests} requests, allowed are {_allowed}");
-            Assert(word.Phase != BackendPhase.Ready || Held == 0 || (max > 0 && requests >= max), $"a waiter was left behind in Ready with {requests} of {max}");
-            var expected = word.Phase != BackendPhase.Ready || max == 0 ? ReadyGate.Open : Held > 0 ? ReadyGate.Crowded : ReadyGate.Limited;
+            Assert(
+                word.Phase != BackendPhase.Ready || Held == 0 || (max > 0 && requests >= max),
+                $"a waiter was left behind in Ready with {requests} of {max}"
+            );
+            var expected =
+                word.Phase != BackendPhase.Ready || max == 0 ? ReadyGate.Open
+                : Held > 0 ? ReadyGate.Crowded
+                : ReadyGate.Limited;
             Assert(word.Gate == expected, $"{Held} wait, so it should be {expected}");
         }
 
@@ -153,9 +187,17 @@ internal sealed class BackendInterleavingTests
         private void CheckTerminations(BackendWord word)
         {
             var cuts = _stage.Log.Records.Count(static record => record.Text.Contains("are cut after", StringComparison.Ordinal));
-            foreach (var instance in _stage.Launcher.Launches.Select(static launch => launch.Workload).OfType<ScriptedWorkload>().Where(instance => instance.Terminated > 0 && _terminated.Add(instance)))
+            foreach (
+                var instance in _stage
+                    .Launcher.Launches.Select(static launch => launch.Workload)
+                    .OfType<ScriptedWorkload>()
+                    .Where(instance => instance.Terminated > 0 && _terminated.Add(instance))
+            )
             {
-                Assert(word.InFlight == 0 || cuts > _cutsSeen || word.Phase != BackendPhase.Stopping, $"asked to end with {word.InFlight} in flight");
+                Assert(
+                    word.InFlight == 0 || cuts > _cutsSeen || word.Phase != BackendPhase.Stopping,
+                    $"asked to end with {word.InFlight} in flight"
+                );
             }
 
             _cutsSeen = cuts;
@@ -231,7 +273,12 @@ internal sealed class BackendInterleavingTests
                 Add("launch fails", () => launch.Fail("no"));
             }
 
-            foreach (var instance in _stage.Launcher.Launches.Select(static launch => launch.Workload).OfType<ScriptedWorkload>().Where(static instance => !instance.HasExited))
+            foreach (
+                var instance in _stage
+                    .Launcher.Launches.Select(static launch => launch.Workload)
+                    .OfType<ScriptedWorkload>()
+                    .Where(static instance => !instance.HasExited)
+            )
             {
                 Add("exit", () => instance.Exit());
                 if (instance.Terminated + instance.Killed > 0)
@@ -274,7 +321,9 @@ internal sealed class BackendInterleavingTests
             Add("callback", () => Backend.ReportReady(null, true));
             Add("minute", () => _stage.Time.AdvanceMs(60_000));
             Add("reconfigure", () => Backend.Reconfigure(Backend.Config with { IdleTimeoutSecs = _random.Next(1, 4) }));
-            Add("limit", () => Backend.Reconfigure(Backend.Config with { MaxConcurrency = _random.Next(4), RequestTimeoutSecs = _random.Next(4) }));
+            Add("limit", () =>
+                Backend.Reconfigure(Backend.Config with { MaxConcurrency = _random.Next(4), RequestTimeoutSecs = _random.Next(4) })
+            );
             if (_mayClose)
             {
                 Add("remove", () => Backend.Close(LifecycleInput.Remove));
@@ -283,11 +332,12 @@ internal sealed class BackendInterleavingTests
             }
         }
 
-        private void Add(string name, Action step) => _enabled.Add(() =>
-        {
-            _history.Add(name);
-            step();
-        });
+        private void Add(string name, Action step) =>
+            _enabled.Add(() =>
+            {
+                _history.Add(name);
+                step();
+            });
 
         private void Leave((ReadyInstance Instance, bool Passive, bool Tunnel) lease)
         {
@@ -310,10 +360,18 @@ internal sealed class BackendInterleavingTests
             foreach (var waiter in _waiters.Where(static waiter => waiter.Decision.IsCompleted).ToList())
             {
                 var before = _waiters.IndexOf(waiter);
-                Assert(!waiter.Decision.IsCompletedSuccessfully || LifecycleStage.Decided(waiter).Outcome != AdmissionOutcome.Admitted || before == 0, "overtook one who waits");
+                Assert(
+                    !waiter.Decision.IsCompletedSuccessfully
+                        || LifecycleStage.Decided(waiter).Outcome != AdmissionOutcome.Admitted
+                        || before == 0,
+                    "overtook one who waits"
+                );
                 _waiters.Remove(waiter);
                 var admission = LifecycleStage.Decided(waiter);
-                Assert(admission.Instance is not null == (admission.Outcome == AdmissionOutcome.Admitted), "a run without admission, or the reverse");
+                Assert(
+                    admission.Instance is not null == (admission.Outcome == AdmissionOutcome.Admitted),
+                    "a run without admission, or the reverse"
+                );
                 if (admission.Instance is { } instance)
                 {
                     Assert(instance.InstanceNumber == Backend.Word.InstanceNumber, "admitted to a run that is over");

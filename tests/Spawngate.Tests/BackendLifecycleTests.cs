@@ -87,8 +87,14 @@ internal sealed class BackendLifecycleTests
         Assert.That(stage.Workload.Killed, Is.EqualTo(1));
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopped));
         var log = stage.Log.Records;
-        Assert.That(log, Has.Some.Matches<(LogLevel Level, string Text)>(r => r.Level == LogLevel.Error && r.Text.Contains("exited with status 3")));
-        Assert.That(log, Has.Some.Matches<(LogLevel Level, string Text)>(r => r.Level == LogLevel.Warning && r.Text.Contains("ImportError: nope")));
+        Assert.That(
+            log,
+            Has.Some.Matches<(LogLevel Level, string Text)>(r => r.Level == LogLevel.Error && r.Text.Contains("exited with status 3"))
+        );
+        Assert.That(
+            log,
+            Has.Some.Matches<(LogLevel Level, string Text)>(r => r.Level == LogLevel.Warning && r.Text.Contains("ImportError: nope"))
+        );
     }
 
     [Test]
@@ -334,7 +340,10 @@ internal sealed class BackendLifecycleTests
         Assert.That(stage.Workload.Terminated, Is.EqualTo(1));
         stage.Workload.Exit("exited with status 0");
         stage.Settle();
-        Assert.That(stage.Backend.GetStatus(), Has.Property("Phase").EqualTo(BackendPhase.Stopped).And.Property("LastStopReason").EqualTo("asked"));
+        Assert.That(
+            stage.Backend.GetStatus(),
+            Has.Property("Phase").EqualTo(BackendPhase.Stopped).And.Property("LastStopReason").EqualTo("asked")
+        );
         Assert.That(stage.Workload.Killed, Is.EqualTo(1), "the group is killed once after the leader's exit");
     }
 
@@ -441,7 +450,12 @@ internal sealed class BackendLifecycleTests
     [Test]
     public void A_container_on_the_hosts_network_needs_its_port_on_this_machine()
     {
-        var docker = new Config.DockerConfig { Image = "app:1", ContainerName = "app", Network = "host" };
+        var docker = new Config.DockerConfig
+        {
+            Image = "app:1",
+            ContainerName = "app",
+            Network = "host",
+        };
         using var stage = new LifecycleStage(config => config with { Kind = Config.BackendKind.Docker, Port = 3000, Docker = docker });
         stage.TakenPorts.Add(3000);
         stage.ToLaunching();
@@ -467,7 +481,10 @@ internal sealed class BackendLifecycleTests
         stage.ToReadyWithOneInFlight();
         var status = stage.Backend.GetStatus();
         Assert.That(status, Has.Property("Port").EqualTo(40001).And.Property("Pid").EqualTo(1001).And.Property("Run").EqualTo("pid 1001"));
-        Assert.That(status, Has.Property("InFlight").EqualTo(1).And.Property("WokenBy").EqualTo("request: GET /").And.Property("IdleStopInSecs").Null);
+        Assert.That(
+            status,
+            Has.Property("InFlight").EqualTo(1).And.Property("WokenBy").EqualTo("request: GET /").And.Property("IdleStopInSecs").Null
+        );
         Assert.That(stage.Launcher.Last.Request.ReadyUrl, Does.StartWith("http://127.0.0.1:9999/ready/app.example.com?token="));
     }
 

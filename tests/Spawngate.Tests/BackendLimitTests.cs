@@ -19,7 +19,11 @@ internal sealed class BackendLimitTests
         state.BecomeReady(state.BeginStart(), 0, ReadyGate.Limited);
         Assert.That(state.TryEnter(1), Is.False, "it is not open to all");
         Assert.That(state.TryEnterPassive(1, out _), Is.False);
-        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: false, passive: false, out _) && state.TryEnterLimited(1, room: 2, itsTurn: false, passive: true, out var passive) && passive);
+        Assert.That(
+            state.TryEnterLimited(1, room: 2, itsTurn: false, passive: false, out _)
+                && state.TryEnterLimited(1, room: 2, itsTurn: false, passive: true, out var passive)
+                && passive
+        );
         Assert.That(state.Read(), Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 1, 1, ReadyGate.Limited)));
         Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: true, passive: false, out _), Is.False);
 
@@ -46,7 +50,10 @@ internal sealed class BackendLimitTests
         for (var left = 1; left <= 5; left++)
         {
             stage.Backend.Leave(instance);
-            Assert.That(waiters.Select(LifecycleStage.Outcome), Is.EqualTo(Enumerable.Range(0, 5).Select(i => i < left ? "Admitted" : "Held")));
+            Assert.That(
+                waiters.Select(LifecycleStage.Outcome),
+                Is.EqualTo(Enumerable.Range(0, 5).Select(i => i < left ? "Admitted" : "Held"))
+            );
             Assert.That(stage.Backend.Word.InFlight, Is.EqualTo(2));
         }
 
@@ -81,7 +88,11 @@ internal sealed class BackendLimitTests
         Assert.That(LifecycleStage.Outcome(third), Is.EqualTo("QueueFull"));
         Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Passive, yields: true)), Is.EqualTo("QueueFull"));
         Assert.That(stage.Backend.Cancel(first), Is.True);
-        Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Passive, yields: true)), Is.EqualTo("Held"), "for room a browser waits like all others");
+        Assert.That(
+            LifecycleStage.Outcome(stage.Backend.Enqueue(Passive, yields: true)),
+            Is.EqualTo("Held"),
+            "for room a browser waits like all others"
+        );
 
         stage.Backend.Leave(instance);
         Assert.That((LifecycleStage.Outcome(first), LifecycleStage.Outcome(second)), Is.EqualTo(("Cancelled", "Admitted")));
@@ -199,7 +210,10 @@ internal sealed class BackendLimitTests
         var waiter = stage.Ask();
         stage.Workload.Exit();
         stage.Settle();
-        Assert.That((stage.Phase, LifecycleStage.Decided(waiter).Outcome, LifecycleStage.Decided(waiter).RetryAfterSecs), Is.EqualTo((BackendPhase.Stopped, AdmissionOutcome.StartFailed, 1)));
+        Assert.That(
+            (stage.Phase, LifecycleStage.Decided(waiter).Outcome, LifecycleStage.Decided(waiter).RetryAfterSecs),
+            Is.EqualTo((BackendPhase.Stopped, AdmissionOutcome.StartFailed, 1))
+        );
     }
 
     [TestCase("stop", "ShuttingDown", "NotRunning")]
@@ -242,7 +256,10 @@ internal sealed class BackendLimitTests
         stage.Pass(5000);
         stage.Probe.Answer(true);
         stage.Settle();
-        Assert.That((stage.Phase, stage.Backend.TryEnter(out _), LifecycleStage.Outcome(stage.Ask())), Is.EqualTo((BackendPhase.Ready, false, "Held")));
+        Assert.That(
+            (stage.Phase, stage.Backend.TryEnter(out _), LifecycleStage.Outcome(stage.Ask())),
+            Is.EqualTo((BackendPhase.Ready, false, "Held"))
+        );
     }
 
     [Test]
@@ -254,7 +271,10 @@ internal sealed class BackendLimitTests
         Assert.That((counted, stage.Backend.EnterPassive(out _).Outcome), Is.EqualTo((true, AdmissionOutcome.NoRoom)));
         var waits = stage.Backend.Enqueue(Passive, passive: true);
         stage.Backend.Leave(instance, countedPassive: true);
-        Assert.That((LifecycleStage.Outcome(waits), waits.CountedPassive, stage.Backend.Word.PassiveCount), Is.EqualTo(("Admitted", true, 1)));
+        Assert.That(
+            (LifecycleStage.Outcome(waits), waits.CountedPassive, stage.Backend.Word.PassiveCount),
+            Is.EqualTo(("Admitted", true, 1))
+        );
 
         var late = stage.Backend.Enqueue(Passive, passive: true);
         stage.PassSecs(30);
@@ -262,7 +282,10 @@ internal sealed class BackendLimitTests
         stage.PassSecs(5);
         var second = stage.Backend.Enqueue(Passive, passive: true);
         stage.PassSecs(25.2);
-        Assert.That((stage.Phase, LifecycleStage.Outcome(late), LifecycleStage.Outcome(second)), Is.EqualTo((BackendPhase.Stopping, "TimedOut", "NotRunning")));
+        Assert.That(
+            (stage.Phase, LifecycleStage.Outcome(late), LifecycleStage.Outcome(second)),
+            Is.EqualTo((BackendPhase.Stopping, "TimedOut", "NotRunning"))
+        );
     }
 
     [Test]
@@ -274,7 +297,11 @@ internal sealed class BackendLimitTests
         stage.PassSecs(50);
         var user = stage.Ask();
         stage.PassSecs(50);
-        Assert.That((stage.Phase, stage.Backend.GetStatus().IdleStopInSecs), Is.EqualTo((BackendPhase.Ready, (int?)null)), "the idle stop would have been due");
+        Assert.That(
+            (stage.Phase, stage.Backend.GetStatus().IdleStopInSecs),
+            Is.EqualTo((BackendPhase.Ready, (int?)null)),
+            "the idle stop would have been due"
+        );
         stage.Backend.Cancel(user);
         stage.PassSecs(58);
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Ready), "the idle clock starts when it gives up");
@@ -282,7 +309,11 @@ internal sealed class BackendLimitTests
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopping));
         user = stage.Ask();
         stage.Settle();
-        Assert.That((stage.Phase, LifecycleStage.Outcome(user)), Is.EqualTo((BackendPhase.Ready, "Held")), "called off, and there is no room yet");
+        Assert.That(
+            (stage.Phase, LifecycleStage.Outcome(user)),
+            Is.EqualTo((BackendPhase.Ready, "Held")),
+            "called off, and there is no room yet"
+        );
         stage.Backend.Leave(instance, countedPassive: true);
         Assert.That(LifecycleStage.Outcome(user), Is.EqualTo("Admitted"));
     }
@@ -295,37 +326,46 @@ internal sealed class BackendLimitTests
         using var backends = await ReadyBackends.StartAsync(TimeProvider.System, NullLogger.Instance, new ServerConfig(), config);
         var backend = backends.Set.All[0];
         var (atProcess, most, served) = (0, 0, 0);
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(worker => Task.Run(async () =>
-        {
-            for (var n = 0; n < 20_000; n++)
-            {
-                var passive = worker == 0;
-                var countedPassive = false;
-                var instance = passive ? backend.EnterPassive(out countedPassive).Instance : backend.TryEnter(out var entered) ? entered : null;
-                if (instance is null)
-                {
-                    var waiter = backend.Enqueue(Passive, passive: passive);
-                    instance = (await waiter.Decision.WaitAsync(TimeSpan.FromMinutes(1))).Instance!;
-                    countedPassive = waiter.CountedPassive;
-                }
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 8)
+                .Select(worker =>
+                    Task.Run(async () =>
+                    {
+                        for (var n = 0; n < 20_000; n++)
+                        {
+                            var passive = worker == 0;
+                            var countedPassive = false;
+                            var instance =
+                                passive ? backend.EnterPassive(out countedPassive).Instance
+                                : backend.TryEnter(out var entered) ? entered
+                                : null;
+                            if (instance is null)
+                            {
+                                var waiter = backend.Enqueue(Passive, passive: passive);
+                                instance = (await waiter.Decision.WaitAsync(TimeSpan.FromMinutes(1))).Instance!;
+                                countedPassive = waiter.CountedPassive;
+                            }
 
-                var now = Interlocked.Increment(ref atProcess);
-                for (var seen = Volatile.Read(ref most); now > seen; seen = Volatile.Read(ref most))
-                {
-                    Interlocked.CompareExchange(ref most, now, seen);
-                }
+                            var now = Interlocked.Increment(ref atProcess);
+                            for (var seen = Volatile.Read(ref most); now > seen; seen = Volatile.Read(ref most))
+                            {
+                                Interlocked.CompareExchange(ref most, now, seen);
+                            }
 
-                var tunnel = n % 3 == 0;
-                Interlocked.Decrement(ref atProcess);
-                if (tunnel)
-                {
-                    backend.BecomeTunnel(instance);
-                }
+                            var tunnel = n % 3 == 0;
+                            Interlocked.Decrement(ref atProcess);
+                            if (tunnel)
+                            {
+                                backend.BecomeTunnel(instance);
+                            }
 
-                backend.Leave(instance, countedPassive, tunnel);
-                Interlocked.Increment(ref served);
-            }
-        })));
+                            backend.Leave(instance, countedPassive, tunnel);
+                            Interlocked.Increment(ref served);
+                        }
+                    })
+                )
+        );
 
         Assert.That(most, Is.LessThanOrEqualTo(Max));
         Assert.That(served, Is.EqualTo(160_000));

@@ -6,9 +6,9 @@ using Spawngate.Workloads;
 namespace Spawngate.Tests;
 
 /// <summary>
-/// The whole table of docs/backend-states.md: every state × every input. A cell tells the phase after the input and what happened: L launched again, T terminated, K
-/// killed, C launch cancelled, E ended for good, B reported as a bug; then what became of a request that was held before (h, - when there was none) and of one that
-/// arrives after (a).
+/// The whole table of docs/backend-states.md: every state × every input. A cell tells the phase after the input and what happened: L
+/// launched again, T terminated, K killed, C launch cancelled, E ended for good, B reported as a bug; then what became of a request that
+/// was held before (h, - when there was none) and of one that arrives after (a).
 /// </summary>
 internal sealed class BackendMatrixTests
 {
@@ -123,9 +123,12 @@ internal sealed class BackendMatrixTests
     [Test]
     public void Every_state_and_input()
     {
-        var actual = States.Keys.SelectMany(static state => Inputs.Keys, static (state, input) => $"{state} | {input} | {Cell(state, input)}").ToList();
+        var actual = States
+            .Keys.SelectMany(static state => Inputs.Keys, static (state, input) => $"{state} | {input} | {Cell(state, input)}")
+            .ToList();
         var expected = File.ReadAllLines(Path.Combine(TestContext.CurrentContext.TestDirectory, "BackendMatrix.txt"))
-            .Where(static line => line.Length > 0 && line[0] != '#').ToList();
+            .Where(static line => line.Length > 0 && line[0] != '#')
+            .ToList();
         Assert.That(actual, Has.Count.EqualTo(States.Count * Inputs.Count));
         Assert.That(actual, Is.EqualTo(expected));
     }
@@ -147,14 +150,19 @@ internal sealed class BackendMatrixTests
         var held = waits || stage.Backend.Word.Gate != ReadyGate.Open ? stage.Ask() : null;
         held = held is { Decision.IsCompleted: false } ? held : null;
         var launch = stage.Launcher.Launches.Count > 0 ? stage.Launcher.Last : null;
-        var (launches, terminated, killed) = (stage.Launcher.Launches.Count, launch?.Workload?.Terminated ?? 0, launch?.Workload?.Killed ?? 0);
+        var (launches, terminated, killed) = (
+            stage.Launcher.Launches.Count,
+            launch?.Workload?.Terminated ?? 0,
+            launch?.Workload?.Killed ?? 0
+        );
         var cancelled = launch?.Cancel.IsCancellationRequested ?? false;
         var ended = stage.Backend.Ended.IsCompleted;
 
         Inputs[input](stage, instance);
         stage.Settle();
 
-        var effects = (stage.Launcher.Launches.Count > launches ? "L" : "")
+        var effects =
+            (stage.Launcher.Launches.Count > launches ? "L" : "")
             + ((launch?.Workload?.Terminated ?? 0) > terminated ? "T" : "")
             + ((launch?.Workload?.Killed ?? 0) > killed ? "K" : "")
             + (launch is not null && launch.Cancel.IsCancellationRequested && !cancelled ? "C" : "")

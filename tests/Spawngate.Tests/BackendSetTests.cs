@@ -16,10 +16,22 @@ internal sealed class BackendSetTests
         var a = LifecycleStage.Config("a") with { Args = ["x"], Env = [new("K", "v")], File = "file", Position = new(1, 1) };
         var set = new BackendSet(stage.Env, Config(a, LifecycleStage.Config("b"), LifecycleStage.Config("c")));
         var (backendA, backendB) = (set.Find("a"u8), set.Find("b"u8));
-        var counts = set.Apply(Config(
-            a with { Args = ["x"], Env = [new("K", "v")], File = "file", Position = new(9, 1) },
-            LifecycleStage.Config("b") with { IdleTimeoutSecs = 1 },
-            LifecycleStage.Config("d")));
+        var counts = set.Apply(
+            Config(
+                a with
+                {
+                    Args = ["x"],
+                    Env = [new("K", "v")],
+                    File = "file",
+                    Position = new(9, 1),
+                },
+                LifecycleStage.Config("b") with
+                {
+                    IdleTimeoutSecs = 1,
+                },
+                LifecycleStage.Config("d")
+            )
+        );
         Assert.That(counts, Is.EqualTo(new ReloadCounts(Added: 1, Removed: 1, Updated: 1)));
         Assert.That(set.Find("a"u8), Is.SameAs(backendA));
         Assert.That(backendA!.Config.Origin, Is.EqualTo("file:1:1"));
@@ -206,17 +218,18 @@ internal sealed class BackendSetTests
     private static GatewayConfig Config(params BackendConfig[] backends) => new() { Backends = backends };
 
     /// <summary>Some value of a type that differs from the given one.</summary>
-    private static object Another(Type type, object? value) => type switch
-    {
-        _ when type == typeof(int) => (int)value! + 1,
-        _ when type == typeof(bool) => !(bool)value!,
-        _ when type == typeof(string) => $"{value}x",
-        _ when type == typeof(BackendKind) => BackendKind.Docker,
-        _ when type == typeof(IReadOnlyList<string>) => (string[])["y"],
-        _ when type == typeof(IReadOnlyList<KeyValuePair<string, string>>) => (KeyValuePair<string, string>[])[new("K", "w")],
-        _ when type == typeof(DockerConfig) => new DockerConfig { Image = "i", ContainerName = "c" },
-        _ when type == typeof(NoWakeRules) => NoWakeRules.Of(["bot"])!,
-        _ when type == typeof(TomlPosition) => new TomlPosition(9, 9),
-        _ => throw new NotSupportedException($"A value of {type} has to be made here."),
-    };
+    private static object Another(Type type, object? value) =>
+        type switch
+        {
+            _ when type == typeof(int) => (int)value! + 1,
+            _ when type == typeof(bool) => !(bool)value!,
+            _ when type == typeof(string) => $"{value}x",
+            _ when type == typeof(BackendKind) => BackendKind.Docker,
+            _ when type == typeof(IReadOnlyList<string>) => (string[])["y"],
+            _ when type == typeof(IReadOnlyList<KeyValuePair<string, string>>) => (KeyValuePair<string, string>[])[new("K", "w")],
+            _ when type == typeof(DockerConfig) => new DockerConfig { Image = "i", ContainerName = "c" },
+            _ when type == typeof(NoWakeRules) => NoWakeRules.Of(["bot"])!,
+            _ when type == typeof(TomlPosition) => new TomlPosition(9, 9),
+            _ => throw new NotSupportedException($"A value of {type} has to be made here."),
+        };
 }

@@ -26,7 +26,8 @@ internal sealed class BackendStateTests
         ["FinishStop"] = static (s, g) => Do(() => s.FinishStop(g)),
     };
 
-    // Start of each row: what is in flight is 2 in Ready, Unhealthy and Stopping, 0 elsewhere. "!" throws and changes nothing; else result > phase/in flight.
+    // Start of each row: what is in flight is 2 in Ready, Unhealthy and Stopping, 0 elsewhere. "!" throws and changes nothing; else result
+    // > phase/in flight.
     private static readonly Dictionary<string, string[]> Expected = new()
     {
         //                               Stopped             Starting           Ready                Unhealthy            Stopping
@@ -40,7 +41,14 @@ internal sealed class BackendStateTests
         ["MarkUnhealthy"] = ["!", "!", ">Unhealthy/2", "!", "!"],
         ["Recover"] = ["!", "!", "!", ">Ready/2", "!"],
         ["TryEnterPassive"] = ["False>Stopped/0", "False>Starting/0", "True>Ready/3", "False>Unhealthy/2", "False>Stopping/2"],
-        ["TryEnterPassive other generation"] = ["False>Stopped/0", "False>Starting/0", "False>Ready/2", "False>Unhealthy/2", "False>Stopping/2"],
+        ["TryEnterPassive other generation"] =
+        [
+            "False>Stopped/0",
+            "False>Starting/0",
+            "False>Ready/2",
+            "False>Unhealthy/2",
+            "False>Stopping/2",
+        ],
         ["Leave aside"] = ["Late>Stopped/0", "!", "!", "!", "!"],
         ["TryBeginIdleStop"] = ["False>Stopped/0", "False>Starting/0", "False>Ready/2", "False>Unhealthy/2", "False>Stopping/2"],
         ["TakeBackIdleStop"] = ["!", "!", "!", "!", "!"],
@@ -102,16 +110,19 @@ internal sealed class BackendStateTests
     {
         var state = new BackendState();
         state.BecomeReady(state.BeginStart(), 0);
-        var threads = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
-        {
-            for (var i = 0; i < 200_000; i++)
+        var threads = Enumerable
+            .Range(0, 4)
+            .Select(_ => new Thread(() =>
             {
-                if (!state.TryEnter(1) || state.Leave(1) != LeaveOutcome.Counted)
+                for (var i = 0; i < 200_000; i++)
                 {
-                    throw new InvalidOperationException("refused");
+                    if (!state.TryEnter(1) || state.Leave(1) != LeaveOutcome.Counted)
+                    {
+                        throw new InvalidOperationException("refused");
+                    }
                 }
-            }
-        })).ToList();
+            }))
+            .ToList();
         threads.ForEach(static thread => thread.Start());
         threads.ForEach(static thread => thread.Join());
         Assert.That(state.Read(), Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 0)));

@@ -23,7 +23,10 @@ internal sealed class ClientsNoWakeTests
         var backend = await stage.AcceptAsync();
         Assert.That((await backend.ReadAsync()).StartLine, Is.EqualTo("GET /health HTTP/1.1"));
         Assert.That(stage.Backend.Word, Has.Property("InUse").Zero.And.Property("PassiveCount").EqualTo(1));
-        Assert.That(stage.Connections.FindActiveRequests(stage.Backend, 5).Single().Words, Is.EqualTo("request GET /health from 192.0.2.7, 0 s (no_wake)"));
+        Assert.That(
+            stage.Connections.FindActiveRequests(stage.Backend, 5).Single().Words,
+            Is.EqualTo("request GET /health from 192.0.2.7, 0 s (no_wake)")
+        );
         await backend.SendAsync(Ok);
         Assert.That((await client.ReadAsync()).Text, Is.EqualTo("ok"));
 
@@ -49,10 +52,18 @@ internal sealed class ClientsNoWakeTests
         await client.SendAsync(request);
         var response = await client.ReadAsync(toHead: request.StartsWith("HEAD", StringComparison.Ordinal));
 
-        Assert.That((response.Status, response["X-Proxy-Error"], response["Content-Type"]), Is.EqualTo((503, "NOT_RUNNING", "application/json")));
-        Assert.That(response.Text, request.StartsWith("HEAD", StringComparison.Ordinal)
-            ? Is.Empty
-            : Is.EqualTo("""{"code":"NOT_RUNNING","message":"The backend is not running, and this request does not start it.","status":503}"""));
+        Assert.That(
+            (response.Status, response["X-Proxy-Error"], response["Content-Type"]),
+            Is.EqualTo((503, "NOT_RUNNING", "application/json"))
+        );
+        Assert.That(
+            response.Text,
+            request.StartsWith("HEAD", StringComparison.Ordinal)
+                ? Is.Empty
+                : Is.EqualTo(
+                    """{"code":"NOT_RUNNING","message":"The backend is not running, and this request does not start it.","status":503}"""
+                )
+        );
         Assert.That(response["Connection"], Is.EqualTo(kept ? null : "close"), "kept unless a body is unread");
         if (kept)
         {
@@ -84,14 +95,26 @@ internal sealed class ClientsNoWakeTests
     [Test]
     public void People_are_told_of_them()
     {
-        var report = new BackendReport { Hostname = "a.b", State = BackendPhase.Ready, InFlight = 3, PassiveCount = 2, TurnedAwayTotal = 1, IdleTimeoutSecs = 60 };
-        Assert.That(BackendExplanation.Of(new BackendDetails(report), "a.b"), Does
-            .Contain("held by    1 request or tunnel in flight; besides, 2 requests and tunnels that do not count as use (no_wake)\n").And
-            .Contain("no_wake    1 request was turned away since the gateway started: they never wake it\n"));
-        Assert.That(BackendExplanation.Of(new BackendDetails(report with { InFlight = 2, TurnedAwayTotal = 4 }), "a.b"), Does
-            .Contain("held by    nothing; besides, 2 requests and tunnels that do not count as use (no_wake)\n").And
-            .Contain("stops      60 seconds after its last use\n").And
-            .Contain("no_wake    4 requests were turned away since the gateway started: they never wake it\n"));
+        var report = new BackendReport
+        {
+            Hostname = "a.b",
+            State = BackendPhase.Ready,
+            InFlight = 3,
+            PassiveCount = 2,
+            TurnedAwayTotal = 1,
+            IdleTimeoutSecs = 60,
+        };
+        Assert.That(
+            BackendExplanation.Of(new BackendDetails(report), "a.b"),
+            Does.Contain("held by    1 request or tunnel in flight; besides, 2 requests and tunnels that do not count as use (no_wake)\n")
+                .And.Contain("no_wake    1 request was turned away since the gateway started: they never wake it\n")
+        );
+        Assert.That(
+            BackendExplanation.Of(new BackendDetails(report with { InFlight = 2, TurnedAwayTotal = 4 }), "a.b"),
+            Does.Contain("held by    nothing; besides, 2 requests and tunnels that do not count as use (no_wake)\n")
+                .And.Contain("stops      60 seconds after its last use\n")
+                .And.Contain("no_wake    4 requests were turned away since the gateway started: they never wake it\n")
+        );
     }
 
     [Test]
@@ -106,7 +129,8 @@ internal sealed class ClientsNoWakeTests
         search.Add(ActiveRequest("young", 1, noWake: false));
         Assert.That(search.Found.Select(static active => active.Path), Is.EqualTo(["young", "older passive request"]));
 
-        static ActiveRequest ActiveRequest(string path, double ageSecs, bool noWake) => new("request", "http/1.1", "GET", path, "::1", ageSecs, noWake);
+        static ActiveRequest ActiveRequest(string path, double ageSecs, bool noWake) =>
+            new("request", "http/1.1", "GET", path, "::1", ageSecs, noWake);
     }
 
     private static Task<ForwardingStage> StartAsync() =>

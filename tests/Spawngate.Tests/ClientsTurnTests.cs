@@ -8,7 +8,9 @@ using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
-/// <summary>How many requests a connection begins before others get a turn, and before the gateway has looked at what all of them take.</summary>
+/// <summary>
+/// How many requests a connection begins before others get a turn, and before the gateway has looked at what all of them take.
+/// </summary>
 [Platform("Linux")]
 internal sealed class ClientsTurnTests
 {
@@ -29,7 +31,13 @@ internal sealed class ClientsTurnTests
         using var stage = await Http2Stage.StartAsync();
         var open = new List<int>();
         var all = SampleAsync(stage.Loop, open, () => stage.Connection.OpenStreams, static number => number == LongRequests);
-        await stage.Client.SendAsync((byte[])[.. Http2Stage.Request(0, [.. Entry, .. Entries]), .. Enumerable.Range(1, LongRequests - 1).SelectMany(each => Http2Stage.Request(each, Entries))]);
+        await stage.Client.SendAsync(
+            (byte[])
+                [
+                    .. Http2Stage.Request(0, [.. Entry, .. Entries]),
+                    .. Enumerable.Range(1, LongRequests - 1).SelectMany(each => Http2Stage.Request(each, Entries)),
+                ]
+        );
         await all;
 
         // Two of 27 KiB a turn; between two samples an event may have brought another.
@@ -42,10 +50,21 @@ internal sealed class ClientsTurnTests
     {
         const int Long = 240;
         using var stage = await Http2Stage.StartAsync(trusted);
-        string[] Refused() => [.. stage.Log.Records.Select(static record => record.Text).Where(static text => text.Contains("too long together", StringComparison.Ordinal))];
+        string[] Refused() =>
+            [
+                .. stage
+                    .Log.Records.Select(static record => record.Text)
+                    .Where(static text => text.Contains("too long together", StringComparison.Ordinal)),
+            ];
         var refused = new List<int>();
         var all = SampleAsync(stage.Loop, refused, () => Refused().Length, static number => number >= Long / 2);
-        await stage.Client.SendAsync((byte[])[.. Http2Stage.Request(0, [.. Entry, .. Entries]), .. Enumerable.Range(1, Long - 1).SelectMany(each => Http2Stage.Request(each, Entries))]);
+        await stage.Client.SendAsync(
+            (byte[])
+                [
+                    .. Http2Stage.Request(0, [.. Entry, .. Entries]),
+                    .. Enumerable.Range(1, Long - 1).SelectMany(each => Http2Stage.Request(each, Entries)),
+                ]
+        );
         await all;
         Assert.That(LargestStep(refused), Is.LessThanOrEqualTo(4));
     }
@@ -57,7 +76,13 @@ internal sealed class ClientsTurnTests
         const int Long = 100;
         using var stage = await Http2Stage.StartAsync();
         byte[] named = [0x00, 15, .. "x-forwarded-for"u8, 9, .. "192.0.2.1"u8];
-        await stage.Client.SendAsync((byte[])[.. Http2Stage.Request(0, [.. Entry, .. Entries, .. named]), .. Enumerable.Range(1, Long - 1).SelectMany(each => Http2Stage.Request(each, [.. Entries, .. named]))]);
+        await stage.Client.SendAsync(
+            (byte[])
+                [
+                    .. Http2Stage.Request(0, [.. Entry, .. Entries, .. named]),
+                    .. Enumerable.Range(1, Long - 1).SelectMany(each => Http2Stage.Request(each, [.. Entries, .. named])),
+                ]
+        );
         await UntilAsync(stage, () => stage.Connection.OpenStreams == Long);
     }
 
@@ -70,8 +95,17 @@ internal sealed class ClientsTurnTests
         await using var stage = await ForwardingStage.StartAsync();
         var client = await stage.ConnectAsync();
         var answered = new List<int>();
-        var all = SampleAsync(client.Loop, answered, () => (int)stage.Context.Traffic.Unrouted.Requests(ReceivedProtocol.Http1, 4), static number => number == Ahead);
-        await client.SendAsync(string.Concat(Enumerable.Repeat($"GET / HTTP/1.1\r\nHost: unknown.example.com\r\nX: {new string('x', fieldBytes)}\r\n\r\n", Ahead)));
+        var all = SampleAsync(
+            client.Loop,
+            answered,
+            () => (int)stage.Context.Traffic.Unrouted.Requests(ReceivedProtocol.Http1, 4),
+            static number => number == Ahead
+        );
+        await client.SendAsync(
+            string.Concat(
+                Enumerable.Repeat($"GET / HTTP/1.1\r\nHost: unknown.example.com\r\nX: {new string('x', fieldBytes)}\r\n\r\n", Ahead)
+            )
+        );
         await all;
 
         // An event may have brought a turn beside that of the line.
@@ -86,7 +120,8 @@ internal sealed class ClientsTurnTests
         await SendSmallAsync(stage);
         for (int looks = 1; looks <= 3; looks++)
         {
-            // The first of a connection may always begin; of those beside it as many as are less than the part of this loop, and the one that exceeds it.
+            // The first of a connection may always begin; of those beside it as many as are less than the part of this loop, and the one
+            // that exceeds it.
             int most = looks == 1 ? 1 : 1 + ((looks - 1) * 5);
             await UntilAsync(stage, () => stage.Connection.OpenStreams >= most);
             await UntilAsync(stage, () => stage.Context.ClientLimits.Growth.IsSpent(stage.Loop));
@@ -199,7 +234,7 @@ internal sealed class ClientsTurnTests
     private static async Task AnswerAsync(Socket backend, string end = "\r\n\r\n")
     {
         byte[] buffer = new byte[Limits.SmallBufferBytes];
-        for (int length = 0; !buffer.AsSpan(0, length).EndsWith(Encoding.ASCII.GetBytes(end));)
+        for (int length = 0; !buffer.AsSpan(0, length).EndsWith(Encoding.ASCII.GetBytes(end)); )
         {
             int more = await backend.ReceiveAsync(buffer.AsMemory(length)).AsTask().WaitAsync(Patience);
             Assert.That(more, Is.Positive);

@@ -15,7 +15,11 @@ internal sealed class DescriptorBudgetTests
         var budget = new DescriptorBudget(limit, open: 12, processors: 2);
         if (limit >= 256)
         {
-            Assert.That((2L * budget.ClientsMax) + budget.Reserve + budget.InUse, Is.InRange(limit - 1, limit), "all of it is shared out, and not more");
+            Assert.That(
+                (2L * budget.ClientsMax) + budget.Reserve + budget.InUse,
+                Is.InRange(limit - 1, limit),
+                "all of it is shared out, and not more"
+            );
         }
 
         return budget.ClientsMax;
@@ -53,9 +57,7 @@ internal sealed class DescriptorBudgetTests
     public void Pipes_are_refused_while_connections_still_are_not()
     {
         var budget = new DescriptorBudget(256, open: 12, processors: 2);
-        while (budget.TryTake(DescriptorUse.Splice, 2))
-        {
-        }
+        while (budget.TryTake(DescriptorUse.Splice, 2)) { }
 
         Assert.That(budget.Room, Is.GreaterThan(30));
         Assert.That(budget.TryTake(DescriptorUse.Upstream));

@@ -37,7 +37,8 @@ internal sealed class EscapedProcessesTests
     {
         string gate = Path.Combine(_scene.Folder, "gate");
         IWorkload workload = await Launch(
-            $"mkfifo {gate}; (setsid sh -c 'trap \"cat {gate}; echo cleaned; exit 0\" TERM; echo $$; while true; do sleep 1000 & wait; done' &); exec sleep 1000");
+            $"mkfifo {gate}; (setsid sh -c 'trap \"cat {gate}; echo cleaned; exit 0\" TERM; echo $$; while true; do sleep 1000 & wait; done' &); exec sleep 1000"
+        );
         int daemon = await Number();
         workload.Terminate(GraceMs);
         await using (new FileStream(gate, FileMode.Open, FileAccess.Write))
@@ -54,7 +55,9 @@ internal sealed class EscapedProcessesTests
     [Test]
     public async Task A_daemon_that_ignores_the_polite_signal_is_killed_with_the_run()
     {
-        IWorkload workload = await Launch("(setsid sh -c 'trap \"echo asked\" TERM; echo $$; while true; do sleep 1000 & wait; done' &); exec sleep 1000");
+        IWorkload workload = await Launch(
+            "(setsid sh -c 'trap \"echo asked\" TERM; echo $$; while true; do sleep 1000 & wait; done' &); exec sleep 1000"
+        );
         int daemon = await Number();
         workload.Terminate(GraceMs);
         await _lines.Next(static line => line == "asked");
@@ -65,13 +68,17 @@ internal sealed class EscapedProcessesTests
     }
 
     [TestCase("(setsid sh -c 'SCRIPT' &)", TestName = "A_daemon_beside_a_stubborn_group_is_asked_at_half_of_the_grace_period")]
-    [TestCase("env -i setsid sh -c 'SCRIPT' &", TestName = "A_child_with_a_session_but_no_token_under_a_stubborn_leader_is_asked_at_half_of_the_grace_period")]
+    [TestCase(
+        "env -i setsid sh -c 'SCRIPT' &",
+        TestName = "A_child_with_a_session_but_no_token_under_a_stubborn_leader_is_asked_at_half_of_the_grace_period"
+    )]
     public async Task What_left_a_group_that_lives_on_is_asked_at_half_of_the_grace_period(string outside)
     {
         // A shell runs the actions of pending signals by their numbers, so the answer to signal 28 comes behind that to signal 15.
         const string Script = "trap \"echo asked\" TERM; trap \"echo still here\" WINCH; echo $$; while true; do sleep 1000 & wait; done";
         IWorkload workload = await Launch(
-            $"trap 'echo group asked' TERM; {outside.Replace("SCRIPT", Script, StringComparison.Ordinal)}\nwhile true; do sleep 1000 & wait; done");
+            $"trap 'echo group asked' TERM; {outside.Replace("SCRIPT", Script, StringComparison.Ordinal)}\nwhile true; do sleep 1000 & wait; done"
+        );
         int process = await Number();
 
         workload.Terminate(GraceMs);
@@ -104,7 +111,9 @@ internal sealed class EscapedProcessesTests
     [Test]
     public async Task What_a_daemon_started_goes_with_it_even_without_the_token()
     {
-        IWorkload workload = await Launch("(setsid sh -c 'env -i setsid sleep 1000 & echo $!; trap \"\" TERM; while true; do wait; sleep 1000; done' &); exec sleep 1000");
+        IWorkload workload = await Launch(
+            "(setsid sh -c 'env -i setsid sleep 1000 & echo $!; trap \"\" TERM; while true; do wait; sleep 1000; done' &); exec sleep 1000"
+        );
         int grandchild = await Number();
         workload.Kill();
         await workload.Exited.WaitAsync(PlatformScene.Patience);
@@ -115,7 +124,9 @@ internal sealed class EscapedProcessesTests
     public async Task A_daemon_of_a_run_that_ended_by_itself_is_killed_at_once()
     {
         string gate = Path.Combine(_scene.Folder, "gate");
-        IWorkload workload = await Launch($"mkfifo {gate}; (setsid sh -c 'trap \"\" TERM; echo $$; echo > {gate}; while true; do sleep 1000; done' &); read x < {gate}; exit 7");
+        IWorkload workload = await Launch(
+            $"mkfifo {gate}; (setsid sh -c 'trap \"\" TERM; echo $$; echo > {gate}; while true; do sleep 1000; done' &); read x < {gate}; exit 7"
+        );
         int daemon = await Number();
         ExitReport report = await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(report.Code, Is.EqualTo(7));
@@ -153,9 +164,17 @@ internal sealed class EscapedProcessesTests
 
     private async Task<IWorkload> Launch(string script)
     {
-        var config = new BackendConfig(new BackendTimings()) { Hostname = "app", Command = "/bin/sh", Args = ["-c", script] };
+        var config = new BackendConfig(new BackendTimings())
+        {
+            Hostname = "app",
+            Command = "/bin/sh",
+            Args = ["-c", script],
+        };
         string token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Limits.ReadyTokenBytes));
-        LaunchResult result = await _launcher.LaunchAsync(new LaunchRequest(config, 1, 1, $"http://x/?token={token}"), CancellationToken.None);
+        LaunchResult result = await _launcher.LaunchAsync(
+            new LaunchRequest(config, 1, 1, $"http://x/?token={token}"),
+            CancellationToken.None
+        );
         Assert.That(result.Error, Is.Null);
         return result.Workload!;
     }

@@ -38,8 +38,46 @@ internal sealed class EventHistoryTests
     {
         HistoryEvent[] without =
         [
-            Full with { Reason = null }, Full with { Requests = null }, Full with { By = null }, Full with { SpawnMs = null }, Full with { ListenMs = null },
-            Full with { ReadyMs = null }, Full with { AfterMs = null }, Full with { Exit = null }, Full with { ActiveRequests = null }, Full with { Times = null },
+            Full with
+            {
+                Reason = null,
+            },
+            Full with
+            {
+                Requests = null,
+            },
+            Full with
+            {
+                By = null,
+            },
+            Full with
+            {
+                SpawnMs = null,
+            },
+            Full with
+            {
+                ListenMs = null,
+            },
+            Full with
+            {
+                ReadyMs = null,
+            },
+            Full with
+            {
+                AfterMs = null,
+            },
+            Full with
+            {
+                Exit = null,
+            },
+            Full with
+            {
+                ActiveRequests = null,
+            },
+            Full with
+            {
+                Times = null,
+            },
         ];
         var history = new EventHistory();
         history.Append(without[field]);
@@ -72,10 +110,21 @@ internal sealed class EventHistoryTests
         var history = new EventHistory();
         for (int i = 1; i <= 1234; i++)
         {
-            history.Append(new HistoryEvent { Time = Noon.AddSeconds(i), Start = i, Event = HistoryEventKind.Woken, Reason = new string('x', i % 100) });
+            history.Append(
+                new HistoryEvent
+                {
+                    Time = Noon.AddSeconds(i),
+                    Start = i,
+                    Event = HistoryEventKind.Woken,
+                    Reason = new string('x', i % 100),
+                }
+            );
         }
 
-        Assert.That(history.Snapshot().Select(entry => (entry.Seq, entry.Start)), Is.EqualTo(Enumerable.Range(1135, 100).Select(i => ((long)i, i))));
+        Assert.That(
+            history.Snapshot().Select(entry => (entry.Seq, entry.Start)),
+            Is.EqualTo(Enumerable.Range(1135, 100).Select(i => ((long)i, i)))
+        );
         Assert.That(history.Last!.Seq, Is.EqualTo(1234));
     }
 
@@ -86,8 +135,10 @@ internal sealed class EventHistoryTests
         history.Append(Full);
         history.Append(Full with { Event = HistoryEventKind.KeptAwake, Times = 1 });
         history.ReplaceLast(Full with { Event = HistoryEventKind.KeptAwake, Times = 2 });
-        Assert.That(history.Snapshot().Select(entry => (entry.Seq, entry.Event, entry.Times)),
-            Is.EqualTo(new[] { (1L, HistoryEventKind.Stopped, (int?)300), (2L, HistoryEventKind.KeptAwake, 2) }));
+        Assert.That(
+            history.Snapshot().Select(entry => (entry.Seq, entry.Event, entry.Times)),
+            Is.EqualTo(new[] { (1L, HistoryEventKind.Stopped, (int?)300), (2L, HistoryEventKind.KeptAwake, 2) })
+        );
         Assert.That(history.Append(Full).Seq, Is.EqualTo(3));
     }
 
@@ -112,13 +163,59 @@ internal sealed class EventHistoryTests
     public void Ten_thousand_full_ledgers_take_some_fifty_megabytes()
     {
         var history = new EventHistory();
-        var caller = new HistoryCaller("GET", "/api/v1/reports/2026", "203.0.113.77", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0");
+        var caller = new HistoryCaller(
+            "GET",
+            "/api/v1/reports/2026",
+            "203.0.113.77",
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+        );
         for (int i = 0; i < 1000; i++)
         {
-            history.Append(new HistoryEvent { Time = Noon, Start = i, Event = HistoryEventKind.Woken, Reason = "request", By = caller });
-            history.Append(new HistoryEvent { Time = Noon, Start = i, Event = HistoryEventKind.Ready, Reason = "health", Requests = 1, SpawnMs = 0.6, ListenMs = 60, ReadyMs = 70 });
-            history.Append(new HistoryEvent { Time = Noon, Start = i, Event = HistoryEventKind.Stopping, Reason = "idle", Requests = 0, AfterMs = 600_000 });
-            history.Append(new HistoryEvent { Time = Noon, Start = i, Event = HistoryEventKind.Stopped, Reason = "idle", AfterMs = 40, Exit = new HistoryExit(null, 15) });
+            history.Append(
+                new HistoryEvent
+                {
+                    Time = Noon,
+                    Start = i,
+                    Event = HistoryEventKind.Woken,
+                    Reason = "request",
+                    By = caller,
+                }
+            );
+            history.Append(
+                new HistoryEvent
+                {
+                    Time = Noon,
+                    Start = i,
+                    Event = HistoryEventKind.Ready,
+                    Reason = "health",
+                    Requests = 1,
+                    SpawnMs = 0.6,
+                    ListenMs = 60,
+                    ReadyMs = 70,
+                }
+            );
+            history.Append(
+                new HistoryEvent
+                {
+                    Time = Noon,
+                    Start = i,
+                    Event = HistoryEventKind.Stopping,
+                    Reason = "idle",
+                    Requests = 0,
+                    AfterMs = 600_000,
+                }
+            );
+            history.Append(
+                new HistoryEvent
+                {
+                    Time = Noon,
+                    Start = i,
+                    Event = HistoryEventKind.Stopped,
+                    Reason = "idle",
+                    AfterMs = 40,
+                    Exit = new HistoryExit(null, 15),
+                }
+            );
         }
 
         TestContext.Out.WriteLine($"one history of 100 usual events: {history.Bytes} bytes");
@@ -126,7 +223,15 @@ internal sealed class EventHistoryTests
         for (int i = 0; i < 1000; i++)
         {
             string text = new('x', 1000);
-            history.Append(Full with { Event = HistoryEventKind.Woken, By = new HistoryCaller(text, text, text, text), Reason = "request", ActiveRequests = null });
+            history.Append(
+                Full with
+                {
+                    Event = HistoryEventKind.Woken,
+                    By = new HistoryCaller(text, text, text, text),
+                    Reason = "request",
+                    ActiveRequests = null,
+                }
+            );
             history.Append(Full with { Event = HistoryEventKind.StartFailed, By = null, Reason = text, ActiveRequests = null });
         }
 
@@ -152,9 +257,11 @@ internal sealed class EventHistoryTests
     }
 
     [Test]
-    public void Every_kind_has_its_name() => Assert.That(
-        Enum.GetValues<HistoryEventKind>().Select(HistoryNames.Of),
-        Is.EqualTo(Enum.GetNames<HistoryEventKind>().Select(System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName)));
+    public void Every_kind_has_its_name() =>
+        Assert.That(
+            Enum.GetValues<HistoryEventKind>().Select(HistoryNames.Of),
+            Is.EqualTo(Enum.GetNames<HistoryEventKind>().Select(System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName))
+        );
 
     [Test]
     public void Readers_are_bounded_in_number()

@@ -14,7 +14,10 @@ internal sealed class ForwardingBodySpliceTests
     /// <summary>As long as its sender is fast, whatever its receiver is.</summary>
     [Test]
     [Platform("Linux")]
-    public async Task A_long_body_goes_through_the_kernel_alone([Values(BodyKind.Length, BodyKind.UntilClose)] BodyKind kind, [Values] bool slowSink)
+    public async Task A_long_body_goes_through_the_kernel_alone(
+        [Values(BodyKind.Length, BodyKind.UntilClose)] BodyKind kind,
+        [Values] bool slowSink
+    )
     {
         const int Length = 6_000_000;
         string body = PumpScene.Pattern(Length);
@@ -63,7 +66,10 @@ internal sealed class ForwardingBodySpliceTests
         await using var scene = await PumpScene.OpenAsync(slowSink: seed % 4 == 0);
         await scene.WriteHeadAsync(waiting: false);
         var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Chunked, 0), chunkedOut);
-        var sending = seed % 5 == 0 ? PumpScene.SendInPiecesAsync(scene.Writer, coded + "next", random, 200_000) : scene.Writer.SendAsync(coded + "next");
+        var sending =
+            seed % 5 == 0
+                ? PumpScene.SendInPiecesAsync(scene.Writer, coded + "next", random, 200_000)
+                : scene.Writer.SendAsync(coded + "next");
         if (chunkedOut)
         {
             var message = await scene.ReadAsync();
@@ -174,13 +180,25 @@ internal sealed class ForwardingBodySpliceTests
         Assert.That(received, Does.Not.EndWith("0\r\n\r\n"));
         string completed = received + (received.EndsWith("\r\n", StringComparison.Ordinal) ? "" : "\r\n") + "0\r\n\r\n";
         var message = StrictHttp.TryRead(Encoding.Latin1.GetBytes(completed), ended: true, toHead: false, out _)!;
-        Assert.That(message.Text, Is.EqualTo(string.Concat(Enumerable.Repeat(PumpScene.Pattern(Piece), Pieces)) + (rest.EndsWith("abc", StringComparison.Ordinal) ? "abc" : "")));
+        Assert.That(
+            message.Text,
+            Is.EqualTo(
+                string.Concat(Enumerable.Repeat(PumpScene.Pattern(Piece), Pieces))
+                    + (rest.EndsWith("abc", StringComparison.Ordinal) ? "abc" : "")
+            )
+        );
     }
 
-    /// <summary>Of what nobody wants the rest is still read to its end, so that what follows is found; and a pipe that still holds bytes is not used again, and not lost.</summary>
+    /// <summary>
+    /// Of what nobody wants the rest is still read to its end, so that what follows is found; and a pipe that still holds bytes is not used
+    /// again, and not lost.
+    /// </summary>
     [Test]
     [Platform("Linux")]
-    public async Task A_sink_that_goes_away_from_a_long_body_leaves_nothing_behind([Values(BodyKind.Length, BodyKind.Chunked)] BodyKind kind, [Values] bool discard)
+    public async Task A_sink_that_goes_away_from_a_long_body_leaves_nothing_behind(
+        [Values(BodyKind.Length, BodyKind.Chunked)] BodyKind kind,
+        [Values] bool discard
+    )
     {
         const int Length = 8_000_000;
         bool chunked = kind == BodyKind.Chunked;
@@ -210,10 +228,17 @@ internal sealed class ForwardingBodySpliceTests
         await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // Nothing of the body before is in the pipe.
-        await (chunked ? Long_chunks_go_through_the_kernel_however_they_are_cut(1) : A_long_body_goes_through_the_kernel_alone(kind, slowSink: false));
+        await (
+            chunked
+                ? Long_chunks_go_through_the_kernel_however_they_are_cut(1)
+                : A_long_body_goes_through_the_kernel_alone(kind, slowSink: false)
+        );
     }
 
-    /// <summary>Wherever the sink went away, in the data of a chunk or in front of it, what follows the body is found, and nothing within it is taken for more than data.</summary>
+    /// <summary>
+    /// Wherever the sink went away, in the data of a chunk or in front of it, what follows the body is found, and nothing within it is
+    /// taken for more than data.
+    /// </summary>
     [Test]
     [Platform("Linux")]
     public async Task The_rest_of_long_chunks_is_read_in_step_wherever_their_sink_goes_away([Range(0, 39)] int trial)
@@ -244,7 +269,9 @@ internal sealed class ForwardingBodySpliceTests
         var pumped = scene.PumpAsync(new BodyFraming(kind, kind == BodyKind.Length ? Pieces * piece : 0), chunkedOut: false);
         for (int i = 0; i < Pieces; i++)
         {
-            var sending = scene.Writer.SendAsync(kind == BodyKind.Chunked ? $"{piece:x}\r\n{PumpScene.Pattern(piece)}\r\n" : PumpScene.Pattern(piece));
+            var sending = scene.Writer.SendAsync(
+                kind == BodyKind.Chunked ? $"{piece:x}\r\n{PumpScene.Pattern(piece)}\r\n" : PumpScene.Pattern(piece)
+            );
             Assert.That(await scene.Reader.ReadTextAsync(piece), Is.EqualTo(PumpScene.Pattern(piece)));
             await sending;
         }

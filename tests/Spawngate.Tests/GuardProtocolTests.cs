@@ -10,7 +10,11 @@ internal sealed class GuardProtocolTests
     private const string Digits = "0000000000000001ffffffffffffffff0123456789abcdef";
 
     [Test]
-    public void A_record_comes_out_as_it_went_in([Values] bool isStart, [Values(0, 2, int.MaxValue)] int pid, [Values(0, 10_000, int.MaxValue)] int graceMs)
+    public void A_record_comes_out_as_it_went_in(
+        [Values] bool isStart,
+        [Values(0, 2, int.MaxValue)] int pid,
+        [Values(0, 10_000, int.MaxValue)] int graceMs
+    )
     {
         var record = new GuardRecord(isStart ? GuardRecordKind.Start : GuardRecordKind.End, Token, pid, graceMs);
         Assert.That(GuardRecord.Read(Bytes(record)), Is.EqualTo(record));
@@ -23,7 +27,8 @@ internal sealed class GuardProtocolTests
         Assert.That(GuardRecord.Read(Bytes(new GuardRecord(GuardRecordKind.Start, Token, pid, 0))), Is.Null);
 
     [Test]
-    public void A_negative_grace_period_is_no_record() => Assert.That(GuardRecord.Read(Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, -1))), Is.Null);
+    public void A_negative_grace_period_is_no_record() =>
+        Assert.That(GuardRecord.Read(Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, -1))), Is.Null);
 
     [Test]
     public void Other_bytes_are_no_record([Values(0, 'x', 0x2B00)] int kind)
@@ -40,8 +45,11 @@ internal sealed class GuardProtocolTests
         var gone = new InstanceToken(9, 9, 9);
         byte[] stream =
         [
-            .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 0, 5)), .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, 1000)), .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 99, 5)),
-            .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 42, 1000)), .. Bytes(new GuardRecord(GuardRecordKind.End, gone, 0, 0)),
+            .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 0, 5)),
+            .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, 1000)),
+            .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 99, 5)),
+            .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 42, 1000)),
+            .. Bytes(new GuardRecord(GuardRecordKind.End, gone, 0, 0)),
         ];
         var list = new GuardList(static pid => pid * 100);
         foreach (byte[] bytes in stream.Chunk(piece))

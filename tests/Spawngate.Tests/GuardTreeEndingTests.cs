@@ -165,7 +165,11 @@ internal sealed class GuardTreeEndingTests
         Add(100, 1, 100);
         Add(110, 1, 110);
         _ending = new TreeEnding(
-            new Dictionary<InstanceToken, GuardedInstance> { [A] = new(100, 100, 100), [B] = new(110, 110, 5000) }, 0, TokenOf, Guard);
+            new Dictionary<InstanceToken, GuardedInstance> { [A] = new(100, 100, 100), [B] = new(110, 110, 5000) },
+            0,
+            TokenOf,
+            Guard
+        );
         Step(0);
         Assert.That(Step(100), Is.EqualTo("group 100 KILL"));
         Assert.That(_ending.LastKillAtMs, Is.EqualTo(5000));
@@ -194,17 +198,35 @@ internal sealed class GuardTreeEndingTests
     private InstanceToken? TokenOf(int pid) => _tokens.TryGetValue(pid, out InstanceToken token) ? token : null;
 
     private void End(params (InstanceToken Token, int Pid)[] instances) =>
-        _ending = new TreeEnding(instances.ToDictionary(static instance => instance.Token, static instance => new GuardedInstance(instance.Pid, instance.Pid, GraceMs)), 0, TokenOf, Guard);
+        _ending = new TreeEnding(
+            instances.ToDictionary(
+                static instance => instance.Token,
+                static instance => new GuardedInstance(instance.Pid, instance.Pid, GraceMs)
+            ),
+            0,
+            TokenOf,
+            Guard
+        );
 
     private string Step(long nowMs)
     {
         _sent.Clear();
         _ending.Step(nowMs, _table, (process, wholeGroup, signal) =>
-            _sent.Add($"{(wholeGroup ? $"group {process.Group}" : $"{process.Pid}")} {(signal == Libc.SIGKILL ? "KILL" : "TERM")}"));
+            _sent.Add($"{(wholeGroup ? $"group {process.Group}" : $"{process.Pid}")} {(signal == Libc.SIGKILL ? "KILL" : "TERM")}")
+        );
         return string.Join(", ", _sent);
     }
 
-    private void Add(int pid, int parent, int group, InstanceToken? token = null, long start = 0, bool zombie = false, int session = 0, bool replace = false)
+    private void Add(
+        int pid,
+        int parent,
+        int group,
+        InstanceToken? token = null,
+        long start = 0,
+        bool zombie = false,
+        int session = 0,
+        bool replace = false
+    )
     {
         if (replace)
         {

@@ -37,10 +37,18 @@ internal sealed class HistoryLifecycleTests
         stage.Workload.Exit(new ExitReport("killed by signal 15 (SIGTERM)", null, ["last words"]) { Signal = 15 });
         stage.Settle();
         var history = stage.Backend.ReadHistory();
-        Assert.That(history.Select(entry => (entry.Event, entry.Reason)), Is.EqualTo(new[]
-        {
-            (HistoryEventKind.Woken, "request"), (HistoryEventKind.Ready, "health"), (HistoryEventKind.Stopping, "idle"), (HistoryEventKind.Stopped, "idle"),
-        }));
+        Assert.That(
+            history.Select(entry => (entry.Event, entry.Reason)),
+            Is.EqualTo(
+                new[]
+                {
+                    (HistoryEventKind.Woken, "request"),
+                    (HistoryEventKind.Ready, "health"),
+                    (HistoryEventKind.Stopping, "idle"),
+                    (HistoryEventKind.Stopped, "idle"),
+                }
+            )
+        );
         Assert.That(history[0].By, Is.EqualTo(new HistoryCaller("GET", "/a", "10.0.0.7", "curl")));
         Assert.That(history[1].Requests, Is.EqualTo(1));
         Assert.That(history[2].AfterMs, Is.InRange(60_000, 61_000));
@@ -64,7 +72,10 @@ internal sealed class HistoryLifecycleTests
         stage.Workload.Exit(new ExitReport("exited with status 4", 4, ["out of cheese"]));
         stage.Settle();
         var crashed = stage.Backend.ReadHistory()[^1];
-        Assert.That((crashed.Event, crashed.Start, crashed.Requests, crashed.Reason), Is.EqualTo((HistoryEventKind.Crashed, 2, 1L, "exited with status 4")));
+        Assert.That(
+            (crashed.Event, crashed.Start, crashed.Requests, crashed.Reason),
+            Is.EqualTo((HistoryEventKind.Crashed, 2, 1L, "exited with status 4"))
+        );
         Assert.That(crashed.Stderr, Is.EqualTo(new[] { "out of cheese" }));
     }
 
@@ -72,7 +83,8 @@ internal sealed class HistoryLifecycleTests
     public void What_is_open_for_long_is_told_once_and_counted()
     {
         using var stage = new LifecycleStage();
-        stage.Env.FindActiveRequests = (_, max) => max == Limits.HistoryActiveRequestsMax ? [new ActiveRequest("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 61.2)] : [];
+        stage.Env.FindActiveRequests = (_, max) =>
+            max == Limits.HistoryActiveRequestsMax ? [new ActiveRequest("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 61.2)] : [];
         stage.ToReadyWithOneInFlight();
         stage.PassSecs(59);
         Assert.That(stage.Backend.ReadHistory()[^1].Event, Is.EqualTo(HistoryEventKind.Ready));
@@ -91,7 +103,10 @@ internal sealed class HistoryLifecycleTests
         stage.Pass(5000);
         stage.Probe.Answer(true);
         stage.Settle();
-        Assert.That(stage.Backend.ReadHistory().Select(entry => entry.Event).Skip(2), Is.EqualTo(new[] { HistoryEventKind.Unhealthy, HistoryEventKind.Recovered }));
+        Assert.That(
+            stage.Backend.ReadHistory().Select(entry => entry.Event).Skip(2),
+            Is.EqualTo(new[] { HistoryEventKind.Unhealthy, HistoryEventKind.Recovered })
+        );
         Assert.That(stage.Backend.ReadNumbers()!.ChecksFailed, Is.EqualTo(3));
     }
 
@@ -106,10 +121,18 @@ internal sealed class HistoryLifecycleTests
         stage.PassSecs(6);
         stage.Workload.Exit(new ExitReport("killed by signal 9 (SIGKILL)", null, []) { Signal = 9 });
         stage.Settle();
-        Assert.That(stage.Backend.ReadHistory().Skip(2).Select(entry => (entry.Event, entry.Reason)), Is.EqualTo(new[]
-        {
-            (HistoryEventKind.Stopping, "asked"), (HistoryEventKind.Cut, "drain timeout"), (HistoryEventKind.Killed, "grace period"), (HistoryEventKind.Stopped, "asked"),
-        }));
+        Assert.That(
+            stage.Backend.ReadHistory().Skip(2).Select(entry => (entry.Event, entry.Reason)),
+            Is.EqualTo(
+                new[]
+                {
+                    (HistoryEventKind.Stopping, "asked"),
+                    (HistoryEventKind.Cut, "drain timeout"),
+                    (HistoryEventKind.Killed, "grace period"),
+                    (HistoryEventKind.Stopped, "asked"),
+                }
+            )
+        );
     }
 
     private static List<HistoryNews> News(HistoryReader reader)

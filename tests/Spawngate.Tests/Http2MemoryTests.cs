@@ -28,7 +28,10 @@ internal sealed class Http2MemoryTests
 
         // Each has its head, in what was written to the backend, and a small buffer for the answer.
         long held = connection.OnTick(stage.NowMs) - (Streams * Limits.ClientRequestBytes);
-        Assert.That(held, Is.InRange(Streams * LongBytes, (Streams * (LongBytes + (2 * Limits.SmallBufferBytes))) + (4 * Limits.LargeBufferBytes)));
+        Assert.That(
+            held,
+            Is.InRange(Streams * LongBytes, (Streams * (LongBytes + (2 * Limits.SmallBufferBytes))) + (4 * Limits.LargeBufferBytes))
+        );
 
         stage.Client.Dispose();
         await stage.Serving.WaitAsync(Patience);
@@ -41,7 +44,7 @@ internal sealed class Http2MemoryTests
     {
         var socket = await listener.AcceptAsync().WaitAsync(Patience);
         byte[] buffer = new byte[Limits.LargeBufferBytes];
-        for (int length = 0; buffer.AsSpan(0, length).IndexOf("\r\n\r\n"u8) < 0;)
+        for (int length = 0; buffer.AsSpan(0, length).IndexOf("\r\n\r\n"u8) < 0; )
         {
             int more = await socket.ReceiveAsync(buffer.AsMemory(length)).AsTask().WaitAsync(Patience);
             Assert.That(more, Is.Positive);

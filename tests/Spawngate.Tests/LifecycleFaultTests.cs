@@ -4,7 +4,9 @@ using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 
-/// <summary>Steps of a lifecycle that throw: the backend ends in a state from which it can start again, and nobody waits for ever.</summary>
+/// <summary>
+/// Steps of a lifecycle that throw: the backend ends in a state from which it can start again, and nobody waits for ever.
+/// </summary>
 internal sealed class LifecycleFaultTests
 {
     private static readonly Dictionary<string, Action<LifecycleStage>> Stories = new()

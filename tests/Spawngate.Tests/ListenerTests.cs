@@ -23,13 +23,27 @@ internal sealed class ListenerTests
 
     private static IEnumerable<TestCaseData> Reaches()
     {
-        yield return new TestCaseData("127.0.0.1", new[] { "0100007F", "00000000" }, new long[] { 1 }).SetName("That_very_address_is_nearer_than_all_addresses");
-        yield return new TestCaseData("127.0.0.1", new[] { "00000000", "00000000" }, new long[] { 1, 2 }).SetName("All_that_share_a_port_may_get_a_connection");
-        yield return new TestCaseData("127.0.0.1", new[] { new string('0', 32), "00000000" }, new long[] { 2 }).SetName("All_of_IPv4_is_nearer_than_all_of_both");
+        yield return new TestCaseData("127.0.0.1", new[] { "0100007F", "00000000" }, new long[] { 1 }).SetName(
+            "That_very_address_is_nearer_than_all_addresses"
+        );
+        yield return new TestCaseData("127.0.0.1", new[] { "00000000", "00000000" }, new long[] { 1, 2 }).SetName(
+            "All_that_share_a_port_may_get_a_connection"
+        );
+        yield return new TestCaseData("127.0.0.1", new[] { new string('0', 32), "00000000" }, new long[] { 2 }).SetName(
+            "All_of_IPv4_is_nearer_than_all_of_both"
+        );
         yield return new TestCaseData("127.0.0.1", new[] { new string('0', 32) }, new long[] { 1 }).SetName("All_of_both_takes_IPv4");
-        yield return new TestCaseData("127.0.0.1", new[] { "0000000000000000FFFF00000100007F", "00000000" }, new long[] { 1 }).SetName("An_address_in_IPv6_form_is_that_address");
-        yield return new TestCaseData("127.0.0.1", new[] { "00000000000000000000000001000000", "0200007F" }, Array.Empty<long>()).SetName("Other_addresses_take_nothing");
-        yield return new TestCaseData("::1", new[] { "00000000000000000000000001000000", new string('0', 32), "00000000" }, new long[] { 1 }).SetName("IPv6_is_taken_by_IPv6");
+        yield return new TestCaseData("127.0.0.1", new[] { "0000000000000000FFFF00000100007F", "00000000" }, new long[] { 1 }).SetName(
+            "An_address_in_IPv6_form_is_that_address"
+        );
+        yield return new TestCaseData("127.0.0.1", new[] { "00000000000000000000000001000000", "0200007F" }, Array.Empty<long>()).SetName(
+            "Other_addresses_take_nothing"
+        );
+        yield return new TestCaseData(
+            "::1",
+            new[] { "00000000000000000000000001000000", new string('0', 32), "00000000" },
+            new long[] { 1 }
+        ).SetName("IPv6_is_taken_by_IPv6");
     }
 
     [TestCaseSource(nameof(Reaches))]
@@ -55,7 +69,9 @@ internal sealed class ListenerTests
     {
         using var scene = new PlatformScene();
         string path = Path.Combine(scene.Folder, "tcp");
-        IEnumerable<byte[]> connections = Enumerable.Range(1000, 2 * Limits.ListenerReadBytes / 150).Select(static i => Line("0100007F", "1F90", "01", i));
+        IEnumerable<byte[]> connections = Enumerable
+            .Range(1000, 2 * Limits.ListenerReadBytes / 150)
+            .Select(static i => Line("0100007F", "1F90", "01", i));
         File.WriteAllLines(path, connections.Append(Line("0100007F", "1F90", "0A", 7)).Select(Encoding.ASCII.GetString));
         var found = new List<ListeningSocket>();
         var reach = new ListenerReach(IPAddress.Loopback, found);
@@ -97,8 +113,16 @@ internal sealed class ListenerTests
     {
         using var scene = new PlatformScene();
         var launcher = new ProcessLauncher(ChildEnvironment.Capture(), scene.Drain, new DroppedOutput(), TimeProvider.System);
-        var config = new BackendConfig(new BackendTimings()) { Hostname = "app", Command = "/bin/sh", Args = ["-c", "sleep 1000 & wait"] };
-        LaunchResult launched = await launcher.LaunchAsync(new LaunchRequest(config, 1, 1, $"http://x/?token={new string('a', 2 * Limits.ReadyTokenBytes)}"), cancel);
+        var config = new BackendConfig(new BackendTimings())
+        {
+            Hostname = "app",
+            Command = "/bin/sh",
+            Args = ["-c", "sleep 1000 & wait"],
+        };
+        LaunchResult launched = await launcher.LaunchAsync(
+            new LaunchRequest(config, 1, 1, $"http://x/?token={new string('a', 2 * Limits.ReadyTokenBytes)}"),
+            cancel
+        );
         using var listener = Listen(IPAddress.Loopback);
         int port = PortOf(listener);
 
@@ -157,7 +181,8 @@ internal sealed class ListenerTests
                 Assert.That(server.Requests, Is.Empty);
                 return Task.FromResult(findings.Dequeue());
             },
-            static _ => { });
+            static _ => { }
+        );
         using var probe = new HealthProbe(new ProbeTarget(server.EndPoint, "app", "/health", 1) { Trust = trust }, TimeProvider.System);
 
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
@@ -235,7 +260,10 @@ internal sealed class ListenerTests
         stage.Settle();
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Ready));
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Admitted"));
-        Assert.That(stage.Log.Records.Count(static record => record.Text.Contains("Another process listens", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(
+            stage.Log.Records.Count(static record => record.Text.Contains("Another process listens", StringComparison.Ordinal)),
+            Is.EqualTo(1)
+        );
     }
 
     [Test]
@@ -254,8 +282,10 @@ internal sealed class ListenerTests
         Assert.That(new UpstreamPool(new IPEndPoint(IPAddress.Loopback, 1), 1, 1000, clock).IsTrusted, Is.True, "where nobody can tell");
     }
 
-    private static byte[] Line(string address, string port, string state, int inode) => Encoding.ASCII.GetBytes(
-        $"   0: {address}:{port} {new string('0', address.Length)}:0000 {state} 00000000:00000000 00:00000000 00000000  1000        0 {inode} 1 0000000000000000 100 0 0 10 0");
+    private static byte[] Line(string address, string port, string state, int inode) =>
+        Encoding.ASCII.GetBytes(
+            $"   0: {address}:{port} {new string('0', address.Length)}:0000 {state} 00000000:00000000 00:00000000 00000000  1000        0 {inode} 1 0000000000000000 100 0 0 10 0"
+        );
 
     private static Socket Listen(IPAddress address)
     {
@@ -274,8 +304,6 @@ internal sealed class ListenerTests
 
     private sealed class DroppedOutput : Logging.IOutputSink
     {
-        public void OnLine(string hostname, Logging.OutputStream stream, ReadOnlyMemory<byte> line)
-        {
-        }
+        public void OnLine(string hostname, Logging.OutputStream stream, ReadOnlyMemory<byte> line) { }
     }
 }

@@ -11,16 +11,17 @@ internal sealed class LoggingLineSplitterTests
     public void Lines_do_not_depend_on_where_the_stream_was_split()
     {
         byte[] input = Encoding.UTF8.GetBytes("one\ntwo\r\n\n\r\nthr\ree\twith tab\nümläut 漢字 🙂\n\u001b[31mred\u0007\n\u0085next\nlast");
-        string[] expected =
-        [
-            "one", "two", "", "", "thr\\x0Dee\twith tab", "ümläut 漢字 🙂", "\\x1B[31mred\\x07", "\\x85next", "last",
-        ];
+        string[] expected = ["one", "two", "", "", "thr\\x0Dee\twith tab", "ümläut 漢字 🙂", "\\x1B[31mred\\x07", "\\x85next", "last"];
 
         for (int first = 0; first <= input.Length; first++)
         {
             for (int second = first; second <= input.Length; second++)
             {
-                Assert.That(Split(input[..first], input[first..second], input[second..]), Is.EqualTo(expected), $"split at {first} and {second}");
+                Assert.That(
+                    Split(input[..first], input[first..second], input[second..]),
+                    Is.EqualTo(expected),
+                    $"split at {first} and {second}"
+                );
             }
         }
     }
@@ -53,8 +54,12 @@ internal sealed class LoggingLineSplitterTests
         Assert.That(Split([.. input.Chunk(1000)]), Is.EqualTo([line, "next"]));
         Assert.That(Split([.. input.Chunk(1)]), Is.EqualTo([line, "next"]));
 
-        static IEnumerable<int> SplitPoints(int length) => Enumerable.Range(0, 40)
-            .Concat(Enumerable.Range(Limits.OutputLineBytes - 20, 40)).Concat(Enumerable.Range(length - 20, 21)).Where(at => at <= length);
+        static IEnumerable<int> SplitPoints(int length) =>
+            Enumerable
+                .Range(0, 40)
+                .Concat(Enumerable.Range(Limits.OutputLineBytes - 20, 40))
+                .Concat(Enumerable.Range(length - 20, 21))
+                .Where(at => at <= length);
     }
 
     [Test]

@@ -32,8 +32,16 @@ internal sealed class MemoryBudgetTests
 
         long held = GC.GetTotalMemory(forceFullCollection: true) - before;
         TestContext.Out.WriteLine($"{Backends} full logs: {held / 1e6:f1} MB");
-        Assert.That(held, Is.InRange(Limits.OutputLogTotalBytes / 4 * 3L, Limits.OutputLogTotalBytes + (Backends * 500L)), "and what there is is used");
-        Assert.That(log.Snapshot($"{Backends - 1}.example.com"), Has.Count.EqualTo(Limits.OutputLogBytes / line.Length), "whoever writes now has all of it");
+        Assert.That(
+            held,
+            Is.InRange(Limits.OutputLogTotalBytes / 4 * 3L, Limits.OutputLogTotalBytes + (Backends * 500L)),
+            "and what there is is used"
+        );
+        Assert.That(
+            log.Snapshot($"{Backends - 1}.example.com"),
+            Has.Count.EqualTo(Limits.OutputLogBytes / line.Length),
+            "whoever writes now has all of it"
+        );
         var oldest = log.Snapshot("0.example.com");
         Assert.That(oldest, Has.Count.EqualTo(1), "whoever wrote first still has his last words");
         Assert.That((oldest[0].Text[0], oldest[0].Stream), Is.EqualTo(((char)('a' + (64 % 26)), OutputStream.Stdout)));
@@ -50,8 +58,19 @@ internal sealed class MemoryBudgetTests
         var budget = new MemoryBudget(Limits.HistoryTotalBytes, Limits.HistoryRestBytes) { Members = () => histories };
         string text = new('x', 1000);
         string[] stderr = [.. Enumerable.Range(0, Limits.HistoryStderrLines).Select(_ => text)];
-        var woken = new HistoryEvent { Event = HistoryEventKind.Woken, By = new HistoryCaller(text, text, text, text), Reason = text };
-        var failed = new HistoryEvent { Event = HistoryEventKind.StartFailed, Reason = text, AfterMs = 30_000, Requests = 1000 };
+        var woken = new HistoryEvent
+        {
+            Event = HistoryEventKind.Woken,
+            By = new HistoryCaller(text, text, text, text),
+            Reason = text,
+        };
+        var failed = new HistoryEvent
+        {
+            Event = HistoryEventKind.StartFailed,
+            Reason = text,
+            AfterMs = 30_000,
+            Requests = 1000,
+        };
         for (int backend = 0; backend < Backends; backend++)
         {
             var history = new EventHistory(budget);
@@ -59,17 +78,29 @@ internal sealed class MemoryBudgetTests
             for (int i = 0; i < Limits.HistoryEvents / 2; i++)
             {
                 history.Append(woken with { Start = i });
-                history.Append(failed with { Start = i, Stderr = i >= (Limits.HistoryEvents / 2) - Limits.HistoryStderrTails ? stderr : null });
+                history.Append(
+                    failed with
+                    {
+                        Start = i,
+                        Stderr = i >= (Limits.HistoryEvents / 2) - Limits.HistoryStderrTails ? stderr : null,
+                    }
+                );
             }
         }
 
         long held = GC.GetTotalMemory(forceFullCollection: true) - before;
-        TestContext.Out.WriteLine($"{Backends} of the longest histories: {held / 1e6:f1} MB; the last has {histories[^1].HeldBytes} bytes, the first {histories[0].HeldBytes}");
+        TestContext.Out.WriteLine(
+            $"{Backends} of the longest histories: {held / 1e6:f1} MB; the last has {histories[^1].HeldBytes} bytes, the first {histories[0].HeldBytes}"
+        );
         Assert.That(held, Is.InRange(Limits.HistoryTotalBytes / 4 * 3L, Limits.HistoryTotalBytes + (Backends * 500L)));
         Assert.That(histories[^1].Snapshot(), Has.Count.EqualTo(Limits.HistoryEvents));
         Assert.That(histories[^1].Snapshot().Count(static entry => entry.Stderr is not null), Is.EqualTo(Limits.HistoryStderrTails));
         var oldest = histories[0].Snapshot();
-        Assert.That(oldest.Select(static entry => entry.Seq), Is.EqualTo(Enumerable.Range(101 - oldest.Count, oldest.Count).Select(static seq => (long)seq)).And.Not.Empty, "the latest ones, with their numbers");
+        Assert.That(
+            oldest.Select(static entry => entry.Seq),
+            Is.EqualTo(Enumerable.Range(101 - oldest.Count, oldest.Count).Select(static seq => (long)seq)).And.Not.Empty,
+            "the latest ones, with their numbers"
+        );
         Assert.That(histories[0].Append(woken).Seq, Is.EqualTo(101));
         GC.KeepAlive(histories);
     }
@@ -98,14 +129,35 @@ internal sealed class MemoryBudgetTests
         var history = new EventHistory();
         for (int i = 0; i < 5; i++)
         {
-            history.Append(new HistoryEvent { Event = HistoryEventKind.Crashed, Start = i, Reason = "why", Stderr = ["a", "b"] });
+            history.Append(
+                new HistoryEvent
+                {
+                    Event = HistoryEventKind.Crashed,
+                    Start = i,
+                    Reason = "why",
+                    Stderr = ["a", "b"],
+                }
+            );
         }
 
         history.Shorten(0);
-        Assert.That(history.Snapshot().Single(), Has.Property("Start").EqualTo(4).And.Property("Seq").EqualTo(5).And.Property("Stderr").Null);
-        history.ReplaceLast(new HistoryEvent { Event = HistoryEventKind.KeptAwake, Start = 4, Times = 2 });
+        Assert.That(
+            history.Snapshot().Single(),
+            Has.Property("Start").EqualTo(4).And.Property("Seq").EqualTo(5).And.Property("Stderr").Null
+        );
+        history.ReplaceLast(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.KeptAwake,
+                Start = 4,
+                Times = 2,
+            }
+        );
         history.Append(new HistoryEvent { Event = HistoryEventKind.Stopped, Start = 4 });
-        Assert.That(history.Snapshot().Select(static entry => (entry.Seq, entry.Event)), Is.EqualTo(new[] { (5L, HistoryEventKind.KeptAwake), (6L, HistoryEventKind.Stopped) }));
+        Assert.That(
+            history.Snapshot().Select(static entry => (entry.Seq, entry.Event)),
+            Is.EqualTo(new[] { (5L, HistoryEventKind.KeptAwake), (6L, HistoryEventKind.Stopped) })
+        );
     }
 
     [Test]

@@ -10,7 +10,9 @@ using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 
-/// <summary>The writer of the access log with real files, pipes and devices: what is written and what is dropped adds up, and nobody waits.</summary>
+/// <summary>
+/// The writer of the access log with real files, pipes and devices: what is written and what is dropped adds up, and nobody waits.
+/// </summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class ObservationAccessLogTests
 {
@@ -65,7 +67,11 @@ internal sealed class ObservationAccessLogTests
         Assert.That(_log.Records.Select(static record => record.Text), Has.Some.Contains($"total=\"{_counts.Dropped}\""));
         byte[] piped = new byte[1 << 20];
         int length = reader.Read(piped);
-        Assert.That(Encoding.ASCII.GetString(piped, 0, length).Count(static c => c == '\n'), Is.EqualTo(_counts.Written), "lines in the pipe");
+        Assert.That(
+            Encoding.ASCII.GetString(piped, 0, length).Count(static c => c == '\n'),
+            Is.EqualTo(_counts.Written),
+            "lines in the pipe"
+        );
     }
 
     [Test]
@@ -204,7 +210,17 @@ internal sealed class ObservationAccessLogTests
         for (int i = 0; i < count; i++)
         {
             note.TakeRefused(text, client, 1);
-            log.Add(new FinishedRequest { Note = note, Status = 400, BytesIn = i, BytesOut = 0, TotalUs = 0, UpstreamUs = -1 });
+            log.Add(
+                new FinishedRequest
+                {
+                    Note = note,
+                    Status = 400,
+                    BytesIn = i,
+                    BytesOut = 0,
+                    TotalUs = 0,
+                    UpstreamUs = -1,
+                }
+            );
         }
     }
 
@@ -215,17 +231,21 @@ internal sealed class ObservationAccessLogTests
         Array.ForEach(all, static thread => thread.Join());
     }
 
-    private int Says(string words) => _log.Records.Count(record => record.Text.Contains(words, StringComparison.Ordinal) && record.Level != LogLevel.Debug);
+    private int Says(string words) =>
+        _log.Records.Count(record => record.Text.Contains(words, StringComparison.Ordinal) && record.Level != LogLevel.Debug);
 
     /// <summary>Waits for the log's thread.</summary>
-    private static void Until(Func<bool> holds, Action between) => Assert.That(
-        SpinWait.SpinUntil(
-            () =>
-            {
-                between();
-                return holds();
-            },
-            Patience));
+    private static void Until(Func<bool> holds, Action between) =>
+        Assert.That(
+            SpinWait.SpinUntil(
+                () =>
+                {
+                    between();
+                    return holds();
+                },
+                Patience
+            )
+        );
 
     private string Fifo()
     {

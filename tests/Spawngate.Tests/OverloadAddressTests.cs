@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text;
-using Spawngate.Overload;
 using FsCheck;
 using FsCheck.Fluent;
+using Spawngate.Overload;
 
 namespace Spawngate.Tests;
 
@@ -48,19 +48,31 @@ internal sealed class OverloadAddressTests
     [TestCase("[::1")]
     [TestCase("[::1]x")]
     [TestCase("[1.2.3.4]")]
-    public void What_is_no_address_is_not_taken_for_one(string text) => Assert.That(AddressBits.TryParse(Encoding.ASCII.GetBytes(text), out _), Is.False);
+    public void What_is_no_address_is_not_taken_for_one(string text) =>
+        Assert.That(AddressBits.TryParse(Encoding.ASCII.GetBytes(text), out _), Is.False);
 
     [Test]
-    public void It_reads_every_address_as_the_framework_does() => Prop.ForAll(
-        ArbMap.Default.ArbFor<byte[]>().Filter(static bytes => bytes.Length >= 16),
-        static bytes =>
-        {
-            foreach (var address in (IPAddress[])[new IPAddress(bytes.AsSpan(0, 16)), new IPAddress(bytes.AsSpan(0, 4)), new IPAddress([.. bytes[..4], 0, 0, 0, 0, 0, 0, .. bytes[4..8], 0, 0])])
+    public void It_reads_every_address_as_the_framework_does() =>
+        Prop.ForAll(ArbMap.Default.ArbFor<byte[]>().Filter(static bytes => bytes.Length >= 16), static bytes =>
             {
-                Assert.That(AddressBits.TryParse(Encoding.ASCII.GetBytes(address.ToString()), out var bits), Is.True, address.ToString());
-                Assert.That(bits, Is.EqualTo(AddressBits.Of(address)), address.ToString());
-            }
-        }).QuickCheckThrowOnFailure();
+                foreach (
+                    var address in (IPAddress[])
+                        [
+                            new IPAddress(bytes.AsSpan(0, 16)),
+                            new IPAddress(bytes.AsSpan(0, 4)),
+                            new IPAddress([.. bytes[..4], 0, 0, 0, 0, 0, 0, .. bytes[4..8], 0, 0]),
+                        ]
+                )
+                {
+                    Assert.That(
+                        AddressBits.TryParse(Encoding.ASCII.GetBytes(address.ToString()), out var bits),
+                        Is.True,
+                        address.ToString()
+                    );
+                    Assert.That(bits, Is.EqualTo(AddressBits.Of(address)), address.ToString());
+                }
+            })
+            .QuickCheckThrowOnFailure();
 
     [Test]
     public void A_bucket_holds_one_second_and_fills_at_its_rate()

@@ -50,7 +50,11 @@ internal sealed class OverloadGrowthTests
         Assume.That(Loops, Is.GreaterThan(1));
         const int Requests = 64;
         var quota = new GrowthQuota(_descriptors);
-        quota.Set(new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
+        quota.Set(
+            new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare, 0, 0),
+            ResourceUse.Unbounded,
+            ResourceUse.Unbounded
+        );
         Assert.That(TakeUntilSpent(quota), Is.EqualTo(Requests));
         Assert.That(TakeUntilSpent(quota, loop: 1), Is.EqualTo(Requests / Limits.GrowthOwnShare / Loops));
 
@@ -60,7 +64,11 @@ internal sealed class OverloadGrowthTests
             quota.Take(1, 0);
         }
 
-        quota.Set(new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare * 2, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
+        quota.Set(
+            new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare * 2, 0, 0),
+            ResourceUse.Unbounded,
+            ResourceUse.Unbounded
+        );
         for (int i = 0; i < Requests; i++)
         {
             quota.Release(1, 0);
@@ -77,7 +85,11 @@ internal sealed class OverloadGrowthTests
     public void Of_connections_it_is_a_quarter_of_the_descriptors_or_ports_that_are_left(int descriptors, int used, long ports, int part)
     {
         var quota = new GrowthQuota(_descriptors);
-        quota.Set(ResourceUse.Unbounded, new ResourceUse(used, 0, descriptors, 0, 0), ports == long.MaxValue ? ResourceUse.Unbounded : new ResourceUse(0, 0, ports, 0, 0));
+        quota.Set(
+            ResourceUse.Unbounded,
+            new ResourceUse(used, 0, descriptors, 0, 0),
+            ports == long.MaxValue ? ResourceUse.Unbounded : new ResourceUse(0, 0, ports, 0, 0)
+        );
         for (int i = 0; i < part; i++)
         {
             Assert.That(quota.IsSpent(0), Is.False, $"{i} of {part}");
@@ -163,7 +175,13 @@ internal sealed class OverloadGrowthTests
         async Task WaitAsync() => await new GrowthWait(limits.Growth, 0);
         Spend(limits.Growth);
         Task waiting;
-        using (new OverloadMonitor(new NoClients(), limits, clock, NullLogger.Instance, static () => { }) { MemoryBytesMax = 1, ConnectionsMax = 1 })
+        using (
+            new OverloadMonitor(new NoClients(), limits, clock, NullLogger.Instance, static () => { })
+            {
+                MemoryBytesMax = 1,
+                ConnectionsMax = 1,
+            }
+        )
         {
             waiting = WaitAsync();
         }
@@ -179,7 +197,9 @@ internal sealed class OverloadGrowthTests
         var limits = new ClientLimits(new ServerConfig(), time);
         using var monitor = new OverloadMonitor(new NoClients(), limits, clock, NullLogger.Instance, static () => { })
         {
-            MemoryBytesMax = 1, ConnectionsMax = 1, Descriptors = static () => throw new InvalidOperationException("for the test"),
+            MemoryBytesMax = 1,
+            ConnectionsMax = 1,
+            Descriptors = static () => throw new InvalidOperationException("for the test"),
         };
         async Task WaitAsync() => await new GrowthWait(limits.Growth, 0);
         Spend(limits.Growth);
@@ -200,14 +220,13 @@ internal sealed class OverloadGrowthTests
 
         return taken;
     }
+
     private sealed class NoClients : IClientHoldings
     {
         public long HeldBytes => 0;
 
         public int Count => 0;
 
-        public void AddTo(HoldingSurvey survey)
-        {
-        }
+        public void AddTo(HoldingSurvey survey) { }
     }
 }

@@ -58,7 +58,10 @@ internal sealed class OverloadSheddingTests
         heavy.Holding.Bytes = 620;
         Look();
         Assert.That((heavy.Address.IsMarked, _limits.Marks), Is.EqualTo((false, false)));
-        Assert.That(_log.Records.Select(static record => record.Text), Has.Some.Contains("Running low").And.Some.Contains("No longer running low"));
+        Assert.That(
+            _log.Records.Select(static record => record.Text),
+            Has.Some.Contains("Running low").And.Some.Contains("No longer running low")
+        );
     }
 
     [Test]
@@ -86,7 +89,14 @@ internal sealed class OverloadSheddingTests
         Look();
         Assert.That(Used - _held.Sum(static each => each.Holding.Shed * each.Holding.Bytes), Is.InRange(650, 750));
         Assert.That(light.Holding.Shed, Is.Zero);
-        Assert.That(_held.Where(static each => each.Address.Key == 1).Select(static each => each.Holding).Where(static each => each.Shed > 0).Min(static each => each.Bytes), Is.GreaterThan(60));
+        Assert.That(
+            _held
+                .Where(static each => each.Address.Key == 1)
+                .Select(static each => each.Holding)
+                .Where(static each => each.Shed > 0)
+                .Min(static each => each.Bytes),
+            Is.GreaterThan(60)
+        );
     }
 
     [Test]
@@ -206,11 +216,15 @@ internal sealed class OverloadSheddingTests
     {
         long heap = 5_000_000;
         int collected = 0;
-        var young = new YoungHeap(() => heap, () => collected, () =>
-        {
-            collected++;
-            heap = 6_000_000;
-        });
+        var young = new YoungHeap(
+            () => heap,
+            () => collected,
+            () =>
+            {
+                collected++;
+                heap = 6_000_000;
+            }
+        );
         young.Look();
         heap += Limits.YoungHeapBytesMin - 1;
         young.Look();

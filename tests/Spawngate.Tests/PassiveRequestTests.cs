@@ -72,26 +72,29 @@ internal sealed class PassiveRequestTests
         var state = Ready();
         long stops = 0;
         var done = false;
-        var threads = Enumerable.Range(0, 4).Select(i => new Thread(() =>
-        {
-            // Beyond the count until there was a stop to meet: on a busy machine the one that stops may get its first turn late.
-            for (var n = 0; n < 100_000 || Volatile.Read(ref stops) == 0; n++)
+        var threads = Enumerable
+            .Range(0, 4)
+            .Select(i => new Thread(() =>
             {
-                var passive = i < 2;
-                var countedPassive = false;
-                while (!(passive ? state.TryEnterPassive(1, out countedPassive) : state.TryEnter(1)))
+                // Beyond the count until there was a stop to meet: on a busy machine the one that stops may get its first turn late.
+                for (var n = 0; n < 100_000 || Volatile.Read(ref stops) == 0; n++)
                 {
-                    Thread.Yield();
-                }
+                    var passive = i < 2;
+                    var countedPassive = false;
+                    while (!(passive ? state.TryEnterPassive(1, out countedPassive) : state.TryEnter(1)))
+                    {
+                        Thread.Yield();
+                    }
 
-                if (!passive && state.Phase == BackendPhase.Stopping)
-                {
-                    throw new InvalidOperationException("stopped for idleness while in use");
-                }
+                    if (!passive && state.Phase == BackendPhase.Stopping)
+                    {
+                        throw new InvalidOperationException("stopped for idleness while in use");
+                    }
 
-                state.Leave(1, countedPassive);
-            }
-        })).ToList();
+                    state.Leave(1, countedPassive);
+                }
+            }))
+            .ToList();
         var stopper = new Thread(() =>
         {
             while (!Volatile.Read(ref done))
@@ -122,7 +125,10 @@ internal sealed class PassiveRequestTests
         var instance = EnterPassive(stage);
         stage.PassSecs(1.3);
         Assert.That((stage.Phase, stage.Workload.Terminated), Is.EqualTo((BackendPhase.Stopping, 0)), "decided in time, and waits for it");
-        Assert.That(stage.Backend.GetStatus(), Has.Property("StoppingBecause").EqualTo("idle").And.Property("InFlight").EqualTo(1).And.Property("PassiveCount").EqualTo(1));
+        Assert.That(
+            stage.Backend.GetStatus(),
+            Has.Property("StoppingBecause").EqualTo("idle").And.Property("InFlight").EqualTo(1).And.Property("PassiveCount").EqualTo(1)
+        );
 
         stage.Backend.Leave(instance, countedPassive: true);
         stage.Settle();
@@ -179,9 +185,21 @@ internal sealed class PassiveRequestTests
         var waiter = stage.Ask();
         stage.Settle();
         var instance = LifecycleStage.Decided(waiter).Instance!;
-        Assert.That((instance.InstanceNumber, stage.Workload.Terminated, stage.Launcher.Launches.Count), Is.EqualTo((1, 0, 1)), "the same run serves it at once");
+        Assert.That(
+            (instance.InstanceNumber, stage.Workload.Terminated, stage.Launcher.Launches.Count),
+            Is.EqualTo((1, 0, 1)),
+            "the same run serves it at once"
+        );
         Assert.That(stage.Backend.Word, Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 1, 1)));
-        Assert.That(stage.Backend.ReadHistory()[^1], Has.Property("Event").EqualTo(HistoryEventKind.Resumed).And.Property("Requests").EqualTo(1).And.Property("AfterMs").InRange(2900, 3300));
+        Assert.That(
+            stage.Backend.ReadHistory()[^1],
+            Has.Property("Event")
+                .EqualTo(HistoryEventKind.Resumed)
+                .And.Property("Requests")
+                .EqualTo(1)
+                .And.Property("AfterMs")
+                .InRange(2900, 3300)
+        );
         Assert.That(stage.Backend.GetStatus(), Has.Property("StoppingBecause").Null.And.Property("ReadySince").Not.Null);
 
         stage.Pass(5000);
@@ -276,7 +294,10 @@ internal sealed class PassiveRequestTests
         stage.ToReadyWithOneInFlight();
         EnterPassive(stage);
         stage.PassSecs(66);
-        Assert.That(stage.Backend.ReadHistory()[^1], Has.Property("Event").EqualTo(HistoryEventKind.KeptAwake).And.Property("Requests").EqualTo(1));
+        Assert.That(
+            stage.Backend.ReadHistory()[^1],
+            Has.Property("Event").EqualTo(HistoryEventKind.KeptAwake).And.Property("Requests").EqualTo(1)
+        );
     }
 
     private static ReadyInstance EnterPassive(LifecycleStage stage)

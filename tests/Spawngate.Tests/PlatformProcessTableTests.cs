@@ -43,7 +43,10 @@ internal sealed class PlatformProcessTableTests
         var table = new List<ProcessEntry>();
         ProcessTable.Read(table);
         ProcessEntry entry = table.Single(each => each.Pid == child.Process.Pid);
-        Assert.That((entry.Parent, entry.Group, entry.Session, entry.IsZombie), Is.EqualTo((Environment.ProcessId, entry.Pid, entry.Pid, false)));
+        Assert.That(
+            (entry.Parent, entry.Group, entry.Session, entry.IsZombie),
+            Is.EqualTo((Environment.ProcessId, entry.Pid, entry.Pid, false))
+        );
         Assert.That(table.Select(static each => each.Pid), Does.Contain(Environment.ProcessId).And.Contain(1).And.Unique);
         Assert.That(ProcessTable.Find(entry.Pid), Is.EqualTo(entry));
         Assert.That(ProcessTable.Find(int.MaxValue), Is.Null);
@@ -56,7 +59,9 @@ internal sealed class PlatformProcessTableTests
     {
         List<(string, string)> added = [.. Enumerable.Range(0, size / 64).Select(static i => ($"PAD{i:D8}", new string('x', 52)))];
         added.Insert(added.Count / 2, (InstanceToken.Variable, "http://127.0.0.1:1/ready/a?token=" + Digits));
-        PlatformScene.Child child = _scene.Start(new ChildCommand("/bin/sh", ["-c", "echo up; sleep 1000; :"], PlatformScene.Environment([.. added]), null));
+        PlatformScene.Child child = _scene.Start(
+            new ChildCommand("/bin/sh", ["-c", "echo up; sleep 1000; :"], PlatformScene.Environment([.. added]), null)
+        );
         await child.Output.Next(static line => line == "up");
         Assert.That(ProcessTable.TokenOf(child.Process.Pid), Is.EqualTo(new InstanceToken(0xaa, 0xbb, 0xcc)));
         Assert.That(ProcessTable.TokenOf(int.MaxValue), Is.Null);
@@ -80,7 +85,8 @@ internal sealed class PlatformProcessTableTests
     public void The_limit_of_an_entry_covers_the_longest_ready_URL()
     {
         string host = new('\u00e9', Limits.HostNameBytesMax);
-        string value = $"{InstanceToken.Variable}=http://[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535/ready/{host.Replace("\u00e9", "%C3", StringComparison.Ordinal)}?token={Digits}";
+        string value =
+            $"{InstanceToken.Variable}=http://[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535/ready/{host.Replace("\u00e9", "%C3", StringComparison.Ordinal)}?token={Digits}";
         Assert.That(value.Length + 1, Is.LessThanOrEqualTo(Limits.EnvironEntryBytes), value.Length.ToString(CultureInfo.InvariantCulture));
     }
 }

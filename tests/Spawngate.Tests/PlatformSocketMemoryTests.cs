@@ -59,7 +59,9 @@ internal sealed class PlatformSocketMemoryTests
         pool.Retire();
     }
 
-    /// <summary>How much the kernel takes depends on how it was read; here it is asked whether it knows its bound, and takes no more.</summary>
+    /// <summary>
+    /// How much the kernel takes depends on how it was read; here it is asked whether it knows its bound, and takes no more.
+    /// </summary>
     [Test]
     public async Task What_is_received_ahead_is_bounded_while_memory_is_tight()
     {
@@ -73,7 +75,7 @@ internal sealed class PlatformSocketMemoryTests
         long Look(bool isTight) => memory.Look(channel, null, isUnread: true, nowMs += Limits.KernelMemoryLookMs, isTight);
 
         // Read fast, then not at all.
-        for (long read = 0; read < 256 * (long)piece.Length;)
+        for (long read = 0; read < 256 * (long)piece.Length; )
         {
             await peer.SendAsync(piece);
             channel.Consume(channel.ReceivedLength);
@@ -82,7 +84,11 @@ internal sealed class PlatformSocketMemoryTests
         }
 
         Fill(peer);
-        Assume.That(Look(isTight: false), Is.GreaterThan(Limits.ReceivedAheadTightBytes), "the kernel tunes (net.ipv4.tcp_moderate_rcvbuf)");
+        Assume.That(
+            Look(isTight: false),
+            Is.GreaterThan(Limits.ReceivedAheadTightBytes),
+            "the kernel tunes (net.ipv4.tcp_moderate_rcvbuf)"
+        );
         int usual = ReceiveBuffer(channel.Handle);
         Assert.That(usual, Is.GreaterThan(Limits.ReceivedAheadTightBytes), "nothing is bounded while there is enough");
         Look(isTight: true);

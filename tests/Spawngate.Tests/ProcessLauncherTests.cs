@@ -60,7 +60,10 @@ internal sealed class ProcessLauncherTests
     {
         LaunchResult result = await Launch(Shell("seq 1 5000 >&2; exit 1"));
         ExitReport report = await result.Workload!.Exited.WaitAsync(PlatformScene.Patience);
-        Assert.That(report.LastStderrLines, Is.EqualTo(Enumerable.Range(5001 - Limits.StderrTailLines, Limits.StderrTailLines).Select(static n => $"{n}")));
+        Assert.That(
+            report.LastStderrLines,
+            Is.EqualTo(Enumerable.Range(5001 - Limits.StderrTailLines, Limits.StderrTailLines).Select(static n => $"{n}"))
+        );
         Assert.That(_lines.Count, Is.EqualTo(5000));
     }
 
@@ -91,7 +94,12 @@ internal sealed class ProcessLauncherTests
     [Test]
     public async Task The_name_spawngate_alone_means_this_program()
     {
-        var config = new BackendConfig(new BackendTimings()) { Hostname = "a", Command = "spawngate", Args = ["--version"] };
+        var config = new BackendConfig(new BackendTimings())
+        {
+            Hostname = "a",
+            Command = "spawngate",
+            Args = ["--version"],
+        };
         LaunchResult result = await Launch(config);
         Assert.That(result.Error, Is.Null);
         ExitReport report = await result.Workload!.Exited.WaitAsync(PlatformScene.Patience);
@@ -108,18 +116,35 @@ internal sealed class ProcessLauncherTests
         {
             var provider = new LineLoggerProvider(LogFilter.Parse("info"), writer);
             var launcher = new ProcessLauncher(
-                ChildEnvironment.Capture(), _scene.Drain, new LoggedOutput(provider.CreateLogger("backend"), kept), TimeProvider.System);
-            LaunchResult result = await launcher.LaunchAsync(new LaunchRequest(Shell("echo Listening on 3000"), 1, 1, ""), CancellationToken.None);
+                ChildEnvironment.Capture(),
+                _scene.Drain,
+                new LoggedOutput(provider.CreateLogger("backend"), kept),
+                TimeProvider.System
+            );
+            LaunchResult result = await launcher.LaunchAsync(
+                new LaunchRequest(Shell("echo Listening on 3000"), 1, 1, ""),
+                CancellationToken.None
+            );
             await result.Workload!.Exited.WaitAsync(PlatformScene.Patience);
         }
 
         string text = System.Text.Encoding.UTF8.GetString(stream.ToArray());
-        Assert.That(text, Does.Match("^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z INFO backend: hostname=\"app\" stream=\"stdout\" Listening on 3000\n$"));
+        Assert.That(
+            text,
+            Does.Match(
+                "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z INFO backend: hostname=\"app\" stream=\"stdout\" Listening on 3000\n$"
+            )
+        );
         Assert.That(kept.Snapshot("app").Select(static line => line.Text), Is.EqualTo(["Listening on 3000"]));
     }
 
     private static BackendConfig Shell(string script) =>
-        new(new BackendTimings()) { Hostname = "app", Command = "/bin/sh", Args = ["-c", script] };
+        new(new BackendTimings())
+        {
+            Hostname = "app",
+            Command = "/bin/sh",
+            Args = ["-c", script],
+        };
 
     private Task<LaunchResult> Launch(BackendConfig config) =>
         _launcher.LaunchAsync(new LaunchRequest(config, 1, 1, "http://x"), CancellationToken.None);

@@ -17,18 +17,21 @@ internal sealed class SessionSetTests
 
     private SessionSet Sessions => _backends.Sessions;
 
-    private static GatewayConfig Config(string more = "", string templates = "") => ConfigSource.Valid($"""
-        [defaults]
-        shutdown_grace_period_secs = 5
-        drain_timeout_secs = 20
-        [sessions]
-        domain = "s.test"
-        {more}
-        [sessions.templates.a]
-        command = "x"
-        grace_period_secs = {GraceSecs}
-        {templates}
-        """);
+    private static GatewayConfig Config(string more = "", string templates = "") =>
+        ConfigSource.Valid(
+            $"""
+            [defaults]
+            shutdown_grace_period_secs = 5
+            drain_timeout_secs = 20
+            [sessions]
+            domain = "s.test"
+            {more}
+            [sessions.templates.a]
+            command = "x"
+            grace_period_secs = {GraceSecs}
+            {templates}
+            """
+        );
 
     [SetUp]
     public void Make()
@@ -59,7 +62,10 @@ internal sealed class SessionSetTests
         Assert.That(session.IsReady, Is.True);
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Admitted"), "who came early waited");
         Assert.That(_stage.Launcher.Last.Request.Config.Hostname, Is.EqualTo(session.Hostname));
-        Assert.That(_stage.Launcher.Last.Request.Config.Env, Is.EqualTo([KeyValuePair.Create("SESSION_ID", session.Name), KeyValuePair.Create("SESSION_KEY", "")]));
+        Assert.That(
+            _stage.Launcher.Last.Request.Config.Env,
+            Is.EqualTo([KeyValuePair.Create("SESSION_ID", session.Name), KeyValuePair.Create("SESSION_KEY", "")])
+        );
     }
 
     [Test]
@@ -253,7 +259,11 @@ internal sealed class SessionSetTests
         Settle();
         _stage.Launcher.Launches[0].Workload!.Exit();
         Settle();
-        Assert.That(Sessions.Spawn(Request("""{"template":"a","key":"k"}""")).Session, Is.SameAs(second.Session), "the end of the first did not take the key from the second");
+        Assert.That(
+            Sessions.Spawn(Request("""{"template":"a","key":"k"}""")).Session,
+            Is.SameAs(second.Session),
+            "the end of the first did not take the key from the second"
+        );
         Sessions.End(second.Session!, StopReason.Asked);
         Assert.That(Sessions.Spawn(Request("""{"template":"a","key":"k"}""")).IsNew, Is.True, "the key of a deleted one is free at once");
     }
@@ -363,13 +373,31 @@ internal sealed class SessionSetTests
         Find(session)!.Traffic.ChangeTunnels(1);
         Assert.That(Find(session)!.TryLease(out var lease), Is.True);
         var numbers = Sessions.ReadNumbers().Single();
-        Assert.That((numbers.Totals.Template, numbers.Totals.Created, numbers.InFlight, numbers.States[(int)SessionState.Ready], numbers.Totals.Traffic.Tunnels), Is.EqualTo(("a", 1L, 1, 1, 1)));
+        Assert.That(
+            (
+                numbers.Totals.Template,
+                numbers.Totals.Created,
+                numbers.InFlight,
+                numbers.States[(int)SessionState.Ready],
+                numbers.Totals.Traffic.Tunnels
+            ),
+            Is.EqualTo(("a", 1L, 1, 1, 1))
+        );
         Find(session)!.Traffic.ChangeTunnels(-1);
         lease.Dispose();
         _stage.Workload.Exit();
         Settle();
         numbers = Sessions.ReadNumbers().Single();
-        Assert.That((numbers.Totals.Failed, numbers.Totals.Swept, numbers.States.Sum(), numbers.Totals.Traffic.Reused, numbers.Totals.Traffic.Tunnels), Is.EqualTo((1L, 0L, 0, 1L, 0)));
+        Assert.That(
+            (
+                numbers.Totals.Failed,
+                numbers.Totals.Swept,
+                numbers.States.Sum(),
+                numbers.Totals.Traffic.Reused,
+                numbers.Totals.Traffic.Tunnels
+            ),
+            Is.EqualTo((1L, 0L, 0, 1L, 0))
+        );
         _backends.Apply(ConfigSource.Valid(""));
         Assert.That(Sessions.ReadNumbers(), Is.Empty, "a template that is gone has no series");
     }
@@ -409,5 +437,7 @@ internal sealed class SessionSetTests
 
     /// <summary>What a request to its host would meet.</summary>
     private string Answer(Session session) =>
-        _backends.Find(session.HostBytes, out bool hasEnded) is { } backend ? LifecycleStage.Outcome(backend.Enqueue(default)) : hasEnded ? "ended" : "unknown";
+        _backends.Find(session.HostBytes, out bool hasEnded) is { } backend ? LifecycleStage.Outcome(backend.Enqueue(default))
+        : hasEnded ? "ended"
+        : "unknown";
 }

@@ -217,29 +217,32 @@ internal sealed class UpstreamsPoolTests
 
         int faults = 0;
         int rented = 0;
-        var threads = Enumerable.Range(0, 8).Select(number => new Thread(() =>
-        {
-            for (int i = 0; i < 20_000; i++)
+        var threads = Enumerable
+            .Range(0, 8)
+            .Select(number => new Thread(() =>
             {
-                if (_pool.TryRent() is not { } connection)
+                for (int i = 0; i < 20_000; i++)
                 {
-                    continue;
-                }
+                    if (_pool.TryRent() is not { } connection)
+                    {
+                        continue;
+                    }
 
-                Interlocked.Increment(ref rented);
-                if (Interlocked.CompareExchange(ref owners[connection.Slot], number + 1, 0) != 0)
-                {
-                    Interlocked.Increment(ref faults);
-                }
+                    Interlocked.Increment(ref rented);
+                    if (Interlocked.CompareExchange(ref owners[connection.Slot], number + 1, 0) != 0)
+                    {
+                        Interlocked.Increment(ref faults);
+                    }
 
-                if (Interlocked.CompareExchange(ref owners[connection.Slot], 0, number + 1) != number + 1)
-                {
-                    Interlocked.Increment(ref faults);
-                }
+                    if (Interlocked.CompareExchange(ref owners[connection.Slot], 0, number + 1) != number + 1)
+                    {
+                        Interlocked.Increment(ref faults);
+                    }
 
-                _pool.Return(connection);
-            }
-        })).ToList();
+                    _pool.Return(connection);
+                }
+            }))
+            .ToList();
         threads.ForEach(thread => thread.Start());
         for (int i = 0; i < 50; i++)
         {
@@ -270,7 +273,8 @@ internal sealed class UpstreamsPoolTests
     [Platform("Linux")]
     public async Task What_came_a_moment_ago_keeps_a_connection_from_being_reused(string unsolicited, int counted)
     {
-        int told = 0, firsts = 0;
+        int told = 0,
+            firsts = 0;
         var pool = new UpstreamPool((IPEndPoint)_listener.LocalEndPoint!, maxIdle: 99, idleTimeoutMs: 5000, _clock)
         {
             OnUnsolicited = first =>

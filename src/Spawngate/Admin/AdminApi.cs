@@ -32,9 +32,18 @@ internal sealed class AdminApi : IAsyncDisposable
     /// <param name="backends">What the API shows and commands.</param>
     /// <param name="loggers">Makes the logger of category <c>spawngate.admin</c>.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="passed">A socket to listen on instead of binding one, whose address <paramref name="config"/> then names; it stays its owner's.</param>
+    /// <param name="passed">
+    /// A socket to listen on instead of binding one, whose address <paramref name="config"/> then names; it stays its owner's.
+    /// </param>
     /// <param name="sessions">The sessions that it makes; null for none.</param>
-    public AdminApi(ServerConfig config, IAdminBackends backends, ILoggerFactory loggers, TimeProvider time, PassedSocket? passed = null, SessionSet? sessions = null)
+    public AdminApi(
+        ServerConfig config,
+        IAdminBackends backends,
+        ILoggerFactory loggers,
+        TimeProvider time,
+        PassedSocket? passed = null,
+        SessionSet? sessions = null
+    )
     {
         _config = config;
         _passed = passed;
@@ -61,7 +70,9 @@ internal sealed class AdminApi : IAsyncDisposable
         catch (Exception e) when (e is IOException or SocketException)
         {
             throw new CannotRunException(
-                $"cannot listen on {Endpoint} for the admin API (server.admin_port, server.admin_bind): {BindFailure.Describe(e)}", e);
+                $"cannot listen on {Endpoint} for the admin API (server.admin_port, server.admin_bind): {BindFailure.Describe(e)}",
+                e
+            );
         }
 
         string address = $"http://{Endpoint}";
@@ -73,7 +84,8 @@ internal sealed class AdminApi : IAsyncDisposable
     }
 
     /// <summary>
-    /// The value of SERVERLESS_PROXY_READY_URL for one start of a local backend. Only after <see cref="StartAsync"/>, as the port may be chosen there.
+    /// The value of SERVERLESS_PROXY_READY_URL for one start of a local backend. Only after <see cref="StartAsync"/>, as the port may be
+    /// chosen there.
     /// </summary>
     /// <param name="hostname">Key of the backend.</param>
     /// <param name="token">Token of that start; URL-safe characters only.</param>
@@ -84,8 +96,13 @@ internal sealed class AdminApi : IAsyncDisposable
     }
 
     /// <summary>Where a listener is reached from this machine: one that is bound to all addresses, through loopback.</summary>
-    public static IPEndPoint ReachableFromHere(IPAddress bind, int port) => new(
-        bind.Equals(IPAddress.Any) ? IPAddress.Loopback : bind.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback : bind, port);
+    public static IPEndPoint ReachableFromHere(IPAddress bind, int port) =>
+        new(
+            bind.Equals(IPAddress.Any) ? IPAddress.Loopback
+                : bind.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback
+                : bind,
+            port
+        );
 
     /// <summary>Stops listening, ends the streams, and gives answers in progress a moment to finish.</summary>
     public async Task StopAsync()

@@ -8,8 +8,8 @@ using Spawngate.Telemetry.History;
 namespace Spawngate.Admin;
 
 /// <summary>
-/// Answers <c>/events</c>: server-sent events with all backends first, then what happens to them, and their numbers once a second; until the client leaves or the
-/// gateway stops. What a client does not take in time is left out and made good by the whole list.
+/// Answers <c>/events</c>: server-sent events with all backends first, then what happens to them, and their numbers once a second; until
+/// the client leaves or the gateway stops. What a client does not take in time is left out and made good by the whole list.
 /// </summary>
 /// <param name="backends">What is told about.</param>
 /// <param name="time">The clock.</param>
@@ -126,7 +126,9 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
     }
 
     private IReadOnlyList<BackendReport> Reports(Teller teller) =>
-        teller.Host is null ? backends.ReportAll() : backends.Report(teller.Host) is { } report ? [report] : [];
+        teller.Host is null ? backends.ReportAll()
+        : backends.Report(teller.Host) is { } report ? [report]
+        : [];
 
     /// <summary>One stream: what its client was told last.</summary>
     private sealed class Teller(HttpResponse response, string? host)

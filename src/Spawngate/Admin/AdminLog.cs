@@ -42,7 +42,8 @@ internal sealed class AdminLog
         int followers = Interlocked.Increment(ref _followers);
         try
         {
-            using IBackendLogFollower? follower = followers > Limits.AdminLogFollowersMax || !AdminConnection.TryBeginStream(context) ? null : _backends.FollowLog(hostname);
+            using IBackendLogFollower? follower =
+                followers > Limits.AdminLogFollowersMax || !AdminConnection.TryBeginStream(context) ? null : _backends.FollowLog(hostname);
             if (follower is null)
             {
                 await AdminReply.ErrorAsync(context, AdminError.TooManyFollowers);
@@ -95,7 +96,10 @@ internal sealed class AdminLog
 
                 if (follower.Missed > missed && !asJson)
                 {
-                    Encoding.UTF8.GetBytes($"… {follower.Missed - missed} lines came faster than they were read and were left out …\n", writer);
+                    Encoding.UTF8.GetBytes(
+                        $"… {follower.Missed - missed} lines came faster than they were read and were left out …\n",
+                        writer
+                    );
                     missed = follower.Missed;
                 }
 

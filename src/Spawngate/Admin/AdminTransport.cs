@@ -36,8 +36,8 @@ internal sealed class AdminTransport(AdminConnections connections, TimeProvider 
 }
 
 /// <summary>
-/// One listening socket of the admin API. When no descriptor is left, the connection that has been idle for longest gives its own, or a spare one is given up that was kept for this; what waits meanwhile
-/// stays in the kernel's queue.
+/// One listening socket of the admin API. When no descriptor is left, the connection that has been idle for longest gives its own, or a
+/// spare one is given up that was kept for this; what waits meanwhile stays in the kernel's queue.
 /// </summary>
 internal sealed class AdminListener : IConnectionListener
 {
@@ -46,7 +46,10 @@ internal sealed class AdminListener : IConnectionListener
     private readonly TimeProvider _time;
     private readonly FailureEpisode _failures;
     private readonly CancellationTokenSource _stop = new();
-    private readonly SocketConnectionContextFactory _contexts = new(new SocketConnectionFactoryOptions { IOQueueCount = 1 }, NullLogger.Instance);
+    private readonly SocketConnectionContextFactory _contexts = new(
+        new SocketConnectionFactoryOptions { IOQueueCount = 1 },
+        NullLogger.Instance
+    );
 
     internal AdminListener(Socket socket, AdminConnections connections, TimeProvider time, ILogger log)
     {
@@ -58,7 +61,8 @@ internal sealed class AdminListener : IConnectionListener
             time,
             error => AdminEvents.AcceptFailed(log, EndPoint, error),
             (error, failures, ms) => AdminEvents.AcceptStillFails(log, EndPoint, error, failures, ms),
-            (failures, ms) => AdminEvents.AcceptsAgain(log, EndPoint, failures, ms));
+            (failures, ms) => AdminEvents.AcceptsAgain(log, EndPoint, failures, ms)
+        );
     }
 
     /// <inheritdoc/>
@@ -82,7 +86,8 @@ internal sealed class AdminListener : IConnectionListener
             {
                 // A bug, or memory has run out: it costs one client. Kestrel would never accept again.
                 CallbackGuard.OnFault(e, nameof(AdminListener), owner: null);
-                await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, either.Token)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 
@@ -141,7 +146,11 @@ internal sealed class AdminListener : IConnectionListener
                     await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, cancel);
                     SpareDescriptor.Shared.TryRefill();
                 }
-                else if (accepted is null && e.SocketErrorCode is not (SocketError.ConnectionReset or SocketError.ConnectionAborted) && !SpareDescriptor.Shared.TryGiveUp())
+                else if (
+                    accepted is null
+                    && e.SocketErrorCode is not (SocketError.ConnectionReset or SocketError.ConnectionAborted)
+                    && !SpareDescriptor.Shared.TryGiveUp()
+                )
                 {
                     _failures.Add(OpenFiles.Explain(e));
                     _connections.CloseOldestIdle();

@@ -17,7 +17,8 @@ namespace Spawngate.Admin;
 /// <param name="output">Their last lines.</param>
 /// <param name="env">What they share.</param>
 /// <param name="connections">The clients.</param>
-internal sealed class BackendAdmin(BackendSet backends, OutputLog output, BackendEnvironment env, ClientConnections connections) : IAdminBackends
+internal sealed class BackendAdmin(BackendSet backends, OutputLog output, BackendEnvironment env, ClientConnections connections)
+    : IAdminBackends
 {
     /// <inheritdoc/>
     public IReadOnlyList<BackendReport> ReportAll() => [.. backends.All.Select(Describe), .. backends.Sessions.Backends.Select(Describe)];
@@ -72,7 +73,8 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
 
         switch (command)
         {
-            case AdminCommand.Stop when backend.EphemeralLifetime is not null && backends.Sessions.Find(hostname.Split('.')[0]) is { } session:
+            case AdminCommand.Stop
+                when backend.EphemeralLifetime is not null && backends.Sessions.Find(hostname.Split('.')[0]) is { } session:
                 backends.Sessions.End(session, StopReason.Asked);
                 break;
             case AdminCommand.Start:
@@ -122,7 +124,10 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
         {
             Hostname = status.Hostname,
             State = status.Phase,
-            Port = status.Port != 0 ? status.Port : config.UsesLoopbackPort && config.Port != 0 ? config.Port : null,
+            Port =
+                status.Port != 0 ? status.Port
+                : config.UsesLoopbackPort && config.Port != 0 ? config.Port
+                : null,
             InFlight = (int)status.InFlight,
             PassiveCount = (int)status.PassiveCount,
             Waiting = status.Waiting,
@@ -138,14 +143,17 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             ContainerId = status.Container?.Id,
             ContainerName = status.Container?.Name,
             Image = config.Docker?.Image,
-            LastStart = status.LastStart is null && status.WokenBy is null ? null : new StartReport
-            {
-                SpawnMs = Rounded(status.LastStart?.SpawnMs),
-                ListenMs = Rounded(status.LastStart?.ListenMs),
-                ReadyMs = Rounded(status.LastStart?.ReadyMs),
-                Signal = status.LastStart is { } start ? LifecycleView.Name(start.Signal, config.HealthPath) : null,
-                Cause = status.WokenBy,
-            },
+            LastStart =
+                status.LastStart is null && status.WokenBy is null
+                    ? null
+                    : new StartReport
+                    {
+                        SpawnMs = Rounded(status.LastStart?.SpawnMs),
+                        ListenMs = Rounded(status.LastStart?.ListenMs),
+                        ReadyMs = Rounded(status.LastStart?.ReadyMs),
+                        Signal = status.LastStart is { } start ? LifecycleView.Name(start.Signal, config.HealthPath) : null,
+                        Cause = status.WokenBy,
+                    },
             ReadySince = status.ReadySince?.UtcDateTime,
             UptimeSecs = status.ReadySince is { } since ? (long)Math.Max(0, (env.Time.GetUtcNow() - since).TotalSeconds) : null,
             FailuresInARow = status.FailuresInARow,

@@ -35,7 +35,14 @@ internal static class BackendExplanation
         }
 
         Line(text, "stops", Stop(details));
-        Line(text, "no_wake", report.TurnedAwayTotal > 0 ? HistoryWords.Count(report.TurnedAwayTotal, "request was", "requests were") + " turned away since the gateway started: they never wake it" : null);
+        Line(
+            text,
+            "no_wake",
+            report.TurnedAwayTotal > 0
+                ? HistoryWords.Count(report.TurnedAwayTotal, "request was", "requests were")
+                    + " turned away since the gateway started: they never wake it"
+                : null
+        );
         Line(text, "last stop", report.LastStopReason);
         Line(text, "failed", Failure(report));
         History(text, details.History);
@@ -80,12 +87,16 @@ internal static class BackendExplanation
     {
         HistoryEvent? woken = details.History.LastOrDefault(static entry => entry.Event == HistoryEventKind.Woken);
         return woken is not null
-            ? $"{HistoryWords.Waker(woken)}, {HistoryWords.Span((long)Math.Max(0, (details.Time - woken.Time).TotalMilliseconds))} ago"
-            : details.Report.LastStart is { } start ? start.Cause ?? "unknown" : "nobody yet";
+                ? $"{HistoryWords.Waker(woken)}, {HistoryWords.Span((long)Math.Max(0, (details.Time - woken.Time).TotalMilliseconds))} ago"
+            : details.Report.LastStart is { } start ? start.Cause ?? "unknown"
+            : "nobody yet";
     }
 
     private static string Requests(BackendReport report) =>
-        string.Create(CultureInfo.InvariantCulture, $"{HistoryWords.Count(report.RequestsTotal, "request", "requests")} since the gateway started");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{HistoryWords.Count(report.RequestsTotal, "request", "requests")} since the gateway started"
+        );
 
     private static string? Start(BackendReport report)
     {
@@ -114,22 +125,39 @@ internal static class BackendExplanation
     private static string ActiveRequests(BackendReport report) => Counted(report) + PassiveCount(report);
 
     private static string PassiveCount(BackendReport report) =>
-        report.PassiveCount == 0 ? "" : "; besides, " + HistoryWords.Count(report.PassiveCount, "request or tunnel that does not count as use", "requests and tunnels that do not count as use") + " (no_wake)";
+        report.PassiveCount == 0
+            ? ""
+            : "; besides, "
+                + HistoryWords.Count(
+                    report.PassiveCount,
+                    "request or tunnel that does not count as use",
+                    "requests and tunnels that do not count as use"
+                )
+                + " (no_wake)";
 
-    private static string Counted(BackendReport report) => (report.InUse, report.Waiting) switch
-    {
-        (0, 0) => "nothing",
-        (var running, 0) => InFlight(report, running),
-        (0, var waiting) when report.State != BackendPhase.Ready => HistoryWords.Count(waiting, "request", "requests") + " waiting for it to be ready",
-        (0, var waiting) => HistoryWords.Count(waiting, "request", "requests") + " waiting" + Room(report),
-        var (running, waiting) => InFlight(report, running) + ", " + HistoryWords.Count(waiting, "request", "requests") + " waiting" + Room(report),
-    };
+    private static string Counted(BackendReport report) =>
+        (report.InUse, report.Waiting) switch
+        {
+            (0, 0) => "nothing",
+            (var running, 0) => InFlight(report, running),
+            (0, var waiting) when report.State != BackendPhase.Ready => HistoryWords.Count(waiting, "request", "requests")
+                + " waiting for it to be ready",
+            (0, var waiting) => HistoryWords.Count(waiting, "request", "requests") + " waiting" + Room(report),
+            var (running, waiting) => InFlight(report, running)
+                + ", "
+                + HistoryWords.Count(waiting, "request", "requests")
+                + " waiting"
+                + Room(report),
+        };
 
     private static string Room(BackendReport report) =>
-        report.State == BackendPhase.Ready && report.MaxConcurrency > 0 ? string.Create(CultureInfo.InvariantCulture, $" for room (max_concurrency = {report.MaxConcurrency})") : "";
+        report.State == BackendPhase.Ready && report.MaxConcurrency > 0
+            ? string.Create(CultureInfo.InvariantCulture, $" for room (max_concurrency = {report.MaxConcurrency})")
+            : "";
 
     private static string InFlight(BackendReport report, int running) =>
-        HistoryWords.Count(running, "request or tunnel", "requests and tunnels") + " in flight"
+        HistoryWords.Count(running, "request or tunnel", "requests and tunnels")
+        + " in flight"
         + (report.Tunnels > 0 ? string.Create(CultureInfo.InvariantCulture, $", {report.Tunnels} of them tunnels") : "");
 
     private static string? Stop(BackendDetails details)
@@ -142,12 +170,16 @@ internal static class BackendExplanation
                 $"{Seconds(report.IdleTimeoutSecs)} after its last use: {HistoryWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed, but a session is not restarted",
             BackendPhase.Stopped => report.Waiting > 0 ? null : "it does not run; the next request starts it",
             BackendPhase.Stopping => report.StoppingBecause is { } reason ? $"now: {reason}" : "now",
-            BackendPhase.Unhealthy => $"now, to be restarted: {HistoryWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",
+            BackendPhase.Unhealthy =>
+                $"now, to be restarted: {HistoryWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",
             BackendPhase.Starting => "not while it starts",
             _ when report.IdleTimeoutSecs == 0 => "never for idleness (idle_timeout_secs = 0)",
-            _ when report.InUse + report.Waiting > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
-            _ when details.IdleStopAt is { } at =>
-                string.Create(CultureInfo.InvariantCulture, $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"),
+            _ when report.InUse + report.Waiting > 0 =>
+                $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
+            _ when details.IdleStopAt is { } at => string.Create(
+                CultureInfo.InvariantCulture,
+                $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"
+            ),
             _ => $"{Seconds(report.IdleTimeoutSecs)} after its last use",
         };
     }

@@ -110,19 +110,25 @@ internal sealed record BackendReport
     public string KindName => Kind == BackendKind.Docker ? "docker" : "local";
 
     /// <summary>A state as programs get it.</summary>
-    public static string Name(BackendPhase phase) => phase switch
-    {
-        BackendPhase.Stopped => "stopped",
-        BackendPhase.Starting => "starting",
-        BackendPhase.Ready => "ready",
-        BackendPhase.Unhealthy => "unhealthy",
-        _ => "stopping",
-    };
+    public static string Name(BackendPhase phase) =>
+        phase switch
+        {
+            BackendPhase.Stopped => "stopped",
+            BackendPhase.Starting => "starting",
+            BackendPhase.Ready => "ready",
+            BackendPhase.Unhealthy => "unhealthy",
+            _ => "stopping",
+        };
 
     /// <summary>Whether its numbers are others than at an earlier moment: that a second of its idle time has passed is no change.</summary>
     public bool HasOtherNumbersThan(BackendReport earlier) =>
-        InFlight != earlier.InFlight || PassiveCount != earlier.PassiveCount || Waiting != earlier.Waiting || Tunnels != earlier.Tunnels || RequestsTotal != earlier.RequestsTotal
-        || (IdleStopInSecs ?? int.MaxValue) > (earlier.IdleStopInSecs ?? int.MaxValue) || (IdleStopInSecs is null) != (earlier.IdleStopInSecs is null);
+        InFlight != earlier.InFlight
+        || PassiveCount != earlier.PassiveCount
+        || Waiting != earlier.Waiting
+        || Tunnels != earlier.Tunnels
+        || RequestsTotal != earlier.RequestsTotal
+        || (IdleStopInSecs ?? int.MaxValue) > (earlier.IdleStopInSecs ?? int.MaxValue)
+        || (IdleStopInSecs is null) != (earlier.IdleStopInSecs is null);
 }
 
 /// <summary>Body of <c>GET /backends/{host}</c>: the report, and what holds and happened to the backend.</summary>
@@ -196,7 +202,10 @@ internal sealed record VersionReport(string Name, string Version);
 /// <param name="Status">The HTTP status.</param>
 internal sealed record AdminErrorBody(string Code, string Message, int Status);
 
-/// <summary>Serialisation code for the small JSON bodies of the admin API, generated at build time because native AOT has no reflection; <see cref="ReportJson"/> writes the large ones.</summary>
+/// <summary>
+/// Serialisation code for the small JSON bodies of the admin API, generated at build time because native AOT has no reflection;
+/// <see cref="ReportJson"/> writes the large ones.
+/// </summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(VersionReport))]
 [JsonSerializable(typeof(AdminErrorBody))]

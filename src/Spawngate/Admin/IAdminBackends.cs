@@ -18,7 +18,9 @@ internal interface IAdminBackends
     /// <summary>A report of the backend whose configured key is <paramref name="hostname"/>; null when there is none.</summary>
     BackendReport? Report(string hostname);
 
-    /// <summary>A report of the backend that a request for <paramref name="hostname"/> is routed to, wildcards included; null when there is none.</summary>
+    /// <summary>
+    /// A report of the backend that a request for <paramref name="hostname"/> is routed to, wildcards included; null when there is none.
+    /// </summary>
     BackendReport? ReportRouted(string hostname);
 
     /// <summary>What holds a backend and what happened to it, in addition to its report; null when it has gone meanwhile.</summary>
@@ -41,7 +43,9 @@ internal interface IAdminBackends
 
     /// <summary>Declares a start ready.</summary>
     /// <param name="hostname">Key of the backend.</param>
-    /// <param name="token">The token of the ready callback as received; null when none was sent. The backend compares it, in constant time.</param>
+    /// <param name="token">
+    /// The token of the ready callback as received; null when none was sent. The backend compares it, in constant time.
+    /// </param>
     /// <param name="adminAuthorised">The caller proved to know the admin token, which stands in for the token of the start.</param>
     ReadyOutcome ReportReady(string hostname, string? token, bool adminAuthorised);
 
@@ -52,7 +56,9 @@ internal interface IAdminBackends
     IBackendLogFollower? FollowLog(string hostname);
 }
 
-/// <summary>One reader of a backend's output. It is bounded: who reads too slowly misses lines, and no writer waits. Dispose it to stop.</summary>
+/// <summary>
+/// One reader of a backend's output. It is bounded: who reads too slowly misses lines, and no writer waits. Dispose it to stop.
+/// </summary>
 internal interface IBackendLogFollower : IDisposable
 {
     /// <summary>The lines from before, oldest first.</summary>

@@ -13,9 +13,9 @@ using Spawngate.Workloads.Docker;
 namespace Spawngate.Admin;
 
 /// <summary>
-/// Where containers call back that they are ready: listeners on the machine's addresses in their networks, because the admin API listens on loopback and is none of their
-/// business. A listener takes <c>POST /ready/{host}?token=…</c> with the token of that very start and nothing else; it is open while a container on its
-/// network needs it.
+/// Where containers call back that they are ready: listeners on the machine's addresses in their networks, because the admin API listens on
+/// loopback and is none of their business. A listener takes <c>POST /ready/{host}?token=…</c> with the token of that very start and nothing
+/// else; it is open while a container on its network needs it.
 /// </summary>
 /// <param name="report">Declares a start ready: host, token.</param>
 /// <param name="log">Log of category <c>spawngate.docker</c>.</param>
@@ -129,9 +129,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome>
     {
         public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
 
-        public void DisposeContext(HttpContext context, Exception? exception)
-        {
-        }
+        public void DisposeContext(HttpContext context, Exception? exception) { }
 
         public async Task ProcessRequestAsync(HttpContext context)
         {

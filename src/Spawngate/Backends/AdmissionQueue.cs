@@ -8,12 +8,15 @@ namespace Spawngate.Backends;
 /// completed after the gate is released, in the order of their arrival.
 /// </summary>
 /// <remarks>
-/// While the backend is Ready they wait for room under <see cref="Limit"/>. The word is Crowded as long as somebody does: then nobody comes in but through the gate, and whoever leaves
-/// calls <see cref="Fill"/>, which admits as many as there is room for. The mark is set before the last look for room, so that either this look or the one who leaves finds it.
+/// While the backend is Ready they wait for room under <see cref="Limit"/>. The word is Crowded as long as somebody does: then nobody comes
+/// in but through the gate, and whoever leaves calls <see cref="Fill"/>, which admits as many as there is room for. The mark is set before
+/// the last look for room, so that either this look or the one who leaves finds it.
 /// </remarks>
 /// <param name="state">The word.</param>
 /// <param name="clock">The time of waits after failures.</param>
-/// <param name="startsOnce">Whether the first stop, failure or crash closes the room in the same step: then nobody waits for another start.</param>
+/// <param name="startsOnce">
+/// Whether the first stop, failure or crash closes the room in the same step: then nobody waits for another start.
+/// </param>
 internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool startsOnce = false)
 {
     private static readonly Admission _shuttingDown = new(AdmissionOutcome.ShuttingDown, null, 0);
@@ -95,7 +98,9 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
     /// <param name="waiter">The request.</param>
     /// <param name="queueMax">How many may be held.</param>
     /// <param name="yields">Whether it may take half of that at most, unless it waits for room only.</param>
-    /// <returns>What the lifecycle has to be told: to wake the backend, or that something is due at another time now. Null for nothing.</returns>
+    /// <returns>
+    /// What the lifecycle has to be told: to wake the backend, or that something is due at another time now. Null for nothing.
+    /// </returns>
     public LifecycleInput? Arrive(BackendWaiter waiter, int queueMax, bool yields = false)
     {
         var decided = default(DecidedWaiters);
@@ -120,7 +125,12 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
                 tell = phase == BackendPhase.Ready && _queue.Count == 1 ? LifecycleInput.Due : null;
             }
 
-            if (!waiter.IsPassive && ((phase == BackendPhase.Stopped && !_closed && RetryAfterLocked() == 0) || (phase == BackendPhase.Stopping && _mayResume)))
+            if (
+                !waiter.IsPassive
+                && (
+                    (phase == BackendPhase.Stopped && !_closed && RetryAfterLocked() == 0) || (phase == BackendPhase.Stopping && _mayResume)
+                )
+            )
             {
                 tell = LifecycleInput.Wake;
             }
@@ -130,7 +140,10 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         return tell;
     }
 
-    /// <summary>Decides a request that does not count as use, at once: it is admitted to what is ready, and never held for a start. If there is no room it may be made to wait for it.</summary>
+    /// <summary>
+    /// Decides a request that does not count as use, at once: it is admitted to what is ready, and never held for a start. If there is no
+    /// room it may be made to wait for it.
+    /// </summary>
     /// <param name="countedPassive">How it was counted.</param>
     public Admission ArrivePassive(out bool countedPassive)
     {
@@ -170,7 +183,9 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         decided.Complete();
     }
 
-    /// <summary>Fails those who have waited for room at the ready backend for so long. To wait was use, unless they do not count as such.</summary>
+    /// <summary>
+    /// Fails those who have waited for room at the ready backend for so long. To wait was use, unless they do not count as such.
+    /// </summary>
     public void FailOverdue(long nowMs, long waitMs, ref long lastUse)
     {
         var decided = default(DecidedWaiters);
@@ -228,7 +243,9 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         }
     }
 
-    /// <summary>Starting to Ready, with the held requests admitted, or as many of them as there is room for. Returns how many there were.</summary>
+    /// <summary>
+    /// Starting to Ready, with the held requests admitted, or as many of them as there is room for. Returns how many there were.
+    /// </summary>
     public int OpenReady(ReadyInstance instance)
     {
         var decided = default(DecidedWaiters);
@@ -244,7 +261,9 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         return held;
     }
 
-    /// <summary>Starting to Stopped, or to Stopping when something has to be ended first; every held request fails now. Returns how many.</summary>
+    /// <summary>
+    /// Starting to Stopped, or to Stopping when something has to be ended first; every held request fails now. Returns how many.
+    /// </summary>
     public int FailStart(int instanceNumber, bool somethingLeft, long retryAtMs)
     {
         var decided = default(DecidedWaiters);
@@ -290,8 +309,9 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
     }
 
     /// <summary>
-    /// Ready and unused to Stopping: nothing in use, and nothing that would be waits for room. A request that came and went after the idle clock was read has moved <paramref name="lastUse"/>: the stop
-    /// is then taken back inside the gate, where nobody could have acted on it.
+    /// Ready and unused to Stopping: nothing in use, and nothing that would be waits for room. A request that came and went after the idle
+    /// clock was read has moved <paramref name="lastUse"/>: the stop is then taken back inside the gate, where nobody could have acted on
+    /// it.
     /// </summary>
     /// <param name="instanceNumber">The instance.</param>
     /// <param name="lastUseSeenMs">The time of last use that the idle clock saw.</param>
@@ -324,8 +344,8 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
     }
 
     /// <summary>
-    /// Stopping for idleness, with the process still untouched, back to Ready, with the held requests admitted, or as many of them as there is room for. Returns how many there
-    /// were; when there are none, nothing changes.
+    /// Stopping for idleness, with the process still untouched, back to Ready, with the held requests admitted, or as many of them as there
+    /// is room for. Returns how many there were; when there are none, nothing changes.
     /// </summary>
     public int Resume(int instanceNumber)
     {
@@ -389,7 +409,9 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         decided.Complete();
     }
 
-    /// <summary>Ready or Unhealthy to Stopped. Those who waited for room are held for the next start, if there may be one now. Returns how many.</summary>
+    /// <summary>
+    /// Ready or Unhealthy to Stopped. Those who waited for room are held for the next start, if there may be one now. Returns how many.
+    /// </summary>
     public int Crash(int instanceNumber, long retryAtMs)
     {
         var decided = default(DecidedWaiters);
@@ -467,7 +489,9 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         {
             case BackendPhase.Ready:
                 // The phase cannot change inside the gate, so this always enters, or there is no room.
-                return TryEnterLocked(passive: false, out countedPassive) ? new Admission(AdmissionOutcome.Admitted, _run, 0) : Limit.Max > 0 ? null : _shuttingDown;
+                return TryEnterLocked(passive: false, out countedPassive) ? new Admission(AdmissionOutcome.Admitted, _run, 0)
+                    : Limit.Max > 0 ? null
+                    : _shuttingDown;
             case BackendPhase.Unhealthy:
                 return new Admission(AdmissionOutcome.Unhealthy, null, 0);
             case BackendPhase.Starting:
@@ -494,7 +518,8 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         };
     }
 
-    private bool TryEnterLocked(bool passive, out bool countedPassive) => _queue.Count == 0 ? TryTakePlaceLocked(passive, out countedPassive) : (countedPassive = false);
+    private bool TryEnterLocked(bool passive, out bool countedPassive) =>
+        _queue.Count == 0 ? TryTakePlaceLocked(passive, out countedPassive) : (countedPassive = false);
 
     private bool TryTakePlaceLocked(bool passive, out bool countedPassive)
     {
@@ -531,7 +556,10 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         SetGateLocked();
     }
 
-    /// <summary>Makes the backend ready for those who are held: all are admitted in the step that makes it so, or one by one, before anybody else, when there is a limit.</summary>
+    /// <summary>
+    /// Makes the backend ready for those who are held: all are admitted in the step that makes it so, or one by one, before anybody else,
+    /// when there is a limit.
+    /// </summary>
     private void AdmitHeldLocked(ReadyInstance instance, ref DecidedWaiters decided, Action<int, ReadyGate> becomeReady)
     {
         if (Limit.Max == 0)
@@ -559,7 +587,10 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
     }
 
     /// <summary>How requests come in while it is Ready.</summary>
-    private ReadyGate GateLocked() => Limit.Max == 0 ? ReadyGate.Open : _queue.Count > 0 ? ReadyGate.Crowded : ReadyGate.Limited;
+    private ReadyGate GateLocked() =>
+        Limit.Max == 0 ? ReadyGate.Open
+        : _queue.Count > 0 ? ReadyGate.Crowded
+        : ReadyGate.Limited;
 
     /// <summary>What waits for room but not for a start is not held any more.</summary>
     private void TurnAwayPassiveLocked(ref DecidedWaiters decided) =>

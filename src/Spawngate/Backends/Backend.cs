@@ -8,8 +8,8 @@ using Spawngate.Telemetry.History;
 namespace Spawngate.Backends;
 
 /// <summary>
-/// One backend as requests see it: <see cref="TryEnter"/> and <see cref="Leave"/> when it is ready, <see cref="Enqueue"/> when it is not. What it
-/// runs as, and when, is the business of its <see cref="BackendLifecycle"/>.
+/// One backend as requests see it: <see cref="TryEnter"/> and <see cref="Leave"/> when it is ready, <see cref="Enqueue"/> when it is not.
+/// What it runs as, and when, is the business of its <see cref="BackendLifecycle"/>.
 /// </summary>
 internal sealed class Backend
 {
@@ -24,9 +24,16 @@ internal sealed class Backend
     /// <summary>Makes a stopped backend.</summary>
     /// <param name="env">What all backends share.</param>
     /// <param name="config">Its settings.</param>
-    /// <param name="predecessors">Removed backends that have to end before this one may start, because it has the same name, port or container name.</param>
+    /// <param name="predecessors">
+    /// Removed backends that have to end before this one may start, because it has the same name, port or container name.
+    /// </param>
     /// <param name="ephemeral">Set when it starts once only.</param>
-    public Backend(BackendEnvironment env, BackendConfig config, IReadOnlyList<Backend>? predecessors = null, EphemeralLifetime? ephemeral = null)
+    public Backend(
+        BackendEnvironment env,
+        BackendConfig config,
+        IReadOnlyList<Backend>? predecessors = null,
+        EphemeralLifetime? ephemeral = null
+    )
     {
         EphemeralLifetime = ephemeral;
         _env = env;
@@ -52,7 +59,9 @@ internal sealed class Backend
 
     /// <summary>What went through it; made when it is first asked for.</summary>
     public BackendTraffic Traffic =>
-        Volatile.Read(ref _traffic) ?? Interlocked.CompareExchange(ref _traffic, new BackendTraffic(EphemeralLifetime?.Traffic), null) ?? _traffic;
+        Volatile.Read(ref _traffic)
+        ?? Interlocked.CompareExchange(ref _traffic, new BackendTraffic(EphemeralLifetime?.Traffic), null)
+        ?? _traffic;
 
     /// <summary>Which of its failures the log tells; made when it is first asked for.</summary>
     public NoticeLimit FailureNotices =>
@@ -66,30 +75,36 @@ internal sealed class Backend
 
     /// <summary>What is counted of it; null when it was never woken.</summary>
     public BackendNumbers? ReadNumbers() =>
-        Volatile.Read(ref _lifecycle) is { } lifecycle ? new BackendNumbers(KnownTraffic, lifecycle.Report.ReadEvents(), lifecycle.Report.ChecksFailed) : null;
+        Volatile.Read(ref _lifecycle) is { } lifecycle
+            ? new BackendNumbers(KnownTraffic, lifecycle.Report.ReadEvents(), lifecycle.Report.ChecksFailed)
+            : null;
 
     /// <summary>Completes when a removed or gateway-stopped backend has ended.</summary>
     public Task Ended => Lifecycle.End.Ended;
 
     /// <summary>
-    /// Made when it is first needed: of ten thousand configured backends most are never used, and each of them is gone through when the collector looks at
-    /// the whole heap.
+    /// Made when it is first needed: of ten thousand configured backends most are never used, and each of them is gone through when the
+    /// collector looks at the whole heap.
     /// </summary>
-    internal BackendLifecycle Lifecycle =>
-        Volatile.Read(ref _lifecycle) ?? Publish(new BackendLifecycle(this, _env, _startBarrier));
+    internal BackendLifecycle Lifecycle => Volatile.Read(ref _lifecycle) ?? Publish(new BackendLifecycle(this, _env, _startBarrier));
 
     /// <summary>Where <see cref="BackendSet"/> notes, under its gate, in which reload it last saw this backend.</summary>
     internal int SeenInReload { get; set; }
 
     internal ref long LastUseMs => ref _lastUseMs;
 
-    /// <summary>Admits a request if the backend is ready: no allocation, no lock. Then <see cref="Leave"/> must be called exactly once.</summary>
+    /// <summary>
+    /// Admits a request if the backend is ready: no allocation, no lock. Then <see cref="Leave"/> must be called exactly once.
+    /// </summary>
     public bool TryEnter([NotNullWhen(true)] out ReadyInstance? instance)
     {
         if (Volatile.Read(ref _lifecycle) is { } lifecycle)
         {
             instance = lifecycle.Queue.Instance;
-            if (instance is not null && (lifecycle.State.TryEnter(instance.InstanceNumber) || TryEnterLimited(lifecycle, instance, passive: false, out _)))
+            if (
+                instance is not null
+                && (lifecycle.State.TryEnter(instance.InstanceNumber) || TryEnterLimited(lifecycle, instance, passive: false, out _))
+            )
             {
                 return true;
             }
@@ -100,8 +115,9 @@ internal sealed class Backend
     }
 
     /// <summary>
-    /// Admits a request that does not count as use, if the backend is ready, or decides at once: it never waits, and never wakes anything. If it is admitted,
-    /// <see cref="Leave"/> must be called exactly once. With <see cref="AdmissionOutcome.NoRoom"/> it may still be enqueued, to wait for room.
+    /// Admits a request that does not count as use, if the backend is ready, or decides at once: it never waits, and never wakes anything.
+    /// If it is admitted, <see cref="Leave"/> must be called exactly once. With <see cref="AdmissionOutcome.NoRoom"/> it may still be
+    /// enqueued, to wait for room.
     /// </summary>
     /// <param name="countedPassive">How it was counted, for <see cref="Leave"/>.</param>
     public Admission EnterPassive(out bool countedPassive)
@@ -112,7 +128,12 @@ internal sealed class Backend
             return new Admission(AdmissionOutcome.NotRunning, null, 0);
         }
 
-        return lifecycle.Queue.Instance is { } instance && (lifecycle.State.TryEnterPassive(instance.InstanceNumber, out countedPassive) || TryEnterLimited(lifecycle, instance, passive: true, out countedPassive))
+        return
+            lifecycle.Queue.Instance is { } instance
+            && (
+                lifecycle.State.TryEnterPassive(instance.InstanceNumber, out countedPassive)
+                || TryEnterLimited(lifecycle, instance, passive: true, out countedPassive)
+            )
             ? new Admission(AdmissionOutcome.Admitted, instance, 0)
             : lifecycle.Queue.ArrivePassive(out countedPassive);
     }
@@ -130,7 +151,10 @@ internal sealed class Backend
         return false;
     }
 
-    /// <summary>Ends a request that was admitted to <paramref name="instance"/>: no allocation, no lock unless it was the last one of a stop or others wait for its place.</summary>
+    /// <summary>
+    /// Ends a request that was admitted to <paramref name="instance"/>: no allocation, no lock unless it was the last one of a stop or
+    /// others wait for its place.
+    /// </summary>
     /// <param name="instance">The run it was admitted to.</param>
     /// <param name="countedPassive">Whether it was counted as one that does not use the backend.</param>
     /// <param name="tunnel">Whether it had become a tunnel.</param>
@@ -172,11 +196,14 @@ internal sealed class Backend
     }
 
     /// <summary>
-    /// The cold path: holds a request until the backend is ready, waking it if need be, or decides at once. The waiter may already be decided when it is
-    /// returned.
+    /// The cold path: holds a request until the backend is ready, waking it if need be, or decides at once. The waiter may already be
+    /// decided when it is returned.
     /// </summary>
     /// <param name="cause">What it came for.</param>
-    /// <param name="yields">Whether it has something else to show than an answer, so that it may take half of the queue at most and pushes nobody out who has not.</param>
+    /// <param name="yields">
+    /// Whether it has something else to show than an answer, so that it may take half of the queue at most and pushes nobody out who has
+    /// not.
+    /// </param>
     /// <param name="passive">Whether it does not count as use: then it waits for room at a ready backend only.</param>
     public BackendWaiter Enqueue(WakeCause cause, bool yields = false, bool passive = false)
     {
@@ -191,8 +218,9 @@ internal sealed class Backend
     }
 
     /// <summary>
-    /// Gives up waiting, because the client left. True when that won: the waiter is then decided as <see cref="AdmissionOutcome.Cancelled"/>. False when the
-    /// backend was faster: the caller awaits <see cref="BackendWaiter.Decision"/> and, if admitted, leaves.
+    /// Gives up waiting, because the client left. True when that won: the waiter is then decided as
+    /// <see cref="AdmissionOutcome.Cancelled"/>. False when the backend was faster: the caller awaits <see cref="BackendWaiter.Decision"/>
+    /// and, if admitted, leaves.
     /// </summary>
     public bool Cancel(BackendWaiter waiter)
     {
@@ -206,7 +234,8 @@ internal sealed class Backend
     }
 
     /// <summary>Starts one that starts once, before anybody asks for it.</summary>
-    public void Begin(WakeCause cause) => Lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, _env.Time.GetTimestamp()));
+    public void Begin(WakeCause cause) =>
+        Lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, _env.Time.GetTimestamp()));
 
     /// <summary>Asks for a start; overrides the wait after failures.</summary>
     public void RequestStart() => PostAdmin(LifecycleInput.AdminStart);
@@ -235,8 +264,7 @@ internal sealed class Backend
             return ReadyCallbackOutcome.NotStarting;
         }
 
-        lifecycle!.Mailbox.Post(new LifecycleMessage(
-            LifecycleInput.CallbackReady, current.InstanceNumber, null, _env.Time.GetTimestamp()));
+        lifecycle!.Mailbox.Post(new LifecycleMessage(LifecycleInput.CallbackReady, current.InstanceNumber, null, _env.Time.GetTimestamp()));
         return ReadyCallbackOutcome.Accepted;
     }
 
@@ -250,7 +278,16 @@ internal sealed class Backend
 
         var room = lifecycle.Queue;
         return lifecycle.Report.View.ToStatus(
-            Config, lifecycle.State.Read(), room.Count, room.RetryAfterSecs, Volatile.Read(ref _lastUseMs), _env.Clock.NowMs) with { LastEvent = lifecycle.Report.History?.Last };
+            Config,
+            lifecycle.State.Read(),
+            room.Count,
+            room.RetryAfterSecs,
+            Volatile.Read(ref _lastUseMs),
+            _env.Clock.NowMs
+        ) with
+        {
+            LastEvent = lifecycle.Report.History?.Last,
+        };
     }
 
     /// <summary>How far its start is, for a page that shows it.</summary>
@@ -266,9 +303,14 @@ internal sealed class Backend
         return (word.Phase, word.InstanceNumber, start);
     }
 
-    /// <summary>The answer to who waits for the start of that number or a later one and comes when it has failed; null when it has not, or something is under way again.</summary>
+    /// <summary>
+    /// The answer to who waits for the start of that number or a later one and comes when it has failed; null when it has not, or something
+    /// is under way again.
+    /// </summary>
     public Admission? FailureSince(int start) =>
-        Volatile.Read(ref _lifecycle) is { State.Phase: BackendPhase.Stopped } lifecycle && start > 0 && lifecycle.Report.View.FailedStart >= start
+        Volatile.Read(ref _lifecycle) is { State.Phase: BackendPhase.Stopped } lifecycle
+        && start > 0
+        && lifecycle.Report.View.FailedStart >= start
             ? new Admission(AdmissionOutcome.StartFailed, null, lifecycle.Queue.RetryAfterSecs)
             : null;
 
@@ -321,12 +363,12 @@ internal sealed class Backend
 
     private BackendLifecycle Publish(BackendLifecycle made) => Interlocked.CompareExchange(ref _lifecycle, made, null) ?? made;
 
-    private void PostAdmin(LifecycleInput input) =>
-        Lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, null, _env.Time.GetTimestamp()));
+    private void PostAdmin(LifecycleInput input) => Lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, null, _env.Time.GetTimestamp()));
 }
 
 /// <summary>
-/// A request's hold on an instance. Disposing it a second time has no effect, so it fits a <c>using</c> and a <c>finally</c> alike; it is not to be copied.
+/// A request's hold on an instance. Disposing it a second time has no effect, so it fits a <c>using</c> and a <c>finally</c> alike; it is
+/// not to be copied.
 /// </summary>
 internal struct BackendLease : IDisposable
 {

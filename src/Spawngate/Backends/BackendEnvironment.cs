@@ -57,7 +57,9 @@ internal sealed class BackendEnvironment
     /// <summary>What is counted of the gateway as a whole.</summary>
     public GatewayTraffic Traffic { get; init; } = new();
 
-    /// <summary>Finds what holds a backend at this moment: up to so many of its open requests and tunnels, oldest first. Set before anything starts.</summary>
+    /// <summary>
+    /// Finds what holds a backend at this moment: up to so many of its open requests and tunnels, oldest first. Set before anything starts.
+    /// </summary>
     public Func<Backend, int, IReadOnlyList<ActiveRequest>> FindActiveRequests { get; set; } = static (_, _) => [];
 
     /// <summary>Log of category <c>spawngate.lifecycle</c>.</summary>
@@ -74,7 +76,14 @@ internal sealed class BackendEnvironment
     /// <param name="dockerLauncher">Starts containers.</param>
     /// <param name="logs">Where the lifecycle logs to.</param>
     public static BackendEnvironment Create(
-        ServerConfig server, TimeProvider time, CoarseClock clock, ILauncher localLauncher, ILauncher dockerLauncher, ILoggerFactory logs) => new()
+        ServerConfig server,
+        TimeProvider time,
+        CoarseClock clock,
+        ILauncher localLauncher,
+        ILauncher dockerLauncher,
+        ILoggerFactory logs
+    ) =>
+        new()
         {
             Server = server,
             Time = time,

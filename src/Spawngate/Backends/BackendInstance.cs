@@ -11,8 +11,9 @@ using Spawngate.Workloads;
 namespace Spawngate.Backends;
 
 /// <summary>
-/// One start of a backend with all that belongs to it, from the decision to start until nothing of it is left: token, port, launch, instance, probe, pool
-/// and measurements. Only the lifecycle uses it, except for the token. Its asynchronous work ends in messages that carry its instance number.
+/// One start of a backend with all that belongs to it, from the decision to start until nothing of it is left: token, port, launch,
+/// instance, probe, pool and measurements. Only the lifecycle uses it, except for the token. Its asynchronous work ends in messages that
+/// carry its instance number.
 /// </summary>
 internal sealed class BackendInstance
 {
@@ -30,7 +31,14 @@ internal sealed class BackendInstance
     private volatile bool _hasEnded;
     private LaunchedAt _place = new(new IPEndPoint(IPAddress.Loopback, 0), false);
 
-    public BackendInstance(BackendEnvironment env, LifecycleMailbox mailbox, BackendConfig config, int instanceNumber, WakeCause cause, long wokenTimestamp)
+    public BackendInstance(
+        BackendEnvironment env,
+        LifecycleMailbox mailbox,
+        BackendConfig config,
+        int instanceNumber,
+        WakeCause cause,
+        long wokenTimestamp
+    )
     {
         _env = env;
         _mailbox = mailbox;
@@ -97,7 +105,9 @@ internal sealed class BackendInstance
     /// <summary>When the first TCP connection was accepted; 0 before.</summary>
     public long ListeningTimestamp { get; set; }
 
-    /// <summary>Why the start fails when it takes too long, with what it is at: what the launcher does, or what the readiness probe saw last.</summary>
+    /// <summary>
+    /// Why the start fails when it takes too long, with what it is at: what the launcher does, or what the readiness probe saw last.
+    /// </summary>
     public string TooSlow => $"not ready within {Config.StartupTimeoutSecs} s{(StageDetail is { } stage ? $" ({stage})" : "")}";
 
     /// <summary>Why the start fails when its port stays taken.</summary>
@@ -106,9 +116,14 @@ internal sealed class BackendInstance
     /// <summary>What to add to the reason of a failed start: that somebody else holds its port; empty when nobody was seen to.</summary>
     public string StrangerNote => _trust?.Stranger is { } stranger ? $"; {stranger}" : "";
 
-    private string? StageDetail => IsLaunching ? _request?.Stage.Text : _probe?.LastDetail is { } last ? $"last health check: {last}" : null;
+    private string? StageDetail =>
+        IsLaunching ? _request?.Stage.Text
+        : _probe?.LastDetail is { } last ? $"last health check: {last}"
+        : null;
 
-    /// <summary>Whether <paramref name="token"/> is the token of this start; takes the same time for every wrong one of its length.</summary>
+    /// <summary>
+    /// Whether <paramref name="token"/> is the token of this start; takes the same time for every wrong one of its length.
+    /// </summary>
     public bool HasToken(string? token) =>
         token is not null && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(token), Encoding.UTF8.GetBytes(_token));
 
@@ -116,15 +131,17 @@ internal sealed class BackendInstance
     public double SinceWokenMs(long timestamp) => Math.Round(_env.Time.GetElapsedTime(WokenTimestamp, timestamp).TotalMilliseconds, 2);
 
     /// <summary>The steps of the start, which is ready by <paramref name="signal"/>.</summary>
-    public StartTimings Timings(ReadySignal signal, long readyTimestamp) => new(
-        SinceWokenMs(SpawnedTimestamp),
-        ListeningTimestamp == 0 ? null : SinceWokenMs(ListeningTimestamp),
-        SinceWokenMs(readyTimestamp),
-        signal);
+    public StartTimings Timings(ReadySignal signal, long readyTimestamp) =>
+        new(
+            SinceWokenMs(SpawnedTimestamp),
+            ListeningTimestamp == 0 ? null : SinceWokenMs(ListeningTimestamp),
+            SinceWokenMs(readyTimestamp),
+            signal
+        );
 
     /// <summary>
-    /// Has the launcher start it on the configured port, or any free one; the answer comes as <see cref="LifecycleInput.Launched"/>. A taken port is tried again
-    /// after a tick. False when it has been taken for too long.
+    /// Has the launcher start it on the configured port, or any free one; the answer comes as <see cref="LifecycleInput.Launched"/>. A
+    /// taken port is tried again after a tick. False when it has been taken for too long.
     /// </summary>
     /// <param name="nowMs">The time on the coarse clock.</param>
     /// <param name="fault">Set when no port can be looked for at all: why.</param>
@@ -178,8 +195,8 @@ internal sealed class BackendInstance
     }
 
     /// <summary>
-    /// Whether it may become ready by its own word: not before it is known that it is the instance that listens. That is looked at from now on, and
-    /// <see cref="LifecycleInput.CallbackReady"/> comes again once it is.
+    /// Whether it may become ready by its own word: not before it is known that it is the instance that listens. That is looked at from now
+    /// on, and <see cref="LifecycleInput.CallbackReady"/> comes again once it is.
     /// </summary>
     public bool TryConfirm()
     {
@@ -197,7 +214,9 @@ internal sealed class BackendInstance
         return false;
     }
 
-    /// <summary>Asks for health until it is ready: <see cref="LifecycleInput.Listening"/>, then <see cref="LifecycleInput.HealthReady"/>.</summary>
+    /// <summary>
+    /// Asks for health until it is ready: <see cref="LifecycleInput.Listening"/>, then <see cref="LifecycleInput.HealthReady"/>.
+    /// </summary>
     public void ProbeReadiness()
     {
         var (probe, cancel) = OpenProbe();
@@ -205,8 +224,8 @@ internal sealed class BackendInstance
     }
 
     /// <summary>
-    /// Plans the first check at an interval that is new to this run at a random moment within it: backends that become ready, or get new settings, at
-    /// the same time are not checked at the same time ever after.
+    /// Plans the first check at an interval that is new to this run at a random moment within it: backends that become ready, or get new
+    /// settings, at the same time are not checked at the same time ever after.
     /// </summary>
     /// <param name="intervalMs">Milliseconds between checks; 0 for none.</param>
     /// <param name="nowMs">The time on the coarse clock.</param>
@@ -261,8 +280,7 @@ internal sealed class BackendInstance
     /// <param name="onUnsolicited">See <see cref="UpstreamPool.OnUnsolicited"/>.</param>
     public ReadyInstance OpenPool(long readyTimestamp, Action<bool> onUnsolicited)
     {
-        Pool = new UpstreamPool(
-            _place.EndPoint, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock)
+        Pool = new UpstreamPool(_place.EndPoint, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock)
         {
             IsForwarded = _place.IsForwarded,
             OnUnsolicited = onUnsolicited,
@@ -290,12 +308,14 @@ internal sealed class BackendInstance
     {
         // A wildcard is no host name that a backend could be asked for.
         var host = Config.Hostname.Contains('*') ? "localhost" : Config.Hostname;
-        _probe = _env.OpenProbe(new ProbeTarget(_place.EndPoint, host, Config.HealthPath, Config.HealthCheckIntervalMs)
-        {
-            IsForwarded = _place.IsForwarded,
-            Behind = _place.Behind,
-            Trust = _trust,
-        });
+        _probe = _env.OpenProbe(
+            new ProbeTarget(_place.EndPoint, host, Config.HealthPath, Config.HealthCheckIntervalMs)
+            {
+                IsForwarded = _place.IsForwarded,
+                Behind = _place.Behind,
+                Trust = _trust,
+            }
+        );
         _probeCancel = new CancellationTokenSource();
         return (_probe, _probeCancel.Token);
     }
@@ -353,9 +373,12 @@ internal sealed class BackendInstance
     {
         try
         {
-            await probe.WaitUntilReadyAsync(
-                () => _mailbox.Post(new LifecycleMessage(LifecycleInput.Listening, InstanceNumber, null, _env.Time.GetTimestamp())),
-                cancel).ConfigureAwait(false);
+            await probe
+                .WaitUntilReadyAsync(
+                    () => _mailbox.Post(new LifecycleMessage(LifecycleInput.Listening, InstanceNumber, null, _env.Time.GetTimestamp())),
+                    cancel
+                )
+                .ConfigureAwait(false);
         }
         catch (Exception) when (cancel.IsCancellationRequested)
         {

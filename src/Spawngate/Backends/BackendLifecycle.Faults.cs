@@ -3,7 +3,8 @@ using Spawngate.Workloads;
 namespace Spawngate.Backends;
 
 /// <content>
-/// What becomes of a backend when a step of its lifecycle throws, which only a bug or a want of memory does: it ends in a state from which it can start again.
+/// What becomes of a backend when a step of its lifecycle throws, which only a bug or a want of memory does: it ends in a state from which
+/// it can start again.
 /// <code>
 ///   Starting                 ─▶ the start has failed, by the usual way
 ///   Ready, Unhealthy         ─▶ goes on: the instance lives, and its deadlines hold;  if its exit was being handled: Stopped
@@ -19,7 +20,12 @@ internal sealed partial class BackendLifecycle
     {
         if (!possible)
         {
-            LifecycleLog.Bug(_env.Log, new InvalidOperationException($"{input} is not possible in {State.Read()}."), _backend.Hostname, input);
+            LifecycleLog.Bug(
+                _env.Log,
+                new InvalidOperationException($"{input} is not possible in {State.Read()}."),
+                _backend.Hostname,
+                input
+            );
         }
 
         return possible;
@@ -46,7 +52,8 @@ internal sealed partial class BackendLifecycle
         var isOver = input == LifecycleInput.Exited || _current is not { HasSomethingToEnd: true };
         switch (State.Phase)
         {
-            case BackendPhase.Starting when _current is { } current && current.InstanceNumber == State.Read().InstanceNumber && input != LifecycleInput.Exited:
+            case BackendPhase.Starting
+                when _current is { } current && current.InstanceNumber == State.Read().InstanceNumber && input != LifecycleInput.Exited:
                 FailStart(reason, null);
                 break;
             case BackendPhase.Starting:

@@ -6,9 +6,9 @@ using Spawngate.Workloads;
 namespace Spawngate.Backends;
 
 /// <summary>
-/// The one author of a backend's phases: an actor whose messages are handled one at a time, without waiting. <c>docs/backend-states.md</c> is its table
-/// of states and inputs; <see cref="BackendState"/> has the diagram. Every deadline is a number that the shared tick compares, so a stopped backend costs nothing
-/// and a running one no timer.
+/// The one author of a backend's phases: an actor whose messages are handled one at a time, without waiting. <c>docs/backend-states.md</c>
+/// is its table of states and inputs; <see cref="BackendState"/> has the diagram. Every deadline is a number that the shared tick compares,
+/// so a stopped backend costs nothing and a running one no timer.
 /// </summary>
 internal sealed partial class BackendLifecycle
 {
@@ -90,24 +90,59 @@ internal sealed partial class BackendLifecycle
     {
         switch (message.Input)
         {
-            case LifecycleInput.Wake: OnWake(message); break;
-            case LifecycleInput.AdminStart: OnAdminStart(message); break;
-            case LifecycleInput.AdminStop: OnAdminStop(); break;
-            case LifecycleInput.AdminRestart: OnAdminRestart(message); break;
-            case LifecycleInput.Remove: OnClose((StopReason?)message.Payload ?? StopReason.Removed); break;
-            case LifecycleInput.GatewayStop: OnClose(StopReason.GatewayStop); break;
-            case LifecycleInput.KillNow: OnKillNow(); break;
-            case LifecycleInput.Launched: OnLaunched((LaunchResult)message.Payload!, message.Timestamp); break;
-            case LifecycleInput.Listening: OnListening(message.Timestamp); break;
-            case LifecycleInput.HealthReady: OnReadySignal(ReadySignal.Health, message.Timestamp); break;
-            case LifecycleInput.CallbackReady: OnReadySignal(ReadySignal.Callback, message.Timestamp); break;
-            case LifecycleInput.Exited: OnExited((ExitReport)message.Payload!); break;
-            case LifecycleInput.Checked: OnChecked((ProbeResult)message.Payload!); break;
-            case LifecycleInput.Drained: OnDrained(); break;
-            case LifecycleInput.Due: OnDue(NowMs); break;
-            case LifecycleInput.PredecessorEnded: OnPredecessorEnded(); break;
-            case LifecycleInput.Reconfigured: OnReconfigured(); break;
-            default: throw new InvalidOperationException($"Unknown input {message.Input}.");
+            case LifecycleInput.Wake:
+                OnWake(message);
+                break;
+            case LifecycleInput.AdminStart:
+                OnAdminStart(message);
+                break;
+            case LifecycleInput.AdminStop:
+                OnAdminStop();
+                break;
+            case LifecycleInput.AdminRestart:
+                OnAdminRestart(message);
+                break;
+            case LifecycleInput.Remove:
+                OnClose((StopReason?)message.Payload ?? StopReason.Removed);
+                break;
+            case LifecycleInput.GatewayStop:
+                OnClose(StopReason.GatewayStop);
+                break;
+            case LifecycleInput.KillNow:
+                OnKillNow();
+                break;
+            case LifecycleInput.Launched:
+                OnLaunched((LaunchResult)message.Payload!, message.Timestamp);
+                break;
+            case LifecycleInput.Listening:
+                OnListening(message.Timestamp);
+                break;
+            case LifecycleInput.HealthReady:
+                OnReadySignal(ReadySignal.Health, message.Timestamp);
+                break;
+            case LifecycleInput.CallbackReady:
+                OnReadySignal(ReadySignal.Callback, message.Timestamp);
+                break;
+            case LifecycleInput.Exited:
+                OnExited((ExitReport)message.Payload!);
+                break;
+            case LifecycleInput.Checked:
+                OnChecked((ProbeResult)message.Payload!);
+                break;
+            case LifecycleInput.Drained:
+                OnDrained();
+                break;
+            case LifecycleInput.Due:
+                OnDue(NowMs);
+                break;
+            case LifecycleInput.PredecessorEnded:
+                OnPredecessorEnded();
+                break;
+            case LifecycleInput.Reconfigured:
+                OnReconfigured();
+                break;
+            default:
+                throw new InvalidOperationException($"Unknown input {message.Input}.");
         }
     }
 
@@ -387,10 +422,17 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    /// <summary>One that starts once is not restarted for its health, so it may stay unhealthy until it is idle. In this phase nobody is admitted, so nobody can come in between.</summary>
+    /// <summary>
+    /// One that starts once is not restarted for its health, so it may stay unhealthy until it is idle. In this phase nobody is admitted,
+    /// so nobody can come in between.
+    /// </summary>
     private void StopIfIdleUnhealthy(long nowMs)
     {
-        if (_backend.EphemeralLifetime is not null && State.Read().InUse == 0 && nowMs >= IdleClock.DueMs(Config, Volatile.Read(ref _backend.LastUseMs)))
+        if (
+            _backend.EphemeralLifetime is not null
+            && State.Read().InUse == 0
+            && nowMs >= IdleClock.DueMs(Config, Volatile.Read(ref _backend.LastUseMs))
+        )
         {
             BeginStop(StopReason.Idle);
         }

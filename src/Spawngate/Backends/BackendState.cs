@@ -37,7 +37,13 @@ internal enum ReadyGate
 /// <param name="InUse">Requests admitted and not yet left that count as use.</param>
 /// <param name="PassiveCount">Those that do not: they are served and waited for, but keep nothing awake.</param>
 /// <param name="Gate">How requests come in while it is Ready.</param>
-internal readonly record struct BackendWord(BackendPhase Phase, int InstanceNumber, long InUse, long PassiveCount = 0, ReadyGate Gate = ReadyGate.Open)
+internal readonly record struct BackendWord(
+    BackendPhase Phase,
+    int InstanceNumber,
+    long InUse,
+    long PassiveCount = 0,
+    ReadyGate Gate = ReadyGate.Open
+)
 {
     /// <summary>Requests admitted and not yet left.</summary>
     public long InFlight => InUse + PassiveCount;
@@ -64,8 +70,8 @@ internal readonly record struct BackendWord(BackendPhase Phase, int InstanceNumb
 ///
 ///   Ready has three codes:  2 open ◀── SetGate ──▶ 10 limited ◀── SetGate ──▶ 14 crowded
 /// </code>
-/// A transition that is not drawn throws. Without a limit requests compare with the open code and never meet the others. It is a class of its own so that the word, which every request writes, does not
-/// share a cache line with the fields that every request only reads.
+/// A transition that is not drawn throws. Without a limit requests compare with the open code and never meet the others. It is a class of
+/// its own so that the word, which every request writes, does not share a cache line with the fields that every request only reads.
 /// </summary>
 internal sealed class BackendState
 {
@@ -88,7 +94,10 @@ internal sealed class BackendState
     /// <summary>The phase at this moment.</summary>
     public BackendPhase Phase => PhaseOf(Volatile.Read(ref _word));
 
-    /// <summary>Admits a request to the instance <paramref name="instanceNumber"/>: checks Ready and counts in one step. False when that instance is not Ready.</summary>
+    /// <summary>
+    /// Admits a request to the instance <paramref name="instanceNumber"/>: checks Ready and counts in one step. False when that instance is
+    /// not Ready.
+    /// </summary>
     public bool TryEnter(int instanceNumber)
     {
         var seen = Volatile.Read(ref _word);
@@ -108,7 +117,9 @@ internal sealed class BackendState
 
     /// <summary>The same for a request that does not count as use.</summary>
     /// <param name="instanceNumber">The instance.</param>
-    /// <param name="countedPassive">How it was counted and has to leave: false when there are too many passive requests, so that it counts as use after all.</param>
+    /// <param name="countedPassive">
+    /// How it was counted and has to leave: false when there are too many passive requests, so that it counts as use after all.
+    /// </param>
     public bool TryEnterPassive(int instanceNumber, out bool countedPassive)
     {
         var seen = Volatile.Read(ref _word);
@@ -131,14 +142,20 @@ internal sealed class BackendState
     /// <summary>Admits a request to an instance whose requests are limited, if there is room.</summary>
     /// <param name="instanceNumber">The instance.</param>
     /// <param name="room">How many may be in flight, tunnels included.</param>
-    /// <param name="itsTurn">Whether nobody waits before it; within the gate of <see cref="AdmissionQueue"/>. Otherwise it comes in only while nobody waits.</param>
+    /// <param name="itsTurn">
+    /// Whether nobody waits before it; within the gate of <see cref="AdmissionQueue"/>. Otherwise it comes in only while nobody waits.
+    /// </param>
     /// <param name="passive">Whether it does not count as use.</param>
     /// <param name="countedPassive">How it was counted and has to leave.</param>
     public bool TryEnterLimited(int instanceNumber, long room, bool itsTurn, bool passive, out bool countedPassive)
     {
         var seen = Volatile.Read(ref _word);
-        while ((itsTurn ? PhaseOf(seen) == BackendPhase.Ready : CodeOf(seen) == LimitedCode)
-            && NumberOf(seen) == instanceNumber && InFlightOf(seen) < room && (seen & InUseMask) != InUseMask)
+        while (
+            (itsTurn ? PhaseOf(seen) == BackendPhase.Ready : CodeOf(seen) == LimitedCode)
+            && NumberOf(seen) == instanceNumber
+            && InFlightOf(seen) < room
+            && (seen & InUseMask) != InUseMask
+        )
         {
             countedPassive = passive && (seen & PassiveMask) != PassiveMask;
             var found = Interlocked.CompareExchange(ref _word, seen + (countedPassive ? OnePassive : 1), seen);
@@ -201,8 +218,10 @@ internal sealed class BackendState
         var seen = Volatile.Read(ref _word);
         // 28 bits of instance number last 8 years at one start per second; 0 is left out because it means "never started".
         var next = (NumberOf(seen) % NumberMask) + 1;
-        if (PhaseOf(seen) != BackendPhase.Stopped
-            || Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Starting, next, 0), seen) != seen)
+        if (
+            PhaseOf(seen) != BackendPhase.Stopped
+            || Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Starting, next, 0), seen) != seen
+        )
         {
             Refuse(nameof(BeginStart), seen);
         }
@@ -235,13 +254,16 @@ internal sealed class BackendState
 
     /// <summary>Ready and not in use to Stopping; false, and nothing changed, when a request got in first.</summary>
     /// <param name="instanceNumber">The instance.</param>
-    /// <param name="passiveCount">Who is still in flight and has to be waited for: one of them will report the last one leaving, if there is any.</param>
+    /// <param name="passiveCount">
+    /// Who is still in flight and has to be waited for: one of them will report the last one leaving, if there is any.
+    /// </param>
     public bool TryBeginIdleStop(int instanceNumber, out int passiveCount)
     {
         var seen = Volatile.Read(ref _word);
         while (PhaseOf(seen) == BackendPhase.Ready && NumberOf(seen) == instanceNumber && (seen & InUseMask) == 0)
         {
-            // Passive requests that come and go meanwhile only make this look again: what decides is that nothing is in use in the same word.
+            // Passive requests that come and go meanwhile only make this look again: what decides is that nothing is in use in the same
+            // word.
             var found = Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Stopping, instanceNumber, seen & InFlightMask), seen);
             if (found == seen)
             {
@@ -256,7 +278,10 @@ internal sealed class BackendState
         return false;
     }
 
-    /// <summary>Undoes <see cref="TryBeginIdleStop"/> as long as nobody has acted on it, admitting <paramref name="admitted"/> held requests in the same step.</summary>
+    /// <summary>
+    /// Undoes <see cref="TryBeginIdleStop"/> as long as nobody has acted on it, admitting <paramref name="admitted"/> held requests in the
+    /// same step.
+    /// </summary>
     public void TakeBackIdleStop(int instanceNumber, int admitted, ReadyGate gate = ReadyGate.Open)
     {
         var seen = Volatile.Read(ref _word);
@@ -267,7 +292,11 @@ internal sealed class BackendState
                 Refuse(nameof(TakeBackIdleStop), seen);
             }
 
-            var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), instanceNumber, (seen & PassiveMask) | (uint)admitted), seen);
+            var found = Interlocked.CompareExchange(
+                ref _word,
+                Pack(CodeOf(gate), instanceNumber, (seen & PassiveMask) | (uint)admitted),
+                seen
+            );
             if (found == seen)
             {
                 return;
@@ -277,7 +306,9 @@ internal sealed class BackendState
         }
     }
 
-    /// <summary>Starting, Ready or Unhealthy to Stopping. Returns what is in flight: if it is 0, nobody will report the last one leaving.</summary>
+    /// <summary>
+    /// Starting, Ready or Unhealthy to Stopping. Returns what is in flight: if it is 0, nobody will report the last one leaving.
+    /// </summary>
     public long BeginStop(int instanceNumber)
     {
         var from = Set(BackendPhase.Starting) | Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy);
@@ -286,7 +317,13 @@ internal sealed class BackendState
 
     /// <summary>Ready or Unhealthy to Stopped: the instance ended by itself; what was in flight is counted out with it.</summary>
     public void Crash(int instanceNumber) =>
-        Move(instanceNumber, Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy), (int)BackendPhase.Stopped, keepInFlight: false, nameof(Crash));
+        Move(
+            instanceNumber,
+            Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy),
+            (int)BackendPhase.Stopped,
+            keepInFlight: false,
+            nameof(Crash)
+        );
 
     /// <summary>Stopping to Stopped; what a drain timeout left in flight is counted out.</summary>
     public void FinishStop(int instanceNumber) =>
@@ -321,21 +358,24 @@ internal sealed class BackendState
 
     private static int CodeOf(ulong word) => (int)(word >> PhaseShift);
 
-    private static int CodeOf(ReadyGate gate) => gate switch
-    {
-        ReadyGate.Open => (int)BackendPhase.Ready,
-        ReadyGate.Limited => LimitedCode,
-        _ => CrowdedCode,
-    };
+    private static int CodeOf(ReadyGate gate) =>
+        gate switch
+        {
+            ReadyGate.Open => (int)BackendPhase.Ready,
+            ReadyGate.Limited => LimitedCode,
+            _ => CrowdedCode,
+        };
 
-    private static BackendPhase PhaseOf(ulong word) => CodeOf(word) is var code && code >= LimitedCode ? BackendPhase.Ready : (BackendPhase)code;
+    private static BackendPhase PhaseOf(ulong word) =>
+        CodeOf(word) is var code && code >= LimitedCode ? BackendPhase.Ready : (BackendPhase)code;
 
-    private static ReadyGate GateOf(ulong word) => CodeOf(word) switch
-    {
-        LimitedCode => ReadyGate.Limited,
-        CrowdedCode => ReadyGate.Crowded,
-        _ => ReadyGate.Open,
-    };
+    private static ReadyGate GateOf(ulong word) =>
+        CodeOf(word) switch
+        {
+            LimitedCode => ReadyGate.Limited,
+            CrowdedCode => ReadyGate.Crowded,
+            _ => ReadyGate.Open,
+        };
 
     private static long InFlightOf(ulong word) => (long)(word & InUseMask) + (long)((word & PassiveMask) >> PassiveShift);
 

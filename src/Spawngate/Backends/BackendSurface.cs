@@ -86,6 +86,9 @@ internal readonly record struct StartSteps(long Woken, long Spawned, long Ready)
 
 /// <summary>Answer to a held request.</summary>
 /// <param name="Outcome">What was decided.</param>
-/// <param name="Instance">The instance that was entered; only with <see cref="AdmissionOutcome.Admitted"/>, and then <c>Backend.Leave(instance)</c> must be called exactly once.</param>
+/// <param name="Instance">
+/// The instance that was entered; only with <see cref="AdmissionOutcome.Admitted"/>, and then <c>Backend.Leave(instance)</c> must be called
+/// exactly once.
+/// </param>
 /// <param name="RetryAfterSecs">Seconds until a new start is tried, 0 when unknown.</param>
 internal readonly record struct Admission(AdmissionOutcome Outcome, ReadyInstance? Instance, int RetryAfterSecs);

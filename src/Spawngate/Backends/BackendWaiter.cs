@@ -29,12 +29,13 @@ internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null, 
     }
 
     /// <summary>The kind as the history names it.</summary>
-    public string KindName => Kind switch
-    {
-        WakeKind.Request => "request",
-        WakeKind.Admin => "admin",
-        _ => "restart",
-    };
+    public string KindName =>
+        Kind switch
+        {
+            WakeKind.Request => "request",
+            WakeKind.Admin => "admin",
+            _ => "restart",
+        };
 }
 
 /// <summary>A request that is held until its backend is ready, or until it is clear that it will not be.</summary>

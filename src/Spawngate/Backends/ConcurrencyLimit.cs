@@ -1,13 +1,15 @@
 namespace Spawngate.Backends;
 
 /// <summary>
-/// How many requests may be in flight at one process (<c>max_concurrency</c>). They are counted in the state word like all others; the limit is only one more condition of coming in. Tunnels stay
-/// in the word, because a stop waits for them, but take up no room: each instance counts its own.
+/// How many requests may be in flight at one process (<c>max_concurrency</c>). They are counted in the state word like all others; the
+/// limit is only one more condition of coming in. Tunnels stay in the word, because a stop waits for them, but take up no room: each
+/// instance counts its own.
 /// </summary>
 /// <remarks>
-/// The word and the number of tunnels are two readings. A tunnel that ends between them, and a request that comes in its place, could make room appear twice. So who came in looks
-/// once more, at the word first, and leaves again when it is one too many. Of those who see nothing wrong the one that looked last saw all of them in the word; a tunnel that it
-/// counts beyond those would have had to come in, look, and be answered in the meantime, which it cannot while there is no room. So never more are at the process than may be.
+/// The word and the number of tunnels are two readings. A tunnel that ends between them, and a request that comes in its place, could make
+/// room appear twice. So who came in looks once more, at the word first, and leaves again when it is one too many. Of those who see nothing
+/// wrong the one that looked last saw all of them in the word; a tunnel that it counts beyond those would have had to come in, look, and be
+/// answered in the meantime, which it cannot while there is no room. So never more are at the process than may be.
 /// </remarks>
 /// <param name="state">The word.</param>
 internal sealed class ConcurrencyLimit(BackendState state)

@@ -3,7 +3,9 @@ using Spawngate.Runtime;
 
 namespace Spawngate.Backends;
 
-/// <summary>When a lifecycle has to act next, computed anew after every message: numbers on the coarse clock that the shared tick compares.</summary>
+/// <summary>
+/// When a lifecycle has to act next, computed anew after every message: numbers on the coarse clock that the shared tick compares.
+/// </summary>
 internal sealed class LifecycleDeadlines(Backend backend, BackendState state, StartBackoff backoff, CoarseClock clock)
 {
     /// <summary>Nothing is due.</summary>
@@ -41,11 +43,16 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     /// <summary>A moment so many seconds away; the coarse clock may be a tick behind, so a tick is added: never early.</summary>
     public long InSecs(int secs) => clock.NowMs + (secs * 1000L) + Limits.ClockTickMs;
 
-    /// <summary>How long a request waits for queue at a ready backend: as long as for an answer. The coarse clock may be a tick behind, so a tick is added.</summary>
-    public static long RoomWaitMs(BackendConfig config) => config.RequestTimeoutSecs == 0 ? Never : (config.RequestTimeoutSecs * 1000L) + Limits.ClockTickMs;
+    /// <summary>
+    /// How long a request waits for queue at a ready backend: as long as for an answer. The coarse clock may be a tick behind, so a tick is
+    /// added.
+    /// </summary>
+    public static long RoomWaitMs(BackendConfig config) =>
+        config.RequestTimeoutSecs == 0 ? Never : (config.RequestTimeoutSecs * 1000L) + Limits.ClockTickMs;
 
     private long OverdueMs(AdmissionQueue queue) =>
         RoomWaitMs(backend.Config) is var waitMs && waitMs != Never && queue.RoomSinceMs is { } sinceMs ? sinceMs + waitMs : Never;
 
-    private long IdleMs(int waiting) => IdleClock.EarliestMs(backend.Config, state.Read().InUse + waiting, ref backend.LastUseMs, clock.NowMs);
+    private long IdleMs(int waiting) =>
+        IdleClock.EarliestMs(backend.Config, state.Read().InUse + waiting, ref backend.LastUseMs, clock.NowMs);
 }

@@ -68,10 +68,14 @@ internal readonly record struct LifecycleMessage(LifecycleInput Input, int Insta
 
 /// <summary>
 /// The mailbox of one lifecycle: messages are handled one at a time, in order, by a work item that exists only while there are any.
-/// Its length is bounded by what can happen to one backend: one message per wake-up, per deadline, per asynchronous step, per call of the admin API.
+/// Its length is bounded by what can happen to one backend: one message per wake-up, per deadline, per asynchronous step, per call of the
+/// admin API.
 /// </summary>
-internal sealed class LifecycleMailbox(Action<LifecycleMessage> handle, Action<IThreadPoolWorkItem> execute, Action<LifecycleInput, Exception> onBug)
-    : IThreadPoolWorkItem
+internal sealed class LifecycleMailbox(
+    Action<LifecycleMessage> handle,
+    Action<IThreadPoolWorkItem> execute,
+    Action<LifecycleInput, Exception> onBug
+) : IThreadPoolWorkItem
 {
     private readonly Lock _gate = new();
     private Queue<LifecycleMessage>? _messages;
@@ -109,9 +113,7 @@ internal sealed class LifecycleMailbox(Action<LifecycleMessage> handle, Action<I
     /// <summary>Handles messages until there are none.</summary>
     public void Execute()
     {
-        while (Step())
-        {
-        }
+        while (Step()) { }
     }
 
     /// <summary>Handles one message. False when there was none; the mailbox then waits to be scheduled again.</summary>

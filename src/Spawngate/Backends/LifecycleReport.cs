@@ -5,7 +5,10 @@ using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 
-/// <summary>What a lifecycle tells people: one log line and one entry of the history per change, and the view that the admin API reads. It decides nothing.</summary>
+/// <summary>
+/// What a lifecycle tells people: one log line and one entry of the history per change, and the view that the admin API reads. It decides
+/// nothing.
+/// </summary>
 internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
 {
     private readonly List<HistoryEvent> _news = [];
@@ -31,18 +34,27 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     /// <summary>Brings the view up to date after a message.</summary>
     public void Publish(BackendInstance? current, StopProgress? stop, int failures)
     {
-        Volatile.Write(ref _view, _view with
-        {
-            Port = current?.Port ?? 0,
-            Pid = current?.Workload?.Pid,
-            Run = current?.Workload?.Description,
-            Container = current?.Workload?.Container,
-            WokenBy = current?.Cause ?? _view.WokenBy,
-            Start = current is null ? _view.Start : _view.Start with { IsSpawned = current.Workload is not null, IsListening = current.ListeningTimestamp != 0 },
-            Failures = failures,
-            FailedChecks = current?.FailedChecks ?? 0,
-            Stopping = stop?.Reason,
-        });
+        Volatile.Write(
+            ref _view,
+            _view with
+            {
+                Port = current?.Port ?? 0,
+                Pid = current?.Workload?.Pid,
+                Run = current?.Workload?.Description,
+                Container = current?.Workload?.Container,
+                WokenBy = current?.Cause ?? _view.WokenBy,
+                Start = current is null
+                    ? _view.Start
+                    : _view.Start with
+                    {
+                        IsSpawned = current.Workload is not null,
+                        IsListening = current.ListeningTimestamp != 0,
+                    },
+                Failures = failures,
+                FailedChecks = current?.FailedChecks ?? 0,
+                Stopping = stop?.Reason,
+            }
+        );
 
         // Only now, so that whoever hears of it and asks sees what the view says.
         foreach (var entry in _news)
@@ -58,8 +70,17 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public void Starting(BackendInstance current)
     {
         _view = _view with { Start = new StartProgress(current.WokenTimestamp, env.Time.GetUtcNow(), false, false) };
-        var reason = current.Cause.Detail is { } detail && current.Cause.By is null ? $"{current.Cause.KindName}: {detail}" : current.Cause.KindName;
-        Note(new HistoryEvent { Event = HistoryEventKind.Woken, Start = current.InstanceNumber, Reason = reason, By = current.Cause.By });
+        var reason =
+            current.Cause.Detail is { } detail && current.Cause.By is null ? $"{current.Cause.KindName}: {detail}" : current.Cause.KindName;
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Woken,
+                Start = current.InstanceNumber,
+                Reason = reason,
+                By = current.Cause.By,
+            }
+        );
         LifecycleLog.Starting(env.Log, backend.Hostname, current.Cause.ToString(), current.InstanceNumber);
     }
 
@@ -75,22 +96,35 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             env.Traffic.Listen.ObserveMs(listenMs);
         }
 
-        Note(new HistoryEvent
-        {
-            Event = HistoryEventKind.Ready,
-            Start = current.InstanceNumber,
-            Reason = LifecycleView.Name(timings.Signal, current.Config.HealthPath),
-            Requests = held,
-            SpawnMs = timings.SpawnMs,
-            ListenMs = timings.ListenMs,
-            ReadyMs = timings.ReadyMs,
-        });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Ready,
+                Start = current.InstanceNumber,
+                Reason = LifecycleView.Name(timings.Signal, current.Config.HealthPath),
+                Requests = held,
+                SpawnMs = timings.SpawnMs,
+                ListenMs = timings.ListenMs,
+                ReadyMs = timings.ReadyMs,
+            }
+        );
         LifecycleLog.Ready(
-            env.Log, backend.Hostname, timings.Signal == ReadySignal.Health ? "health check" : "callback", current.Workload!.Description,
-            current.Port, Ms(timings.SpawnMs), Ms(timings.ListenMs), Ms(timings.ReadyMs), held, Ms(timings.ReadyMs));
+            env.Log,
+            backend.Hostname,
+            timings.Signal == ReadySignal.Health ? "health check" : "callback",
+            current.Workload!.Description,
+            current.Port,
+            Ms(timings.SpawnMs),
+            Ms(timings.ListenMs),
+            Ms(timings.ReadyMs),
+            held,
+            Ms(timings.ReadyMs)
+        );
     }
 
-    /// <summary>A connection was closed because of bytes that no request had asked for; on any thread. It is told once for each instance.</summary>
+    /// <summary>
+    /// A connection was closed because of bytes that no request had asked for; on any thread. It is told once for each instance.
+    /// </summary>
     public void Unsolicited(bool isFirst)
     {
         backend.Traffic.CountUnsolicited();
@@ -105,16 +139,18 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     {
         _view = _view with { LastFailure = reason, FailedStart = current.InstanceNumber };
         var afterMs = current.SinceWokenMs(env.Time.GetTimestamp());
-        Note(new HistoryEvent
-        {
-            Event = HistoryEventKind.StartFailed,
-            Start = current.InstanceNumber,
-            Reason = reason,
-            Requests = held,
-            AfterMs = (long)afterMs,
-            Exit = Exit(exit),
-            Stderr = exit?.LastStderrLines,
-        });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.StartFailed,
+                Start = current.InstanceNumber,
+                Reason = reason,
+                Requests = held,
+                AfterMs = (long)afterMs,
+                Exit = Exit(exit),
+                Stderr = exit?.LastStderrLines,
+            }
+        );
         LifecycleLog.StartFailed(env.Log, backend.Hostname, reason, failures, StartBackoff.WaitSecs(failures), held, Ms(afterMs));
         Stderr(exit);
     }
@@ -123,18 +159,19 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public void Crashed(BackendInstance current, ExitReport exit, int failures, long inFlight, long readyForMs)
     {
         _view = _view with { LastFailure = $"{exit.Description} while it was ready" };
-        Note(new HistoryEvent
-        {
-            Event = HistoryEventKind.Crashed,
-            Start = current.InstanceNumber,
-            Reason = exit.Description,
-            Requests = inFlight,
-            AfterMs = readyForMs,
-            Exit = Exit(exit),
-            Stderr = exit.LastStderrLines,
-        });
-        LifecycleLog.Crashed(
-            env.Log, backend.Hostname, exit.Description, failures, StartBackoff.WaitSecs(failures), inFlight, readyForMs);
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Crashed,
+                Start = current.InstanceNumber,
+                Reason = exit.Description,
+                Requests = inFlight,
+                AfterMs = readyForMs,
+                Exit = Exit(exit),
+                Stderr = exit.LastStderrLines,
+            }
+        );
+        LifecycleLog.Crashed(env.Log, backend.Hostname, exit.Description, failures, StartBackoff.WaitSecs(failures), inFlight, readyForMs);
         Stderr(exit);
     }
 
@@ -148,7 +185,15 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     /// <summary>So many did that it is unhealthy.</summary>
     public void Unhealthy(BackendInstance current, string detail)
     {
-        Note(new HistoryEvent { Event = HistoryEventKind.Unhealthy, Start = current.InstanceNumber, Reason = detail, AfterMs = ReadyForMs(current) });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Unhealthy,
+                Start = current.InstanceNumber,
+                Reason = detail,
+                AfterMs = ReadyForMs(current),
+            }
+        );
         LifecycleLog.Unhealthy(env.Log, backend.Hostname, detail, current.FailedChecks, env.Clock.NowMs - current.ReadyAtMs);
     }
 
@@ -156,13 +201,20 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public void Recovered(BackendInstance current)
     {
         var afterMs = env.Clock.NowMs - current.UnhealthyAtMs;
-        Note(new HistoryEvent { Event = HistoryEventKind.Recovered, Start = current.InstanceNumber, AfterMs = afterMs });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Recovered,
+                Start = current.InstanceNumber,
+                AfterMs = afterMs,
+            }
+        );
         LifecycleLog.Recovered(env.Log, backend.Hostname, afterMs);
     }
 
     /// <summary>
-    /// Nothing has ended for a whole idle timeout, yet something is open: that is why it runs on. Told once per timeout, in one entry that counts them, so that a
-    /// tunnel which is open for days does not push out everything else.
+    /// Nothing has ended for a whole idle timeout, yet something is open: that is why it runs on. Told once per timeout, in one entry that
+    /// counts them, so that a tunnel which is open for days does not push out everything else.
     /// </summary>
     public void KeptAwake(BackendInstance current, long inFlight, long idleMs)
     {
@@ -190,50 +242,81 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     /// <summary>A stop begins.</summary>
     public void Stopping(BackendInstance current, StopReason reason, long inFlight)
     {
-        Note(new HistoryEvent
-        {
-            Event = HistoryEventKind.Stopping,
-            Start = current.InstanceNumber,
-            Reason = StopProgress.Name(reason),
-            Requests = inFlight,
-            AfterMs = ReadyForMs(current),
-        });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Stopping,
+                Start = current.InstanceNumber,
+                Reason = StopProgress.Name(reason),
+                Requests = inFlight,
+                AfterMs = ReadyForMs(current),
+            }
+        );
         LifecycleLog.Stopping(env.Log, backend.Hostname, StopProgress.Name(reason), inFlight, ReadyForMs(current));
     }
 
     /// <summary>A stop for idleness that only waited for passive requests was called off by a request that counts.</summary>
     public void Resumed(BackendInstance current, int held, long afterMs, WakeCause cause)
     {
-        Note(new HistoryEvent { Event = HistoryEventKind.Resumed, Start = current.InstanceNumber, Reason = cause.KindName, By = cause.By, Requests = held, AfterMs = afterMs });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Resumed,
+                Start = current.InstanceNumber,
+                Reason = cause.KindName,
+                By = cause.By,
+                Requests = held,
+                AfterMs = afterMs,
+            }
+        );
         LifecycleLog.Resumed(env.Log, backend.Hostname, cause.ToString(), held, afterMs);
     }
 
     /// <summary>Requests in flight took too long.</summary>
     public void DrainCut(BackendInstance current, long inFlight, long afterMs)
     {
-        Note(new HistoryEvent { Event = HistoryEventKind.Cut, Start = current.InstanceNumber, Reason = "drain timeout", Requests = inFlight, AfterMs = afterMs });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Cut,
+                Start = current.InstanceNumber,
+                Reason = "drain timeout",
+                Requests = inFlight,
+                AfterMs = afterMs,
+            }
+        );
         LifecycleLog.DrainCut(env.Log, backend.Hostname, inFlight, afterMs);
     }
 
     /// <summary>SIGKILL is sent.</summary>
     public void Killing(BackendInstance current, string reason, long afterMs)
     {
-        Note(new HistoryEvent { Event = HistoryEventKind.Killed, Start = current.InstanceNumber, Reason = reason, AfterMs = afterMs });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Killed,
+                Start = current.InstanceNumber,
+                Reason = reason,
+                AfterMs = afterMs,
+            }
+        );
         LifecycleLog.Killing(env.Log, backend.Hostname, reason, afterMs);
     }
 
     /// <summary>A stop is over.</summary>
     public void Stopped(BackendInstance current, StopProgress stop, string exitText, ExitReport? exit)
     {
-        Note(new HistoryEvent
-        {
-            Event = HistoryEventKind.Stopped,
-            Start = current.InstanceNumber,
-            Reason = StopProgress.Name(stop.Reason),
-            AfterMs = stop.ElapsedMs,
-            Exit = Exit(exit),
-            Stderr = stop.Reason == StopReason.StartFailed ? exit?.LastStderrLines : null,
-        });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Stopped,
+                Start = current.InstanceNumber,
+                Reason = StopProgress.Name(stop.Reason),
+                AfterMs = stop.ElapsedMs,
+                Exit = Exit(exit),
+                Stderr = stop.Reason == StopReason.StartFailed ? exit?.LastStderrLines : null,
+            }
+        );
         LifecycleLog.Stopped(env.Log, backend.Hostname, StopProgress.Name(stop.Reason), exitText, stop.ElapsedMs);
         if (stop.Reason == StopReason.StartFailed)
         {
@@ -245,7 +328,8 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public void GivenUp() => _view = _view with { LastFailure = "did not end after being killed" };
 
     /// <summary>A start is over, with all that belonged to it.</summary>
-    public void Ended(BackendInstance current, StopReason reason) => _view = _view with { LastStop = reason, WokenBy = current.Cause, ReadySince = null };
+    public void Ended(BackendInstance current, StopReason reason) =>
+        _view = _view with { LastStop = reason, WokenBy = current.Cause, ReadySince = null };
 
     private void Note(HistoryEvent entry, bool goesOn = false)
     {

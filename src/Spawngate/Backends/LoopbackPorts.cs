@@ -16,9 +16,8 @@ internal sealed class LoopbackPorts(Func<int, int?> tryBind)
     private readonly HashSet<int> _given = [];
 
     /// <summary>Ports of this machine.</summary>
-    public LoopbackPorts() : this(TryBind)
-    {
-    }
+    public LoopbackPorts()
+        : this(TryBind) { }
 
     /// <summary>Takes <paramref name="wanted"/>, or any free port when it is 0; null when it cannot be had.</summary>
     public int? Take(int wanted)

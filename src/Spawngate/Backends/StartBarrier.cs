@@ -5,7 +5,9 @@ internal sealed class StartBarrier(IReadOnlyList<Backend> backends)
 {
     private IReadOnlyList<Backend> _backends = backends;
 
-    /// <summary>Whether one of them still runs; <paramref name="ended"/> is then called when it has ended, and the question is to be asked again.</summary>
+    /// <summary>
+    /// Whether one of them still runs; <paramref name="ended"/> is then called when it has ended, and the question is to be asked again.
+    /// </summary>
     public bool MustWait(Action ended)
     {
         foreach (var backend in _backends)

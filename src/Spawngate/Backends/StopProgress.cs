@@ -91,8 +91,8 @@ internal sealed class StopProgress
     public long ElapsedMs => _env.Clock.NowMs - _beganMs;
 
     /// <summary>
-    /// Whether a request that counts as use may call it off: it is an idle stop that only waits for passive requests, so nothing has been done to the instance yet, and nobody
-    /// wants another one.
+    /// Whether a request that counts as use may call it off: it is an idle stop that only waits for passive requests, so nothing has been
+    /// done to the instance yet, and nobody wants another one.
     /// </summary>
     public bool MayResume => Reason == StopReason.Idle && Stage == StopStage.Draining && !StartAfter;
 
@@ -188,18 +188,19 @@ internal sealed class StopProgress
     }
 
     /// <summary>The reason as the log and the admin API name it.</summary>
-    public static string Name(StopReason reason) => reason switch
-    {
-        StopReason.Idle => "idle",
-        StopReason.Unhealthy => "unhealthy",
-        StopReason.Restart => "restart",
-        StopReason.StartFailed => "start failed",
-        StopReason.Asked => "asked",
-        StopReason.Removed => "removed",
-        StopReason.GatewayStop => "gateway stops",
-        StopReason.Lifetime => "lifetime limit",
-        _ => "exited by itself",
-    };
+    public static string Name(StopReason reason) =>
+        reason switch
+        {
+            StopReason.Idle => "idle",
+            StopReason.Unhealthy => "unhealthy",
+            StopReason.Restart => "restart",
+            StopReason.StartFailed => "start failed",
+            StopReason.Asked => "asked",
+            StopReason.Removed => "removed",
+            StopReason.GatewayStop => "gateway stops",
+            StopReason.Lifetime => "lifetime limit",
+            _ => "exited by itself",
+        };
 
     private void LetGo()
     {

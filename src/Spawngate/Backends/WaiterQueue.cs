@@ -74,7 +74,7 @@ internal sealed class WaiterQueue
     /// <summary>The same with those that do not count as use.</summary>
     public void DecidePassive(Admission admission, ref DecidedWaiters decided)
     {
-        for (var waiter = First; waiter is not null && _passive > 0;)
+        for (var waiter = First; waiter is not null && _passive > 0; )
         {
             var next = waiter.Next;
             if (waiter.IsPassive)
@@ -120,7 +120,7 @@ internal struct DecidedWaiters
     /// <summary>Tells all of them.</summary>
     public readonly void Complete()
     {
-        for (var waiter = _first; waiter is not null;)
+        for (var waiter = _first; waiter is not null; )
         {
             var next = waiter.Next;
             waiter.Next = null;

@@ -5,7 +5,14 @@ using Spawngate.Transport;
 namespace Spawngate.Clients;
 
 /// <summary>What an HTTP/1 connection holds, and how it gives that up; on the tick.</summary>
-internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel client, Exchange exchange, ConnectionWatch watch, ForwardingContext context, Action abort) : ISheddable
+internal sealed class ConnectionHolding(
+    ClientIdentity peer,
+    SocketChannel client,
+    Exchange exchange,
+    ConnectionWatch watch,
+    ForwardingContext context,
+    Action abort
+) : ISheddable
 {
     private HeldMemory _memory;
     private long _closedMs;
@@ -19,7 +26,8 @@ internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel clien
     public long Measure(long nowMs)
     {
         bool inExchange = watch.InExchange;
-        return _memory.Look(client, exchange.WatchedUpstream, inExchange && !client.IsArmed, nowMs, context.ClientLimits.MemoryIsTight) + (inExchange ? Limits.ClientRequestBytes : 0);
+        return _memory.Look(client, exchange.WatchedUpstream, inExchange && !client.IsArmed, nowMs, context.ClientLimits.MemoryIsTight)
+            + (inExchange ? Limits.ClientRequestBytes : 0);
     }
 
     /// <summary>Adds it to those that hold something, for the client whose request it serves.</summary>
@@ -27,7 +35,16 @@ internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel clien
     {
         bool inExchange = watch.InExchange;
         _surveyed = SourceNow;
-        survey.Add(_surveyed, new ClientHolding(this, Bytes, 1, exchange.WatchedUpstream is null ? 0 : 1, !inExchange && watch.Deadline == DeadlineKind.KeepAlive));
+        survey.Add(
+            _surveyed,
+            new ClientHolding(
+                this,
+                Bytes,
+                1,
+                exchange.WatchedUpstream is null ? 0 : 1,
+                !inExchange && watch.Deadline == DeadlineKind.KeepAlive
+            )
+        );
     }
 
     /// <inheritdoc/>

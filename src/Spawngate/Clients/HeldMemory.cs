@@ -4,8 +4,9 @@ using Spawngate.Transport;
 namespace Spawngate.Clients;
 
 /// <summary>
-/// What a pair of sockets holds in the kernel, looked up on the tick as seldom as will do: only when bytes were sent since the last look, when something was held then, or while something waits that
-/// nobody reads. An idle connection is not asked about. While memory is tight, a socket that holds much gets no more.
+/// What a pair of sockets holds in the kernel, looked up on the tick as seldom as will do: only when bytes were sent since the last look,
+/// when something was held then, or while something waits that nobody reads. An idle connection is not asked about. While memory is tight,
+/// a socket that holds much gets no more.
 /// </summary>
 internal struct HeldMemory
 {

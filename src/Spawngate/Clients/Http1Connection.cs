@@ -40,7 +40,11 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
     private Http2Connection? _http2;
     private Http2Upgrade _upgrade;
     private ReaderTurn _turn;
-    private bool _headConsumed, _keep, _last, _lingerOwed, _endsByClose;
+    private bool _headConsumed,
+        _keep,
+        _last,
+        _lingerOwed,
+        _endsByClose;
 
     /// <summary>Takes over an accepted socket.</summary>
     public Http1Connection(ForwardingContext context, ClientConnections connections, StreamSocket socket, ClientIdentity identity)
@@ -112,7 +116,10 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
                 }
             }
 
-            if ((status != HeadStatus.Complete || _upgrade.HasPreface || _exchange.Request.WantsUpgrade) && await EndsHttp1Async(status).ConfigureAwait(false))
+            if (
+                (status != HeadStatus.Complete || _upgrade.HasPreface || _exchange.Request.WantsUpgrade)
+                && await EndsHttp1Async(status).ConfigureAwait(false)
+            )
             {
                 return;
             }
@@ -206,7 +213,10 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         return status;
     }
 
-    /// <summary>True when no request of HTTP/1 is to be served, and all that is left has been done: no request came, or the rest of the connection spoke HTTP/2.</summary>
+    /// <summary>
+    /// True when no request of HTTP/1 is to be served, and all that is left has been done: no request came, or the rest of the connection
+    /// spoke HTTP/2.
+    /// </summary>
     private async ValueTask<bool> EndsHttp1Async(HeadStatus status)
     {
         if (status != HeadStatus.Complete)
@@ -241,7 +251,10 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         return true;
     }
 
-    /// <summary>The receive returned no bytes. If that was our own idle deadline, a request may have arrived in the same moment: it is still answered, as the last one.</summary>
+    /// <summary>
+    /// The receive returned no bytes. If that was our own idle deadline, a request may have arrived in the same moment: it is still
+    /// answered, as the last one.
+    /// </summary>
     private async ValueTask<bool> HasLastWordAsync()
     {
         if (!_watch.HasFired || !_exchange.Request.IsPristine || await _client.ReceiveAsync().ConfigureAwait(false) <= 0)
@@ -335,7 +348,10 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         }
     }
 
-    /// <summary>A client that leaves or breaks its framing takes the exchange along; a backend that stops reading does not, since its answer may still come.</summary>
+    /// <summary>
+    /// A client that leaves or breaks its framing takes the exchange along; a backend that stops reading does not, since its answer may
+    /// still come.
+    /// </summary>
     void IUploadWatcher.OnUploadEnded(PumpOutcome outcome, Exception? unexpected)
     {
         if (unexpected is not null)
@@ -401,11 +417,12 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         bool lengthUnknown = kind is BodyKind.Chunked or BodyKind.UntilClose;
         bool chunked = lengthUnknown && request.IsHttp11;
         _endsByClose = lengthUnknown && !chunked;
-        _keep = request.IsPersistent && !_connections.IsDraining && !_last
-
+        _keep =
+            request.IsPersistent
+            && !_connections.IsDraining
+            && !_last
             // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
             && !_endsByClose
-
             // Answered instead of 100-continue: the client may send its body or not, so nobody could tell what its next bytes are.
             && !(_upload.IsPending && request.Fields.Has(KnownHeader.Expect));
         _lingerOwed = !_keep;

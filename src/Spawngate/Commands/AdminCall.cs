@@ -53,15 +53,24 @@ internal sealed class AdminCall(CommandActions actions, CommandConsole console)
             Timeout = TimeSpan.FromSeconds(Limits.AdminCallTimeoutSecs),
             MaxResponseContentBufferSize = Limits.AdminCallAnswerBytesMax,
         };
-        client.DefaultRequestHeaders.Authorization = location.Token is null ? null : new AuthenticationHeaderValue("Bearer", location.Token);
+        client.DefaultRequestHeaders.Authorization = location.Token is null
+            ? null
+            : new AuthenticationHeaderValue("Bearer", location.Token);
         try
         {
             using HttpResponseMessage answer = await client.GetAsync(new Uri(location.Url, path), console.Cancel);
-            return new AdminAnswer(answer.StatusCode, answer.Content.Headers.ContentType?.MediaType, await answer.Content.ReadAsStringAsync(console.Cancel));
+            return new AdminAnswer(
+                answer.StatusCode,
+                answer.Content.Headers.ContentType?.MediaType,
+                await answer.Content.ReadAsStringAsync(console.Cancel)
+            );
         }
         catch (HttpRequestException e)
         {
-            throw new CannotRunException($"no gateway is reachable at {location.Url} ({e.InnerException?.Message ?? e.Message}); is Spawngate running?", e);
+            throw new CannotRunException(
+                $"no gateway is reachable at {location.Url} ({e.InnerException?.Message ?? e.Message}); is Spawngate running?",
+                e
+            );
         }
         catch (OperationCanceledException e) when (!console.Cancel.IsCancellationRequested)
         {

@@ -8,8 +8,9 @@ using Spawngate.Workloads.Processes;
 namespace Spawngate.Commands;
 
 /// <summary>
-/// The guard: <c>spawngate guard PID</c>, started by the gateway with that pid and never by hand. It reads <see cref="GuardRecord"/>s from its stdin and does
-/// nothing else, until the pipe ends. It shares the gateway's stderr, to which it says what it did after the gateway's death.
+/// The guard: <c>spawngate guard PID</c>, started by the gateway with that pid and never by hand. It reads <see cref="GuardRecord"/>s from
+/// its stdin and does nothing else, until the pipe ends. It shares the gateway's stderr, to which it says what it did after the gateway's
+/// death.
 /// </summary>
 internal static class GuardProgram
 {
@@ -40,7 +41,8 @@ internal static class GuardProgram
 
         if (list.Instances.Count + list.Engines.Count > 0)
         {
-            // A gateway that closes the pipe with instances left is about to exit, having given them up. As long as it lives they are its own.
+            // A gateway that closes the pipe with instances left is about to exit, having given them up. As long as it lives they are its
+            // own.
             AwaitEndOf(gateway);
             Task containers = EndContainersAsync(list.Engines, gateway, TimeProvider.System);
             EndProcesses(list.Instances, gateway, TimeProvider.System);
@@ -109,7 +111,8 @@ internal static class GuardProgram
         Log(time, $"gateway=\"{gateway}\" runs=\"{instances.Count}\" The gateway has died: ending what it started");
         var ending = new TreeEnding(instances, 0, ProcessTable.TokenOf, Environment.ProcessId);
         var table = new List<ProcessEntry>();
-        int quiet = 0, alive = 0;
+        int quiet = 0,
+            alive = 0;
         double nowMs = 0;
         while (quiet < Limits.GuardQuietLooks && nowMs < ending.LastKillAtMs + (double)Limits.KillWaitMs)
         {
@@ -120,7 +123,10 @@ internal static class GuardProgram
             Pause();
         }
 
-        Log(time, $"gateway=\"{gateway}\" killed=\"{ending.Killed}\" left=\"{alive}\" duration_ms=\"{(long)nowMs}\" What the gateway had started has ended");
+        Log(
+            time,
+            $"gateway=\"{gateway}\" killed=\"{ending.Killed}\" left=\"{alive}\" duration_ms=\"{(long)nowMs}\" What the gateway had started has ended"
+        );
     }
 
     private static void ReadTable(IReadOnlyDictionary<InstanceToken, GuardedInstance> instances, List<ProcessEntry> table)
@@ -144,8 +150,10 @@ internal static class GuardProgram
 
     private static unsafe void Pause() => _ = Libc.Poll(null, 0, Limits.GuardLookMs);
 
-    private static void Log(TimeProvider time, string message) => Say(string.Create(
-        CultureInfo.InvariantCulture, $"{time.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.fff'Z'} WARN spawngate.guard: {message}"));
+    private static void Log(TimeProvider time, string message) =>
+        Say(
+            string.Create(CultureInfo.InvariantCulture, $"{time.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.fff'Z'} WARN spawngate.guard: {message}")
+        );
 
     // Only if it can be written at once: a reader that has stopped reading must not keep the guard from its work.
     private static unsafe void Say(string line)

@@ -72,7 +72,14 @@ internal sealed class Gateway : IAsyncDisposable
     /// <param name="variable">Reads a variable of the environment.</param>
     /// <param name="time">The time.</param>
     public Gateway(
-        GatewayConfig config, ChildEnvironment children, SocketUse sockets, Supervisor supervisor, ILoggerFactory loggers, Func<string, string?> variable, TimeProvider time)
+        GatewayConfig config,
+        ChildEnvironment children,
+        SocketUse sockets,
+        Supervisor supervisor,
+        ILoggerFactory loggers,
+        Func<string, string?> variable,
+        TimeProvider time
+    )
     {
         _configured = config.Server;
         _server = sockets.InForce(config.Server);
@@ -100,14 +107,27 @@ internal sealed class Gateway : IAsyncDisposable
         _reports = new BackendAdmin(_backends, _output, _environment, _connections);
         _access = OpenAccessLog(loggers);
         _spans = _server.OtlpEndpoint is { } collector
-            ? new SpanExporter(collector, variable(SpanExporter.ServiceNameVariable) ?? SpanExporter.ServiceName, _environment.Traffic.Spans, _clock, time, loggers.CreateLogger("spawngate.otlp"))
+            ? new SpanExporter(
+                collector,
+                variable(SpanExporter.ServiceNameVariable) ?? SpanExporter.ServiceName,
+                _environment.Traffic.Spans,
+                _clock,
+                time,
+                loggers.CreateLogger("spawngate.otlp")
+            )
             : null;
         _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"))
         {
             LastLine = _output.Last,
             Observer = _access is null && _spans is null ? null : new RequestObserver(time) { Access = _access, Spans = _spans },
         };
-        _overload = new OverloadMonitor(_connections, _forwarding.ClientLimits, _clock, loggers.CreateLogger("spawngate.overload"), HeapTrimmer.CollectSoon)
+        _overload = new OverloadMonitor(
+            _connections,
+            _forwarding.ClientLimits,
+            _clock,
+            loggers.CreateLogger("spawngate.overload"),
+            HeapTrimmer.CollectSoon
+        )
         {
             MemoryBytesMax = _server.MemoryLimit.Of(MachineMemory.Bytes, MachineMemory.HeapBytes),
             ConnectionsMax = _server.MaxConnections,
@@ -127,7 +147,13 @@ internal sealed class Gateway : IAsyncDisposable
         if (_server.MaxConnections < _configured.MaxConnections)
         {
             bool matters = _configured.SetsMaxConnections || _server.MaxConnections < Limits.ClientsFew;
-            GatewayLog.FewerConnections(_log, matters ? LogLevel.Warning : LogLevel.Information, _configured.MaxConnections, _server.MaxConnections, DescriptorBudget.Shared.Limit ?? 0);
+            GatewayLog.FewerConnections(
+                _log,
+                matters ? LogLevel.Warning : LogLevel.Information,
+                _configured.MaxConnections,
+                _server.MaxConnections,
+                DescriptorBudget.Shared.Limit ?? 0
+            );
         }
 
         if (_server.MemoryLimit.Of(MachineMemory.Bytes) is var memory && memory > _overload.MemoryBytesMax)
@@ -148,14 +174,21 @@ internal sealed class Gateway : IAsyncDisposable
         catch (SocketException e)
         {
             var address = new System.Net.IPEndPoint(_server.Bind, _server.Port);
-            throw new CannotRunException($"cannot listen on {address} for the proxy (server.port, server.bind): {BindFailure.Describe(e)}", e);
+            throw new CannotRunException(
+                $"cannot listen on {address} for the proxy (server.port, server.bind): {BindFailure.Describe(e)}",
+                e
+            );
         }
 
         ReloadMemory.SettleStart(_backends.All.Count);
         await _admin.StartAsync(CancellationToken.None).ConfigureAwait(false);
         _guardian.Start();
-        _docker.Begin(_backends.All.Where(static backend => backend.Config.Docker is not null).Select(static backend => backend.Config.Docker!.DockerHost)
-            .Concat(_backends.Sessions.Config?.DockerHosts() ?? []));
+        _docker.Begin(
+            _backends
+                .All.Where(static backend => backend.Config.Docker is not null)
+                .Select(static backend => backend.Config.Docker!.DockerHost)
+                .Concat(_backends.Sessions.Config?.DockerHosts() ?? [])
+        );
         _listener.Start();
         WarnOfRoot();
         GatewayLog.Listening(_log, string.Join(", ", _listener.Addresses), _backends.All.Count);
@@ -171,7 +204,9 @@ internal sealed class Gateway : IAsyncDisposable
         long begun = _time.GetTimestamp();
         GatewayLog.Stopping(_log, reason, _connections.Count);
         _backends.Sessions.Refuse();
-        await _supervisor.StoppingAsync($"Stopping after {reason}, {_connections.Count} connections open", StopTimeMax()).ConfigureAwait(false);
+        await _supervisor
+            .StoppingAsync($"Stopping after {reason}, {_connections.Count} connections open", StopTimeMax())
+            .ConfigureAwait(false);
         await _listener!.StopAsync().ConfigureAwait(false);
         var drained = _connections.DrainAsync();
 
@@ -260,16 +295,32 @@ internal sealed class Gateway : IAsyncDisposable
         }
 
         var file = _server.AccessLog == ServerConfig.AccessLogStdout ? AppendFile.Stdout() : AppendFile.At(_server.AccessLog);
-        return new AccessLog(file, _server.AccessLogFormat, _environment.Traffic.AccessLines, _clock, _time, loggers.CreateLogger("spawngate.access"));
+        return new AccessLog(
+            file,
+            _server.AccessLogFormat,
+            _environment.Traffic.AccessLines,
+            _clock,
+            _time,
+            loggers.CreateLogger("spawngate.access")
+        );
     }
 
     /// <summary>How the gateway is, in one line for the service manager's status.</summary>
     private string Status() => $"Listening on {string.Join(", ", _listener?.Addresses ?? [])}, {_backends.All.Count} backends";
 
     /// <summary>How long a stop takes at most: the sum of the waits in <see cref="StopAsync"/>, and the last look at the logs.</summary>
-    private TimeSpan StopTimeMax() => TimeSpan.FromMilliseconds(
-        Limits.DrainIdleMs + (4 * Limits.ClockTickMs) + _backends.StopMsMax() + (2 * Limits.LingerMs)
-        + Limits.EngineStopMs + (2 * Limits.AdminStopSecs * 1000) + Limits.GuardStopMs + (2 * Limits.LogFlushMs) + Limits.OtlpEndMs);
+    private TimeSpan StopTimeMax() =>
+        TimeSpan.FromMilliseconds(
+            Limits.DrainIdleMs
+                + (4 * Limits.ClockTickMs)
+                + _backends.StopMsMax()
+                + (2 * Limits.LingerMs)
+                + Limits.EngineStopMs
+                + (2 * Limits.AdminStopSecs * 1000)
+                + Limits.GuardStopMs
+                + (2 * Limits.LogFlushMs)
+                + Limits.OtlpEndMs
+        );
 
     /// <summary>A method of its own, so that nothing of what was read is referred to when it returns.</summary>
     /// <returns>What came of it, in a few words.</returns>
@@ -304,7 +355,8 @@ internal sealed class Gateway : IAsyncDisposable
     /// <summary>Once, when the first backend is there that would be root.</summary>
     private void WarnOfRoot()
     {
-        bool hasLocal = _backends.All.Any(static backend => backend.Config.Kind == BackendKind.Local)
+        bool hasLocal =
+            _backends.All.Any(static backend => backend.Config.Kind == BackendKind.Local)
             || _backends.Sessions.Config?.Templates.Any(static template => template.Backend.Kind == BackendKind.Local) == true;
         if (hasLocal && !_hasWarnedOfRoot && RootPower.IsAlmighty)
         {

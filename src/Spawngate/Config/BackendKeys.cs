@@ -20,7 +20,11 @@ internal static class BackendKeys
     {
         if (root.Find("backends") is { Value: TomlArray { IsArrayOfTables: true } } array)
         {
-            root.Report(array.Value.Position, array.Name, "found an array of tables, allowed is one table per host: [backends.\"host.name\"]");
+            root.Report(
+                array.Value.Position,
+                array.Name,
+                "found an array of tables, allowed is one table per host: [backends.\"host.name\"]"
+            );
             return [];
         }
 
@@ -167,7 +171,10 @@ internal static class BackendKeys
     {
         if (table.Find("command") is null)
         {
-            table.ReportMissing("command", "a local backend needs the program to run, such as command = \"node\" (its arguments go into args)");
+            table.ReportMissing(
+                "command",
+                "a local backend needs the program to run, such as command = \"node\" (its arguments go into args)"
+            );
         }
 
         return table.Text("command", null, ConfigText.IsFilled, "the name or path of a program");
@@ -204,7 +211,11 @@ internal static class BackendKeys
 
             if (entry.Value is not TomlString text)
             {
-                env.Report(entry.Value.Position, entry.Name, $"found {entry.Value.Kind}, allowed is a string (in quotes, numbers and booleans too)");
+                env.Report(
+                    entry.Value.Position,
+                    entry.Name,
+                    $"found {entry.Value.Kind}, allowed is a string (in quotes, numbers and booleans too)"
+                );
             }
             else if (!ConfigText.IsWithoutNul(text.Value))
             {

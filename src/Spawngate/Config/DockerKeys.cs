@@ -57,12 +57,12 @@ internal static class DockerKeys
     /// <summary><c>spawngate-{hostname}</c>, with what Docker refuses in names replaced by <c>-</c>.</summary>
     public static string DefaultContainerName(string hostname) =>
         string.Concat("spawngate-", string.Create(hostname.Length, hostname, static (name, host) =>
-        {
-            for (var i = 0; i < host.Length; i++)
             {
-                name[i] = IsNameCharacter(host[i]) ? host[i] : '-';
-            }
-        }));
+                for (var i = 0; i < host.Length; i++)
+                {
+                    name[i] = IsNameCharacter(host[i]) ? host[i] : '-';
+                }
+            }));
 
     /// <summary>Reads <c>512m</c>, <c>1.5g</c>, <c>2gb</c>, <c>256M</c> or a plain number of bytes.</summary>
     public static bool TryParseMemory(string text, out long bytes)
@@ -75,7 +75,13 @@ internal static class DockerKeys
         }
 
         var unit = number.IsEmpty ? '\0' : char.ToLowerInvariant(number[^1]);
-        long factor = unit switch { 'k' => 1L << 10, 'm' => 1L << 20, 'g' => 1L << 30, _ => 1 };
+        long factor = unit switch
+        {
+            'k' => 1L << 10,
+            'm' => 1L << 20,
+            'g' => 1L << 30,
+            _ => 1,
+        };
         if (unit is 'b' or 'k' or 'm' or 'g')
         {
             number = number[..^1];
@@ -153,8 +159,7 @@ internal static class DockerKeys
 
     private static bool IsPullPolicy(string text) => text is "always" or "never" or "if-not-present";
 
-    private static bool IsContainerName(string text) =>
-        text.Length >= 2 && char.IsAsciiLetterOrDigit(text[0]) && text.All(IsNameCharacter);
+    private static bool IsContainerName(string text) => text.Length >= 2 && char.IsAsciiLetterOrDigit(text[0]) && text.All(IsNameCharacter);
 
     private static bool IsNameCharacter(char c) => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-';
 

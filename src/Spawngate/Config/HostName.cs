@@ -41,14 +41,18 @@ internal static class HostName
         host = key;
         if (key[0] != '[')
         {
-            return IPAddress.TryParse(key, out _) ? $"found an IPv6 address without brackets, allowed is \"[{key}]\"" : PortError(key, key.IndexOf(':', StringComparison.Ordinal));
+            return IPAddress.TryParse(key, out _)
+                ? $"found an IPv6 address without brackets, allowed is \"[{key}]\""
+                : PortError(key, key.IndexOf(':', StringComparison.Ordinal));
         }
 
         var close = key.IndexOf(']', StringComparison.Ordinal);
         var inner = close < 0 ? "" : key[1..close];
-        if (inner.Contains('%', StringComparison.Ordinal)
+        if (
+            inner.Contains('%', StringComparison.Ordinal)
             || !IPAddress.TryParse(inner, out var address)
-            || address.AddressFamily != AddressFamily.InterNetworkV6)
+            || address.AddressFamily != AddressFamily.InterNetworkV6
+        )
         {
             return $"found {ConfigText.Quote(key)}, which is no IPv6 address in brackets, {Allowed}";
         }
@@ -103,7 +107,9 @@ internal static class HostName
         return null;
     }
 
-    /// <summary>Underscores and hyphens are allowed anywhere: names of containers and previews contain them, and browsers send them.</summary>
+    /// <summary>
+    /// Underscores and hyphens are allowed anywhere: names of containers and previews contain them, and browsers send them.
+    /// </summary>
     private static string? CharacterError(string key, string name)
     {
         foreach (var c in name)

@@ -27,22 +27,23 @@ internal static class TimingKeys
     ];
 
     /// <summary>Takes them out of a table; what it does not set comes from <paramref name="fallback"/>.</summary>
-    public static BackendTimings Read(ConfigTable table, BackendTimings fallback) => new()
-    {
-        IdleTimeoutSecs = Secs(table, "idle_timeout_secs", fallback.IdleTimeoutSecs, " (0 = never stop)"),
-        StartupTimeoutSecs = Secs(table, "startup_timeout_secs", fallback.StartupTimeoutSecs),
-        HealthCheckIntervalMs = Millisecs(table, "health_check_interval_ms", fallback.HealthCheckIntervalMs),
-        HealthPath = table.Text("health_path", fallback.HealthPath, IsHealthPath, HealthPathAllowed)!,
-        RequestTimeoutSecs = Secs(table, "request_timeout_secs", fallback.RequestTimeoutSecs),
-        ShutdownGracePeriodSecs = Secs(table, "shutdown_grace_period_secs", fallback.ShutdownGracePeriodSecs),
-        DrainTimeoutSecs = Secs(table, "drain_timeout_secs", fallback.DrainTimeoutSecs),
-        ReadyHealthCheckIntervalMs = Millisecs(table, "ready_health_check_interval_ms", fallback.ReadyHealthCheckIntervalMs),
-        UnhealthyThreshold = table.Int("unhealthy_threshold", fallback.UnhealthyThreshold, 1, Limits.UnhealthyThresholdMax),
-        MaxQueuedRequests = table.Int("max_queued_requests", fallback.MaxQueuedRequests, 1, Limits.QueuedRequestsMax),
-        MaxConcurrency = table.Int("max_concurrency", fallback.MaxConcurrency, 0, Limits.ConcurrencyMax, " (0 = none)"),
-        WaitingPage = table.Flag("waiting_page", fallback.WaitingPage),
-        NoWake = ReadNoWake(table, fallback.NoWake),
-    };
+    public static BackendTimings Read(ConfigTable table, BackendTimings fallback) =>
+        new()
+        {
+            IdleTimeoutSecs = Secs(table, "idle_timeout_secs", fallback.IdleTimeoutSecs, " (0 = never stop)"),
+            StartupTimeoutSecs = Secs(table, "startup_timeout_secs", fallback.StartupTimeoutSecs),
+            HealthCheckIntervalMs = Millisecs(table, "health_check_interval_ms", fallback.HealthCheckIntervalMs),
+            HealthPath = table.Text("health_path", fallback.HealthPath, IsHealthPath, HealthPathAllowed)!,
+            RequestTimeoutSecs = Secs(table, "request_timeout_secs", fallback.RequestTimeoutSecs),
+            ShutdownGracePeriodSecs = Secs(table, "shutdown_grace_period_secs", fallback.ShutdownGracePeriodSecs),
+            DrainTimeoutSecs = Secs(table, "drain_timeout_secs", fallback.DrainTimeoutSecs),
+            ReadyHealthCheckIntervalMs = Millisecs(table, "ready_health_check_interval_ms", fallback.ReadyHealthCheckIntervalMs),
+            UnhealthyThreshold = table.Int("unhealthy_threshold", fallback.UnhealthyThreshold, 1, Limits.UnhealthyThresholdMax),
+            MaxQueuedRequests = table.Int("max_queued_requests", fallback.MaxQueuedRequests, 1, Limits.QueuedRequestsMax),
+            MaxConcurrency = table.Int("max_concurrency", fallback.MaxConcurrency, 0, Limits.ConcurrencyMax, " (0 = none)"),
+            WaitingPage = table.Flag("waiting_page", fallback.WaitingPage),
+            NoWake = ReadNoWake(table, fallback.NoWake),
+        };
 
     /// <summary>A number of seconds.</summary>
     public static int Secs(ConfigTable table, string key, int fallback, string note = "") =>

@@ -33,8 +33,12 @@ internal static class UnknownKey
         }
 
         var lower = name.ToLowerInvariant().Replace('-', '_');
-        var best = candidates.Select(candidate => (Candidate: candidate, Distance: Distance(lower, candidate))).MinBy(pair => pair.Distance);
-        return best.Candidate is not null && best.Distance <= Math.Max(1, Math.Min(name.Length, best.Candidate.Length) / 3) ? best.Candidate : null;
+        var best = candidates
+            .Select(candidate => (Candidate: candidate, Distance: Distance(lower, candidate)))
+            .MinBy(pair => pair.Distance);
+        return best.Candidate is not null && best.Distance <= Math.Max(1, Math.Min(name.Length, best.Candidate.Length) / 3)
+            ? best.Candidate
+            : null;
     }
 
     /// <summary>

@@ -5,8 +5,9 @@ using Spawngate.Transport;
 namespace Spawngate.Forwarding;
 
 /// <content>
-/// Long bodies through the kernel alone: their data goes from the source into a pipe and from there to the sink, and is not copied. Of chunks only the frames are read, out of the pipe, and written
-/// anew; a few bytes of data that are read along with one go out behind the new one.
+/// Long bodies through the kernel alone: their data goes from the source into a pipe and from there to the sink, and is not copied. Of
+/// chunks only the frames are read, out of the pipe, and written anew; a few bytes of data that are read along with one go out behind the
+/// new one.
 /// <code>
 ///  source ══▶ pipe:  data ... │ \r\n 4000 \r\n data ... │ \r\n 4000 \r\n data
 ///                      │             │        │
@@ -20,19 +21,26 @@ internal sealed partial class BodyPump
     private int _smallMoves;
 
     /// <summary>
-    /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, and much is left or may be, in long pieces.
+    /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, and much is left or may be, in long
+    /// pieces.
     /// </summary>
-    private bool MaySplice => _large && _filled && IsInLongPieces(_reader) && !_discarding
-        && _source is { ReceivedLength: 0, IsArmed: false } && _sink.OutgoingLength == 0;
+    private bool MaySplice =>
+        _large
+        && _filled
+        && IsInLongPieces(_reader)
+        && !_discarding
+        && _source is { ReceivedLength: 0, IsArmed: false }
+        && _sink.OutgoingLength == 0;
 
-    private static bool IsInLongPieces(in BodyReader reader) => reader.PieceBytes >= (reader.Kind == BodyKind.Chunked ? Limits.SpliceChunkBytesMin : Limits.SpliceBytesMin);
+    private static bool IsInLongPieces(in BodyReader reader) =>
+        reader.PieceBytes >= (reader.Kind == BodyKind.Chunked ? Limits.SpliceChunkBytesMin : Limits.SpliceBytesMin);
 
     /// <summary>True when frames are to be read or written.</summary>
     private bool IsFramed => _chunkedOut || _reader.Kind == BodyKind.Chunked;
 
     /// <summary>
-    /// Moves data from connection to connection without reading it. Null when the rest, if any, is to be moved as usual; else how the body ended. Nobody holds a pipe while
-    /// waiting for more: they are few.
+    /// Moves data from connection to connection without reading it. Null when the rest, if any, is to be moved as usual; else how the body
+    /// ended. Nobody holds a pipe while waiting for more: they are few.
     /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<PumpOutcome?> SpliceAsync(SplicePipe? pipe)
@@ -109,8 +117,9 @@ internal sealed partial class BodyPump
     }
 
     /// <summary>
-    /// Moves the data of the pipe to the sink, and reads what is between. What is not followed by data of a long chunk is left as received, with all behind it. False when the sink takes no
-    /// more; what it was not given is left as received, too, if the rest is to be thrown away.
+    /// Moves the data of the pipe to the sink, and reads what is between. What is not followed by data of a long chunk is left as received,
+    /// with all behind it. False when the sink takes no more; what it was not given is left as received, too, if the rest is to be thrown
+    /// away.
     /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> EmptyFramedAsync(SplicePipe pipe)
@@ -154,7 +163,10 @@ internal sealed partial class BodyPump
         return sent;
     }
 
-    /// <summary>Reads the frame that the pipe begins with, and finds the data that came along. False, with nothing but the bytes taken, when what follows is not a long chunk of which more is there.</summary>
+    /// <summary>
+    /// Reads the frame that the pipe begins with, and finds the data that came along. False, with nothing but the bytes taken, when what
+    /// follows is not a long chunk of which more is there.
+    /// </summary>
     private bool TryReadFrame(SplicePipe pipe, out BodySlice piece)
     {
         piece = default;
@@ -181,8 +193,8 @@ internal sealed partial class BodyPump
     }
 
     /// <summary>
-    /// Moves bytes from the pipe to the sink. When that takes nothing a little is sent as usual, which waits until there is room again. False when the sink takes no more; the pipe then holds
-    /// what follows those bytes, if the rest is to be thrown away.
+    /// Moves bytes from the pipe to the sink. When that takes nothing a little is sent as usual, which waits until there is room again.
+    /// False when the sink takes no more; the pipe then holds what follows those bytes, if the rest is to be thrown away.
     /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> DrainAsync(SplicePipe pipe, int count, bool more)
@@ -200,7 +212,11 @@ internal sealed partial class BodyPump
             byte[] buffer = BufferPool.Rent(Limits.SmallBufferBytes);
             int read = pipe.Read(buffer.AsSpan(0, Math.Min(count, Limits.SmallBufferBytes)));
             count -= read;
-            bool sent = read > 0 && !_discarding && drained != SplicePipe.Failed && await _sink.SendAsync(buffer, 0, read).ConfigureAwait(false) >= 0;
+            bool sent =
+                read > 0
+                && !_discarding
+                && drained != SplicePipe.Failed
+                && await _sink.SendAsync(buffer, 0, read).ConfigureAwait(false) >= 0;
             while (!sent && count > 0 && pipe.Read(buffer.AsSpan(0, Math.Min(count, Limits.SmallBufferBytes))) is > 0 and var dropped)
             {
                 count -= dropped;

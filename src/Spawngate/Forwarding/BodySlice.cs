@@ -4,7 +4,9 @@ using Spawngate.Transport;
 
 namespace Spawngate.Forwarding;
 
-/// <summary>The data of a body that goes out next, in the buffer it was received in: all of one receive, however many chunks it came in.</summary>
+/// <summary>
+/// The data of a body that goes out next, in the buffer it was received in: all of one receive, however many chunks it came in.
+/// </summary>
 /// <remarks>
 /// <code>
 ///  received     3\r\n abc \r\n2\r\n de \r\n2000;x=y\r\n 8 KiB \r\n2000\r\n 4 KiB so far
@@ -27,8 +29,8 @@ internal struct BodySlice
     public readonly int End => Start + Length;
 
     /// <summary>
-    /// Joins a piece of data to those before it. Where chunks go out a long one stays where it is, as a chunk of its own: its frame is written over the one it came in,
-    /// which was as long, or longer by what nobody needs.
+    /// Joins a piece of data to those before it. Where chunks go out a long one stays where it is, as a chunk of its own: its frame is
+    /// written over the one it came in, which was as long, or longer by what nobody needs.
     /// </summary>
     /// <param name="source">Where it was received.</param>
     /// <param name="start">Its offset.</param>

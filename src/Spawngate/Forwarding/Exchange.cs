@@ -25,11 +25,11 @@ namespace Spawngate.Forwarding;
 ///              Receive, closed without a byte: once more, on a new connection ─▶ Connect, or by the next process ─▶ Wait
 /// </code>
 /// A request that got no byte of an answer is sent again only while its body is still the client's, and only if it is idempotent or the
-/// kernel knows that not one byte of it arrived. On a connection that was used before, that is a close which crossed the request: it goes out on a new one. A
-/// reset on a new connection means that the process ended and left the request unread: the next process gets it, never the same.
-/// Every step is synchronous; the awaits stand in the caller, so a request to a ready backend costs no state machine here.
-/// <see cref="Abort"/> may come from any thread at any time. The upstream connection then belongs to whoever exchanges
-/// it out of its field first: the end of the exchange, or the abort.
+/// kernel knows that not one byte of it arrived. On a connection that was used before, that is a close which crossed the request: it goes
+/// out on a new one. A reset on a new connection means that the process ended and left the request unread: the next process gets it, never
+/// the same. Every step is synchronous; the awaits stand in the caller, so a request to a ready backend costs no state machine here.
+/// <see cref="Abort"/> may come from any thread at any time. The upstream connection then belongs to whoever exchanges it out of its field
+/// first: the end of the exchange, or the abort.
 /// </remarks>
 internal sealed partial class Exchange(ForwardingContext context)
 {
@@ -170,7 +170,11 @@ internal sealed partial class Exchange(ForwardingContext context)
         _backend = Request.HostLength > 0 ? context.Backends.Find(Request.Host(head), out hasEnded) : context.Backends.Anything;
         if (_backend is null)
         {
-            return Fail(hasEnded ? ProxyError.SessionEnded : Request.HostLength == 0 ? ProxyError.MissingHostHeader : ProxyError.UnknownHost);
+            return Fail(
+                hasEnded ? ProxyError.SessionEnded
+                : Request.HostLength == 0 ? ProxyError.MissingHostHeader
+                : ProxyError.UnknownHost
+            );
         }
 
         if (ProxyHeaders.IsLoop(Request, head, context.Pseudonym, _backend.ViaMark))
@@ -193,7 +197,9 @@ internal sealed partial class Exchange(ForwardingContext context)
             return AfterWait(_backend.EnterPassive(out _countedPassive), head, body, client);
         }
 
-        _navigation = _backend.Config.WaitingPage ? NavigationClassifier.Of(Request, head, _backend.Word.Phase == BackendPhase.Ready, out _awaitedStart) : NavigationKind.None;
+        _navigation = _backend.Config.WaitingPage
+            ? NavigationClassifier.Of(Request, head, _backend.Word.Phase == BackendPhase.Ready, out _awaitedStart)
+            : NavigationKind.None;
         if (_navigation == NavigationKind.Poll && _backend.Word.Phase == BackendPhase.Ready)
         {
             return Give(WaitingPage.Ready);
@@ -240,7 +246,11 @@ internal sealed partial class Exchange(ForwardingContext context)
             return failed;
         }
 
-        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause), yields: _navigation != NavigationKind.None, passive: _noWake);
+        var waiter = _backend!.Enqueue(
+            new WakeCause(WakeKind.Request, null, _cause),
+            yields: _navigation != NavigationKind.None,
+            passive: _noWake
+        );
         Volatile.Write(ref _waiter, waiter);
         Interlocked.MemoryBarrier();
         if (IsAborted)
@@ -248,7 +258,9 @@ internal sealed partial class Exchange(ForwardingContext context)
             _backend.Cancel(waiter);
         }
 
-        var admission = await (_navigation == NavigationKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _navigation, context.Time)).ConfigureAwait(false);
+        var admission = await (
+            _navigation == NavigationKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _navigation, context.Time)
+        ).ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
         _countedPassive = waiter.CountedPassive;
         Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Instance?.Steps ?? default);
@@ -309,11 +321,13 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <summary>Sends the head and what went with it.</summary>
     public ValueTask<int> SendAsync() => Upstream.FlushAsync();
 
-    /// <summary>Goes on after <see cref="SendAsync"/>. A failed send is not the end: the backend may have answered early and closed.</summary>
+    /// <summary>
+    /// Goes on after <see cref="SendAsync"/>. A failed send is not the end: the backend may have answered early and closed.
+    /// </summary>
     public ExchangeStep AfterSend()
     {
-        // A close that crossed the head on a reused connection shows now: the backend's kernel answers at once. As long as the body is not touched,
-        // the request can still be sent elsewhere.
+        // A close that crossed the head on a reused connection shows now: the backend's kernel answers at once. As long as the body is not
+        // touched, the request can still be sent elsewhere.
         Record.SentTimestamp = context.Time.GetTimestamp();
         _bodyHeld = BodyFollows && _upstream!.IsReused && Upstream.HasSomethingToRead();
         return ExchangeStep.Receive;
@@ -348,7 +362,10 @@ internal sealed partial class Exchange(ForwardingContext context)
 
         if (IsAborted || _receivedAny)
         {
-            return Fail(_receivedAny ? ProxyError.BadBackendResponse : ProxyError.ConnectionFailed, FailureReasons.OfHalfResponse(Upstream));
+            return Fail(
+                _receivedAny ? ProxyError.BadBackendResponse : ProxyError.ConnectionFailed,
+                FailureReasons.OfHalfResponse(Upstream)
+            );
         }
 
         // RFC 9110 section 9.2.2: a request that is not idempotent is not repeated unless it is known that it was never applied.
@@ -373,12 +390,26 @@ internal sealed partial class Exchange(ForwardingContext context)
         return AwaitNextRun();
     }
 
-    /// <summary>Writes the response head that was read, interim or final, behind what waits to be sent to an HTTP/1 client; see <see cref="ProxyHeaders.WriteResponse"/>.</summary>
+    /// <summary>
+    /// Writes the response head that was read, interim or final, behind what waits to be sent to an HTTP/1 client; see
+    /// <see cref="ProxyHeaders.WriteResponse"/>.
+    /// </summary>
     public void WriteResponseHead(SocketChannel client, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
     {
         Record.Status = Response.Status;
         var target = client.GetOutgoing(ProxyHeaders.ResponseBytesNeeded(Response));
-        client.CommitOutgoing(ProxyHeaders.WriteResponse(target, Response, Upstream.Received[..Response.Length], chunked, connection, requestId, requestId.IsEmpty ? default : context.Date, requestId.IsEmpty ? default : ServerTiming));
+        client.CommitOutgoing(
+            ProxyHeaders.WriteResponse(
+                target,
+                Response,
+                Upstream.Received[..Response.Length],
+                chunked,
+                connection,
+                requestId,
+                requestId.IsEmpty ? default : context.Date,
+                requestId.IsEmpty ? default : ServerTiming
+            )
+        );
     }
 
     /// <summary>The interim response has been relayed.</summary>
@@ -402,10 +433,12 @@ internal sealed partial class Exchange(ForwardingContext context)
     public void AddTo(ActiveRequestSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search);
 
     /// <summary>The request's id for a line in the log, from any thread; empty when it is over.</summary>
-    public string IdForLog() => Volatile.Read(ref _heads) is { } heads ? Encoding.ASCII.GetString(heads.RequestId.AsSpan(0, _requestIdLength)) : "";
+    public string IdForLog() =>
+        Volatile.Read(ref _heads) is { } heads ? Encoding.ASCII.GetString(heads.RequestId.AsSpan(0, _requestIdLength)) : "";
 
     /// <summary>True while bytes of the request's body are to follow its head.</summary>
-    private bool BodyFollows => Request.Framing.Kind == BodyKind.Chunked || (Request.Framing.Kind == BodyKind.Length && BodySentWithHead < Request.Framing.Length);
+    private bool BodyFollows =>
+        Request.Framing.Kind == BodyKind.Chunked || (Request.Framing.Kind == BodyKind.Length && BodySentWithHead < Request.Framing.Length);
 
     private ExchangeStep RetryOnNewConnection()
     {
@@ -427,8 +460,8 @@ internal sealed partial class Exchange(ForwardingContext context)
     }
 
     /// <summary>
-    /// Leaves a process that seems to have ended and asks again; in the worst case the gateway has not noticed its end yet, which takes moments. Or the system had nothing left for another
-    /// connection: idle ones are closed at the next tick, and others end.
+    /// Leaves a process that seems to have ended and asks again; in the worst case the gateway has not noticed its end yet, which takes
+    /// moments. Or the system had nothing left for another connection: idle ones are closed at the next tick, and others end.
     /// </summary>
     /// <param name="shortage">What there was none of; nothing when the connection was refused.</param>
     private ExchangeStep AwaitNextRun(SocketShortage shortage = SocketShortage.None)
@@ -457,8 +490,8 @@ internal sealed partial class Exchange(ForwardingContext context)
     }
 
     /// <summary>
-    /// True when the backend's kernel has taken no byte of this request. It acknowledges what it takes in, before any process reads it, so such a request
-    /// cannot have had an effect. The connection's first acknowledgement is that of its SYN, which counts one.
+    /// True when the backend's kernel has taken no byte of this request. It acknowledges what it takes in, before any process reads it, so
+    /// such a request cannot have had an effect. The connection's first acknowledgement is that of its SYN, which counts one.
     /// </summary>
     private bool IsUndelivered() => TcpInfo.TryRead(Upstream.Handle, out var info) && info.BytesAcked <= _sentBefore + 1;
 
@@ -486,9 +519,14 @@ internal sealed partial class Exchange(ForwardingContext context)
         else
         {
             int needed = ProxyHeaders.RequestBytesNeeded(Request) + bodyInHand;
-            byte[] gateway = ReceivedBy == ReceivedProtocol.Http2 ? context.ViaHttp2 : Request.IsHttp11 ? context.Via : context.ViaHttp10;
+            byte[] gateway =
+                ReceivedBy == ReceivedProtocol.Http2 ? context.ViaHttp2
+                : Request.IsHttp11 ? context.Via
+                : context.ViaHttp10;
             var via = ViaMark.Join(stackalloc byte[Limits.ViaBytesMax], gateway, _backend.ViaMark);
-            channel.CommitOutgoing(ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via, Heads.Note?.Trace));
+            channel.CommitOutgoing(
+                ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via, Heads.Note?.Trace)
+            );
             channel.Write(body[..bodyInHand]);
             if (ReceivedBy == ReceivedProtocol.Http2 && bodyInHand == 0)
             {
@@ -499,9 +537,10 @@ internal sealed partial class Exchange(ForwardingContext context)
         return IsAborted ? Fail(ProxyError.ConnectionFailed) : step;
     }
 
-    /// <summary>Body bytes that are there already and of known length share the segment with the head, and can be sent again with it.</summary>
-    private int BodyInHand(int available) =>
-        Request.Framing.Kind == BodyKind.Length ? (int)Math.Min(available, Request.Framing.Length) : 0;
+    /// <summary>
+    /// Body bytes that are there already and of known length share the segment with the head, and can be sent again with it.
+    /// </summary>
+    private int BodyInHand(int available) => Request.Framing.Kind == BodyKind.Length ? (int)Math.Min(available, Request.Framing.Length) : 0;
 
     /// <summary>Out of descriptors is an answer for this request, not an end of its connection.</summary>
     private UpstreamConnection? TryCreate(UpstreamPool pool)
@@ -518,7 +557,9 @@ internal sealed partial class Exchange(ForwardingContext context)
             case HeadStatus.NeedMore:
                 return ExchangeStep.Receive;
             case HeadStatus.Complete when Response.IsInterim:
-                return (_interimBytes += Response.Length) <= Limits.InterimBytesMax ? ExchangeStep.Interim : FailAnswered("interim responses without end");
+                return (_interimBytes += Response.Length) <= Limits.InterimBytesMax
+                    ? ExchangeStep.Interim
+                    : FailAnswered("interim responses without end");
             case HeadStatus.Complete:
                 string? fault = FailureReasons.OfResponse(Response, Upstream.Received, _offer);
                 Record.AnsweredTimestamp = fault is null ? context.Time.GetTimestamp() : 0;
@@ -531,5 +572,6 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <summary>Its heads and what goes along with them.</summary>
     public MessageHeads Heads => _heads ??= MessageHeads.Rent();
 
-    private ExchangeStep FailUnanswered() => Fail(ProxyError.ConnectionFailed, Upstream.WasReset ? FailureReasons.Reset : FailureReasons.Closed);
+    private ExchangeStep FailUnanswered() =>
+        Fail(ProxyError.ConnectionFailed, Upstream.WasReset ? FailureReasons.Reset : FailureReasons.Closed);
 }

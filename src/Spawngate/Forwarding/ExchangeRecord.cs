@@ -19,8 +19,8 @@ internal enum ExchangeStage : byte
 }
 
 /// <summary>
-/// What is noted of an exchange for others to look at while it lasts: the head's own bytes are soon gone. Its connection writes it, without a lock or an allocation; anybody
-/// may read it, and notices by the serial number when it changed meanwhile.
+/// What is noted of an exchange for others to look at while it lasts: the head's own bytes are soon gone. Its connection writes it, without
+/// a lock or an allocation; anybody may read it, and notices by the serial number when it changed meanwhile.
 /// </summary>
 internal sealed class ExchangeRecord
 {
@@ -122,7 +122,15 @@ internal sealed class ExchangeRecord
     }
 
     /// <summary>Begins with a request that is routed.</summary>
-    public void Begin(Backend backend, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReceivedProtocol protocol, bool noWake, long nowMs)
+    public void Begin(
+        Backend backend,
+        RequestHead request,
+        ReadOnlySpan<byte> head,
+        ClientIdentity client,
+        ReceivedProtocol protocol,
+        bool noWake,
+        long nowMs
+    )
     {
         // Odd while it is being written. With a fence: no write below may be seen before this one.
         Interlocked.Increment(ref _serial);
@@ -144,7 +152,12 @@ internal sealed class ExchangeRecord
     public void AddTo(ActiveRequestSearch search)
     {
         int serial = Volatile.Read(ref _serial);
-        if ((serial & 1) != 0 || !ReferenceEquals(Volatile.Read(ref _backend), search.Backend) || !search.Wants(_startedMs, _noWake) || _client is not { } client)
+        if (
+            (serial & 1) != 0
+            || !ReferenceEquals(Volatile.Read(ref _backend), search.Backend)
+            || !search.Wants(_startedMs, _noWake)
+            || _client is not { } client
+        )
         {
             return;
         }
@@ -162,7 +175,8 @@ internal sealed class ExchangeRecord
             Encoding.ASCII.GetString(_text, Limits.HistoryShortTextBytes, _pathLength),
             client.Text,
             search.AgeSecs(_startedMs),
-            _noWake);
+            _noWake
+        );
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _serial) == serial)
         {
@@ -191,7 +205,11 @@ internal sealed class ExchangeRecord
         }
 
         return new HistoryCaller(
-            Ascii(request.MethodBytes(head), Limits.HistoryShortTextBytes), Ascii(PathOf(request, head), Limits.HistoryPathBytes), client.Text, agent);
+            Ascii(request.MethodBytes(head), Limits.HistoryShortTextBytes),
+            Ascii(PathOf(request, head), Limits.HistoryPathBytes),
+            client.Text,
+            agent
+        );
 
         static string Ascii(ReadOnlySpan<byte> bytes, int bytesMax) => Encoding.ASCII.GetString(bytes[..Math.Min(bytes.Length, bytesMax)]);
     }
@@ -204,7 +222,10 @@ internal sealed class ExchangeRecord
     }
 }
 
-/// <summary>Collects what holds a backend: so many of its open requests and tunnels, those that count as use before those that do not, and of them those that came first.</summary>
+/// <summary>
+/// Collects what holds a backend: so many of its open requests and tunnels, those that count as use before those that do not, and of them
+/// those that came first.
+/// </summary>
 /// <param name="backend">The backend.</param>
 /// <param name="max">How many are wanted.</param>
 /// <param name="nowMs">The time on the coarse clock.</param>
@@ -235,5 +256,6 @@ internal sealed class ActiveRequestSearch(Backend backend, int max, long nowMs)
         }
     }
 
-    private static bool GoesBefore(double ageSecs, bool noWake, ActiveRequest other) => noWake == other.NoWake ? ageSecs > other.AgeSecs : other.NoWake;
+    private static bool GoesBefore(double ageSecs, bool noWake, ActiveRequest other) =>
+        noWake == other.NoWake ? ageSecs > other.AgeSecs : other.NoWake;
 }

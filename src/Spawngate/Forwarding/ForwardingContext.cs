@@ -59,7 +59,8 @@ internal sealed class ForwardingContext
             time,
             error => ForwardingLog.NoSocket(log, error),
             (error, failures, ms) => ForwardingLog.StillNoSocket(log, error, failures, ms),
-            (failures, ms) => ForwardingLog.SocketsAgain(log, failures, ms));
+            (failures, ms) => ForwardingLog.SocketsAgain(log, failures, ms)
+        );
         RenewDate();
         clock.Tick += RenewDate;
     }
@@ -115,10 +116,15 @@ internal sealed class ForwardingContext
     /// <summary>The time as a Date field says it, renewed once a second by the coarse clock.</summary>
     public ReadOnlySpan<byte> Date => Volatile.Read(ref _date);
 
-    /// <summary>When a deadline so many milliseconds from now is due, on the coarse clock; one tick more, since that may be so old. 0 means never.</summary>
+    /// <summary>
+    /// When a deadline so many milliseconds from now is due, on the coarse clock; one tick more, since that may be so old. 0 means never.
+    /// </summary>
     public long DueIn(long ms) => ms == 0 ? long.MaxValue >> 3 : Clock.NowMs + ms + Limits.ClockTickMs;
 
-    /// <summary>Notes that a request was refused because the system has nothing left for a connection to its backend. Returns the seconds after which it may be tried again.</summary>
+    /// <summary>
+    /// Notes that a request was refused because the system has nothing left for a connection to its backend. Returns the seconds after
+    /// which it may be tried again.
+    /// </summary>
     /// <param name="hostname">The backend.</param>
     /// <param name="shortage">What there is none of.</param>
     public int NoteNoSocket(string hostname, SocketShortage shortage)

@@ -4,7 +4,10 @@ using Spawngate.Transport;
 
 namespace Spawngate.Forwarding;
 
-/// <summary>The two parsed heads of an exchange, and what goes along with them. A connection has them only while it has a request, so one that waits is small.</summary>
+/// <summary>
+/// The two parsed heads of an exchange, and what goes along with them. A connection has them only while it has a request, so one that waits
+/// is small.
+/// </summary>
 internal sealed class MessageHeads
 {
     private static readonly PoolDepot<MessageHeads> Depot = new(Limits.MessageHeadsShared);
@@ -12,9 +15,7 @@ internal sealed class MessageHeads
     [ThreadStatic]
     private static PoolStack<MessageHeads>? t_stack;
 
-    private MessageHeads()
-    {
-    }
+    private MessageHeads() { }
 
     /// <summary>The request.</summary>
     public RequestHead Request { get; } = new();
@@ -46,5 +47,6 @@ internal sealed class MessageHeads
     }
 
     /// <summary>Gives a pair back; nobody may touch it afterwards.</summary>
-    public static void Return(MessageHeads heads) => (t_stack ??= new PoolStack<MessageHeads>(Limits.MessageHeadsPerThread, Depot)).Push(heads);
+    public static void Return(MessageHeads heads) =>
+        (t_stack ??= new PoolStack<MessageHeads>(Limits.MessageHeadsPerThread, Depot)).Push(heads);
 }

@@ -52,8 +52,10 @@ internal static class NavigationClassifier
                 continue;
             }
 
-            // What a script fetches is for the script, whatever it accepts. Over plain HTTP browsers do not say what a request is for; libraries do.
-            byProgram |= (Is(name, "sec-fetch-mode"u8) && !Is(value, "navigate"u8)) || Is(name, "x-requested-with"u8) || Is(name, "hx-request"u8);
+            // What a script fetches is for the script, whatever it accepts. Over plain HTTP browsers do not say what a request is for;
+            // libraries do.
+            byProgram |=
+                (Is(name, "sec-fetch-mode"u8) && !Is(value, "navigate"u8)) || Is(name, "x-requested-with"u8) || Is(name, "hx-request"u8);
             if (Is(name, "accept"u8))
             {
                 accept.Add(value);
@@ -63,7 +65,8 @@ internal static class NavigationClassifier
         return accept.PreferHtml && !byProgram ? NavigationKind.Navigation : NavigationKind.None;
     }
 
-    private static bool Is(ReadOnlySpan<byte> some, ReadOnlySpan<byte> lower) => some.Length == lower.Length && Grammar.EqualsIgnoreCase(some, lower);
+    private static bool Is(ReadOnlySpan<byte> some, ReadOnlySpan<byte> lower) =>
+        some.Length == lower.Length && Grammar.EqualsIgnoreCase(some, lower);
 }
 
 /// <summary>What the Accept fields of a request say about HTML (RFC 9110 section 12.5.1).</summary>
@@ -76,7 +79,8 @@ internal struct AcceptRanges
     private bool _named;
 
     /// <summary>
-    /// Whether text/html is named and wanted at least as much as all else: more than what stands before it, and no less than what comes behind it. XHTML counts neither way.
+    /// Whether text/html is named and wanted at least as much as all else: more than what stands before it, and no less than what comes
+    /// behind it. XHTML counts neither way.
     /// </summary>
     public readonly bool PreferHtml => _named && _html > 0 && _html > _before && _html >= _after;
 
@@ -120,7 +124,9 @@ internal struct AcceptRanges
             if (parameter.Length >= 2 && (parameter[0] | 0x20) == 'q' && parameter[1] == '=')
             {
                 var weight = parameter[2..];
-                return Utf8Parser.TryParse(weight, out decimal quality, out int used) && used == weight.Length && quality is >= 0 and <= 1 ? (int)(quality * Whole) : 0;
+                return Utf8Parser.TryParse(weight, out decimal quality, out int used) && used == weight.Length && quality is >= 0 and <= 1
+                    ? (int)(quality * Whole)
+                    : 0;
             }
         }
 

@@ -6,7 +6,13 @@ namespace Spawngate.Forwarding;
 /// <param name="Body">Body.</param>
 /// <param name="RetryAfterSecs">Seconds for Retry-After; 0 for none.</param>
 /// <param name="Fields">Further fields, names in lower case.</param>
-internal sealed record OwnReply(ProxyError Error, string ContentType, byte[] Body, int RetryAfterSecs, IReadOnlyList<(string Name, string Value)> Fields)
+internal sealed record OwnReply(
+    ProxyError Error,
+    string ContentType,
+    byte[] Body,
+    int RetryAfterSecs,
+    IReadOnlyList<(string Name, string Value)> Fields
+)
 {
     /// <summary>Bytes of the further fields.</summary>
     public int FieldBytes => Fields.Sum(static each => each.Name.Length + each.Value.Length);

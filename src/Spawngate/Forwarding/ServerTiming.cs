@@ -3,14 +3,16 @@ using Spawngate.Telemetry;
 namespace Spawngate.Forwarding;
 
 /// <summary>
-/// What the gateway says in Server-Timing (W3C Server Timing), in milliseconds: <c>queue;dur=812.345, spawn;dur=2.101, connect;dur=0.120, upstream;dur=1.234</c>. Only what happened is named.
+/// What the gateway says in Server-Timing (W3C Server Timing), in milliseconds: <c>queue;dur=812.345, spawn;dur=2.101, connect;dur=0.120,
+/// upstream;dur=1.234</c>. Only what happened is named.
 /// </summary>
 internal static class ServerTiming
 {
     /// <summary>The value for an exchange as far as it is; empty when nothing of it happened, or nobody wants to know.</summary>
-    public static ReadOnlySpan<byte> Of(Exchange exchange, ForwardingContext context) => context.Server.ServerTiming
-        ? Write(exchange.Heads.Timing ??= new byte[Limits.ServerTimingBytes], exchange.Record, context.Time.TimestampFrequency)
-        : default;
+    public static ReadOnlySpan<byte> Of(Exchange exchange, ForwardingContext context) =>
+        context.Server.ServerTiming
+            ? Write(exchange.Heads.Timing ??= new byte[Limits.ServerTimingBytes], exchange.Record, context.Time.TimestampFrequency)
+            : default;
 
     /// <summary>Writes the value; empty when nothing of it happened.</summary>
     /// <param name="target">At least <see cref="Limits.ServerTimingBytes"/>.</param>

@@ -7,8 +7,8 @@ using Spawngate.Backends;
 namespace Spawngate.Forwarding;
 
 /// <summary>
-/// The page that a browser gets when the backend it goes to takes longer than a moment to start, and the answers to that page's own questions. Nothing of the request stands in
-/// either; the only text that is not ours is the last line that the starting process wrote.
+/// The page that a browser gets when the backend it goes to takes longer than a moment to start, and the answers to that page's own
+/// questions. Nothing of the request stands in either; the only text that is not ours is the last line that the starting process wrote.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -20,8 +20,8 @@ namespace Spawngate.Forwarding;
 ///                        ├─ failed ─▶ {"state":"failed"}   and the page says so
 ///                        └─ not yet ▶ {"state":"starting"} and the page asks again
 /// </code>
-/// A poll wakes the backend like any request: the navigation that did so has gone. It never reaches the backend. Both take half of the queue at most, and are told "not yet" at once
-/// beyond that, so that they never push out a program that can do nothing but wait.
+/// A poll wakes the backend like any request: the navigation that did so has gone. It never reaches the backend. Both take half of the
+/// queue at most, and are told "not yet" at once beyond that, so that they never push out a program that can do nothing but wait.
 /// </remarks>
 internal static class WaitingPage
 {
@@ -31,7 +31,8 @@ internal static class WaitingPage
     /// <summary>Hash of the script.</summary>
     public const string ScriptHash = "sha256-eWuDjW9Ntt4UoQkQvbD4EEJHoPYVMva0neBF9pYOxss=";
 
-    private const string Policy = $"default-src 'none'; script-src '{ScriptHash}'; style-src '{StyleHash}'; connect-src 'self'; base-uri 'none'; form-action 'none'";
+    private const string Policy =
+        $"default-src 'none'; script-src '{ScriptHash}'; style-src '{StyleHash}'; connect-src 'self'; base-uri 'none'; form-action 'none'";
 
     private static readonly (string, string)[] PageFields =
     [
@@ -41,7 +42,12 @@ internal static class WaitingPage
         ("referrer-policy", "no-referrer"),
     ];
 
-    private static readonly (string, string)[] PollFields = [("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("x-spawngate-waiting", "1")];
+    private static readonly (string, string)[] PollFields =
+    [
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-spawngate-waiting", "1"),
+    ];
 
     private static readonly Lazy<string> Template = new(Compose);
 
@@ -52,11 +58,21 @@ internal static class WaitingPage
     /// <param name="exchange">The exchange, which may be aborted meanwhile.</param>
     /// <param name="backend">The backend.</param>
     /// <param name="waiter">Its place in the queue.</param>
-    /// <param name="navigation">What the request is: one that waits for room only is not told that something starts, it waits like all others.</param>
+    /// <param name="navigation">
+    /// What the request is: one that waits for room only is not told that something starts, it waits like all others.
+    /// </param>
     /// <param name="time">The time.</param>
-    public static async Task<Admission> HoldAsync(Exchange exchange, Backend backend, BackendWaiter waiter, NavigationKind navigation, TimeProvider time)
+    public static async Task<Admission> HoldAsync(
+        Exchange exchange,
+        Backend backend,
+        BackendWaiter waiter,
+        NavigationKind navigation,
+        TimeProvider time
+    )
     {
-        await ((Task)waiter.Decision).WaitAsync(Limits.WaitingPageHold, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)waiter.Decision)
+            .WaitAsync(Limits.WaitingPageHold, time, CancellationToken.None)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         bool waitsForRoom = navigation == NavigationKind.Navigation && backend.Word.Phase == BackendPhase.Ready;
         bool tooLong = !waitsForRoom && backend.Cancel(waiter) && !exchange.IsAborted;
         return tooLong ? new Admission(AdmissionOutcome.NotYet, null, 0) : await waiter.Decision.ConfigureAwait(false);
@@ -75,18 +91,37 @@ internal static class WaitingPage
             {
                 AdmissionOutcome.Cancelled => null,
                 AdmissionOutcome.Admitted => Ready,
-                AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull or AdmissionOutcome.TimedOut when backend.Word.Phase == BackendPhase.Ready => Ready,
-                AdmissionOutcome.NotYet or AdmissionOutcome.TimedOut or AdmissionOutcome.QueueFull or AdmissionOutcome.Unhealthy => Poll(Starting(context, backend)),
+                AdmissionOutcome.NotYet
+                or AdmissionOutcome.QueueFull
+                or AdmissionOutcome.TimedOut when backend.Word.Phase == BackendPhase.Ready => Ready,
+                AdmissionOutcome.NotYet or AdmissionOutcome.TimedOut or AdmissionOutcome.QueueFull or AdmissionOutcome.Unhealthy => Poll(
+                    Starting(context, backend)
+                ),
                 AdmissionOutcome.StartFailed => Poll(Failed(context, backend, admission.RetryAfterSecs)),
-                _ => Poll(new Progress { State = "failed", Title = "Not available", Message = "It is being shut down." }),
+                _ => Poll(
+                    new Progress
+                    {
+                        State = "failed",
+                        Title = "Not available",
+                        Message = "It is being shut down.",
+                    }
+                ),
             };
         }
 
         return admission.Outcome switch
         {
             AdmissionOutcome.QueueFull when backend.Word.Phase == BackendPhase.Ready => null,
-            AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull => Page(ProxyError.BackendStarting, Starting(context, backend), Limits.WaitingPageRefreshSecs),
-            AdmissionOutcome.StartFailed => Page(ProxyError.BackendStartFailed, Failed(context, backend, admission.RetryAfterSecs), admission.RetryAfterSecs),
+            AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull => Page(
+                ProxyError.BackendStarting,
+                Starting(context, backend),
+                Limits.WaitingPageRefreshSecs
+            ),
+            AdmissionOutcome.StartFailed => Page(
+                ProxyError.BackendStartFailed,
+                Failed(context, backend, admission.RetryAfterSecs),
+                admission.RetryAfterSecs
+            ),
             _ => null,
         };
     }
@@ -100,7 +135,11 @@ internal static class WaitingPage
             State = "starting",
             Title = "Starting …",
             Start = runs ? instanceNumber : instanceNumber + 1,
-            Step = !runs ? (phase == BackendPhase.Stopped ? "spawn" : "stop") : start.IsListening ? "ready" : start.IsSpawned ? "listen" : "spawn",
+            Step =
+                !runs ? (phase == BackendPhase.Stopped ? "spawn" : "stop")
+                : start.IsListening ? "ready"
+                : start.IsSpawned ? "listen"
+                : "spawn",
             ElapsedMs = runs ? (long)context.Time.GetElapsedTime(start.WokenTimestamp).TotalMilliseconds : 0,
             Line = runs ? LastLine(context, backend, start) : "",
         };
@@ -114,7 +153,13 @@ internal static class WaitingPage
             1 => " The next attempt is possible in 1 second.",
             _ => string.Create(CultureInfo.InvariantCulture, $" The next attempt is possible in {retryAfterSecs} seconds."),
         };
-        return new Progress { State = "failed", Title = "It could not be started", Message = "It ended, or was not ready in time." + wait, Line = LastLine(context, backend, backend.GetProgress().Start) };
+        return new Progress
+        {
+            State = "failed",
+            Title = "It could not be started",
+            Message = "It ended, or was not ready in time." + wait,
+            Line = LastLine(context, backend, backend.GetProgress().Start),
+        };
     }
 
     /// <summary>The last line that this start has written; of an earlier one nothing is shown.</summary>
@@ -135,11 +180,22 @@ internal static class WaitingPage
 
     private static OwnReply Page(ProxyError error, Progress progress, int retryAfterSecs)
     {
-        string refresh = progress.State == "starting" ? $"<noscript><meta http-equiv=\"refresh\" content=\"{Limits.WaitingPageRefreshSecs}\"></noscript>\n" : "";
+        string refresh =
+            progress.State == "starting"
+                ? $"<noscript><meta http-equiv=\"refresh\" content=\"{Limits.WaitingPageRefreshSecs}\"></noscript>\n"
+                : "";
         string[] values =
         [
-            progress.Title, refresh, progress.State, Number(progress.Start), Number(progress.ElapsedMs), progress.Title, progress.Step,
-            progress.State == "starting" ? Number(progress.ElapsedMs / 1000) + " s" : "", progress.Message, WebUtility.HtmlEncode(progress.Line),
+            progress.Title,
+            refresh,
+            progress.State,
+            Number(progress.Start),
+            Number(progress.ElapsedMs),
+            progress.Title,
+            progress.Step,
+            progress.State == "starting" ? Number(progress.ElapsedMs / 1000) + " s" : "",
+            progress.Message,
+            WebUtility.HtmlEncode(progress.Line),
         ];
 
         // One pass over the template, so that what is put in is never looked at again.
@@ -152,7 +208,13 @@ internal static class WaitingPage
             rest = rest[(mark + 1)..];
         }
 
-        return new OwnReply(error, "text/html; charset=utf-8", Encoding.UTF8.GetBytes(page.Append(rest).ToString()), retryAfterSecs, PageFields);
+        return new OwnReply(
+            error,
+            "text/html; charset=utf-8",
+            Encoding.UTF8.GetBytes(page.Append(rest).ToString()),
+            retryAfterSecs,
+            PageFields
+        );
     }
 
     private static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
@@ -185,12 +247,14 @@ internal static class WaitingPage
             page = string.Concat(page.AsSpan(0, mark), "\0", page.AsSpan(mark + name.Length + 2));
         }
 
-        return page.Replace("{style}", Read("waiting.css"), StringComparison.Ordinal).Replace("{script}", Read("waiting.js"), StringComparison.Ordinal);
+        return page.Replace("{style}", Read("waiting.css"), StringComparison.Ordinal)
+            .Replace("{script}", Read("waiting.js"), StringComparison.Ordinal);
     }
 
     private static string Read(string name)
     {
-        using Stream stream = typeof(WaitingPage).Assembly.GetManifestResourceStream(name) ?? throw new InvalidOperationException($"{name} is not part of this executable");
+        using Stream stream = typeof(WaitingPage).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"{name} is not part of this executable");
         using var reader = new StreamReader(stream, Encoding.UTF8);
         return reader.ReadToEnd();
     }

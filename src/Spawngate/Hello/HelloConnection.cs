@@ -116,7 +116,7 @@ internal sealed class HelloConnection
 
     private async Task SendAsync(byte[] bytes, CancellationToken cancel)
     {
-        for (int sent = 0; sent < bytes.Length;)
+        for (int sent = 0; sent < bytes.Length; )
         {
             sent += await _socket.SendAsync(bytes.AsMemory(sent), SocketFlags.None, cancel);
         }
@@ -140,7 +140,6 @@ internal sealed class HelloConnection
         do
         {
             _start = _end = 0;
-        }
-        while (await ReceiveAsync(limit.Token));
+        } while (await ReceiveAsync(limit.Token));
     }
 }

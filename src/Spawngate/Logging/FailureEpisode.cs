@@ -3,8 +3,8 @@ using Spawngate.Runtime;
 namespace Spawngate.Logging;
 
 /// <summary>
-/// Something that fails many times in a row for one reason, as accepting does without descriptors: told when it begins, now and then while it lasts, and when it is over, which is
-/// when it has not failed for a while.
+/// Something that fails many times in a row for one reason, as accepting does without descriptors: told when it begins, now and then while
+/// it lasts, and when it is over, which is when it has not failed for a while.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -44,7 +44,12 @@ internal sealed class FailureEpisode(TimeProvider time, Action<string> begins, A
             _failures = 1;
             _first = _said = _last;
             var period = TimeSpan.FromMilliseconds(Limits.FailureLookMs);
-            _looking = time.CreateTimer(static episode => CallbackGuard.Run(((FailureEpisode)episode!).Look, nameof(FailureEpisode)), this, period, period);
+            _looking = time.CreateTimer(
+                static episode => CallbackGuard.Run(((FailureEpisode)episode!).Look, nameof(FailureEpisode)),
+                this,
+                period,
+                period
+            );
 
             // Who adds is mostly a loop that is to go on.
             CallbackGuard.Run(() => begins(error), nameof(FailureEpisode));

@@ -104,14 +104,15 @@ internal sealed class JsonLogLine
         return _buffer.AsSpan(0, _length);
     }
 
-    private static ReadOnlySpan<byte> NameOf(LogLevel level) => level switch
-    {
-        LogLevel.Trace => "\"trace\""u8,
-        LogLevel.Debug => "\"debug\""u8,
-        LogLevel.Information => "\"info\""u8,
-        LogLevel.Warning => "\"warn\""u8,
-        _ => "\"error\""u8,
-    };
+    private static ReadOnlySpan<byte> NameOf(LogLevel level) =>
+        level switch
+        {
+            LogLevel.Trace => "\"trace\""u8,
+            LogLevel.Debug => "\"debug\""u8,
+            LogLevel.Information => "\"info\""u8,
+            LogLevel.Warning => "\"warn\""u8,
+            _ => "\"error\""u8,
+        };
 
     /// <summary>Begins a property if there is room for its name and for a number or an empty text.</summary>
     private bool BeginProperty(ReadOnlySpan<byte> name)
@@ -146,8 +147,7 @@ internal sealed class JsonLogLine
             }
 
             Grow(_length + 1 + text.Length);
-        }
-        while (true);
+        } while (true);
         Raw("\""u8);
     }
 

@@ -5,14 +5,20 @@ using Microsoft.Extensions.Logging;
 
 namespace Spawngate.Logging;
 
-/// <summary>Logs through <see cref="LogWriter"/> in the format of <see cref="LogLine"/>, as far as <see cref="LogFilter"/> wants it.</summary>
+/// <summary>
+/// Logs through <see cref="LogWriter"/> in the format of <see cref="LogLine"/>, as far as <see cref="LogFilter"/> wants it.
+/// </summary>
 internal sealed class LineLoggerProvider(LogFilter filter, LogWriter writer) : ILoggerProvider
 {
     private readonly ConcurrentDictionary<string, LineLogger> _loggers = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public ILogger CreateLogger(string categoryName) =>
-        _loggers.GetOrAdd(categoryName, static (name, from) => new LineLogger(name, from.filter.LevelOf(name), from.writer), (filter, writer));
+        _loggers.GetOrAdd(
+            categoryName,
+            static (name, from) => new LineLogger(name, from.filter.LevelOf(name), from.writer),
+            (filter, writer)
+        );
 
     /// <summary>Makes a host log here and only here; the framework's own filter lets everything pass, ours decides.</summary>
     public void Configure(ILoggingBuilder logging)
@@ -26,9 +32,7 @@ internal sealed class LineLoggerProvider(LogFilter filter, LogWriter writer) : I
     public ILoggerFactory CreateFactory() => LoggerFactory.Create(Configure);
 
     /// <summary>Nothing to do: the writer belongs to whoever made it, and outlives hosts and factories.</summary>
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 }
 
 /// <summary>The logger of one category.</summary>
@@ -44,7 +48,13 @@ internal sealed class LineLogger(string category, LogLevel level, LogWriter writ
     public bool IsEnabled(LogLevel logLevel) => logLevel >= level && logLevel != LogLevel.None;
 
     /// <inheritdoc/>
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    public void Log<TState>(
+        LogLevel logLevel,
+        EventId eventId,
+        TState state,
+        Exception? exception,
+        Func<TState, Exception?, string> formatter
+    )
     {
         if (!IsEnabled(logLevel))
         {
@@ -108,9 +118,14 @@ internal sealed class LineLogger(string category, LogLevel level, LogWriter writ
         if (writer.Style == LogStyle.Json)
         {
             writer.Write(
-                JsonLogLine.Begin(writer.Now, logLevel, _category).Message(output.Line.Span).Property("hostname", output.Hostname)
-                    .Property("stream"u8, output.Stream == OutputStream.Stdout ? "stdout"u8 : "stderr"u8).End(),
-                isOutput: true);
+                JsonLogLine
+                    .Begin(writer.Now, logLevel, _category)
+                    .Message(output.Line.Span)
+                    .Property("hostname", output.Hostname)
+                    .Property("stream"u8, output.Stream == OutputStream.Stdout ? "stdout"u8 : "stderr"u8)
+                    .End(),
+                isOutput: true
+            );
             return;
         }
 

@@ -20,8 +20,8 @@ internal enum OutputStream : byte
 internal readonly record struct OutputLine(DateTimeOffset Time, OutputStream Stream, string Text);
 
 /// <summary>
-/// The last lines of something, bounded in number and bytes, in one array that grows with what is in it and is then turned round in: no line costs an object, and a thousand
-/// rings mean a thousand arrays to the collector. Not thread-safe.
+/// The last lines of something, bounded in number and bytes, in one array that grows with what is in it and is then turned round in: no
+/// line costs an object, and a thousand rings mean a thousand arrays to the collector. Not thread-safe.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -122,7 +122,10 @@ internal sealed class LineRing(int linesMax, int bytesMax)
         _count--;
     }
 
-    /// <summary>Twice what is needed, so that growing to the bound copies each byte about once; never more than the bound and the heads of all lines.</summary>
+    /// <summary>
+    /// Twice what is needed, so that growing to the bound copies each byte about once; never more than the bound and the heads of all
+    /// lines.
+    /// </summary>
     private void MakeRoom(int bytes)
     {
         int needed = _used + bytes;

@@ -7,13 +7,16 @@ namespace Spawngate.Logging;
 /// <summary>Receives the lines of one stream.</summary>
 internal interface ILineSink
 {
-    /// <summary>One line without its end: valid UTF-8, no control characters but tab. The memory is valid during the call only. Must not block or throw.</summary>
+    /// <summary>
+    /// One line without its end: valid UTF-8, no control characters but tab. The memory is valid during the call only. Must not block or
+    /// throw.
+    /// </summary>
     void OnLine(ReadOnlyMemory<byte> line);
 }
 
 /// <summary>
-/// Cuts a stream of bytes into lines at LF or CR LF. A line over <see cref="Limits.OutputLineBytes"/> is handed on cut, with a mark, as soon as
-/// that is clear, and its rest is skipped. The result does not depend on how the stream was split into chunks.
+/// Cuts a stream of bytes into lines at LF or CR LF. A line over <see cref="Limits.OutputLineBytes"/> is handed on cut, with a mark, as
+/// soon as that is clear, and its rest is skipped. The result does not depend on how the stream was split into chunks.
 /// </summary>
 internal sealed class LineSplitter(ILineSink sink)
 {
@@ -136,7 +139,11 @@ internal sealed class LineSplitter(ILineSink sink)
                 continue;
             }
 
-            int needed = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+            int needed =
+                lead >= 0xF0 ? 4
+                : lead >= 0xE0 ? 3
+                : lead >= 0xC0 ? 2
+                : 1;
             return needed > back ? line.Length - back : line.Length;
         }
 
@@ -144,17 +151,25 @@ internal sealed class LineSplitter(ILineSink sink)
     }
 }
 
-/// <summary>Makes bytes from outside fit for a log line: invalid UTF-8 is replaced, control characters other than tab are escaped as <c>\x1B</c>.</summary>
+/// <summary>
+/// Makes bytes from outside fit for a log line: invalid UTF-8 is replaced, control characters other than tab are escaped as <c>\x1B</c>.
+/// </summary>
 internal static class LineText
 {
     // C0 controls but tab, DEL, and 0xC2, which leads the C1 controls (and harmless characters: the slow path tells).
-    private static readonly SearchValues<byte> Suspects = SearchValues.Create(
-        [.. Enumerable.Range(0, 32).Where(static value => value != '\t').Select(static value => (byte)value), 0x7F, 0xC2]);
+    private static readonly SearchValues<byte> Suspects = SearchValues.Create([
+        .. Enumerable.Range(0, 32).Where(static value => value != '\t').Select(static value => (byte)value),
+        0x7F,
+        0xC2,
+    ]);
 
     /// <summary>Whether the text can be used as it is.</summary>
     public static bool IsClean(ReadOnlySpan<byte> text) => !text.ContainsAny(Suspects) && Utf8.IsValid(text);
 
-    /// <summary>Writes the cleaned text to the start of <paramref name="buffer"/>, growing it, with room for <paramref name="spare"/> bytes after it.</summary>
+    /// <summary>
+    /// Writes the cleaned text to the start of <paramref name="buffer"/>, growing it, with room for <paramref name="spare"/> bytes after
+    /// it.
+    /// </summary>
     /// <returns>Its length.</returns>
     public static int Clean(ReadOnlySpan<byte> text, ref byte[] buffer, int spare = 0)
     {

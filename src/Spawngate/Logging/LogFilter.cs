@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Spawngate.Logging;
 
 /// <summary>
-/// Which log lines are wanted, by category: <c>info,spawngate.forwarding=debug</c>. The directive with the longest matching category wins; a
-/// category matches itself and what follows it after a dot.
+/// Which log lines are wanted, by category: <c>info,spawngate.forwarding=debug</c>. The directive with the longest matching category wins;
+/// a category matches itself and what follows it after a dot.
 /// </summary>
 internal sealed class LogFilter
 {
@@ -20,9 +20,7 @@ internal sealed class LogFilter
     private readonly List<string> _warnings = [];
     private LogLevel _default = LogLevel.Information;
 
-    private LogFilter()
-    {
-    }
+    private LogFilter() { }
 
     /// <summary>What could not be understood, for the log; the directives concerned are ignored.</summary>
     public IReadOnlyList<string> Warnings => _warnings;
@@ -36,7 +34,10 @@ internal sealed class LogFilter
     }
 
     /// <summary>Reads directives.</summary>
-    /// <param name="text">Comma-separated <c>level</c>, <c>category=level</c> or <c>category</c> (which means its trace level); null or empty means <c>info</c>.</param>
+    /// <param name="text">
+    /// Comma-separated <c>level</c>, <c>category=level</c> or <c>category</c> (which means its trace level); null or empty means
+    /// <c>info</c>.
+    /// </param>
     /// <param name="source">Where they are from, for the warnings.</param>
     public static LogFilter Parse(string? text, string source = "SPAWNGATE_LOG")
     {
@@ -69,7 +70,8 @@ internal sealed class LogFilter
     }
 
     private static bool Covers(string prefix, string category) =>
-        category.StartsWith(prefix, StringComparison.OrdinalIgnoreCase) && (category.Length == prefix.Length || category[prefix.Length] == '.');
+        category.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)
+        && (category.Length == prefix.Length || category[prefix.Length] == '.');
 
     private void Add(string directive, string source)
     {
@@ -79,7 +81,11 @@ internal sealed class LogFilter
         {
             _default = everywhere;
         }
-        else if (equals < 0 && IsCategory(left) && (left.Contains('.', StringComparison.Ordinal) || KnownRoots.Contains(left, StringComparer.OrdinalIgnoreCase)))
+        else if (
+            equals < 0
+            && IsCategory(left)
+            && (left.Contains('.', StringComparison.Ordinal) || KnownRoots.Contains(left, StringComparer.OrdinalIgnoreCase))
+        )
         {
             _directives.Add((left, LogLevel.Trace));
         }
@@ -101,19 +107,24 @@ internal sealed class LogFilter
         }
     }
 
-    private void Warn(string source, string directive, string why) => _warnings.Add($"{source}: directive \"{directive}\" is ignored: {why}");
+    private void Warn(string source, string directive, string why) =>
+        _warnings.Add($"{source}: directive \"{directive}\" is ignored: {why}");
 
     private static bool IsCategory(string text) =>
-        text.Length > 0 && text[0] != '.' && text[^1] != '.' && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
+        text.Length > 0
+        && text[0] != '.'
+        && text[^1] != '.'
+        && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
 
-    private static LogLevel? ParseLevel(string text) => text.ToLowerInvariant() switch
-    {
-        "off" => LogLevel.None,
-        "error" => LogLevel.Error,
-        "warn" => LogLevel.Warning,
-        "info" => LogLevel.Information,
-        "debug" => LogLevel.Debug,
-        "trace" => LogLevel.Trace,
-        _ => null,
-    };
+    private static LogLevel? ParseLevel(string text) =>
+        text.ToLowerInvariant() switch
+        {
+            "off" => LogLevel.None,
+            "error" => LogLevel.Error,
+            "warn" => LogLevel.Warning,
+            "info" => LogLevel.Information,
+            "debug" => LogLevel.Debug,
+            "trace" => LogLevel.Trace,
+            _ => null,
+        };
 }

@@ -63,13 +63,14 @@ internal sealed class LogLine
         return line;
     }
 
-    private static ReadOnlySpan<byte> ColourOf(LogLevel level) => level switch
-    {
-        LogLevel.Trace or LogLevel.Debug => "\x1b[34m"u8,
-        LogLevel.Information => "\x1b[32m"u8,
-        LogLevel.Warning => "\x1b[33m"u8,
-        _ => "\x1b[1;31m"u8,
-    };
+    private static ReadOnlySpan<byte> ColourOf(LogLevel level) =>
+        level switch
+        {
+            LogLevel.Trace or LogLevel.Debug => "\x1b[34m"u8,
+            LogLevel.Information => "\x1b[32m"u8,
+            LogLevel.Warning => "\x1b[33m"u8,
+            _ => "\x1b[1;31m"u8,
+        };
 
     /// <summary>Adds bytes as they are; what does not fit is left out.</summary>
     public void Append(ReadOnlySpan<byte> text)
@@ -115,14 +116,15 @@ internal sealed class LogLine
         return _buffer.Length - 1 - _length;
     }
 
-    private static ReadOnlySpan<byte> NameOf(LogLevel level) => level switch
-    {
-        LogLevel.Trace => " TRACE "u8,
-        LogLevel.Debug => " DEBUG "u8,
-        LogLevel.Information => " INFO "u8,
-        LogLevel.Warning => " WARN "u8,
-        _ => " ERROR "u8,
-    };
+    private static ReadOnlySpan<byte> NameOf(LogLevel level) =>
+        level switch
+        {
+            LogLevel.Trace => " TRACE "u8,
+            LogLevel.Debug => " DEBUG "u8,
+            LogLevel.Information => " INFO "u8,
+            LogLevel.Warning => " WARN "u8,
+            _ => " ERROR "u8,
+        };
 
     private void AppendTime(DateTime utc)
     {

@@ -45,6 +45,8 @@ internal static class LogStyles
             return LogStyle.Plain;
         }
 
-        return string.IsNullOrEmpty(variable("NO_COLOR")) && variable("TERM") is not (null or "" or "dumb") ? LogStyle.Coloured : LogStyle.Aligned;
+        return string.IsNullOrEmpty(variable("NO_COLOR")) && variable("TERM") is not (null or "" or "dumb")
+            ? LogStyle.Coloured
+            : LogStyle.Aligned;
     }
 }

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Spawngate.Logging;
 
-/// <summary>Takes a message of the logging library apart: log templates of this program begin with their fields, <c>hostname="{Hostname}" … sentence</c>, which in JSON are properties.</summary>
+/// <summary>
+/// Takes a message of the logging library apart: log templates of this program begin with their fields, <c>hostname="{Hostname}" …
+/// sentence</c>, which in JSON are properties.
+/// </summary>
 internal static class LogTemplate
 {
     private const string OriginalFormat = "{OriginalFormat}";
@@ -46,8 +49,8 @@ internal static class LogTemplate
     }
 
     /// <summary>
-    /// The message with the quotes and backslashes in the values of its fields escaped, so that a text from outside cannot end its field and begin another; null when there are none, and the message
-    /// is good as it is.
+    /// The message with the quotes and backslashes in the values of its fields escaped, so that a text from outside cannot end its field
+    /// and begin another; null when there are none, and the message is good as it is.
     /// </summary>
     /// <param name="values">What the logging library gives.</param>
     public static string? Quote(IReadOnlyList<KeyValuePair<string, object?>> values)
@@ -77,7 +80,9 @@ internal static class LogTemplate
             string value = Text(ValueOf(values, name));
             left = left[(open + length + 1)..];
             bool isField = text is [.., '"'] && left.StartsWith('"');
-            text.Append(isField ? value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal) : value);
+            text.Append(
+                isField ? value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal) : value
+            );
         }
 
         return text.Append(left).ToString();

@@ -143,8 +143,14 @@ internal sealed class LogWriter : IDisposable
         const string Message = "Log lines were dropped because the log could not be written fast enough";
         if (Style == LogStyle.Json)
         {
-            Send(JsonLogLine.Begin(_time.GetUtcNow(), LogLevel.Warning, "spawngate.log"u8).Message(Message)
-                .Property("dropped", dropped + droppedOutput).Property("dropped_output", droppedOutput).End());
+            Send(
+                JsonLogLine
+                    .Begin(_time.GetUtcNow(), LogLevel.Warning, "spawngate.log"u8)
+                    .Message(Message)
+                    .Property("dropped", dropped + droppedOutput)
+                    .Property("dropped_output", droppedOutput)
+                    .End()
+            );
             return;
         }
 

@@ -1,7 +1,8 @@
 namespace Spawngate.Logging;
 
 /// <summary>
-/// Lets a few lines of a kind into the log in a period, and counts the rest, so that a fault which comes with every request is told but does not flood it. For cold paths, from any thread.
+/// Lets a few lines of a kind into the log in a period, and counts the rest, so that a fault which comes with every request is told but
+/// does not flood it. For cold paths, from any thread.
 /// </summary>
 internal sealed class NoticeLimit
 {

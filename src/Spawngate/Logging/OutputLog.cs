@@ -13,8 +13,8 @@ internal interface IOutputSink
 }
 
 /// <summary>
-/// The last lines of output of each backend, kept across its starts, to be read and followed by the admin API. Bounded for each and for all together: then those that have written nothing for
-/// longest lose their oldest lines. Thread-safe.
+/// The last lines of output of each backend, kept across its starts, to be read and followed by the admin API. Bounded for each and for all
+/// together: then those that have written nothing for longest lose their oldest lines. Thread-safe.
 /// </summary>
 internal sealed class OutputLog : IOutputSink
 {
@@ -176,7 +176,8 @@ internal sealed class OutputFollower : IDisposable
 {
     private readonly OutputLog.BackendOutput _output;
     private readonly Channel<OutputLine> _channel = Channel.CreateBounded<OutputLine>(
-        new BoundedChannelOptions(Limits.OutputFollowLines) { SingleReader = true, AllowSynchronousContinuations = false });
+        new BoundedChannelOptions(Limits.OutputFollowLines) { SingleReader = true, AllowSynchronousContinuations = false }
+    );
 
     private long _dropped;
 

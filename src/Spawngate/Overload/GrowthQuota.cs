@@ -5,15 +5,17 @@ using Spawngate.Transport;
 namespace Spawngate.Overload;
 
 /// <summary>
-/// What requests that share a connection with others (HTTP/2) may take together between two looks of the <see cref="OverloadMonitor"/>: few bytes on the wire can be much memory and many connections to
-/// backends, all of it before the next look. Who finds it spent waits for that look, which has those go who hold most.
+/// What requests that share a connection with others (HTTP/2) may take together between two looks of the <see cref="OverloadMonitor"/>: few
+/// bytes on the wire can be much memory and many connections to backends, all of it before the next look. Who finds it spent waits for that
+/// look, which has those go who hold most.
 /// </summary>
 /// <remarks>
 /// <code>
 ///  look: so much is used ──▶ a part of what is left below the point of cutting ──▶ spent: readers wait ──▶ next look: they go on
 /// </code>
-/// A connection's first request never waits, so that a client with one request at a time notices nothing. What requests hold is counted for each event loop by itself, so that loops do not
-/// disturb each other: each has a share, and looks at the sum of all only when that is used up. From any thread.
+/// A connection's first request never waits, so that a client with one request at a time notices nothing. What requests hold is counted for
+/// each event loop by itself, so that loops do not disturb each other: each has a share, and looks at the sum of all only when that is used
+/// up. From any thread.
 /// </remarks>
 internal sealed class GrowthQuota
 {

@@ -1,7 +1,8 @@
 namespace Spawngate.Overload;
 
 /// <summary>
-/// Gives the memory of a burst back to the system. Left alone the collector looks again only when as much has been allocated anew, which after a burst may take hours. On the tick.
+/// Gives the memory of a burst back to the system. Left alone the collector looks again only when as much has been allocated anew, which
+/// after a burst may take hours. On the tick.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -38,6 +39,12 @@ internal sealed class HeapTrimmer(Action collect)
         }
     }
 
-    /// <summary>Collects on a thread of the pool, so that the tick does not wait for it; all other threads do, for some milliseconds.</summary>
-    public static void CollectSoon() => ThreadPool.UnsafeQueueUserWorkItem(static _ => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true), null);
+    /// <summary>
+    /// Collects on a thread of the pool, so that the tick does not wait for it; all other threads do, for some milliseconds.
+    /// </summary>
+    public static void CollectSoon() =>
+        ThreadPool.UnsafeQueueUserWorkItem(
+            static _ => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true),
+            null
+        );
 }

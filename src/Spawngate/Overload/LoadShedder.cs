@@ -246,13 +246,14 @@ internal sealed class LoadShedder
     }
 
     /// <summary>A resource, for logs and metrics.</summary>
-    public static string NameOf(Resource resource) => resource switch
-    {
-        Resource.Memory => "memory",
-        Resource.Connections => "connections",
-        Resource.Descriptors => "descriptors",
-        _ => "ports",
-    };
+    public static string NameOf(Resource resource) =>
+        resource switch
+        {
+            Resource.Memory => "memory",
+            Resource.Connections => "connections",
+            Resource.Descriptors => "descriptors",
+            _ => "ports",
+        };
 
     /// <summary>What an address still holds while it is being cut.</summary>
     private sealed class Remaining

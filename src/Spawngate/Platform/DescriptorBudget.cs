@@ -20,8 +20,8 @@ internal enum DescriptorUse
 }
 
 /// <summary>
-/// How the descriptors that the process may have are shared out, and how many are in use. What follows from the traffic of clients shares one part, and may not have the rest, so that
-/// a backend can be started and the admin API asked whatever clients do.
+/// How the descriptors that the process may have are shared out, and how many are in use. What follows from the traffic of clients shares
+/// one part, and may not have the rest, so that a backend can be started and the admin API asked whatever clients do.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -32,7 +32,8 @@ internal enum DescriptorUse
 ///  base: event loops, listeners, logs     child: output of backends; more of them come out of the shared part
 ///  spare: health checks, the engine of containers, files that are read, what nobody counts
 /// </code>
-/// Clients are at most half of the shared part, so that each of them can have a connection to a backend at the same time. Who opens a descriptor counts it here; each count is an atomic addition.
+/// Clients are at most half of the shared part, so that each of them can have a connection to a backend at the same time. Who opens a
+/// descriptor counts it here; each count is an atomic addition.
 /// </remarks>
 internal sealed class DescriptorBudget
 {
@@ -53,7 +54,8 @@ internal sealed class DescriptorBudget
         long free = Math.Max(0, Math.Min(limit ?? Limits.DescriptorsMax, Limits.DescriptorsMax) - _base);
         AdminMax = (int)Math.Clamp(free / Limits.DescriptorsAdminShare, Limits.DescriptorsAdminMin, Limits.AdminConnectionsMax);
         _children = Math.Clamp(free / Limits.DescriptorsChildShare, Limits.DescriptorsChildMin, Limits.DescriptorsChildMax);
-        Reserve = AdminMax + _children + Math.Clamp(free / Limits.DescriptorsSpareShare, Limits.DescriptorsSpareMin, Limits.DescriptorsSpareMax);
+        Reserve =
+            AdminMax + _children + Math.Clamp(free / Limits.DescriptorsSpareShare, Limits.DescriptorsSpareMin, Limits.DescriptorsSpareMax);
         _shared = Math.Max(Limits.DescriptorsSharedMin, free - Reserve);
     }
 
@@ -96,7 +98,10 @@ internal sealed class DescriptorBudget
         }
     }
 
-    /// <summary>True when an eighth of what clients and their traffic may have is left, or less: time to let go of what is idle, and of whoever holds most.</summary>
+    /// <summary>
+    /// True when an eighth of what clients and their traffic may have is left, or less: time to let go of what is idle, and of whoever
+    /// holds most.
+    /// </summary>
     public bool IsLow => Room < _shared / Limits.DescriptorsLowShare;
 
     /// <summary>What is left for clients and their traffic; negative when backends have taken of it what was in use.</summary>
@@ -120,7 +125,10 @@ internal sealed class DescriptorBudget
         }
     }
 
-    /// <summary>Counts descriptors that are about to be opened. False, and nothing counted, when only the reserve is left: they must not be opened then.</summary>
+    /// <summary>
+    /// Counts descriptors that are about to be opened. False, and nothing counted, when only the reserve is left: they must not be opened
+    /// then.
+    /// </summary>
     public bool TryTake(DescriptorUse use, int count = 1)
     {
         Take(use, count);
@@ -144,7 +152,9 @@ internal sealed class DescriptorBudget
     private long Kept(DescriptorUse use) => use == DescriptorUse.Splice ? _shared / Limits.DescriptorsSpliceShare : 0;
 
     // A build that is not native keeps the file of each of its assemblies open, and loads them when they are needed.
-    private static int OpenNow() => (OpenFiles.Count() ?? 0) + (System.Runtime.CompilerServices.RuntimeFeature.IsDynamicCodeCompiled ? Limits.DescriptorsOfAssemblies : 0);
+    private static int OpenNow() =>
+        (OpenFiles.Count() ?? 0)
+        + (System.Runtime.CompilerServices.RuntimeFeature.IsDynamicCodeCompiled ? Limits.DescriptorsOfAssemblies : 0);
 
     private static bool IsShared(DescriptorUse use) => use is DescriptorUse.Client or DescriptorUse.Upstream or DescriptorUse.Splice;
 

@@ -65,9 +65,12 @@ internal sealed unsafe class EpollInstance : IDisposable
     /// <summary>Waits for events. Their number; 0 after an interruption or when none came in time.</summary>
     /// <param name="forever">False to only look.</param>
     /// <param name="max">How many to take at once.</param>
-    public int Wait(bool forever, int max = Limits.EventsPerWait) => Math.Max(0, Libc.EpollWait(_epoll, _events, Math.Min(max, Limits.EventsPerWait), forever ? -1 : 0));
+    public int Wait(bool forever, int max = Limits.EventsPerWait) =>
+        Math.Max(0, Libc.EpollWait(_epoll, _events, Math.Min(max, Limits.EventsPerWait), forever ? -1 : 0));
 
-    /// <summary>Looks for more events behind those of the last wait that were not dealt with, which move to the front. How many there are then.</summary>
+    /// <summary>
+    /// Looks for more events behind those of the last wait that were not dealt with, which move to the front. How many there are then.
+    /// </summary>
     /// <param name="done">How many were dealt with.</param>
     /// <param name="count">How many there were.</param>
     /// <param name="all">Whether those are all that the kernel had.</param>

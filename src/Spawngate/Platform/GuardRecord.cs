@@ -19,7 +19,8 @@ internal enum GuardRecordKind
 }
 
 /// <summary>
-/// One message from the gateway to its guard: an instance that is about to start or has a process now, or an instance of which nothing is left.
+/// One message from the gateway to its guard: an instance that is about to start or has a process now, or an instance of which nothing is
+/// left.
 /// <code>
 ///   0          4          8          12         16                        40
 ///  ┌──────────┬──────────┬──────────┬──────────┬─────────────────────────┐
@@ -72,10 +73,14 @@ internal readonly record struct GuardRecord(GuardRecordKind Kind, InstanceToken 
         var instance = new InstanceToken(
             BinaryPrimitives.ReadUInt64LittleEndian(token),
             BinaryPrimitives.ReadUInt64LittleEndian(token[sizeof(ulong)..]),
-            BinaryPrimitives.ReadUInt64LittleEndian(token[(2 * sizeof(ulong))..]));
+            BinaryPrimitives.ReadUInt64LittleEndian(token[(2 * sizeof(ulong))..])
+        );
 
         // A pid of 1 or below would make a signal to its group one to everybody.
-        bool isSane = kind is GuardRecordKind.Start or GuardRecordKind.End or GuardRecordKind.Text or GuardRecordKind.NoEngines && pid is 0 or > 1 && graceMs >= 0;
+        bool isSane =
+            kind is GuardRecordKind.Start or GuardRecordKind.End or GuardRecordKind.Text or GuardRecordKind.NoEngines
+            && pid is 0 or > 1
+            && graceMs >= 0;
         return isSane ? new GuardRecord(kind, instance, pid, graceMs) : null;
     }
 }

@@ -19,7 +19,9 @@ internal readonly record struct InstanceToken(ulong First, ulong Second, ulong T
     /// <summary>The token at the end of a ready URL; null when there is none.</summary>
     public static InstanceToken? OfReadyUrl(string url) => OfReadyUrl(System.Text.Encoding.UTF8.GetBytes(url));
 
-    /// <summary>The token in a block of <c>NAME=value</c> entries that each end with a zero byte; null when no whole entry carries one.</summary>
+    /// <summary>
+    /// The token in a block of <c>NAME=value</c> entries that each end with a zero byte; null when no whole entry carries one.
+    /// </summary>
     public static InstanceToken? Find(ReadOnlySpan<byte> environment)
     {
         ReadOnlySpan<byte> name = "SERVERLESS_PROXY_READY_URL="u8;
@@ -52,5 +54,12 @@ internal readonly record struct InstanceToken(ulong First, ulong Second, ulong T
     }
 
     private static ulong? Word(ReadOnlySpan<byte> digits, int index) =>
-        ulong.TryParse(digits.Slice(index * WordDigits, WordDigits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong word) ? word : null;
+        ulong.TryParse(
+            digits.Slice(index * WordDigits, WordDigits),
+            NumberStyles.AllowHexSpecifier,
+            CultureInfo.InvariantCulture,
+            out ulong word
+        )
+            ? word
+            : null;
 }

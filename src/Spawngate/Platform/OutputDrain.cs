@@ -20,13 +20,17 @@ internal sealed class OutputPipe : ICallbackOwner
 
     internal LineSplitter Lines { get; }
 
-    /// <summary>True once whoever takes the lines has failed: what is still written is thrown away. The child is not to suffer for it.</summary>
+    /// <summary>
+    /// True once whoever takes the lines has failed: what is still written is thrown away. The child is not to suffer for it.
+    /// </summary>
     internal bool IsMuted { get; private set; }
 
     /// <summary>Completes when the last line has been handed on and the pipe is closed.</summary>
     public Task Closed => _closed.Task;
 
-    /// <summary>The child has ended: reads what is left in the pipe and closes it, even if someone else still holds the other end.</summary>
+    /// <summary>
+    /// The child has ended: reads what is left in the pipe and closes it, even if someone else still holds the other end.
+    /// </summary>
     public Task FinishAsync()
     {
         _drain.RequestFinish(this);
@@ -58,9 +62,7 @@ internal sealed unsafe class OutputDrain : IDisposable
 
     /// <summary>Starts the thread.</summary>
     public OutputDrain()
-        : this(Libc.IsLinux ? new EpollReadiness() : new PollReadiness())
-    {
-    }
+        : this(Libc.IsLinux ? new EpollReadiness() : new PollReadiness()) { }
 
     /// <summary>Starts the thread on a given way of waiting.</summary>
     internal OutputDrain(IReadiness readiness)

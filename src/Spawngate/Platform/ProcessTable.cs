@@ -42,7 +42,14 @@ internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int
             stat = stat[(end + 1)..];
         }
 
-        return new ProcessEntry(pid, (int)fields[1], (int)fields[2], (int)fields[3], fields[StartField], hasEnded && fields[ThreadsField] <= 1);
+        return new ProcessEntry(
+            pid,
+            (int)fields[1],
+            (int)fields[2],
+            (int)fields[3],
+            fields[StartField],
+            hasEnded && fields[ThreadsField] <= 1
+        );
     }
 }
 
@@ -52,7 +59,9 @@ internal static unsafe class ProcessTable
     /// <summary>Whether this system has one that can be read.</summary>
     public static bool IsAvailable { get; } = Libc.IsLinux && Directory.Exists("/proc/self");
 
-    /// <summary>Appends an entry for every process. One that exists all the while is never missed; those that come and go meanwhile may be.</summary>
+    /// <summary>
+    /// Appends an entry for every process. One that exists all the while is never missed; those that come and go meanwhile may be.
+    /// </summary>
     /// <returns>False when some could not be read for want of a descriptor or of memory: then any may be missing.</returns>
     public static bool Read(List<ProcessEntry> to)
     {
@@ -76,8 +85,9 @@ internal static unsafe class ProcessTable
         bool isWhole = true;
 
         // Only names are looked at: the kind of an entry would cost a system call each.
-        var numbers = new FileSystemEnumerable<int>(
-            "/proc", static (ref FileSystemEntry entry) => int.Parse(entry.FileName, NumberStyles.None, CultureInfo.InvariantCulture))
+        var numbers = new FileSystemEnumerable<int>("/proc", static (ref FileSystemEntry entry) =>
+            int.Parse(entry.FileName, NumberStyles.None, CultureInfo.InvariantCulture)
+        )
         {
             ShouldIncludePredicate = static (ref FileSystemEntry entry) => char.IsAsciiDigit(entry.FileName[0]),
         };
@@ -116,8 +126,8 @@ internal static unsafe class ProcessTable
     }
 
     /// <summary>
-    /// The token in the environment a process was executed with; null when there is none or it is not ours to read. In the moment of executing a program a process
-    /// has no environment: an empty one is looked at again.
+    /// The token in the environment a process was executed with; null when there is none or it is not ours to read. In the moment of
+    /// executing a program a process has no environment: an empty one is looked at again.
     /// </summary>
     /// <param name="pid">Its number.</param>
     /// <param name="errno">Why its environment could not be opened; 0 when it could.</param>
@@ -168,8 +178,8 @@ internal static unsafe class ProcessTable
     }
 
     /// <summary>
-    /// Sends a signal to that very process or to its group, and SIGCONT behind a SIGTERM so that a stopped one can act on it. No effect when it has
-    /// ended: its number may be another's.
+    /// Sends a signal to that very process or to its group, and SIGCONT behind a SIGTERM so that a stopped one can act on it. No effect
+    /// when it has ended: its number may be another's.
     /// </summary>
     public static void Signal(ProcessEntry process, bool wholeGroup, int signal)
     {

@@ -13,7 +13,8 @@ namespace Spawngate.Routing;
 internal readonly record struct ReloadCounts(int Added, int Removed, int Updated);
 
 /// <summary>
-/// Owns the backends of a gateway: makes them from the configuration, applies reloads, and ends them all. Requests only read <see cref="Table"/>, once each.
+/// Owns the backends of a gateway: makes them from the configuration, applies reloads, and ends them all. Requests only read
+/// <see cref="Table"/>, once each.
 /// </summary>
 internal sealed class BackendSet
 {
@@ -56,7 +57,9 @@ internal sealed class BackendSet
     /// <summary>The backend for requests that name no host; null when there is none.</summary>
     public Backend? Anything => Table.Anything;
 
-    /// <summary>The backend that is configured under <paramref name="hostname"/>, a wildcard only under its own key; or the session of that host.</summary>
+    /// <summary>
+    /// The backend that is configured under <paramref name="hostname"/>, a wildcard only under its own key; or the session of that host.
+    /// </summary>
     public Backend? FindByKey(string hostname)
     {
         var key = hostname.ToLowerInvariant().TrimEnd('.');
@@ -71,7 +74,9 @@ internal sealed class BackendSet
         return Sessions.FindHost(key);
     }
 
-    /// <summary>Applies a valid configuration: new backends are routable when this returns, removed ones drain and stop, the rest go on.</summary>
+    /// <summary>
+    /// Applies a valid configuration: new backends are routable when this returns, removed ones drain and stop, the rest go on.
+    /// </summary>
     /// <param name="config">The configuration.</param>
     /// <param name="onRemoved">Called with the name of each removed backend.</param>
     public ReloadCounts Apply(GatewayConfig config, Action<string>? onRemoved = null)
@@ -118,19 +123,24 @@ internal sealed class BackendSet
     }
 
     /// <summary>
-    /// Drains and stops all backends in parallel, removed ones included, and completes when the last has ended: each takes at most its drain timeout, grace
-    /// period and <see cref="Limits.KillWaitMs"/>. No backend starts again.
+    /// Drains and stops all backends in parallel, removed ones included, and completes when the last has ended: each takes at most its
+    /// drain timeout, grace period and <see cref="Limits.KillWaitMs"/>. No backend starts again.
     /// </summary>
     public Task StopAllAsync() => CloseAllAsync(LifecycleInput.GatewayStop);
 
-    /// <summary>How long <see cref="StopAllAsync"/> takes at most, in milliseconds: what runs at this moment, and what is already ending.</summary>
+    /// <summary>
+    /// How long <see cref="StopAllAsync"/> takes at most, in milliseconds: what runs at this moment, and what is already ending.
+    /// </summary>
     public long StopMsMax()
     {
         lock (_gate)
         {
-            return _all.Concat(_ending).Concat(Sessions.Backends)
+            return _all.Concat(_ending)
+                .Concat(Sessions.Backends)
                 .Where(static backend => backend.Word.Phase != BackendPhase.Stopped)
-                .Select(static backend => (backend.Config.DrainTimeoutSecs + (long)backend.Config.ShutdownGracePeriodSecs) * 1000 + Limits.KillWaitMs)
+                .Select(static backend =>
+                    (backend.Config.DrainTimeoutSecs + (long)backend.Config.ShutdownGracePeriodSecs) * 1000 + Limits.KillWaitMs
+                )
                 .DefaultIfEmpty()
                 .Max();
         }

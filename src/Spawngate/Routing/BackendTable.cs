@@ -8,8 +8,8 @@ using Spawngate.Sessions;
 namespace Spawngate.Routing;
 
 /// <summary>
-/// All backends by host name: immutable, replaced whole by a reload. A look-up costs one hash of the name, or one more for each label of the deepest
-/// wildcard, and neither allocates nor locks. Sessions come and go beside it, in an index of their own.
+/// All backends by host name: immutable, replaced whole by a reload. A look-up costs one hash of the name, or one more for each label of
+/// the deepest wildcard, and neither allocates nor locks. Sessions come and go beside it, in an index of their own.
 /// <code>
 ///   "API.example.com:8080." ── Normalise ──▶ "api.example.com" ─▶ exact names
 ///                                                     ├ no match, and the first label looks like an id ─▶ sessions
@@ -26,7 +26,9 @@ internal sealed class BackendTable
     private readonly int _wildcardLabelsMax;
     private readonly SessionIndex? _sessions;
 
-    /// <summary>Makes the table of <paramref name="backends"/>, whose names are unique, with the sessions of the gateway, if it may have some.</summary>
+    /// <summary>
+    /// Makes the table of <paramref name="backends"/>, whose names are unique, with the sessions of the gateway, if it may have some.
+    /// </summary>
     public BackendTable(IReadOnlyCollection<Backend> backends, SessionIndex? sessions = null)
     {
         _sessions = sessions;
@@ -109,7 +111,9 @@ internal sealed class BackendTable
         return length > 0 ? buffer[..length].ToArray() : throw new ArgumentException($"Not a host name: {key}", nameof(key));
     }
 
-    /// <summary>Open addressing with linear probing, at most half full, hashed with a seed of this process so that nobody can aim at one chain.</summary>
+    /// <summary>
+    /// Open addressing with linear probing, at most half full, hashed with a seed of this process so that nobody can aim at one chain.
+    /// </summary>
     private sealed class NameMap
     {
         private static readonly ulong Seed = BinaryPrimitives.ReadUInt64LittleEndian(Entropy.Bytes(8));
@@ -146,7 +150,9 @@ internal sealed class BackendTable
             }
         }
 
-        /// <summary>Multiply and fold, eight bytes at a step, as in wyhash: every step is keyed by the seed through the running state.</summary>
+        /// <summary>
+        /// Multiply and fold, eight bytes at a step, as in wyhash: every step is keyed by the seed through the running state.
+        /// </summary>
         private static uint Hash(ReadOnlySpan<byte> name)
         {
             var state = Seed ^ ((ulong)name.Length * 0x9E37_79B9_7F4A_7C15);

@@ -4,8 +4,8 @@ using Spawngate.Config;
 namespace Spawngate.Routing;
 
 /// <summary>
-/// Removed backends that may still run, by what a new one could not share with them: the same program twice, two on one port, two containers of one
-/// name. Looked up, not searched: a reload that renames ten thousand backends compares none of them with each other.
+/// Removed backends that may still run, by what a new one could not share with them: the same program twice, two on one port, two
+/// containers of one name. Looked up, not searched: a reload that renames ten thousand backends compares none of them with each other.
 /// </summary>
 internal sealed class EndingBackends
 {
@@ -18,7 +18,8 @@ internal sealed class EndingBackends
     {
         _byHostname = ending.ToLookup(static backend => backend.Hostname, StringComparer.Ordinal);
         _byPort = ending.Where(static backend => FixedPort(backend.Config) != 0).ToLookup(static backend => FixedPort(backend.Config));
-        _byContainer = ending.Where(static backend => backend.Config.Docker is not null)
+        _byContainer = ending
+            .Where(static backend => backend.Config.Docker is not null)
             .ToLookup(static backend => backend.Config.Docker!.ContainerName, StringComparer.Ordinal);
     }
 

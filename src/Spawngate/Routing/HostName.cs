@@ -7,8 +7,8 @@ namespace Spawngate.Routing;
 internal static class HostName
 {
     /// <summary>
-    /// Writes the name in <paramref name="host"/> (the value of Host or :authority) to <paramref name="lower"/>, in the form it is looked up by. Returns its
-    /// length, 0 when there is no name, -1 when it is not one that could be configured: too long, or not ASCII.
+    /// Writes the name in <paramref name="host"/> (the value of Host or :authority) to <paramref name="lower"/>, in the form it is looked
+    /// up by. Returns its length, 0 when there is no name, -1 when it is not one that could be configured: too long, or not ASCII.
     /// </summary>
     /// <param name="host">The name, with or without a port.</param>
     /// <param name="lower">At least <see cref="Limits.HostNameBytesMax"/> bytes.</param>

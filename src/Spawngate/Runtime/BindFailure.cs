@@ -25,12 +25,13 @@ internal static class BindFailure
         return exception.Message;
     }
 
-    private static string? Describe(SocketError error) => error switch
-    {
-        SocketError.AddressAlreadyInUse => "the address is already in use by another program",
-        SocketError.AddressNotAvailable => "this machine has no such address",
-        SocketError.AccessDenied => "permission denied (ports below 1024 need privileges)",
-        SocketError.AddressFamilyNotSupported => "this machine does not support that kind of address",
-        _ => null,
-    };
+    private static string? Describe(SocketError error) =>
+        error switch
+        {
+            SocketError.AddressAlreadyInUse => "the address is already in use by another program",
+            SocketError.AddressNotAvailable => "this machine has no such address",
+            SocketError.AccessDenied => "permission denied (ports below 1024 need privileges)",
+            SocketError.AddressFamilyNotSupported => "this machine does not support that kind of address",
+            _ => null,
+        };
 }

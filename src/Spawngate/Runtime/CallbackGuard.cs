@@ -11,11 +11,12 @@ internal interface ICallbackOwner
 }
 
 /// <summary>
-/// Where an exception ends that came out of a callback: of an event loop, the tick, a timer, a thread or a work item, where nobody else would catch it and it would end the process. It is a
-/// bug, or memory ran out. It is logged, and what the callback belongs to is ended.
+/// Where an exception ends that came out of a callback: of an event loop, the tick, a timer, a thread or a work item, where nobody else
+/// would catch it and it would end the process. It is a bug, or memory ran out. It is logged, and what the callback belongs to is ended.
 /// </summary>
 /// <remarks>
-/// One for the process, as event loops are: a callback knows no gateway. Who makes a callback catches, and calls <see cref="OnFault"/>, which throws nothing itself.
+/// One for the process, as event loops are: a callback knows no gateway. Who makes a callback catches, and calls <see cref="OnFault"/>,
+/// which throws nothing itself.
 /// </remarks>
 internal static partial class CallbackGuard
 {

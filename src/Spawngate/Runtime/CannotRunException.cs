@@ -10,7 +10,5 @@ internal sealed class CannotRunException : Exception
     /// <param name="message">The whole message for people.</param>
     /// <param name="cause">What the system reported; null when nothing did.</param>
     public CannotRunException(string message, Exception? cause = null)
-        : base(message, cause)
-    {
-    }
+        : base(message, cause) { }
 }

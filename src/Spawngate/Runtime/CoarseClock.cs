@@ -22,14 +22,25 @@ internal sealed class CoarseClock : IDisposable
         _startTimestamp = time.GetTimestamp();
         _onTimer = OnTimer;
         var period = TimeSpan.FromMilliseconds(Limits.ClockTickMs);
-        _timer = time.CreateTimer(static state => CallbackGuard.Run(((CoarseClock)state!)._onTimer, nameof(CoarseClock)), this, period, period);
+        _timer = time.CreateTimer(
+            static state => CallbackGuard.Run(((CoarseClock)state!)._onTimer, nameof(CoarseClock)),
+            this,
+            period,
+            period
+        );
     }
 
-    /// <summary>Raised on every tick, on a pool thread, never overlapping itself. What throws is logged, and called again at the next tick; the others are called as ever.</summary>
+    /// <summary>
+    /// Raised on every tick, on a pool thread, never overlapping itself. What throws is logged, and called again at the next tick; the
+    /// others are called as ever.
+    /// </summary>
     public event Action Tick
     {
         add => Change(walkers => [.. walkers, value]);
-        remove => Change(walkers => Array.IndexOf(walkers, value) is >= 0 and var place ? [.. walkers[..place], .. walkers[(place + 1)..]] : walkers);
+        remove =>
+            Change(walkers =>
+                Array.IndexOf(walkers, value) is >= 0 and var place ? [.. walkers[..place], .. walkers[(place + 1)..]] : walkers
+            );
     }
 
     /// <summary>Milliseconds since start, at most <see cref="Limits.ClockTickMs"/> old; never 0, so 0 can mean "none".</summary>

@@ -14,12 +14,13 @@ internal interface IShortenable
 }
 
 /// <summary>
-/// Bounds what many of a kind hold together: when it has become too much, those that nothing was added to for longest lose their oldest, but for a short rest. Thread-safe;
-/// nobody waits for it.
+/// Bounds what many of a kind hold together: when it has become too much, those that nothing was added to for longest lose their oldest,
+/// but for a short rest. Thread-safe; nobody waits for it.
 /// </summary>
 /// <remarks>
-/// Members only say how much they have grown. After each eighth of the bound that is added all are looked at, and if they hold more than seven eighths together, they are shortened to that: so the
-/// bound is never passed, and the look at ten thousand members, some milliseconds, comes once in megabytes. A member that goes away needs no farewell.
+/// Members only say how much they have grown. After each eighth of the bound that is added all are looked at, and if they hold more than
+/// seven eighths together, they are shortened to that: so the bound is never passed, and the look at ten thousand members, some
+/// milliseconds, comes once in megabytes. A member that goes away needs no farewell.
 /// </remarks>
 /// <param name="bytesMax">The bound.</param>
 /// <param name="restBytes">What each of them may keep when it is shortened, as long as that is not too much for all.</param>
@@ -90,7 +91,9 @@ internal sealed class MemoryBudget(long bytesMax, int restBytes)
         }
     }
 
-    /// <summary>What a member holds. A class: Linq and lists over a struct are compiled for it alone, which made the executable 200 KB larger.</summary>
+    /// <summary>
+    /// What a member holds. A class: Linq and lists over a struct are compiled for it alone, which made the executable 200 KB larger.
+    /// </summary>
     private sealed class Held(IShortenable member, int bytes, long lastAdded)
     {
         /// <summary>The member.</summary>

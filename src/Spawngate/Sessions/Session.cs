@@ -5,7 +5,8 @@ using Spawngate.Telemetry.History;
 namespace Spawngate.Sessions;
 
 /// <summary>
-/// One session: its names, its backend while it lives, and its states. The states are told by the lifecycle of its backend, after each message and in order; anybody reads them.
+/// One session: its names, its backend while it lives, and its states. The states are told by the lifecycle of its backend, after each
+/// message and in order; anybody reads them.
 /// </summary>
 internal sealed class Session
 {

@@ -4,7 +4,8 @@ using Spawngate.Platform;
 namespace Spawngate.Sessions;
 
 /// <summary>
-/// What names a session: 120 random bits, written as 24 characters of <c>a-z2-7</c> (RFC 4648 base 32, lower case, no padding), which are one label of a host name.
+/// What names a session: 120 random bits, written as 24 characters of <c>a-z2-7</c> (RFC 4648 base 32, lower case, no padding), which are
+/// one label of a host name.
 /// </summary>
 /// <param name="High">The first 60 bits.</param>
 /// <param name="Low">The last 60 bits.</param>
@@ -26,7 +27,11 @@ internal readonly record struct SessionId(ulong High, ulong Low)
     public static bool TryParse(ReadOnlySpan<byte> label, out SessionId id)
     {
         id = default;
-        if (label.Length != Limits.SessionIdChars || !TryParseHalf(label[..CharsPerHalf], out ulong high) || !TryParseHalf(label[CharsPerHalf..], out ulong low))
+        if (
+            label.Length != Limits.SessionIdChars
+            || !TryParseHalf(label[..CharsPerHalf], out ulong high)
+            || !TryParseHalf(label[CharsPerHalf..], out ulong low)
+        )
         {
             return false;
         }
@@ -56,10 +61,10 @@ internal readonly record struct SessionId(ulong High, ulong Low)
 
     /// <summary>The 24 characters.</summary>
     public override string ToString() => string.Create(Limits.SessionIdChars, this, static (text, id) =>
-    {
-        WriteHalf(text[..CharsPerHalf], id.High);
-        WriteHalf(text[CharsPerHalf..], id.Low);
-    });
+        {
+            WriteHalf(text[..CharsPerHalf], id.High);
+            WriteHalf(text[CharsPerHalf..], id.Low);
+        });
 
     private static bool TryParseHalf(ReadOnlySpan<byte> label, out ulong half)
     {

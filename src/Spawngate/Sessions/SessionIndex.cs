@@ -4,8 +4,8 @@ using Spawngate.Backends;
 namespace Spawngate.Sessions;
 
 /// <summary>
-/// All sessions that live or are remembered, by id. Found without a lock or an allocation, put in and taken out in constant time, so that no number of them makes
-/// the table of configured backends be copied.
+/// All sessions that live or are remembered, by id. Found without a lock or an allocation, put in and taken out in constant time, so that
+/// no number of them makes the table of configured backends be copied.
 /// </summary>
 internal sealed class SessionIndex
 {

@@ -12,7 +12,8 @@ namespace Spawngate.Sessions;
 internal readonly record struct SpawnOutcome(Session? Session, bool IsNew, SpawnError? Error);
 
 /// <summary>
-/// Makes sessions and knows all of them: which live, which key belongs to which, which have to end when. One lock, under which nothing waits; requests never take it.
+/// Makes sessions and knows all of them: which live, which key belongs to which, which have to end when. One lock, under which nothing
+/// waits; requests never take it.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -79,7 +80,13 @@ internal sealed class SessionSet
         {
             Volatile.Write(ref _config, config);
             HashSet<SessionTotals> used = [.. _live.Values.Select(static session => session.Totals)];
-            foreach (SessionTotals totals in _totals.Values.Where(each => !used.Contains(each) && each.Template != SessionTotals.NoTemplate && config?.FindTemplate(each.Template) is null).ToList())
+            foreach (
+                SessionTotals totals in _totals
+                    .Values.Where(each =>
+                        !used.Contains(each) && each.Template != SessionTotals.NoTemplate && config?.FindTemplate(each.Template) is null
+                    )
+                    .ToList()
+            )
             {
                 // A series that nothing will ever be counted in again.
                 _totals.Remove(totals.Template);
@@ -153,7 +160,9 @@ internal sealed class SessionSet
     private static SessionNumbers NumbersOf(SessionTotals totals, IEnumerable<Session> live)
     {
         int[] states = new int[(int)SessionState.Failed + 1];
-        int inFlight = 0, passiveCount = 0, waiting = 0;
+        int inFlight = 0,
+            passiveCount = 0,
+            waiting = 0;
         foreach (Session session in live)
         {
             states[(int)session.Status.State]++;
@@ -228,7 +237,14 @@ internal sealed class SessionSet
             Serial = ++_made,
         };
         totals.CountCreated();
-        session.Attach(new Backend(_env, plan.For(session.Hostname, session.Name, key), null, new EphemeralLifetime(plan.Template, totals.Traffic, session.Watch)));
+        session.Attach(
+            new Backend(
+                _env,
+                plan.For(session.Hostname, session.Name, key),
+                null,
+                new EphemeralLifetime(plan.Template, totals.Traffic, session.Watch)
+            )
+        );
         return session;
     }
 
@@ -286,8 +302,7 @@ internal sealed class SessionSet
         }
     }
 
-    private void ArmLifetimes() =>
-        Volatile.Write(ref _nextLifetimeMs, _lifetimes.TryPeek(out _, out long dueMs) ? dueMs : long.MaxValue);
+    private void ArmLifetimes() => Volatile.Write(ref _nextLifetimeMs, _lifetimes.TryPeek(out _, out long dueMs) ? dueMs : long.MaxValue);
 
     private void EndOverdue()
     {

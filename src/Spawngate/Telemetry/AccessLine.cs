@@ -65,12 +65,19 @@ internal readonly ref struct FinishedRequest
 /// </summary>
 internal static class AccessLine
 {
-    /// <summary>Upper bound of everything but text from outside: names and punctuation (260 in JSON), two times, six numbers of up to 20 digits, an address, a backend's key and an error's code.</summary>
+    /// <summary>
+    /// Upper bound of everything but text from outside: names and punctuation (260 in JSON), two times, six numbers of up to 20 digits, an
+    /// address, a backend's key and an error's code.
+    /// </summary>
     private const int FixedBytes = 1024;
 
     /// <summary>Bytes that a line may need.</summary>
     public static int BytesNeeded(AccessLogFormat format, in FinishedRequest request) =>
-        FixedBytes + ((request.Note.TextBytes + request.RequestId.Length) * (format == AccessLogFormat.Json ? RecordWriter.JsonBytes : RecordWriter.EscapedBytes));
+        FixedBytes
+        + (
+            (request.Note.TextBytes + request.RequestId.Length)
+            * (format == AccessLogFormat.Json ? RecordWriter.JsonBytes : RecordWriter.EscapedBytes)
+        );
 
     /// <summary>Writes a line with its end; returns its length.</summary>
     public static int Write(AccessLogFormat format, Span<byte> target, in FinishedRequest request, DateTime utc)
@@ -134,7 +141,11 @@ internal static class AccessLine
             writer.WriteMicros(request.UpstreamUs, 1_000_000);
         }
 
-        writer.Write(request.IsCold ? " start=cold in="u8 : request.IsSent ? " start=warm in="u8 : " start=- in="u8);
+        writer.Write(
+            request.IsCold ? " start=cold in="u8
+            : request.IsSent ? " start=warm in="u8
+            : " start=- in="u8
+        );
         writer.Write(request.BytesIn);
         writer.Write(" forwarded="u8);
         writer.WriteQuoted(note.ForwardedFor);
@@ -177,7 +188,11 @@ internal static class AccessLine
         writer.Write(",\"request_id\":"u8);
         writer.WriteJson(request.RequestId);
         writer.Write(",\"start\":"u8);
-        writer.Write(request.IsCold ? "\"cold\""u8 : request.IsSent ? "\"warm\""u8 : "null"u8);
+        writer.Write(
+            request.IsCold ? "\"cold\""u8
+            : request.IsSent ? "\"warm\""u8
+            : "null"u8
+        );
         writer.Write(",\"duration_ms\":"u8);
         writer.WriteMicros(request.TotalUs, 1000);
         writer.Write(",\"held_ms\":"u8);

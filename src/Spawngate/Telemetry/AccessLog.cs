@@ -5,8 +5,9 @@ using Spawngate.Runtime;
 namespace Spawngate.Telemetry;
 
 /// <summary>
-/// The access log: finished requests become lines in <see cref="RecordBuffers"/>, and a thread of its own writes them at every tick. A request never waits for the file. When that cannot be
-/// written, or not fast enough, the buffers fill, and what does not fit is dropped and counted.
+/// The access log: finished requests become lines in <see cref="RecordBuffers"/>, and a thread of its own writes them at every tick. A
+/// request never waits for the file. When that cannot be written, or not fast enough, the buffers fill, and what does not fit is dropped
+/// and counted.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -86,7 +87,9 @@ internal sealed class AccessLog : IDisposable
         _buffers.Return(buffer);
     }
 
-    /// <summary>Has the file opened again, by the thread that writes it, after what came before was written: it may have been moved away.</summary>
+    /// <summary>
+    /// Has the file opened again, by the thread that writes it, after what came before was written: it may have been moved away.
+    /// </summary>
     public void Reopen()
     {
         _isReopening = true;
@@ -296,11 +299,17 @@ internal sealed class AccessLog : IDisposable
 internal static partial class AccessLogMessages
 {
     /// <summary>The access log cannot be written.</summary>
-    [LoggerMessage(Level = LogLevel.Error, Message = "file=\"{File}\" error=\"{Error}\" The access log cannot be written; lines are kept while there is room, and it is tried again every second")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "file=\"{File}\" error=\"{Error}\" The access log cannot be written; lines are kept while there is room, and it is tried again every second"
+    )]
     public static partial void CannotWrite(ILogger log, string file, string error);
 
     /// <summary>It was to be opened again and cannot be.</summary>
-    [LoggerMessage(Level = LogLevel.Error, Message = "file=\"{File}\" error=\"{Error}\" The access log cannot be opened again; lines go on into the file that is open")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "file=\"{File}\" error=\"{Error}\" The access log cannot be opened again; lines go on into the file that is open"
+    )]
     public static partial void CannotReopen(ILogger log, string file, string error);
 
     /// <summary>It can be written again.</summary>
@@ -308,6 +317,9 @@ internal static partial class AccessLogMessages
     public static partial void WritesAgain(ILogger log, string file);
 
     /// <summary>Lines were dropped.</summary>
-    [LoggerMessage(Level = LogLevel.Warning, Message = "dropped=\"{Dropped}\" total=\"{Total}\" Lines of the access log were dropped because it could not be written fast enough")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "dropped=\"{Dropped}\" total=\"{Total}\" Lines of the access log were dropped because it could not be written fast enough"
+    )]
     public static partial void Dropped(ILogger log, long dropped, long total);
 }

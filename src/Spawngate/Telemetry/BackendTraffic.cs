@@ -2,7 +2,9 @@ using Spawngate.Forwarding;
 
 namespace Spawngate.Telemetry;
 
-/// <summary>What went through one backend since the gateway started. Made with its first request, so that one which is never used costs nothing.</summary>
+/// <summary>
+/// What went through one backend since the gateway started. Made with its first request, so that one which is never used costs nothing.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   cells   requests: protocol × status class │ body bytes in, out │ connections opened │ requests sent twice │ connections with bytes unasked for │ sent │ turned away │ upstream latency: buckets, sum

@@ -13,7 +13,8 @@ internal sealed class Buckets
     }
 
     /// <summary>What the gateway itself adds to a request: from 10 µs, where a good one lies, to where something is wrong.</summary>
-    public static Buckets Overhead { get; } = new(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1);
+    public static Buckets Overhead { get; } =
+        new(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1);
 
     /// <summary>How long backends take to answer.</summary>
     public static Buckets Upstream { get; } = new(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10);

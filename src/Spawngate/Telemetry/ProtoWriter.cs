@@ -11,7 +11,9 @@ namespace Spawngate.Telemetry;
 /// </summary>
 internal ref struct ProtoWriter(Span<byte> target)
 {
-    /// <summary>Bytes of the length of a message whose end is not known when it begins: a varint of three bytes counts up to 2 MiB.</summary>
+    /// <summary>
+    /// Bytes of the length of a message whose end is not known when it begins: a varint of three bytes counts up to 2 MiB.
+    /// </summary>
     private const int OpenLengthBytes = 3;
 
     private readonly Span<byte> _target = target;
@@ -53,7 +55,9 @@ internal ref struct ProtoWriter(Span<byte> target)
         }
     }
 
-    /// <summary>Adds a string. It has to be UTF-8, or receivers refuse all that came with it: other bytes become the characters of their numbers.</summary>
+    /// <summary>
+    /// Adds a string. It has to be UTF-8, or receivers refuse all that came with it: other bytes become the characters of their numbers.
+    /// </summary>
     public void Text(int field, scoped ReadOnlySpan<byte> text)
     {
         WriteVarint(((uint)field << 3) | 2);

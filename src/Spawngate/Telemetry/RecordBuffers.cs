@@ -32,7 +32,10 @@ internal sealed class RecordBuffer(int place)
 
         if (needed > _bytes.Length)
         {
-            Array.Resize(ref _bytes, Math.Min(Limits.RecordBufferBytesMax, Math.Max(Math.Max(needed, Limits.RecordBufferFirstBytes), 2 * _bytes.Length)));
+            Array.Resize(
+                ref _bytes,
+                Math.Min(Limits.RecordBufferBytesMax, Math.Max(Math.Max(needed, Limits.RecordBufferFirstBytes), 2 * _bytes.Length))
+            );
         }
 
         return _bytes.AsSpan(Length);
@@ -50,8 +53,9 @@ internal sealed class RecordBuffer(int place)
 }
 
 /// <summary>
-/// Takes records of finished requests from many threads and hands them to one writer. Nobody waits: a buffer belongs to whoever exchanged it out of its place, and a thread that finds
-/// its own place empty takes the next. When the writer is behind, the buffers are full and records are dropped and counted.
+/// Takes records of finished requests from many threads and hands them to one writer. Nobody waits: a buffer belongs to whoever exchanged
+/// it out of its place, and a thread that finds its own place empty takes the next. When the writer is behind, the buffers are full and
+/// records are dropped and counted.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -59,7 +63,8 @@ internal sealed class RecordBuffer(int place)
 ///   thread B ─▶ place 1: buffer ├─ the writer puts an empty buffer into the place, and has the full one for itself ─▶ file, collector
 ///   thread C ─▶ place 2: buffer ┘
 /// </code>
-/// Records of one thread keep their order; those of different threads are in the order in which the writer comes by, which is at every tick of the clock.
+/// Records of one thread keep their order; those of different threads are in the order in which the writer comes by, which is at every tick
+/// of the clock.
 /// </remarks>
 internal sealed class RecordBuffers
 {
@@ -101,7 +106,10 @@ internal sealed class RecordBuffers
     /// <summary>Records that were dropped.</summary>
     public long Dropped => Interlocked.Read(ref _dropped);
 
-    /// <summary>A buffer to write a record into; give it back with <see cref="Return"/>. Null, and the record is counted as dropped, when all are taken.</summary>
+    /// <summary>
+    /// A buffer to write a record into; give it back with <see cref="Return"/>. Null, and the record is counted as dropped, when all are
+    /// taken.
+    /// </summary>
     public RecordBuffer? TryTake()
     {
         int thread = t_thread != 0 ? t_thread : AssignThread();

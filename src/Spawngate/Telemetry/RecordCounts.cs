@@ -1,4 +1,3 @@
-
 namespace Spawngate.Telemetry;
 
 /// <summary>How many records of requests were written and dropped, of the access log or of traces.</summary>

@@ -3,7 +3,9 @@ using System.Buffers.Text;
 
 namespace Spawngate.Telemetry;
 
-/// <summary>Writes parts of a line into a span that the caller made large enough. Nothing of what comes from outside can end a line or a string.</summary>
+/// <summary>
+/// Writes parts of a line into a span that the caller made large enough. Nothing of what comes from outside can end a line or a string.
+/// </summary>
 internal ref struct RecordWriter(Span<byte> target)
 {
     /// <summary>Bytes that one byte may become in <see cref="WriteEscaped"/>: <c>\x1B</c>.</summary>
@@ -12,7 +14,9 @@ internal ref struct RecordWriter(Span<byte> target)
     /// <summary>Bytes that one byte may become in <see cref="WriteJson"/>: <c>\u001b</c>.</summary>
     public const int JsonBytes = 6;
 
-    private static readonly SearchValues<byte> Plain = SearchValues.Create([.. Enumerable.Range(0x20, 0x5F).Where(static value => value is not ('"' or '\\')).Select(static value => (byte)value)]);
+    private static readonly SearchValues<byte> Plain = SearchValues.Create([
+        .. Enumerable.Range(0x20, 0x5F).Where(static value => value is not ('"' or '\\')).Select(static value => (byte)value),
+    ]);
 
     private readonly Span<byte> _target = target;
 
@@ -51,7 +55,9 @@ internal ref struct RecordWriter(Span<byte> target)
         }
     }
 
-    /// <summary>Adds text as it may stand between quotes of a combined line: quotes, backslashes, controls and what is not ASCII become <c>\xHH</c>.</summary>
+    /// <summary>
+    /// Adds text as it may stand between quotes of a combined line: quotes, backslashes, controls and what is not ASCII become <c>\xHH</c>.
+    /// </summary>
     public void WriteEscaped(scoped ReadOnlySpan<byte> text)
     {
         for (int at = WritePlain(text); at < text.Length; at += 1 + WritePlain(text[(at + 1)..]))

@@ -5,7 +5,8 @@ using Spawngate.Protocols.Http1;
 namespace Spawngate.Telemetry;
 
 /// <summary>
-/// What the access log and traces will say of a request, copied while its head is there. Belongs to the exchange's heads and keeps its memory for the next request.
+/// What the access log and traces will say of a request, copied while its head is there. Belongs to the exchange's heads and keeps its
+/// memory for the next request.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -17,7 +18,13 @@ internal sealed class RequestNote
 {
     private byte[] _text = [];
     private int _used;
-    private (int Start, int Length) _method, _target, _host, _referer, _userAgent, _forwardedFor, _line;
+    private (int Start, int Length) _method,
+        _target,
+        _host,
+        _referer,
+        _userAgent,
+        _forwardedFor,
+        _line;
 
     /// <summary>Whether it is about a request whose head could be read: such a one is logged whether or not it was answered.</summary>
     public bool IsRequest { get; private set; }
@@ -32,12 +39,15 @@ internal sealed class RequestNote
     public long TakenTimestamp { get; private set; }
 
     /// <summary>The protocol as a request line says it; empty when it is not known.</summary>
-    public ReadOnlySpan<byte> Protocol => !IsRequest ? default : _protocol switch
-    {
-        2 => "HTTP/2.0"u8,
-        1 => "HTTP/1.1"u8,
-        _ => "HTTP/1.0"u8,
-    };
+    public ReadOnlySpan<byte> Protocol =>
+        !IsRequest
+            ? default
+            : _protocol switch
+            {
+                2 => "HTTP/2.0"u8,
+                1 => "HTTP/1.1"u8,
+                _ => "HTTP/1.0"u8,
+            };
 
     /// <summary>Whether it came by HTTP/2.</summary>
     public bool IsHttp2 => _protocol == 2;
@@ -84,7 +94,8 @@ internal sealed class RequestNote
         {
             if (field.Known == KnownHeader.ForwardedFor)
             {
-                _forwardedFor = client.IsTrusted && _forwardedFor.Length == 0 ? Add(field.Value(head), Limits.NoteFieldBytes) : _forwardedFor;
+                _forwardedFor =
+                    client.IsTrusted && _forwardedFor.Length == 0 ? Add(field.Value(head), Limits.NoteFieldBytes) : _forwardedFor;
             }
             else if (field.Known == KnownHeader.None)
             {

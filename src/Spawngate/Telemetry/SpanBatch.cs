@@ -6,7 +6,8 @@ using Spawngate.Runtime;
 namespace Spawngate.Telemetry;
 
 /// <summary>
-/// The body of one call to a collector: an ExportTraceServiceRequest of one resource and one scope around spans that are encoded already, which are sent from where they lie.
+/// The body of one call to a collector: an ExportTraceServiceRequest of one resource and one scope around spans that are encoded already,
+/// which are sent from where they lie.
 /// <code>
 ///   1: ResourceSpans ┌ 1: Resource
 ///                    └ 2: ScopeSpans ┌ 1: scope
@@ -43,7 +44,8 @@ internal sealed class SpanBatch : HttpContent
     }
 
     /// <inheritdoc/>
-    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+        SerializeToStreamAsync(stream, context, CancellationToken.None);
 
     /// <inheritdoc/>
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)

@@ -7,8 +7,9 @@ using Spawngate.Runtime;
 namespace Spawngate.Telemetry;
 
 /// <summary>
-/// Sends a span for every sampled request to a collector: OTLP over HTTP, in protocol buffers. Requests write their spans into <see cref="RecordBuffers"/>; a task sends them, a buffer at a time, once a
-/// second or when much has come. When the collector does not answer, the buffer is kept and tried again, and what does not fit behind it is dropped and counted.
+/// Sends a span for every sampled request to a collector: OTLP over HTTP, in protocol buffers. Requests write their spans into
+/// <see cref="RecordBuffers"/>; a task sends them, a buffer at a time, once a second or when much has come. When the collector does not
+/// answer, the buffer is kept and tried again, and what does not fit behind it is dropped and counted.
 /// </summary>
 internal sealed class SpanExporter : IAsyncDisposable
 {
@@ -52,14 +53,16 @@ internal sealed class SpanExporter : IAsyncDisposable
         _clock = clock;
         _time = time;
         _log = log;
-        _http = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            ConnectTimeout = TimeSpan.FromMilliseconds(Limits.OtlpTimeoutMs),
-            UseProxy = false,
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            ActivityHeadersPropagator = null,
-        });
+        _http = new HttpMessageInvoker(
+            new SocketsHttpHandler
+            {
+                ConnectTimeout = TimeSpan.FromMilliseconds(Limits.OtlpTimeoutMs),
+                UseProxy = false,
+                UseCookies = false,
+                AllowAutoRedirect = false,
+                ActivityHeadersPropagator = null,
+            }
+        );
         _buffers = new RecordBuffers(Wake);
         counts.Buffers = _buffers;
         clock.Tick += OnTick;
@@ -186,7 +189,10 @@ internal sealed class SpanExporter : IAsyncDisposable
         limit.CancelAfter(Limits.OtlpTimeoutMs);
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, _url) { Content = new SpanBatch(_resource, _pending.WrittenMemory) };
+            using var request = new HttpRequestMessage(HttpMethod.Post, _url)
+            {
+                Content = new SpanBatch(_resource, _pending.WrittenMemory),
+            };
             using var response = await _http.SendAsync(request, limit.Token).ConfigureAwait(false);
             if (response.IsSuccessStatusCode)
             {
@@ -242,6 +248,9 @@ internal sealed class SpanExporter : IAsyncDisposable
 internal static partial class SpanExporterLog
 {
     /// <summary>Spans cannot be sent.</summary>
-    [LoggerMessage(Level = LogLevel.Warning, Message = "url=\"{Url}\" error=\"{Error}\" dropped=\"{Dropped}\" Spans cannot be sent to the collector; they are kept while there is room, and it is tried again")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "url=\"{Url}\" error=\"{Error}\" dropped=\"{Dropped}\" Spans cannot be sent to the collector; they are kept while there is room, and it is tried again"
+    )]
     public static partial void CannotSend(ILogger log, Uri url, string error, long dropped);
 }

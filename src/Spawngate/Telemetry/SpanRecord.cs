@@ -4,8 +4,8 @@ using Spawngate.Forwarding;
 namespace Spawngate.Telemetry;
 
 /// <summary>
-/// Writes a finished request as a span of OTLP (opentelemetry/proto/trace/v1/trace.proto), tag included, so that spans one behind the other are the spans of a ScopeSpans. Names follow
-/// OpenTelemetry's semantic conventions for HTTP servers.
+/// Writes a finished request as a span of OTLP (opentelemetry/proto/trace/v1/trace.proto), tag included, so that spans one behind the other
+/// are the spans of a ScopeSpans. Names follow OpenTelemetry's semantic conventions for HTTP servers.
 /// </summary>
 internal static class SpanRecord
 {
@@ -15,7 +15,10 @@ internal static class SpanRecord
     private const int KindServer = 2;
     private const int StatusError = 2;
 
-    /// <summary>Upper bound of all but text from outside: ids and times 120, twelve attributes with their names 700, six events 150, a backend's key 253, an error's code 32.</summary>
+    /// <summary>
+    /// Upper bound of all but text from outside: ids and times 120, twelve attributes with their names 700, six events 150, a backend's key
+    /// 253, an error's code 32.
+    /// </summary>
     private const int FixedBytes = 1536;
 
     /// <summary>Bytes that a span may need: a byte that is not UTF-8 becomes two.</summary>
@@ -82,7 +85,11 @@ internal static class SpanRecord
         if (request.Backend is { } backend)
         {
             Span<byte> key = stackalloc byte[Limits.NoteHostBytes];
-            writer.Attribute(AttributeField, "spawngate.backend"u8, key[..Encoding.ASCII.GetBytes(backend.AsSpan(0, Math.Min(backend.Length, key.Length)), key)]);
+            writer.Attribute(
+                AttributeField,
+                "spawngate.backend"u8,
+                key[..Encoding.ASCII.GetBytes(backend.AsSpan(0, Math.Min(backend.Length, key.Length)), key)]
+            );
         }
 
         if (!request.Error.IsEmpty)

@@ -1,8 +1,8 @@
 namespace Spawngate.Telemetry;
 
 /// <summary>
-/// Counters that many threads add to at once without meeting: each thread has a row of its own, or shares one with few others. Adding is one uncontended atomic
-/// operation; only reading walks the rows.
+/// Counters that many threads add to at once without meeting: each thread has a row of its own, or shares one with few others. Adding is
+/// one uncontended atomic operation; only reading walks the rows.
 /// </summary>
 /// <remarks>
 /// <code>

@@ -82,7 +82,14 @@ internal sealed class TraceContext
     /// <summary>Takes over what the caller said. A version after 00 may have more behind; what is known of it stays the same.</summary>
     private bool TryContinue(ReadOnlySpan<byte> value)
     {
-        if (value.Length < HeaderBytes || value[2] != '-' || value[35] != '-' || value[52] != '-' || !IsHex(value[..2]) || value.StartsWith("ff"u8))
+        if (
+            value.Length < HeaderBytes
+            || value[2] != '-'
+            || value[35] != '-'
+            || value[52] != '-'
+            || !IsHex(value[..2])
+            || value.StartsWith("ff"u8)
+        )
         {
             return false;
         }
@@ -118,7 +125,8 @@ internal sealed class TraceContext
 }
 
 /// <summary>
-/// Makes ids that differ from each other and from those of any other process: a counter, mixed with random bytes of this process. That costs no system call.
+/// Makes ids that differ from each other and from those of any other process: a counter, mixed with random bytes of this process. That
+/// costs no system call.
 /// </summary>
 internal sealed class TraceIds
 {
@@ -152,7 +160,9 @@ internal sealed class TraceIds
         WriteHex(target, id == 0 ? 1 : id);
     }
 
-    /// <summary>The finalizer of SplitMix64 (Steele, Lea, Flood 2014): different numbers in, different numbers out, and neighbours look unrelated.</summary>
+    /// <summary>
+    /// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): different numbers in, different numbers out, and neighbours look unrelated.
+    /// </summary>
     private static ulong Mix(ulong number)
     {
         number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9;

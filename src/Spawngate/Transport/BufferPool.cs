@@ -23,22 +23,27 @@ internal static class BufferPool
     private static PoolStack<byte[]>? t_large;
 
     /// <summary>Rents at least <paramref name="sizeMin"/> bytes.</summary>
-    /// <exception cref="OutOfMemoryException">There is no memory, or it is more than <see cref="Limits.BufferBytesMax"/>. It ends the connection, as every exception does.</exception>
+    /// <exception cref="OutOfMemoryException">
+    /// There is no memory, or it is more than <see cref="Limits.BufferBytesMax"/>. It ends the connection, as every exception does.
+    /// </exception>
     public static byte[] Rent(int sizeMin)
     {
         if (sizeMin <= Limits.WaitBufferBytes)
         {
-            return (t_wait ??= new PoolStack<byte[]>(Limits.WaitBuffersPerThread, WaitDepot)).Pop() ?? GC.AllocateUninitializedArray<byte>(Limits.WaitBufferBytes);
+            return (t_wait ??= new PoolStack<byte[]>(Limits.WaitBuffersPerThread, WaitDepot)).Pop()
+                ?? GC.AllocateUninitializedArray<byte>(Limits.WaitBufferBytes);
         }
 
         if (sizeMin <= Limits.SmallBufferBytes)
         {
-            return (t_small ??= new PoolStack<byte[]>(Limits.SmallBuffersPerThread, SmallDepot)).Pop() ?? GC.AllocateUninitializedArray<byte>(Limits.SmallBufferBytes);
+            return (t_small ??= new PoolStack<byte[]>(Limits.SmallBuffersPerThread, SmallDepot)).Pop()
+                ?? GC.AllocateUninitializedArray<byte>(Limits.SmallBufferBytes);
         }
 
         if (sizeMin <= Limits.LargeBufferBytes)
         {
-            return (t_large ??= new PoolStack<byte[]>(Limits.LargeBuffersPerThread, LargeDepot)).Pop() ?? GC.AllocateUninitializedArray<byte>(Limits.LargeBufferBytes);
+            return (t_large ??= new PoolStack<byte[]>(Limits.LargeBuffersPerThread, LargeDepot)).Pop()
+                ?? GC.AllocateUninitializedArray<byte>(Limits.LargeBufferBytes);
         }
 
         if ((uint)sizeMin > Limits.BufferBytesMax)

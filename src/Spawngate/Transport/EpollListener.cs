@@ -7,15 +7,18 @@ using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 
-/// <summary>Accepts on one <see cref="EventLoop"/> until it has more clients than the others, then on another: whoever accepts a client keeps it.</summary>
+/// <summary>
+/// Accepts on one <see cref="EventLoop"/> until it has more clients than the others, then on another: whoever accepts a client keeps it.
+/// </summary>
 /// <remarks>
 /// <code>
 ///  somebody accepts ──▶ watched by the loop that is to have the next client ── event: accept4 ──▶ the client lives there
 ///                                       ▲                                           │ found nothing (another process took it, or it left)
 ///                                       └───────────────────────────────────────────┘
 /// </code>
-/// Events are told as long as clients wait (level-triggered). One that comes while nobody accepts, because <c>max_connections</c> are open, switches them off until
-/// somebody does: clients then stay in the kernel's queue. A loop that is busy comes to its next event late. It then takes several clients at once.
+/// Events are told as long as clients wait (level-triggered). One that comes while nobody accepts, because <c>max_connections</c> are open,
+/// switches them off until somebody does: clients then stay in the kernel's queue. A loop that is busy comes to its next event late. It
+/// then takes several clients at once.
 /// </remarks>
 internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolWorkItem, ICallbackOwner
 {
@@ -69,7 +72,9 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     public override StreamSocket? TryAccept()
     {
         int fd = Accept();
-        return fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.ForClient()) : fd == -Libc.EAGAIN ? null : throw new SocketException((int)SocketCalls.Translate(-fd));
+        return fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.ForClient())
+            : fd == -Libc.EAGAIN ? null
+            : throw new SocketException((int)SocketCalls.Translate(-fd));
     }
 
     /// <inheritdoc/>
@@ -245,8 +250,10 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
         return family switch
         {
             FamilyIPv4 when address.Length >= IPv4Offset + IPv4Bytes => new IPAddress(address.Slice(IPv4Offset, IPv4Bytes)),
-            FamilyIPv6 when address.Length >= ScopeOffset + sizeof(uint) =>
-                new IPAddress(address.Slice(IPv6Offset, IPv6Bytes), MemoryMarshal.Read<uint>(address[ScopeOffset..])),
+            FamilyIPv6 when address.Length >= ScopeOffset + sizeof(uint) => new IPAddress(
+                address.Slice(IPv6Offset, IPv6Bytes),
+                MemoryMarshal.Read<uint>(address[ScopeOffset..])
+            ),
             _ => null,
         };
     }

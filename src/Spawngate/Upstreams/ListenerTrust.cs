@@ -12,7 +12,10 @@ internal enum ListenerOwner
     /// <summary>Somebody else's.</summary>
     Stranger,
 
-    /// <summary>They cannot be looked at, for a reason that nobody could have brought about who would gain by it: things hold as if it was not asked.</summary>
+    /// <summary>
+    /// They cannot be looked at, for a reason that nobody could have brought about who would gain by it: things hold as if it was not
+    /// asked.
+    /// </summary>
     Hidden,
 }
 
@@ -26,8 +29,8 @@ internal readonly record struct ListenerFinding(ListenerOwner Owner, string Deta
 }
 
 /// <summary>
-/// Whether those who get the connections to an instance are known to be the instance's own. Between the choice of a port and the moment in which the instance listens on it, any process of the machine can
-/// take it and would get the cookies that are meant for the instance.
+/// Whether those who get the connections to an instance are known to be the instance's own. Between the choice of a port and the moment in
+/// which the instance listens on it, any process of the machine can take it and would get the cookies that are meant for the instance.
 /// <code>
 ///   not known ──looked at: the instance's──▶ known ──a connect was refused──▶ not known
 ///       └─ looked at: nobody's, a stranger's ─▶ not known

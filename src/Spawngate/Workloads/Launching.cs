@@ -13,14 +13,18 @@ internal interface ILauncher
 {
     /// <summary>Starts one instance. Never throws for a cause outside this program: the result carries the failure.</summary>
     /// <param name="request">What to start.</param>
-    /// <param name="cancel">Cancelled when the instance is no longer wanted; an instance that was already started is then killed by the launcher.</param>
+    /// <param name="cancel">
+    /// Cancelled when the instance is no longer wanted; an instance that was already started is then killed by the launcher.
+    /// </param>
     Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel);
 }
 
 /// <summary>All that a launcher needs to know about one start.</summary>
 /// <param name="Config">Effective settings of the backend.</param>
 /// <param name="InstanceNumber">Number of this start, unique within the backend.</param>
-/// <param name="Port">Loopback port the backend shall listen on; already chosen if the configuration leaves it open. 0 when the launcher chooses it.</param>
+/// <param name="Port">
+/// Loopback port the backend shall listen on; already chosen if the configuration leaves it open. 0 when the launcher chooses it.
+/// </param>
 /// <param name="ReadyUrl">Value of SERVERLESS_PROXY_READY_URL, with the token of this start.</param>
 internal sealed record LaunchRequest(BackendConfig Config, int InstanceNumber, int Port, string ReadyUrl)
 {
@@ -46,7 +50,10 @@ internal sealed class LaunchStage
 /// <param name="IsForwarded">Whether somebody else accepts there in the instance's place, and passes on.</param>
 internal sealed record LaunchedAt(IPEndPoint EndPoint, bool IsForwarded)
 {
-    /// <summary>The instance's own address behind a forwarder, if this machine reaches it; null otherwise. Good for asking whether it listens, not for requests.</summary>
+    /// <summary>
+    /// The instance's own address behind a forwarder, if this machine reaches it; null otherwise. Good for asking whether it listens, not
+    /// for requests.
+    /// </summary>
     public IPEndPoint? Behind { get; init; }
 }
 
@@ -109,10 +116,14 @@ internal interface IWorkload
     /// <param name="at">Where that is.</param>
     Task<ListenerFinding> FindListenerAsync(IPEndPoint at) => Task.FromResult(new ListenerFinding(ListenerOwner.Hidden, ""));
 
-    /// <summary>Asks it to end: SIGTERM to the whole process group and then to what has left it, or Docker stop. No effect on an ended instance.</summary>
+    /// <summary>
+    /// Asks it to end: SIGTERM to the whole process group and then to what has left it, or Docker stop. No effect on an ended instance.
+    /// </summary>
     /// <param name="graceMs">Milliseconds until <see cref="Kill"/> follows.</param>
     void Terminate(long graceMs);
 
-    /// <summary>Ends it for certain: SIGKILL to the whole process group. Also called after the leader's exit, to end what it left behind.</summary>
+    /// <summary>
+    /// Ends it for certain: SIGKILL to the whole process group. Also called after the leader's exit, to end what it left behind.
+    /// </summary>
     void Kill();
 }

@@ -52,8 +52,7 @@ internal sealed class PoliteClient : IDisposable
         do
         {
             await AskAsync();
-        }
-        while (!_stop.IsCancellationRequested);
+        } while (!_stop.IsCancellationRequested);
     }
 
     private async Task AskAsync()

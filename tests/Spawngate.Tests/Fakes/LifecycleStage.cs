@@ -35,7 +35,12 @@ internal sealed class LifecycleStage : IDisposable
                 Probes.Add(probe);
                 return probe;
             },
-            Ports = new LoopbackPorts(wanted => PortFault is { } fault ? throw fault : TakenPorts.Contains(wanted) ? null : wanted == 0 ? ++_port : wanted),
+            Ports = new LoopbackPorts(wanted =>
+                PortFault is { } fault ? throw fault
+                : TakenPorts.Contains(wanted) ? null
+                : wanted == 0 ? ++_port
+                : wanted
+            ),
             Execute = Executor.Schedule,
             Spread = static () => 1.0,
             Log = Log,
@@ -79,21 +84,24 @@ internal sealed class LifecycleStage : IDisposable
 
     public ScriptedWorkload Workload => Launcher.Last.Workload!;
 
-    public static BackendConfig Config(string hostname, int port = 0) => new(new BackendTimings
-    {
-        IdleTimeoutSecs = 60,
-        StartupTimeoutSecs = 30,
-        ShutdownGracePeriodSecs = 5,
-        DrainTimeoutSecs = 20,
-        ReadyHealthCheckIntervalMs = 5000,
-        UnhealthyThreshold = 3,
-        MaxQueuedRequests = 2000,
-    })
-    {
-        Hostname = hostname,
-        Command = "app",
-        Port = port,
-    };
+    public static BackendConfig Config(string hostname, int port = 0) =>
+        new(
+            new BackendTimings
+            {
+                IdleTimeoutSecs = 60,
+                StartupTimeoutSecs = 30,
+                ShutdownGracePeriodSecs = 5,
+                DrainTimeoutSecs = 20,
+                ReadyHealthCheckIntervalMs = 5000,
+                UnhealthyThreshold = 3,
+                MaxQueuedRequests = 2000,
+            }
+        )
+        {
+            Hostname = hostname,
+            Command = "app",
+            Port = port,
+        };
 
     public BackendWaiter Ask() => Backend.Enqueue(Request);
 

@@ -57,12 +57,20 @@ internal sealed class ReadyBackends : IDisposable
     }
 
     /// <summary>A backend that is never stopped for being idle, on <paramref name="port"/>.</summary>
-    public static BackendConfig Config(string hostname, int port) => new(new BackendTimings { IdleTimeoutSecs = 0, ShutdownGracePeriodSecs = 0, DrainTimeoutSecs = 0 })
-    {
-        Hostname = hostname,
-        Command = "nothing",
-        Port = port,
-    };
+    public static BackendConfig Config(string hostname, int port) =>
+        new(
+            new BackendTimings
+            {
+                IdleTimeoutSecs = 0,
+                ShutdownGracePeriodSecs = 0,
+                DrainTimeoutSecs = 0,
+            }
+        )
+        {
+            Hostname = hostname,
+            Command = "nothing",
+            Port = port,
+        };
 
     /// <summary>Ends the instance that began first of those that live.</summary>
     public void EndRun()
@@ -117,10 +125,9 @@ internal sealed class ReadyBackends : IDisposable
             return Task.CompletedTask;
         }
 
-        public Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel) => Task.FromResult(new ProbeResult(true, "status 200"));
+        public Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel) =>
+            Task.FromResult(new ProbeResult(true, "status 200"));
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
     }
 }

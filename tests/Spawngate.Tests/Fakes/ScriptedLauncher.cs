@@ -50,10 +50,13 @@ internal sealed class ScriptedLaunch(LaunchRequest request, CancellationToken ca
     public ScriptedWorkload Succeed(int port = 0, Func<Task<ListenerFinding>>? find = null)
     {
         Workload = new ScriptedWorkload(1000 + Request.InstanceNumber) { FindListener = find };
-        _result.SetResult(new LaunchResult(Workload, null)
-        {
-            Place = port == 0 ? null : new LaunchedAt(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port), IsForwarded: true),
-        });
+        _result.SetResult(
+            new LaunchResult(Workload, null)
+            {
+                Place =
+                    port == 0 ? null : new LaunchedAt(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port), IsForwarded: true),
+            }
+        );
         return Workload;
     }
 

@@ -6,9 +6,9 @@ using Spawngate.Upstreams;
 namespace Spawngate.Backends.Probing;
 
 /// <summary>
-/// Health checks over real sockets. While the port refuses connections it is retried after 1 to 5 ms for the first seconds, because a refused
-/// connection on loopback is nearly free and polling must not cost latency; everything else is retried at the configured interval. One connection is
-/// kept and reused; if the backend closed it meanwhile, the check goes on a new one.
+/// Health checks over real sockets. While the port refuses connections it is retried after 1 to 5 ms for the first seconds, because a
+/// refused connection on loopback is nearly free and polling must not cost latency; everything else is retried at the configured interval.
+/// One connection is kept and reused; if the backend closed it meanwhile, the check goes on a new one.
 /// </summary>
 internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHealthProbe
 {
@@ -96,7 +96,11 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         if (target.Trust is { IsKnown: false } trust && await trust.LookAsync().ConfigureAwait(false) is { IsGood: false } finding)
         {
             socket.Dispose();
-            return new Attempt(false, false, finding.Detail) { IsStranger = finding.Owner == ListenerOwner.Stranger, Unasked = finding.Owner == ListenerOwner.Nobody };
+            return new Attempt(false, false, finding.Detail)
+            {
+                IsStranger = finding.Owner == ListenerOwner.Stranger,
+                Unasked = finding.Owner == ListenerOwner.Nobody,
+            };
         }
 
         if (target.Path.Length == 0)
@@ -114,8 +118,8 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
     }
 
     /// <summary>
-    /// Whether a connection that a forwarder accepted leads to somebody: at once when the run itself accepts one. That it refuses proves nothing, for its address may
-    /// mean another machine here; then the forwarder's own connection decides.
+    /// Whether a connection that a forwarder accepted leads to somebody: at once when the run itself accepts one. That it refuses proves
+    /// nothing, for its address may mean another machine here; then the forwarder's own connection decides.
     /// </summary>
     private async Task<bool> IsForwardedAsync(Socket socket, CancellationToken cancel)
     {
@@ -142,7 +146,12 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             cancel.ThrowIfCancellationRequested();
-            return (null, e is SocketException { SocketErrorCode: SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable } ? null : e.Message);
+            return (
+                null,
+                e is SocketException { SocketErrorCode: SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable }
+                    ? null
+                    : e.Message
+            );
         }
     }
 
@@ -199,7 +208,9 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         /// <summary>Whether somebody else accepts there; looked at anew every millisecond it would not become another.</summary>
         public bool IsStranger { get; init; }
 
-        /// <summary>Whether nobody could be asked, for want of a descriptor, or because it cannot be found out in this moment who has accepted.</summary>
+        /// <summary>
+        /// Whether nobody could be asked, for want of a descriptor, or because it cannot be found out in this moment who has accepted.
+        /// </summary>
         public bool Unasked { get; init; }
     }
 }

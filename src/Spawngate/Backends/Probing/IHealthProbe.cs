@@ -11,7 +11,8 @@ namespace Spawngate.Backends.Probing;
 internal sealed record ProbeTarget(IPEndPoint EndPoint, string Host, string Path, int RetryIntervalMs)
 {
     /// <summary>
-    /// Whether somebody listens there in the place of the instance, as Docker does for a container: a connection is accepted then before the instance listens, and closed again at once.
+    /// Whether somebody listens there in the place of the instance, as Docker does for a container: a connection is accepted then before
+    /// the instance listens, and closed again at once.
     /// </summary>
     public bool IsForwarded { get; init; }
 
@@ -27,7 +28,9 @@ internal sealed record ProbeTarget(IPEndPoint EndPoint, string Host, string Path
 /// <param name="Detail">For people: <c>status 500</c>, <c>connection refused</c>.</param>
 internal readonly record struct ProbeResult(bool Healthy, string Detail)
 {
-    /// <summary>False when this side could not even ask, for want of a descriptor or of knowing who listens: that says nothing about the instance.</summary>
+    /// <summary>
+    /// False when this side could not even ask, for want of a descriptor or of knowing who listens: that says nothing about the instance.
+    /// </summary>
     public bool WasAsked { get; init; } = true;
 }
 

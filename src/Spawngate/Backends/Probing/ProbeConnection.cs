@@ -15,8 +15,8 @@ internal readonly record struct ProbeAnswer(int Status, bool Reusable)
 }
 
 /// <summary>
-/// One connection to a health endpoint. Reads conservatively: the head up to a bound, the body only if a small Content-Length announces it; after anything
-/// else the connection is not used again.
+/// One connection to a health endpoint. Reads conservatively: the head up to a bound, the body only if a small Content-Length announces it;
+/// after anything else the connection is not used again.
 /// </summary>
 internal sealed class ProbeConnection : IDisposable
 {
@@ -30,11 +30,18 @@ internal sealed class ProbeConnection : IDisposable
     public ProbeConnection(Socket socket, ProbeTarget target)
     {
         _socket = socket;
-        _request = Encoding.ASCII.GetBytes($"GET {target.Path} HTTP/1.1\r\nHost: {target.Host}\r\nUser-Agent: spawngate\r\nAccept: */*\r\n\r\n");
+        _request = Encoding.ASCII.GetBytes(
+            $"GET {target.Path} HTTP/1.1\r\nHost: {target.Host}\r\nUser-Agent: spawngate\r\nAccept: */*\r\n\r\n"
+        );
     }
 
     /// <summary>Connects; a refusal is a value, because there may be hundreds of them in one start.</summary>
-    public static async Task<(Socket? Socket, string Error)> ConnectAsync(IPEndPoint endPoint, int timeoutMs, TimeProvider time, CancellationToken cancel)
+    public static async Task<(Socket? Socket, string Error)> ConnectAsync(
+        IPEndPoint endPoint,
+        int timeoutMs,
+        TimeProvider time,
+        CancellationToken cancel
+    )
     {
         using var operation = new ConnectOperation(endPoint);
         var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -58,12 +65,15 @@ internal sealed class ProbeConnection : IDisposable
 
         socket.Dispose();
         cancel.ThrowIfCancellationRequested();
-        return (null, error switch
-        {
-            SocketError.ConnectionRefused or SocketError.Success => Refused,
-            SocketError.OperationAborted => "no connection in time",
-            _ => error.ToString(),
-        });
+        return (
+            null,
+            error switch
+            {
+                SocketError.ConnectionRefused or SocketError.Success => Refused,
+                SocketError.OperationAborted => "no connection in time",
+                _ => error.ToString(),
+            }
+        );
     }
 
     /// <summary>Whether a connection to a forwarder outlives the moment in which it is closed when there is nobody to forward to.</summary>
@@ -90,7 +100,7 @@ internal sealed class ProbeConnection : IDisposable
     /// <exception cref="OperationCanceledException">It was cancelled; the connection cannot be used again.</exception>
     public async Task<ProbeAnswer> AskAsync(CancellationToken cancel)
     {
-        for (var sent = 0; sent < _request.Length;)
+        for (var sent = 0; sent < _request.Length; )
         {
             sent += await _socket.SendAsync(_request.AsMemory(sent), cancel).ConfigureAwait(false);
         }
@@ -101,7 +111,8 @@ internal sealed class ProbeConnection : IDisposable
             int headLength;
             while ((headLength = HeadLength(_buffer.AsSpan(0, filled))) < 0)
             {
-                var read = filled == _buffer.Length ? 0 : await _socket.ReceiveAsync(_buffer.AsMemory(filled), cancel).ConfigureAwait(false);
+                var read =
+                    filled == _buffer.Length ? 0 : await _socket.ReceiveAsync(_buffer.AsMemory(filled), cancel).ConfigureAwait(false);
                 if (read == 0)
                 {
                     return new ProbeAnswer(filled == 0 ? 0 : ProbeHead.ReadStatus(_buffer.AsSpan(0, filled)), false);
@@ -150,8 +161,8 @@ internal sealed class ProbeConnection : IDisposable
     }
 
     /// <summary>
-    /// Nobody listens, but the kernel gave this socket the very port it connects to as its own: TCP then connects it to itself (RFC 9293 3.5,
-    /// simultaneous open). A port chosen for a backend is of the range that this happens in.
+    /// Nobody listens, but the kernel gave this socket the very port it connects to as its own: TCP then connects it to itself (RFC 9293
+    /// 3.5, simultaneous open). A port chosen for a backend is of the range that this happens in.
     /// </summary>
     private static bool IsConnectedToItself(Socket socket)
     {

@@ -45,7 +45,10 @@ internal readonly record struct ProbeHead(int Status, long BodyLength)
         }
 
         var digits = head.Slice(9, 3);
-        return Utf8Parser.TryParse(digits, out int status, out var used) && used == 3 && status >= 100
+        return
+            Utf8Parser.TryParse(digits, out int status, out var used)
+            && used == 3
+            && status >= 100
             && (head.Length == 12 || head[12] is (byte)' ' or (byte)'\r')
             ? status
             : -1;

@@ -19,7 +19,10 @@ internal sealed partial class Http2Connection
         _lingering.EndDue(long.MaxValue);
     }
 
-    /// <summary>The session has failed, and its GOAWAY waits: what the client still sends is thrown away for a moment, in which it may read why; within the gate.</summary>
+    /// <summary>
+    /// The session has failed, and its GOAWAY waits: what the client still sends is thrown away for a moment, in which it may read why;
+    /// within the gate.
+    /// </summary>
     private void Fail()
     {
         if (!_failed)
@@ -58,7 +61,9 @@ internal sealed partial class Http2Connection
         EndWhenQuiet();
     }
 
-    /// <summary>Once all streams have ended and all has been sent: ends our side, and says so to the reader when that has ended, too.</summary>
+    /// <summary>
+    /// Once all streams have ended and all has been sent: ends our side, and says so to the reader when that has ended, too.
+    /// </summary>
     public void EndWhenQuiet()
     {
         bool shut;
@@ -75,7 +80,8 @@ internal sealed partial class Http2Connection
             }
             else if (shut)
             {
-                // What the client still sends is read and thrown away for a moment: closing with unread bytes would be a reset, and might overtake the last answers.
+                // What the client still sends is read and thrown away for a moment: closing with unread bytes would be a reset, and might
+                // overtake the last answers.
                 _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
             }
         }

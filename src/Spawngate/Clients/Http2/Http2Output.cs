@@ -3,8 +3,8 @@ using Spawngate.Transport;
 namespace Spawngate.Clients.Http2;
 
 /// <summary>
-/// The frames of a connection that wait to be sent. While one buffer is on its way the next one fills, so that what many streams have to say goes out
-/// together. All but the sending itself happens within the connection's gate.
+/// The frames of a connection that wait to be sent. While one buffer is on its way the next one fills, so that what many streams have to
+/// say goes out together. All but the sending itself happens within the connection's gate.
 /// </summary>
 /// <remarks>
 /// <code>

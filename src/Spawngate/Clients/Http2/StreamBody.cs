@@ -37,7 +37,8 @@ internal struct StreamBody
     public List<byte>? Trailers { get; private set; }
 
     /// <summary>A body of the backend, at the front of its channel.</summary>
-    public static StreamBody Of(SocketChannel source, BodyFraming framing) => new() { _source = source, _reader = new BodyReader(framing, 0, ofResponse: true) };
+    public static StreamBody Of(SocketChannel source, BodyFraming framing) =>
+        new() { _source = source, _reader = new BodyReader(framing, 0, ofResponse: true) };
 
     /// <summary>A body of our own.</summary>
     public static StreamBody Of(ReadOnlyMemory<byte> own) => new() { _own = own };

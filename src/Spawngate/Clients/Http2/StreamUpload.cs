@@ -6,8 +6,9 @@ using Spawngate.Transport;
 namespace Spawngate.Clients.Http2;
 
 /// <summary>
-/// The request body of a stream on its way to the backend. DATA is copied into a buffer, which the stream's flow-control window bounds, and sent on as one piece
-/// while the next gathers. Only what has been sent opens the window again, so a backend that does not read stops its own client and nobody else.
+/// The request body of a stream on its way to the backend. DATA is copied into a buffer, which the stream's flow-control window bounds, and
+/// sent on as one piece while the next gathers. Only what has been sent opens the window again, so a backend that does not read stops its
+/// own client and nobody else.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -46,11 +47,14 @@ internal sealed class StreamUpload
     {
         _connection = connection;
         _stream = stream;
-        _continuation = new SocketContinuation(sent =>
-        {
-            AfterSend(sent);
-            Pump();
-        }, connection);
+        _continuation = new SocketContinuation(
+            sent =>
+            {
+                AfterSend(sent);
+                Pump();
+            },
+            connection
+        );
     }
 
     /// <summary>True when the client has ended the body, and all of it has been sent on.</summary>
@@ -108,7 +112,9 @@ internal sealed class StreamUpload
         return _upstream is not null && !_sending;
     }
 
-    /// <summary>The body ends with trailers: their lines, each with CRLF; within the gate. True when <see cref="Pump"/> has something to do.</summary>
+    /// <summary>
+    /// The body ends with trailers: their lines, each with CRLF; within the gate. True when <see cref="Pump"/> has something to do.
+    /// </summary>
     public bool OnTrailers(ReadOnlySpan<byte> lines)
     {
         _trailers = lines.ToArray();

@@ -8,8 +8,20 @@ namespace Spawngate.Telemetry.History;
 /// <param name="Client">Address of the client.</param>
 /// <param name="AgeSecs">Seconds since it came.</param>
 /// <param name="NoWake">Whether it does not count as use, so that it keeps nothing awake.</param>
-internal sealed record ActiveRequest(string Kind, string Protocol, string Method, string Path, string Client, double AgeSecs, bool NoWake = false)
+internal sealed record ActiveRequest(
+    string Kind,
+    string Protocol,
+    string Method,
+    string Path,
+    string Client,
+    double AgeSecs,
+    bool NoWake = false
+)
 {
     /// <summary>For people: <c>tunnel GET /socket from 10.0.0.7, 812 s</c>.</summary>
-    public string Words => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Kind} {Method} {Path} from {Client}, {Math.Floor(AgeSecs)} s{(NoWake ? " (no_wake)" : "")}");
+    public string Words =>
+        string.Create(
+            System.Globalization.CultureInfo.InvariantCulture,
+            $"{Kind} {Method} {Path} from {Client}, {Math.Floor(AgeSecs)} s{(NoWake ? " (no_wake)" : "")}"
+        );
 }

@@ -4,8 +4,8 @@ using Spawngate.Runtime;
 namespace Spawngate.Telemetry.History;
 
 /// <summary>
-/// The last <see cref="Limits.HistoryEvents"/> events of one backend, in one array that grows with what is in it and has no references, so that ten thousand
-/// histories mean ten thousand small objects to the collector. Written by the backend's lifecycle, read by anybody.
+/// The last <see cref="Limits.HistoryEvents"/> events of one backend, in one array that grows with what is in it and has no references, so
+/// that ten thousand histories mean ten thousand small objects to the collector. Written by the backend's lifecycle, read by anybody.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -199,7 +199,8 @@ internal sealed class EventHistory : IShortenable
 
         int used = _end - _start;
         int needed = used + bytes;
-        byte[] target = needed + (needed / 8) <= _bytes.Length ? _bytes : new byte[Math.Max(Limits.HistoryFirstBytes, needed + (needed / 4))];
+        byte[] target =
+            needed + (needed / 8) <= _bytes.Length ? _bytes : new byte[Math.Max(Limits.HistoryFirstBytes, needed + (needed / 4))];
         Buffer.BlockCopy(_bytes, _start, target, 0, used);
         _bytes = target;
         _lastStart -= _start;

@@ -29,7 +29,9 @@ internal static class HistoryCodec
         Times = 512,
     }
 
-    /// <summary>Writes an event, its texts cut to their bounds. Returns the length, at most <see cref="Limits.HistoryEventBytesMax"/>.</summary>
+    /// <summary>
+    /// Writes an event, its texts cut to their bounds. Returns the length, at most <see cref="Limits.HistoryEventBytesMax"/>.
+    /// </summary>
     public static int Write(Span<byte> target, HistoryEvent entry)
     {
         var writer = new Writer(target);
@@ -78,7 +80,9 @@ internal static class HistoryCodec
             Start = (int)reader.Number(),
             Reason = parts.HasFlag(Parts.Reason) ? reader.Text() : null,
             Requests = parts.HasFlag(Parts.Requests) ? (long)reader.Number() : null,
-            By = parts.HasFlag(Parts.By) ? new HistoryCaller(reader.TextOrNull(), reader.TextOrNull(), reader.TextOrNull(), reader.TextOrNull()) : null,
+            By = parts.HasFlag(Parts.By)
+                ? new HistoryCaller(reader.TextOrNull(), reader.TextOrNull(), reader.TextOrNull(), reader.TextOrNull())
+                : null,
             SpawnMs = parts.HasFlag(Parts.SpawnMs) ? reader.Span() : null,
             ListenMs = parts.HasFlag(Parts.ListenMs) ? reader.Span() : null,
             ReadyMs = parts.HasFlag(Parts.ReadyMs) ? reader.Span() : null,

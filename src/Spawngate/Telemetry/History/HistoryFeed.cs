@@ -57,7 +57,8 @@ internal sealed class HistoryReader : IDisposable
 {
     private readonly HistoryFeed _feed;
     private readonly Channel<HistoryNews> _channel = Channel.CreateBounded<HistoryNews>(
-        new BoundedChannelOptions(Limits.HistoryReaderEvents) { SingleReader = true, AllowSynchronousContinuations = false });
+        new BoundedChannelOptions(Limits.HistoryReaderEvents) { SingleReader = true, AllowSynchronousContinuations = false }
+    );
 
     private int _missed;
 

@@ -5,7 +5,18 @@ internal static class HistoryNames
 {
     private static readonly string[] Names =
     [
-        "woken", "ready", "start_failed", "crashed", "unhealthy", "recovered", "kept_awake", "stopping", "cut", "killed", "stopped", "resumed",
+        "woken",
+        "ready",
+        "start_failed",
+        "crashed",
+        "unhealthy",
+        "recovered",
+        "kept_awake",
+        "stopping",
+        "cut",
+        "killed",
+        "stopped",
+        "resumed",
     ];
 
     /// <summary>How many kinds there are.</summary>

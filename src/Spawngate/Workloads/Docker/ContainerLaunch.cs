@@ -14,10 +14,17 @@ namespace Spawngate.Workloads.Docker;
 ///      └──────────┘  └ by anybody else: failed
 ///   image missing
 /// </code>
-/// Create and start are never cut short, because the engine would do them all the same: a cancelled launch lets them end and then removes what there is.
+/// Create and start are never cut short, because the engine would do them all the same: a cancelled launch lets them end and then removes
+/// what there is.
 /// </summary>
 internal sealed class ContainerLaunch(
-    LaunchRequest request, DockerEngine engine, ReadyCallbackListeners listeners, IOutputSink output, TimeProvider time, CancellationToken cancel)
+    LaunchRequest request,
+    DockerEngine engine,
+    ReadyCallbackListeners listeners,
+    IOutputSink output,
+    TimeProvider time,
+    CancellationToken cancel
+)
 {
     private readonly long _began = time.GetTimestamp();
     private readonly string _runId = GatewayIdentity.NewId();
@@ -66,7 +73,9 @@ internal sealed class ContainerLaunch(
 
     private static LaunchResult Failed(string error) => new(null, error);
 
-    /// <summary>However the launch has ended: a container that does not run for it is gone, and the listener is open only for one that does.</summary>
+    /// <summary>
+    /// However the launch has ended: a container that does not run for it is gone, and the listener is open only for one that does.
+    /// </summary>
     private async Task SettleAsync(ContainerWorkload? workload, bool isKept, ReadyDoorUse? use)
     {
         if (workload is not null && isKept)
@@ -150,8 +159,12 @@ internal sealed class ContainerLaunch(
         return reply;
     }
 
-    private static bool IsImageMissing(EngineError error) => error.IsNotFound
-        && (error.Message.Contains("no such image", StringComparison.OrdinalIgnoreCase) || error.Message.Contains("image not known", StringComparison.OrdinalIgnoreCase));
+    private static bool IsImageMissing(EngineError error) =>
+        error.IsNotFound
+        && (
+            error.Message.Contains("no such image", StringComparison.OrdinalIgnoreCase)
+            || error.Message.Contains("image not known", StringComparison.OrdinalIgnoreCase)
+        );
 
     /// <summary>The name is taken: a left-over of this gateway makes way, anything else is an error.</summary>
     private async Task<string?> FreeNameAsync()
@@ -168,7 +181,9 @@ internal sealed class ContainerLaunch(
         var what = $"container {ContainerIdentity.Shorten(holder.Id)} of image {holder.Config?.Image}";
         if (instance != engine.Identity.Instance)
         {
-            var whose = instance is null ? "was not created by Spawngate" : $"belongs to another gateway ({ContainerLabels.Instance}={instance})";
+            var whose = instance is null
+                ? "was not created by Spawngate"
+                : $"belongs to another gateway ({ContainerLabels.Instance}={instance})";
             return $"container name {name} is taken by {what}, which {whose}: remove it, or set container_name";
         }
 
@@ -229,13 +244,22 @@ internal sealed class ContainerLaunch(
 
         var totalMs = time.GetElapsedTime(_began).TotalMilliseconds;
         DockerLog.Started(
-            engine.Log, Hostname, workload.Container.Name, workload.Container.Image, place?.EndPoint.Port ?? request.Port,
-            Ms(_createMs), Ms(_startMs), Ms(totalMs - _createMs - _startMs - _pullMs));
+            engine.Log,
+            Hostname,
+            workload.Container.Name,
+            workload.Container.Image,
+            place?.EndPoint.Port ?? request.Port,
+            Ms(_createMs),
+            Ms(_startMs),
+            Ms(totalMs - _createMs - _startMs - _pullMs)
+        );
         request.Stage.Text = null;
         return new LaunchResult(workload, null) { SpawnMs = totalMs, Place = place };
     }
 
-    /// <summary>The engine chooses the port, and may lose it to a program that binds it in that very moment: it then chooses another.</summary>
+    /// <summary>
+    /// The engine chooses the port, and may lose it to a program that binds it in that very moment: it then chooses another.
+    /// </summary>
     private async Task<EngineError?> StartOnFreePortAsync(ContainerWorkload workload)
     {
         EngineError? error = null;
@@ -254,11 +278,13 @@ internal sealed class ContainerLaunch(
     }
 
     private static bool IsPortTaken(EngineError error) =>
-        error.Message.Contains("port is already allocated", StringComparison.Ordinal) || error.Message.Contains("address already in use", StringComparison.Ordinal);
+        error.Message.Contains("port is already allocated", StringComparison.Ordinal)
+        || error.Message.Contains("address already in use", StringComparison.Ordinal);
 
     /// <summary>
-    /// Where the container is reached: at the port that the engine gave it, or at its own address if the engine maps no ports on its network (an internal one) and the network is on
-    /// this very machine. Null when that is the loopback port of the request, or when it has ended already, which it reports itself.
+    /// Where the container is reached: at the port that the engine gave it, or at its own address if the engine maps no ports on its
+    /// network (an internal one) and the network is on this very machine. Null when that is the loopback port of the request, or when it
+    /// has ended already, which it reports itself.
     /// </summary>
     private async Task<(LaunchedAt? Place, string? Problem)> PlaceOfAsync(ContainerWorkload workload, ReadyPath ready)
     {
@@ -278,9 +304,10 @@ internal sealed class ContainerLaunch(
             workload.EndWith(details.State.ExitCode); // Its event may still be on the way.
         }
 
-        var own = ready is { Use: not null, NeedsHostName: false } && ContainerPlan.AddressOf(details) is { } address
-            ? new IPEndPoint(address, request.Config.Port)
-            : null;
+        var own =
+            ready is { Use: not null, NeedsHostName: false } && ContainerPlan.AddressOf(details) is { } address
+                ? new IPEndPoint(address, request.Config.Port)
+                : null;
         if (ContainerPlan.MappedPort(details, request.Config.Port) is { } port)
         {
             return (new LaunchedAt(new IPEndPoint(IPAddress.Loopback, port), IsForwarded: true) { Behind = own }, null);

@@ -4,8 +4,8 @@ using Spawngate.Logging;
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// Reads what a container writes, from before it is started until the engine says that this was all, line by line into the log. When the connection breaks while the container lives
-/// on, the output goes on at a new one.
+/// Reads what a container writes, from before it is started until the engine says that this was all, line by line into the log. When the
+/// connection breaks while the container lives on, the output goes on at a new one.
 /// </summary>
 internal sealed class ContainerOutput
 {
@@ -64,7 +64,8 @@ internal sealed class ContainerOutput
     {
         var frames = new OutputFrames(
             new LineSplitter(new Sink(_hostname, OutputStream.Stdout, _output, null)),
-            new LineSplitter(new Sink(_hostname, OutputStream.Stderr, _output, _tail)));
+            new LineSplitter(new Sink(_hostname, OutputStream.Stderr, _output, _tail))
+        );
         var buffer = new byte[Limits.OutputReadBytes];
         using (stream)
         {

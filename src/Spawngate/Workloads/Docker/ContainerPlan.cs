@@ -73,7 +73,9 @@ internal static class ContainerPlan
     {
         var key = $"{containerPort.ToString(CultureInfo.InvariantCulture)}/tcp";
         var text = details.NetworkSettings?.Ports.GetValueOrDefault(key);
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= Limits.PortMax ? port : null;
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= Limits.PortMax
+            ? port
+            : null;
     }
 
     /// <summary>The container's own address in its network; null when it has none.</summary>
@@ -96,14 +98,15 @@ internal static class ContainerPlan
         return variables;
     }
 
-    private static Dictionary<string, string> LabelsOf(LaunchRequest request, GatewayIdentity owner, string runId) => new()
-    {
-        [ContainerLabels.Instance] = owner.Instance,
-        [ContainerLabels.Process] = owner.Process,
-        [ContainerLabels.Run] = runId,
-        [ContainerLabels.Container] = request.Config.Docker!.ContainerName,
-        [ContainerLabels.Host] = request.Config.Hostname,
-        [ContainerLabels.InstanceNumber] = request.InstanceNumber.ToString(CultureInfo.InvariantCulture),
-        [ContainerLabels.Grace] = request.Config.ShutdownGracePeriodSecs.ToString(CultureInfo.InvariantCulture),
-    };
+    private static Dictionary<string, string> LabelsOf(LaunchRequest request, GatewayIdentity owner, string runId) =>
+        new()
+        {
+            [ContainerLabels.Instance] = owner.Instance,
+            [ContainerLabels.Process] = owner.Process,
+            [ContainerLabels.Run] = runId,
+            [ContainerLabels.Container] = request.Config.Docker!.ContainerName,
+            [ContainerLabels.Host] = request.Config.Hostname,
+            [ContainerLabels.InstanceNumber] = request.InstanceNumber.ToString(CultureInfo.InvariantCulture),
+            [ContainerLabels.Grace] = request.Config.ShutdownGracePeriodSecs.ToString(CultureInfo.InvariantCulture),
+        };
 }

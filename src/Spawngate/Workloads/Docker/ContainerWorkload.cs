@@ -18,7 +18,14 @@ internal sealed class ContainerWorkload : IWorkload
     private volatile bool _outOfMemory;
 
     /// <summary>Makes the instance of a container that was just created.</summary>
-    public ContainerWorkload(DockerEngine engine, string runId, string id, string hostname, ContainerIdentity identity, ContainerOutput output)
+    public ContainerWorkload(
+        DockerEngine engine,
+        string runId,
+        string id,
+        string hostname,
+        ContainerIdentity identity,
+        ContainerOutput output
+    )
     {
         _engine = engine;
         RunId = runId;

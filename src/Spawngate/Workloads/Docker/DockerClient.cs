@@ -6,8 +6,8 @@ using System.Text.Json;
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// The calls of the Engine API that are needed, each a method with a deadline of its own. Nothing here throws but for a cancellation by the caller: what fails is
-/// an <see cref="EngineError"/> that names the call.
+/// The calls of the Engine API that are needed, each a method with a deadline of its own. Nothing here throws but for a cancellation by the
+/// caller: what fails is an <see cref="EngineError"/> that names the call.
 /// </summary>
 internal sealed class DockerClient : IDisposable
 {
@@ -51,12 +51,22 @@ internal sealed class DockerClient : IDisposable
 
         if (!Version.TryParse(text, out var theirs))
         {
-            return new EngineError(EngineFault.Garbage, "GET /_ping", 0, "what answers is no Docker engine: it names no version of the Engine API");
+            return new EngineError(
+                EngineFault.Garbage,
+                "GET /_ping",
+                0,
+                "what answers is no Docker engine: it names no version of the Engine API"
+            );
         }
 
         if (theirs < Oldest)
         {
-            return new EngineError(EngineFault.Garbage, "GET /_ping", 0, $"the engine speaks version {theirs} of the Engine API, at least {Oldest} is needed");
+            return new EngineError(
+                EngineFault.Garbage,
+                "GET /_ping",
+                0,
+                $"the engine speaks version {theirs} of the Engine API, at least {Oldest} is needed"
+            );
         }
 
         ApiVersion = theirs < Newest ? theirs : Newest;
@@ -68,7 +78,9 @@ internal sealed class DockerClient : IDisposable
     public async Task<EngineReply<CreatedContainer>> CreateAsync(string name, ContainerSpec spec)
     {
         var path = $"{_prefix}/containers/create?name={Uri.EscapeDataString(name)}";
-        var reply = await _transport.CallAsync(HttpMethod.Post, path, spec.ToJson(), Limits.EngineCreateMs, CancellationToken.None).ConfigureAwait(false);
+        var reply = await _transport
+            .CallAsync(HttpMethod.Post, path, spec.ToJson(), Limits.EngineCreateMs, CancellationToken.None)
+            .ConfigureAwait(false);
         return Read(reply, "POST /containers/create", CreatedContainer.Read);
     }
 
@@ -76,8 +88,12 @@ internal sealed class DockerClient : IDisposable
     public Task<EngineError?> StartAsync(string id) => DoAsync(HttpMethod.Post, $"/containers/{id}/start", Limits.EngineCreateMs);
 
     /// <summary>Asks a container to end, and kills it after so many seconds; returns when it has ended.</summary>
-    public Task<EngineError?> StopAsync(string id, long graceSecs) => DoAsync(
-        HttpMethod.Post, string.Create(CultureInfo.InvariantCulture, $"/containers/{id}/stop?t={graceSecs}"), Math.Min((graceSecs * 1000) + Limits.EngineCallMs, int.MaxValue));
+    public Task<EngineError?> StopAsync(string id, long graceSecs) =>
+        DoAsync(
+            HttpMethod.Post,
+            string.Create(CultureInfo.InvariantCulture, $"/containers/{id}/stop?t={graceSecs}"),
+            Math.Min((graceSecs * 1000) + Limits.EngineCallMs, int.MaxValue)
+        );
 
     /// <summary>Kills a container.</summary>
     public Task<EngineError?> KillAsync(string id) => DoAsync(HttpMethod.Post, $"/containers/{id}/kill", Limits.EngineCallMs);
@@ -112,7 +128,10 @@ internal sealed class DockerClient : IDisposable
         return OpenAsync(HttpMethod.Get, $"/events?filters={filter}", [], Limits.EngineCallMs, cancel);
     }
 
-    /// <summary>What a container writes from now on, both streams in frames: whatever the engine does with its logs, and before it is started nothing is missed.</summary>
+    /// <summary>
+    /// What a container writes from now on, both streams in frames: whatever the engine does with its logs, and before it is started
+    /// nothing is missed.
+    /// </summary>
     public Task<EngineReply<EngineStream>> AttachAsync(string id, CancellationToken cancel) =>
         OpenAsync(HttpMethod.Post, $"/containers/{id}/attach?stream=1&stdout=1&stderr=1", [], Limits.EngineCallMs, cancel);
 
@@ -156,7 +175,9 @@ internal sealed class DockerClient : IDisposable
         return Read(reply, $"GET {WithoutQuery(path)}", read);
     }
 
-    /// <summary>A call of which only the success matters. It is not cancelled: what it asks for may happen all the same, and then must be known.</summary>
+    /// <summary>
+    /// A call of which only the success matters. It is not cancelled: what it asks for may happen all the same, and then must be known.
+    /// </summary>
     private async Task<EngineError?> DoAsync(HttpMethod method, string path, long deadlineMs)
     {
         var reply = await _transport.CallAsync(method, _prefix + path, null, deadlineMs, CancellationToken.None).ConfigureAwait(false);
@@ -164,7 +185,12 @@ internal sealed class DockerClient : IDisposable
     }
 
     private async Task<EngineReply<EngineStream>> OpenAsync(
-        HttpMethod method, string path, IReadOnlyList<KeyValuePair<string, string>> headers, long headDeadlineMs, CancellationToken cancel)
+        HttpMethod method,
+        string path,
+        IReadOnlyList<KeyValuePair<string, string>> headers,
+        long headDeadlineMs,
+        CancellationToken cancel
+    )
     {
         var reply = await _transport.OpenAsync(method, _prefix + path, headers, headDeadlineMs, cancel).ConfigureAwait(false);
         return reply.Error is { } error ? error with { Call = $"{method} {WithoutQuery(path)}" } : reply;

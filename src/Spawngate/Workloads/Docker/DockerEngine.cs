@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// One engine and our containers on it. Whoever creates a container has registered its instance before: what we have created by <see cref="OwnContainers"/> and is not registered is left over, and
-/// is removed.
+/// One engine and our containers on it. Whoever creates a container has registered its instance before: what we have created by
+/// <see cref="OwnContainers"/> and is not registered is left over, and is removed.
 /// </summary>
 internal sealed class DockerEngine
 {
@@ -187,7 +187,8 @@ internal sealed class DockerEngine
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         var removals = RemovalsAsync(null);
-        await Task.WhenAny(removals, Task.Delay(TimeSpan.FromMilliseconds(Limits.EngineStopMs), _time, CancellationToken.None)).ConfigureAwait(false);
+        await Task.WhenAny(removals, Task.Delay(TimeSpan.FromMilliseconds(Limits.EngineStopMs), _time, CancellationToken.None))
+            .ConfigureAwait(false);
         await _watch.StopAsync().ConfigureAwait(false);
         int left;
         lock (_gate)
@@ -223,7 +224,10 @@ internal sealed class DockerEngine
     {
         lock (_gate)
         {
-            return [.. _instances.Values.OfType<ContainerWorkload>().Where(static workload => workload is { IsStarted: true, HasEnded: false })];
+            return
+            [
+                .. _instances.Values.OfType<ContainerWorkload>().Where(static workload => workload is { IsStarted: true, HasEnded: false }),
+            ];
         }
     }
 

@@ -9,8 +9,8 @@ namespace Spawngate.Workloads.Docker;
 internal readonly record struct FoundEngine(DockerEngine? Engine, string? Error);
 
 /// <summary>
-/// Finds the engine of a backend: its <c>docker_host</c>, else <c>DOCKER_HOST</c>, else the first of the usual sockets that answers. There is one
-/// <see cref="DockerEngine"/> for each address, however it was found.
+/// Finds the engine of a backend: its <c>docker_host</c>, else <c>DOCKER_HOST</c>, else the first of the usual sockets that answers. There
+/// is one <see cref="DockerEngine"/> for each address, however it was found.
 /// </summary>
 /// <param name="make">Makes the engine of an address.</param>
 /// <param name="variable">Reads a variable of the environment.</param>
@@ -50,16 +50,17 @@ internal sealed class DockerEngines(Func<EngineAddress, DockerEngine> make, Func
             return ConnectAsync(dockerHost, "docker_host", cancel);
         }
 
-        return variable("DOCKER_HOST") is { Length: > 0 } named
-            ? ConnectAsync(named, "DOCKER_HOST", cancel)
-            : SearchAsync(cancel);
+        return variable("DOCKER_HOST") is { Length: > 0 } named ? ConnectAsync(named, "DOCKER_HOST", cancel) : SearchAsync(cancel);
     }
 
     private async Task<FoundEngine> ConnectAsync(string text, string source, CancellationToken cancel)
     {
         if (EngineAddress.Parse(text) is not { } address)
         {
-            return new FoundEngine(null, $"{source} is \"{text}\", which is no address of a Docker engine: allowed are unix:///path and tcp://host:port");
+            return new FoundEngine(
+                null,
+                $"{source} is \"{text}\", which is no address of a Docker engine: allowed are unix:///path and tcp://host:port"
+            );
         }
 
         var engine = EngineAt(address);
@@ -89,14 +90,18 @@ internal sealed class DockerEngines(Func<EngineAddress, DockerEngine> make, Func
             findings.Add($"{path}: {error.Message}");
         }
 
-        return new FoundEngine(null, $"no Docker engine answers ({string.Join("; ", findings)}); docker_host or DOCKER_HOST names another place");
+        return new FoundEngine(
+            null,
+            $"no Docker engine answers ({string.Join("; ", findings)}); docker_host or DOCKER_HOST names another place"
+        );
     }
 
     /// <summary>Asks before an engine is made that would be kept.</summary>
     private async Task<EngineError?> TryAsync(EngineAddress address, CancellationToken cancel)
     {
         using var client = new DockerClient(address, time);
-        return await client.ConnectAsync(cancel).ConfigureAwait(false) ?? await EngineAt(address).ConnectedAsync(cancel).ConfigureAwait(false);
+        return await client.ConnectAsync(cancel).ConfigureAwait(false)
+            ?? await EngineAt(address).ConnectedAsync(cancel).ConfigureAwait(false);
     }
 
     private DockerEngine EngineAt(EngineAddress address) =>

@@ -5,7 +5,9 @@ using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Workloads.Docker;
 
-/// <summary>Starts Docker backends: one container each, on the engine that its settings name. Nothing is made before the first of them is needed.</summary>
+/// <summary>
+/// Starts Docker backends: one container each, on the engine that its settings name. Nothing is made before the first of them is needed.
+/// </summary>
 internal sealed class DockerLauncher : ILauncher
 {
     private readonly DockerEngines _engines;
@@ -27,8 +29,14 @@ internal sealed class DockerLauncher : ILauncher
     /// <param name="time">The time.</param>
     /// <param name="guardian">Is told of every engine; null for none.</param>
     public DockerLauncher(
-        GatewayIdentity identity, Func<string, string?, ReadyOutcome> report, IOutputSink output, ILoggerFactory loggers, Func<string, string?> variable, TimeProvider time,
-        Guardian? guardian = null)
+        GatewayIdentity identity,
+        Func<string, string?, ReadyOutcome> report,
+        IOutputSink output,
+        ILoggerFactory loggers,
+        Func<string, string?> variable,
+        TimeProvider time,
+        Guardian? guardian = null
+    )
     {
         _identity = identity;
         _guardian = guardian;
@@ -37,12 +45,15 @@ internal sealed class DockerLauncher : ILauncher
         _time = time;
         _listeners = new ReadyCallbackListeners(report, _log, time);
         _engines = new DockerEngines(
-            address => new DockerEngine(address, identity, _log, RegistryLogins.OfUser(variable), time), variable, time);
+            address => new DockerEngine(address, identity, _log, RegistryLogins.OfUser(variable), time),
+            variable,
+            time
+        );
     }
 
     /// <summary>
-    /// Looks, beside the start of the gateway, for the engines that its backends will need, so that what an earlier process left behind is removed before
-    /// anybody asks.
+    /// Looks, beside the start of the gateway, for the engines that its backends will need, so that what an earlier process left behind is
+    /// removed before anybody asks.
     /// </summary>
     /// <param name="engines">Addresses of these engines; null among them is the usual search.</param>
     public void Begin(IEnumerable<string?> engines)

@@ -4,8 +4,9 @@ using Spawngate.Runtime;
 
 namespace Spawngate.Workloads.Docker;
 
-// The parts of the Engine API's messages that are used, named as they are there (https://docs.docker.com/reference/api/engine/). They are read from a
-// document and written by hand: generated serialisation code for two dozen small types takes 450 KB of the executable, this takes a tenth of that.
+// The parts of the Engine API's messages that are used, named as they are there (https://docs.docker.com/reference/api/engine/). They are
+// read from a document and written by hand: generated serialisation code for two dozen small types takes 450 KB of the executable, this
+// takes a tenth of that.
 
 /// <summary>Body of <c>POST /containers/create</c>.</summary>
 internal sealed class ContainerSpec
@@ -161,15 +162,20 @@ internal sealed class ContainerDetails
     public ContainerPorts? NetworkSettings { get; init; }
 
     /// <summary>Reads it; null when it is none.</summary>
-    public static ContainerDetails? Read(JsonElement json) => json.Text("Id") is not { } id ? null : new ContainerDetails
-    {
-        Id = id,
-        Name = json.Text("Name"),
-        Image = json.Text("Image"),
-        State = json.Part("State") is { } state ? ContainerState.Read(state) : null,
-        Config = json.Part("Config") is { } config ? new ContainerIdentityDetails { Image = config.Text("Image"), Labels = config.TextsByName("Labels") } : null,
-        NetworkSettings = json.Part("NetworkSettings") is { } settings ? ContainerPorts.Read(settings) : null,
-    };
+    public static ContainerDetails? Read(JsonElement json) =>
+        json.Text("Id") is not { } id
+            ? null
+            : new ContainerDetails
+            {
+                Id = id,
+                Name = json.Text("Name"),
+                Image = json.Text("Image"),
+                State = json.Part("State") is { } state ? ContainerState.Read(state) : null,
+                Config = json.Part("Config") is { } config
+                    ? new ContainerIdentityDetails { Image = config.Text("Image"), Labels = config.TextsByName("Labels") }
+                    : null,
+                NetworkSettings = json.Part("NetworkSettings") is { } settings ? ContainerPorts.Read(settings) : null,
+            };
 }
 
 /// <summary>Whether and how a container runs, or ended.</summary>
@@ -180,7 +186,6 @@ internal sealed class ContainerState
 
     /// <summary>Exit status once it has ended.</summary>
     public int ExitCode { get; init; }
-
 
     /// <summary>Reads it.</summary>
     public static ContainerState Read(JsonElement json) => new() { Status = json.Text("Status"), ExitCode = (int)json.Whole("ExitCode") };
@@ -211,7 +216,11 @@ internal sealed class ContainerPorts
         var ports = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var port in json.Fields("Ports"))
         {
-            if (port.Value.ValueKind == JsonValueKind.Array && port.Value.GetArrayLength() > 0 && port.Value[0].Text("HostPort") is { } hostPort)
+            if (
+                port.Value.ValueKind == JsonValueKind.Array
+                && port.Value.GetArrayLength() > 0
+                && port.Value[0].Text("HostPort") is { } hostPort
+            )
             {
                 ports[port.Name] = hostPort;
             }
@@ -261,14 +270,16 @@ internal sealed class ContainerSummary
         {
             if (each.Text("Id") is { } id)
             {
-                all.Add(new ContainerSummary
-                {
-                    Id = id,
-                    Names = each.Texts("Names"),
-                    ImageId = each.Text("ImageID"),
-                    State = each.Text("State"),
-                    Labels = each.TextsByName("Labels"),
-                });
+                all.Add(
+                    new ContainerSummary
+                    {
+                        Id = id,
+                        Names = each.Texts("Names"),
+                        ImageId = each.Text("ImageID"),
+                        State = each.Text("State"),
+                        Labels = each.TextsByName("Labels"),
+                    }
+                );
             }
         }
 
@@ -284,7 +295,12 @@ internal sealed class ImageDetails
 
     /// <summary>Reads it; null when it is none.</summary>
     public static ImageDetails? Read(JsonElement json) =>
-        json.Text("Id") is null ? null : new ImageDetails { Labels = json.Part("Config")?.TextsByName("Labels") ?? new Dictionary<string, string>(StringComparer.Ordinal) };
+        json.Text("Id") is null
+            ? null
+            : new ImageDetails
+            {
+                Labels = json.Part("Config")?.TextsByName("Labels") ?? new Dictionary<string, string>(StringComparer.Ordinal),
+            };
 }
 
 /// <summary>Answer to <c>GET /networks/{name}</c>.</summary>
@@ -325,7 +341,12 @@ internal sealed class EngineEvent
     public static EngineEvent Read(JsonElement json)
     {
         var actor = json.Part("Actor");
-        return new EngineEvent { Action = json.Text("Action"), Id = actor?.Text("ID"), ExitCode = actor?.Part("Attributes")?.Text("exitCode") };
+        return new EngineEvent
+        {
+            Action = json.Text("Action"),
+            Id = actor?.Text("ID"),
+            ExitCode = actor?.Part("Attributes")?.Text("exitCode"),
+        };
     }
 }
 
@@ -345,11 +366,12 @@ internal sealed class PullMessage
     public string? Error { get; init; }
 
     /// <summary>Reads it.</summary>
-    public static PullMessage Read(JsonElement json) => new()
-    {
-        Status = json.Text("status"),
-        Id = json.Text("id"),
-        Bytes = json.Part("progressDetail")?.Whole("current") ?? 0,
-        Error = json.Text("error"),
-    };
+    public static PullMessage Read(JsonElement json) =>
+        new()
+        {
+            Status = json.Text("status"),
+            Id = json.Text("id"),
+            Bytes = json.Part("progressDetail")?.Whole("current") ?? 0,
+            Error = json.Text("error"),
+        };
 }

@@ -48,7 +48,8 @@ internal sealed record EngineAnswer(int Status, string? ApiVersion, byte[] Body)
         return body.Length == 0 ? "no message" : Start(body);
     }
 
-    private static string Start(byte[] body) => Shortened(Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, Limits.EngineMessageCharsMax))).Trim());
+    private static string Start(byte[] body) =>
+        Shortened(Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, Limits.EngineMessageCharsMax))).Trim());
 
     private static string Shortened(string text)
     {
@@ -114,7 +115,10 @@ internal sealed class JsonLines(EngineStream stream)
         }
         catch (JsonException)
         {
-            return (null, new EngineError(EngineFault.Garbage, stream.Call, 0, "a message of the stream is not what the Engine API describes"));
+            return (
+                null,
+                new EngineError(EngineFault.Garbage, stream.Call, 0, "a message of the stream is not what the Engine API describes")
+            );
         }
         catch (Exception e) when (EngineTransport.Explain(stream.Call, e, cancel) is { } error)
         {

@@ -38,9 +38,8 @@ internal sealed record EngineError(EngineFault Fault, string Call, int Status, s
     public bool IsLoss => Fault is EngineFault.Unreachable or EngineFault.Broken or EngineFault.TimedOut;
 
     /// <inheritdoc/>
-    public override string ToString() => Status == 0
-        ? $"{Call}: {Message}"
-        : string.Create(CultureInfo.InvariantCulture, $"{Call}: status {Status}: {Message}");
+    public override string ToString() =>
+        Status == 0 ? $"{Call}: {Message}" : string.Create(CultureInfo.InvariantCulture, $"{Call}: status {Status}: {Message}");
 }
 
 /// <summary>The answer to a call, or why there is none: exactly one of the two.</summary>

@@ -5,8 +5,8 @@ using System.Net.Sockets;
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// HTTP to one engine: makes the connections, bounds what is read, and turns everything that can go wrong into an <see cref="EngineError"/>. What follows an
-/// answer runs on the thread pool, not on the threads that the proxy's sockets complete on.
+/// HTTP to one engine: makes the connections, bounds what is read, and turns everything that can go wrong into an
+/// <see cref="EngineError"/>. What follows an answer runs on the thread pool, not on the threads that the proxy's sockets complete on.
 /// </summary>
 internal sealed class EngineTransport : IDisposable
 {
@@ -19,16 +19,18 @@ internal sealed class EngineTransport : IDisposable
     {
         _address = address;
         _time = time;
-        _http = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            ConnectCallback = ConnectAsync,
-            ConnectTimeout = TimeSpan.FromMilliseconds(Limits.EngineConnectMs),
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(Limits.EngineIdleConnectionSecs),
-            UseProxy = false,
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            ActivityHeadersPropagator = null,
-        });
+        _http = new HttpMessageInvoker(
+            new SocketsHttpHandler
+            {
+                ConnectCallback = ConnectAsync,
+                ConnectTimeout = TimeSpan.FromMilliseconds(Limits.EngineConnectMs),
+                PooledConnectionIdleTimeout = TimeSpan.FromSeconds(Limits.EngineIdleConnectionSecs),
+                UseProxy = false,
+                UseCookies = false,
+                AllowAutoRedirect = false,
+                ActivityHeadersPropagator = null,
+            }
+        );
     }
 
     /// <summary>Makes a call and reads the whole answer.</summary>
@@ -37,7 +39,13 @@ internal sealed class EngineTransport : IDisposable
     /// <param name="body">A body in JSON; null for none.</param>
     /// <param name="deadlineMs">Milliseconds for all of it.</param>
     /// <param name="cancel">Ends the call with an <see cref="OperationCanceledException"/>.</param>
-    public async Task<EngineReply<EngineAnswer>> CallAsync(HttpMethod method, string path, byte[]? body, long deadlineMs, CancellationToken cancel)
+    public async Task<EngineReply<EngineAnswer>> CallAsync(
+        HttpMethod method,
+        string path,
+        byte[]? body,
+        long deadlineMs,
+        CancellationToken cancel
+    )
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(deadlineMs), _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancel);
@@ -61,7 +69,11 @@ internal sealed class EngineTransport : IDisposable
                 var status = (int)response.StatusCode;
                 return status >= 400
                     ? new EngineError(EngineFault.Refused, call, status, EngineAnswer.MessageOf(bytes))
-                    : new EngineAnswer(status, response.Headers.TryGetValues("Api-Version", out var versions) ? versions.First() : null, bytes);
+                    : new EngineAnswer(
+                        status,
+                        response.Headers.TryGetValues("Api-Version", out var versions) ? versions.First() : null,
+                        bytes
+                    );
             }
             catch (Exception e) when (Explain(call, e, cancel) is { } error)
             {
@@ -77,7 +89,12 @@ internal sealed class EngineTransport : IDisposable
     /// <param name="headDeadlineMs">Milliseconds until the head must be there.</param>
     /// <param name="cancel">Ends the wait for the head with an <see cref="OperationCanceledException"/>.</param>
     public async Task<EngineReply<EngineStream>> OpenAsync(
-        HttpMethod method, string path, IReadOnlyList<KeyValuePair<string, string>> headers, long headDeadlineMs, CancellationToken cancel)
+        HttpMethod method,
+        string path,
+        IReadOnlyList<KeyValuePair<string, string>> headers,
+        long headDeadlineMs,
+        CancellationToken cancel
+    )
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(headDeadlineMs), _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancel);
@@ -112,37 +129,54 @@ internal sealed class EngineTransport : IDisposable
     public void Dispose() => _http.Dispose();
 
     /// <summary>What an exception of the HTTP client means; null when it was the caller who cancelled.</summary>
-    internal static EngineError? Explain(string call, Exception exception, CancellationToken cancel) => exception switch
-    {
-        OperationCanceledException when cancel.IsCancellationRequested => null,
-        OperationCanceledException => new EngineError(EngineFault.TimedOut, call, 0, "no answer in time"),
-        HttpRequestException { InnerException: SocketException socket } => new EngineError(FaultOf(socket), call, 0, Describe(socket)),
-        HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError } http =>
-            new EngineError(EngineFault.Unreachable, call, 0, http.InnerException?.Message ?? http.Message),
-        HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } =>
-            new EngineError(EngineFault.Garbage, call, 0, "what answers does not speak HTTP"),
-        HttpRequestException or IOException or SocketException or ObjectDisposedException =>
-            new EngineError(EngineFault.Broken, call, 0, "the connection ended before the answer was complete"),
-        _ => new EngineError(EngineFault.Broken, call, 0, exception.Message),
-    };
+    internal static EngineError? Explain(string call, Exception exception, CancellationToken cancel) =>
+        exception switch
+        {
+            OperationCanceledException when cancel.IsCancellationRequested => null,
+            OperationCanceledException => new EngineError(EngineFault.TimedOut, call, 0, "no answer in time"),
+            HttpRequestException { InnerException: SocketException socket } => new EngineError(FaultOf(socket), call, 0, Describe(socket)),
+            HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError } http =>
+                new EngineError(EngineFault.Unreachable, call, 0, http.InnerException?.Message ?? http.Message),
+            HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } => new EngineError(
+                EngineFault.Garbage,
+                call,
+                0,
+                "what answers does not speak HTTP"
+            ),
+            HttpRequestException or IOException or SocketException or ObjectDisposedException => new EngineError(
+                EngineFault.Broken,
+                call,
+                0,
+                "the connection ended before the answer was complete"
+            ),
+            _ => new EngineError(EngineFault.Broken, call, 0, exception.Message),
+        };
 
-    private static EngineFault FaultOf(SocketException e) => e.SocketErrorCode switch
-    {
-        SocketError.ConnectionReset or SocketError.ConnectionAborted or SocketError.Shutdown => EngineFault.Broken,
-        _ => EngineFault.Unreachable,
-    };
+    private static EngineFault FaultOf(SocketException e) =>
+        e.SocketErrorCode switch
+        {
+            SocketError.ConnectionReset or SocketError.ConnectionAborted or SocketError.Shutdown => EngineFault.Broken,
+            _ => EngineFault.Unreachable,
+        };
 
-    private static string Describe(SocketException e) => e.SocketErrorCode switch
-    {
-        SocketError.AccessDenied => "permission denied (this user is not in the group of the socket)",
-        SocketError.ConnectionRefused => "connection refused (nobody listens there)",
-        SocketError.AddressNotAvailable => "no such file",
-        SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => "the name of the host is not known",
-        _ => e.Message,
-    };
+    private static string Describe(SocketException e) =>
+        e.SocketErrorCode switch
+        {
+            SocketError.AccessDenied => "permission denied (this user is not in the group of the socket)",
+            SocketError.ConnectionRefused => "connection refused (nobody listens there)",
+            SocketError.AddressNotAvailable => "no such file",
+            SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => "the name of the host is not known",
+            _ => e.Message,
+        };
 
     private async Task<EngineReply<HttpResponseMessage>> SendAsync(
-        HttpMethod method, string path, byte[]? body, IReadOnlyList<KeyValuePair<string, string>>? headers, CancellationToken either, CancellationToken cancel)
+        HttpMethod method,
+        string path,
+        byte[]? body,
+        IReadOnlyList<KeyValuePair<string, string>>? headers,
+        CancellationToken either,
+        CancellationToken cancel
+    )
     {
         using var request = new HttpRequestMessage(method, new Uri($"http://{_address.Authority}{path}"));
         if (body is not null)

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// Keeps the event stream of one engine open, from the first need of the engine to the end of the gateway, so that no end of a container is missed: whenever a stream
-/// begins, what happened before it is read off a list.
+/// Keeps the event stream of one engine open, from the first need of the engine to the end of the gateway, so that no end of a container is
+/// missed: whenever a stream begins, what happened before it is read off a list.
 /// <code>
 ///   connecting ──stream open──▶ connected: sweep beside the events ──stream ended──┐
 ///       ▲   │ failed                                                               │
@@ -24,8 +24,8 @@ internal sealed class EngineWatch(DockerEngine engine, TimeProvider time)
     private bool _wasConnected;
 
     /// <summary>
-    /// Waits until the stream is open and left-overs are removed. An engine that was there before gets a moment to come back, as at its restart; the failure of one that never
-    /// was is told at once.
+    /// Waits until the stream is open and left-overs are removed. An engine that was there before gets a moment to come back, as at its
+    /// restart; the failure of one that never was is told at once.
     /// </summary>
     /// <returns>Why there is no connection.</returns>
     public async Task<EngineError?> ConnectedAsync(CancellationToken cancel)

@@ -7,7 +7,9 @@ internal readonly record struct ImageName(string Repository, string Tag)
 {
     private const string Hub = "docker.io";
 
-    /// <summary>The registry that has it: the first part when that looks like a host (a dot, a port, or localhost), else Docker Hub.</summary>
+    /// <summary>
+    /// The registry that has it: the first part when that looks like a host (a dot, a port, or localhost), else Docker Hub.
+    /// </summary>
     public string Registry
     {
         get
@@ -25,6 +27,11 @@ internal readonly record struct ImageName(string Repository, string Tag)
         var name = at < 0 ? reference : reference[..at];
         var colon = name.IndexOf(':', name.LastIndexOf('/') + 1);
         var repository = colon < 0 ? name : name[..colon];
-        return new ImageName(repository, at >= 0 ? reference[(at + 1)..] : colon >= 0 ? name[(colon + 1)..] : "latest");
+        return new ImageName(
+            repository,
+            at >= 0 ? reference[(at + 1)..]
+                : colon >= 0 ? name[(colon + 1)..]
+                : "latest"
+        );
     }
 }

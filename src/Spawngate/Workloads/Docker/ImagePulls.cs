@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// Pulls images, each once at a time however many starts wait for it. A pull goes on when the start that began it has given up: images larger than a start
-/// timeout would never arrive otherwise, and the next start finds it done, or under way.
+/// Pulls images, each once at a time however many starts wait for it. A pull goes on when the start that began it has given up: images
+/// larger than a start timeout would never arrive otherwise, and the next start finds it done, or under way.
 /// </summary>
 internal sealed class ImagePulls(DockerClient client, RegistryLogins logins, ILogger log, TimeProvider time, CancellationToken stopping)
 {
@@ -48,7 +48,9 @@ internal sealed class ImagePulls(DockerClient client, RegistryLogins logins, ILo
         }
         catch (OperationCanceledException)
         {
-            return stopping.IsCancellationRequested ? "the gateway stops" : $"image {image} cannot be pulled: it took longer than {Limits.PullMs / 60_000} minutes";
+            return stopping.IsCancellationRequested
+                ? "the gateway stops"
+                : $"image {image} cannot be pulled: it took longer than {Limits.PullMs / 60_000} minutes";
         }
         finally
         {

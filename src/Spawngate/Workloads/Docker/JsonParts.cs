@@ -3,16 +3,20 @@ using System.Text.Json;
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// Takes from a document what is there, and nothing from what is not as it should be. In plain loops: LINQ over the values of a document costs the executable some hundred KB.
+/// Takes from a document what is there, and nothing from what is not as it should be. In plain loops: LINQ over the values of a document
+/// costs the executable some hundred KB.
 /// </summary>
 internal static class JsonParts
 {
     /// <summary>A member that is there and not null; null otherwise.</summary>
     public static JsonElement? Part(this JsonElement json, string name) =>
-        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null
+            ? value
+            : null;
 
     /// <summary>A member that is a text; null otherwise.</summary>
-    public static string? Text(this JsonElement json, string name) => json.Part(name) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
+    public static string? Text(this JsonElement json, string name) =>
+        json.Part(name) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
 
     /// <summary>A member that is a whole number; 0 otherwise.</summary>
     public static long Whole(this JsonElement json, string name) =>

@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// The containers of a gateway that was killed: asked to end, all at once, each with the grace period that its label tells, and removed. Those of a gateway that was started since
-/// have another label. A create that was under way at the death is still done by the engine, so it is looked again until nothing was found for a while.
+/// The containers of a gateway that was killed: asked to end, all at once, each with the grace period that its label tells, and removed.
+/// Those of a gateway that was started since have another label. A create that was under way at the death is still done by the engine, so
+/// it is looked again until nothing was found for a while.
 /// </summary>
 /// <param name="process">Value of <see cref="ContainerLabels.Process"/>.</param>
 /// <param name="address">Where the engine listens.</param>
@@ -33,7 +34,7 @@ internal sealed class OrphanContainers(string process, string address, TimeProvi
         }
 
         List<Task> ending = [];
-        for (var quiet = 0; quiet < Limits.OrphanQuietLooks || ending.Exists(static task => !task.IsCompleted);)
+        for (var quiet = 0; quiet < Limits.OrphanQuietLooks || ending.Exists(static task => !task.IsCompleted); )
         {
             var reply = await client.ListAsync(ContainerLabels.Process, process, CancellationToken.None).ConfigureAwait(false);
             if (reply.Error is { } lost)
@@ -57,7 +58,12 @@ internal sealed class OrphanContainers(string process, string address, TimeProvi
             return;
         }
 
-        var isNumber = long.TryParse(container.Labels?.GetValueOrDefault(ContainerLabels.Grace), NumberStyles.None, CultureInfo.InvariantCulture, out var graceSecs);
+        var isNumber = long.TryParse(
+            container.Labels?.GetValueOrDefault(ContainerLabels.Grace),
+            NumberStyles.None,
+            CultureInfo.InvariantCulture,
+            out var graceSecs
+        );
         await client.StopAsync(container.Id, isNumber ? graceSecs : 0).ConfigureAwait(false);
         if (await client.RemoveAsync(container.Id).ConfigureAwait(false) is null or { IsNotFound: true })
         {

@@ -4,8 +4,8 @@ using Spawngate.Logging;
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// Takes the two output streams of a container out of the one that the engine sends, in pieces of any length. Nothing is kept of a payload, however long
-/// its frame says it is.
+/// Takes the two output streams of a container out of the one that the engine sends, in pieces of any length. Nothing is kept of a payload,
+/// however long its frame says it is.
 /// <code>
 ///   0        1    4                  8
 ///  ┌────────┬────┬──────────────────┬─────────┐

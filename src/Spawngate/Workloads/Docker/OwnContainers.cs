@@ -1,12 +1,15 @@
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// Tells the containers that a gateway has created from those that only carry its labels. A container inherits all labels of its image, and an image has ours if it was made of a container of ours
-/// (<c>docker commit</c>), or of such an image, or if somebody wants us to remove other people's containers. What gives it away:
+/// Tells the containers that a gateway has created from those that only carry its labels. A container inherits all labels of its image, and
+/// an image has ours if it was made of a container of ours (<c>docker commit</c>), or of such an image, or if somebody wants us to remove
+/// other people's containers. What gives it away:
 /// <list type="bullet">
-/// <item><see cref="ContainerLabels.Run"/> is a random name, new for each container that we create and chosen before it. No image can have had it: a container whose image has the same one inherited it, and
-/// ours has another one even where its image carries our labels.</item>
-/// <item><see cref="ContainerLabels.Container"/> is the name that we gave it. A copy that some tool makes of it, labels and all, has another one.</item>
+/// <item><see cref="ContainerLabels.Run"/> is a random name, new for each container that we create and chosen before it. No image can have
+/// had it: a container whose image has the same one inherited it, and ours has another one even where its image carries our labels.</item>
+/// <item>
+/// <see cref="ContainerLabels.Container"/> is the name that we gave it. A copy that some tool makes of it, labels and all, has another one.
+/// </item>
 /// </list>
 /// </summary>
 internal static class OwnContainers
@@ -20,7 +23,12 @@ internal static class OwnContainers
         DoubtAsync(client, container.Name is { } name ? [name] : [], container.Image, container.Config?.Labels, cancel);
 
     private static async Task<string?> DoubtAsync(
-        DockerClient client, IReadOnlyList<string> names, string? imageId, IReadOnlyDictionary<string, string>? labels, CancellationToken cancel)
+        DockerClient client,
+        IReadOnlyList<string> names,
+        string? imageId,
+        IReadOnlyDictionary<string, string>? labels,
+        CancellationToken cancel
+    )
     {
         string? workload = labels?.GetValueOrDefault(ContainerLabels.Run);
         if (workload is null)

@@ -16,10 +16,16 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyDoorUse? U
     private static readonly Version HostGatewayFrom = new(1, 41);
 
     /// <summary>
-    /// Finds the way: on the host's network loopback is ours; in a network of the engine the machine has an address, if the engine runs on this very machine; else
-    /// (Docker Desktop, where the networks are inside a virtual machine) there is a name that leads to the machine's loopback.
+    /// Finds the way: on the host's network loopback is ours; in a network of the engine the machine has an address, if the engine runs on
+    /// this very machine; else (Docker Desktop, where the networks are inside a virtual machine) there is a name that leads to the
+    /// machine's loopback.
     /// </summary>
-    public static async Task<ReadyPath> FindAsync(LaunchRequest request, DockerClient client, ReadyCallbackListeners listeners, CancellationToken cancel)
+    public static async Task<ReadyPath> FindAsync(
+        LaunchRequest request,
+        DockerClient client,
+        ReadyCallbackListeners listeners,
+        CancellationToken cancel
+    )
     {
         var network = request.Config.Docker!.Network;
         if (network == DockerConfig.HostNetwork)

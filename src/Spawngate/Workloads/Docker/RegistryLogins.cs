@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// The logins that <c>docker login</c> has stored in the user's <c>config.json</c>. Those that it gave to a credential helper, a program of its own, are not
-/// available.
+/// The logins that <c>docker login</c> has stored in the user's <c>config.json</c>. Those that it gave to a credential helper, a program of
+/// its own, are not available.
 /// </summary>
 /// <param name="path">The file; null when the user has no home.</param>
 internal sealed class RegistryLogins(string? path)
@@ -21,7 +21,10 @@ internal sealed class RegistryLogins(string? path)
         return new RegistryLogins(folder is null ? null : Path.Combine(folder, "config.json"));
     }
 
-    /// <summary>The value of X-Registry-Auth for a registry; null when there is no login for it. Read anew each time, as people log in while we instance.</summary>
+    /// <summary>
+    /// The value of X-Registry-Auth for a registry; null when there is no login for it. Read anew each time, as people log in while we
+    /// instance.
+    /// </summary>
     public string? Find(string registry)
     {
         using var stored = Read();

@@ -4,9 +4,9 @@ using Spawngate.Platform;
 namespace Spawngate.Workloads.Processes;
 
 /// <summary>
-/// Ends what has left the group of an instance: daemons in sessions of their own, found by the instance's token. A leader that supervises others ends them in its
-/// own order, so they are asked when the group has ended and have the rest of the grace period; but when the group lives on, at half of that period, so
-/// that nothing is killed that was not asked.
+/// Ends what has left the group of an instance: daemons in sessions of their own, found by the instance's token. A leader that supervises
+/// others ends them in its own order, so they are asked when the group has ended and have the rest of the grace period; but when the group
+/// lives on, at half of that period, so that nothing is killed that was not asked.
 /// <code>
 ///   asked ──▶ group alive ──half of the grace period──▶ SIGTERM to whoever is new
 ///                 │                                        │    │  ▲

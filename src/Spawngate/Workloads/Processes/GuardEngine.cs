@@ -5,8 +5,8 @@ using Spawngate.Platform;
 namespace Spawngate.Workloads.Processes;
 
 /// <summary>
-/// A Docker engine on which the gateway has created containers, and the label by which they are known. To the guard it is a line of text, <c>label address LF</c>, which goes in
-/// pieces of the length of a token.
+/// A Docker engine on which the gateway has created containers, and the label by which they are known. To the guard it is a line of text,
+/// <c>label address LF</c>, which goes in pieces of the length of a token.
 /// </summary>
 /// <param name="Process">Value of the label that names the gateway's process.</param>
 /// <param name="Address">Where the engine listens.</param>

@@ -9,8 +9,8 @@ namespace Spawngate.Workloads.Processes;
 internal readonly record struct GuardedInstance(int Pid, long Start, int GraceMs);
 
 /// <summary>
-/// What the guard knows: the instances on its list, by token. Takes the bytes of the pipe in pieces of any length. Applying a record allocates nothing
-/// once the table has its size, because the guard lives as long as its gateway and shall stay small.
+/// What the guard knows: the instances on its list, by token. Takes the bytes of the pipe in pieces of any length. Applying a record
+/// allocates nothing once the table has its size, because the guard lives as long as its gateway and shall stay small.
 /// </summary>
 /// <param name="startOf">The start time of a process; 0 when there is none.</param>
 internal sealed class GuardList(Func<int, long> startOf)

@@ -10,7 +10,10 @@ internal static partial class GuardLog
     public static partial void Running(ILogger log, int pid, int instances);
 
     /// <summary>A guard ended while it was needed.</summary>
-    [LoggerMessage(LogLevel.Warning, "pid=\"{Pid}\" runs=\"{Instances}\" retry_after_secs=\"{RetryAfterSecs}\" Guard has ended; starting another")]
+    [LoggerMessage(
+        LogLevel.Warning,
+        "pid=\"{Pid}\" runs=\"{Instances}\" retry_after_secs=\"{RetryAfterSecs}\" Guard has ended; starting another"
+    )]
     public static partial void Ended(ILogger log, int pid, int instances, int retryAfterSecs);
 
     /// <summary>A guard did not read for so long that it is replaced.</summary>
@@ -19,6 +22,8 @@ internal static partial class GuardLog
 
     /// <summary>A guard could not be started.</summary>
     [LoggerMessage(
-        LogLevel.Warning, "error=\"{Error}\" retry_after_secs=\"{RetryAfterSecs}\" Guard cannot be started; backends would outlive a killed gateway until it can")]
+        LogLevel.Warning,
+        "error=\"{Error}\" retry_after_secs=\"{RetryAfterSecs}\" Guard cannot be started; backends would outlive a killed gateway until it can"
+    )]
     public static partial void CannotStart(ILogger log, string error, int retryAfterSecs);
 }

@@ -48,8 +48,8 @@ internal sealed class Guardian : IDisposable
     public static bool IsNeeded => ChildProcess.IsSupported && Environment.ProcessId != InitPid;
 
     /// <summary>
-    /// Completes when the first guard has its process, or cannot have one. Runs are spawned after that, so that none is ever unguarded; the guard need not have got
-    /// further, since the pipe keeps what it is told.
+    /// Completes when the first guard has its process, or cannot have one. Runs are spawned after that, so that none is ever unguarded; the
+    /// guard need not have got further, since the pipe keeps what it is told.
     /// </summary>
     public Task Ready => _ready.Task;
 
@@ -79,7 +79,8 @@ internal sealed class Guardian : IDisposable
     }
 
     /// <summary>An instance is about to be spawned: should we die in that moment, it is found by its token.</summary>
-    public void Expect(InstanceToken token, long graceMs) => Tell(new GuardRecord(GuardRecordKind.Start, token, 0, (int)Math.Min(graceMs, int.MaxValue)));
+    public void Expect(InstanceToken token, long graceMs) =>
+        Tell(new GuardRecord(GuardRecordKind.Start, token, 0, (int)Math.Min(graceMs, int.MaxValue)));
 
     /// <summary>The expected instance has a process.</summary>
     public void Spawned(InstanceToken token, int pid)
@@ -350,8 +351,8 @@ internal sealed class Guardian : IDisposable
         await Task.Run(Launch, CancellationToken.None).ConfigureAwait(false);
     }
 
-    // Without the variable that marks what a gateway started: if we are a backend ourselves, our guard must not be ended as a process of ours that
-    // left its group.
+    // Without the variable that marks what a gateway started: if we are a backend ourselves, our guard must not be ended as a process of
+    // ours that left its group.
     private List<byte[]> GuardEnvironment()
     {
         byte[] mark = Encoding.UTF8.GetBytes($"{InstanceToken.Variable}=");

@@ -5,16 +5,19 @@ using Spawngate.Upstreams;
 namespace Spawngate.Workloads.Processes;
 
 /// <summary>
-/// Finds out whether it is a local instance that listens where its backend is reached (Linux): each socket that may get a connection must be held by a process of the instance.
+/// Finds out whether it is a local instance that listens where its backend is reached (Linux): each socket that may get a connection must
+/// be held by a process of the instance.
 /// <code>
 ///   sockets of the port ─▶ held by the leader? ─▶ by what is below it? ─▶ by what else carries the instance's session or token?
 ///      ─▶ by a daemon that shows no token and was started below us since? ─▶ by what opens the ports of containers? ─▶ a stranger's
 /// </code>
 /// </summary>
 /// <remarks>
-/// Some processes of an instance cannot be looked at: <c>sudo</c> and what it starts, programs with capabilities of their own. Then a socket that was made by a user as whom such a process acts, or by
-/// our own, as whom it began, counts as the instance's, unless another process is seen to hold it; and so does one that was made by root, who has no need of it, if we are not root. None of this can be brought about by somebody else: it
-/// takes a process of this very instance that hides, a daemon that some instance left behind below us, or root. What cannot be found out for want of a descriptor is never taken for seen: that, anybody can bring about.
+/// Some processes of an instance cannot be looked at: <c>sudo</c> and what it starts, programs with capabilities of their own. Then a
+/// socket that was made by a user as whom such a process acts, or by our own, as whom it began, counts as the instance's, unless another
+/// process is seen to hold it; and so does one that was made by root, who has no need of it, if we are not root. None of this can be
+/// brought about by somebody else: it takes a process of this very instance that hides, a daemon that some instance left behind below us,
+/// or root. What cannot be found out for want of a descriptor is never taken for seen: that, anybody can bring about.
 /// </remarks>
 /// <param name="leader">The leader.</param>
 /// <param name="token">The instance's token; null when it has none.</param>
@@ -27,7 +30,8 @@ internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token
 
     private static readonly long Self = Libc.IsLinux ? Libc.EffectiveUser() : -1;
 
-    // The last stranger: finding one takes a look at every process, so it is done once for each, as long as the same process holds the socket.
+    // The last stranger: finding one takes a look at every process, so it is done once for each, as long as the same process holds the
+    // socket.
     private Stranger? _stranger;
 
     /// <summary>Whether that can be found out on this system. The first who asks tries it out.</summary>
@@ -49,7 +53,9 @@ internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token
         {
             ProcessSnapshot snapshot = await ProcessScans.Shared.NextAsync().ConfigureAwait(false);
             List<ProcessEntry> members = snapshot.MembersOf(token ?? default, leader.Pid);
-            isSure = snapshot.IsWhole && Strike(members.Concat(snapshot.UnclaimedSince(leader.Pid)).Select(static member => member.Pid), left, hidden);
+            isSure =
+                snapshot.IsWhole
+                && Strike(members.Concat(snapshot.UnclaimedSince(leader.Pid)).Select(static member => member.Pid), left, hidden);
             if (left.Count > 0 && isSure && leader.HasLeader)
             {
                 // A leader that is not in the table is hidden from us altogether (hidepid).
@@ -59,9 +65,7 @@ internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token
         }
 
         // As long as the leader was not collected, its number was not another's, and all that was found below it was the instance's.
-        return isSure && leader.HasLeader
-            ? new ListenerFinding(ListenerOwner.Run, "")
-            : Unsure(at);
+        return isSure && leader.HasLeader ? new ListenerFinding(ListenerOwner.Run, "") : Unsure(at);
     }
 
     private static ListenerFinding Unsure(IPEndPoint at) =>
@@ -84,7 +88,9 @@ internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token
         return isSure || left.Count == 0;
     }
 
-    /// <summary>Takes out what these processes hold, and adds those that are hidden; false when one of them could not be looked at in this moment.</summary>
+    /// <summary>
+    /// Takes out what these processes hold, and adds those that are hidden; false when one of them could not be looked at in this moment.
+    /// </summary>
     private static bool Strike(IEnumerable<int> pids, List<ListeningSocket> left, List<int> hidden)
     {
         bool isSure = true;
@@ -125,7 +131,8 @@ internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token
                     return Unsure(at);
                 }
 
-                // Nobody is seen to hold it. It may be a process that was started while the table was read, so that counts from the second look.
+                // Nobody is seen to hold it. It may be a process that was started while the table was read, so that counts from the second
+                // look.
                 bool isNew = known is null && holder == 0;
                 known = new Stranger(socket, holder, Name(socket, holder));
                 _stranger = known;
@@ -141,7 +148,10 @@ internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token
         return new ListenerFinding(ListenerOwner.Hidden, "");
     }
 
-    /// <summary>Whether a socket counts as the instance's although none of its processes is seen to hold it; null when that cannot be found out in this moment.</summary>
+    /// <summary>
+    /// Whether a socket counts as the instance's although none of its processes is seen to hold it; null when that cannot be found out in
+    /// this moment.
+    /// </summary>
     private static bool? IsGood(ListeningSocket socket, Seen seen, out int holder)
     {
         holder = 0;
@@ -189,7 +199,9 @@ internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token
     }
 
     private static string Name(ListeningSocket socket, int holder) =>
-        holder == 0 ? $"a process of user {socket.Uid} that cannot be looked at" : $"pid {holder} ({SocketHolders.NameOf(holder)}), which is not of this run";
+        holder == 0
+            ? $"a process of user {socket.Uid} that cannot be looked at"
+            : $"pid {holder} ({SocketHolders.NameOf(holder)}), which is not of this run";
 
     /// <summary>What was seen of the processes.</summary>
     /// <param name="Snapshot">All of them.</param>

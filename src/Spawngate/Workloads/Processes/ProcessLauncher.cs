@@ -14,7 +14,12 @@ namespace Spawngate.Workloads.Processes;
 /// <param name="time">Measures how long a spawn takes, and the grace period of what has left the group.</param>
 /// <param name="guardian">Is told of every instance; null for none.</param>
 internal sealed class ProcessLauncher(
-    ChildEnvironment environment, OutputDrain drain, IOutputSink output, TimeProvider time, Guardian? guardian = null) : ILauncher
+    ChildEnvironment environment,
+    OutputDrain drain,
+    IOutputSink output,
+    TimeProvider time,
+    Guardian? guardian = null
+) : ILauncher
 {
     /// <summary>The command that means this very executable.</summary>
     private const string Self = "spawngate";
@@ -29,12 +34,12 @@ internal sealed class ProcessLauncher(
     }
 
     /// <summary>The environment of an instance: inherited, then [env], then what every backend is told.</summary>
-    internal IReadOnlyList<byte[]> EnvironmentOf(LaunchRequest request) => environment.With(
-    [
-        .. request.Config.Env,
-        new("PORT", request.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
-        new(InstanceToken.Variable, request.ReadyUrl),
-    ]);
+    internal IReadOnlyList<byte[]> EnvironmentOf(LaunchRequest request) =>
+        environment.With([
+            .. request.Config.Env,
+            new("PORT", request.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            new(InstanceToken.Variable, request.ReadyUrl),
+        ]);
 
     private LaunchResult Launch(LaunchRequest request, CancellationToken cancel)
     {
@@ -83,9 +88,8 @@ internal sealed class ProcessLauncher(
     private ChildCommand CommandOf(LaunchRequest request)
     {
         BackendConfig config = request.Config;
-        (string program, IReadOnlyList<string> arguments) = config.Command == Self
-            ? (OwnExecutable.FilePath, OwnExecutable.After(config.Args))
-            : (config.Command ?? "", config.Args);
+        (string program, IReadOnlyList<string> arguments) =
+            config.Command == Self ? (OwnExecutable.FilePath, OwnExecutable.After(config.Args)) : (config.Command ?? "", config.Args);
         return new ChildCommand(program, arguments, EnvironmentOf(request), config.WorkingDir);
     }
 }
@@ -141,7 +145,14 @@ internal sealed class ProcessWorkload : IWorkload
     private readonly TaskCompletionSource _killed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly LineRing _tail = new(Limits.StderrTailLines, Limits.StderrTailBytes);
 
-    internal ProcessWorkload(ChildProcess child, string hostname, OutputDrain drain, IOutputSink output, InstanceMark mark, TimeProvider time)
+    internal ProcessWorkload(
+        ChildProcess child,
+        string hostname,
+        OutputDrain drain,
+        IOutputSink output,
+        InstanceMark mark,
+        TimeProvider time
+    )
     {
         _child = child;
         _mark = mark;
@@ -159,8 +170,8 @@ internal sealed class ProcessWorkload : IWorkload
     public int? Pid => _child.Pid;
 
     /// <summary>
-    /// Completes when the leader has ended, nothing is left of its group or of what left it, and the last output was read. If the leader ends unasked, the
-    /// rest is killed at once; after <see cref="Terminate"/> it has time until <see cref="Kill"/>.
+    /// Completes when the leader has ended, nothing is left of its group or of what left it, and the last output was read. If the leader
+    /// ends unasked, the rest is killed at once; after <see cref="Terminate"/> it has time until <see cref="Kill"/>.
     /// </summary>
     public Task<ExitReport> Exited { get; }
 

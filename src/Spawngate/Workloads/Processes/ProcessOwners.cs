@@ -23,8 +23,8 @@ internal sealed class ProcessOwners
     public InstanceToken? Of(int pid) => _owners.TryGetValue(pid, out InstanceToken owner) ? owner : null;
 
     /// <summary>
-    /// Extends what is known to children, and to the members of sessions whose leader is known. Not to those of any known member's session: who
-    /// runs a tool with a copied environment in a terminal must not lose the terminal.
+    /// Extends what is known to children, and to the members of sessions whose leader is known. Not to those of any known member's session:
+    /// who runs a tool with a copied environment in a terminal must not lose the terminal.
     /// </summary>
     public void Spread(IReadOnlyList<ProcessEntry> table)
     {

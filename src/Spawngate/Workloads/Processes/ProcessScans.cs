@@ -8,12 +8,17 @@ namespace Spawngate.Workloads.Processes;
 /// <param name="unclaimed">Those of our children that lead no instance, are of no instance's session and show no token.</param>
 internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, InstanceToken> adopted, HashSet<int> unclaimed)
 {
-    private readonly Dictionary<int, ProcessEntry> _byPid = table.DistinctBy(static entry => entry.Pid).ToDictionary(static entry => entry.Pid);
+    private readonly Dictionary<int, ProcessEntry> _byPid = table
+        .DistinctBy(static entry => entry.Pid)
+        .ToDictionary(static entry => entry.Pid);
 
     /// <summary>Whether everything could be read. If not, what is not in it may exist all the same, and may be anybody's.</summary>
     public bool IsWhole { get; init; } = true;
 
-    /// <summary>The living processes of an instance whose leader and group have ended: known ones, adopted ones with its token or of its session, and all below them.</summary>
+    /// <summary>
+    /// The living processes of an instance whose leader and group have ended: known ones, adopted ones with its token or of its session,
+    /// and all below them.
+    /// </summary>
     /// <param name="token">The instance's token.</param>
     /// <param name="session">The instance's session, which has the number of its leader.</param>
     /// <param name="known">Those found to be the instance's earlier, when their parents may have lived still.</param>
@@ -23,7 +28,10 @@ internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, 
         return Of(token, session, known, isSessionOurs: !table.Exists(entry => entry.Pid == session));
     }
 
-    /// <summary>The living processes of an instance that are not in its group. The group was alive all the while the table was read, so that its number was the instance's.</summary>
+    /// <summary>
+    /// The living processes of an instance that are not in its group. The group was alive all the while the table was read, so that its
+    /// number was the instance's.
+    /// </summary>
     /// <param name="token">The instance's token.</param>
     /// <param name="group">The instance's group and session, which have the number of its leader.</param>
     /// <param name="known">Those found to be the instance's earlier, when their parents may have lived still.</param>
@@ -40,8 +48,9 @@ internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, 
     public List<ProcessEntry> MembersOf(InstanceToken token, int session) => Of(token, session, [], isSessionOurs: true);
 
     /// <summary>
-    /// The living processes that may be an instance's although nothing says whose they are, with all below them: daemons that left its session and have no token, because they were started with
-    /// an empty environment (<c>service</c>), have written a title over it (nginx, postgres), or may not be looked at. They were started below us, and after the instance.
+    /// The living processes that may be an instance's although nothing says whose they are, with all below them: daemons that left its
+    /// session and have no token, because they were started with an empty environment (<c>service</c>), have written a title over it
+    /// (nginx, postgres), or may not be looked at. They were started below us, and after the instance.
     /// </summary>
     /// <param name="leader">The instance's leader.</param>
     public List<ProcessEntry> UnclaimedSince(int leader)
@@ -93,8 +102,8 @@ internal sealed class ProcessSnapshot(List<ProcessEntry> table, Dictionary<int, 
 }
 
 /// <summary>
-/// Reads the process table for runs that end. Who asks gets a reading that began after the call; all who ask while one is under way share the next,
-/// so 500 runs that end together cost a few readings and not 500.
+/// Reads the process table for runs that end. Who asks gets a reading that began after the call; all who ask while one is under way share
+/// the next, so 500 runs that end together cost a few readings and not 500.
 /// </summary>
 internal sealed class ProcessScans
 {
@@ -115,7 +124,9 @@ internal sealed class ProcessScans
     /// <summary>Readings so far.</summary>
     public long Count { get; private set; }
 
-    /// <summary>Completes at the next end of an adopted process. Take it before a reading, so that none is missed between the two.</summary>
+    /// <summary>
+    /// Completes at the next end of an adopted process. Take it before a reading, so that none is missed between the two.
+    /// </summary>
     public Task NextOrphanEndAsync()
     {
         lock (_gate)
@@ -169,7 +180,8 @@ internal sealed class ProcessScans
         var unclaimed = new HashSet<int>();
         foreach (ProcessEntry entry in table)
         {
-            // Children that lead an instance are ended by their own lifecycle. Of what is deeper the instance is that of the adopted one above it.
+            // Children that lead an instance are ended by their own lifecycle. Of what is deeper the instance is that of the adopted one
+            // above it.
             if (entry.Parent != self || entry.IsZombie || Reaper.Shared.IsLeader(entry.Pid))
             {
                 continue;

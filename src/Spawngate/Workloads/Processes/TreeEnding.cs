@@ -3,15 +3,16 @@ using Spawngate.Platform;
 namespace Spawngate.Workloads.Processes;
 
 /// <summary>
-/// Ends the trees of many instances after their gateway has died. It is stepped with the table of processes as it is at that moment, and decides whom to signal:
+/// Ends the trees of many instances after their gateway has died. It is stepped with the table of processes as it is at that moment, and
+/// decides whom to signal:
 /// <code>
 ///   first step ──▶ SIGTERM to the groups ──group empty──▶ SIGTERM to what left it ──▶ nothing left: done
 ///                        │                                ▲     │
 ///                        ├─ half of the grace period over ┘     │
 ///                        └──────────── grace period over ───────┴──▶ SIGKILL to all of it, at every step
 /// </code>
-/// What left the group gets its SIGTERM only after the group: a leader that supervises others ends them in its own order. It has half of the grace period for that;
-/// the other half is theirs, so that no group, however stubborn, lets them be killed unasked.
+/// What left the group gets its SIGTERM only after the group: a leader that supervises others ends them in its own order. It has half of
+/// the grace period for that; the other half is theirs, so that no group, however stubborn, lets them be killed unasked.
 /// </summary>
 internal sealed class TreeEnding
 {
@@ -28,11 +29,25 @@ internal sealed class TreeEnding
     /// <param name="nowMs">The time, from which the grace periods count.</param>
     /// <param name="tokenOf">The token in a process's environment.</param>
     /// <param name="exempt">A process never to be touched: the guard itself.</param>
-    public TreeEnding(IReadOnlyDictionary<InstanceToken, GuardedInstance> instances, long nowMs, Func<int, InstanceToken?> tokenOf, int exempt)
+    public TreeEnding(
+        IReadOnlyDictionary<InstanceToken, GuardedInstance> instances,
+        long nowMs,
+        Func<int, InstanceToken?> tokenOf,
+        int exempt
+    )
     {
         foreach ((InstanceToken token, GuardedInstance instance) in instances)
         {
-            _instances.Add(token, new Instance { Pid = instance.Pid, Start = instance.Start, AskAllAtMs = nowMs + (instance.GraceMs / 2), KillAtMs = nowMs + instance.GraceMs });
+            _instances.Add(
+                token,
+                new Instance
+                {
+                    Pid = instance.Pid,
+                    Start = instance.Start,
+                    AskAllAtMs = nowMs + (instance.GraceMs / 2),
+                    KillAtMs = nowMs + instance.GraceMs,
+                }
+            );
         }
 
         _tokenOf = tokenOf;
@@ -167,7 +182,10 @@ internal sealed class TreeEnding
                 continue;
             }
 
-            bool isStranger = entries.TryGetValue(instance.Pid, out ProcessEntry leader) && leader.Start != instance.Start && _tokenOf(instance.Pid) != token;
+            bool isStranger =
+                entries.TryGetValue(instance.Pid, out ProcessEntry leader)
+                && leader.Start != instance.Start
+                && _tokenOf(instance.Pid) != token;
             instance.Pid = isStranger || !groups.Contains(instance.Pid) ? 0 : instance.Pid;
         }
     }
