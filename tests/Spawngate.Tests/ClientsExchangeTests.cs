@@ -1,4 +1,5 @@
 using Spawngate.Backends;
+using Spawngate.Forwarding;
 using Spawngate.Tests.Http;
 
 namespace Spawngate.Tests;
@@ -306,7 +307,7 @@ internal sealed class ClientsExchangeTests
         await using var stage = await ForwardingStage.StartAsync();
         var (client, backend) = await AskAsync(stage, Get);
         string start = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ";
-        await backend.SendAsync(start + new string('x', Limits.ResponseHeadBytesMax - start.Length - 4) + "\r\n\r\n");
+        await backend.SendAsync(start + new string('x', ForwardingLimits.ResponseHeadBytesMax - start.Length - 4) + "\r\n\r\n");
         Assert.That((await client.ReadAsync())["X"], Has.Length.GreaterThan(65000));
     }
 

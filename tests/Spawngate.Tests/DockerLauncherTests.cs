@@ -116,7 +116,7 @@ internal sealed class DockerLauncherTests
         var launch = stage.LaunchAsync(cancel);
         await reached.WaitAsync(cancel);
         stage.Engine.Trouble(call, null);
-        time.AdvanceMs(Limits.EngineCreateMs);
+        time.AdvanceMs(DockerLimits.EngineCreateMs);
         Assert.That((await launch.WaitAsync(cancel)).Error, Does.Contain(error));
     }
 

@@ -137,7 +137,7 @@ internal sealed class TidyScannerTests
         Assert.That(TidyBounds.Find(source).Select(bound => bound.Name), name is null ? Is.Empty : Is.EqualTo([name]));
 
     [TestCase("Limits", true)]
-    [TestCase("Limits.PortMax", true)]
+    [TestCase("ConfigLimits.PortMax", true)]
     [TestCase("Tidy.cs", true)]
     [TestCase("src/Spawngate/Config/", true)]
     [TestCase("GET /health", true)]

@@ -95,7 +95,7 @@ internal sealed class TransportEventLoopTests
             // The kernel knows of this at once, and the loop when it looks again, which it does when it is asked often.
             pairs[2].Peer.Send("z"u8);
             bool all = true;
-            for (int i = 0; i <= Limits.JustLookedMax; i++)
+            for (int i = 0; i <= TransportLimits.JustLookedMax; i++)
             {
                 all &= loop.HasJustLooked(fds[2]);
             }
@@ -150,7 +150,7 @@ internal sealed class TransportEventLoopTests
             }
 
             var spent = Stopwatch.StartNew();
-            while (spent.ElapsedMilliseconds < Limits.LoopTurnsMs)
+            while (spent.ElapsedMilliseconds < TransportLimits.LoopTurnsMs)
             {
                 Thread.SpinWait(100);
             }
@@ -447,7 +447,9 @@ internal sealed class TransportEventLoopTests
         var counts = AllLoops().Select(static loop => loop.Clients).ToList();
         Assert.That(
             counts.Max() - counts.Min(),
-            Is.LessThanOrEqualTo(EventLoop.Count * (1 + Limits.ClientsAheadMin + (counts.Max() / Limits.ClientsAheadShare)))
+            Is.LessThanOrEqualTo(
+                EventLoop.Count * (1 + TransportLimits.ClientsAheadMin + (counts.Max() / TransportLimits.ClientsAheadShare))
+            )
         );
         accepted.ForEach(static each => each.Close(reset: false));
         clients.ForEach(static each => each.Dispose());
@@ -469,7 +471,7 @@ internal sealed class TransportEventLoopTests
 
     [Test]
     [NonParallelizable]
-    public async Task A_loop_that_is_behind_accepts_several_clients_at_once([Values(5, Limits.AcceptMoreMax + 5)] int clients)
+    public async Task A_loop_that_is_behind_accepts_several_clients_at_once([Values(5, TransportLimits.AcceptMoreMax + 5)] int clients)
     {
         using var socket = Listening();
         using var listener = StreamListener.Of(socket);
@@ -480,7 +482,7 @@ internal sealed class TransportEventLoopTests
         try
         {
             using var listening = Listening();
-            for (int i = 0; i < EventLoop.Count * 2 * Limits.AcceptMoreFromEvents; i++)
+            for (int i = 0; i < EventLoop.Count * 2 * TransportLimits.AcceptMoreFromEvents; i++)
             {
                 others.Add(await ConnectedAsync(listening));
                 _ = others[i].Mine.ReceiveAsync().AsTask();
@@ -508,7 +510,7 @@ internal sealed class TransportEventLoopTests
             held.Set();
             Assert.That(
                 await accepting.WaitAsync(Patience),
-                Is.GreaterThanOrEqualTo(Math.Min(clients - 1, Limits.AcceptMoreMax)),
+                Is.GreaterThanOrEqualTo(Math.Min(clients - 1, TransportLimits.AcceptMoreMax)),
                 "taken without another event"
             );
         }

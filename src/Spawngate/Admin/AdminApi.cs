@@ -52,7 +52,7 @@ internal sealed class AdminApi : IAsyncDisposable
         var answers = sessions is null ? null : new SessionRequests(sessions, config, time, _logger, _stopping.Token);
         _requests = new AdminRequests(guard, backends, time, _logger, _stopping.Token, answers);
         _time = time;
-        _connections = new AdminConnections(Math.Min(Limits.AdminConnectionsMax, DescriptorBudget.Shared.AdminMax), time);
+        _connections = new AdminConnections(Math.Min(PlatformLimits.AdminConnectionsMax, DescriptorBudget.Shared.AdminMax), time);
         _server = MakeServer();
     }
 
@@ -108,7 +108,7 @@ internal sealed class AdminApi : IAsyncDisposable
     public async Task StopAsync()
     {
         await _stopping.CancelAsync();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(Limits.AdminStopSecs));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.AdminStopSecs));
         await _server.StopAsync(limit.Token);
     }
 
@@ -123,9 +123,9 @@ internal sealed class AdminApi : IAsyncDisposable
     private KestrelServer MakeServer()
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
-        options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
-        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(Limits.AdminKeepAliveSecs);
-        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(Limits.AdminHeaderTimeoutSecs);
+        options.Limits.MaxRequestBodySize = AdminLimits.AdminRequestBodyBytesMax;
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(AdminLimits.AdminKeepAliveSecs);
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(AdminLimits.AdminHeaderTimeoutSecs);
         if (_passed is null)
         {
             options.Listen(_config.AdminBind, _config.AdminPort, Configure);

@@ -55,7 +55,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
         teller.Write("hello", new HelloEvent(_instance, Now), ReportJson.Write);
         TellAll(teller);
         await teller.FlushAsync(cancel);
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Limits.HistorySampleMs), time);
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(AdminLimits.HistorySampleMs), time);
         Task<bool> ticked = timer.WaitForNextTickAsync(cancel).AsTask();
         Task<bool> news = reader.News.WaitToReadAsync(cancel).AsTask();
         while (true)

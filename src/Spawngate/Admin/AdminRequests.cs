@@ -128,7 +128,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             return AdminError.ForbiddenOrigin;
         }
 
-        return request.ContentLength > Limits.AdminRequestBodyBytesMax ? AdminError.TooLarge : null;
+        return request.ContentLength > AdminLimits.AdminRequestBodyBytesMax ? AdminError.TooLarge : null;
     }
 
     private Task AnswerAsync(HttpContext context, AdminRoute route) =>

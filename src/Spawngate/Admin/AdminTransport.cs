@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Spawngate.Clients;
 using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;
@@ -24,7 +25,7 @@ internal sealed class AdminTransport(AdminConnections connections, TimeProvider 
         var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
         try
         {
-            socket.Listen(Limits.AdminBacklog);
+            socket.Listen(AdminLimits.AdminBacklog);
             return new ValueTask<IConnectionListener>(new AdminListener(socket, connections, time, log));
         }
         catch
@@ -86,7 +87,7 @@ internal sealed class AdminListener : IConnectionListener
             {
                 // A bug, or memory has run out: it costs one client. Kestrel would never accept again.
                 CallbackGuard.OnFault(e, nameof(AdminListener), owner: null);
-                await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, either.Token)
+                await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _time, either.Token)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -143,7 +144,7 @@ internal sealed class AdminListener : IConnectionListener
                 if (accepted is null && !_socket.Poll(0, SelectMode.SelectRead))
                 {
                     // The kernel asks for a descriptor before it looks whether anybody waits. Nobody does, so nobody has to go for it.
-                    await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, cancel);
+                    await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _time, cancel);
                     SpareDescriptor.Shared.TryRefill();
                 }
                 else if (
@@ -154,7 +155,7 @@ internal sealed class AdminListener : IConnectionListener
                 {
                     _failures.Add(OpenFiles.Explain(e));
                     _connections.CloseOldestIdle();
-                    await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, cancel);
+                    await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _time, cancel);
                 }
 
                 accepted?.Dispose(); // Its client had left already.

@@ -46,7 +46,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
         {
             Time = now,
             IdleStopAt = report.IdleStopInSecs is { } secs ? now.AddSeconds(secs) : null,
-            HeldBy = report.InFlight + report.Waiting == 0 ? [] : env.FindActiveRequests(backend, Limits.HoldersListed),
+            HeldBy = report.InFlight + report.Waiting == 0 ? [] : env.FindActiveRequests(backend, AdminLimits.HoldersListed),
             History = backend.ReadHistory(),
         };
     }

@@ -83,7 +83,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome>
 
     private static async Task CloseAsync(CallbackListener listener)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(Limits.AdminStopSecs));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.AdminStopSecs));
         await listener.Server.StopAsync(limit.Token).ConfigureAwait(false);
         listener.Server.Dispose();
     }
@@ -91,10 +91,10 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome>
     private async Task<CallbackListener?> ListenAsync(IPAddress address)
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
-        options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
-        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(Limits.AdminHeaderTimeoutSecs);
-        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(Limits.AdminKeepAliveSecs);
-        var connections = new AdminConnections(Limits.ReadyDoorConnectionsMax, time);
+        options.Limits.MaxRequestBodySize = AdminLimits.AdminRequestBodyBytesMax;
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(AdminLimits.AdminHeaderTimeoutSecs);
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(AdminLimits.AdminKeepAliveSecs);
+        var connections = new AdminConnections(AdminLimits.ReadyDoorConnectionsMax, time);
         ListenOptions? listen = null;
         options.Listen(address, 0, each =>
         {

@@ -114,7 +114,7 @@ internal sealed class SessionRequests(
     {
         if (error.Status == 503)
         {
-            context.Response.Headers.RetryAfter = Limits.SessionsFullRetrySecs.ToString(CultureInfo.InvariantCulture);
+            context.Response.Headers.RetryAfter = AdminLimits.SessionsFullRetrySecs.ToString(CultureInfo.InvariantCulture);
         }
 
         return AdminReply.ReportAsync(context, error.Status, error, SessionJson.Write);
@@ -135,7 +135,10 @@ internal sealed class SessionRequests(
     {
         if (!TryReadWait(context.Request, out int secs))
         {
-            await RefuseAsync(context, SpawnError.BadField("wait", $"allowed is a whole number from 0 to {Limits.SessionWaitSecsMax}"));
+            await RefuseAsync(
+                context,
+                SpawnError.BadField("wait", $"allowed is a whole number from 0 to {AdminLimits.SessionWaitSecsMax}")
+            );
             return;
         }
 
@@ -168,7 +171,7 @@ internal sealed class SessionRequests(
             || (
                 values is [{ } text]
                 && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out secs)
-                && secs <= Limits.SessionWaitSecsMax
+                && secs <= AdminLimits.SessionWaitSecsMax
             );
     }
 
@@ -178,7 +181,7 @@ internal sealed class SessionRequests(
         while (true)
         {
             var read = await request.BodyReader.ReadAsync(request.HttpContext.RequestAborted);
-            if (read.Buffer.Length > Limits.AdminRequestBodyBytesMax)
+            if (read.Buffer.Length > AdminLimits.AdminRequestBodyBytesMax)
             {
                 return null;
             }

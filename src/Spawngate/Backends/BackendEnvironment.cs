@@ -52,7 +52,7 @@ internal sealed class BackendEnvironment
     public HistoryFeed Feed { get; init; } = new();
 
     /// <summary>What all histories may hold together; its members are those of the backends of <see cref="BackendSet"/>.</summary>
-    public MemoryBudget Histories { get; } = new(Limits.HistoryTotalBytes, Limits.HistoryRestBytes);
+    public MemoryBudget Histories { get; } = new(BackendLimits.HistoryTotalBytes, BackendLimits.HistoryRestBytes);
 
     /// <summary>What is counted of the gateway as a whole.</summary>
     public GatewayTraffic Traffic { get; init; } = new();

@@ -2,6 +2,7 @@ using Spawngate.Backends.Probing;
 using Spawngate.Config;
 using Spawngate.Runtime;
 using Spawngate.Workloads;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Backends;
 
@@ -347,7 +348,7 @@ internal sealed partial class BackendLifecycle
     {
         var readyForMs = NowMs - current.ReadyAtMs;
         long retryAtMs = 0;
-        if (readyForMs >= Limits.StableReadyMs)
+        if (readyForMs >= ProcessLimits.StableReadyMs)
         {
             _backoff.Reset();
         }

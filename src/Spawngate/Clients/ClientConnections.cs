@@ -92,7 +92,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
         lock (_gate)
         {
             _draining = true;
-            _closeIdleAtMs = _clock.NowMs + Limits.DrainIdleMs;
+            _closeIdleAtMs = _clock.NowMs + ConnectionLimits.DrainIdleMs;
             if (_count == 0)
             {
                 _empty.TrySetResult();

@@ -1,3 +1,4 @@
+using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
 using Spawngate.Transport;
 
@@ -53,7 +54,7 @@ internal sealed class ConnectionEnd(
     /// <summary>
     /// Resets the connection when the client's kernel has taken all that was sent before this answer, or takes nothing of it for a while.
     /// </summary>
-    public ValueTask ResetAsync() => ResetWhenTakenAsync(client.SentTotal - _sentBefore, Limits.LingerMs);
+    public ValueTask ResetAsync() => ResetWhenTakenAsync(client.SentTotal - _sentBefore, Http2Limits.LingerMs);
 
     /// <summary>
     /// Resets the connection of a client that has to give up what it holds, when it has had a moment for its answer: nothing more is read,
@@ -62,8 +63,9 @@ internal sealed class ConnectionEnd(
     public async Task ShedAsync()
     {
         client.ShutdownSend();
-        await Task.Delay(TimeSpan.FromMilliseconds(Limits.ShedLingerMs), context.Time, CancellationToken.None).ConfigureAwait(false);
-        await ResetWhenTakenAsync(0, Limits.LingerMs).ConfigureAwait(false);
+        await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.ShedLingerMs), context.Time, CancellationToken.None)
+            .ConfigureAwait(false);
+        await ResetWhenTakenAsync(0, Http2Limits.LingerMs).ConfigureAwait(false);
         await upload.EndedAsync().ConfigureAwait(false);
     }
 
@@ -71,7 +73,7 @@ internal sealed class ConnectionEnd(
     private async ValueTask ResetWhenTakenAsync(long needless, int limitMs)
     {
         int left = int.MaxValue;
-        for (int waitedMs = 0; waitedMs < limitMs && !client.IsClosed; waitedMs += Limits.AcknowledgedLookMs)
+        for (int waitedMs = 0; waitedMs < limitMs && !client.IsClosed; waitedMs += ConnectionLimits.AcknowledgedLookMs)
         {
             int unacknowledged = client.Unacknowledged;
             if (unacknowledged <= needless)
@@ -81,7 +83,7 @@ internal sealed class ConnectionEnd(
 
             waitedMs = unacknowledged < left ? 0 : waitedMs;
             left = unacknowledged;
-            await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcknowledgedLookMs), context.Time, CancellationToken.None)
+            await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcknowledgedLookMs), context.Time, CancellationToken.None)
                 .ConfigureAwait(false);
         }
 
@@ -98,7 +100,7 @@ internal sealed class ConnectionEnd(
         {
             upload.Discard();
             exchange.CutUpstream();
-            watch.Restart(DeadlineKind.Linger, Limits.LingerMs);
+            watch.Restart(DeadlineKind.Linger, Http2Limits.LingerMs);
         }
 
         return await upload.EndedAsync().ConfigureAwait(false);

@@ -1,3 +1,4 @@
+using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Transport;
@@ -20,14 +21,14 @@ internal sealed class ConnectionHolding(
     private ClientAddress _surveyed = peer.Source;
 
     /// <summary>Bytes that it held at the last tick.</summary>
-    public long Bytes { get; set; } = Limits.ClientConnectionBytes;
+    public long Bytes { get; set; } = ConnectionLimits.ClientConnectionBytes;
 
     /// <summary>Bytes that it holds.</summary>
     public long Measure(long nowMs)
     {
         bool inExchange = watch.InExchange;
         return _memory.Look(client, exchange.WatchedUpstream, inExchange && !client.IsArmed, nowMs, context.ClientLimits.MemoryIsTight)
-            + (inExchange ? Limits.ClientRequestBytes : 0);
+            + (inExchange ? OverloadLimits.ClientRequestBytes : 0);
     }
 
     /// <summary>Adds it to those that hold something, for the client whose request it serves.</summary>
@@ -48,7 +49,7 @@ internal sealed class ConnectionHolding(
     }
 
     /// <inheritdoc/>
-    public bool IsEnding => Math.Max(_shedMs, _closedMs) is var since and not 0 && context.Clock.NowMs - since < 2 * Limits.LingerMs;
+    public bool IsEnding => Math.Max(_shedMs, _closedMs) is var since and not 0 && context.Clock.NowMs - since < 2 * Http2Limits.LingerMs;
 
     /// <inheritdoc/>
     public void CloseIfIdle()

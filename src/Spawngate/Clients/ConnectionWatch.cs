@@ -1,3 +1,4 @@
+using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
 using Spawngate.Transport;
 
@@ -198,7 +199,7 @@ internal sealed class ConnectionWatch(
     public async Task LingerAsync()
     {
         client.ShutdownSend();
-        Restart(DeadlineKind.Linger, Limits.LingerMs);
+        Restart(DeadlineKind.Linger, Http2Limits.LingerMs);
         do
         {
             client.Consume(client.ReceivedLength);
@@ -225,7 +226,7 @@ internal sealed class ConnectionWatch(
                     ForwardingLog.Stalled(context, identity, exchange, client.IsSending, upload.AwaitsClient);
                 }
 
-                Restart(DeadlineKind.Progress, Limits.LingerMs);
+                Restart(DeadlineKind.Progress, Http2Limits.LingerMs);
                 exchange.Abort(ProxyError.ClientGone);
                 if (again || client.IsSending || !InExchange)
                 {

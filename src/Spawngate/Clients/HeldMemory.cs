@@ -25,7 +25,7 @@ internal struct HeldMemory
         long sent = channel.SentTotal;
         if ((isTight || nowMs >= _nextLookMs) && (sent != _sent || _kernel > 0 || isUnread || channel.IsSending))
         {
-            _nextLookMs = nowMs + Limits.KernelMemoryLookMs;
+            _nextLookMs = nowMs + ConnectionLimits.KernelMemoryLookMs;
             _sent = sent;
             _kernel = Held(channel, isTight) + (upstream is null ? 0 : Held(upstream, isTight));
         }
@@ -36,14 +36,14 @@ internal struct HeldMemory
     private static long Held(SocketChannel channel, bool isTight)
     {
         long held = SocketMemory.Held(channel.Handle, out long received);
-        if (isTight && received > Limits.ReceivedAheadTightBytes)
+        if (isTight && received > ConnectionLimits.ReceivedAheadTightBytes)
         {
-            channel.BoundReceived(Limits.ReceivedAheadTightBytes);
+            channel.BoundReceived(ConnectionLimits.ReceivedAheadTightBytes);
         }
 
-        if (isTight && held - received > Limits.UnsentBytesMax)
+        if (isTight && held - received > ConnectionLimits.UnsentBytesMax)
         {
-            channel.BoundUnsent(Limits.UnsentBytesMax);
+            channel.BoundUnsent(ConnectionLimits.UnsentBytesMax);
         }
 
         return held;

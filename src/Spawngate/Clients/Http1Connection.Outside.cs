@@ -20,7 +20,7 @@ internal sealed partial class Http1Connection
             held = _holding.Measure(nowMs);
         }
 
-        return _holding.Bytes = held + Limits.ClientConnectionBytes;
+        return _holding.Bytes = held + ConnectionLimits.ClientConnectionBytes;
     }
 
     /// <summary>Adds what it holds, and for whom; on the tick.</summary>

@@ -235,7 +235,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
 
         if (!_upgrade.HasPreface)
         {
-            _watch.Set(DeadlineKind.Progress, Limits.LingerMs);
+            _watch.Set(DeadlineKind.Progress, Http2Limits.LingerMs);
             if (!await FlushClientAsync().ConfigureAwait(false))
             {
                 return true;
@@ -498,7 +498,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         _keep = !unread && !last && error != ProxyError.Overloaded && _exchange.Request.IsPersistent;
         ForwardingLog.Error(_context, _identity, _exchange, error);
         _watch.BeginAnswer(ConnectionPhase.Responding);
-        _watch.Restart(DeadlineKind.Progress, Limits.LingerMs);
+        _watch.Restart(DeadlineKind.Progress, Http2Limits.LingerMs);
         ErrorResponse.Write(_client, error, detail, _exchange, _keep, _context.Time);
         if (!await FlushClientAsync().ConfigureAwait(false))
         {

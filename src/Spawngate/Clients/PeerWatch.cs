@@ -119,7 +119,8 @@ internal struct PeerWatch
     /// long.
     /// </summary>
     private readonly bool IsProbeDue(long nowMs) =>
-        Volatile.Read(in _endedMs) is var ended and not 0 && nowMs - ended >= (long)Limits.HalfCloseMs << Volatile.Read(in _probes);
+        Volatile.Read(in _endedMs) is var ended and not 0
+        && nowMs - ended >= (long)ConnectionLimits.HalfCloseMs << Volatile.Read(in _probes);
 
     /// <summary>True while a client that ended its side may still be there to get its answer.</summary>
     private bool MayBeThere(SocketChannel client, BodyPump answer, bool kernelTells)
@@ -146,7 +147,7 @@ internal struct PeerWatch
     /// </summary>
     private bool ProbeWithin(SocketChannel client, BodyPump answer)
     {
-        if (_probes == Limits.HalfCloseProbesMax)
+        if (_probes == ConnectionLimits.HalfCloseProbesMax)
         {
             return true;
         }

@@ -1,7 +1,9 @@
+using Spawngate.Forwarding;
+
 namespace Spawngate.Clients;
 
 /// <summary>
-/// Whether a client that holds something up moves at least <see cref="Limits.RateBytesMin"/> in <see cref="Limits.RateWindowMs"/>: one that
+/// Whether a client that holds something up moves at least <see cref="ForwardingLimits.RateBytesMin"/> in <see cref="ForwardingLimits.RateWindowMs"/>: one that
 /// moves a byte now and then would hold it for ever, as each byte puts the deadline off. On the tick.
 /// </summary>
 internal struct RateFloor
@@ -32,12 +34,12 @@ internal struct RateFloor
         _isPaused = false;
 
         bool begins = _sinceMs == 0 || bytes < _fromBytes;
-        if (!begins && nowMs - _sinceMs < Limits.RateWindowMs)
+        if (!begins && nowMs - _sinceMs < ForwardingLimits.RateWindowMs)
         {
             return false;
         }
 
-        bool isBelow = !begins && bytes - _fromBytes < Limits.RateBytesMin;
+        bool isBelow = !begins && bytes - _fromBytes < ForwardingLimits.RateBytesMin;
         (_sinceMs, _fromBytes) = (nowMs, bytes);
         return isBelow;
     }

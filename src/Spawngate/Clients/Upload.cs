@@ -93,7 +93,7 @@ internal sealed class Upload(IUploadWatcher watcher)
         if (_pump!.IsSourceComplete)
         {
             await ((Task)_running!)
-                .WaitAsync(TimeSpan.FromMilliseconds(Limits.UploadEndMs), time, CancellationToken.None)
+                .WaitAsync(TimeSpan.FromMilliseconds(ConnectionLimits.UploadEndMs), time, CancellationToken.None)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 

@@ -22,7 +22,7 @@ internal sealed record SessionsConfig
     public string? ApiBase { get; init; }
 
     /// <summary>Sessions that live at once.</summary>
-    public int Max { get; init; } = Limits.SessionsUsual;
+    public int Max { get; init; } = ConfigLimits.SessionsUsual;
 
     /// <summary>Images that a call may name itself; <c>*</c> stands for any text.</summary>
     public IReadOnlyList<string> AllowImages { get; init; } = [];

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
@@ -33,7 +34,7 @@ internal sealed partial class BodyPump
         && _sink.OutgoingLength == 0;
 
     private static bool IsInLongPieces(in BodyReader reader) =>
-        reader.PieceBytes >= (reader.Kind == BodyKind.Chunked ? Limits.SpliceChunkBytesMin : Limits.SpliceBytesMin);
+        reader.PieceBytes >= (reader.Kind == BodyKind.Chunked ? ForwardingLimits.SpliceChunkBytesMin : ForwardingLimits.SpliceBytesMin);
 
     /// <summary>True when frames are to be read or written.</summary>
     private bool IsFramed => _chunkedOut || _reader.Kind == BodyKind.Chunked;
@@ -79,7 +80,7 @@ internal sealed partial class BodyPump
         try
         {
             int filled;
-            while ((filled = pipe.Fill(_source, IsFramed ? Limits.SpliceFramedBytesMax : _reader.RemainingKnown)) > 0)
+            while ((filled = pipe.Fill(_source, IsFramed ? ForwardingLimits.SpliceFramedBytesMax : _reader.RemainingKnown)) > 0)
             {
                 _spliceWaits = false;
                 bool emptied = IsFramed ? await EmptyFramedAsync(pipe).ConfigureAwait(false) : await EmptyAsync(pipe).ConfigureAwait(false);
@@ -89,8 +90,13 @@ internal sealed partial class BodyPump
                 }
 
                 progress.OnProgress();
-                _smallMoves = filled < Limits.SpliceBytesMin ? _smallMoves + 1 : 0;
-                if (_reader.RemainingKnown == 0 || _discarding || _source.ReceivedLength > 0 || _smallMoves == Limits.SpliceSmallInARow)
+                _smallMoves = filled < ForwardingLimits.SpliceBytesMin ? _smallMoves + 1 : 0;
+                if (
+                    _reader.RemainingKnown == 0
+                    || _discarding
+                    || _source.ReceivedLength > 0
+                    || _smallMoves == ForwardingLimits.SpliceSmallInARow
+                )
                 {
                     _littleInARow = _smallMoves;
                     return null;
@@ -170,7 +176,7 @@ internal sealed partial class BodyPump
     private bool TryReadFrame(SplicePipe pipe, out BodySlice piece)
     {
         piece = default;
-        _source.TakeFrom(pipe, Limits.SpliceFrameBytes);
+        _source.TakeFrom(pipe, ForwardingLimits.SpliceFrameBytes);
         var probe = _reader;
         if (probe.Next(_source.Received, out _, out int start, out int length) != ChunkEvent.Data || !IsInLongPieces(probe))
         {
@@ -186,7 +192,7 @@ internal sealed partial class BodyPump
     private void WriteFrame(int size)
     {
         WriteOwed();
-        var writer = new HeadWriter(_sink.GetOutgoing(Limits.BufferReserveBytes));
+        var writer = new HeadWriter(_sink.GetOutgoing(TransportLimits.BufferReserveBytes));
         writer.WriteChunkSize(size);
         _sink.CommitOutgoing(writer.Length);
         _owesCrlf = true;
@@ -209,15 +215,17 @@ internal sealed partial class BodyPump
                 continue;
             }
 
-            byte[] buffer = BufferPool.Rent(Limits.SmallBufferBytes);
-            int read = pipe.Read(buffer.AsSpan(0, Math.Min(count, Limits.SmallBufferBytes)));
+            byte[] buffer = BufferPool.Rent(LoggingLimits.SmallBufferBytes);
+            int read = pipe.Read(buffer.AsSpan(0, Math.Min(count, LoggingLimits.SmallBufferBytes)));
             count -= read;
             bool sent =
                 read > 0
                 && !_discarding
                 && drained != SplicePipe.Failed
                 && await _sink.SendAsync(buffer, 0, read).ConfigureAwait(false) >= 0;
-            while (!sent && count > 0 && pipe.Read(buffer.AsSpan(0, Math.Min(count, Limits.SmallBufferBytes))) is > 0 and var dropped)
+            while (
+                !sent && count > 0 && pipe.Read(buffer.AsSpan(0, Math.Min(count, LoggingLimits.SmallBufferBytes))) is > 0 and var dropped
+            )
             {
                 count -= dropped;
             }

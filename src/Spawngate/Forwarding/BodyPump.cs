@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
@@ -124,7 +125,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     public bool TryCopyWhole()
     {
         var received = _source.Received;
-        if (received.Length > Limits.SmallBufferBytes)
+        if (received.Length > LoggingLimits.SmallBufferBytes)
         {
             return false;
         }
@@ -145,7 +146,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
             return false;
         }
 
-        var writer = new HeadWriter(_sink.GetOutgoing(total + (2 * Limits.BufferReserveBytes)));
+        var writer = new HeadWriter(_sink.GetOutgoing(total + (2 * TransportLimits.BufferReserveBytes)));
         if (_chunkedOut && total > 0)
         {
             writer.WriteChunkSize(total);
@@ -286,7 +287,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
             _turnBytes += received;
             progress.OnProgress();
             NoteReceived(received);
-            if (_filled || _discarding || _turnBytes >= Limits.PumpTurnBytes)
+            if (_filled || _discarding || _turnBytes >= ForwardingLimits.PumpTurnBytes)
             {
                 return null;
             }
@@ -319,7 +320,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     private ValueTask TakeTurnAsync(int moved)
     {
         _turnBytes += moved;
-        if (_turnBytes < Limits.PumpTurnBytes)
+        if (_turnBytes < ForwardingLimits.PumpTurnBytes)
         {
             return default;
         }
@@ -342,7 +343,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
             || _discarding
             || _sink.OutgoingLength == 0
             || missing <= 0
-            || _reader.RemainingKnown > Limits.GatherBytesMax
+            || _reader.RemainingKnown > ForwardingLimits.GatherBytesMax
             || !_source.IsFull
             || _source.IsArmed
         )
@@ -390,7 +391,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
         // A head that waits to be sent takes a first piece along: to copy that costs less than to send twice.
         if (_sink.OutgoingLength > 0)
         {
-            bool fits = _run.Length <= Limits.GatherBytesMax;
+            bool fits = _run.Length <= ForwardingLimits.GatherBytesMax;
             if (fits && _run.Length > 0)
             {
                 WriteSmallRun();
@@ -427,7 +428,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     private void WriteSmallRun()
     {
         var run = _source.Received.Slice(_run.Start, _run.Length);
-        var writer = new HeadWriter(_sink.GetOutgoing(_run.Length + (2 * Limits.BufferReserveBytes)));
+        var writer = new HeadWriter(_sink.GetOutgoing(_run.Length + (2 * TransportLimits.BufferReserveBytes)));
         if (_chunkedOut)
         {
             writer.WriteChunkSize(_run.ChunkLength);
@@ -514,7 +515,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     private void NoteReceived(int received)
     {
         _filled = _source.IsFull;
-        _littleInARow = received < Limits.SmallBufferBytes / 2 ? _littleInARow + 1 : 0;
+        _littleInARow = received < LoggingLimits.SmallBufferBytes / 2 ? _littleInARow + 1 : 0;
     }
 
     /// <summary>
@@ -530,10 +531,10 @@ internal sealed partial class BodyPump(IProgressWatch progress)
 
         _large =
             _large
-            || (_filled && _source.ReceiveBufferBytes >= Limits.SmallBufferBytes)
-            || (_reader.RemainingKnown is > Limits.SmallBufferBytes and < long.MaxValue && _source.IsReadable());
+            || (_filled && _source.ReceiveBufferBytes >= LoggingLimits.SmallBufferBytes)
+            || (_reader.RemainingKnown is > LoggingLimits.SmallBufferBytes and < long.MaxValue && _source.IsReadable());
         if (
-            _littleInARow >= Limits.LittleReceivesInARow
+            _littleInARow >= ForwardingLimits.LittleReceivesInARow
             && _large
             && _source.ReceivedLength == 0
             && _reader.RemainingKnown == long.MaxValue
@@ -545,6 +546,6 @@ internal sealed partial class BodyPump(IProgressWatch progress)
         }
 
         // Not what a connection waits in.
-        _source.EnsureRoom(_large ? Limits.LargeBufferBytes / 2 : Limits.WaitBufferBytes);
+        _source.EnsureRoom(_large ? TransportLimits.LargeBufferBytes / 2 : TransportLimits.WaitBufferBytes);
     }
 }

@@ -109,7 +109,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     public SocketChannel? WatchedUpstream => Volatile.Read(ref _abortable)?.Channel;
 
     /// <summary>Milliseconds of request_timeout_secs of its backend, or what holds without one.</summary>
-    public long TimeoutMs { get; private set; } = Limits.SendStallMs;
+    public long TimeoutMs { get; private set; } = ForwardingLimits.SendStallMs;
 
     /// <summary>True once <see cref="Abort"/> was called.</summary>
     public bool IsAborted => Volatile.Read(ref _abortReason) != 0;
@@ -128,7 +128,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         Error = ProxyError.None;
         Reply = null;
         RetryAfterSecs = 0;
-        TimeoutMs = Limits.SendStallMs;
+        TimeoutMs = ForwardingLimits.SendStallMs;
         _requestIdLength = 0;
     }
 
@@ -162,7 +162,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         context.Observer?.OnBegin(this, head, client);
         if (_client.Enter(context, Request, head, client) is not ProxyError.None and var refusal)
         {
-            RetryAfterSecs = Limits.RefusalRetrySecs;
+            RetryAfterSecs = ForwardingLimits.RefusalRetrySecs;
             return Fail(refusal);
         }
 
@@ -233,7 +233,9 @@ internal sealed partial class Exchange(ForwardingContext context)
             var pause = new ReconnectPause();
             Volatile.Write(ref _pause, pause);
             Interlocked.MemoryBarrier();
-            await pause.PassAsync(IsAborted ? TimeSpan.Zero : Limits.ReconnectPause(_reconnects), context.Time).ConfigureAwait(false);
+            await pause
+                .PassAsync(IsAborted ? TimeSpan.Zero : ForwardingLimits.ReconnectPause(_reconnects), context.Time)
+                .ConfigureAwait(false);
         }
 
         if (_noWake && _backend!.EnterPassive(out _countedPassive) is { Outcome: not AdmissionOutcome.NoRoom } decided)
@@ -466,7 +468,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <param name="shortage">What there was none of; nothing when the connection was refused.</param>
     private ExchangeStep AwaitNextRun(SocketShortage shortage = SocketShortage.None)
     {
-        if (_reconnects == Limits.ReconnectsMax)
+        if (_reconnects == ForwardingLimits.ReconnectsMax)
         {
             if (shortage == SocketShortage.None)
             {
@@ -523,7 +525,7 @@ internal sealed partial class Exchange(ForwardingContext context)
                 ReceivedBy == ReceivedProtocol.Http2 ? context.ViaHttp2
                 : Request.IsHttp11 ? context.Via
                 : context.ViaHttp10;
-            var via = ViaMark.Join(stackalloc byte[Limits.ViaBytesMax], gateway, _backend.ViaMark);
+            var via = ViaMark.Join(stackalloc byte[ForwardingLimits.ViaBytesMax], gateway, _backend.ViaMark);
             channel.CommitOutgoing(
                 ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via, Heads.Note?.Trace)
             );
@@ -557,7 +559,7 @@ internal sealed partial class Exchange(ForwardingContext context)
             case HeadStatus.NeedMore:
                 return ExchangeStep.Receive;
             case HeadStatus.Complete when Response.IsInterim:
-                return (_interimBytes += Response.Length) <= Limits.InterimBytesMax
+                return (_interimBytes += Response.Length) <= ForwardingLimits.InterimBytesMax
                     ? ExchangeStep.Interim
                     : FailAnswered("interim responses without end");
             case HeadStatus.Complete:

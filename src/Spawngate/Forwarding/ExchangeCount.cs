@@ -1,4 +1,5 @@
 using Spawngate.Backends;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Forwarding;
@@ -87,6 +88,6 @@ internal static class ExchangeCount
     private static bool IsOverheadKnown(Exchange exchange, ExchangeRecord record, long requestBytes, long responseBytes) =>
         record.HeldTicks == 0
         && requestBytes == exchange.BodySentWithHead
-        && responseBytes <= Limits.SmallBufferBytes
+        && responseBytes <= LoggingLimits.SmallBufferBytes
         && exchange.Response.Framing.Kind is BodyKind.Length or BodyKind.None;
 }

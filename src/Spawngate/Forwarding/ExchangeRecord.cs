@@ -24,7 +24,7 @@ internal enum ExchangeStage : byte
 /// </summary>
 internal sealed class ExchangeRecord
 {
-    private readonly byte[] _text = new byte[Limits.HistoryShortTextBytes + Limits.HistoryPathBytes];
+    private readonly byte[] _text = new byte[HistoryLimits.HistoryShortTextBytes + HistoryLimits.HistoryPathBytes];
     private int _serial;
     private Backend? _backend;
     private ClientIdentity? _client;
@@ -139,8 +139,8 @@ internal sealed class ExchangeRecord
         _protocol = protocol;
         _noWake = noWake;
         _stage = ExchangeStage.Waiting;
-        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, Limits.HistoryShortTextBytes));
-        _pathLength = Copy(PathOf(request, head), _text.AsSpan(Limits.HistoryShortTextBytes));
+        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, HistoryLimits.HistoryShortTextBytes));
+        _pathLength = Copy(PathOf(request, head), _text.AsSpan(HistoryLimits.HistoryShortTextBytes));
         _backend = backend;
         Volatile.Write(ref _serial, _serial + 1);
     }
@@ -172,7 +172,7 @@ internal sealed class ExchangeRecord
             kind,
             _protocol == ReceivedProtocol.Http2 ? "http/2" : "http/1.1",
             Encoding.ASCII.GetString(_text, 0, _methodLength),
-            Encoding.ASCII.GetString(_text, Limits.HistoryShortTextBytes, _pathLength),
+            Encoding.ASCII.GetString(_text, HistoryLimits.HistoryShortTextBytes, _pathLength),
             client.Text,
             search.AgeSecs(_startedMs),
             _noWake
@@ -200,13 +200,13 @@ internal sealed class ExchangeRecord
         {
             if (agent is null && Grammar.EqualsIgnoreCase(field.Name(head), "user-agent"u8))
             {
-                agent = Ascii(field.Value(head), Limits.HistoryTextBytes);
+                agent = Ascii(field.Value(head), HistoryLimits.HistoryTextBytes);
             }
         }
 
         return new HistoryCaller(
-            Ascii(request.MethodBytes(head), Limits.HistoryShortTextBytes),
-            Ascii(PathOf(request, head), Limits.HistoryPathBytes),
+            Ascii(request.MethodBytes(head), HistoryLimits.HistoryShortTextBytes),
+            Ascii(PathOf(request, head), HistoryLimits.HistoryPathBytes),
             client.Text,
             agent
         );

@@ -45,7 +45,7 @@ internal static class ProxyHeaders
     private const int RequestAddedBytes = 512;
 
     /// <summary>Room for what a response head gains.</summary>
-    private const int ResponseAddedBytes = 320 + Limits.ServerTimingBytes;
+    private const int ResponseAddedBytes = 320 + ForwardingLimits.ServerTimingBytes;
 
     /// <summary>Bytes that <see cref="WriteRequest"/> may need.</summary>
     public static int RequestBytesNeeded(RequestHead request) =>
@@ -225,7 +225,7 @@ internal static class ProxyHeaders
             while (rest.IndexOf(pseudonym) is >= 0 and var at)
             {
                 rest = rest[(at + pseudonym.Length)..];
-                if (ViaMark.Is(rest, mark) || ++passes == Limits.PassesMax)
+                if (ViaMark.Is(rest, mark) || ++passes == ForwardingLimits.PassesMax)
                 {
                     return true;
                 }
@@ -273,7 +273,7 @@ internal static class ProxyHeaders
             }
         }
 
-        return count == 1 && found.Length <= Limits.RequestIdBytesMax && Grammar.IsVisibleAscii(found) ? found : default;
+        return count == 1 && found.Length <= ForwardingLimits.RequestIdBytesMax && Grammar.IsVisibleAscii(found) ? found : default;
     }
 
     /// <summary>Takes over that id, or makes one; returns its length.</summary>

@@ -115,7 +115,7 @@ internal sealed class OverloadMonitor : IDisposable
         uses[(int)Resource.Connections] = ResourceUse.OfPlaces(_clients.Count, ConnectionsMax);
         uses[(int)Resource.Descriptors] = ResourceUse.OfPlaces(descriptors.Used, descriptors.Bound);
         uses[(int)Resource.Ports] = ports.Bound > 0 ? ResourceUse.OfVolume(ports.Used, ports.Bound) : ResourceUse.Unbounded;
-        _limits.MemoryIsTight = held > MemoryBytesMax / Limits.TightShare;
+        _limits.MemoryIsTight = held > MemoryBytesMax / OverloadLimits.TightShare;
         _shedder.Look(now);
         _limits.Growth.Set(uses[(int)Resource.Memory], uses[(int)Resource.Descriptors], uses[(int)Resource.Ports]);
         _heap.Look(held, now);

@@ -210,7 +210,7 @@ internal sealed unsafe class Reaper
     /// </summary>
     private void AwaitChildren(long seenRegistrations)
     {
-        int timeoutMs = Environment.ProcessId == InitPid ? Limits.ReaperIdlePollMs : Timeout.Infinite;
+        int timeoutMs = Environment.ProcessId == InitPid ? PlatformLimits.ReaperIdlePollMs : Timeout.Infinite;
         lock (_gate)
         {
             if (_registrations == seenRegistrations)

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Spawngate.Admin;
 using Spawngate.Clients;
+using Spawngate.Logging;
 using Spawngate.Runtime;
 
 namespace Spawngate.Supervision;
@@ -87,7 +88,7 @@ internal sealed class LivenessCheck : IDisposable
             await socket
                 .SendAsync("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"u8.ToArray(), SocketFlags.None, limit)
                 .ConfigureAwait(false);
-            byte[] answer = new byte[Limits.SmallBufferBytes];
+            byte[] answer = new byte[LoggingLimits.SmallBufferBytes];
             if (await socket.ReceiveAsync(answer, SocketFlags.None, limit).ConfigureAwait(false) == 0)
             {
                 return $"{address} ends connections without an answer";

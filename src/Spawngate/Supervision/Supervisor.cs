@@ -104,7 +104,7 @@ internal sealed class Supervisor : IDisposable
         return
             isOurs
             && long.TryParse(usec, NumberStyles.None, CultureInfo.InvariantCulture, out long value)
-            && value is > 0 and <= Limits.WatchdogUsecMax
+            && value is > 0 and <= SupervisionLimits.WatchdogUsecMax
             ? TimeSpan.FromMicroseconds(value)
             : null;
     }

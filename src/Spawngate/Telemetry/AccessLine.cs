@@ -212,7 +212,7 @@ internal static class AccessLine
 
     private static void WriteHostname(ref RecordWriter writer, string? hostname)
     {
-        Span<byte> bytes = stackalloc byte[Limits.NoteHostBytes];
+        Span<byte> bytes = stackalloc byte[TelemetryLimits.NoteHostBytes];
         hostname = hostname?.Length > bytes.Length ? null : hostname;
         writer.WriteJson(bytes[..Encoding.ASCII.GetBytes(hostname, bytes)]);
     }

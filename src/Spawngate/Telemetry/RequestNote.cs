@@ -87,15 +87,15 @@ internal sealed class RequestNote
         Begin(client, timestamp);
         IsRequest = true;
         _protocol = protocol == ReceivedProtocol.Http2 ? 2 : request.MinorVersion;
-        _method = Add(request.MethodBytes(head), Limits.NoteMethodBytes);
-        _target = Add(request.Target(head), Limits.NoteTargetBytes);
-        _host = Add(request.Host(head), Limits.NoteHostBytes);
+        _method = Add(request.MethodBytes(head), TelemetryLimits.NoteMethodBytes);
+        _target = Add(request.Target(head), TelemetryLimits.NoteTargetBytes);
+        _host = Add(request.Host(head), TelemetryLimits.NoteHostBytes);
         foreach (ref readonly var field in request.Fields.Fields)
         {
             if (field.Known == KnownHeader.ForwardedFor)
             {
                 _forwardedFor =
-                    client.IsTrusted && _forwardedFor.Length == 0 ? Add(field.Value(head), Limits.NoteFieldBytes) : _forwardedFor;
+                    client.IsTrusted && _forwardedFor.Length == 0 ? Add(field.Value(head), TelemetryLimits.NoteFieldBytes) : _forwardedFor;
             }
             else if (field.Known == KnownHeader.None)
             {
@@ -113,7 +113,7 @@ internal sealed class RequestNote
         Begin(client, timestamp);
         received = received.TrimStart("\r\n"u8);
         int end = received.IndexOfAny("\r\n"u8);
-        _line = Add(end < 0 ? received : received[..end], Limits.NoteTargetBytes);
+        _line = Add(end < 0 ? received : received[..end], TelemetryLimits.NoteTargetBytes);
     }
 
     /// <summary>Forgets it.</summary>
@@ -136,11 +136,11 @@ internal sealed class RequestNote
     {
         if (name.Length == 10 && _userAgent.Length == 0 && Grammar.EqualsIgnoreCase(name, "user-agent"u8))
         {
-            _userAgent = Add(value, Limits.NoteFieldBytes);
+            _userAgent = Add(value, TelemetryLimits.NoteFieldBytes);
         }
         else if (name.Length == 7 && _referer.Length == 0 && Grammar.EqualsIgnoreCase(name, "referer"u8))
         {
-            _referer = Add(value, Limits.NoteFieldBytes);
+            _referer = Add(value, TelemetryLimits.NoteFieldBytes);
         }
     }
 
@@ -149,7 +149,10 @@ internal sealed class RequestNote
         text = text.Length > bytesMax ? text[..bytesMax] : text;
         if (_used + text.Length > _text.Length)
         {
-            Array.Resize(ref _text, (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(Limits.NoteFirstBytes, _used + text.Length)));
+            Array.Resize(
+                ref _text,
+                (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(TelemetryLimits.NoteFirstBytes, _used + text.Length))
+            );
         }
 
         text.CopyTo(_text.AsSpan(_used));

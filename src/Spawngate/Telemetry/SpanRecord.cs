@@ -84,7 +84,7 @@ internal static class SpanRecord
 
         if (request.Backend is { } backend)
         {
-            Span<byte> key = stackalloc byte[Limits.NoteHostBytes];
+            Span<byte> key = stackalloc byte[TelemetryLimits.NoteHostBytes];
             writer.Attribute(
                 AttributeField,
                 "spawngate.backend"u8,

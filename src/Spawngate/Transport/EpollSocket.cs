@@ -88,7 +88,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
                 return false;
             }
 
-            Span<byte> mine = stackalloc byte[Limits.SocketAddressBytes];
+            Span<byte> mine = stackalloc byte[TransportLimits.SocketAddressBytes];
             try
             {
                 int length = SocketCalls.LocalAddress(_handle, mine);
@@ -256,7 +256,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     {
         try
         {
-            SocketCalls.KeepAlive(_handle, Limits.HalfCloseKeepAliveSecs);
+            SocketCalls.KeepAlive(_handle, TransportLimits.HalfCloseKeepAliveSecs);
         }
         catch (ObjectDisposedException)
         {

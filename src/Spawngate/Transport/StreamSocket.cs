@@ -90,7 +90,7 @@ internal abstract class StreamSocket
     public virtual int Unacknowledged => 0;
 
     /// <summary>
-    /// Has the kernel ask the peer from now on whether it is still there, every <see cref="Limits.HalfCloseKeepAliveSecs"/>.
+    /// Has the kernel ask the peer from now on whether it is still there, every <see cref="TransportLimits.HalfCloseKeepAliveSecs"/>.
     /// </summary>
     public abstract void KeepAlive();
 

@@ -9,6 +9,7 @@ using Spawngate.Clients.Http2;
 using Spawngate.Config;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests.Fakes;
@@ -57,7 +58,7 @@ internal sealed class Http2Stage : IDisposable
     /// <summary>Moves the time on by one tick of the connection.</summary>
     public void Tick()
     {
-        _time.AdvanceMs(Limits.ClockTickMs);
+        _time.AdvanceMs(RuntimeLimits.ClockTickMs);
         Connection.OnTick(NowMs);
     }
 

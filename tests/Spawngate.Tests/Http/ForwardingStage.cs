@@ -4,6 +4,7 @@ using Spawngate.Backends;
 using Spawngate.Clients;
 using Spawngate.Config;
 using Spawngate.Forwarding;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
@@ -78,7 +79,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
         });
 
     /// <summary>Moves the time on and on until something has happened.</summary>
-    public async Task AdvanceUntilAsync(Task happened, int stepMs = Limits.ClockTickMs)
+    public async Task AdvanceUntilAsync(Task happened, int stepMs = RuntimeLimits.ClockTickMs)
     {
         while (!happened.IsCompleted)
         {

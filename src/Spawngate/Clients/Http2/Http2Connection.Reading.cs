@@ -163,7 +163,7 @@ internal sealed partial class Http2Connection
         _client.Consume(consumed);
         if (makesRoom)
         {
-            _client.EnsureRoom(Limits.LargeBufferBytes / 2);
+            _client.EnsureRoom(TransportLimits.LargeBufferBytes / 2);
         }
 
         BeginDeferred();

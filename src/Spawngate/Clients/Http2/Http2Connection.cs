@@ -41,7 +41,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     private readonly GrowthQuota _growth;
     private readonly GrowthWait _look;
     private readonly TaskCompletionSource _quiet = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private StreamExchange?[] _streams = new StreamExchange?[Limits.Http2StreamsKept];
+    private StreamExchange?[] _streams = new StreamExchange?[Http2Limits.Http2StreamsKept];
     private StreamExchange _next;
     private long _settingsDueMs;
     private ReaderTurn _turn;
@@ -49,7 +49,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     private PeerWatch _peer;
     private SendStall _stall;
     private RateFloor _taking;
-    private long _stallMs = Limits.SendStallMs;
+    private long _stallMs = ForwardingLimits.SendStallMs;
     private bool _lingerOver;
     private bool _awaitsLook;
     private int _open;
@@ -119,7 +119,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     /// <param name="settings">The value of its HTTP2-Settings field.</param>
     public bool TryAdopt(ReadOnlySpan<byte> settings)
     {
-        Span<byte> payload = stackalloc byte[Limits.Http2UpgradeSettingsBytes];
+        Span<byte> payload = stackalloc byte[Http2Limits.Http2UpgradeSettingsBytes];
         _adopted = Http2SettingsField.TryDecode(settings, payload, out int length) ? Session.AdoptUpgrade(payload[..length]) : -1;
         return _adopted >= 0;
     }
@@ -179,7 +179,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
             // Without streams, what held for the last ones.
             _stallMs =
                 stallMs != 0 ? stallMs
-                : _stallMs == long.MaxValue ? Limits.SendStallMs
+                : _stallMs == long.MaxValue ? ForwardingLimits.SendStallMs
                 : _stallMs;
             _lingering.EndDue(nowMs);
             if (Reader.IsWaiting || _awaitsLook)
@@ -264,8 +264,8 @@ internal sealed partial class Http2Connection : ICallbackOwner
             _open--;
             _headBytes -= stream.HeadBytes;
             _growth.Release(_client.LoopIndex, stream.HeadBytes);
-            _lingering.Release(stream.Slot, _closing ? 0 : _context.DueIn(Limits.Http2ResetHoldMs));
-            if (_free.Count < Limits.Http2StreamsKept)
+            _lingering.Release(stream.Slot, _closing ? 0 : _context.DueIn(Http2Limits.Http2ResetHoldMs));
+            if (_free.Count < Http2Limits.Http2StreamsKept)
             {
                 _free.Add(stream);
             }

@@ -127,7 +127,7 @@ internal sealed partial class StreamExchange
         _answerBody = _exchange.Reply?.Body ?? ProxyErrors.Body(error, _detail);
         _headKind = HeadKind.Own;
         _isBodyless = Request.Method == MethodKind.Head;
-        _deadline.Restart(DeadlineKind.Progress, _context.DueIn(Limits.LingerMs));
+        _deadline.Restart(DeadlineKind.Progress, _context.DueIn(Http2Limits.LingerMs));
         var outcome = BeginAnswer();
         if (outcome == WriteOutcome.Gone)
         {

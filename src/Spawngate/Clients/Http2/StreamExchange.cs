@@ -1,8 +1,10 @@
 using Spawngate.Backends;
 using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
 using Spawngate.Runtime;
+using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
 
@@ -119,7 +121,7 @@ internal sealed partial class StreamExchange
     /// <summary>Keeps the head until the first of the body is there.</summary>
     public void Defer(ReadOnlySpan<byte> head)
     {
-        KeepHead(head, Limits.SmallBufferBytes);
+        KeepHead(head, LoggingLimits.SmallBufferBytes);
         IsDeferred = true;
     }
 
@@ -413,7 +415,7 @@ internal sealed partial class StreamExchange
         {
             if (_headLength == 0)
             {
-                KeepHead(head, Limits.WaitBufferBytes);
+                KeepHead(head, TransportLimits.WaitBufferBytes);
             }
 
             return;

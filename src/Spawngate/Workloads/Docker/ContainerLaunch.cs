@@ -111,7 +111,7 @@ internal sealed class ContainerLaunch(
     {
         var spec = ContainerPlan.Of(request, engine.Identity, _runId, ready.Url, ready.NeedsHostName);
         var mayPull = Docker.PullPolicy == PullPolicy.IfNotPresent;
-        for (var attempt = 0; attempt < Limits.ContainerCreateAttemptsMax; attempt++)
+        for (var attempt = 0; attempt < DockerLimits.ContainerCreateAttemptsMax; attempt++)
         {
             cancel.ThrowIfCancellationRequested();
             request.Stage.Text = "creating the container";
@@ -263,7 +263,7 @@ internal sealed class ContainerLaunch(
     private async Task<EngineError?> StartOnFreePortAsync(ContainerWorkload workload)
     {
         EngineError? error = null;
-        for (var attempt = 0; attempt < Limits.ContainerStartAttemptsMax; attempt++)
+        for (var attempt = 0; attempt < DockerLimits.ContainerStartAttemptsMax; attempt++)
         {
             var began = time.GetTimestamp();
             error = await engine.Client.StartAsync(workload.Id).ConfigureAwait(false);
