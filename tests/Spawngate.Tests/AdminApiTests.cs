@@ -13,6 +13,13 @@ namespace Spawngate.Tests;
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class AdminApiTests
 {
+    private static readonly KeyValuePair<string, string?>[] NoContainer =
+    [
+        new("container_id", null),
+        new("container_name", null),
+        new("image", null),
+    ];
+
     private AdminUnderTest _admin = null!;
 
     [SetUp]
@@ -24,7 +31,8 @@ internal sealed class AdminApiTests
             {
                 Hostname = "app.example.com",
                 State = BackendPhase.Ready,
-                Kind = BackendKind.Local,
+                Kind = "local",
+                Fields = NoContainer,
                 Port = 4123,
                 InFlight = 2,
                 Waiting = 0,
@@ -47,7 +55,8 @@ internal sealed class AdminApiTests
             {
                 Hostname = "*",
                 State = BackendPhase.Stopped,
-                Kind = BackendKind.Docker,
+                Kind = "docker",
+                Fields = NoContainer,
             }
         );
     }

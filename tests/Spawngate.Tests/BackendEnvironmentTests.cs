@@ -19,7 +19,13 @@ internal sealed class BackendEnvironmentTests
     {
         using var clock = new CoarseClock(TimeProvider.System);
         using var launcher = new ListeningLauncher();
-        var env = BackendEnvironment.Create(new ServerConfig(), TimeProvider.System, clock, launcher, launcher, NullLoggerFactory.Instance);
+        var env = BackendEnvironment.Create(
+            new ServerConfig(),
+            TimeProvider.System,
+            clock,
+            KindsInTests.Launch(launcher),
+            NullLoggerFactory.Instance
+        );
         var set = new BackendSet(env, new GatewayConfig { Backends = [LifecycleStage.Config("app.example.com")] });
         var backend = set.Find("app.example.com"u8)!;
         var admission = await backend.Enqueue(new WakeCause(WakeKind.Request)).Decision.WaitAsync(cancel);
@@ -45,7 +51,7 @@ internal sealed class BackendEnvironmentTests
         using var clock = new CoarseClock(TimeProvider.System);
         using var launcher = new ListeningLauncher();
         var server = new ServerConfig { AdminBind = IPAddress.Parse(adminBind) };
-        var env = BackendEnvironment.Create(server, TimeProvider.System, clock, launcher, launcher, NullLoggerFactory.Instance);
+        var env = BackendEnvironment.Create(server, TimeProvider.System, clock, KindsInTests.Launch(launcher), NullLoggerFactory.Instance);
         Assert.That(env.ReadyUrl("*.example.com", "t"), Is.EqualTo(url));
     }
 

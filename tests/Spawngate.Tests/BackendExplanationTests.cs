@@ -13,6 +13,7 @@ internal sealed class BackendExplanationTests
     {
         Hostname = "a.b",
         State = BackendPhase.Stopped,
+        Kind = "local",
         IdleTimeoutSecs = 60,
     };
     private static readonly BackendReport Ready = Never with

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests;
 
@@ -434,7 +435,13 @@ internal sealed class BackendLifecycleTests
     [Test]
     public void A_container_is_reached_at_the_port_that_its_engine_chose()
     {
-        using var stage = new LifecycleStage(config => config with { Kind = Config.BackendKind.Docker, Port = 3000 });
+        using var stage = new LifecycleStage(config =>
+            config with
+            {
+                Port = 3000,
+                Settings = new DockerSettings { Image = "app:1", ContainerName = "app" },
+            }
+        );
         stage.TakenPorts.Add(3000);
         var waiter = stage.ToLaunching();
         Assert.That(stage.Launcher.Last.Request.Port, Is.Zero, "its own port is none of this machine");
@@ -450,13 +457,13 @@ internal sealed class BackendLifecycleTests
     [Test]
     public void A_container_on_the_hosts_network_needs_its_port_on_this_machine()
     {
-        var docker = new Config.DockerConfig
+        var docker = new DockerSettings
         {
             Image = "app:1",
             ContainerName = "app",
             Network = "host",
         };
-        using var stage = new LifecycleStage(config => config with { Kind = Config.BackendKind.Docker, Port = 3000, Docker = docker });
+        using var stage = new LifecycleStage(config => config with { Port = 3000, Settings = docker });
         stage.TakenPorts.Add(3000);
         stage.ToLaunching();
         stage.PassSecs(2.2);

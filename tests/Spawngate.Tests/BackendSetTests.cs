@@ -3,6 +3,7 @@ using Spawngate.Config;
 using Spawngate.Protocols.Toml;
 using Spawngate.Routing;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests;
 
@@ -224,10 +225,9 @@ internal sealed class BackendSetTests
             _ when type == typeof(int) => (int)value! + 1,
             _ when type == typeof(bool) => !(bool)value!,
             _ when type == typeof(string) => $"{value}x",
-            _ when type == typeof(BackendKind) => BackendKind.Docker,
             _ when type == typeof(IReadOnlyList<string>) => (string[])["y"],
             _ when type == typeof(IReadOnlyList<KeyValuePair<string, string>>) => (KeyValuePair<string, string>[])[new("K", "w")],
-            _ when type == typeof(DockerConfig) => new DockerConfig { Image = "i", ContainerName = "c" },
+            _ when type == typeof(KindSettings) => new DockerSettings { Image = "i", ContainerName = "c" },
             _ when type == typeof(NoWakeRules) => NoWakeRules.Of(["bot"])!,
             _ when type == typeof(TomlPosition) => new TomlPosition(9, 9),
             _ => throw new NotSupportedException($"A value of {type} has to be made here."),

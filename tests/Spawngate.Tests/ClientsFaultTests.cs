@@ -1,6 +1,7 @@
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Tests.Http;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests;
 
@@ -184,10 +185,8 @@ internal sealed class ClientsFaultTests
         await using var stage = await ForwardingStage.StartAsync(config =>
             config with
             {
-                Kind = BackendKind.Docker,
-                Command = null,
                 RequestTimeoutSecs = 1_000_000,
-                Docker = new DockerConfig { Image = "app", ContainerName = "app" },
+                Settings = new DockerSettings { Image = "app", ContainerName = "app" },
             }
         );
         var client = await stage.ConnectAsync();

@@ -1,6 +1,9 @@
 using System.Net;
 using System.Text;
+using Spawngate.Composition;
 using Spawngate.Config;
+using Spawngate.Workloads.Docker;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 
@@ -72,22 +75,22 @@ internal sealed class ConfigLoaderTests
         Assert.That(config.Defaults, Is.EqualTo(new BackendTimings()));
         Assert.That(config.Backends.Select(backend => backend.Hostname), Is.EqualTo(["api.example.com", "app.example.com"]));
         var local = config.Backends[0];
-        Assert.That(local.Kind, Is.EqualTo(BackendKind.Local));
-        Assert.That(local.Command, Is.EqualTo("python"));
+        Assert.That(local.Kind, Is.EqualTo(LocalKind.Shared));
+        Assert.That(local.Local!.Command, Is.EqualTo("python"));
         Assert.That(local.Args, Is.EqualTo(["-m", "uvicorn", "main:app", "--port", "8000"]));
         Assert.That(local.Port, Is.EqualTo(8000));
-        Assert.That(local.WorkingDir, Is.EqualTo("/opt/api"));
+        Assert.That(local.Local!.WorkingDir, Is.EqualTo("/opt/api"));
         Assert.That(local.Env, Is.EqualTo([KeyValuePair.Create("DATABASE_URL", "postgres://localhost/mydb")]));
         Assert.That(local.Docker, Is.Null);
         Assert.That(local.Origin, Is.EqualTo("c.toml:29:1"));
         var docker = config.Backends[1];
-        Assert.That(docker.Kind, Is.EqualTo(BackendKind.Docker));
-        Assert.That(docker.Command, Is.Null);
+        Assert.That(docker.Kind, Is.EqualTo(DockerKind.Shared));
+        Assert.That(docker.Local, Is.Null);
         Assert.That(docker.Args, Is.EqualTo(["--workers", "4"]));
         Assert.That(
             docker.Docker,
             Is.EqualTo(
-                new DockerConfig
+                new DockerSettings
                 {
                     Image = "myapp:latest",
                     ContainerName = "myapp",
@@ -229,12 +232,12 @@ internal sealed class ConfigLoaderTests
     public void The_example_file_of_the_repository_loads()
     {
         var path = Repository.PathOf("config.toml");
-        var result = ConfigLoader.LoadFile(path);
+        var result = ConfigLoader.LoadFile(path, RegisteredKinds.All);
 
         Assert.That(result.Errors, Is.Empty);
         Assert.That(result.Config!.Server.Port, Is.EqualTo(8080));
         var hello = result.Config.Backends.Single();
-        Assert.That((hello.Hostname, hello.Command, hello.Port), Is.EqualTo(("hello.localhost", "spawngate", 0)));
+        Assert.That((hello.Hostname, hello.Local!.Command, hello.Port), Is.EqualTo(("hello.localhost", "spawngate", 0)));
         Assert.That(hello.Args, Is.EqualTo(["hello"]));
         Assert.That(hello.IdleTimeoutSecs, Is.EqualTo(30));
     }
@@ -245,7 +248,7 @@ internal sealed class ConfigLoaderTests
         var lines = File.ReadAllLines(Repository.PathOf("config.toml"));
         var named = lines.Select(line => line.TrimStart('#').Split(' ')[0]).ToHashSet();
         Assert.That(named, Is.SupersetOf(ServerKeys.All));
-        Assert.That(named, Is.SupersetOf(BackendKeys.All.Except(["env"])));
+        Assert.That(named, Is.SupersetOf(RegisteredKinds.All.Keys.Except(["env"])));
 
         var uncommented = lines
             .Where(line => !line.StartsWith("# ", StringComparison.Ordinal) && !line.Contains("no default", StringComparison.Ordinal))
@@ -253,7 +256,7 @@ internal sealed class ConfigLoaderTests
         var config = ConfigSource.Valid(string.Join('\n', uncommented).Replace("\".\"", "\"/opt/api\"", StringComparison.Ordinal));
         Assert.That(config.Server.ChangedKeys(new ServerConfig()), Is.EqualTo(["port"]));
         Assert.That(config.Defaults, Is.EqualTo(new BackendTimings()));
-        Assert.That(config.Backends[1].Docker!.ContainerName, Is.EqualTo(DockerKeys.DefaultContainerName("app.localhost")));
+        Assert.That(config.Backends[1].Docker!.ContainerName, Is.EqualTo(DockerKind.DefaultContainerName("app.localhost")));
     }
 
     [Test]
@@ -280,7 +283,7 @@ internal sealed class ConfigLoaderTests
             Directory.Delete(folder, recursive: true);
         }
 
-        static string Single(string path) => ConfigLoader.LoadFile(path).Errors.Single().ToString();
+        static string Single(string path) => ConfigLoader.LoadFile(path, RegisteredKinds.All).Errors.Single().ToString();
     }
 
     [Test]
@@ -295,7 +298,7 @@ internal sealed class ConfigLoaderTests
             }
 
             Assert.That(
-                ConfigLoader.LoadFile(path).Errors.Single().ToString(),
+                ConfigLoader.LoadFile(path, RegisteredKinds.All).Errors.Single().ToString(),
                 Is.EqualTo($"{path}:1:1: found more than 64 MiB, a configuration file may not be larger")
             );
         }
@@ -317,7 +320,7 @@ internal sealed class ConfigLoaderTests
                 $"[backends.a]\ncommand = 'x'\nworking_dir = '{relative}'\n[backends.b]\ncommand = 'x'\nworking_dir = './no-such-folder'\n"
             );
 
-            var errors = ConfigLoader.LoadFile(path).Errors.Select(error => error.ToString());
+            var errors = ConfigLoader.LoadFile(path, RegisteredKinds.All).Errors.Select(error => error.ToString());
 
             Assert.That(
                 errors,
@@ -345,9 +348,9 @@ internal sealed class ConfigLoaderTests
         }
 
         var bytes = Encoding.UTF8.GetBytes(text.ToString());
-        ConfigLoader.Load("warm.toml", bytes.AsSpan(0, 1_000), _ => true);
+        ConfigLoader.Load("warm.toml", bytes.AsSpan(0, 1_000), RegisteredKinds.All, _ => true);
         var before = Environment.CpuUsage.TotalTime;
-        var result = ConfigLoader.Load("c.toml", bytes, _ => true);
+        var result = ConfigLoader.Load("c.toml", bytes, RegisteredKinds.All, _ => true);
 
         var cpuMs = (Environment.CpuUsage.TotalTime - before).TotalMilliseconds;
 

@@ -170,7 +170,7 @@ internal sealed class ConfigNoWakeTests
                     ConfigSource.Valid(ConfigSource.Local("no_wake = ['/health', 'UptimeRobot']")).Backends[0] with
                     {
                         Hostname = "a",
-                        Command = "x",
+                        Settings = KindsInTests.Runs("x"),
                     }
                 )
         );

@@ -1,4 +1,5 @@
 using Spawngate.Config;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests;
 
@@ -45,12 +46,15 @@ internal sealed class ConfigSessionTests
         Assert.That((template.GracePeriodSecs, template.LifetimeLimitSecs, template.Backend.StartupTimeoutSecs), Is.EqualTo((60, 3600, 7)));
         Assert.That(
             (template.Backend.Kind, template.Backend.Docker!.Image, template.Backend.Port),
-            Is.EqualTo((BackendKind.Docker, "registry.local/ide:latest", 8080))
+            Is.EqualTo((DockerKind.Shared, "registry.local/ide:latest", 8080))
         );
         Assert.That(template.Backend.MaxConcurrency, Is.EqualTo(6));
         Assert.That(template.Backend.Env, Is.EqualTo([new KeyValuePair<string, string>("A", "b")]));
         Assert.That(template.AllowEnv, Is.EqualTo(["IDE_*", "PATH"]));
-        Assert.That(config.DockerHosts(), Is.EqualTo(new string?[] { null, null }));
+        Assert.That(
+            config.PossibleSettings().Cast<DockerSettings>().Select(each => each.DockerHost),
+            Is.EqualTo(new string?[] { null, null })
+        );
         Assert.That(config.FindTemplate("IDE"), Is.Null);
     }
 
@@ -77,7 +81,7 @@ internal sealed class ConfigSessionTests
             config.ApiBaseOf(new ServerConfig { AdminBind = System.Net.IPAddress.IPv6Any, AdminPort = 1 }),
             Is.EqualTo("http://[::1]:1")
         );
-        Assert.That(config.DockerHosts(), Is.Empty);
+        Assert.That(config.PossibleSettings(), Is.EqualTo([config.Templates[0].Backend.Settings]));
         Assert.That(ConfigSource.Valid("").Sessions, Is.Null);
     }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Spawngate.Composition;
 using Spawngate.Config;
 
 namespace Spawngate.Tests;
@@ -8,7 +9,9 @@ internal static class ConfigSource
 {
     /// <summary>Loads a text as <c>c.toml</c>.</summary>
     public static ConfigLoadResult Load(string text) =>
-        ConfigLoader.Load("c.toml", Encoding.UTF8.GetBytes(text.ReplaceLineEndings("\n")), folder => folder == "/opt/api");
+        ConfigLoader.Load("c.toml", Encoding.UTF8.GetBytes(text.ReplaceLineEndings("\n")), RegisteredKinds.All, folder =>
+            folder == "/opt/api"
+        );
 
     /// <summary>Loads a text that must be valid.</summary>
     public static GatewayConfig Valid(string text)

@@ -427,7 +427,7 @@ internal sealed class DockerLauncherTests
 
         await File.WriteAllTextAsync($"{home}/.rd/docker.sock", "", cancel);
         var config = stage.Config();
-        config = config with { Docker = config.Docker! with { DockerHost = null } };
+        config = config with { Settings = config.Docker! with { DockerHost = null } };
         if (File.Exists("/var/run/docker.sock"))
         {
             Assert.Ignore("an engine listens at /var/run/docker.sock here");
@@ -458,7 +458,7 @@ internal sealed class DockerLauncherTests
         stage.Variables["DOCKER_HOST"] = value;
         var config = stage.Config();
         Assert.That(
-            (await stage.LaunchAsync(cancel, config with { Docker = config.Docker! with { DockerHost = null } })).Error,
+            (await stage.LaunchAsync(cancel, config with { Settings = config.Docker! with { DockerHost = null } })).Error,
             Is.EqualTo(error)
         );
     }

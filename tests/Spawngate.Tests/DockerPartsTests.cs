@@ -260,9 +260,9 @@ internal sealed class DockerPartsTests
         return bytes;
     }
 
-    private static ContainerSpec Plan(string? network, Func<DockerConfig, DockerConfig>? change = null)
+    private static ContainerSpec Plan(string? network, Func<DockerSettings, DockerSettings>? change = null)
     {
-        var docker = new DockerConfig
+        var docker = new DockerSettings
         {
             Image = "app:1",
             ContainerName = "app",
@@ -273,11 +273,10 @@ internal sealed class DockerPartsTests
         var config = new BackendConfig(new BackendTimings())
         {
             Hostname = "app.test",
-            Kind = BackendKind.Docker,
             Port = 3000,
             Args = ["--workers", "4"],
             Env = [new("A", "b"), new("PORT", "1")],
-            Docker = change?.Invoke(docker) ?? docker,
+            Settings = change?.Invoke(docker) ?? docker,
         };
         return ContainerPlan.Of(
             new LaunchRequest(config, 7, 0, "http://admin"),

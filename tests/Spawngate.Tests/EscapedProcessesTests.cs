@@ -168,7 +168,7 @@ internal sealed class EscapedProcessesTests
         var config = new BackendConfig(new BackendTimings())
         {
             Hostname = "app",
-            Command = "/bin/sh",
+            Settings = KindsInTests.Runs("/bin/sh"),
             Args = ["-c", script],
         };
         string token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(BackendLimits.ReadyTokenBytes));

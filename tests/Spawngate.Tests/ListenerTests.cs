@@ -117,7 +117,7 @@ internal sealed class ListenerTests
         var config = new BackendConfig(new BackendTimings())
         {
             Hostname = "app",
-            Command = "/bin/sh",
+            Settings = KindsInTests.Runs("/bin/sh"),
             Args = ["-c", "sleep 1000 & wait"],
         };
         LaunchResult launched = await launcher.LaunchAsync(

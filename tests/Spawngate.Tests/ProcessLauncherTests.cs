@@ -50,7 +50,9 @@ internal sealed class ProcessLauncherTests
     [Test]
     public async Task A_command_that_cannot_be_executed_is_an_error_not_an_exception()
     {
-        LaunchResult result = await Launch(new BackendConfig(new BackendTimings()) { Hostname = "a", Command = "no-such-program" });
+        LaunchResult result = await Launch(
+            new BackendConfig(new BackendTimings()) { Hostname = "a", Settings = KindsInTests.Runs("no-such-program") }
+        );
         Assert.That(result.Workload, Is.Null);
         Assert.That(result.Error, Is.EqualTo("cannot execute \"no-such-program\": not found in PATH"));
     }
@@ -97,7 +99,7 @@ internal sealed class ProcessLauncherTests
         var config = new BackendConfig(new BackendTimings())
         {
             Hostname = "a",
-            Command = "spawngate",
+            Settings = KindsInTests.Runs("spawngate"),
             Args = ["--version"],
         };
         LaunchResult result = await Launch(config);
@@ -142,7 +144,7 @@ internal sealed class ProcessLauncherTests
         new(new BackendTimings())
         {
             Hostname = "app",
-            Command = "/bin/sh",
+            Settings = KindsInTests.Runs("/bin/sh"),
             Args = ["-c", script],
         };
 

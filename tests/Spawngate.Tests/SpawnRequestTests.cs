@@ -139,7 +139,7 @@ internal sealed class SpawnRequestTests
         );
         var docker = Plan("""{"template":"docker","image":"reg/ide:2","port":81,"gracePeriodSeconds":3}""").For("id.s.test", "id", null);
         Assert.That(
-            (docker.Hostname, docker.Port, docker.IdleTimeoutSecs, docker.Docker!.Image, docker.Docker.ContainerName),
+            (docker.Hostname, docker.Port, docker.IdleTimeoutSecs, docker.Docker!.Image, docker.Docker!.ContainerName),
             Is.EqualTo(("id.s.test", 81, 3, "reg/ide:2", "spawngate-id.s.test"))
         );
         Assert.That(Plan("""{"template":"docker","image":"own:1"}""").Settings.Port, Is.EqualTo(80), "the template's own image");

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Backends;
 using Spawngate.Clients;
+using Spawngate.Config;
 using Spawngate.Logging;
 using Spawngate.Overload;
 using Spawngate.Routing;
@@ -121,14 +122,12 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             Tunnels = backend.KnownTraffic?.Tunnels ?? 0,
             RequestsTotal = backend.KnownTraffic?.RequestsTotal ?? 0,
             TurnedAwayTotal = backend.KnownTraffic?.TurnedAway ?? 0,
-            Kind = status.Kind,
+            Kind = status.Kind.Name,
             Session = backend.EphemeralLifetime?.Group,
             InstanceNumber = status.InstanceNumber,
             Pid = status.Pid,
             Description = status.Run,
-            ContainerId = status.Container?.Id,
-            ContainerName = status.Container?.Name,
-            Image = config.Docker?.Image,
+            Fields = FieldsOf(config.Settings, status.Facts),
             LastStart =
                 status.LastStart is null && status.WokenBy is null
                     ? null
@@ -152,6 +151,24 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             LastStopReason = status.LastStopReason,
             LastEvent = status.LastEvent,
         };
+    }
+
+    private KeyValuePair<string, string?>[] FieldsOf(KindSettings settings, IReadOnlyList<KeyValuePair<string, string>> facts)
+    {
+        var names = env.Launchers.Kinds.ReportFields;
+        var fields = new KeyValuePair<string, string?>[names.Count];
+        for (var i = 0; i < fields.Length; i++)
+        {
+            var value = settings.ReportField(names[i]);
+            foreach (var (name, fact) in facts)
+            {
+                value = name == names[i] ? fact : value;
+            }
+
+            fields[i] = new KeyValuePair<string, string?>(names[i], value);
+        }
+
+        return fields;
     }
 
     private static double? Rounded(double? ms) => ms is { } value ? Math.Round(value, 3) : null;

@@ -78,7 +78,7 @@ internal static class BackendExplanation
 
     private static string State(BackendReport report)
     {
-        string what = report.Description ?? report.KindName;
+        string what = report.Description ?? report.Kind;
         string port = report.Port is { } number ? string.Create(CultureInfo.InvariantCulture, $", port {number}") : "";
         return $"{report.StateName} ({what}{port})";
     }

@@ -1,6 +1,5 @@
 using System.Text.Json.Serialization;
 using Spawngate.Backends;
-using Spawngate.Config;
 using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
@@ -41,8 +40,8 @@ internal sealed record BackendReport
     /// <summary>Those of them that were turned away because it did not run and they do not wake it (<c>no_wake</c>).</summary>
     public long TurnedAwayTotal { get; init; }
 
-    /// <summary>Local process or container.</summary>
-    public BackendKind Kind { get; init; }
+    /// <summary>Its kind as the configuration file spells it.</summary>
+    public string Kind { get; init; } = "";
 
     /// <summary>Template of a session, <c>-</c> for one without; null for a backend of the file.</summary>
     public string? Session { get; init; }
@@ -56,14 +55,11 @@ internal sealed record BackendReport
     /// <summary>What runs, for people: <c>pid 1234</c>, <c>container 0a1b…</c>; null when nothing does.</summary>
     public string? Description { get; init; }
 
-    /// <summary>Id of the container; null for a local backend and when nothing runs.</summary>
-    public string? ContainerId { get; init; }
-
-    /// <summary>Name of the container; null for a local backend and when nothing runs.</summary>
-    public string? ContainerName { get; init; }
-
-    /// <summary>The configured image; null for a local backend.</summary>
-    public string? Image { get; init; }
+    /// <summary>
+    /// What the kinds of backends add, in the order in which it is told: <see cref="Config.BackendKinds.ReportFields"/>. Null for what its
+    /// own kind does not have, and for what only an instance has when nothing runs.
+    /// </summary>
+    public IReadOnlyList<KeyValuePair<string, string?>> Fields { get; init; } = [];
 
     /// <summary>How the latest start went; null before the first.</summary>
     public StartReport? LastStart { get; init; }
@@ -103,9 +99,6 @@ internal sealed record BackendReport
 
     /// <summary>The state as programs get it.</summary>
     public string StateName => Name(State);
-
-    /// <summary>The kind as the configuration file spells it.</summary>
-    public string KindName => Kind == BackendKind.Docker ? "docker" : "local";
 
     /// <summary>A state as programs get it.</summary>
     public static string Name(BackendPhase phase) =>

@@ -198,14 +198,16 @@ internal static class ReportJson
         json.WriteNumber("tunnels", report.Tunnels);
         json.WriteNumber("requests_total", report.RequestsTotal);
         json.WriteNumber("turned_away_total", report.TurnedAwayTotal);
-        json.WriteString("kind", report.KindName);
+        json.WriteString("kind", report.Kind);
         json.WriteString("session", report.Session);
         json.WriteNumber("generation", report.InstanceNumber);
         Number(json, "pid", report.Pid);
         json.WriteString("description", report.Description);
-        json.WriteString("container_id", report.ContainerId);
-        json.WriteString("container_name", report.ContainerName);
-        json.WriteString("image", report.Image);
+        foreach (var (name, value) in report.Fields)
+        {
+            json.WriteString(name, value);
+        }
+
         WriteLastStart(json, report.LastStart);
         Time(json, "ready_since", report.ReadySince);
         Number(json, "uptime_secs", report.UptimeSecs);

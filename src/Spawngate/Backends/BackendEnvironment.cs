@@ -24,11 +24,8 @@ internal sealed class BackendEnvironment
     /// <summary>The lifecycles that the tick walks.</summary>
     public required ActiveBackends Active { get; init; }
 
-    /// <summary>Starts local processes.</summary>
-    public required ILauncher LocalLauncher { get; init; }
-
-    /// <summary>Starts containers.</summary>
-    public required ILauncher DockerLauncher { get; init; }
+    /// <summary>Starts instances, each kind of backend in its way.</summary>
+    public required Launchers Launchers { get; init; }
 
     /// <summary>Makes the health probe of one instance.</summary>
     public required Func<ProbeTarget, IHealthProbe> OpenProbe { get; init; }
@@ -62,22 +59,17 @@ internal sealed class BackendEnvironment
     /// <summary>Log of category <c>spawngate.lifecycle</c>.</summary>
     public required ILogger Log { get; init; }
 
-    /// <summary>The launcher for a kind of backend.</summary>
-    public ILauncher LauncherFor(BackendKind kind) => kind == BackendKind.Docker ? DockerLauncher : LocalLauncher;
-
     /// <summary>The environment of a running gateway.</summary>
     /// <param name="server">Server settings.</param>
     /// <param name="time">The time.</param>
     /// <param name="clock">The coarse clock on it.</param>
-    /// <param name="localLauncher">Starts local processes.</param>
-    /// <param name="dockerLauncher">Starts containers.</param>
+    /// <param name="launchers">Starts instances.</param>
     /// <param name="logs">Where the lifecycle logs to.</param>
     public static BackendEnvironment Create(
         ServerConfig server,
         TimeProvider time,
         CoarseClock clock,
-        ILauncher localLauncher,
-        ILauncher dockerLauncher,
+        Launchers launchers,
         ILoggerFactory logs
     ) =>
         new()
@@ -86,8 +78,7 @@ internal sealed class BackendEnvironment
             Time = time,
             Clock = clock,
             Active = new ActiveBackends(clock),
-            LocalLauncher = localLauncher,
-            DockerLauncher = dockerLauncher,
+            Launchers = launchers,
             OpenProbe = target => new HealthProbe(target, time),
             Log = logs.CreateLogger("spawngate.lifecycle"),
         };

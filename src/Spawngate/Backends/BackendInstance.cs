@@ -327,7 +327,7 @@ internal sealed class BackendInstance
         LaunchResult result;
         try
         {
-            result = await _env.LauncherFor(Config.Kind).LaunchAsync(request, _launchCancel.Token).ConfigureAwait(false);
+            result = await _env.Launchers.Of(Config.Kind).LaunchAsync(request, _launchCancel.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {

@@ -43,7 +43,7 @@ internal sealed record BackendStatus
     /// <summary>Host name it serves.</summary>
     public required string Hostname { get; init; }
 
-    /// <summary>Process or container.</summary>
+    /// <summary>What kind of thing it is.</summary>
     public required BackendKind Kind { get; init; }
 
     /// <summary>The phase.</summary>
@@ -70,8 +70,8 @@ internal sealed record BackendStatus
     /// <summary><c>pid 1234</c> or <c>container 0a1b…</c>; null when nothing runs.</summary>
     public string? Run { get; init; }
 
-    /// <summary>The container of the current instance; null for a local backend and when nothing runs.</summary>
-    public ContainerIdentity? Container { get; init; }
+    /// <summary>What its kind tells of the current instance; empty when nothing runs.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Facts { get; init; } = [];
 
     /// <summary>Who woke it the last time; null when it was never started.</summary>
     public string? WokenBy { get; init; }

@@ -41,7 +41,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 Port = current?.Port ?? 0,
                 Pid = current?.Workload?.Pid,
                 Run = current?.Workload?.Description,
-                Container = current?.Workload?.Container,
+                Facts = current?.Workload?.Facts ?? [],
                 WokenBy = current?.Cause ?? _view.WokenBy,
                 Start = current is null
                     ? _view.Start

@@ -27,8 +27,8 @@ internal sealed record LifecycleView
     /// <summary>Description of the current instance.</summary>
     public string? Run { get; init; }
 
-    /// <summary>The container of the current instance.</summary>
-    public ContainerIdentity? Container { get; init; }
+    /// <summary>What its kind tells of the current instance.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Facts { get; init; } = [];
 
     /// <summary>Who woke it the last time.</summary>
     public WakeCause? WokenBy { get; init; }
@@ -80,7 +80,7 @@ internal sealed record LifecycleView
             InstanceNumber = word.InstanceNumber,
             Pid = Pid,
             Run = Run,
-            Container = Container,
+            Facts = Facts,
             WokenBy = WokenBy?.ToString(),
             LastStart = LastStart,
             ReadySince = ReadySince,

@@ -166,7 +166,7 @@ internal static class RunCommand
 
     private static GatewayConfig? Load(string path, CommandConsole console)
     {
-        var result = ConfigLoader.LoadFile(path);
+        var result = ConfigLoader.LoadFile(path, RegisteredKinds.All);
         foreach (var error in result.Errors)
         {
             console.Error.WriteLine(error);

@@ -15,7 +15,7 @@ using Spawngate.Supervision;
 using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
 using Spawngate.Upstreams;
-using Spawngate.Workloads.Docker;
+using Spawngate.Workloads;
 using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Composition;
@@ -39,7 +39,7 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly OutputDrain _drain = new();
     private readonly OutputLog _output;
     private readonly Guardian _guardian;
-    private readonly DockerLauncher _docker;
+    private readonly Launchers _launchers;
     private readonly BackendEnvironment _environment;
     private readonly BackendSet _backends;
     private readonly BackendAdmin _reports;
@@ -94,20 +94,8 @@ internal sealed class Gateway : IAsyncDisposable
         _clock = new CoarseClock(time);
         _output = new OutputLog(time);
         _guardian = new Guardian(children, loggers.CreateLogger("spawngate.guard"), time);
-        var output = new LoggedOutput(loggers.CreateLogger("backend"), _output);
-        var launcher = new ProcessLauncher(children, _drain, output, time, _guardian);
-        var identity = GatewayIdentity.Of(config.Path, variable(GatewayIdentity.Variable));
-        var containerOutput = new LoggedOutput(loggers.CreateLogger("container"), _output);
-        _docker = new DockerLauncher(
-            identity,
-            log => new ReadyCallbackListeners(ReportReady, log, time),
-            containerOutput,
-            loggers,
-            variable,
-            time,
-            _guardian
-        );
-        _environment = BackendEnvironment.Create(_server, time, _clock, launcher, _docker, loggers);
+        _launchers = MakeLaunchers(config.Path, children, loggers, variable);
+        _environment = BackendEnvironment.Create(_server, time, _clock, _launchers, loggers);
         _connections = new ClientConnections(_clock);
         _environment.FindActiveRequests = _connections.FindActiveRequests;
         _backends = new BackendSet(_environment, config);
@@ -191,11 +179,8 @@ internal sealed class Gateway : IAsyncDisposable
         ReloadMemory.SettleStart(_backends.All.Count);
         await _admin.StartAsync(CancellationToken.None).ConfigureAwait(false);
         _guardian.Start();
-        _docker.Begin(
-            _backends
-                .All.Where(static backend => backend.Config.Docker is not null)
-                .Select(static backend => backend.Config.Docker!.DockerHost)
-                .Concat(_backends.Sessions.Config?.DockerHosts() ?? [])
+        _launchers.Begin(
+            _backends.All.Select(static backend => backend.Config.Settings).Concat(_backends.Sessions.Config?.PossibleSettings() ?? [])
         );
         _listener.Start();
         WarnOfRoot();
@@ -231,7 +216,7 @@ internal sealed class Gateway : IAsyncDisposable
             await WaitAtMostAsync(drained, Http2Limits.LingerMs).ConfigureAwait(false);
         }
 
-        await _docker.StopAsync().ConfigureAwait(false);
+        await _launchers.StopAsync().ConfigureAwait(false);
         _connections.AbortAll();
         await WaitAtMostAsync(drained, Http2Limits.LingerMs).ConfigureAwait(false);
         await _admin.StopAsync().ConfigureAwait(false);
@@ -286,6 +271,22 @@ internal sealed class Gateway : IAsyncDisposable
         _kill.Dispose();
     }
 
+    private Launchers MakeLaunchers(string configPath, ChildEnvironment children, ILoggerFactory loggers, Func<string, string?> variable) =>
+        RegisteredKinds.MakeLaunchers(
+            new LauncherParts
+            {
+                ConfigPath = configPath,
+                Children = children,
+                Drain = _drain,
+                Output = _output,
+                Guardian = _guardian,
+                ReportReady = ReportReady,
+                Loggers = loggers,
+                Variable = variable,
+                Time = _time,
+            }
+        );
+
     private async Task EndRecordsAsync()
     {
         _access?.Dispose();
@@ -323,7 +324,7 @@ internal sealed class Gateway : IAsyncDisposable
                 + (4 * RuntimeLimits.ClockTickMs)
                 + _backends.StopMsMax()
                 + (2 * Http2Limits.LingerMs)
-                + DockerLimits.EngineStopMs
+                + _launchers.StopMsMax
                 + (2 * AdminLimits.AdminStopSecs * 1000)
                 + ProcessLimits.GuardStopMs
                 + (2 * LoggingLimits.LogFlushMs)
@@ -335,7 +336,7 @@ internal sealed class Gateway : IAsyncDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private string Reload()
     {
-        var result = ConfigLoader.LoadFile(_configPath);
+        var result = ConfigLoader.LoadFile(_configPath, RegisteredKinds.All);
         if (result.Config is not { } config)
         {
             foreach (var error in result.Errors)
@@ -363,17 +364,17 @@ internal sealed class Gateway : IAsyncDisposable
     /// <summary>Once, when the first backend is there that would be root.</summary>
     private void WarnOfRoot()
     {
-        bool hasLocal =
-            _backends.All.Any(static backend => backend.Config.Kind == BackendKind.Local)
-            || _backends.Sessions.Config?.Templates.Any(static template => template.Backend.Kind == BackendKind.Local) == true;
-        if (hasLocal && !_hasWarnedOfRoot && RootPower.IsAlmighty)
+        bool sharesRights =
+            _backends.All.Any(static backend => backend.Config.Kind.SharesOurRights)
+            || _backends.Sessions.Config?.Templates.Any(static template => template.Backend.Kind.SharesOurRights) == true;
+        if (sharesRights && !_hasWarnedOfRoot && RootPower.IsAlmighty)
         {
             _hasWarnedOfRoot = true;
             GatewayLog.RunsAsRoot(_log);
         }
     }
 
-    /// <summary>A container calls back. Whoever knows the admin token does not call from there.</summary>
+    /// <summary>An instance calls back at a listener of its launcher. Whoever knows the admin token does not call from there.</summary>
     private ReadyCallbackOutcome ReportReady(string hostname, string? token) =>
         _reports.ReportReady(hostname, token, adminAuthorised: false);
 

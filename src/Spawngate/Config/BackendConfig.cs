@@ -2,16 +2,6 @@ using Spawngate.Protocols.Toml;
 
 namespace Spawngate.Config;
 
-/// <summary>What kind of thing a backend is.</summary>
-internal enum BackendKind
-{
-    /// <summary>A local process (<c>type = "local"</c>).</summary>
-    Local,
-
-    /// <summary>A Docker container (<c>type = "docker"</c>).</summary>
-    Docker,
-}
-
 /// <summary>The timing and health keys that <c>[defaults]</c> sets and each backend may override.</summary>
 internal record BackendTimings
 {
@@ -67,34 +57,25 @@ internal sealed record BackendConfig : BackendTimings
     /// </summary>
     public required string Hostname { get; init; }
 
-    /// <summary>Local process or Docker container.</summary>
-    public BackendKind Kind { get; init; }
+    /// <summary>What the keys of its kind say.</summary>
+    public required KindSettings Settings { get; init; }
+
+    /// <summary>What kind of thing it is.</summary>
+    public BackendKind Kind => Settings.Kind;
 
     /// <summary>
-    /// The port the backend listens on (in the container for Docker); 0 means a free loopback port is chosen at each start.
+    /// The port the backend listens on, where its kind has it; 0 means a free loopback port is chosen at each start.
     /// </summary>
     public int Port { get; init; }
 
-    /// <summary>The program (local); <c>spawngate</c> alone means this very executable.</summary>
-    public string? Command { get; init; }
-
-    /// <summary>Arguments of the program, or the container's CMD.</summary>
+    /// <summary>Arguments of the program that it runs.</summary>
     public IReadOnlyList<string> Args { get; init; } = [];
-
-    /// <summary>Working directory; null means that of Spawngate.</summary>
-    public string? WorkingDir { get; init; }
 
     /// <summary>Environment added to the inherited one, in file order.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Env { get; init; } = [];
 
-    /// <summary>The keys that only Docker backends have; null for local ones.</summary>
-    public DockerConfig? Docker { get; init; }
-
-    /// <summary>
-    /// Whether <see cref="Port"/> is a port of this machine's loopback address: of a local process, or of a container that shares the
-    /// machine's network.
-    /// </summary>
-    public bool UsesLoopbackPort => Kind == BackendKind.Local || Docker?.Network == DockerConfig.HostNetwork;
+    /// <summary>Whether <see cref="Port"/> is a port of this machine's loopback address.</summary>
+    public bool UsesLoopbackPort => Settings.UsesLoopbackPort;
 
     /// <summary>The file the table stands in.</summary>
     public string File { get; init; } = "";
@@ -112,13 +93,10 @@ internal sealed record BackendConfig : BackendTimings
     public bool HasSameSettings(BackendConfig other) =>
         base.Equals(other) // All timings, and that both are of this type.
         && Hostname == other.Hostname
-        && Kind == other.Kind
         && Port == other.Port
-        && Command == other.Command
         && AreSame(Args, other.Args)
-        && WorkingDir == other.WorkingDir
         && AreSame(Env, other.Env)
-        && Docker == other.Docker;
+        && Settings == other.Settings;
 
     /// <summary>Without the enumerators of LINQ: it is asked of every backend at every reload.</summary>
     private static bool AreSame<T>(IReadOnlyList<T> some, IReadOnlyList<T> others)
@@ -131,51 +109,4 @@ internal sealed record BackendConfig : BackendTimings
 
         return i == some.Count && i == others.Count;
     }
-}
-
-/// <summary>When an image is pulled before a start.</summary>
-internal enum PullPolicy
-{
-    /// <summary>Only when the engine has no such image.</summary>
-    IfNotPresent,
-
-    /// <summary>At every start.</summary>
-    Always,
-
-    /// <summary>Never; a missing image is an error.</summary>
-    Never,
-}
-
-/// <summary>The Docker keys of a backend.</summary>
-internal sealed record DockerConfig
-{
-    /// <summary>The network whose containers use the machine's own addresses and ports.</summary>
-    public const string HostNetwork = "host";
-
-    /// <summary>Image reference.</summary>
-    public required string Image { get; init; }
-
-    /// <summary>Container name.</summary>
-    public required string ContainerName { get; init; }
-
-    /// <summary>When to pull.</summary>
-    public PullPolicy PullPolicy { get; init; }
-
-    /// <summary>Memory limit in bytes; null for none.</summary>
-    public long? MemoryBytes { get; init; }
-
-    /// <summary>CPU limit in billionths of a core; null for none.</summary>
-    public long? NanoCpus { get; init; }
-
-    /// <summary>Network to attach to; null for the engine's default.</summary>
-    public string? Network { get; init; }
-
-    /// <summary>Whether its programs cannot get more rights than they were started with, as by setuid files.</summary>
-    public bool NoNewPrivileges { get; init; } = true;
-
-    /// <summary>Processes and threads it may have; 0 for as many as the engine allows.</summary>
-    public int PidsLimit { get; init; } = ConfigLimits.DockerPidsUsual;
-
-    /// <summary>Engine address (<c>unix://…</c> or <c>tcp://…</c>); null for the usual search.</summary>
-    public string? DockerHost { get; init; }
 }

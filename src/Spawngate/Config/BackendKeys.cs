@@ -10,11 +10,6 @@ internal readonly record struct ReadBackend(BackendConfig Config, ConfigTable Ta
 /// <summary>The keys of a <c>[backends."…"]</c> table.</summary>
 internal static class BackendKeys
 {
-    private static readonly string[] LocalOnly = ["command", "working_dir"];
-
-    /// <summary>The names of all keys that any backend may have.</summary>
-    public static readonly string[] All = ["type", "port", "args", "env", .. LocalOnly, .. DockerKeys.All, .. TimingKeys.All];
-
     /// <summary>Reads every backend of the file. One that has errors comes back too, with defaults in their place.</summary>
     public static List<ReadBackend> ReadAll(ConfigTable root, BackendTimings defaults, Func<string, bool> folderExists)
     {
@@ -64,13 +59,13 @@ internal static class BackendKeys
     {
         var name = entry.Name;
         var below = entry.Value as TomlTable;
-        while (below is { Entries: [{ Value: TomlTable next } only, ..] } && !All.Contains(only.Name))
+        while (below is { Entries: [{ Value: TomlTable next } only, ..] } && !hosts.Kinds.Keys.Contains(only.Name))
         {
             name = $"{name}.{only.Name}";
             below = next;
         }
 
-        var isSplit = name != entry.Name && HasAny(below!, All);
+        var isSplit = name != entry.Name && HasAny(below!, hosts.Kinds.Keys);
         if (isSplit)
         {
             hosts.Report(entry.Position, entry.Name, $"found a host name without quotes, allowed is [backends.\"{name}\"]");
@@ -81,7 +76,7 @@ internal static class BackendKeys
 
     private static BackendConfig Read(ConfigTable table, string hostname, BackendTimings defaults, Func<string, bool> folderExists)
     {
-        table.ReportUnknown(All, "a backend");
+        table.ReportUnknown(table.Kinds.Keys, "a backend");
         return ReadSettings(table, hostname, defaults, folderExists);
     }
 
@@ -89,17 +84,14 @@ internal static class BackendKeys
     public static BackendConfig ReadSettings(ConfigTable table, string hostname, BackendTimings defaults, Func<string, bool> folderExists)
     {
         var kind = ReadKind(table);
-        ReportKeysOfOtherKind(table, kind);
+        table.Kinds.ReportKeysOfOthers(table, kind);
         return new BackendConfig(TimingKeys.Read(table, defaults))
         {
             Hostname = hostname,
-            Kind = kind ?? BackendKind.Docker, // Never used: not to know the kind is an error, and as Docker it claims no port.
-            Port = ReadPort(table, kind),
-            Command = kind == BackendKind.Local ? ReadCommand(table) : null,
+            Port = (kind ?? table.Kinds.Default).ReadPort(table),
             Args = table.TextList("args", ConfigText.IsWithoutNul, "a string (in quotes, numbers too, without NUL)"),
-            WorkingDir = kind == BackendKind.Local ? ReadWorkingDir(table, folderExists) : null,
             Env = ReadEnv(table),
-            Docker = kind == BackendKind.Docker ? DockerKeys.Read(table, hostname) : null,
+            Settings = kind?.Read(table, hostname, folderExists) ?? UnknownKind.Settings,
             File = table.File,
             Position = table.Toml.HeaderPosition,
         };
@@ -108,18 +100,15 @@ internal static class BackendKeys
     /// <summary>The kind, or null when it cannot be told: then nothing that depends on it is checked.</summary>
     private static BackendKind? ReadKind(ConfigTable table)
     {
-        var type = table.Text("type", null, text => text is "local" or "docker", "\"local\" or \"docker\"");
-        if (type is not null)
+        var kinds = table.Kinds;
+        if (table.Find("type") is null)
         {
-            return type == "docker" ? BackendKind.Docker : BackendKind.Local;
+            return kinds.LacksType(table) ? null : kinds.Default;
         }
 
-        return table.Find("type") is null && !LacksDockerType(table) ? BackendKind.Local : null;
+        var type = table.Text("type", null, text => kinds.Find(text) is not null, kinds.NamesAllowed);
+        return type is null ? null : kinds.Find(type);
     }
-
-    /// <summary>Docker keys and no command: what is missing is the type.</summary>
-    private static bool LacksDockerType(ConfigTable table) =>
-        table.Find("type") is null && table.Find("command") is null && HasAny(table.Toml, DockerKeys.All);
 
     private static bool HasAny(TomlTable table, string[] keys)
     {
@@ -132,65 +121,6 @@ internal static class BackendKeys
         }
 
         return false;
-    }
-
-    private static void ReportKeysOfOtherKind(ConfigTable table, BackendKind? kind)
-    {
-        var lacksType = LacksDockerType(table);
-        foreach (var entry in table.Toml.Entries)
-        {
-            if (kind == BackendKind.Docker && LocalOnly.Contains(entry.Name))
-            {
-                var instead = entry.Name == "command" ? "; the container's command line is args" : "";
-                table.Report(entry.Position, entry.Name, $"found in a docker backend, allowed only with type = \"local\"{instead}");
-            }
-            else if ((kind == BackendKind.Local || lacksType) && DockerKeys.All.Contains(entry.Name))
-            {
-                var where = lacksType ? "a backend without type" : "a local backend";
-                table.Report(entry.Position, entry.Name, $"found in {where}, allowed only with type = \"docker\"");
-            }
-        }
-    }
-
-    private static int ReadPort(ConfigTable table, BackendKind? kind)
-    {
-        if (kind != BackendKind.Docker)
-        {
-            return table.Int("port", 0, 0, ConfigLimits.PortMax, " (0 = a free port is chosen at each start)");
-        }
-
-        if (table.Find("port") is null)
-        {
-            table.ReportMissing("port", "a docker backend needs the port its container listens on, such as port = 3000");
-        }
-
-        return table.Int("port", 0, 1, ConfigLimits.PortMax, " (the container's port)");
-    }
-
-    private static string? ReadCommand(ConfigTable table)
-    {
-        if (table.Find("command") is null)
-        {
-            table.ReportMissing(
-                "command",
-                "a local backend needs the program to run, such as command = \"node\" (its arguments go into args)"
-            );
-        }
-
-        return table.Text("command", null, ConfigText.IsFilled, "the name or path of a program");
-    }
-
-    private static string? ReadWorkingDir(ConfigTable table, Func<string, bool> folderExists)
-    {
-        var folder = table.Text("working_dir", null, ConfigText.IsFilled, "the path of an existing folder");
-        if (folder is null || folderExists(folder))
-        {
-            return folder;
-        }
-
-        var hint = folder.StartsWith('~') ? "; ~ is not expanded, write the home folder out" : "";
-        table.ReportValue(table.Find("working_dir")!.Value, $"the path of an existing folder{hint}");
-        return null;
     }
 
     /// <summary>Values may be secrets, so messages name only their kind.</summary>

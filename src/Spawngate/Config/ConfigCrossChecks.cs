@@ -3,19 +3,16 @@ using System.Net.Sockets;
 
 namespace Spawngate.Config;
 
-/// <summary>What no key can get wrong alone: host names, ports and containers that two of them claim.</summary>
+/// <summary>What no key can get wrong alone: host names, ports and other names that two of them claim.</summary>
 internal static class ConfigCrossChecks
 {
-    private const string PortChoice = "allowed is a port of its own, or 0 to have a free one chosen at each start";
-    private const string HostNetworkChoice = "allowed is a port of its own, as its container uses the machine's network";
-
     /// <summary>Notes every conflict at the later of the two places.</summary>
     public static void Check(ConfigTable root, ServerConfig server, IReadOnlyList<ReadBackend> backends)
     {
         CheckServerPorts(root, server);
         CheckHostNames(backends);
         CheckBackendPorts(server, backends);
-        CheckContainerNames(backends);
+        CheckExclusiveNames(backends);
     }
 
     private static void CheckServerPorts(ConfigTable root, ServerConfig server)
@@ -46,8 +43,7 @@ internal static class ConfigCrossChecks
     }
 
     /// <summary>
-    /// Ports of containers are their own; only local processes, and containers on the host's network, share the loopback address with each
-    /// other and with Spawngate.
+    /// Many kinds have ports of their own; those that listen on the loopback address share it with each other and with Spawngate.
     /// </summary>
     private static void CheckBackendPorts(ServerConfig server, IReadOnlyList<ReadBackend> backends)
     {
@@ -68,11 +64,7 @@ internal static class ConfigCrossChecks
 
             if (owner is not null)
             {
-                table.Report(
-                    table.PositionOf("port"),
-                    "port",
-                    $"found {config.Port}, which is {owner}, {(config.Kind == BackendKind.Local ? PortChoice : HostNetworkChoice)}"
-                );
+                table.Report(table.PositionOf("port"), "port", $"found {config.Port}, which is {owner}, {config.Settings.PortAdvice}");
             }
         }
     }
@@ -88,25 +80,21 @@ internal static class ConfigCrossChecks
     }
 
     /// <summary>Two backends with one container would remove each other's at every start. Different engines may use a name twice.</summary>
-    private static void CheckContainerNames(IReadOnlyList<ReadBackend> backends)
+    private static void CheckExclusiveNames(IReadOnlyList<ReadBackend> backends)
     {
-        var first = new Dictionary<(string? Engine, string Name), ConfigTable>();
+        var first = new Dictionary<(BackendKind Kind, ExclusiveName Name), ConfigTable>();
         foreach (var (config, table) in backends)
         {
-            if (
-                config.Docker is null
-                || config.Hostname.Length == 0
-                || first.TryAdd((config.Docker.DockerHost, config.Docker.ContainerName), table)
-            )
+            if (config.Settings.ExclusiveName is not { } name || config.Hostname.Length == 0 || first.TryAdd((config.Kind, name), table))
             {
                 continue;
             }
 
-            var other = first[(config.Docker.DockerHost, config.Docker.ContainerName)];
+            var other = first[(config.Kind, name)];
             table.Report(
-                table.PositionOf("container_name"),
-                "container_name",
-                $"found \"{config.Docker.ContainerName}\", which is the container of {other.Path} on line {other.Toml.HeaderPosition.Line} too, allowed is a name of its own"
+                table.PositionOf(name.Key),
+                name.Key,
+                $"found \"{name.Name}\", which is {name.Noun} of {other.Path} on line {other.Toml.HeaderPosition.Line} too, allowed is a name of its own"
             );
         }
     }

@@ -13,12 +13,13 @@ internal static class ConfigLoader
 
     /// <summary>Reads and checks a file. A file that cannot be read is an error like any other, at line 1, column 1.</summary>
     /// <param name="path">The file; errors and <see cref="GatewayConfig.Path"/> repeat it as given.</param>
-    public static ConfigLoadResult LoadFile(string path)
+    /// <param name="kinds">The kinds that its backends may have.</param>
+    public static ConfigLoadResult LoadFile(string path, BackendKinds kinds)
     {
         using var content = new FileContent(ConfigLimits.ConfigReadChunkBytes, ConfigLimits.ConfigFileBytesMax);
         var problem = TryRead(path, content);
         return problem is null
-            ? Load(path, content.Bytes, Directory.Exists)
+            ? Load(path, content.Bytes, kinds, Directory.Exists)
             : new ConfigLoadResult(null, [new ConfigError(path, new TomlPosition(1, 1), "", problem)]);
     }
 
@@ -40,7 +41,7 @@ internal static class ConfigLoader
 
         var document = TomlReader.Read(content.Bytes, ConfigLimits.ConfigDepthMax, ConfigLimits.ConfigSyntaxErrorsMax);
         List<ConfigError> errors = [];
-        var root = new ConfigTable(path, errors, document.Root);
+        var root = new ConfigTable(new ConfigReading(path, errors, BackendKinds.None), document.Root);
         var table = root.Table(ServerKey);
         server = table is null ? server : ServerKeys.Read(table);
         if (table is null || (table.Toml.IsIncomplete && table.Find(AdminPortKey) is null))
@@ -58,12 +59,13 @@ internal static class ConfigLoader
     /// <summary>Checks a text that is already in memory.</summary>
     /// <param name="path">Its name, for errors and <see cref="GatewayConfig.Path"/>.</param>
     /// <param name="utf8">The text.</param>
+    /// <param name="kinds">The kinds that its backends may have.</param>
     /// <param name="folderExists">Says whether a <c>working_dir</c> exists.</param>
-    public static ConfigLoadResult Load(string path, ReadOnlySpan<byte> utf8, Func<string, bool> folderExists)
+    public static ConfigLoadResult Load(string path, ReadOnlySpan<byte> utf8, BackendKinds kinds, Func<string, bool> folderExists)
     {
         var document = TomlReader.Read(utf8, ConfigLimits.ConfigDepthMax, ConfigLimits.ConfigSyntaxErrorsMax);
         var errors = document.Errors.Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message)).ToList();
-        var root = new ConfigTable(path, errors, document.Root);
+        var root = new ConfigTable(new ConfigReading(path, errors, kinds), document.Root);
         root.ReportUnknown(Sections, "the top level");
         var server = ReadServer(root);
         var defaults = root.Table("defaults") is { } table ? ReadDefaults(table) : new BackendTimings();

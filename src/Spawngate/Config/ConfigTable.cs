@@ -3,16 +3,21 @@ using Spawngate.Protocols.Toml;
 
 namespace Spawngate.Config;
 
+/// <summary>A file while it is being read.</summary>
+/// <param name="File">The file as the user named it.</param>
+/// <param name="Errors">Where errors are noted.</param>
+/// <param name="Kinds">The kinds that its backends may have.</param>
+internal sealed record ConfigReading(string File, List<ConfigError> Errors, BackendKinds Kinds);
+
 /// <summary>
 /// One table of the file while it is being read: takes typed, bounded values out of it and notes what is wrong with them. A
 /// wrong value is noted and replaced by the fallback, so that the rest is checked all the same.
 /// </summary>
-/// <param name="file">The file as the user named it.</param>
-/// <param name="errors">Where errors are noted.</param>
+/// <param name="reading">The file it stands in.</param>
 /// <param name="table">The table as read.</param>
 /// <param name="above">The table it is in; null for the root.</param>
 /// <param name="name">Its key there.</param>
-internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTable table, ConfigTable? above = null, string name = "")
+internal sealed class ConfigTable(ConfigReading reading, TomlTable table, ConfigTable? above = null, string name = "")
 {
     /// <summary>The table's full path, put together when an error asks for it.</summary>
     public string Path => above is null ? "" : TomlKeyPath.Append(above.Path, name);
@@ -21,7 +26,10 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
     public TomlTable Toml => table;
 
     /// <summary>The file, for the log.</summary>
-    public string File => file;
+    public string File => reading.File;
+
+    /// <summary>The kinds that backends may have.</summary>
+    public BackendKinds Kinds => reading.Kinds;
 
     /// <summary>Finds a key.</summary>
     public TomlEntry? Find(string key) => table.TryGet(key, out var entry) ? entry : null;
@@ -31,10 +39,10 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
 
     /// <summary>Notes an error at a place.</summary>
     public void Report(TomlPosition position, string key, string message) =>
-        errors.Add(new ConfigError(file, position, TomlKeyPath.Append(Path, key), message));
+        reading.Errors.Add(new ConfigError(reading.File, position, TomlKeyPath.Append(Path, key), message));
 
     /// <summary>Notes an error of the table itself.</summary>
-    public void ReportHere(string message) => errors.Add(new ConfigError(file, table.HeaderPosition, Path, message));
+    public void ReportHere(string message) => reading.Errors.Add(new ConfigError(reading.File, table.HeaderPosition, Path, message));
 
     /// <summary>Notes that the value of a key is wrong.</summary>
     public void ReportValue(TomlEntry entry, string allowed) =>
@@ -42,9 +50,9 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
 
     /// <summary>Notes an element of an array as wrong.</summary>
     public void ReportElement(TomlEntry entry, int index, string message) =>
-        errors.Add(
+        reading.Errors.Add(
             new ConfigError(
-                file,
+                reading.File,
                 ((TomlArray)entry.Value).Items[index].Position,
                 $"{TomlKeyPath.Append(Path, entry.Name)}[{index}]",
                 message
@@ -70,7 +78,7 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
 
         if (entry.Value is TomlTable below)
         {
-            return new ConfigTable(file, errors, below, this, key);
+            return new ConfigTable(reading, below, this, key);
         }
 
         ReportValue(entry, $"a table: [{TomlKeyPath.Append(Path, key)}] on a line of its own");
@@ -174,7 +182,7 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
         {
             if (!known.Contains(entry.Name))
             {
-                Report(entry.Position, entry.Name, UnknownKey.Explain(entry.Name, where, known));
+                Report(entry.Position, entry.Name, UnknownKey.Explain(entry.Name, where, known, reading.Kinds));
             }
         }
     }

@@ -88,24 +88,6 @@ internal static class ConfigLimits
     /// <summary>Largest count of failed health checks in a row: at the default interval (5 s) a million take two months.</summary>
     public const int UnhealthyThresholdMax = 1_000_000;
 
-    /// <summary>Smallest memory limit the Docker engine accepts, 6 MiB.</summary>
-    public const long DockerMemoryBytesMin = 6L * 1024 * 1024;
-
-    /// <summary>Smallest CPU limit the Docker engine accepts: a hundredth of a core, in billionths of a core.</summary>
-    public const long DockerNanoCpusMin = 10_000_000;
-
-    /// <summary>Largest CPU limit: 8,192 cores, the most that Linux is built for, in billionths of a core.</summary>
-    public const long DockerNanoCpusMax = 8192L * 1_000_000_000;
-
-    /// <summary>
-    /// Processes and threads of a container unless the file says otherwise: what service managers give a user's services or more, and an
-    /// eighth of the kernel's usual 32,768.
-    /// </summary>
-    public const int DockerPidsUsual = 4096;
-
-    /// <summary>Largest limit of processes and threads: what Linux itself has numbers for.</summary>
-    public const int DockerPidsMax = 4 * 1024 * 1024;
-
     /// <summary>Length of a host name (RFC 1035 section 2.3.4: 255 octets on the wire, of which two are not text).</summary>
     public const int HostNameCharsMax = 253;
 

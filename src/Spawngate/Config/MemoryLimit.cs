@@ -33,7 +33,7 @@ internal sealed record MemoryLimit
                 : null;
         }
 
-        return DockerKeys.TryParseMemory(text, out long bytes) && bytes >= ConfigLimits.MemoryLimitBytesMin
+        return ByteSize.TryParse(text, out long bytes) && bytes >= ConfigLimits.MemoryLimitBytesMin
             ? new MemoryLimit { Text = text, Bytes = bytes }
             : null;
     }

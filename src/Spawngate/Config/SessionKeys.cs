@@ -54,6 +54,7 @@ internal static class SessionKeys
             Max = table.Int("max", ConfigLimits.SessionsUsual, 1, ConfigLimits.SessionsMax),
             AllowImages = table.TextList("allow_images", ConfigText.IsVisibleAscii, ImageAllowed),
             Templates = ReadTemplates(table, defaults, folderExists),
+            Kinds = table.Kinds,
             Defaults = defaults,
         };
     }
@@ -126,7 +127,7 @@ internal static class SessionKeys
 
     private static SessionTemplate ReadTemplate(ConfigTable table, string name, BackendTimings defaults, Func<string, bool> folderExists)
     {
-        table.ReportUnknown([.. BackendKeys.All, .. OfTemplates], "a template");
+        table.ReportUnknown([.. table.Kinds.Keys, .. OfTemplates], "a template");
         var backend = BackendKeys.ReadSettings(table, "", defaults, folderExists);
         ReportWhatSessionsDecide(table, backend);
         return new SessionTemplate(name, backend)
@@ -141,7 +142,7 @@ internal static class SessionKeys
     {
         if (table.Find(AllowEnv) is null)
         {
-            return kind == BackendKind.Local ? CallerVariables.OfLocal : null;
+            return kind.AllowEnvDefault;
         }
 
         return table.TextList(AllowEnv, CallerVariables.IsPattern, VariableAllowed);
@@ -150,13 +151,15 @@ internal static class SessionKeys
     /// <summary>Of what stands in a template there are many, so nothing in it may be there only once.</summary>
     private static void ReportWhatSessionsDecide(ConfigTable table, BackendConfig backend)
     {
-        if (table.Find("container_name") is { } container)
+        foreach (var entry in table.Toml.Entries)
         {
-            table.Report(
-                container.Position,
-                container.Name,
-                "found in a template, allowed only in a backend; each session's container is called after its session"
-            );
+            foreach (var kind in table.Kinds.All)
+            {
+                if (kind.WhyNotInTemplate(entry.Name) is { } reason)
+                {
+                    table.Report(entry.Position, entry.Name, $"found in a template, allowed only in a backend; {reason}");
+                }
+            }
         }
 
         if (table.Find("idle_timeout_secs") is { } idle)
@@ -168,15 +171,7 @@ internal static class SessionKeys
             );
         }
 
-        if (backend.Kind == BackendKind.Local && backend.Port != 0)
-        {
-            table.ReportValue(table.Find("port")!.Value, "0, or no such key: each session listens on a free port of its own, $PORT");
-        }
-
-        if (backend.Docker?.Network == DockerConfig.HostNetwork)
-        {
-            table.ReportValue(table.Find("network")!.Value, "a network on which each container has its ports to itself");
-        }
+        backend.Settings.CheckTemplate(table, backend.Port);
     }
 
     private static bool IsTemplateName(string name) =>

@@ -29,6 +29,9 @@ internal sealed record SessionsConfig
     /// <summary>The templates in file order; names are unique.</summary>
     public IReadOnlyList<SessionTemplate> Templates { get; init; } = [];
 
+    /// <summary>The kinds that sessions may have.</summary>
+    public required BackendKinds Kinds { get; init; }
+
     /// <summary>The timings of a session without template.</summary>
     public BackendTimings Defaults { get; init; } = new();
 
@@ -43,13 +46,11 @@ internal sealed record SessionsConfig
     /// <summary>The prefix of API addresses in force.</summary>
     public string ApiBaseOf(ServerConfig server) => ApiBase ?? $"http://{LocalAddress.Of(server.AdminBind, server.AdminPort)}";
 
-    /// <summary>Addresses of the Docker engines that sessions may need; null among them is the usual search.</summary>
-    public IEnumerable<string?> DockerHosts()
+    /// <summary>What sessions may be made of, for what is prepared before the first of them.</summary>
+    public IEnumerable<KindSettings> PossibleSettings()
     {
-        IEnumerable<string?> hosts = Templates
-            .Where(static template => template.Backend.Docker is not null)
-            .Select(static template => template.Backend.Docker!.DockerHost);
-        return AllowImages.Count == 0 ? hosts : hosts.Append(null);
+        var settings = Templates.Select(static template => template.Backend.Settings);
+        return AllowImages.Count > 0 && Kinds.OfImages is { } kind ? settings.Append(kind.OfImage(AllowImages[0])) : settings;
     }
 }
 

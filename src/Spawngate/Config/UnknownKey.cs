@@ -7,9 +7,10 @@ internal static class UnknownKey
     /// <param name="name">The key.</param>
     /// <param name="where">The table it was found in.</param>
     /// <param name="allowed">The keys allowed there.</param>
-    public static string Explain(string name, string where, IReadOnlyCollection<string> allowed)
+    /// <param name="kinds">The kinds of backends, whose keys may have been meant.</param>
+    public static string Explain(string name, string where, IReadOnlyCollection<string> allowed, BackendKinds kinds)
     {
-        if (HomeOf(name) is { } home)
+        if (HomeOf(name, kinds) is { } home)
         {
             return $"found a key that does not belong in {where}, it is one of {home}";
         }
@@ -69,14 +70,14 @@ internal static class UnknownKey
         return previous[b.Length];
     }
 
-    private static string? HomeOf(string name)
+    private static string? HomeOf(string name, BackendKinds kinds)
     {
         if (TimingKeys.All.Contains(name))
         {
             return "[defaults] and of each backend";
         }
 
-        if (BackendKeys.All.Contains(name))
+        if (kinds.Keys.Contains(name))
         {
             return "a backend: [backends.\"host.name\"]";
         }

@@ -11,16 +11,16 @@ internal sealed class EndingBackends
 {
     private readonly ILookup<string, Backend> _byHostname;
     private readonly ILookup<int, Backend> _byPort;
-    private readonly ILookup<string, Backend> _byContainer;
+    private readonly ILookup<(BackendKind Kind, string Key, string Name), Backend> _byExclusiveName;
 
     /// <summary>Sorts them.</summary>
     public EndingBackends(IReadOnlyCollection<Backend> ending)
     {
         _byHostname = ending.ToLookup(static backend => backend.Hostname, StringComparer.Ordinal);
         _byPort = ending.Where(static backend => FixedPort(backend.Config) != 0).ToLookup(static backend => FixedPort(backend.Config));
-        _byContainer = ending
-            .Where(static backend => backend.Config.Docker is not null)
-            .ToLookup(static backend => backend.Config.Docker!.ContainerName, StringComparer.Ordinal);
+        _byExclusiveName = ending
+            .Where(static backend => backend.Config.Settings.ExclusiveName is not null)
+            .ToLookup(static backend => KeyOf(backend.Config.Settings, backend.Config.Settings.ExclusiveName!.Value));
     }
 
     /// <summary>Those that have to end before a backend with these settings may start.</summary>
@@ -37,13 +37,17 @@ internal sealed class EndingBackends
             found = found.Concat(_byPort[port]);
         }
 
-        if (settings.Docker is { } docker)
+        if (settings.Settings.ExclusiveName is { } name)
         {
-            found = found.Concat(_byContainer[docker.ContainerName]);
+            found = found.Concat(_byExclusiveName[KeyOf(settings.Settings, name)]);
         }
 
         return [.. found.Distinct()];
     }
+
+    /// <summary>Whatever the scopes: two of them may be one place, such as an engine with two addresses.</summary>
+    private static (BackendKind Kind, string Key, string Name) KeyOf(KindSettings settings, ExclusiveName name) =>
+        (settings.Kind, name.Key, name.Name);
 
     /// <summary>The port that it takes on this machine whatever else runs; 0 for none: a container gets a free one.</summary>
     private static int FixedPort(BackendConfig settings) => settings.UsesLoopbackPort ? settings.Port : 0;

@@ -20,22 +20,22 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
             return null;
         }
 
-        BackendConfig settings = template?.Backend ?? OfImage(config, request.Image!);
-        error = (settings.Docker is null ? LocalError(request) : ImageError(config, settings.Docker, request))
-            ?? EnvError(template, request);
+        BackendConfig? settings = template?.Backend ?? OfImage(config, request.Image!);
+        error = settings is null
+            ? SpawnError.ImageNotAllowed(request.Image!)
+            : ImageError(config, settings.Settings, request)
+                ?? PortError(config, settings.Settings, request)
+                ?? EnvError(template, request);
         if (error is not null)
         {
             return null;
         }
 
-        if (settings.Docker is { } docker)
+        settings = settings! with
         {
-            settings = settings with
-            {
-                Docker = docker with { Image = request.Image ?? docker.Image },
-                Port = request.Port ?? settings.Port,
-            };
-        }
+            Settings = request.Image is { } image ? settings.Settings.WithImage(image) : settings.Settings,
+            Port = request.Port ?? settings.Port,
+        };
 
         return new SpawnPlan(
             template?.Name ?? SessionTotals.NoTemplate,
@@ -61,7 +61,7 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
             // Behind what template and call say: the last of a name holds. Without a key it is empty, as one that the gateway itself
             // inherited would be taken for it.
             Env = [.. Settings.Env, new(CallerVariables.SessionId, id), new(CallerVariables.SessionKey, key ?? "")],
-            Docker = Settings.Docker is { } docker ? docker with { ContainerName = DockerKeys.DefaultContainerName(hostname) } : null,
+            Settings = Settings.Settings.ForSession(hostname),
         };
 
     private static SessionTemplate? FindTemplate(SessionsConfig config, SpawnRequest request, out SpawnError? error)
@@ -94,30 +94,43 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
         return null;
     }
 
-    private static BackendConfig OfImage(SessionsConfig config, string image) =>
-        new(config.Defaults)
+    private static BackendConfig? OfImage(SessionsConfig config, string image) =>
+        config.Kinds.OfImages is not { } kind
+            ? null
+            : new BackendConfig(config.Defaults)
+            {
+                Hostname = "",
+                Port = SessionLimits.SessionImagePort,
+                Settings = kind.OfImage(image),
+            };
+
+    private static SpawnError? ImageError(SessionsConfig config, KindSettings settings, SpawnRequest request)
+    {
+        if (request.Image is not { } image)
         {
-            Hostname = "",
-            Kind = BackendKind.Docker,
-            Port = SessionLimits.SessionImagePort,
-            Docker = new DockerConfig { Image = image, ContainerName = "" },
-        };
+            return null;
+        }
 
-    private static SpawnError? LocalError(SpawnRequest request) =>
-        request.Image is not null ? SpawnError.BadField("image", "found with a template of type \"local\", allowed only for Docker")
-        : request.Port is not null
-            ? SpawnError.BadField(
-                "port",
-                "found with a template of type \"local\", whose sessions get a free port each, allowed only for Docker"
-            )
-        : null;
+        if (!settings.Kind.RunsImages)
+        {
+            return SpawnError.BadField(
+                "image",
+                $"found with a template of type \"{settings.Kind.Name}\", allowed only for {config.Kinds.TitlesOfImages}"
+            );
+        }
 
-    private static SpawnError? ImageError(SessionsConfig config, DockerConfig docker, SpawnRequest request) =>
-        request.Image is not { } image
-        || TextPattern.MatchesAny(config.AllowImages, image)
-        || (request.Template is not null && image == docker.Image)
+        return TextPattern.MatchesAny(config.AllowImages, image) || (request.Template is not null && image == settings.ImageReference)
             ? null
             : SpawnError.ImageNotAllowed(image);
+    }
+
+    private static SpawnError? PortError(SessionsConfig config, KindSettings settings, SpawnRequest request) =>
+        request.Port is null || !settings.UsesLoopbackPort
+            ? null
+            : SpawnError.BadField(
+                "port",
+                $"found with a template of type \"{settings.Kind.Name}\", whose sessions get a free port each, allowed only for {config.Kinds.TitlesOfImages}"
+            );
 
     /// <summary>A call that names an image and no template gets a container of nobody's: there it may set what it likes.</summary>
     private static SpawnError? EnvError(SessionTemplate? template, SpawnRequest request)

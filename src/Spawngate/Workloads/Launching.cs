@@ -5,7 +5,7 @@ using Spawngate.Upstreams;
 namespace Spawngate.Workloads;
 
 /// <summary>
-/// The seam between a backend's lifecycle and what it runs as: a local process or a container. Three things cross it:
+/// The seam between a backend's lifecycle and what it runs as: a local process, a container. Three things cross it:
 /// start, stop (in two strengths) and "has exited".
 /// </summary>
 internal interface ILauncher
@@ -16,6 +16,16 @@ internal interface ILauncher
     /// Cancelled when the instance is no longer wanted; an instance that was already started is then killed by the launcher.
     /// </param>
     Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel);
+
+    /// <summary>Prepares, at the start of the gateway and beside it, what launches will need. Called at most once; does not block.</summary>
+    /// <param name="possible">The settings of all backends and templates of its kind.</param>
+    void Begin(IEnumerable<KindSettings> possible) { }
+
+    /// <summary>Ends what goes on beside the instances, all of which have ended.</summary>
+    Task StopAsync() => Task.CompletedTask;
+
+    /// <summary>Milliseconds that <see cref="StopAsync"/> takes at most.</summary>
+    long StopMsMax => 0;
 }
 
 /// <summary>All that a launcher needs to know about one start.</summary>
@@ -78,21 +88,6 @@ internal sealed record ExitReport(string Description, int? Code, IReadOnlyList<s
     public int? Signal { get; init; }
 }
 
-/// <summary>Which container an instance is.</summary>
-/// <param name="Id">Its whole id.</param>
-/// <param name="Name">Its name.</param>
-/// <param name="Image">The image reference it was created from.</param>
-internal sealed record ContainerIdentity(string Id, string Name, string Image)
-{
-    private const int ShownDigits = 12;
-
-    /// <summary>An id as Docker shows it.</summary>
-    public static string Shorten(string id) => id.Length > ShownDigits ? id[..ShownDigits] : id;
-
-    /// <inheritdoc/>
-    public override string ToString() => $"container {Shorten(Id)}, {Name}, image {Image}";
-}
-
 /// <summary>One running process or container.</summary>
 internal interface IWorkload
 {
@@ -102,8 +97,8 @@ internal interface IWorkload
     /// <summary>Process id of a local instance; null for containers.</summary>
     int? Pid { get; }
 
-    /// <summary>The container; null for a local instance.</summary>
-    ContainerIdentity? Container => null;
+    /// <summary>What its kind tells of it in reports: values of <see cref="BackendKind.ReportFields"/>, which never change.</summary>
+    IReadOnlyList<KeyValuePair<string, string>> Facts => [];
 
     /// <summary>Completes, exactly once and never faulted, when the instance has ended; continuations instance asynchronously.</summary>
     Task<ExitReport> Exited { get; }

@@ -50,9 +50,8 @@ internal sealed class DockerStage : IAsyncDisposable, ILoggerFactory, IOutputSin
         new(new BackendTimings())
         {
             Hostname = "app.test",
-            Kind = BackendKind.Docker,
             Port = 3000,
-            Docker = new DockerConfig
+            Settings = new DockerSettings
             {
                 Image = "app:1",
                 ContainerName = name,

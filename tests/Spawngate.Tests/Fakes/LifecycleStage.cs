@@ -1,7 +1,7 @@
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Runtime;
-using Spawngate.Workloads.Docker;
+using Spawngate.Workloads;
 
 namespace Spawngate.Tests.Fakes;
 
@@ -10,7 +10,7 @@ internal sealed class LifecycleStage : IDisposable
 {
     private static readonly WakeCause Request = new(WakeKind.Request, "GET /");
 
-    public LifecycleStage(Func<BackendConfig, BackendConfig>? configure = null)
+    public LifecycleStage(Func<BackendConfig, BackendConfig>? configure = null, Launchers? launchers = null)
     {
         // The test runner's context would keep continuations from running inline, where the order of steps is the test's.
         SynchronizationContext.SetSynchronizationContext(null);
@@ -22,8 +22,7 @@ internal sealed class LifecycleStage : IDisposable
             Time = Time,
             Clock = Clock,
             Active = Active,
-            LocalLauncher = Launcher,
-            DockerLauncher = Launcher,
+            Launchers = launchers ?? KindsInTests.Launch(Launcher),
             OpenProbe = target =>
             {
                 if (ProbeFault is { } fault)
@@ -99,7 +98,7 @@ internal sealed class LifecycleStage : IDisposable
         )
         {
             Hostname = hostname,
-            Command = "app",
+            Settings = KindsInTests.Runs("app"),
             Port = port,
         };
 

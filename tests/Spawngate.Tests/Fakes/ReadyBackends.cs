@@ -40,8 +40,7 @@ internal sealed class ReadyBackends : IDisposable
             Time = time,
             Clock = clock,
             Active = new ActiveBackends(clock),
-            LocalLauncher = new Launcher(instances, isForwarded: false),
-            DockerLauncher = new Launcher(instances, isForwarded: true),
+            Launchers = KindsInTests.Launch(new Launcher(instances, isForwarded: false), new Launcher(instances, isForwarded: true)),
             OpenProbe = static _ => new Probe(),
             Ports = new LoopbackPorts(static wanted => wanted),
             Log = log,
@@ -68,7 +67,7 @@ internal sealed class ReadyBackends : IDisposable
         )
         {
             Hostname = hostname,
-            Command = "nothing",
+            Settings = KindsInTests.Runs("nothing"),
             Port = port,
         };
 

@@ -176,7 +176,7 @@
     put(b.state, report.state);
     const failed = report.last_failure && report.failures_in_a_row > 0;
     b.what.className = failed ? 'what bad' : 'what';
-    put(b.what, failed ? report.last_failure : [report.kind === 'docker' ? report.image : '', report.description || '', report.port ? 'port ' + report.port : ''].filter(Boolean).join(' · '));
+    put(b.what, failed ? report.last_failure : [report.image || '', report.description || '', report.port ? 'port ' + report.port : ''].filter(Boolean).join(' · '));
     const start = report.last_start;
     b.bar.hidden = !start || start.ready_ms == null;
     if (!b.bar.hidden) {

@@ -31,7 +31,7 @@ internal sealed class ContainerLaunch(
     private double _startMs;
     private double _pullMs;
 
-    private DockerConfig Docker => request.Config.Docker!;
+    private DockerSettings Docker => (DockerSettings)request.Config.Settings;
 
     private string Hostname => request.Config.Hostname;
 
@@ -287,7 +287,7 @@ internal sealed class ContainerLaunch(
     /// </summary>
     private async Task<(LaunchedAt? Place, string? Problem)> PlaceOfAsync(ContainerWorkload workload, ReadyPath ready)
     {
-        if (Docker.Network == DockerConfig.HostNetwork)
+        if (Docker.Network == DockerSettings.HostNetwork)
         {
             return (null, null);
         }

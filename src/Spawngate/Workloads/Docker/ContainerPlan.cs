@@ -46,9 +46,9 @@ internal static class ContainerPlan
     public static ContainerSpec Of(LaunchRequest request, GatewayIdentity owner, string runId, string readyUrl, bool needsHostName)
     {
         var config = request.Config;
-        var docker = config.Docker!;
+        var docker = (DockerSettings)config.Settings;
         var port = $"{config.Port.ToString(CultureInfo.InvariantCulture)}/tcp";
-        var isMapped = docker.Network != DockerConfig.HostNetwork;
+        var isMapped = docker.Network != DockerSettings.HostNetwork;
         return new ContainerSpec
         {
             Image = docker.Image,
@@ -104,7 +104,7 @@ internal static class ContainerPlan
             [ContainerLabels.Instance] = owner.Instance,
             [ContainerLabels.Process] = owner.Process,
             [ContainerLabels.Run] = runId,
-            [ContainerLabels.Container] = request.Config.Docker!.ContainerName,
+            [ContainerLabels.Container] = ((DockerSettings)request.Config.Settings).ContainerName,
             [ContainerLabels.Host] = request.Config.Hostname,
             [ContainerLabels.InstanceNumber] = request.InstanceNumber.ToString(CultureInfo.InvariantCulture),
             [ContainerLabels.Grace] = request.Config.ShutdownGracePeriodSecs.ToString(CultureInfo.InvariantCulture),

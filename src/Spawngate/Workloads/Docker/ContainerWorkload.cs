@@ -2,6 +2,21 @@ using System.Globalization;
 
 namespace Spawngate.Workloads.Docker;
 
+/// <summary>Which container an instance is.</summary>
+/// <param name="Id">Its whole id.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Image">The image reference it was created from.</param>
+internal sealed record ContainerIdentity(string Id, string Name, string Image)
+{
+    private const int ShownDigits = 12;
+
+    /// <summary>An id as Docker shows it.</summary>
+    public static string Shorten(string id) => id.Length > ShownDigits ? id[..ShownDigits] : id;
+
+    /// <inheritdoc/>
+    public override string ToString() => $"container {Shorten(Id)}, {Name}, image {Image}";
+}
+
 /// <summary>
 /// One container of ours, from its creation to its removal.
 /// <code>
@@ -44,7 +59,7 @@ internal sealed class ContainerWorkload : IWorkload
     /// <summary>The backend it serves.</summary>
     public string Hostname { get; }
 
-    /// <inheritdoc/>
+    /// <summary>The container.</summary>
     public ContainerIdentity Container { get; }
 
     /// <summary>What it writes.</summary>
@@ -58,6 +73,10 @@ internal sealed class ContainerWorkload : IWorkload
 
     /// <inheritdoc/>
     public string Description => Container.ToString();
+
+    /// <inheritdoc/>
+    public IReadOnlyList<KeyValuePair<string, string>> Facts =>
+        [new(DockerKind.ContainerIdField, Container.Id), new(DockerKind.ContainerNameField, Container.Name)];
 
     /// <inheritdoc/>
     public int? Pid => null;

@@ -1,3 +1,4 @@
+using Spawngate.Config;
 using Spawngate.Logging;
 using Spawngate.Workloads.Processes;
 
@@ -49,14 +50,16 @@ internal sealed class DockerLauncher : ILauncher
         );
     }
 
+    /// <inheritdoc/>
+    public long StopMsMax => DockerLimits.EngineStopMs;
+
     /// <summary>
     /// Looks, beside the start of the gateway, for the engines that its backends will need, so that what an earlier process left behind is
     /// removed before anybody asks.
     /// </summary>
-    /// <param name="engines">Addresses of these engines; null among them is the usual search.</param>
-    public void Begin(IEnumerable<string?> engines)
+    public void Begin(IEnumerable<KindSettings> possible)
     {
-        string?[] hosts = [.. engines.Distinct()];
+        string?[] hosts = [.. possible.Cast<DockerSettings>().Select(static settings => settings.DockerHost).Distinct()];
         if (hosts.Length > 0)
         {
             _beginning = Task.Run(() => Task.WhenAll(hosts.Select(FindEarlyAsync)), CancellationToken.None);
@@ -69,7 +72,7 @@ internal sealed class DockerLauncher : ILauncher
         try
         {
             request.Stage.Text = "connecting to the Docker engine";
-            var found = await _engines.FindAsync(request.Config.Docker!.DockerHost, cancel).ConfigureAwait(false);
+            var found = await _engines.FindAsync(((DockerSettings)request.Config.Settings).DockerHost, cancel).ConfigureAwait(false);
             if (found.Engine is not { } engine)
             {
                 return new LaunchResult(null, found.Error);

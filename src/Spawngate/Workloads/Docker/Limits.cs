@@ -4,11 +4,6 @@ namespace Spawngate.Workloads.Docker;
 internal static class DockerLimits
 {
     /// <summary>
-    /// Milliseconds to wait for an exit after SIGKILL: the kernel needs a few; 10 s also covers a Docker engine under load.
-    /// </summary>
-    public const int KillWaitMs = 10_000;
-
-    /// <summary>
     /// Milliseconds for a connection to an engine: it takes microseconds to a socket, and a tenth of a second to any machine one would run
     /// backends on.
     /// </summary>
@@ -51,7 +46,7 @@ internal static class DockerLimits
     public const int EngineRemovalsAtOnce = 8;
 
     /// <summary>Milliseconds the gateway waits at its end for removals under way: as long as for a killed process.</summary>
-    public const int EngineStopMs = KillWaitMs;
+    public const int EngineStopMs = WorkloadLimits.KillWaitMs;
 
     /// <summary>Milliseconds until the first new attempt to reach an engine; it doubles with each.</summary>
     public const int EngineRetryMs = 50;
@@ -132,4 +127,22 @@ internal static class DockerLimits
     /// load.
     /// </summary>
     public const int OrphanQuietLooks = 20;
+
+    /// <summary>Smallest memory limit the Docker engine accepts, 6 MiB.</summary>
+    public const long MemoryBytesMin = 6L * 1024 * 1024;
+
+    /// <summary>Smallest CPU limit the Docker engine accepts: a hundredth of a core, in billionths of a core.</summary>
+    public const long NanoCpusMin = 10_000_000;
+
+    /// <summary>Largest CPU limit: 8,192 cores, the most that Linux is built for, in billionths of a core.</summary>
+    public const long NanoCpusMax = 8192L * 1_000_000_000;
+
+    /// <summary>
+    /// Processes and threads of a container unless the file says otherwise: what service managers give a user's services or more, and an
+    /// eighth of the kernel's usual 32,768.
+    /// </summary>
+    public const int PidsUsual = 4096;
+
+    /// <summary>Largest limit of processes and threads: what Linux itself has numbers for.</summary>
+    public const int PidsMax = 4 * 1024 * 1024;
 }

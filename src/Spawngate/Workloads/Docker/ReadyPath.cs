@@ -26,8 +26,8 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyCallbackLe
         CancellationToken cancel
     )
     {
-        var network = request.Config.Docker!.Network;
-        if (network == DockerConfig.HostNetwork)
+        var network = ((DockerSettings)request.Config.Settings).Network;
+        if (network == DockerSettings.HostNetwork)
         {
             return new ReadyPath(request.ReadyUrl, false, null, null);
         }

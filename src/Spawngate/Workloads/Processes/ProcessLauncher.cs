@@ -87,9 +87,10 @@ internal sealed class ProcessLauncher(
     private ChildCommand CommandOf(LaunchRequest request)
     {
         BackendConfig config = request.Config;
+        var settings = (LocalSettings)config.Settings;
         (string program, IReadOnlyList<string> arguments) =
-            config.Command == Self ? (OwnExecutable.FilePath, OwnExecutable.After(config.Args)) : (config.Command ?? "", config.Args);
-        return new ChildCommand(program, arguments, EnvironmentOf(request), config.WorkingDir);
+            settings.Command == Self ? (OwnExecutable.FilePath, OwnExecutable.After(config.Args)) : (settings.Command, config.Args);
+        return new ChildCommand(program, arguments, EnvironmentOf(request), settings.WorkingDir);
     }
 }
 

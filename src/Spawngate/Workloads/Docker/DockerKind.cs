@@ -1,16 +1,34 @@
-using System.Globalization;
+using Spawngate.Config;
 using Spawngate.Protocols.Toml;
 
-namespace Spawngate.Config;
+namespace Spawngate.Workloads.Docker;
 
-/// <summary>The keys that only Docker backends have.</summary>
-internal static class DockerKeys
+/// <summary>Backends that are Docker containers: <c>type = "docker"</c>.</summary>
+internal sealed class DockerKind : BackendKind
 {
+    /// <summary>The kind.</summary>
+    public static readonly DockerKind Shared = new();
+
+    /// <summary>Field of a report: the whole id of the running container.</summary>
+    public const string ContainerIdField = "container_id";
+
+    /// <summary>Field of a report: its name.</summary>
+    public const string ContainerNameField = "container_name";
+
+    /// <summary>Field of a report: the configured image.</summary>
+    public const string ImageField = "image";
+
     private const long NanoPerCpu = 1_000_000_000;
     private const string MemoryAllowed = "a size of at least 6m in b, k, m or g, such as \"512m\", \"1.5g\" or \"2gb\"";
     private const string CpusAllowed = "a number of cores from 0.01 to 8192, such as \"1.0\" or 0.5";
     private const string NameAllowed = "a letter or digit, then at least one letter, digit, _, . or -";
     private const string HostAllowed = "\"unix:///path/of/docker.sock\" or \"tcp://host:port\"";
+
+    /// <summary>What the container is called.</summary>
+    public const string ContainerName = "container_name";
+
+    /// <summary>The network that it is attached to.</summary>
+    public const string Network = "network";
 
     /// <summary>Whether programs in the container may get more rights than they were started with.</summary>
     public const string NoNewPrivileges = "no_new_privileges";
@@ -18,39 +36,70 @@ internal static class DockerKeys
     /// <summary>How many processes and threads the container may have.</summary>
     public const string PidsLimit = "pids_limit";
 
-    /// <summary>Their names.</summary>
-    public static readonly string[] All =
-    [
-        "image",
-        "container_name",
-        "pull_policy",
-        "memory",
-        "cpus",
-        "network",
-        "docker_host",
-        NoNewPrivileges,
-        PidsLimit,
-    ];
+    private DockerKind() { }
 
-    /// <summary>Takes them out of a backend's table.</summary>
-    public static DockerConfig Read(ConfigTable table, string hostname)
+    /// <inheritdoc/>
+    public override string Name => "docker";
+
+    /// <inheritdoc/>
+    public override string Title => "Docker";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Keys { get; } =
+    ["image", ContainerName, "pull_policy", "memory", "cpus", Network, "docker_host", NoNewPrivileges, PidsLimit];
+
+    /// <inheritdoc/>
+    public override string MainKey => "image";
+
+    /// <inheritdoc/>
+    public override bool RunsImages => true;
+
+    /// <summary>Any: its container is nobody's.</summary>
+    public override IReadOnlyList<string>? AllowEnvDefault => null;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> ReportFields => [ContainerIdField, ContainerNameField, ImageField];
+
+    /// <inheritdoc/>
+    public override string? Instead(string key) => key == "command" ? "the container's command line is args" : null;
+
+    /// <inheritdoc/>
+    public override string? WhyNotInTemplate(string key) =>
+        key == ContainerName ? "each session's container is called after its session" : null;
+
+    /// <summary>Reads the port that the container listens on, which is its own.</summary>
+    public override int ReadPort(ConfigTable table)
+    {
+        if (table.Find("port") is null)
+        {
+            table.ReportMissing("port", "a docker backend needs the port its container listens on, such as port = 3000");
+        }
+
+        return table.Int("port", 0, 1, ConfigLimits.PortMax, " (the container's port)");
+    }
+
+    /// <inheritdoc/>
+    public override KindSettings OfImage(string image) => new DockerSettings { Image = image, ContainerName = "" };
+
+    /// <inheritdoc/>
+    public override KindSettings Read(ConfigTable table, string hostname, Func<string, bool> folderExists)
     {
         if (table.Find("image") is null)
         {
             table.ReportMissing("image", "a docker backend needs the image to run, such as image = \"myapp:latest\"");
         }
 
-        return new DockerConfig
+        return new DockerSettings
         {
             Image = table.Text("image", "", ConfigText.IsVisibleAscii, "an image reference, such as \"myapp:latest\"")!,
-            ContainerName = table.Text("container_name", null, IsContainerName, NameAllowed) ?? DefaultContainerName(hostname),
+            ContainerName = table.Text(ContainerName, null, IsContainerName, NameAllowed) ?? DefaultContainerName(hostname),
             PullPolicy = ReadPullPolicy(table),
             MemoryBytes = ReadMemory(table),
             NanoCpus = ReadCpus(table),
-            Network = table.Text("network", null, ConfigText.IsVisibleAscii, "the name of a Docker network, such as \"bridge\""),
+            Network = table.Text(Network, null, ConfigText.IsVisibleAscii, "the name of a Docker network, such as \"bridge\""),
             DockerHost = table.Text("docker_host", null, IsDockerHost, HostAllowed),
             NoNewPrivileges = table.Flag(NoNewPrivileges, true),
-            PidsLimit = table.Int(PidsLimit, ConfigLimits.DockerPidsUsual, 0, ConfigLimits.DockerPidsMax, " (0 = none)"),
+            PidsLimit = table.Int(PidsLimit, DockerLimits.PidsUsual, 0, DockerLimits.PidsMax, " (0 = none)"),
         };
     }
 
@@ -64,47 +113,6 @@ internal static class DockerKeys
                 }
             }));
 
-    /// <summary>Reads <c>512m</c>, <c>1.5g</c>, <c>2gb</c>, <c>256M</c> or a plain number of bytes.</summary>
-    public static bool TryParseMemory(string text, out long bytes)
-    {
-        bytes = 0;
-        var number = text.AsSpan();
-        if (number.Length > 1 && char.ToLowerInvariant(number[^1]) == 'b' && char.IsAsciiLetter(number[^2]))
-        {
-            number = number[..^1];
-        }
-
-        var unit = number.IsEmpty ? '\0' : char.ToLowerInvariant(number[^1]);
-        long factor = unit switch
-        {
-            'k' => 1L << 10,
-            'm' => 1L << 20,
-            'g' => 1L << 30,
-            _ => 1,
-        };
-        if (unit is 'b' or 'k' or 'm' or 'g')
-        {
-            number = number[..^1];
-        }
-
-        if (!TryParseAmount(number, out var amount) || amount > long.MaxValue / factor)
-        {
-            return false;
-        }
-
-        bytes = (long)(amount * factor);
-        return true;
-    }
-
-    private static bool TryParseAmount(ReadOnlySpan<char> text, out decimal amount)
-    {
-        amount = 0;
-        return !text.IsEmpty
-            && char.IsAsciiDigit(text[0])
-            && char.IsAsciiDigit(text[^1])
-            && decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out amount);
-    }
-
     private static long? ReadMemory(ConfigTable table)
     {
         if (table.Find("memory") is not { } entry)
@@ -112,7 +120,7 @@ internal static class DockerKeys
             return null;
         }
 
-        if (entry.Value is TomlString text && TryParseMemory(text.Value, out var bytes) && bytes >= ConfigLimits.DockerMemoryBytesMin)
+        if (entry.Value is TomlString text && ByteSize.TryParse(text.Value, out var bytes) && bytes >= DockerLimits.MemoryBytesMin)
         {
             return bytes;
         }
@@ -130,14 +138,14 @@ internal static class DockerKeys
 
         var amount = entry.Value switch
         {
-            TomlString text when TryParseAmount(text.Value, out var parsed) => parsed,
+            TomlString text when ByteSize.TryParseAmount(text.Value, out var parsed) => parsed,
             TomlInteger integer => integer.Value,
             TomlFloat { Value: > 0 and <= int.MaxValue } number => (decimal)number.Value,
             _ => 0,
         };
-        var isBelowMax = amount <= ConfigLimits.DockerNanoCpusMax / NanoPerCpu;
+        var isBelowMax = amount <= DockerLimits.NanoCpusMax / NanoPerCpu;
         var nanoCpus = isBelowMax ? (long)(amount * NanoPerCpu) : 0;
-        if (nanoCpus >= ConfigLimits.DockerNanoCpusMin)
+        if (nanoCpus >= DockerLimits.NanoCpusMin)
         {
             return nanoCpus;
         }
