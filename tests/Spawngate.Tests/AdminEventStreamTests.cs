@@ -72,6 +72,31 @@ internal sealed class AdminEventStreamTests
     }
 
     [Test]
+    public async Task A_backend_with_a_name_is_asked_for_by_it_and_told_with_both()
+    {
+        await using var test = await AdminUnderTest.StartAsync();
+        test.Backends.Reports.Add(
+            new BackendReport
+            {
+                Hostname = "a.test",
+                GivenName = "shop",
+                State = BackendPhase.Ready,
+            }
+        );
+        await using var events = await EventsAsync(test, "/events?host=Shop");
+        await events.NextAsync("backends");
+        test.Backends.Feed.Publish(new HistoryNews("a.test", Woken) { GivenName = "shop" });
+        Assert.That(Names(await events.NextAsync("ledger")), Is.EqualTo("a.test shop"));
+        Assert.That(Names(await events.NextAsync("backend")), Is.EqualTo("a.test shop"));
+        test.Backends.Reports.Clear();
+        test.Backends.Feed.Publish(new HistoryNews("a.test", null) { GivenName = "shop" });
+        Assert.That(Names(await events.NextAsync("gone")), Is.EqualTo("a.test shop"));
+        Assert.That((await test.SendAsync("GET", "/events?host=a.test")).Status, Is.EqualTo(404));
+
+        static string Names(JsonElement told) => $"{told.GetProperty("hostname")} {told.GetProperty("name")}";
+    }
+
+    [Test]
     public async Task Too_many_readers_are_refused()
     {
         await using var test = await AdminUnderTest.StartAsync();

@@ -41,7 +41,7 @@ internal sealed class FakeAdminBackends : IAdminBackends
 
     public IReadOnlyList<BackendReport> ReportAll() => Fault is null ? Reports : throw Fault;
 
-    public BackendReport? Report(string hostname) => Reports.Find(report => report.Hostname == hostname);
+    public BackendReport? Report(string hostname) => Reports.Find(report => report.Name == hostname);
 
     public BackendReport? ReportRouted(string hostname) => Report(hostname) ?? Report("*");
 

@@ -39,7 +39,7 @@ internal sealed class BackendSetTests
         Assert.That(set.Find("b"u8), Is.SameAs(backendB));
         Assert.That(backendB!.Config.IdleTimeoutSecs, Is.EqualTo(1));
         Assert.That(set.Find("c"u8), Is.Null);
-        Assert.That(set.FindByKey("D."), Is.SameAs(set.Find("d:80"u8)));
+        Assert.That(set.FindByName("D."), Is.SameAs(set.Find("d:80"u8)));
         Assert.That(set.All.Select(backend => backend.Hostname), Is.EqualTo(["a", "b", "d"]));
         Assert.That(set.Apply(Config(a with { Env = [new("K", "w")] })).Updated, Is.EqualTo(1));
     }

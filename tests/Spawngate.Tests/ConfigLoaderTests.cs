@@ -248,7 +248,7 @@ internal sealed class ConfigLoaderTests
         var lines = File.ReadAllLines(Repository.PathOf("config.toml"));
         var named = lines.Select(line => line.TrimStart('#').Split(' ')[0]).ToHashSet();
         Assert.That(named, Is.SupersetOf(ServerKeys.All));
-        Assert.That(named, Is.SupersetOf(RegisteredKinds.All.Keys.Except(["env"])));
+        Assert.That(named, Is.SupersetOf(RegisteredKinds.All.BackendKeys.Except(["env"])));
 
         var uncommented = lines
             .Where(line => !line.StartsWith("# ", StringComparison.Ordinal) && !line.Contains("no default", StringComparison.Ordinal))

@@ -73,7 +73,7 @@ internal sealed class SessionIndexTests
         Assert.That(Key(set, $"{name}.other.test"), Is.Null);
         Assert.That(Key(set, name), Is.Null);
         Assert.That(Key(set, $"{name}."), Is.Null);
-        Assert.That(set.FindByKey($"{name}.s.test")?.Hostname, Is.EqualTo(session.Hostname));
+        Assert.That(set.FindByName($"{name}.s.test")?.Hostname, Is.EqualTo(session.Hostname));
 
         stage.Settle();
         stage.Launcher.Last.Fail("x");

@@ -81,19 +81,19 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
     private void TellNews(Teller teller, HistoryReader reader)
     {
         bool all = reader.TakeMissed();
-        var touched = new HashSet<string>();
+        var touched = new Dictionary<string, HistoryNews>();
         while (reader.News.TryRead(out HistoryNews? item))
         {
             if (item.Hostname.Length == 0)
             {
                 all = true;
             }
-            else if (teller.Host is null || teller.Host == item.Hostname)
+            else if (teller.Backend is null || teller.Backend == item.Name)
             {
-                touched.Add(item.Hostname);
+                touched[item.Name] = item;
                 if (item.Entry is { } entry)
                 {
-                    teller.Write("ledger", new HistoryItem(item.Hostname, entry), ReportJson.Write);
+                    teller.Write("ledger", new HistoryItem(item.Hostname, item.GivenName, entry), ReportJson.Write);
                 }
             }
         }
@@ -104,15 +104,15 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
             return;
         }
 
-        foreach (string hostname in touched)
+        foreach (var (name, item) in touched)
         {
-            if (backends.Report(hostname) is { } report)
+            if (backends.Report(name) is { } report)
             {
                 teller.Write("backend", report, ReportJson.Write);
             }
             else
             {
-                teller.Write("gone", new GoneEvent(hostname), ReportJson.Write);
+                teller.Write("gone", new GoneEvent(item.Hostname, item.GivenName), ReportJson.Write);
             }
         }
     }
@@ -125,16 +125,16 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
     }
 
     private IReadOnlyList<BackendReport> Reports(Teller teller) =>
-        teller.Host is null ? backends.ReportAll()
-        : backends.Report(teller.Host) is { } report ? [report]
+        teller.Backend is null ? backends.ReportAll()
+        : backends.Report(teller.Backend) is { } report ? [report]
         : [];
 
     /// <summary>One stream: what its client was told last.</summary>
-    private sealed class Teller(HttpResponse response, string? host)
+    private sealed class Teller(HttpResponse response, string? backend)
     {
         private Dictionary<string, BackendReport> _last = [];
 
-        public string? Host => host;
+        public string? Backend => backend;
 
         public void Write<T>(string name, T value, Action<Utf8JsonWriter, T> write)
             where T : class
@@ -159,8 +159,8 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
                     continue;
                 }
 
-                _last.Add(report.Hostname, report);
-                if (!before.TryGetValue(report.Hostname, out BackendReport? earlier) || report.HasOtherNumbersThan(earlier))
+                _last.Add(report.Name, report);
+                if (!before.TryGetValue(report.Name, out BackendReport? earlier) || report.HasOtherNumbersThan(earlier))
                 {
                     changed.Add(report);
                 }

@@ -93,7 +93,7 @@ internal sealed class AdminMetrics
         var hosts = new List<Host>(all.Count);
         foreach (BackendReport report in all)
         {
-            hosts.Add(new Host(report, _backends.Numbers(report.Hostname), hosts.Count));
+            hosts.Add(new Host(report, _backends.Numbers(report.Name), hosts.Count));
         }
 
         hosts.Sort(static (one, other) => one.Rank != other.Rank ? one.Rank.CompareTo(other.Rank) : one.Place.CompareTo(other.Place));
@@ -163,7 +163,7 @@ internal sealed class AdminMetrics
         text.Family("spawngate_backends_in_state", Gauge, "Backends in each state.");
         foreach (BackendPhase phase in _phases)
         {
-            text.Sample("spawngate_backends_in_state", all.Count(report => report.State == phase), ("state", BackendReport.Name(phase)));
+            text.Sample("spawngate_backends_in_state", all.Count(report => report.State == phase), ("state", BackendReport.NameOf(phase)));
         }
     }
 
@@ -177,8 +177,8 @@ internal sealed class AdminMetrics
                 text.Sample(
                     "spawngate_backend_state",
                     host.Report.State == phase ? 1 : 0,
-                    ("hostname", host.Report.Hostname),
-                    ("state", BackendReport.Name(phase))
+                    ("hostname", host.Report.Name),
+                    ("state", BackendReport.NameOf(phase))
                 );
             }
         }
@@ -351,7 +351,7 @@ internal sealed class AdminMetrics
         text.Family(Latency, "histogram", "Time from a request's head being sent to the backend until the head of the answer came.");
         foreach (Host host in used)
         {
-            text.Histogram(Latency, Buckets.Upstream, host.Numbers!.Traffic!.Latency, ("hostname", host.Report.Hostname));
+            text.Histogram(Latency, Buckets.Upstream, host.Numbers!.Traffic!.Latency, ("hostname", host.Report.Name));
         }
 
         if (others.Count > 0)
@@ -386,7 +386,7 @@ internal sealed class AdminMetrics
     {
         if (ms is { } known)
         {
-            text.Sample("spawngate_backend_last_start_seconds", known / 1000, ("hostname", host.Report.Hostname), ("step", step));
+            text.Sample("spawngate_backend_last_start_seconds", known / 1000, ("hostname", host.Report.Name), ("step", step));
         }
     }
 
@@ -403,7 +403,7 @@ internal sealed class AdminMetrics
         text.Family(name, type, meaning);
         foreach (Host host in own)
         {
-            text.Sample(name, value(host), ("hostname", host.Report.Hostname));
+            text.Sample(name, value(host), ("hostname", host.Report.Name));
         }
 
         if (others.Count > 0)
@@ -426,7 +426,7 @@ internal sealed class AdminMetrics
         {
             if (value(host) is > 0 and var count)
             {
-                text.Sample(name, count, [("hostname", host.Report.Hostname), .. labels]);
+                text.Sample(name, count, [("hostname", host.Report.Name), .. labels]);
             }
         }
 

@@ -144,12 +144,12 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             AdminTarget.Metrics => AdminReply.TextAsync(context, 200, AdminMetrics.ContentType, _metrics.Render()),
             AdminTarget.Events => _events.AnswerAsync(context),
             AdminTarget.BackendList => ListAsync(context),
-            AdminTarget.Backend => ShowAsync(context, route.Hostname),
-            AdminTarget.Log => _log.AnswerAsync(context, route.Hostname),
-            AdminTarget.Start => CommandAsync(context, route.Hostname, AdminCommand.Start),
-            AdminTarget.Stop => CommandAsync(context, route.Hostname, AdminCommand.Stop),
-            AdminTarget.Restart => CommandAsync(context, route.Hostname, AdminCommand.Restart),
-            AdminTarget.Ready => ReadyAsync(context, route.Hostname),
+            AdminTarget.Backend => ShowAsync(context, route.Name),
+            AdminTarget.Log => _log.AnswerAsync(context, route.Name),
+            AdminTarget.Start => CommandAsync(context, route.Name, AdminCommand.Start),
+            AdminTarget.Stop => CommandAsync(context, route.Name, AdminCommand.Stop),
+            AdminTarget.Restart => CommandAsync(context, route.Name, AdminCommand.Restart),
+            AdminTarget.Ready => ReadyAsync(context, route.Name),
             _ when route.IsOfSessions && _sessions is not null => _sessions.AnswerAsync(context, route),
             _ => AdminReply.ErrorAsync(context, AdminError.NotFound),
         };
@@ -160,12 +160,12 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
         return AdminReply.ReportAsync(context, 200, new BackendList(all, _time.GetUtcNow().UtcDateTime), ReportJson.Write);
     }
 
-    private Task ShowAsync(HttpContext context, string hostname)
+    private Task ShowAsync(HttpContext context, string name)
     {
-        BackendReport? report = _backends.Report(hostname);
+        BackendReport? report = _backends.Report(name);
         if (report is null && context.Request.Query["route"] == "1")
         {
-            report = _backends.ReportRouted(hostname);
+            report = _backends.ReportRouted(name);
         }
 
         if (report is null || _backends.Describe(report) is not { } details)
@@ -174,34 +174,34 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
         }
 
         return context.Request.Query["format"] == "text"
-            ? AdminReply.TextAsync(context, 200, BackendExplanation.ContentType, BackendExplanation.Of(details, hostname))
+            ? AdminReply.TextAsync(context, 200, BackendExplanation.ContentType, BackendExplanation.Of(details, name))
             : AdminReply.ReportAsync(context, 200, details, ReportJson.Write);
     }
 
-    private Task CommandAsync(HttpContext context, string hostname, AdminCommand command)
+    private Task CommandAsync(HttpContext context, string name, AdminCommand command)
     {
-        BackendReport? before = _backends.Report(hostname);
+        BackendReport? before = _backends.Report(name);
         if (command != AdminCommand.Stop && before?.Session is not null)
         {
             return AdminReply.ErrorAsync(context, AdminError.IsSession);
         }
 
-        if (!_backends.Post(hostname, command))
+        if (!_backends.Post(name, command))
         {
             return AdminReply.ErrorAsync(context, AdminError.UnknownHost);
         }
 
-        AdminEvents.CommandAccepted(_logger, hostname, command);
+        AdminEvents.CommandAccepted(_logger, name, command);
 
         // A session may have ended of it already.
-        return ReportAsync(context, 202, _backends.Report(hostname) ?? before);
+        return ReportAsync(context, 202, _backends.Report(name) ?? before);
     }
 
-    private Task ReadyAsync(HttpContext context, string hostname)
+    private Task ReadyAsync(HttpContext context, string name)
     {
         string? token = context.Request.Query["token"];
         bool isAdmin = _guard.KnowsAdminToken(context.Request);
-        ReadyCallbackOutcome outcome = _backends.ReportReady(hostname, token, isAdmin);
+        ReadyCallbackOutcome outcome = _backends.ReportReady(name, token, isAdmin);
         return outcome switch
         {
             ReadyCallbackOutcome.Accepted => AdminReply.TextAsync(context, 200, "text/plain", "ok"),

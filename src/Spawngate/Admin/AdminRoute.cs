@@ -63,8 +63,8 @@ internal enum AdminTarget
 
 /// <summary>A path of the admin API, understood.</summary>
 /// <param name="Target">What it stands for.</param>
-/// <param name="Hostname">The normalised host name, or the id of a session, in it; empty when it has none.</param>
-internal readonly record struct AdminRoute(AdminTarget Target, string Hostname)
+/// <param name="Name">The normalised name of a backend, or the id of a session, in it; empty when it has none.</param>
+internal readonly record struct AdminRoute(AdminTarget Target, string Name)
 {
     /// <summary>Whether the target is asked for by POST.</summary>
     public bool IsPost => Target is AdminTarget.Start or AdminTarget.Stop or AdminTarget.Restart or AdminTarget.Ready or AdminTarget.Spawn;

@@ -26,7 +26,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
     public IReadOnlyList<SessionNumbers> SessionNumbers => backends.Sessions.ReadNumbers();
 
     /// <inheritdoc/>
-    public BackendReport? Report(string hostname) => backends.FindByKey(hostname) is { } backend ? Describe(backend) : null;
+    public BackendReport? Report(string name) => backends.FindByName(name) is { } backend ? Describe(backend) : null;
 
     /// <inheritdoc/>
     public BackendReport? ReportRouted(string hostname) =>
@@ -35,7 +35,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
     /// <inheritdoc/>
     public BackendDetails? Describe(BackendReport report)
     {
-        if (backends.FindByKey(report.Hostname) is not { } backend)
+        if (backends.FindByName(report.Name) is not { } backend)
         {
             return null;
         }
@@ -57,23 +57,22 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
     public OverloadMonitor? Overload { get; set; }
 
     /// <inheritdoc/>
-    public BackendNumbers? Numbers(string hostname) => backends.FindByKey(hostname)?.ReadNumbers();
+    public BackendNumbers? Numbers(string name) => backends.FindByName(name)?.ReadNumbers();
 
     /// <inheritdoc/>
     public HistoryReader? ReadEvents() => env.Feed.Read();
 
     /// <inheritdoc/>
-    public bool Post(string hostname, AdminCommand command)
+    public bool Post(string name, AdminCommand command)
     {
-        if (backends.FindByKey(hostname) is not { } backend)
+        if (backends.FindByName(name) is not { } backend)
         {
             return false;
         }
 
         switch (command)
         {
-            case AdminCommand.Stop
-                when backend.EphemeralLifetime is not null && backends.Sessions.Find(hostname.Split('.')[0]) is { } session:
+            case AdminCommand.Stop when backend.EphemeralLifetime is not null && backends.Sessions.Find(name.Split('.')[0]) is { } session:
                 backends.Sessions.End(session, StopReason.Asked);
                 break;
             case AdminCommand.Start:
@@ -91,14 +90,14 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
     }
 
     /// <inheritdoc/>
-    public ReadyCallbackOutcome ReportReady(string hostname, string? token, bool adminAuthorised) =>
-        backends.FindByKey(hostname)?.ReportReady(token, adminAuthorised) ?? ReadyCallbackOutcome.UnknownHost;
+    public ReadyCallbackOutcome ReportReady(string name, string? token, bool adminAuthorised) =>
+        backends.FindByName(name)?.ReportReady(token, adminAuthorised) ?? ReadyCallbackOutcome.UnknownHost;
 
     /// <inheritdoc/>
-    public IReadOnlyList<BackendLogLine> ReadLog(string hostname) => [.. output.Snapshot(hostname).Select(Convert)];
+    public IReadOnlyList<BackendLogLine> ReadLog(string name) => [.. output.Snapshot(name).Select(Convert)];
 
     /// <inheritdoc/>
-    public IBackendLogFollower? FollowLog(string hostname) => output.Follow(hostname) is { } follower ? new Follower(follower) : null;
+    public IBackendLogFollower? FollowLog(string name) => output.Follow(name) is { } follower ? new Follower(follower) : null;
 
     private static BackendLogLine Convert(OutputLine line) =>
         new(line.Time, line.Stream == OutputStream.Stdout ? "stdout" : "stderr", line.Text);
@@ -110,6 +109,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
         return new BackendReport
         {
             Hostname = status.Hostname,
+            GivenName = status.GivenName,
             State = status.Phase,
             Port =
                 status.Port != 0 ? status.Port

@@ -18,11 +18,8 @@ internal static class BackendExplanation
     {
         BackendReport report = details.Report;
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{report.Hostname} is {State(report)}\n");
-        if (!AdminRoute.Normalise(host).Equals(report.Hostname, StringComparison.OrdinalIgnoreCase))
-        {
-            Line(text, "serves", $"{host}, because \"{report.Hostname}\" is the most specific backend for it");
-        }
+        text.Append(CultureInfo.InvariantCulture, $"{report.Name} is {State(report)}\n");
+        Line(text, "serves", Serves(report, host));
 
         Line(text, "session", report.Session is { } template ? $"of template {template}, never started again" : null);
         Line(text, "woken by", WokenBy(details));
@@ -47,6 +44,16 @@ internal static class BackendExplanation
         Line(text, "failed", Failure(report));
         History(text, details.History);
         return text.ToString();
+    }
+
+    private static string? Serves(BackendReport report, string host)
+    {
+        string asked = AdminRoute.Normalise(host);
+        bool isNamed = asked.Equals(report.Name, StringComparison.OrdinalIgnoreCase);
+        bool isHost = asked.Equals(report.Hostname, StringComparison.OrdinalIgnoreCase);
+        return !isNamed && !isHost ? $"{host}, because \"{report.Hostname}\" is the most specific backend for it"
+            : report.GivenName is null ? null
+            : report.Hostname;
     }
 
     private static void Line(StringBuilder text, string title, string? value)

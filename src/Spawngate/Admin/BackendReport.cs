@@ -7,8 +7,14 @@ namespace Spawngate.Admin;
 /// <summary>The state of one backend at one moment, as the admin API shows it.</summary>
 internal sealed record BackendReport
 {
-    /// <summary>Key of the backend in the configuration.</summary>
+    /// <summary>Key of the backend in the configuration: the host that it serves.</summary>
     public required string Hostname { get; init; }
+
+    /// <summary>Its name, if that is not the host.</summary>
+    public string? GivenName { get; init; }
+
+    /// <summary>By what the admin API, logs and metrics know it.</summary>
+    public string Name => GivenName ?? Hostname;
 
     /// <summary>Phase of the backend.</summary>
     public required BackendPhase State { get; init; }
@@ -98,10 +104,10 @@ internal sealed record BackendReport
     public HistoryEvent? LastEvent { get; init; }
 
     /// <summary>The state as programs get it.</summary>
-    public string StateName => Name(State);
+    public string StateName => NameOf(State);
 
     /// <summary>A state as programs get it.</summary>
-    public static string Name(BackendPhase phase) =>
+    public static string NameOf(BackendPhase phase) =>
         phase switch
         {
             BackendPhase.Stopped => "stopped",
@@ -145,13 +151,15 @@ internal sealed record BackendDetails(BackendReport Report)
 internal sealed record HelloEvent(string Instance, DateTime Time);
 
 /// <summary>An entry of a history, in <c>GET /events</c>.</summary>
-/// <param name="Hostname">Whose.</param>
+/// <param name="Hostname">Whose: the host.</param>
+/// <param name="GivenName">Its name, if that is not the host.</param>
 /// <param name="Entry">The entry.</param>
-internal sealed record HistoryItem(string Hostname, HistoryEvent Entry);
+internal sealed record HistoryItem(string Hostname, string? GivenName, HistoryEvent Entry);
 
 /// <summary>A session has ended, in <c>GET /events</c>.</summary>
 /// <param name="Hostname">Its host.</param>
-internal sealed record GoneEvent(string Hostname);
+/// <param name="GivenName">Its name, if that is not the host.</param>
+internal sealed record GoneEvent(string Hostname, string? GivenName);
 
 /// <summary>Numbers that have changed, in <c>GET /events</c>.</summary>
 /// <param name="Time">The gateway's clock.</param>

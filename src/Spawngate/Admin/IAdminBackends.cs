@@ -7,16 +7,16 @@ using Spawngate.Telemetry.History;
 namespace Spawngate.Admin;
 
 /// <summary>
-/// All that the admin API asks of the backends. Host names that cross this seam are normalised: lower case, without
-/// port and trailing dot. No call blocks; commands are posted to the backend's lifecycle and answered before they are done.
+/// All that the admin API asks of the backends. Names of backends that cross this seam are normalised like host names, which most of
+/// them are: lower case, without port and trailing dot. No call blocks; commands are posted to the backend's lifecycle and answered before they are done.
 /// </summary>
 internal interface IAdminBackends
 {
     /// <summary>A report of every backend, in the order of the configuration file, and then of every session that lives.</summary>
     IReadOnlyList<BackendReport> ReportAll();
 
-    /// <summary>A report of the backend whose configured key is <paramref name="hostname"/>; null when there is none.</summary>
-    BackendReport? Report(string hostname);
+    /// <summary>A report of the backend whose name is <paramref name="name"/>; null when there is none.</summary>
+    BackendReport? Report(string name);
 
     /// <summary>
     /// A report of the backend that a request for <paramref name="hostname"/> is routed to, wildcards included; null when there is none.
@@ -33,27 +33,27 @@ internal interface IAdminBackends
     IReadOnlyList<SessionNumbers> SessionNumbers { get; }
 
     /// <summary>What is counted of a backend; null when there is none, or nothing of it.</summary>
-    BackendNumbers? Numbers(string hostname);
+    BackendNumbers? Numbers(string name);
 
     /// <summary>Reads along with the histories of all backends; null when too many do. Dispose the reader to stop.</summary>
     HistoryReader? ReadEvents();
 
-    /// <summary>Hands a command to the backend with that key; false when there is none.</summary>
-    bool Post(string hostname, AdminCommand command);
+    /// <summary>Hands a command to the backend of that name; false when there is none.</summary>
+    bool Post(string name, AdminCommand command);
 
     /// <summary>Declares a start ready.</summary>
-    /// <param name="hostname">Key of the backend.</param>
+    /// <param name="name">Name of the backend.</param>
     /// <param name="token">
     /// The token of the ready callback as received; null when none was sent. The backend compares it, in constant time.
     /// </param>
     /// <param name="adminAuthorised">The caller proved to know the admin token, which stands in for the token of the start.</param>
-    ReadyCallbackOutcome ReportReady(string hostname, string? token, bool adminAuthorised);
+    ReadyCallbackOutcome ReportReady(string name, string? token, bool adminAuthorised);
 
     /// <summary>The retained output lines of the backend, oldest first; empty when there are none.</summary>
-    IReadOnlyList<BackendLogLine> ReadLog(string hostname);
+    IReadOnlyList<BackendLogLine> ReadLog(string name);
 
     /// <summary>The retained output lines and every new one; null when the backend has too many followers already.</summary>
-    IBackendLogFollower? FollowLog(string hostname);
+    IBackendLogFollower? FollowLog(string name);
 }
 
 /// <summary>

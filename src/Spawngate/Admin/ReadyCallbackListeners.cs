@@ -159,7 +159,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyCallback
             }
 
             // Who does not know a token does not learn here which hosts there are.
-            return report(route.Hostname, context.Request.Query["token"]) switch
+            return report(route.Name, context.Request.Query["token"]) switch
             {
                 ReadyCallbackOutcome.Accepted => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
                 ReadyCallbackOutcome.NotStarting => AdminReply.ErrorAsync(context, AdminError.NotStarting),

@@ -76,7 +76,7 @@ internal static class ReportJson
     public static void Write(Utf8JsonWriter json, HistoryItem item)
     {
         json.WriteStartObject();
-        json.WriteString("hostname", item.Hostname);
+        WriteNames(json, item.Hostname, item.GivenName);
         json.WritePropertyName("entry");
         Write(json, item.Entry);
         json.WriteEndObject();
@@ -91,7 +91,7 @@ internal static class ReportJson
         foreach (BackendReport report in sample.Backends)
         {
             json.WriteStartObject();
-            json.WriteString("hostname", report.Hostname);
+            WriteNames(json, report.Hostname, report.GivenName);
             json.WriteNumber("in_flight", report.InFlight);
             json.WriteNumber("no_wake", report.PassiveCount);
             json.WriteNumber("waiting", report.Waiting);
@@ -121,7 +121,7 @@ internal static class ReportJson
     public static void Write(Utf8JsonWriter json, GoneEvent gone)
     {
         json.WriteStartObject();
-        json.WriteString("hostname", gone.Hostname);
+        WriteNames(json, gone.Hostname, gone.GivenName);
         json.WriteEndObject();
     }
 
@@ -188,7 +188,7 @@ internal static class ReportJson
 
     private static void WriteFields(Utf8JsonWriter json, BackendReport report)
     {
-        json.WriteString("hostname", report.Hostname);
+        WriteNames(json, report.Hostname, report.GivenName);
         json.WriteString("state", report.StateName);
         Number(json, "port", report.Port);
         json.WriteNumber("in_flight", report.InFlight);
@@ -228,6 +228,12 @@ internal static class ReportJson
         {
             json.WriteNullValue();
         }
+    }
+
+    private static void WriteNames(Utf8JsonWriter json, string hostname, string? givenName)
+    {
+        json.WriteString("hostname", hostname);
+        IfThere(json, "name", givenName);
     }
 
     private static void WriteLastStart(Utf8JsonWriter json, StartReport? start)

@@ -33,7 +33,7 @@ internal sealed class SessionRequests(
             return SpawnAsync(context);
         }
 
-        if (sessions.Find(route.Hostname) is not { } session)
+        if (sessions.Find(route.Name) is not { } session)
         {
             return AdminReply.ErrorAsync(context, AdminError.UnknownSession);
         }

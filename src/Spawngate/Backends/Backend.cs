@@ -24,7 +24,7 @@ internal sealed class Backend
     /// <param name="env">What all backends share.</param>
     /// <param name="config">Its settings.</param>
     /// <param name="predecessors">
-    /// Removed backends that have to end before this one may start, because it has the same name, port or container name.
+    /// Removed backends that have to end before this one may start, because it has the same name, host, port or container name.
     /// </param>
     /// <param name="ephemeral">Set when it starts once only.</param>
     public Backend(
@@ -37,11 +37,14 @@ internal sealed class Backend
         EphemeralLifetime = ephemeral;
         _env = env;
         _config = config;
-        ViaMark = Backends.ViaMark.Of(config.Hostname);
+        ViaMark = Backends.ViaMark.Of(config.Name);
         _startBarrier = predecessors ?? [];
     }
 
-    /// <summary>The key it is configured under, as normalised by the configuration; may be a wildcard.</summary>
+    /// <summary>By what everybody knows it; a reload that changes its name ends it and makes another.</summary>
+    public string Name => Volatile.Read(ref _config).Name;
+
+    /// <summary>The host it serves, as normalised by the configuration; may be a wildcard. A reload may change it.</summary>
     public string Hostname => Volatile.Read(ref _config).Hostname;
 
     /// <summary>Its settings; a reload replaces them.</summary>

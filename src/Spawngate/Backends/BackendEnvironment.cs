@@ -83,9 +83,9 @@ internal sealed class BackendEnvironment
             Log = logs.CreateLogger("spawngate.lifecycle"),
         };
 
-    /// <summary>The URL by which a backend declares itself ready: <c>http://ADMIN/ready/HOST?token=TOKEN</c>.</summary>
-    public string ReadyUrl(string hostname, string token)
+    /// <summary>The URL by which a backend declares itself ready: <c>http://ADMIN/ready/NAME?token=TOKEN</c>.</summary>
+    public string ReadyUrl(string name, string token)
     {
-        return $"http://{LocalAddress.Of(Server.AdminBind, Server.AdminPort)}/ready/{Uri.EscapeDataString(hostname)}?token={token}";
+        return $"http://{LocalAddress.Of(Server.AdminBind, Server.AdminPort)}/ready/{Uri.EscapeDataString(name)}?token={token}";
     }
 }

@@ -168,7 +168,7 @@ internal sealed class BackendInstance
             _place = new LaunchedAt(new IPEndPoint(IPAddress.Loopback, Port), false);
             PortRetryMs = 0;
             IsLaunching = true;
-            _request = new LaunchRequest(Config, InstanceNumber, Port, _env.ReadyUrl(Config.Hostname, _token));
+            _request = new LaunchRequest(Config, InstanceNumber, Port, _env.ReadyUrl(Config.Name, _token));
             _ = LaunchAsync(_request);
             return true;
         }
@@ -342,7 +342,7 @@ internal sealed class BackendInstance
         _mailbox.Post(new LifecycleMessage(LifecycleInput.Launched, InstanceNumber, result, _env.Time.GetTimestamp()));
     }
 
-    private void TellStranger(string stranger) => LifecycleLog.Stranger(_env.Log, Config.Hostname, Workload?.Description ?? "", stranger);
+    private void TellStranger(string stranger) => LifecycleLog.Stranger(_env.Log, Config.Name, Workload?.Description ?? "", stranger);
 
     private async Task ConfirmAsync(ListenerTrust trust)
     {
@@ -388,7 +388,7 @@ internal sealed class BackendInstance
         }
         catch (Exception e)
         {
-            LifecycleLog.Bug(_env.Log, e, Config.Hostname, LifecycleInput.HealthReady);
+            LifecycleLog.Bug(_env.Log, e, Config.Name, LifecycleInput.HealthReady);
             return; // The start deadline ends it.
         }
 

@@ -20,12 +20,7 @@ internal sealed partial class BackendLifecycle
     {
         if (!possible)
         {
-            LifecycleLog.Bug(
-                _env.Log,
-                new InvalidOperationException($"{input} is not possible in {State.Read()}."),
-                _backend.Hostname,
-                input
-            );
+            LifecycleLog.Bug(_env.Log, new InvalidOperationException($"{input} is not possible in {State.Read()}."), _backend.Name, input);
         }
 
         return possible;
@@ -33,7 +28,7 @@ internal sealed partial class BackendLifecycle
 
     private void EndAfterFault(LifecycleInput input, Exception fault)
     {
-        LifecycleLog.Bug(_env.Log, fault, _backend.Hostname, input);
+        LifecycleLog.Bug(_env.Log, fault, _backend.Name, input);
         var reason = $"internal error: {fault.Message}";
         try
         {
@@ -41,7 +36,7 @@ internal sealed partial class BackendLifecycle
         }
         catch (Exception second)
         {
-            LifecycleLog.Bug(_env.Log, second, _backend.Hostname, input);
+            LifecycleLog.Bug(_env.Log, second, _backend.Name, input);
             ForceStopped(reason);
         }
     }
@@ -134,7 +129,7 @@ internal sealed partial class BackendLifecycle
         }
         catch (Exception fault)
         {
-            LifecycleLog.Bug(_env.Log, fault, _backend.Hostname, LifecycleInput.Exited);
+            LifecycleLog.Bug(_env.Log, fault, _backend.Name, LifecycleInput.Exited);
         }
     }
 }

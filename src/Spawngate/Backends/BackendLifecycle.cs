@@ -33,7 +33,7 @@ internal sealed partial class BackendLifecycle
         Queue.SetLimit(Config.MaxConcurrency);
         _startBarrier = new StartBarrier(predecessors);
         Report = new LifecycleReport(env, backend);
-        Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Hostname, input));
+        Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Name, input));
     }
 
     /// <summary>The word that requests count themselves in.</summary>

@@ -43,6 +43,9 @@ internal sealed record BackendStatus
     /// <summary>Host name it serves.</summary>
     public required string Hostname { get; init; }
 
+    /// <summary>Its name, if that is not the host.</summary>
+    public string? GivenName { get; init; }
+
     /// <summary>What kind of thing it is.</summary>
     public required BackendKind Kind { get; init; }
 

@@ -59,7 +59,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         // Only now, so that whoever hears of it and asks sees what the view says.
         foreach (var entry in _news)
         {
-            env.Feed.Publish(new HistoryNews(backend.Hostname, entry));
+            env.Feed.Publish(new HistoryNews(backend.Hostname, entry) { GivenName = backend.Config.GivenName });
         }
 
         backend.EphemeralLifetime?.Tell(_view, _news);
@@ -81,7 +81,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 By = current.Cause.By,
             }
         );
-        LifecycleLog.Starting(env.Log, backend.Hostname, current.Cause.ToString(), current.InstanceNumber);
+        LifecycleLog.Starting(env.Log, backend.Name, current.Cause.ToString(), current.InstanceNumber);
     }
 
     /// <summary>It is ready.</summary>
@@ -110,7 +110,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         );
         LifecycleLog.Ready(
             env.Log,
-            backend.Hostname,
+            backend.Name,
             timings.Signal == ReadySignal.Health ? "health check" : "callback",
             current.Workload!.Description,
             current.Port,
@@ -130,7 +130,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         backend.Traffic.CountUnsolicited();
         if (isFirst)
         {
-            LifecycleLog.Unsolicited(env.Log, backend.Hostname);
+            LifecycleLog.Unsolicited(env.Log, backend.Name);
         }
     }
 
@@ -151,7 +151,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 Stderr = exit?.LastStderrLines,
             }
         );
-        LifecycleLog.StartFailed(env.Log, backend.Hostname, reason, failures, StartBackoff.WaitSecs(failures), held, Ms(afterMs));
+        LifecycleLog.StartFailed(env.Log, backend.Name, reason, failures, StartBackoff.WaitSecs(failures), held, Ms(afterMs));
         Stderr(exit);
     }
 
@@ -171,7 +171,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 Stderr = exit.LastStderrLines,
             }
         );
-        LifecycleLog.Crashed(env.Log, backend.Hostname, exit.Description, failures, StartBackoff.WaitSecs(failures), inFlight, readyForMs);
+        LifecycleLog.Crashed(env.Log, backend.Name, exit.Description, failures, StartBackoff.WaitSecs(failures), inFlight, readyForMs);
         Stderr(exit);
     }
 
@@ -179,7 +179,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public void CheckFailed(BackendInstance current, string detail)
     {
         Interlocked.Increment(ref _checksFailed);
-        LifecycleLog.CheckFailed(env.Log, backend.Hostname, detail, current.FailedChecks, backend.Config.UnhealthyThreshold);
+        LifecycleLog.CheckFailed(env.Log, backend.Name, detail, current.FailedChecks, backend.Config.UnhealthyThreshold);
     }
 
     /// <summary>So many did that it is unhealthy.</summary>
@@ -194,7 +194,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 AfterMs = ReadyForMs(current),
             }
         );
-        LifecycleLog.Unhealthy(env.Log, backend.Hostname, detail, current.FailedChecks, env.Clock.NowMs - current.ReadyAtMs);
+        LifecycleLog.Unhealthy(env.Log, backend.Name, detail, current.FailedChecks, env.Clock.NowMs - current.ReadyAtMs);
     }
 
     /// <summary>It is healthy again.</summary>
@@ -209,7 +209,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 AfterMs = afterMs,
             }
         );
-        LifecycleLog.Recovered(env.Log, backend.Hostname, afterMs);
+        LifecycleLog.Recovered(env.Log, backend.Name, afterMs);
     }
 
     /// <summary>
@@ -252,7 +252,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 AfterMs = ReadyForMs(current),
             }
         );
-        LifecycleLog.Stopping(env.Log, backend.Hostname, StopProgress.Name(reason), inFlight, ReadyForMs(current));
+        LifecycleLog.Stopping(env.Log, backend.Name, StopProgress.Name(reason), inFlight, ReadyForMs(current));
     }
 
     /// <summary>A stop for idleness that only waited for passive requests was called off by a request that counts.</summary>
@@ -269,7 +269,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 AfterMs = afterMs,
             }
         );
-        LifecycleLog.Resumed(env.Log, backend.Hostname, cause.ToString(), held, afterMs);
+        LifecycleLog.Resumed(env.Log, backend.Name, cause.ToString(), held, afterMs);
     }
 
     /// <summary>Requests in flight took too long.</summary>
@@ -285,7 +285,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 AfterMs = afterMs,
             }
         );
-        LifecycleLog.DrainCut(env.Log, backend.Hostname, inFlight, afterMs);
+        LifecycleLog.DrainCut(env.Log, backend.Name, inFlight, afterMs);
     }
 
     /// <summary>SIGKILL is sent.</summary>
@@ -300,7 +300,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 AfterMs = afterMs,
             }
         );
-        LifecycleLog.Killing(env.Log, backend.Hostname, reason, afterMs);
+        LifecycleLog.Killing(env.Log, backend.Name, reason, afterMs);
     }
 
     /// <summary>A stop is over.</summary>
@@ -317,7 +317,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 Stderr = stop.Reason == StopReason.StartFailed ? exit?.LastStderrLines : null,
             }
         );
-        LifecycleLog.Stopped(env.Log, backend.Hostname, StopProgress.Name(stop.Reason), exitText, stop.ElapsedMs);
+        LifecycleLog.Stopped(env.Log, backend.Name, StopProgress.Name(stop.Reason), exitText, stop.ElapsedMs);
         if (stop.Reason == StopReason.StartFailed)
         {
             Stderr(exit);
@@ -357,7 +357,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         var lines = exit?.LastStderrLines ?? [];
         foreach (var line in lines.Skip(Math.Max(0, lines.Count - BackendLimits.FailureStderrLinesMax)))
         {
-            LifecycleLog.StderrLine(env.Log, backend.Hostname, line);
+            LifecycleLog.StderrLine(env.Log, backend.Name, line);
         }
     }
 

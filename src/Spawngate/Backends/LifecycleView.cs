@@ -71,6 +71,7 @@ internal sealed record LifecycleView
         new()
         {
             Hostname = config.Hostname,
+            GivenName = config.GivenName,
             Kind = config.Kind,
             Phase = word.Phase,
             Port = Port,

@@ -175,7 +175,7 @@ internal sealed class StopProgress
                 Kill("grace period");
                 return true;
             default:
-                LifecycleLog.GivenUp(_env.Log, _backend.Hostname, _incarnation.Workload?.Description ?? "launch", ElapsedMs);
+                LifecycleLog.GivenUp(_env.Log, _backend.Name, _incarnation.Workload?.Description ?? "launch", ElapsedMs);
                 return false;
         }
     }

@@ -57,6 +57,14 @@ internal sealed record BackendConfig : BackendTimings
     /// </summary>
     public required string Hostname { get; init; }
 
+    /// <summary>The name that the file gives it, in lower case; null when it gives none, or that of the host.</summary>
+    public string? GivenName { get; init; }
+
+    /// <summary>
+    /// What it is called in the admin API, in logs and in metrics, and by what a reload knows it again. A host is only the way to it.
+    /// </summary>
+    public string Name => GivenName ?? Hostname;
+
     /// <summary>What the keys of its kind say.</summary>
     public required KindSettings Settings { get; init; }
 
@@ -93,6 +101,7 @@ internal sealed record BackendConfig : BackendTimings
     public bool HasSameSettings(BackendConfig other) =>
         base.Equals(other) // All timings, and that both are of this type.
         && Hostname == other.Hostname
+        && GivenName == other.GivenName
         && Port == other.Port
         && AreSame(Args, other.Args)
         && AreSame(Env, other.Env)

@@ -10,6 +10,12 @@ internal readonly record struct ReadBackend(BackendConfig Config, ConfigTable Ta
 /// <summary>The keys of a <c>[backends."…"]</c> table.</summary>
 internal static class BackendKeys
 {
+    /// <summary>The key that gives a backend its name.</summary>
+    public const string Name = "name";
+
+    private static readonly string NameAllowed =
+        $"1 to {ConfigLimits.BackendNameCharsMax} letters, digits, -, ., _ and *, the first a letter, a digit or *, the last no dot";
+
     /// <summary>Reads every backend of the file. One that has errors comes back too, with defaults in their place.</summary>
     public static List<ReadBackend> ReadAll(ConfigTable root, BackendTimings defaults, Func<string, bool> folderExists)
     {
@@ -76,26 +82,47 @@ internal static class BackendKeys
 
     private static BackendConfig Read(ConfigTable table, string hostname, BackendTimings defaults, Func<string, bool> folderExists)
     {
-        table.ReportUnknown(table.Kinds.Keys, "a backend");
-        return ReadSettings(table, hostname, defaults, folderExists);
+        table.ReportUnknown(table.Kinds.BackendKeys, "a backend");
+        return ReadSettings(table, hostname, ReadName(table, hostname), defaults, folderExists);
     }
 
-    /// <summary>Takes the keys of a backend out of a table; what else stands there is the caller's.</summary>
-    public static BackendConfig ReadSettings(ConfigTable table, string hostname, BackendTimings defaults, Func<string, bool> folderExists)
+    /// <summary>Takes the keys out of a table that backends and templates have; what else stands there is the caller's.</summary>
+    public static BackendConfig ReadSettings(
+        ConfigTable table,
+        string hostname,
+        string? givenName,
+        BackendTimings defaults,
+        Func<string, bool> folderExists
+    )
     {
         var kind = ReadKind(table);
         table.Kinds.ReportKeysOfOthers(table, kind);
         return new BackendConfig(TimingKeys.Read(table, defaults))
         {
             Hostname = hostname,
+            GivenName = givenName,
             Port = (kind ?? table.Kinds.Default).ReadPort(table),
             Args = table.TextList("args", ConfigText.IsWithoutNul, "a string (in quotes, numbers too, without NUL)"),
             Env = ReadEnv(table),
-            Settings = kind?.Read(table, hostname, folderExists) ?? UnknownKind.Settings,
+            Settings = kind?.Read(table, givenName ?? hostname, folderExists) ?? UnknownKind.Settings,
             File = table.File,
             Position = table.Toml.HeaderPosition,
         };
     }
+
+    /// <summary>The name that the table gives; null when that is none, or the host, as which it is called anyway.</summary>
+    private static string? ReadName(ConfigTable table, string hostname)
+    {
+        var name = table.Text(Name, null, IsName, NameAllowed)?.ToLowerInvariant();
+        return name == hostname ? null : name;
+    }
+
+    /// <summary>One that needs no escapes in addresses, and is none of the labels that metrics have for what is no backend.</summary>
+    private static bool IsName(string text) =>
+        text.Length is > 0 and <= ConfigLimits.BackendNameCharsMax
+        && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_' or '*')
+        && (char.IsAsciiLetterOrDigit(text[0]) || text[0] == '*')
+        && text[^1] != '.';
 
     /// <summary>The kind, or null when it cannot be told: then nothing that depends on it is checked.</summary>
     private static BackendKind? ReadKind(ConfigTable table)

@@ -50,9 +50,9 @@ internal abstract class BackendKind
 
     /// <summary>Takes its keys out of a backend's table, and notes what is wrong with them.</summary>
     /// <param name="table">The table.</param>
-    /// <param name="hostname">Host of the backend; empty for a template, and when it is wrong.</param>
+    /// <param name="name">Name of the backend; empty for a template, and when its host is wrong.</param>
     /// <param name="folderExists">Says whether a folder exists.</param>
-    public abstract KindSettings Read(ConfigTable table, string hostname, Func<string, bool> folderExists);
+    public abstract KindSettings Read(ConfigTable table, string name, Func<string, bool> folderExists);
 
     /// <summary>The settings of a session whose call names an image and no template.</summary>
     /// <exception cref="NotSupportedException">It does not run images.</exception>
@@ -80,7 +80,7 @@ internal sealed class UnknownKind : BackendKind
     public override string MainKey => "type";
 
     /// <inheritdoc/>
-    public override KindSettings Read(ConfigTable table, string hostname, Func<string, bool> folderExists) => NoSettings;
+    public override KindSettings Read(ConfigTable table, string name, Func<string, bool> folderExists) => NoSettings;
 
     private sealed record Nothing : KindSettings
     {

@@ -29,6 +29,7 @@ internal sealed class BackendKinds
         }
 
         Keys = ["type", "port", "args", "env", .. all.SelectMany(static kind => kind.Keys).Distinct(), .. TimingKeys.All];
+        BackendKeys = [.. Keys, Config.BackendKeys.Name];
         ReportFields = [.. all.SelectMany(static kind => kind.ReportFields).Distinct()];
     }
 
@@ -41,8 +42,11 @@ internal sealed class BackendKinds
     /// <summary>The kind of a session whose call names an image and no template; null when none runs images.</summary>
     public BackendKind? OfImages => All.FirstOrDefault(static kind => kind.RunsImages);
 
-    /// <summary>The names of all keys that any backend may have.</summary>
+    /// <summary>The names of the keys that any backend, and any template of sessions, may have.</summary>
     public string[] Keys { get; }
+
+    /// <summary>Those, and the keys that only backends have.</summary>
+    public string[] BackendKeys { get; }
 
     /// <summary>The fields that kinds add to reports, in the order in which they stand there.</summary>
     public IReadOnlyList<string> ReportFields { get; }

@@ -11,6 +11,7 @@ internal static class ConfigCrossChecks
     {
         CheckServerPorts(root, server);
         CheckHostNames(backends);
+        CheckNames(backends);
         CheckBackendPorts(server, backends);
         CheckExclusiveNames(backends);
     }
@@ -37,6 +38,35 @@ internal static class ConfigCrossChecks
                 var other = first[config.Hostname];
                 table.ReportHere(
                     $"found the same host as {other.Path} on line {other.Toml.HeaderPosition.Line}, allowed is one backend per host (compared without case and trailing dot)"
+                );
+            }
+        }
+    }
+
+    /// <summary>Two that were given none are two of one host, which is told already.</summary>
+    private static void CheckNames(IReadOnlyList<ReadBackend> backends)
+    {
+        if (backends.All(static backend => backend.Config.GivenName is null))
+        {
+            return;
+        }
+
+        var first = new Dictionary<string, ReadBackend>(backends.Count, StringComparer.Ordinal);
+        foreach (var backend in backends)
+        {
+            if (backend.Config.Name.Length == 0 || first.TryAdd(backend.Config.Name, backend))
+            {
+                continue;
+            }
+
+            var other = first[backend.Config.Name];
+            var (given, taken) = backend.Config.GivenName is null ? (other, backend) : (backend, other);
+            if (given.Config.GivenName is { } name)
+            {
+                given.Table.Report(
+                    given.Table.PositionOf(BackendKeys.Name),
+                    BackendKeys.Name,
+                    $"found \"{name}\", which is the name of {taken.Table.Path} on line {taken.Table.Toml.HeaderPosition.Line} too{(taken.Config.GivenName is null ? " (its host)" : "")}, allowed is a name of its own"
                 );
             }
         }

@@ -85,6 +85,11 @@ internal static class ConfigPrinter
     private static void PrintBackend(string table, BackendConfig backend, ConfigLines to, SessionTemplate? template = null)
     {
         to.Text($"[{table}]  # {backend.Origin}");
+        if (backend.GivenName is { } name)
+        {
+            to.Line(BackendKeys.Name, Quoted(name));
+        }
+
         to.Line("type", Quoted(backend.Kind.Name));
         backend.Settings.Print(to, template is not null);
         to.Line("args", List(backend.Args));

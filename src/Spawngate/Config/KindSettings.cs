@@ -37,8 +37,8 @@ internal abstract record KindSettings
     public virtual KindSettings WithImage(string image) => this;
 
     /// <summary>The settings of one session of a template.</summary>
-    /// <param name="hostname">Its host.</param>
-    public virtual KindSettings ForSession(string hostname) => this;
+    /// <param name="name">Its name.</param>
+    public virtual KindSettings ForSession(string name) => this;
 
     /// <summary>Notes what cannot be in a template, of which many sessions run at once.</summary>
     /// <param name="table">The template's table.</param>

@@ -111,6 +111,9 @@ internal static class ConfigLimits
     /// <summary>Sessions at once unless the file says otherwise: at 20 MB each they fill 5 GB, what a small server has.</summary>
     public const int SessionsUsual = 256;
 
+    /// <summary>Characters of a backend's name: it is a label of metrics, and part of every line of its log.</summary>
+    public const int BackendNameCharsMax = 64;
+
     /// <summary>Characters of a template's name: it is a label of metrics.</summary>
     public const int SessionTemplateCharsMax = 64;
 

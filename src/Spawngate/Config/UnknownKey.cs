@@ -77,7 +77,7 @@ internal static class UnknownKey
             return "[defaults] and of each backend";
         }
 
-        if (kinds.Keys.Contains(name))
+        if (kinds.BackendKeys.Contains(name))
         {
             return "a backend: [backends.\"host.name\"]";
         }

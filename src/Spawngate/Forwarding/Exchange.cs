@@ -476,7 +476,7 @@ internal sealed partial class Exchange(ForwardingContext context)
                 return Fail(ProxyError.ConnectionFailed, FailureReasons.Refused);
             }
 
-            RetryAfterSecs = context.NoteNoSocket(_backend!.Hostname, shortage);
+            RetryAfterSecs = context.NoteNoSocket(_backend!.Name, shortage);
             return Fail(ProxyError.Overloaded);
         }
 

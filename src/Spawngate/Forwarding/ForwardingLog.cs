@@ -148,7 +148,7 @@ internal static partial class ForwardingLog
     {
         if (MayTellOfClient(context))
         {
-            ClientCut(context.Log, exchange.Backend?.Hostname ?? "", client.Text, exchange.IdForLog(), cause);
+            ClientCut(context.Log, exchange.Backend?.Name ?? "", client.Text, exchange.IdForLog(), cause);
         }
     }
 
@@ -175,7 +175,7 @@ internal static partial class ForwardingLog
     /// <summary>A backend that fails with every request would flood the log: says how much was left out once there is room again.</summary>
     private static bool MayTell(ForwardingContext context, Exchange exchange, out string hostname)
     {
-        hostname = exchange.Backend?.Hostname ?? "";
+        hostname = exchange.Backend?.Name ?? "";
         int held = 0;
         bool passes = exchange.Backend is null || exchange.Backend.FailureNotices.TryPass(context.Clock.NowMs, out held);
         if (held > 0)

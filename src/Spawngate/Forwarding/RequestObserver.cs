@@ -61,7 +61,7 @@ internal sealed class RequestObserver(TimeProvider time)
             {
                 Note = note,
                 RequestId = note.IsRequest ? exchange.RequestId : default,
-                Backend = backend?.Hostname,
+                Backend = backend?.Name,
                 Error = record.Answer == ProxyError.None ? default : ProxyErrors.Code(record.Answer),
                 Status = told ? record.Status : ClientLeftStatus,
                 BytesIn = requestBytes,

@@ -165,7 +165,7 @@ internal static class WaitingPage
     /// <summary>The last line that this start has written; of an earlier one nothing is shown.</summary>
     private static string LastLine(ForwardingContext context, Backend backend, StartProgress start)
     {
-        if (context.LastLine(backend.Hostname) is not { } line || line.Time < start.WokenAt)
+        if (context.LastLine(backend.Name) is not { } line || line.Time < start.WokenAt)
         {
             return "";
         }

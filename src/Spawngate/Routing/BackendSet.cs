@@ -59,11 +59,12 @@ internal sealed class BackendSet
     public Backend? Anything => Table.Anything;
 
     /// <summary>
-    /// The backend that is configured under <paramref name="hostname"/>, a wildcard only under its own key; or the session of that host.
+    /// The backend of that name, which is its host unless the file gives it another, a wildcard only under its own; or the session of that
+    /// host.
     /// </summary>
-    public Backend? FindByKey(string hostname)
+    public Backend? FindByName(string name)
     {
-        var key = hostname.ToLowerInvariant().TrimEnd('.');
+        var key = name.ToLowerInvariant().TrimEnd('.');
         lock (_gate)
         {
             if (_byName.TryGetValue(key, out var backend))
@@ -94,17 +95,19 @@ internal sealed class BackendSet
             var removed = RemoveMissing(config, onRemoved);
             var ending = new EndingBackends(_ending);
             var (added, updated) = (0, 0);
+            var hasMoved = false;
             var all = new Backend[config.Backends.Count];
             for (var i = 0; i < all.Length; i++)
             {
                 var settings = config.Backends[i];
-                if (!_byName.TryGetValue(settings.Hostname, out var backend))
+                if (!_byName.TryGetValue(settings.Name, out var backend))
                 {
                     backend = new Backend(_env, settings, ending.PredecessorsOf(settings));
                     added++;
                 }
                 else if (!backend.Config.HasSameSettings(settings))
                 {
+                    hasMoved |= backend.Hostname != settings.Hostname;
                     backend.Reconfigure(settings);
                     updated++;
                 }
@@ -112,9 +115,9 @@ internal sealed class BackendSet
                 all[i] = backend;
             }
 
-            if (added + removed > 0 || _reloads == 1)
+            if (added + removed > 0 || hasMoved || _reloads == 1)
             {
-                _byName = all.ToDictionary(static backend => backend.Hostname, StringComparer.Ordinal);
+                _byName = all.ToDictionary(static backend => backend.Name, StringComparer.Ordinal);
                 Volatile.Write(ref _table, new BackendTable(all, Sessions.Index));
             }
 
@@ -172,7 +175,7 @@ internal sealed class BackendSet
         _reloads++;
         foreach (var settings in config.Backends)
         {
-            if (_byName.TryGetValue(settings.Hostname, out var kept))
+            if (_byName.TryGetValue(settings.Name, out var kept))
             {
                 kept.SeenInReload = _reloads;
             }
@@ -184,7 +187,7 @@ internal sealed class BackendSet
             if (backend.SeenInReload != _reloads)
             {
                 Remove(backend);
-                onRemoved?.Invoke(backend.Hostname);
+                onRemoved?.Invoke(backend.Name);
                 removed++;
             }
         }

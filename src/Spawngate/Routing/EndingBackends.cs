@@ -9,6 +9,7 @@ namespace Spawngate.Routing;
 /// </summary>
 internal sealed class EndingBackends
 {
+    private readonly ILookup<string, Backend> _byName;
     private readonly ILookup<string, Backend> _byHostname;
     private readonly ILookup<int, Backend> _byPort;
     private readonly ILookup<(BackendKind Kind, string Key, string Name), Backend> _byExclusiveName;
@@ -16,6 +17,7 @@ internal sealed class EndingBackends
     /// <summary>Sorts them.</summary>
     public EndingBackends(IReadOnlyCollection<Backend> ending)
     {
+        _byName = ending.ToLookup(static backend => backend.Name, StringComparer.Ordinal);
         _byHostname = ending.ToLookup(static backend => backend.Hostname, StringComparer.Ordinal);
         _byPort = ending.Where(static backend => FixedPort(backend.Config) != 0).ToLookup(static backend => FixedPort(backend.Config));
         _byExclusiveName = ending
@@ -26,12 +28,12 @@ internal sealed class EndingBackends
     /// <summary>Those that have to end before a backend with these settings may start.</summary>
     public IReadOnlyList<Backend> PredecessorsOf(BackendConfig settings)
     {
-        if (_byHostname.Count == 0)
+        if (_byName.Count == 0)
         {
             return [];
         }
 
-        var found = _byHostname[settings.Hostname];
+        var found = _byName[settings.Name].Concat(_byHostname[settings.Hostname]);
         if (FixedPort(settings) is var port and not 0)
         {
             found = found.Concat(_byPort[port]);

@@ -16,6 +16,7 @@
   const span = s => s < 90 ? Math.floor(s) + ' s' : s < 5400 ? Math.floor(s / 60) + ' min' : s < 172800 ? Math.floor(s / 3600) + ' h' : Math.floor(s / 86400) + ' d';
   const clock = t => t.slice(11, 23);
   const now = () => Date.now() + skew;
+  const nameOf = r => r.name ?? r.hostname;
   const path = (host, leaf) => '/backends/' + encodeURIComponent(host) + (leaf ? '/' + leaf : '');
   const call = (url, options = {}) => fetch(url, { ...options, cache: 'no-store', headers: token ? { Authorization: 'Bearer ' + token } : {} });
   const say = text => put($('said'), text);
@@ -88,44 +89,44 @@
       put($('link'), 'Live');
     },
     backends(data) {
-      order = data.backends.map(r => r.hostname);
+      order = data.backends.map(nameOf);
       const known = new Set(order);
       for (const b of [...backends.values()]) if (!known.has(b.host)) drop(b);
       data.backends.forEach(update);
       arrange();
     },
     backend(data) {
-      const isNew = !backends.has(data.hostname);
-      if (isNew) order.push(data.hostname);
+      const isNew = !backends.has(nameOf(data));
+      if (isNew) order.push(nameOf(data));
       update(data);
       totals();
       if (isNew || $('order').value !== 'file') arrange();
     },
     gone(data) {
-      const b = backends.get(data.hostname);
+      const b = backends.get(nameOf(data));
       if (b) drop(b);
-      order = order.filter(host => host !== data.hostname);
+      order = order.filter(host => host !== nameOf(data));
       totals();
     },
     sample(data) {
       const at = Date.parse(data.time);
       skew = at - Date.now();
       for (const s of data.backends) {
-        const b = backends.get(s.hostname);
+        const b = backends.get(nameOf(s));
         if (b) Object.assign(b.report, s);
       }
       for (const b of backends.values()) beat(b, at);
       totals();
     },
     ledger(data) {
-      const b = backends.get(data.hostname);
+      const b = backends.get(nameOf(data));
       if (b?.ledger) { addEntry(b, data.entry); refreshHolders(b); }
     },
   };
 
   /* ---- one backend ---- */
   function create(report) {
-    const b = { host: report.hostname, report, rates: [], total: report.requests_total, at: now() };
+    const b = { host: nameOf(report), report, rates: [], total: report.requests_total, at: now() };
     const card = b.card = make('section', 'backend');
     card.setAttribute('role', 'listitem');
     card.dataset.host = b.host;
@@ -169,7 +170,7 @@
   }
 
   function update(report) {
-    const b = backends.get(report.hostname) || create(report);
+    const b = backends.get(nameOf(report)) || create(report);
     b.report = report;
     b.card.className = 'backend ' + report.state;
     b.state.className = 'state ' + report.state;

@@ -3,10 +3,16 @@ using System.Threading.Channels;
 namespace Spawngate.Telemetry.History;
 
 /// <summary>One event and whose it is, or that the set of backends has changed.</summary>
-/// <param name="Hostname">Key of the backend; empty when any of them may have changed.</param>
+/// <param name="Hostname">Host of the backend; empty when any of them may have changed.</param>
 /// <param name="Entry">The event; null when the backend has gone, or any of them.</param>
 internal sealed record HistoryNews(string Hostname, HistoryEvent? Entry)
 {
+    /// <summary>Name of the backend, if that is not the host.</summary>
+    public string? GivenName { get; init; }
+
+    /// <summary>Name of the backend.</summary>
+    public string Name => GivenName ?? Hostname;
+
     /// <summary>The set of backends has changed.</summary>
     public static HistoryNews Reloaded { get; } = new("", null);
 }

@@ -33,7 +33,7 @@ internal sealed class ContainerLaunch(
 
     private DockerSettings Docker => (DockerSettings)request.Config.Settings;
 
-    private string Hostname => request.Config.Hostname;
+    private string Backend => request.Config.Name;
 
     /// <summary>Makes the container instance, or leaves nothing of it.</summary>
     public async Task<LaunchResult> RunAsync()
@@ -42,7 +42,7 @@ internal sealed class ContainerLaunch(
         var ready = await ReadyPath.FindAsync(request, engine.Client, listeners, cancel).ConfigureAwait(false);
         if (ready.Problem is { } problem)
         {
-            DockerLog.NoReadyCallback(engine.Log, Hostname, Docker.Network ?? "bridge", problem);
+            DockerLog.NoReadyCallback(engine.Log, Backend, Docker.Network ?? "bridge", problem);
         }
 
         ContainerWorkload? workload = null;
@@ -99,7 +99,7 @@ internal sealed class ContainerLaunch(
     private async Task<string?> PullAsync()
     {
         var began = time.GetTimestamp();
-        var pull = engine.Pulls.PullAsync(Docker.Image, Hostname, cancel);
+        var pull = engine.Pulls.PullAsync(Docker.Image, Backend, cancel);
         request.Stage.Text = $"pulling image {Docker.Image}, which goes on";
         var error = await pull.ConfigureAwait(false);
         _pullMs += time.GetElapsedTime(began).TotalMilliseconds;
@@ -148,7 +148,7 @@ internal sealed class ContainerLaunch(
         _createMs = time.GetElapsedTime(began).TotalMilliseconds;
         if (reply.Error is { IsLoss: true })
         {
-            engine.Abandon(_runId, Hostname);
+            engine.Abandon(_runId, Backend);
         }
         else if (reply.Error is not null)
         {
@@ -188,7 +188,7 @@ internal sealed class ContainerLaunch(
 
         if (engine.LiveWorkloadOf(holder.Id) is { } live)
         {
-            return $"container name {name} is taken by the running backend {live.Hostname}: set container_name";
+            return $"container name {name} is taken by the running backend {live.Backend}: set container_name";
         }
 
         if (await OwnContainers.DoubtAsync(engine.Client, holder, cancel).ConfigureAwait(false) is { } doubt)
@@ -205,11 +205,11 @@ internal sealed class ContainerLaunch(
     {
         foreach (var warning in created.Warnings ?? [])
         {
-            DockerLog.CreateWarning(engine.Log, Hostname, Docker.ContainerName, warning);
+            DockerLog.CreateWarning(engine.Log, Backend, Docker.ContainerName, warning);
         }
 
         var identity = new ContainerIdentity(created.Id, Docker.ContainerName, Docker.Image);
-        var workload = new ContainerWorkload(engine, _runId, created.Id, Hostname, identity, new ContainerOutput(Hostname, output));
+        var workload = new ContainerWorkload(engine, _runId, created.Id, Backend, identity, new ContainerOutput(Backend, output));
         engine.Register(workload);
         return workload;
     }
@@ -244,7 +244,7 @@ internal sealed class ContainerLaunch(
         var totalMs = time.GetElapsedTime(_began).TotalMilliseconds;
         DockerLog.Started(
             engine.Log,
-            Hostname,
+            Backend,
             workload.Container.Name,
             workload.Container.Image,
             place?.EndPoint.Port ?? request.Port,

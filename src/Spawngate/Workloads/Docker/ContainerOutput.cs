@@ -12,14 +12,14 @@ internal sealed class ContainerOutput
 {
     private readonly LineRing _tail = new(ProcessLimits.StderrTailLines, ProcessLimits.StderrTailBytes);
     private readonly CancellationTokenSource _stop = new();
-    private readonly string _hostname;
+    private readonly string _backend;
     private readonly IOutputSink _output;
     private Task _reading = Task.CompletedTask;
 
     /// <summary>Makes it; nothing is read yet.</summary>
-    public ContainerOutput(string hostname, IOutputSink output)
+    public ContainerOutput(string backend, IOutputSink output)
     {
-        _hostname = hostname;
+        _backend = backend;
         _output = output;
     }
 
@@ -41,7 +41,7 @@ internal sealed class ContainerOutput
     {
         if (_reading.IsCompleted && await AttachAsync(client, id, _stop.Token).ConfigureAwait(false) is { } error)
         {
-            DockerLog.OutputLost(log, _hostname, id, error.ToString());
+            DockerLog.OutputLost(log, _backend, id, error.ToString());
         }
     }
 
@@ -64,8 +64,8 @@ internal sealed class ContainerOutput
     private async Task ReadAsync(EngineStream stream)
     {
         var frames = new OutputFrames(
-            new LineSplitter(new Sink(_hostname, OutputStream.Stdout, _output, null)),
-            new LineSplitter(new Sink(_hostname, OutputStream.Stderr, _output, _tail))
+            new LineSplitter(new Sink(_backend, OutputStream.Stdout, _output, null)),
+            new LineSplitter(new Sink(_backend, OutputStream.Stderr, _output, _tail))
         );
         var buffer = new byte[PlatformLimits.OutputReadBytes];
         using (stream)
@@ -92,12 +92,12 @@ internal sealed class ContainerOutput
         frames.Complete();
     }
 
-    private sealed class Sink(string hostname, OutputStream stream, IOutputSink output, LineRing? tail) : ILineSink
+    private sealed class Sink(string backend, OutputStream stream, IOutputSink output, LineRing? tail) : ILineSink
     {
         public void OnLine(ReadOnlyMemory<byte> line)
         {
             tail?.Append(default, stream, line.Span);
-            output.OnLine(hostname, stream, line);
+            output.OnLine(backend, stream, line);
         }
     }
 }

@@ -20,7 +20,7 @@ internal static class ContainerLabels
     /// <summary>Name of the container that was created with these labels.</summary>
     public const string Container = "spawngate.container";
 
-    /// <summary>Host name of the backend.</summary>
+    /// <summary>Name of the backend.</summary>
     public const string Host = "spawngate.host";
 
     /// <summary>Number of the start.</summary>
@@ -105,7 +105,7 @@ internal static class ContainerPlan
             [ContainerLabels.Process] = owner.Process,
             [ContainerLabels.Run] = runId,
             [ContainerLabels.Container] = ((DockerSettings)request.Config.Settings).ContainerName,
-            [ContainerLabels.Host] = request.Config.Hostname,
+            [ContainerLabels.Host] = request.Config.Name,
             [ContainerLabels.InstanceNumber] = request.InstanceNumber.ToString(CultureInfo.InvariantCulture),
             [ContainerLabels.Grace] = request.Config.ShutdownGracePeriodSecs.ToString(CultureInfo.InvariantCulture),
         };

@@ -37,7 +37,7 @@ internal sealed class ContainerWorkload : IWorkload
         DockerEngine engine,
         string runId,
         string id,
-        string hostname,
+        string backend,
         ContainerIdentity identity,
         ContainerOutput output
     )
@@ -45,7 +45,7 @@ internal sealed class ContainerWorkload : IWorkload
         _engine = engine;
         RunId = runId;
         Id = id;
-        Hostname = hostname;
+        Backend = backend;
         Container = identity;
         Output = output;
     }
@@ -57,7 +57,7 @@ internal sealed class ContainerWorkload : IWorkload
     public string Id { get; }
 
     /// <summary>The backend it serves.</summary>
-    public string Hostname { get; }
+    public string Backend { get; }
 
     /// <summary>The container.</summary>
     public ContainerIdentity Container { get; }
@@ -155,7 +155,7 @@ internal sealed class ContainerWorkload : IWorkload
         }
         else if (!HasEnded)
         {
-            DockerLog.CallFailed(_engine.Log, Hostname, Container.Name, error.ToString());
+            DockerLog.CallFailed(_engine.Log, Backend, Container.Name, error.ToString());
         }
     }
 

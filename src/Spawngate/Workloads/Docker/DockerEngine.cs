@@ -113,14 +113,14 @@ internal sealed class DockerEngine
     }
 
     /// <summary>Removes a container that is ours by its labels, but none of our instances. True when it is gone.</summary>
-    public Task<bool> RemoveLeftOverAsync(string id, string hostname, string name)
+    public Task<bool> RemoveLeftOverAsync(string id, string backend, string name)
     {
-        DockerLog.RemovingLeftOver(Log, hostname, name);
-        return TryRemoveAsync(id, hostname, name);
+        DockerLog.RemovingLeftOver(Log, backend, name);
+        return TryRemoveAsync(id, backend, name);
     }
 
     /// <summary>The answer to a create was lost: if the container exists all the same, now or a little later, it is removed.</summary>
-    public void Abandon(string runId, string hostname) => _ = AbandonAsync(runId, hostname);
+    public void Abandon(string runId, string backend) => _ = AbandonAsync(runId, backend);
 
     /// <summary>An event of the engine's stream.</summary>
     public void OnEvent(EngineEvent message)
@@ -292,7 +292,7 @@ internal sealed class DockerEngine
 
     private async Task<bool> RemoveRunAsync(ContainerWorkload workload)
     {
-        var isGone = await TryRemoveAsync(workload.Id, workload.Hostname, workload.Container.Name).ConfigureAwait(false);
+        var isGone = await TryRemoveAsync(workload.Id, workload.Backend, workload.Container.Name).ConfigureAwait(false);
         lock (_gate)
         {
             _instances.Remove(workload.RunId);
@@ -303,7 +303,7 @@ internal sealed class DockerEngine
     }
 
     /// <summary>Removes a container. What an engine that cannot be reached keeps is found when it is there again.</summary>
-    private async Task<bool> TryRemoveAsync(string id, string hostname, string name)
+    private async Task<bool> TryRemoveAsync(string id, string backend, string name)
     {
         EngineError? error = null;
         for (var attempt = 0; attempt < DockerLimits.EngineRemoveAttemptsMax; attempt++)
@@ -316,7 +316,7 @@ internal sealed class DockerEngine
 
             if (error is null or { IsNotFound: true })
             {
-                DockerLog.Removed(Log, hostname, name);
+                DockerLog.Removed(Log, backend, name);
                 return true;
             }
 
@@ -330,18 +330,18 @@ internal sealed class DockerEngine
         }
 
         Interlocked.Increment(ref _unremoved);
-        DockerLog.CannotRemove(Log, hostname, name, error!.ToString());
+        DockerLog.CannotRemove(Log, backend, name, error!.ToString());
         return false;
     }
 
-    private async Task AbandonAsync(string runId, string hostname)
+    private async Task AbandonAsync(string runId, string backend)
     {
         for (var attempt = 0; attempt < DockerLimits.EngineRemoveAttemptsMax; attempt++)
         {
             var reply = await Client.ListAsync(ContainerLabels.Run, runId, CancellationToken.None).ConfigureAwait(false);
             foreach (var container in reply.Value ?? [])
             {
-                await TryRemoveAsync(container.Id, hostname, NameOf(container)).ConfigureAwait(false);
+                await TryRemoveAsync(container.Id, backend, NameOf(container)).ConfigureAwait(false);
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(DockerLimits.EngineRemovePauseMs), _time, CancellationToken.None)

@@ -82,7 +82,7 @@ internal sealed class DockerKind : BackendKind
     public override KindSettings OfImage(string image) => new DockerSettings { Image = image, ContainerName = "" };
 
     /// <inheritdoc/>
-    public override KindSettings Read(ConfigTable table, string hostname, Func<string, bool> folderExists)
+    public override KindSettings Read(ConfigTable table, string name, Func<string, bool> folderExists)
     {
         if (table.Find("image") is null)
         {
@@ -92,7 +92,7 @@ internal sealed class DockerKind : BackendKind
         return new DockerSettings
         {
             Image = table.Text("image", "", ConfigText.IsVisibleAscii, "an image reference, such as \"myapp:latest\"")!,
-            ContainerName = table.Text(ContainerName, null, IsContainerName, NameAllowed) ?? DefaultContainerName(hostname),
+            ContainerName = table.Text(ContainerName, null, IsContainerName, NameAllowed) ?? DefaultContainerName(name),
             PullPolicy = ReadPullPolicy(table),
             MemoryBytes = ReadMemory(table),
             NanoCpus = ReadCpus(table),
@@ -103,13 +103,13 @@ internal sealed class DockerKind : BackendKind
         };
     }
 
-    /// <summary><c>spawngate-{hostname}</c>, with what Docker refuses in names replaced by <c>-</c>.</summary>
-    public static string DefaultContainerName(string hostname) =>
-        string.Concat("spawngate-", string.Create(hostname.Length, hostname, static (name, host) =>
+    /// <summary><c>spawngate-{name}</c>, with what Docker refuses in names replaced by <c>-</c>.</summary>
+    public static string DefaultContainerName(string name) =>
+        string.Concat("spawngate-", string.Create(name.Length, name, static (target, name) =>
             {
-                for (var i = 0; i < host.Length; i++)
+                for (var i = 0; i < name.Length; i++)
                 {
-                    name[i] = IsNameCharacter(host[i]) ? host[i] : '-';
+                    target[i] = IsNameCharacter(name[i]) ? name[i] : '-';
                 }
             }));
 

@@ -69,7 +69,7 @@ internal sealed record DockerSettings : KindSettings
     public override KindSettings WithImage(string image) => this with { Image = image };
 
     /// <inheritdoc/>
-    public override KindSettings ForSession(string hostname) => this with { ContainerName = DockerKind.DefaultContainerName(hostname) };
+    public override KindSettings ForSession(string name) => this with { ContainerName = DockerKind.DefaultContainerName(name) };
 
     /// <inheritdoc/>
     public override void CheckTemplate(ConfigTable table, int port)

@@ -11,16 +11,16 @@ internal sealed class ImagePulls(DockerClient client, RegistryLogins logins, ILo
 
     /// <summary>Pulls an image, or waits for the pull under way.</summary>
     /// <param name="image">The reference.</param>
-    /// <param name="hostname">Who needs it, for the log.</param>
+    /// <param name="backend">Who needs it, for the log.</param>
     /// <param name="cancel">Ends the wait, not the pull.</param>
     /// <returns>Why it cannot be had; null when it is there.</returns>
-    public Task<string?> PullAsync(string image, string hostname, CancellationToken cancel)
+    public Task<string?> PullAsync(string image, string backend, CancellationToken cancel)
     {
         lock (_gate)
         {
             if (!_pulls.TryGetValue(image, out var pull))
             {
-                pull = Task.Run(() => RunAsync(image, hostname), CancellationToken.None);
+                pull = Task.Run(() => RunAsync(image, backend), CancellationToken.None);
                 _pulls.Add(image, pull);
             }
 
@@ -28,14 +28,14 @@ internal sealed class ImagePulls(DockerClient client, RegistryLogins logins, ILo
         }
     }
 
-    private async Task<string?> RunAsync(string image, string hostname)
+    private async Task<string?> RunAsync(string image, string backend)
     {
         var began = time.GetTimestamp();
         using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(DockerLimits.PullMs), time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stopping);
         try
         {
-            DockerLog.Pulling(log, hostname, image);
+            DockerLog.Pulling(log, backend, image);
             var error = await FollowAsync(image, either.Token).ConfigureAwait(false);
             if (error is null)
             {

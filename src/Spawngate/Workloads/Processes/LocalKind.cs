@@ -24,7 +24,7 @@ internal sealed class LocalKind : BackendKind
     public override bool SharesOurRights => true;
 
     /// <inheritdoc/>
-    public override KindSettings Read(ConfigTable table, string hostname, Func<string, bool> folderExists) =>
+    public override KindSettings Read(ConfigTable table, string name, Func<string, bool> folderExists) =>
         new LocalSettings { Command = ReadCommand(table) ?? "", WorkingDir = ReadWorkingDir(table, folderExists) };
 
     private static string? ReadCommand(ConfigTable table)

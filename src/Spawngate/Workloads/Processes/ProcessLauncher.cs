@@ -65,7 +65,7 @@ internal sealed class ProcessLauncher(
         try
         {
             mark.Spawned(child.Pid);
-            workload = new ProcessWorkload(child, request.Config.Hostname, drain, output, mark, time);
+            workload = new ProcessWorkload(child, request.Config.Name, drain, output, mark, time);
         }
         catch
         {
@@ -147,7 +147,7 @@ internal sealed class ProcessWorkload : IWorkload
 
     internal ProcessWorkload(
         ChildProcess child,
-        string hostname,
+        string backend,
         OutputDrain drain,
         IOutputSink output,
         InstanceMark mark,
@@ -158,8 +158,8 @@ internal sealed class ProcessWorkload : IWorkload
         _mark = mark;
         _listener = new InstanceListener(child, mark.Token);
         _time = time;
-        _stdout = drain.Add(child.StdoutFd, new StreamSink(hostname, OutputStream.Stdout, output, null));
-        _stderr = drain.Add(child.StderrFd, new StreamSink(hostname, OutputStream.Stderr, output, _tail));
+        _stdout = drain.Add(child.StdoutFd, new StreamSink(backend, OutputStream.Stdout, output, null));
+        _stderr = drain.Add(child.StderrFd, new StreamSink(backend, OutputStream.Stderr, output, _tail));
         Exited = WatchAsync();
     }
 
@@ -223,12 +223,12 @@ internal sealed class ProcessWorkload : IWorkload
         return new ExitReport(status.Describe(), status.ExitCode, lines) { Signal = status.Signal == 0 ? null : status.Signal };
     }
 
-    private sealed class StreamSink(string hostname, OutputStream stream, IOutputSink output, LineRing? tail) : ILineSink
+    private sealed class StreamSink(string backend, OutputStream stream, IOutputSink output, LineRing? tail) : ILineSink
     {
         public void OnLine(ReadOnlyMemory<byte> line)
         {
             tail?.Append(default, stream, line.Span); // Read only after the pipe was closed, so by one thread at a time.
-            output.OnLine(hostname, stream, line);
+            output.OnLine(backend, stream, line);
         }
     }
 }
