@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Spawngate.Backends;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Config;
 using Spawngate.Forwarding;
 using Spawngate.Runtime;
@@ -22,7 +23,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
     private readonly Socket _front = Listener();
     private Socket _backend = Listener();
     private readonly List<WireEnd> _ends = [];
-    private readonly Dictionary<WireEnd, Http1Connection> _connections = [];
+    private readonly Dictionary<WireEnd, ClientConnection> _connections = [];
     private ReadyBackends _backends = null!;
 
     private ForwardingStage() { }
@@ -60,7 +61,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
         Context.ClientLimits.TryConnect(source, trusted);
         var stream = StreamSocket.Of(socket);
         client.Loop = stream.LoopIndex;
-        var connection = new Http1Connection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));
+        var connection = new ClientConnection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));
         Connections.Add(connection);
         client.Served = connection.RunAsync();
         _connections.Add(client, connection);

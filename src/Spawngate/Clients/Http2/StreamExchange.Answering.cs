@@ -1,3 +1,4 @@
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
@@ -127,7 +128,7 @@ internal sealed partial class StreamExchange
         _answerBody = _exchange.Reply?.Body ?? ProxyErrors.Body(error, _detail);
         _headKind = HeadKind.Own;
         _isBodyless = Request.Method == MethodKind.Head;
-        _deadline.Restart(DeadlineKind.Progress, _context.DueIn(Http2Limits.LingerMs));
+        _deadline.Restart(DeadlineKind.Progress, _context.DueIn(ConnectionLimits.LingerMs));
         var outcome = BeginAnswer();
         if (outcome == WriteOutcome.Gone)
         {

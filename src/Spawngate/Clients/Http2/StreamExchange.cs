@@ -1,4 +1,5 @@
 using Spawngate.Backends;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Logging;
 using Spawngate.Protocols.Http1;

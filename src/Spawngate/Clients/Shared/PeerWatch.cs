@@ -2,7 +2,7 @@ using Spawngate.Forwarding;
 using Spawngate.Platform;
 using Spawngate.Transport;
 
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Shared;
 
 /// <summary>
 /// What the coarse tick finds out about an exchange although no socket operation reports it: that a slow peer takes bytes of a send which

@@ -1,8 +1,8 @@
-using Spawngate.Clients.Http2;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Transport;
 
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Http1;
 
 /// <summary>
 /// How a client connection comes to its end around an answer: behind it, while the request's body still comes, or within it.
@@ -54,7 +54,7 @@ internal sealed class ConnectionEnd(
     /// <summary>
     /// Resets the connection when the client's kernel has taken all that was sent before this answer, or takes nothing of it for a while.
     /// </summary>
-    public ValueTask ResetAsync() => ResetWhenTakenAsync(client.SentTotal - _sentBefore, Http2Limits.LingerMs);
+    public ValueTask ResetAsync() => ResetWhenTakenAsync(client.SentTotal - _sentBefore, ConnectionLimits.LingerMs);
 
     /// <summary>
     /// Resets the connection of a client that has to give up what it holds, when it has had a moment for its answer: nothing more is read,
@@ -65,7 +65,7 @@ internal sealed class ConnectionEnd(
         client.ShutdownSend();
         await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.ShedLingerMs), context.Time, CancellationToken.None)
             .ConfigureAwait(false);
-        await ResetWhenTakenAsync(0, Http2Limits.LingerMs).ConfigureAwait(false);
+        await ResetWhenTakenAsync(0, ConnectionLimits.LingerMs).ConfigureAwait(false);
         await upload.EndedAsync().ConfigureAwait(false);
     }
 
@@ -100,7 +100,7 @@ internal sealed class ConnectionEnd(
         {
             upload.Discard();
             exchange.CutUpstream();
-            watch.Restart(DeadlineKind.Linger, Http2Limits.LingerMs);
+            watch.Restart(DeadlineKind.Linger, ConnectionLimits.LingerMs);
         }
 
         return await upload.EndedAsync().ConfigureAwait(false);

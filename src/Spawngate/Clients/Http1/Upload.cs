@@ -1,8 +1,9 @@
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Http1;
 
 /// <summary>Hears of the end of an <see cref="Upload"/>.</summary>
 internal interface IUploadWatcher : IProgressWatch

@@ -3,7 +3,7 @@ using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Shared;
 
 /// <summary>The JSON errors of spec section 10, and other answers of the gateway's own, as HTTP/1 responses.</summary>
 internal static class ErrorResponse

@@ -1,7 +1,7 @@
 using Spawngate.Platform;
 using Spawngate.Transport;
 
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Shared;
 
 /// <summary>
 /// What a pair of sockets holds in the kernel, looked up on the tick as seldom as will do: only when bytes were sent since the last look,

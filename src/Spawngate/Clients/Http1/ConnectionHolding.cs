@@ -1,9 +1,9 @@
-using Spawngate.Clients.Http2;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Transport;
 
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Http1;
 
 /// <summary>What an HTTP/1 connection holds, and how it gives that up; on the tick.</summary>
 internal sealed class ConnectionHolding(
@@ -20,9 +20,6 @@ internal sealed class ConnectionHolding(
     private long _shedMs;
     private ClientAddress _surveyed = peer.Source;
 
-    /// <summary>Bytes that it held at the last tick.</summary>
-    public long Bytes { get; set; } = ConnectionLimits.ClientConnectionBytes;
-
     /// <summary>Bytes that it holds.</summary>
     public long Measure(long nowMs)
     {
@@ -32,7 +29,7 @@ internal sealed class ConnectionHolding(
     }
 
     /// <summary>Adds it to those that hold something, for the client whose request it serves.</summary>
-    public void AddTo(HoldingSurvey survey)
+    public void AddTo(HoldingSurvey survey, long held)
     {
         bool inExchange = watch.InExchange;
         _surveyed = SourceNow;
@@ -40,7 +37,7 @@ internal sealed class ConnectionHolding(
             _surveyed,
             new ClientHolding(
                 this,
-                Bytes,
+                held,
                 1,
                 exchange.WatchedUpstream is null ? 0 : 1,
                 !inExchange && watch.Deadline == DeadlineKind.KeepAlive
@@ -49,7 +46,8 @@ internal sealed class ConnectionHolding(
     }
 
     /// <inheritdoc/>
-    public bool IsEnding => Math.Max(_shedMs, _closedMs) is var since and not 0 && context.Clock.NowMs - since < 2 * Http2Limits.LingerMs;
+    public bool IsEnding =>
+        Math.Max(_shedMs, _closedMs) is var since and not 0 && context.Clock.NowMs - since < 2 * ConnectionLimits.LingerMs;
 
     /// <inheritdoc/>
     public void CloseIfIdle()

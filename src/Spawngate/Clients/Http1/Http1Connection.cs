@@ -1,11 +1,11 @@
 using System.Runtime.CompilerServices;
 using Spawngate.Backends;
-using Spawngate.Clients.Http2;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Http1;
 
 /// <summary>
 /// One client connection that speaks HTTP/1: reads requests one after the other, drives an <see cref="Exchange"/> for each, and relays its
@@ -25,10 +25,11 @@ namespace Spawngate.Clients;
 /// (<see cref="OnTick"/>), the end of the client (<see cref="OnReceiveUnobserved"/>) and the drain. They change nothing here but
 /// the deadline word, and make the pending operation return.
 /// </remarks>
-internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
+internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher
 {
     private readonly ForwardingContext _context;
-    private readonly ClientConnections _connections;
+    private readonly DrainSignal _drain;
+    private readonly IUpgradeTaker _upgrades;
     private readonly ClientIdentity _identity;
     private readonly SocketChannel _client;
     private readonly Exchange _exchange;
@@ -37,8 +38,6 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
     private readonly ConnectionWatch _watch;
     private readonly ConnectionEnd _end;
     private readonly ConnectionHolding _holding;
-    private Http2Connection? _http2;
-    private Http2Upgrade _upgrade;
     private ReaderTurn _turn;
     private bool _headConsumed,
         _keep,
@@ -46,65 +45,49 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         _lingerOwed,
         _endsByClose;
 
-    /// <summary>Takes over an accepted socket.</summary>
-    public Http1Connection(ForwardingContext context, ClientConnections connections, StreamSocket socket, ClientIdentity identity)
+    /// <summary>Takes over a connection whose client speaks HTTP/1.</summary>
+    /// <param name="context">What all connections share.</param>
+    /// <param name="drain">On once the gateway drains.</param>
+    /// <param name="upgrades">Takes up a request to go on as HTTP/2.</param>
+    /// <param name="client">The connection, with what was received already. The caller disposes of it.</param>
+    /// <param name="identity">The client.</param>
+    /// <param name="inTime">False when the time for a first request has run out, and with it the receiving side.</param>
+    public Http1Connection(
+        ForwardingContext context,
+        DrainSignal drain,
+        IUpgradeTaker upgrades,
+        SocketChannel client,
+        ClientIdentity identity,
+        bool inTime
+    )
     {
         _context = context;
-        _connections = connections;
+        _drain = drain;
+        _upgrades = upgrades;
         _identity = identity;
-        _client = new SocketChannel(socket, this, waits: true);
+        _client = client;
         _exchange = new Exchange(context);
         _responsePump = new BodyPump(this);
         _upload = new Upload(this);
         _watch = new ConnectionWatch(context, identity, _client, _exchange, _upload, _responsePump);
         _end = new ConnectionEnd(context, _client, _exchange, _upload, _watch);
-        _holding = new ConnectionHolding(identity, _client, _exchange, _watch, context, Abort);
-    }
-
-    /// <summary>Its place in <see cref="ClientConnections"/>.</summary>
-    internal int Slot { get; set; }
-
-    /// <summary>Which deadline runs, and whether it is the client's body that is waited for.</summary>
-    internal (DeadlineKind Deadline, bool ForBody) Awaited => (_watch.Deadline, _upload.AwaitsClient);
-
-    /// <summary>Serves the connection until it ends. Never throws.</summary>
-    public async Task RunAsync()
-    {
-        try
+        _holding = new ConnectionHolding(identity, _client, _exchange, _watch, context, Cut);
+        if (inTime)
         {
-            await ServeAsync().ConfigureAwait(false);
+            _watch.Set(DeadlineKind.KeepAlive, context.Server.HeaderTimeoutSecs * 1000L);
         }
-        catch (Exception e)
+        else
         {
-            ForwardingLog.Unexpected(_context.Log, e, _identity.Text);
-            Abort();
-        }
-
-        try
-        {
-            await StopUploadAsync().ConfigureAwait(false);
-            EndExchange(reusable: false);
-            _exchange.ReleaseHeads();
-        }
-        catch (Exception e)
-        {
-            ForwardingLog.Unexpected(_context.Log, e, _identity.Text);
-        }
-
-        try
-        {
-            _client.Dispose();
-        }
-        finally
-        {
-            _identity.Source.RemoveConnection();
-            _connections.Remove(this);
+            _watch.BeginFired();
         }
     }
 
-    private async Task ServeAsync()
+    /// <inheritdoc/>
+    internal override (DeadlineKind Deadline, bool ForBody) Awaited => (_watch.Deadline, _upload.AwaitsClient);
+
+    /// <inheritdoc/>
+    public override async Task ServeAsync()
     {
-        _watch.Set(DeadlineKind.KeepAlive, _context.Server.HeaderTimeoutSecs * 1000L);
         while (true)
         {
             HeadStatus status;
@@ -116,10 +99,13 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
                 }
             }
 
-            if (
-                (status != HeadStatus.Complete || _upgrade.HasPreface || _exchange.Request.WantsUpgrade)
-                && await EndsHttp1Async(status).ConfigureAwait(false)
-            )
+            if (status != HeadStatus.Complete)
+            {
+                await EndWithoutRequestAsync(status).ConfigureAwait(false);
+                return;
+            }
+
+            if (_exchange.Request.WantsUpgrade && await BecomesHttp2Async().ConfigureAwait(false))
             {
                 return;
             }
@@ -194,16 +180,6 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
             return HeadStatus.NeedMore;
         }
 
-        if (!_upgrade.IsHttp1(_client.Received))
-        {
-            if (_watch.Deadline == DeadlineKind.KeepAlive)
-            {
-                _watch.Set(DeadlineKind.Head, _context.Server.HeaderTimeoutSecs * 1000L);
-            }
-
-            return _upgrade.HasPreface ? HeadStatus.Complete : HeadStatus.NeedMore;
-        }
-
         var status = RequestHeadParser.Parse(_exchange.Request, _client.Received, _context.RequestLimits);
         if (status == HeadStatus.NeedMore && !_exchange.Request.IsPristine && _watch.Deadline == DeadlineKind.KeepAlive)
         {
@@ -214,40 +190,25 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
     }
 
     /// <summary>
-    /// True when no request of HTTP/1 is to be served, and all that is left has been done: no request came, or the rest of the connection
-    /// spoke HTTP/2.
+    /// Goes on as HTTP/2 if the request asks for it and that is possible (<c>Upgrade: h2c</c>, RFC 7540 section 3.2): then the rest of the
+    /// connection is not ours. Other requests are served as if they had not asked.
     /// </summary>
-    private async ValueTask<bool> EndsHttp1Async(HeadStatus status)
+    private async ValueTask<bool> BecomesHttp2Async()
     {
-        if (status != HeadStatus.Complete)
-        {
-            await EndWithoutRequestAsync(status).ConfigureAwait(false);
-            return true;
-        }
-
-        var http2 = _upgrade.HasPreface
-            ? new Http2Connection(_context, _connections, _identity, _client)
-            : Http2Upgrade.TryTakeUp(_context, _connections, _identity, _client, _exchange.Request);
-        if (http2 is null)
+        if (!_upgrades.TryTakeUp(_exchange.Request))
         {
             return false;
         }
 
-        if (!_upgrade.HasPreface)
+        _client.Write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"u8);
+        _watch.Set(DeadlineKind.Progress, ConnectionLimits.LingerMs);
+        if (await FlushClientAsync().ConfigureAwait(false))
         {
-            _watch.Set(DeadlineKind.Progress, Http2Limits.LingerMs);
-            if (!await FlushClientAsync().ConfigureAwait(false))
-            {
-                return true;
-            }
-
-            http2.BeginAdopted(_client.Received[.._exchange.Request.Length]);
+            _upgrades.Begin(_client.Received[.._exchange.Request.Length]);
             _client.Consume(_exchange.Request.Length);
         }
 
-        Volatile.Write(ref _http2, http2);
         _watch.Clear();
-        await http2.RunAsync().ConfigureAwait(false);
         return true;
     }
 
@@ -419,7 +380,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         _endsByClose = lengthUnknown && !chunked;
         _keep =
             request.IsPersistent
-            && !_connections.IsDraining
+            && !_drain.IsOn
             && !_last
             // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
             && !_endsByClose
@@ -494,11 +455,11 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         }
 
         bool unread = _upload.IsPending || _upload.IsBegun || !_watch.InExchange;
-        bool last = _last || _exchange.IsAborted || _watch.HasFired || _connections.IsDraining;
+        bool last = _last || _exchange.IsAborted || _watch.HasFired || _drain.IsOn;
         _keep = !unread && !last && error != ProxyError.Overloaded && _exchange.Request.IsPersistent;
         ForwardingLog.Error(_context, _identity, _exchange, error);
         _watch.BeginAnswer(ConnectionPhase.Responding);
-        _watch.Restart(DeadlineKind.Progress, Http2Limits.LingerMs);
+        _watch.Restart(DeadlineKind.Progress, ConnectionLimits.LingerMs);
         ErrorResponse.Write(_client, error, detail, _exchange, _keep, _context.Time);
         if (!await FlushClientAsync().ConfigureAwait(false))
         {
@@ -568,14 +529,17 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         return true;
     }
 
-    private async Task StopUploadAsync()
+    /// <inheritdoc/>
+    public override async ValueTask EndAsync()
     {
         if (_upload.IsRunning)
         {
-            Abort();
+            Cut();
         }
 
         await _upload.EndedAsync().ConfigureAwait(false);
+        EndExchange(reusable: false);
+        _exchange.ReleaseHeads();
     }
 
     private void EndExchange(bool reusable)

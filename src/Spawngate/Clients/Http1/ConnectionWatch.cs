@@ -1,8 +1,8 @@
-using Spawngate.Clients.Http2;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Transport;
 
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Http1;
 
 /// <summary>What a connection does, as far as its deadlines have to know.</summary>
 internal enum ConnectionPhase : byte
@@ -71,6 +71,13 @@ internal sealed class ConnectionWatch(
     public ConnectionPhase Phase
     {
         set => _phase = value;
+    }
+
+    /// <summary>Begins with a deadline that has fired already, and has ended the receiving side.</summary>
+    public void BeginFired()
+    {
+        _receiveShut = true;
+        _deadline.BeginFired();
     }
 
     /// <summary>Sets the deadline so many milliseconds from now (0: never). False when the previous one has fired already.</summary>
@@ -199,7 +206,7 @@ internal sealed class ConnectionWatch(
     public async Task LingerAsync()
     {
         client.ShutdownSend();
-        Restart(DeadlineKind.Linger, Http2Limits.LingerMs);
+        Restart(DeadlineKind.Linger, ConnectionLimits.LingerMs);
         do
         {
             client.Consume(client.ReceivedLength);
@@ -226,7 +233,7 @@ internal sealed class ConnectionWatch(
                     ForwardingLog.Stalled(context, identity, exchange, client.IsSending, upload.AwaitsClient);
                 }
 
-                Restart(DeadlineKind.Progress, Http2Limits.LingerMs);
+                Restart(DeadlineKind.Progress, ConnectionLimits.LingerMs);
                 exchange.Abort(ProxyError.ClientGone);
                 if (again || client.IsSending || !InExchange)
                 {

@@ -1,4 +1,4 @@
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Shared;
 
 /// <summary>What a connection has begun since others of its thread last had their turn.</summary>
 internal struct ReaderTurn

@@ -1,4 +1,4 @@
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Shared;
 
 /// <summary>For how long a client has taken nothing of a send that waits for it; on the tick.</summary>
 internal struct SendStall

@@ -1,4 +1,4 @@
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Shared;
 
 /// <summary>The bounds of client connections, each with the reasoning behind its value.</summary>
 internal static class ConnectionLimits
@@ -91,4 +91,10 @@ internal static class ConnectionLimits
     /// ticks.
     /// </summary>
     public const int KernelMemoryLookMs = 500;
+
+    /// <summary>
+    /// Milliseconds for which what a client still sends after its final answer is read and thrown away, so that no reset destroys the
+    /// answer.
+    /// </summary>
+    public const int LingerMs = 2000;
 }

@@ -1,4 +1,4 @@
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Shared;
 
 /// <summary>What happens when a deadline passes.</summary>
 internal enum DeadlineKind : byte
@@ -56,6 +56,9 @@ internal struct DeadlineWord
         Volatile.Write(ref _word, FiredMark);
         return false;
     }
+
+    /// <summary>Begins as one that has fired: where somebody else's had.</summary>
+    public void BeginFired() => Volatile.Write(ref _word, FiredMark);
 
     /// <summary>Puts a deadline of a transfer off; any other, and one that is changed in this very moment, stays as it is.</summary>
     public void PutOff(long dueMs)

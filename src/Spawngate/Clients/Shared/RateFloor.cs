@@ -1,6 +1,6 @@
 using Spawngate.Forwarding;
 
-namespace Spawngate.Clients;
+namespace Spawngate.Clients.Shared;
 
 /// <summary>
 /// Whether a client that holds something up moves at least <see cref="ForwardingLimits.RateBytesMin"/> in <see cref="ForwardingLimits.RateWindowMs"/>: one that
