@@ -48,7 +48,7 @@ internal sealed class ConformanceDocTests
         Assert.That(named.Where(name => !files.Any(file => Regex.IsMatch(file, $@"\bclass {name.Type}\b") && IsTestOrTable(file, name.Type, name.Member))), Is.Empty);
     }
 
-    private static string Text(string page) => File.ReadAllText(Repository.PathOf("docs", page));
+    private static string Text(string page) => File.ReadAllText(Repository.PathOf("docs", "reference", page));
 
     /// <summary>Rows of tables, without their heads and rules.</summary>
     private static IEnumerable<string[]> Rows(string page) => Text(page).Split('\n')

@@ -119,7 +119,7 @@ internal sealed class MetricsTests
         var expressions = panels.SelectMany(panel => panel.GetProperty("targets").EnumerateArray()).Select(target => target.GetProperty("expr").GetString()!).ToList();
         Assert.That(expressions, Is.Not.Empty);
         Assert.That(expressions.SelectMany(Named).Where(name => !known.Contains(name)), Is.Empty);
-        var documented = Named(File.ReadAllText(Repository.PathOf("docs", "admin-api.md"))).ToHashSet();
+        var documented = Named(File.ReadAllText(Repository.PathOf("docs", "reference", "metrics.md"))).ToHashSet();
         Assert.That(documented.Where(name => !known.Contains(name)), Is.Empty);
 
         static IEnumerable<string> Named(string text) => Regex.Matches(text, @"\b(?:spawngate|process|dotnet)_\w+\w").Select(match => match.Value);

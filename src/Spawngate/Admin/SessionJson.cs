@@ -9,7 +9,7 @@ namespace Spawngate.Admin;
 /// <param name="IsNew">Whether the call made it.</param>
 internal sealed record SpawnReport(Session Session, string ApiBase, bool IsNew);
 
-/// <summary>Writes sessions as JSON, field by field: <c>docs/sessions.md</c> is its contract, whose names are those that existing clients know.</summary>
+/// <summary>Writes sessions as JSON, field by field: <c>docs/reference/sessions.md</c> is its contract, whose names are those that existing clients know.</summary>
 internal static class SessionJson
 {
     /// <summary>Body of <c>POST /spawn</c>.</summary>

@@ -1,6 +1,6 @@
 namespace Spawngate;
 
-/// <content>Bounds of overload protection; see docs/overload.md.</content>
+/// <content>Bounds of overload protection; see docs/concepts/overload.md.</content>
 internal static partial class Limits
 {
     /// <summary>Client addresses that are told apart: 262,144 × 120 bytes = 30 MiB, four times as many as connections by default. More share one entry.</summary>
