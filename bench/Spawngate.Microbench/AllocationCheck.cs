@@ -4,12 +4,18 @@ using BenchmarkDotNet.Attributes;
 
 namespace Spawngate.Microbench;
 
-/// <summary>Runs every benchmark many times and says which of them allocates: none may. One that is added has to be listed, and is checked from then on.</summary>
+/// <summary>
+/// Runs every benchmark many times and says which of them allocates: none may. One that is added has to be listed, and is checked from then
+/// on.
+/// </summary>
 internal static class AllocationCheck
 {
     private const int Rounds = 16;
 
-    /// <summary>The smallest object takes 24 bytes: a step that makes one now and then is found as well, and the runtime's own on a slow machine is not.</summary>
+    /// <summary>
+    /// The smallest object takes 24 bytes: a step that makes one now and then is found as well, and the runtime's own on a slow machine is
+    /// not.
+    /// </summary>
     private const double BytesMax = 4;
 
     /// <summary>Operations of a round: of the slowest, a request over loopback, they take about a second.</summary>
@@ -36,7 +42,9 @@ internal static class AllocationCheck
     private static IEnumerable<string> Unlisted() =>
         from type in typeof(AllocationCheck).Assembly.GetTypes()
         from method in type.GetMethods()
-        where method.GetCustomAttribute<BenchmarkAttribute>() is not null && !MicroReport.Entries.Any(entry => entry.Type == type && entry.Method == method.Name)
+        where
+            method.GetCustomAttribute<BenchmarkAttribute>() is not null
+            && !MicroReport.Entries.Any(entry => entry.Type == type && entry.Method == method.Name)
         select $"{type.Name}.{method.Name}";
 
     private static bool Check(TextWriter output, MicroEntry entry)
@@ -54,7 +62,9 @@ internal static class AllocationCheck
             int perCall = method.GetCustomAttribute<BenchmarkAttribute>()!.OperationsPerInvoke;
             double bytes = Measure(Step(method, benchmark), perCall);
             bool clean = bytes < BytesMax;
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{(clean ? "ok  " : "FAIL")} {bytes,8:f3} bytes  {entry.Title}"));
+            output.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"{(clean ? "ok  " : "FAIL")} {bytes, 8:f3} bytes  {entry.Title}")
+            );
             return clean;
         }
         finally
@@ -64,8 +74,8 @@ internal static class AllocationCheck
     }
 
     /// <summary>
-    /// Bytes for each operation. The whole process counts, since completions run on any thread. The best round decides: ticks of the clock and the runtime's own work
-    /// allocate now and then, a step that allocates does so in every round.
+    /// Bytes for each operation. The whole process counts, since completions run on any thread. The best round decides: ticks of the clock
+    /// and the runtime's own work allocate now and then, a step that allocates does so in every round.
     /// </summary>
     private static double Measure(Action step, int perCall)
     {
@@ -110,8 +120,8 @@ internal static class AllocationCheck
     }
 
     private static MethodInfo? Attributed<TAttribute>(Type type)
-        where TAttribute : Attribute
-        => type.GetMethods().FirstOrDefault(static method => method.GetCustomAttribute<TAttribute>() is not null);
+        where TAttribute : Attribute =>
+        type.GetMethods().FirstOrDefault(static method => method.GetCustomAttribute<TAttribute>() is not null);
 
     private static void Repeat(int count, Action step)
     {

@@ -30,12 +30,14 @@ public class BackendBenchmarks : IDisposable
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener.Listen();
         int port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
-        _backends = await ReadyBackends.StartAsync(TimeProvider.System, NullLogger.Instance, new ServerConfig(), ReadyBackends.Config("a", port)).ConfigureAwait(false);
+        _backends = await ReadyBackends
+            .StartAsync(TimeProvider.System, NullLogger.Instance, new ServerConfig(), ReadyBackends.Config("a", port))
+            .ConfigureAwait(false);
         _backend = _backends.Set.All[0];
-        if (_backend.TryEnter(out var run))
+        if (_backend.TryEnter(out var instance))
         {
-            _pool = run.Pool;
-            _backend.Leave(run);
+            _pool = instance.Pool;
+            _backend.Leave(instance);
         }
 
         var connection = _pool.TryCreate() ?? throw new InvalidOperationException("No descriptor is left for a connection to the backend.");
@@ -48,9 +50,9 @@ public class BackendBenchmarks : IDisposable
     [Benchmark]
     public void EnterAndLeave()
     {
-        if (_backend.TryEnter(out var run))
+        if (_backend.TryEnter(out var instance))
         {
-            _backend.Leave(run);
+            _backend.Leave(instance);
         }
     }
 

@@ -46,8 +46,15 @@ public class CodecBenchmarks
 
     /// <summary>The request head for the backend.</summary>
     [Benchmark]
-    public int WriteRequest() => ProxyHeaders.WriteRequest(
-        _target, _parsed, Samples.Request, _client, "0123456789abcdef0123456789abcdef"u8, "1.1 spawngate-01234567"u8);
+    public int WriteRequest() =>
+        ProxyHeaders.WriteRequest(
+            _target,
+            _parsed,
+            Samples.Request,
+            _client,
+            "0123456789abcdef0123456789abcdef"u8,
+            "1.1 spawngate-01234567"u8
+        );
 
     /// <summary>Forty chunks of 100 bytes, and the end.</summary>
     [Benchmark]

@@ -1,14 +1,16 @@
 using BenchmarkDotNet.Attributes;
 using Microsoft.Extensions.Logging.Abstractions;
-using Spawngate.Diagnostics;
-using Spawngate.Metrics;
-using Spawngate.Observation;
+using Spawngate.Forwarding;
 using Spawngate.Platform;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Microbench;
 
-/// <summary>One whole proxied request over loopback, from the client's send to the last byte of the answer: mostly system calls and thread wake-ups.</summary>
+/// <summary>
+/// One whole proxied request over loopback, from the client's send to the last byte of the answer: mostly system calls and thread wake-ups.
+/// </summary>
 public class ExchangeBenchmarks : IDisposable
 {
     private LoopbackGateway? _length;
@@ -24,7 +26,8 @@ public class ExchangeBenchmarks : IDisposable
     private async Task SetUpAsync()
     {
         const string length = "HTTP/1.1 200 OK\r\nServer: test\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!";
-        const string chunked = "HTTP/1.1 200 OK\r\nServer: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n8\r\n, world!\r\n0\r\n\r\n";
+        const string chunked =
+            "HTTP/1.1 200 OK\r\nServer: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n8\r\n, world!\r\n0\r\n\r\n";
         _length = await LoopbackGateway.StartAsync(TimeProvider.System, length).ConfigureAwait(false);
         _chunked = await LoopbackGateway.StartAsync(TimeProvider.System, chunked).ConfigureAwait(false);
         _post = await LoopbackGateway.StartAsync(TimeProvider.System, length, requestBodyBytes: 5).ConfigureAwait(false);
@@ -49,7 +52,14 @@ public class ExchangeBenchmarks : IDisposable
 
     private RequestObserver Observe(CoarseClock clock)
     {
-        _log = new AccessLog(AppendFile.At("/dev/null"), AccessLogFormat.Combined, new RecordCounts(), clock, TimeProvider.System, NullLogger.Instance);
+        _log = new AccessLog(
+            AppendFile.At("/dev/null"),
+            AccessLogFormat.Combined,
+            new RecordCounts(),
+            clock,
+            TimeProvider.System,
+            NullLogger.Instance
+        );
         return new RequestObserver(TimeProvider.System) { Access = _log };
     }
 

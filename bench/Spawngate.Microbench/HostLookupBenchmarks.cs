@@ -3,6 +3,7 @@ using BenchmarkDotNet.Attributes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Routing;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Microbench;
@@ -27,7 +28,9 @@ public class HostLookupBenchmarks : IDisposable
     {
         _backends = await ReadyBackends.StartAsync(TimeProvider.System, NullLogger.Instance, new ServerConfig()).ConfigureAwait(false);
         var env = _backends.Env;
-        _table = new BackendTable([.. Enumerable.Range(0, Hosts).Select(i => new Backend(env, ReadyBackends.Config($"tenant-{i}.example.com", 1)))]);
+        _table = new BackendTable([
+            .. Enumerable.Range(0, Hosts).Select(i => new Backend(env, ReadyBackends.Config($"tenant-{i}.example.com", 1))),
+        ]);
         for (int i = 0; i < _names.Length; i++)
         {
             _names[i] = Encoding.ASCII.GetBytes($"Tenant-{(i * 7919L) % Hosts}.example.com:8080");

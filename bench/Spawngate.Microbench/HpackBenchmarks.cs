@@ -4,10 +4,14 @@ using Spawngate.Protocols.Http2.Hpack;
 
 namespace Spawngate.Microbench;
 
-/// <summary>Header compression both ways (RFC 7541): what a connection repeats, which is an index into a table, and what it says for the first time, which is Huffman code.</summary>
+/// <summary>
+/// Header compression both ways (RFC 7541): what a connection repeats, which is an index into a table, and what it says for the first time,
+/// which is Huffman code.
+/// </summary>
 public class HpackBenchmarks
 {
-    private static readonly byte[] Text = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"u8.ToArray();
+    private static readonly byte[] Text =
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"u8.ToArray();
 
     private readonly HpackEncoder _encoder = new(CodecLimits.HpackTableBytes);
     private readonly HpackDecoder _decoder = new(CodecLimits.HpackTableBytes);
@@ -58,7 +62,8 @@ public class HpackBenchmarks
 
     private static int Decode(HpackDecoder decoder, ReadOnlySpan<byte> block)
     {
-        int at = 0, bytes = 0;
+        int at = 0,
+            bytes = 0;
         decoder.Begin(block.Length);
         HpackStatus status;
         while ((status = decoder.Next(block, ref at, out var field)) == HpackStatus.Field)

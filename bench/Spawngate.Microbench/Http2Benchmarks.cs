@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using BenchmarkDotNet.Attributes;
+using Spawngate.Forwarding;
 using Spawngate.Protocols;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;

@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using Spawngate.Forwarding;
-using Spawngate.Metrics;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Microbench;
 

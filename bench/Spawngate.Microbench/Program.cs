@@ -21,7 +21,8 @@ if (args.Contains("--check-allocations"))
 }
 
 // In this process, since the socket engine was just set up in it.
-var config = ManualConfig.CreateEmpty()
+var config = ManualConfig
+    .CreateEmpty()
     .AddJob(Job.ShortRun.WithIterationCount(9).WithToolchain(InProcessEmitToolchain.Instance))
     .AddDiagnoser(MemoryDiagnoser.Default)
     .AddColumnProvider(DefaultColumnProviders.Instance)
@@ -41,7 +42,11 @@ if (MicroReport.Of(summaries, date) is not { } report)
     return 1;
 }
 
-string folder = Assembly.GetExecutingAssembly().GetCustomAttributes<AssemblyMetadataAttribute>().First(static each => each.Key == "Results").Value!;
+string folder = Assembly
+    .GetExecutingAssembly()
+    .GetCustomAttributes<AssemblyMetadataAttribute>()
+    .First(static each => each.Key == "Results")
+    .Value!;
 await File.WriteAllTextAsync(Path.Combine(folder, $"{date}-micro.md"), report).ConfigureAwait(false);
 Console.WriteLine(report);
 return 0;

@@ -1,5 +1,4 @@
 using Spawngate.Commands;
-using Spawngate.Guarding;
 
 namespace Spawngate;
 
@@ -20,7 +19,12 @@ internal static class Program
             Check = RunCommand.Check,
             LocateAdmin = RunCommand.LocateAdmin,
         };
-        var console = new CommandConsole(() => Console.Out, () => Console.Error, Environment.GetEnvironmentVariable, CancellationToken.None);
+        var console = new CommandConsole(
+            () => Console.Out,
+            () => Console.Error,
+            Environment.GetEnvironmentVariable,
+            CancellationToken.None
+        );
         return CommandLine.InvokeAsync(args, actions, console);
     }
 }

@@ -59,7 +59,8 @@ internal sealed class TomlReaderTests
     [Test]
     public void All_errors_of_a_text_are_reported_at_once()
     {
-        var document = Read("""
+        var document = Read(
+            """
             a = 
             b = "x
             c 1
@@ -76,10 +77,14 @@ internal sealed class TomlReaderTests
             h = 5
             i = 5
             i = 6
-            """.ReplaceLineEndings("\n"));
+            """.ReplaceLineEndings("\n")
+        );
 
         Assert.That(Positions(document), Is.EqualTo(["1:5", "2:5", "3:3", "4:3", "5:5", "8:1", "8:5", "10:5", "13:6", "13:9", "16:1"]));
-        Assert.That(document.Errors.Select(error => error.KeyPath), Is.EqualTo(["a", "b", "", "t", "d", "u.e", "u.f", "u.g", "u.h", "u.h", "u.i"]));
+        Assert.That(
+            document.Errors.Select(error => error.KeyPath),
+            Is.EqualTo(["a", "b", "", "t", "d", "u.e", "u.f", "u.g", "u.h", "u.h", "u.i"])
+        );
     }
 
     [Test]
@@ -116,9 +121,15 @@ internal sealed class TomlReaderTests
     [TestCase("a = yes", "found yes, which is no value: strings need quotes, booleans are true and false")]
     [TestCase("a = 1 2", "found '2' where the line should end")]
     [TestCase("a = 0123", "found 0123, numbers have no leading zeros")]
-    [TestCase("a = 9223372036854775808", "found 9223372036854775808, whole numbers from -9223372036854775808 to 9223372036854775807 are allowed")]
+    [TestCase(
+        "a = 9223372036854775808",
+        "found 9223372036854775808, whole numbers from -9223372036854775808 to 9223372036854775807 are allowed"
+    )]
     [TestCase("a = { b = 1,\n c = 2 }", "found the end of the line where a key should be: letters, digits, - and _, or any text in quotes")]
-    [TestCase("a = \"\u0001\"", "found the character U+0001 in a string, control characters other than tab must be written as escapes (\\u0001) in a \"…\" string")]
+    [TestCase(
+        "a = \"\u0001\"",
+        "found the character U+0001 in a string, control characters other than tab must be written as escapes (\\u0001) in a \"…\" string"
+    )]
     [TestCase("a = 1\nb = 2\na = 3", "the key is already given on line 1, each key may stand once")]
     [TestCase("[a]\n[b]\n[a]", "the table is already defined on line 1, each table may be defined once")]
     public void An_error_says_what_was_found_and_what_is_allowed(string text, string message)
@@ -151,7 +162,11 @@ internal sealed class TomlReaderTests
     [Test]
     public void A_utf16_file_gets_one_error()
     {
-        var document = TomlReader.Read(Encoding.Unicode.GetPreamble().Concat(Encoding.Unicode.GetBytes("a = 1\nb = 2\n")).ToArray(), 64, 100);
+        var document = TomlReader.Read(
+            Encoding.Unicode.GetPreamble().Concat(Encoding.Unicode.GetBytes("a = 1\nb = 2\n")).ToArray(),
+            64,
+            100
+        );
 
         Assert.That(Positions(document), Is.EqualTo(["1:1"]));
     }
@@ -237,8 +252,49 @@ internal sealed class TomlReaderTests
     {
         string[] pieces =
         [
-            "a", "b", "\"", "'", "\"\"\"", "'''", "[", "]", "[[", "]]", "{", "}", "=", ".", ",", " ", "\n", "\r\n", "\r", "#", "\\", "\\u00", "\\q",
-            "1", "-", "+", "_", "0x", "1e5", "true", "inf", "1979-05-27", "07:32:00", "T", "Z", "\t", "\0", "\uFEFF", "\ud83d", "\ude00", "\u00e9", "a = 1\n", "[a]\n",
+            "a",
+            "b",
+            "\"",
+            "'",
+            "\"\"\"",
+            "'''",
+            "[",
+            "]",
+            "[[",
+            "]]",
+            "{",
+            "}",
+            "=",
+            ".",
+            ",",
+            " ",
+            "\n",
+            "\r\n",
+            "\r",
+            "#",
+            "\\",
+            "\\u00",
+            "\\q",
+            "1",
+            "-",
+            "+",
+            "_",
+            "0x",
+            "1e5",
+            "true",
+            "inf",
+            "1979-05-27",
+            "07:32:00",
+            "T",
+            "Z",
+            "\t",
+            "\0",
+            "\uFEFF",
+            "\ud83d",
+            "\ude00",
+            "\u00e9",
+            "a = 1\n",
+            "[a]\n",
         ];
         var texts = Gen.Elements(pieces).ArrayOf().Select(string.Concat).ToArbitrary();
 
@@ -248,7 +304,8 @@ internal sealed class TomlReaderTests
     [Test]
     public void Any_valid_vector_cut_short_anywhere_gives_a_tree_or_errors_never_an_exception()
     {
-        const string text = "[a.\"b\"]\nx = [ 1, { y = 'z' }, \"\"\"\n\\u00e9\"\"\" ] # c\n[[t]]\nd = 1979-05-27 07:32:00.5Z\nf = -1_0.5e+3\n";
+        const string text =
+            "[a.\"b\"]\nx = [ 1, { y = 'z' }, \"\"\"\n\\u00e9\"\"\" ] # c\n[[t]]\nd = 1979-05-27 07:32:00.5Z\nf = -1_0.5e+3\n";
         for (var length = 0; length <= text.Length; length++)
         {
             Assert.That(IsSound(text[..length]), $"the first {length} characters");

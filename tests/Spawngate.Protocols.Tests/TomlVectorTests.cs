@@ -75,7 +75,11 @@ internal sealed class TomlVectorTests
 
                 break;
             case JsonValueKind.Object when actual is TomlTable table:
-                Assert.That(table.Entries.ToArray().Select(entry => entry.Name), Is.EquivalentTo(expected.EnumerateObject().Select(p => p.Name)), path);
+                Assert.That(
+                    table.Entries.ToArray().Select(entry => entry.Name),
+                    Is.EquivalentTo(expected.EnumerateObject().Select(p => p.Name)),
+                    path
+                );
                 foreach (var entry in table.Entries)
                 {
                     AssertSame(expected.GetProperty(entry.Name), entry.Value, $"{path}.{entry.Name}");
@@ -103,21 +107,23 @@ internal sealed class TomlVectorTests
         Assert.That(isSame, $"{path} should be {value}");
     }
 
-    private static double ParseFloat(string value) => value switch
-    {
-        "inf" or "+inf" => double.PositiveInfinity,
-        "-inf" => double.NegativeInfinity,
-        "nan" => double.NaN,
-        _ => double.Parse(value, CultureInfo.InvariantCulture),
-    };
+    private static double ParseFloat(string value) =>
+        value switch
+        {
+            "inf" or "+inf" => double.PositiveInfinity,
+            "-inf" => double.NegativeInfinity,
+            "nan" => double.NaN,
+            _ => double.Parse(value, CultureInfo.InvariantCulture),
+        };
 
-    private static string TypeName(TomlDateTimeKind kind) => kind switch
-    {
-        TomlDateTimeKind.OffsetDateTime => "datetime",
-        TomlDateTimeKind.LocalDateTime => "datetime-local",
-        TomlDateTimeKind.LocalDate => "date-local",
-        _ => "time-local",
-    };
+    private static string TypeName(TomlDateTimeKind kind) =>
+        kind switch
+        {
+            TomlDateTimeKind.OffsetDateTime => "datetime",
+            TomlDateTimeKind.LocalDateTime => "datetime-local",
+            TomlDateTimeKind.LocalDate => "date-local",
+            _ => "time-local",
+        };
 
     /// <summary>The suite writes the same fraction with more or fewer zeros.</summary>
     private static string WithoutTrailingZeros(string time)

@@ -2,8 +2,10 @@ using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Admin;
 using Spawngate.Backends;
+using Spawngate.Clients.Http2;
 using Spawngate.Config;
-using Spawngate.Ledger;
+using Spawngate.Runtime;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
 
@@ -17,21 +19,37 @@ internal sealed class AdminApiTests
     public async Task StartAsync()
     {
         _admin = await AdminUnderTest.StartAsync();
-        _admin.Backends.Reports.Add(new BackendReport
-        {
-            Hostname = "app.example.com",
-            State = BackendPhase.Ready,
-            Kind = BackendKind.Local,
-            Port = 4123,
-            InFlight = 2,
-            Waiting = 0,
-            Generation = 3,
-            Pid = 77,
-            Description = "pid 77",
-            LastStart = new StartReport { SpawnMs = 0.5, ListenMs = 4.25, ReadyMs = 5, Signal = "health", Cause = "request from 127.0.0.1" },
-            IdleTimeoutSecs = 600,
-        });
-        _admin.Backends.Reports.Add(new BackendReport { Hostname = "*", State = BackendPhase.Stopped, Kind = BackendKind.Docker });
+        _admin.Backends.Reports.Add(
+            new BackendReport
+            {
+                Hostname = "app.example.com",
+                State = BackendPhase.Ready,
+                Kind = BackendKind.Local,
+                Port = 4123,
+                InFlight = 2,
+                Waiting = 0,
+                InstanceNumber = 3,
+                Pid = 77,
+                Description = "pid 77",
+                LastStart = new StartReport
+                {
+                    SpawnMs = 0.5,
+                    ListenMs = 4.25,
+                    ReadyMs = 5,
+                    Signal = "health",
+                    Cause = "request from 127.0.0.1",
+                },
+                IdleTimeoutSecs = 600,
+            }
+        );
+        _admin.Backends.Reports.Add(
+            new BackendReport
+            {
+                Hostname = "*",
+                State = BackendPhase.Stopped,
+                Kind = BackendKind.Docker,
+            }
+        );
     }
 
     [TearDown]
@@ -60,21 +78,43 @@ internal sealed class AdminApiTests
         Assert.That(answer.Json.GetProperty("count").GetInt32(), Is.EqualTo(2));
         Assert.That(
             answer.Json.GetProperty("backends").EnumerateArray().Select(backend => backend.GetProperty("hostname").GetString()),
-            Is.EqualTo(["app.example.com", "*"]));
+            Is.EqualTo(["app.example.com", "*"])
+        );
     }
 
     [Test]
     public async Task A_backend_is_shown_in_the_documented_shape()
     {
         var time = new DateTime(2026, 1, 31, 12, 0, 0, 500, DateTimeKind.Utc);
-        var crash = new LedgerEvent
+        var crash = new HistoryEvent
         {
-            Seq = 7, Time = time, Start = 3, Event = LedgerEventKind.Crashed, Reason = "killed by signal 9 (SIGKILL)", Requests = 1, AfterMs = 12,
-            Exit = new LedgerExit(null, 9), Stderr = ["out of cheese"],
+            Seq = 7,
+            Time = time,
+            Start = 3,
+            Event = HistoryEventKind.Crashed,
+            Reason = "killed by signal 9 (SIGKILL)",
+            Requests = 1,
+            AfterMs = 12,
+            Exit = new HistoryExit(null, 9),
+            Stderr = ["out of cheese"],
         };
-        var woken = new LedgerEvent { Seq = 1, Time = time, Start = 3, Event = LedgerEventKind.Woken, Reason = "request", By = new LedgerCaller("GET", "/", "10.0.0.7", null) };
+        var woken = new HistoryEvent
+        {
+            Seq = 1,
+            Time = time,
+            Start = 3,
+            Event = HistoryEventKind.Woken,
+            Reason = "request",
+            By = new HistoryCaller("GET", "/", "10.0.0.7", null),
+        };
         _admin.Backends.Reports[0] = _admin.Backends.Reports[0] with { ReadySince = time, UptimeSecs = 9, LastEvent = crash };
-        _admin.Backends.Describing = details => details with { Time = time, HeldBy = [new Holder("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 1.5)], Ledger = [woken] };
+        _admin.Backends.Describing = details =>
+            details with
+            {
+                Time = time,
+                HeldBy = [new ActiveRequest("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 1.5)],
+                History = [woken],
+            };
         AdminAnswer answer = await _admin.SendAsync("GET", "/backends/app.example.com");
         const string expected = """
             {"hostname":"app.example.com","state":"ready","port":4123,"in_flight":2,"no_wake":0,"waiting":0,"max_concurrency":0,"tunnels":0,"requests_total":0,"turned_away_total":0,"kind":"local","session":null,"generation":3,"pid":77,
@@ -213,7 +253,11 @@ internal sealed class AdminApiTests
         foreach (string query in (string[])["?token=wrong", "?token=", "", "?Token2=right", "?token=right&token=right"])
         {
             AdminAnswer refused = await _admin.SendAsync("POST", "/ready/app.example.com" + query);
-            Assert.That((refused.Status, refused.Code, refused.Header("WWW-Authenticate")), Is.EqualTo((401, "UNAUTHORIZED", "Bearer")), query);
+            Assert.That(
+                (refused.Status, refused.Code, refused.Header("WWW-Authenticate")),
+                Is.EqualTo((401, "UNAUTHORIZED", "Bearer")),
+                query
+            );
         }
     }
 
@@ -228,14 +272,29 @@ internal sealed class AdminApiTests
     public async Task The_ready_call_tells_nobody_which_hosts_there_are()
     {
         AdminAnswer known = await _admin.SendAsync("POST", "/ready/app.example.com?token=wrong");
-        foreach (string path in (string[])["/ready/app.example.com", "/ready/unknown.example.com?token=wrong", "/ready/unknown.example.com", "/ready/unknown.example.com?token=right", "/ready/*.x"])
+        foreach (
+            string path in (string[])
+                [
+                    "/ready/app.example.com",
+                    "/ready/unknown.example.com?token=wrong",
+                    "/ready/unknown.example.com",
+                    "/ready/unknown.example.com?token=right",
+                    "/ready/*.x",
+                ]
+        )
         {
             AdminAnswer answer = await _admin.SendAsync("POST", path);
             Assert.That((answer.Status, answer.Body, HeadOf(answer)), Is.EqualTo((401, known.Body, HeadOf(known))), path);
         }
 
         static string HeadOf(AdminAnswer answer) =>
-            string.Join('\n', answer.Head.Headers.Concat(answer.Head.Content.Headers).Where(static each => each.Key != "Date").Select(static each => $"{each.Key}: {string.Join(',', each.Value)}"));
+            string.Join(
+                '\n',
+                answer
+                    .Head.Headers.Concat(answer.Head.Content.Headers)
+                    .Where(static each => each.Key != "Date")
+                    .Select(static each => $"{each.Key}: {string.Join(',', each.Value)}")
+            );
     }
 
     [Test]
@@ -258,7 +317,7 @@ internal sealed class AdminApiTests
     [Test]
     public async Task A_body_too_large_is_refused()
     {
-        using var body = new ByteArrayContent(new byte[Limits.AdminRequestBodyBytesMax + 1]);
+        using var body = new ByteArrayContent(new byte[AdminLimits.AdminRequestBodyBytesMax + 1]);
         using HttpResponseMessage answer = await _admin.Client.PostAsync("/backends/app.example.com/start", body);
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.RequestEntityTooLarge));
         Assert.That(_admin.Backends.Commands, Is.Empty);
@@ -297,10 +356,21 @@ internal sealed class AdminApiTests
     {
         AdminAnswer answer = await _admin.SendAsync("GET", "/");
         Assert.That(answer.Type, Is.EqualTo("text/html; charset=utf-8"));
-        Assert.That(answer.Header("Content-Security-Policy"), Is.EqualTo(
-            $"default-src 'none'; script-src '{HashOf(answer.Body, "script")}'; style-src '{HashOf(answer.Body, "style")}'; "
-            + "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"));
-        Assert.That(answer.Body, Does.Not.Contain("src=").And.Not.Contain("<link").And.Not.Contain("style=\"").And.Not.Contain("innerHTML").And.Not.Contain("://www.example"));
+        Assert.That(
+            answer.Header("Content-Security-Policy"),
+            Is.EqualTo(
+                $"default-src 'none'; script-src '{HashOf(answer.Body, "script")}'; style-src '{HashOf(answer.Body, "style")}'; "
+                    + "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            )
+        );
+        Assert.That(
+            answer.Body,
+            Does.Not.Contain("src=")
+                .And.Not.Contain("<link")
+                .And.Not.Contain("style=\"")
+                .And.Not.Contain("innerHTML")
+                .And.Not.Contain("://www.example")
+        );
         Assert.That(answer.Body.Length, Is.LessThan(40_000));
     }
 
@@ -329,7 +399,10 @@ internal sealed class AdminApiTests
             await using var second = new AdminApi(config, _admin.Backends, NullLoggerFactory.Instance, TimeProvider.System);
             await second.StartAsync(CancellationToken.None);
         });
-        Assert.That(failure!.Message, Does.Contain($"127.0.0.1:{config.AdminPort}").And.Contains("server.admin_port").And.Contains("already in use"));
+        Assert.That(
+            failure!.Message,
+            Does.Contain($"127.0.0.1:{config.AdminPort}").And.Contains("server.admin_port").And.Contains("already in use")
+        );
     }
 
     [Test]
@@ -355,6 +428,7 @@ internal sealed class AdminApiTests
     {
         int start = page.IndexOf($"<{element}>", StringComparison.Ordinal) + element.Length + 2;
         string content = page[start..page.IndexOf($"</{element}>", StringComparison.Ordinal)];
-        return "sha256-" + Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(content)));
+        return "sha256-"
+            + Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(content)));
     }
 }

@@ -1,25 +1,42 @@
 using System.Text.Json;
 using Spawngate.Admin;
 using Spawngate.Backends;
-using Spawngate.Ledger;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
 
 /// <summary><c>GET /events</c>.</summary>
 internal sealed class AdminEventStreamTests
 {
-    private static readonly LedgerEvent Woken = new() { Seq = 1, Time = DateTime.UnixEpoch, Start = 1, Event = LedgerEventKind.Woken, Reason = "request" };
+    private static readonly HistoryEvent Woken = new()
+    {
+        Seq = 1,
+        Time = DateTime.UnixEpoch,
+        Start = 1,
+        Event = HistoryEventKind.Woken,
+        Reason = "request",
+    };
 
     [Test]
     public async Task A_reader_gets_all_backends_then_what_happens_then_the_numbers()
     {
         await using var test = await AdminUnderTest.StartAsync();
-        test.Backends.Reports.Add(new BackendReport { Hostname = "a.test", State = BackendPhase.Ready, Generation = 1 });
+        test.Backends.Reports.Add(
+            new BackendReport
+            {
+                Hostname = "a.test",
+                State = BackendPhase.Ready,
+                InstanceNumber = 1,
+            }
+        );
         await using var events = await EventsAsync(test, "/events");
         var hello = await events.NextAsync("hello");
         Assert.That(hello.GetProperty("instance").GetString(), Has.Length.EqualTo(16));
-        Assert.That((await events.NextAsync("backends")).GetProperty("backends")[0].GetProperty("hostname").GetString(), Is.EqualTo("a.test"));
-        test.Backends.Feed.Publish(new LedgerNews("a.test", Woken));
+        Assert.That(
+            (await events.NextAsync("backends")).GetProperty("backends")[0].GetProperty("hostname").GetString(),
+            Is.EqualTo("a.test")
+        );
+        test.Backends.Feed.Publish(new HistoryNews("a.test", Woken));
         var item = await events.NextAsync("ledger");
         Assert.That(item.GetProperty("hostname").GetString(), Is.EqualTo("a.test"));
         Assert.That(item.GetProperty("entry").GetProperty("event").GetString(), Is.EqualTo("woken"));
@@ -36,7 +53,7 @@ internal sealed class AdminEventStreamTests
         await using var events = await EventsAsync(test, "/events");
         await events.NextAsync("backends");
         test.Backends.Reports.Add(new BackendReport { Hostname = "new.test", State = BackendPhase.Stopped });
-        test.Backends.Feed.Publish(LedgerNews.Reloaded);
+        test.Backends.Feed.Publish(HistoryNews.Reloaded);
         Assert.That((await events.NextAsync("backends")).GetProperty("count").GetInt32(), Is.EqualTo(1));
     }
 
@@ -48,8 +65,8 @@ internal sealed class AdminEventStreamTests
         test.Backends.Reports.Add(new BackendReport { Hostname = "b.test", State = BackendPhase.Ready });
         await using var events = await EventsAsync(test, "/events?host=B.test");
         Assert.That((await events.NextAsync("backends")).GetProperty("backends").GetArrayLength(), Is.EqualTo(1));
-        test.Backends.Feed.Publish(new LedgerNews("a.test", Woken));
-        test.Backends.Feed.Publish(new LedgerNews("b.test", Woken));
+        test.Backends.Feed.Publish(new HistoryNews("a.test", Woken));
+        test.Backends.Feed.Publish(new HistoryNews("b.test", Woken));
         Assert.That((await events.NextAsync("ledger")).GetProperty("hostname").GetString(), Is.EqualTo("b.test"));
         Assert.That((await test.SendAsync("GET", "/events?host=c.test")).Status, Is.EqualTo(404));
     }
@@ -58,7 +75,7 @@ internal sealed class AdminEventStreamTests
     public async Task Too_many_readers_are_refused()
     {
         await using var test = await AdminUnderTest.StartAsync();
-        var readers = Enumerable.Range(0, Limits.LedgerReaders).Select(_ => test.Backends.Feed.Read()).ToList();
+        var readers = Enumerable.Range(0, HistoryLimits.HistoryReaders).Select(_ => test.Backends.Feed.Read()).ToList();
         Assert.That((await test.SendAsync("GET", "/events")).Code, Is.EqualTo("TOO_MANY_FOLLOWERS"));
         readers.ForEach(reader => reader!.Dispose());
     }
@@ -75,7 +92,12 @@ internal sealed class AdminEventStreamTests
             while (await _lines.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20)) is { } line)
             {
                 name = line.StartsWith("event: ", StringComparison.Ordinal) ? line[7..] : name;
-                if (name == type && line.StartsWith("data: ", StringComparison.Ordinal) && JsonDocument.Parse(line[6..]).RootElement is var data && wanted?.Invoke(data) != false)
+                if (
+                    name == type
+                    && line.StartsWith("data: ", StringComparison.Ordinal)
+                    && JsonDocument.Parse(line[6..]).RootElement is var data
+                    && wanted?.Invoke(data) != false
+                )
                 {
                     return data;
                 }

@@ -8,10 +8,11 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Admin;
 using Spawngate.Backends;
+using Spawngate.Composition;
 using Spawngate.Config;
-using Spawngate.Ledger;
-using Spawngate.Metrics;
 using Spawngate.Sessions;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
 
@@ -43,7 +44,7 @@ internal sealed class FakeAdminBackends : IAdminBackends
 
     public BackendReport? ReportRouted(string hostname) => Report(hostname) ?? Report("*");
 
-    public LedgerFeed Feed { get; } = new();
+    public HistoryFeed Feed { get; } = new();
 
     public Func<BackendDetails, BackendDetails> Describing { get; set; } = static details => details;
 
@@ -57,7 +58,7 @@ internal sealed class FakeAdminBackends : IAdminBackends
 
     public IReadOnlyList<SessionNumbers> SessionNumbers { get; set; } = [];
 
-    public LedgerReader? ReadEvents() => Feed.Read();
+    public HistoryReader? ReadEvents() => Feed.Read();
 
     public bool Post(string hostname, AdminCommand command)
     {
@@ -138,7 +139,14 @@ internal sealed class AdminUnderTest : IAsyncDisposable
 
     public static async Task<AdminUnderTest> StartAsync(string? token = null, IPAddress? bind = null)
     {
-        var test = new AdminUnderTest(new ServerConfig { AdminPort = 0, AdminBind = bind ?? IPAddress.Loopback, AdminToken = token });
+        var test = new AdminUnderTest(
+            new ServerConfig
+            {
+                AdminPort = 0,
+                AdminBind = bind ?? IPAddress.Loopback,
+                AdminToken = token,
+            }
+        );
         await test.Api.StartAsync(CancellationToken.None);
         IPEndPoint reachable = AdminApi.ReachableFromHere(test.Api.Endpoint.Address, test.Api.Endpoint.Port);
         test.Client.BaseAddress = new Uri($"http://{reachable}");
@@ -146,7 +154,12 @@ internal sealed class AdminUnderTest : IAsyncDisposable
     }
 
     /// <summary>Sends one request and reads the whole answer.</summary>
-    public async Task<AdminAnswer> SendAsync(string method, string path, string? bearer = null, params (string Name, string Value)[] headers)
+    public async Task<AdminAnswer> SendAsync(
+        string method,
+        string path,
+        string? bearer = null,
+        params (string Name, string Value)[] headers
+    )
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         request.Headers.Authorization = bearer is null ? null : new AuthenticationHeaderValue("Bearer", bearer);
@@ -189,7 +202,8 @@ internal sealed record AdminAnswer(HttpResponseMessage Head, string Body)
 
     public string? Code => Json.GetProperty("code").GetString();
 
-    public string? Header(string name) => Head.Headers.TryGetValues(name, out IEnumerable<string>? values)
-        ? string.Join(", ", values)
-        : Head.Content.Headers.TryGetValues(name, out values) ? string.Join(", ", values) : null;
+    public string? Header(string name) =>
+        Head.Headers.TryGetValues(name, out IEnumerable<string>? values) ? string.Join(", ", values)
+        : Head.Content.Headers.TryGetValues(name, out values) ? string.Join(", ", values)
+        : null;
 }

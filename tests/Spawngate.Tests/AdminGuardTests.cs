@@ -73,8 +73,14 @@ internal sealed class AdminGuardTests
     {
         await using AdminUnderTest admin = await AdminUnderTest.StartAsync();
         Assert.That(await admin.SendRawAsync("GET /backends HTTP/1.0\r\n\r\n"), Does.StartWith("HTTP/1.1 403"));
-        Assert.That(await admin.SendRawAsync("GET /backends HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n"), Does.StartWith("HTTP/1.1 403"));
-        Assert.That(await admin.SendRawAsync("GET http://evil.example/backends HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"), Does.Not.StartWith("HTTP/1.1 200"));
+        Assert.That(
+            await admin.SendRawAsync("GET /backends HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n"),
+            Does.StartWith("HTTP/1.1 403")
+        );
+        Assert.That(
+            await admin.SendRawAsync("GET http://evil.example/backends HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+            Does.Not.StartWith("HTTP/1.1 200")
+        );
     }
 
     [Test]
@@ -124,7 +130,11 @@ internal sealed class AdminGuardTests
         foreach (string? wrong in (string?[])[null, "", "wrong", Token + "x", Token[..^1], Token.ToUpperInvariant()])
         {
             AdminAnswer refused = await admin.SendAsync(method, path, wrong);
-            Assert.That((refused.Status, refused.Code, refused.Header("WWW-Authenticate")), Is.EqualTo((401, "UNAUTHORIZED", "Bearer")), wrong);
+            Assert.That(
+                (refused.Status, refused.Code, refused.Header("WWW-Authenticate")),
+                Is.EqualTo((401, "UNAUTHORIZED", "Bearer")),
+                wrong
+            );
         }
 
         Assert.That((await admin.SendAsync(method, path, Token)).Status, Is.Not.EqualTo(401));
@@ -147,7 +157,8 @@ internal sealed class AdminGuardTests
         Assert.That((await admin.SendAsync("GET", "/backends", null, ("Authorization", "Basic " + Token))).Status, Is.EqualTo(401));
         Assert.That((await admin.SendAsync("GET", "/backends", null, ("Authorization", Token))).Status, Is.EqualTo(401));
         string twice = await admin.SendRawAsync(
-            $"GET /backends HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {Token}\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n");
+            $"GET /backends HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {Token}\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n"
+        );
         Assert.That(twice, Does.StartWith("HTTP/1.1 401"));
     }
 
@@ -193,7 +204,10 @@ internal sealed class AdminGuardTests
         admin.Backends.Reports.Add(new BackendReport { Hostname = "a.b", State = BackendPhase.Stopped });
         string origin = $"http://{admin.Api.Endpoint}";
         Assert.That((await admin.SendAsync("POST", "/backends/a.b/start")).Status, Is.EqualTo(202));
-        Assert.That((await admin.SendAsync("POST", "/backends/a.b/start", null, ("Origin", origin), ("Sec-Fetch-Site", "same-origin"))).Status, Is.EqualTo(202));
+        Assert.That(
+            (await admin.SendAsync("POST", "/backends/a.b/start", null, ("Origin", origin), ("Sec-Fetch-Site", "same-origin"))).Status,
+            Is.EqualTo(202)
+        );
         Assert.That((await admin.SendAsync("POST", "/backends/a.b/start", null, ("Sec-Fetch-Site", "none"))).Status, Is.EqualTo(202));
     }
 }

@@ -27,7 +27,10 @@ internal sealed class AdminLogTests
     {
         AdminAnswer answer = await _admin.SendAsync("GET", "/backends/a.b/logs");
         Assert.That(answer.Type, Is.EqualTo("text/plain; charset=utf-8"));
-        Assert.That(answer.Body, Is.EqualTo("2026-01-31T12:00:00.123Z stdout Listening on 3000\n2026-01-31T12:00:00.123Z stderr ä \"quoted\"\n"));
+        Assert.That(
+            answer.Body,
+            Is.EqualTo("2026-01-31T12:00:00.123Z stdout Listening on 3000\n2026-01-31T12:00:00.123Z stderr ä \"quoted\"\n")
+        );
     }
 
     [Test]
@@ -37,7 +40,8 @@ internal sealed class AdminLogTests
         Assert.That(answer.Type, Is.EqualTo("application/x-ndjson"));
         Assert.That(
             answer.Body.Split('\n')[0],
-            Is.EqualTo("""{"time":"2026-01-31T13:00:00.123+01:00","stream":"stdout","text":"Listening on 3000"}"""));
+            Is.EqualTo("""{"time":"2026-01-31T13:00:00.123+01:00","stream":"stdout","text":"Listening on 3000"}""")
+        );
     }
 
     [Test]
@@ -51,7 +55,10 @@ internal sealed class AdminLogTests
     [Test]
     public async Task A_thousand_long_lines_come_whole()
     {
-        _admin.Backends.Logs["a.b"] = [.. Enumerable.Range(0, 1000).Select(i => new BackendLogLine(Time, "stdout", $"{i} {new string('x', 2000)}"))];
+        _admin.Backends.Logs["a.b"] =
+        [
+            .. Enumerable.Range(0, 1000).Select(i => new BackendLogLine(Time, "stdout", $"{i} {new string('x', 2000)}")),
+        ];
         AdminAnswer answer = await _admin.SendAsync("GET", "/backends/a.b/logs");
         Assert.That(answer.Body.Split('\n'), Has.Length.EqualTo(1001));
     }
@@ -59,7 +66,10 @@ internal sealed class AdminLogTests
     [Test]
     public async Task Following_gives_the_past_then_each_line_as_it_comes_until_the_backend_is_removed()
     {
-        using HttpResponseMessage response = await _admin.Client.GetAsync("/backends/a.b/logs?follow=1", HttpCompletionOption.ResponseHeadersRead);
+        using HttpResponseMessage response = await _admin.Client.GetAsync(
+            "/backends/a.b/logs?follow=1",
+            HttpCompletionOption.ResponseHeadersRead
+        );
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
         FakeFollower follower = await _admin.Backends.Followers.Reader.ReadAsync();
         Assert.That(await reader.ReadLineAsync(), Does.EndWith("stdout Listening on 3000"));
@@ -78,7 +88,10 @@ internal sealed class AdminLogTests
     [Test]
     public async Task A_follower_ends_when_its_client_leaves()
     {
-        HttpResponseMessage response = await _admin.Client.GetAsync("/backends/a.b/logs?follow=1&format=json", HttpCompletionOption.ResponseHeadersRead);
+        HttpResponseMessage response = await _admin.Client.GetAsync(
+            "/backends/a.b/logs?follow=1&format=json",
+            HttpCompletionOption.ResponseHeadersRead
+        );
         FakeFollower follower = await _admin.Backends.Followers.Reader.ReadAsync();
         response.Dispose();
         await follower.Disposed;
@@ -87,7 +100,10 @@ internal sealed class AdminLogTests
     [Test]
     public async Task Followers_end_as_complete_answers_when_the_gateway_stops()
     {
-        using HttpResponseMessage response = await _admin.Client.GetAsync("/backends/a.b/logs?follow=1", HttpCompletionOption.ResponseHeadersRead);
+        using HttpResponseMessage response = await _admin.Client.GetAsync(
+            "/backends/a.b/logs?follow=1",
+            HttpCompletionOption.ResponseHeadersRead
+        );
         Task<string> all = response.Content.ReadAsStringAsync();
         FakeFollower follower = await _admin.Backends.Followers.Reader.ReadAsync();
         await _admin.Api.StopAsync();
@@ -107,7 +123,7 @@ internal sealed class AdminLogTests
     public async Task Followers_are_bounded_over_all_backends_and_leave_room_when_they_end()
     {
         var open = new List<HttpResponseMessage>();
-        for (int i = 0; i < Limits.AdminLogFollowersMax; i++)
+        for (int i = 0; i < AdminLimits.AdminLogFollowersMax; i++)
         {
             open.Add(await _admin.Client.GetAsync("/backends/a.b/logs?follow=1", HttpCompletionOption.ResponseHeadersRead));
         }

@@ -6,8 +6,8 @@ internal static class Allocations
     private const int Passes = 5;
 
     /// <summary>
-    /// The least that <paramref name="action"/> allocated on this thread in several passes. The runtime itself now and then allocates on the thread
-    /// while it replaces a method by a better compiled one; code that allocates does so in every pass.
+    /// The least that <paramref name="action"/> allocated on this thread in several passes. The runtime itself now and then allocates on
+    /// the thread while it replaces a method by a better compiled one; code that allocates does so in every pass.
     /// </summary>
     public static long Least(Action action)
     {

@@ -1,6 +1,9 @@
 using Spawngate.Backends;
-using Spawngate.Diagnostics;
+using Spawngate.Backends.Probing;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests;
 
@@ -31,7 +34,11 @@ internal sealed class BackendConcurrencyTests
                 Ports = new LoopbackPorts(static _ => 40000),
                 Log = log,
             },
-            LifecycleStage.Config("app.example.com") with { MaxConcurrency = maxConcurrency });
+            LifecycleStage.Config("app.example.com") with
+            {
+                MaxConcurrency = maxConcurrency,
+            }
+        );
         var running = Enumerable.Range(0, 4).Select(_ => Task.Run(() => RequestAsync(backend, cancel), cancel)).ToList();
         var all = Task.WhenAll(running);
         while (!all.IsCompleted)
@@ -55,16 +62,16 @@ internal sealed class BackendConcurrencyTests
         var served = 0;
         for (var i = 0; i < RequestsPerThread; i++)
         {
-            if (!backend.TryEnter(out var run))
+            if (!backend.TryEnter(out var instance))
             {
                 var admission = await backend.Enqueue(new WakeCause(WakeKind.Request)).Decision.WaitAsync(cancel);
-                run = admission.Run;
+                instance = admission.Instance;
             }
 
-            if (run is not null)
+            if (instance is not null)
             {
                 served++;
-                backend.Leave(run);
+                backend.Leave(instance);
             }
         }
 
@@ -73,15 +80,15 @@ internal sealed class BackendConcurrencyTests
 
     private sealed class InstantLauncher : ILauncher
     {
-        private ScriptedRun? _last;
+        private ScriptedWorkload? _last;
 
         public int MaxAlive { get; private set; }
 
         public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
         {
             MaxAlive = Math.Max(MaxAlive, _last is { HasExited: false } ? 2 : 1);
-            var run = _last = new ScriptedRun(request.Generation) { EndsOnTerminate = true, EndsOnKill = true };
-            return Task.FromResult(new LaunchResult(run, null));
+            var instance = _last = new ScriptedWorkload(request.InstanceNumber) { EndsOnTerminate = true, EndsOnKill = true };
+            return Task.FromResult(new LaunchResult(instance, null));
         }
     }
 
@@ -93,8 +100,6 @@ internal sealed class BackendConcurrencyTests
 
         public Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel) => Task.FromResult(new ProbeResult(true, ""));
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
     }
 }

@@ -2,9 +2,11 @@ using System.Net;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
 using Spawngate.Platform;
+using Spawngate.Routing;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads;
 
 namespace Spawngate.Tests;
 
@@ -22,13 +24,16 @@ internal sealed class BackendEnvironmentTests
         var backend = set.Find("app.example.com"u8)!;
         var admission = await backend.Enqueue(new WakeCause(WakeKind.Request)).Decision.WaitAsync(cancel);
         Assert.That(admission.Outcome, Is.EqualTo(AdmissionOutcome.Admitted));
-        Assert.That(admission.Run!.Pool.Endpoint, Is.EqualTo(launcher.Server!.EndPoint));
+        Assert.That(admission.Instance!.Pool.Endpoint, Is.EqualTo(launcher.Server!.EndPoint));
         var start = backend.GetStatus().LastStart!;
         Assert.That(start.SpawnMs, Is.LessThanOrEqualTo(start.ListenMs!.Value));
         Assert.That(start.ListenMs, Is.LessThanOrEqualTo(start.ReadyMs));
-        backend.Leave(admission.Run);
+        backend.Leave(admission.Instance);
         await set.StopAllAsync().WaitAsync(cancel);
-        Assert.That(backend.GetStatus(), Has.Property("Phase").EqualTo(BackendPhase.Stopped).And.Property("LastStopReason").EqualTo("gateway stops"));
+        Assert.That(
+            backend.GetStatus(),
+            Has.Property("Phase").EqualTo(BackendPhase.Stopped).And.Property("LastStopReason").EqualTo("gateway stops")
+        );
     }
 
     [TestCase("127.0.0.1", "http://127.0.0.1:9999/ready/%2A.example.com?token=t")]
@@ -63,7 +68,7 @@ internal sealed class BackendEnvironmentTests
         {
             await Task.Yield();
             Server = new ProbeServer(new IPEndPoint(IPAddress.Loopback, request.Port), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-            return new LaunchResult(new ScriptedRun(1) { EndsOnTerminate = true }, null);
+            return new LaunchResult(new ScriptedWorkload(1) { EndsOnTerminate = true }, null);
         }
 
         public void Dispose() => Server?.Dispose();

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Backends;
+using Spawngate.Backends.Probing;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -62,7 +62,11 @@ internal sealed class BackendHealthProbeTests
     [Test]
     public async Task A_non_2xx_is_asked_again_until_it_is_healthy(CancellationToken cancel)
     {
-        using var server = new ProbeServer("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n", Ok);
+        using var server = new ProbeServer(
+            "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n",
+            Ok
+        );
         using var probe = Probe(server.EndPoint);
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
         Assert.That(server.Requests, Has.Count.EqualTo(3));
@@ -141,16 +145,16 @@ internal sealed class BackendHealthProbeTests
         Assert.That(listening, Is.EqualTo(1));
     }
 
-    /// <summary>In time that stands still, so that nothing but the run's own address can say that it listens.</summary>
+    /// <summary>In time that stands still, so that nothing but the instance's own address can say that it listens.</summary>
     [Test]
     public async Task Behind_a_forwarder_the_run_itself_is_asked_whether_it_listens(CancellationToken cancel)
     {
         using var forwarder = new ProbeServer();
-        using var run = new ProbeServer();
-        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000) { IsForwarded = true, Behind = run.EndPoint };
+        using var instance = new ProbeServer();
+        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000) { IsForwarded = true, Behind = instance.EndPoint };
         using var probe = new HealthProbe(target, new FakeTime());
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
-        await run.Accepted.WaitAsync(cancel);
+        await instance.Accepted.WaitAsync(cancel);
     }
 
     [Test]
@@ -159,7 +163,11 @@ internal sealed class BackendHealthProbeTests
         using var forwarder = new ProbeServer();
         using var nobody = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000) { IsForwarded = true, Behind = (IPEndPoint)nobody.LocalEndPoint! };
+        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000)
+        {
+            IsForwarded = true,
+            Behind = (IPEndPoint)nobody.LocalEndPoint!,
+        };
         var time = new FakeTime();
         using var probe = new HealthProbe(target, time);
         var ready = probe.WaitUntilReadyAsync(static () => { }, cancel);
@@ -171,7 +179,7 @@ internal sealed class BackendHealthProbeTests
         }
 
         await ready;
-        Assert.That(time.GetElapsedTime(0).TotalMilliseconds, Is.GreaterThanOrEqualTo(Limits.ProbeForwardedMs));
+        Assert.That(time.GetElapsedTime(0).TotalMilliseconds, Is.GreaterThanOrEqualTo(ProbeLimits.ProbeForwardedMs));
     }
 
     [Test]

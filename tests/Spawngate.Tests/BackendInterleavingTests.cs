@@ -1,11 +1,12 @@
 using Spawngate.Backends;
+using Spawngate.Forwarding;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 
 /// <summary>
-/// A small deterministic scheduler: the steps of requests, lifecycle, launcher, process, probe, clock and administrator in thousands of random orders, with the
-/// invariants checked after every step and everything brought to rest at the end.
+/// A small deterministic scheduler: the steps of requests, lifecycle, launcher, process, probe, clock and administrator in thousands of
+/// random orders, with the invariants checked after every step and everything brought to rest at the end.
 /// </summary>
 internal sealed class BackendInterleavingTests
 {
@@ -43,9 +44,9 @@ internal sealed class BackendInterleavingTests
         private readonly int _seed;
         private readonly bool _mayClose;
         private readonly List<BackendWaiter> _waiters = [];
-        private readonly List<(BackendRun Run, bool Bystander, bool Tunnel)> _leases = [];
+        private readonly List<(ReadyInstance Instance, bool Passive, bool Tunnel)> _leases = [];
         private long _allowed;
-        private readonly HashSet<ScriptedRun> _terminated = [];
+        private readonly HashSet<ScriptedWorkload> _terminated = [];
         private int _cutsSeen;
         private readonly List<string> _history = [];
         private readonly List<Action> _enabled = [];
@@ -56,7 +57,19 @@ internal sealed class BackendInterleavingTests
             _random = new Random(seed);
             _mayClose = _random.Next(4) == 0;
             _allowed = _random.Next(4);
-            _stage = new LifecycleStage(config => config with { MaxConcurrency = (int)_allowed, RequestTimeoutSecs = 3, MaxQueuedRequests = 5, IdleTimeoutSecs = 2, ReadyHealthCheckIntervalMs = 500, UnhealthyThreshold = 2, DrainTimeoutSecs = 2, ShutdownGracePeriodSecs = 1 });
+            _stage = new LifecycleStage(config =>
+                config with
+                {
+                    MaxConcurrency = (int)_allowed,
+                    RequestTimeoutSecs = 3,
+                    MaxQueuedRequests = 5,
+                    IdleTimeoutSecs = 2,
+                    ReadyHealthCheckIntervalMs = 500,
+                    UnhealthyThreshold = 2,
+                    DrainTimeoutSecs = 2,
+                    ShutdownGracePeriodSecs = 1,
+                }
+            );
         }
 
         public string History => string.Join(", ", _history.TakeLast(40));
@@ -81,16 +94,25 @@ internal sealed class BackendInterleavingTests
         {
             var word = Backend.Word;
             var live = word.Phase is BackendPhase.Ready or BackendPhase.Unhealthy or BackendPhase.Stopping
-                ? _leases.Where(lease => lease.Run.Generation == word.Generation).ToList()
+                ? _leases.Where(lease => lease.Instance.InstanceNumber == word.InstanceNumber).ToList()
                 : [];
-            Assert(word.InUse == live.Count(static lease => !lease.Bystander), $"in use {word.InUse}, leases {live.Count}");
-            Assert(word.Bystanders == live.Count(static lease => lease.Bystander), $"bystanders {word.Bystanders}, leases {live.Count}");
-            Assert(word.Phase != BackendPhase.Stopping || word.InUse == 0 || Backend.GetStatus().StoppingBecause != "idle", "stops for idleness while in use");
+            Assert(word.InUse == live.Count(static lease => !lease.Passive), $"in use {word.InUse}, leases {live.Count}");
+            Assert(
+                word.PassiveCount == live.Count(static lease => lease.Passive),
+                $"passive requests {word.PassiveCount}, leases {live.Count}"
+            );
+            Assert(
+                word.Phase != BackendPhase.Stopping || word.InUse == 0 || Backend.GetStatus().StoppingBecause != "idle",
+                "stops for idleness while in use"
+            );
             CheckTerminations(word);
             var givenUp = _stage.Log.Records.Count(record => record.Text.Contains("given up after", StringComparison.Ordinal));
             Assert(_stage.Launcher.Alive <= 1 + givenUp, "two runs at once");
             Assert(_stage.Launcher.Launches.Count(launch => launch.IsPending) <= 1 + givenUp, "two launches at once");
-            Assert(word.Phase != BackendPhase.Stopped || Held == 0 || Backend.Lifecycle.Mailbox.HasMessages, "a waiter was left behind in Stopped");
+            Assert(
+                word.Phase != BackendPhase.Stopped || Held == 0 || Backend.Lifecycle.Mailbox.HasMessages,
+                "a waiter was left behind in Stopped"
+            );
             CheckLimit(word, live.Count(static lease => !lease.Tunnel));
             Assert(word.Phase == BackendPhase.Stopped || _stage.Active.Count == 1, "not in the set of active backends");
             Assert(!_stage.Log.Bugs.Any(), string.Join(' ', _stage.Log.Bugs));
@@ -108,9 +130,13 @@ internal sealed class BackendInterleavingTests
                     launch.Succeed();
                 }
 
-                foreach (var run in _stage.Launcher.Launches.Select(static launch => launch.Run).Where(static run => run is { Killed: > 0 } or { Terminated: > 0 }))
+                foreach (
+                    var instance in _stage
+                        .Launcher.Launches.Select(static launch => launch.Workload)
+                        .Where(static instance => instance is { Killed: > 0 } or { Terminated: > 0 })
+                )
                 {
-                    run!.Exit();
+                    instance!.Exit();
                 }
 
                 foreach (var probe in _stage.Probes.Where(static probe => !probe.IsDisposed && probe.AwaitsReady))
@@ -137,24 +163,41 @@ internal sealed class BackendInterleavingTests
 
         public void Dispose() => _stage.Dispose();
 
-        /// <summary>Never more than may be, but for those who were there when the limit became lower. Nobody waits while there is room, and nobody overtakes.</summary>
+        /// <summary>
+        /// Never more than may be, but for those who were there when the limit became lower. Nobody waits while there is room, and nobody
+        /// overtakes.
+        /// </summary>
         private void CheckLimit(BackendWord word, int requests)
         {
-            var max = Backend.Lifecycle.Room.Limit.Max;
+            var max = Backend.Lifecycle.Queue.Limit.Max;
             _allowed = max == 0 ? long.MaxValue : Math.Max(max, Math.Min(_allowed, requests));
             Assert(word.Phase != BackendPhase.Ready || requests <= _allowed, $"{requests} requests, allowed are {_allowed}");
-            Assert(word.Phase != BackendPhase.Ready || Held == 0 || (max > 0 && requests >= max), $"a waiter was left behind in Ready with {requests} of {max}");
-            var expected = word.Phase != BackendPhase.Ready || max == 0 ? ReadyGate.Open : Held > 0 ? ReadyGate.Crowded : ReadyGate.Limited;
+            Assert(
+                word.Phase != BackendPhase.Ready || Held == 0 || (max > 0 && requests >= max),
+                $"a waiter was left behind in Ready with {requests} of {max}"
+            );
+            var expected =
+                word.Phase != BackendPhase.Ready || max == 0 ? ReadyGate.Open
+                : Held > 0 ? ReadyGate.Crowded
+                : ReadyGate.Limited;
             Assert(word.Gate == expected, $"{Held} wait, so it should be {expected}");
         }
 
-        /// <summary>A run is asked to end only when nothing is in flight, or after what was has been cut.</summary>
+        /// <summary>An instance is asked to end only when nothing is in flight, or after what was has been cut.</summary>
         private void CheckTerminations(BackendWord word)
         {
             var cuts = _stage.Log.Records.Count(static record => record.Text.Contains("are cut after", StringComparison.Ordinal));
-            foreach (var run in _stage.Launcher.Launches.Select(static launch => launch.Run).OfType<ScriptedRun>().Where(run => run.Terminated > 0 && _terminated.Add(run)))
+            foreach (
+                var instance in _stage
+                    .Launcher.Launches.Select(static launch => launch.Workload)
+                    .OfType<ScriptedWorkload>()
+                    .Where(instance => instance.Terminated > 0 && _terminated.Add(instance))
+            )
             {
-                Assert(word.InFlight == 0 || cuts > _cutsSeen || word.Phase != BackendPhase.Stopping, $"asked to end with {word.InFlight} in flight");
+                Assert(
+                    word.InFlight == 0 || cuts > _cutsSeen || word.Phase != BackendPhase.Stopping,
+                    $"asked to end with {word.InFlight} in flight"
+                );
             }
 
             _cutsSeen = cuts;
@@ -177,22 +220,22 @@ internal sealed class BackendInterleavingTests
             Add("ask", () => _waiters.Add(_stage.Ask()));
             Add("enter", () =>
             {
-                if (Backend.TryEnter(out var run))
+                if (Backend.TryEnter(out var instance))
                 {
                     Assert(Held == 0, "overtook those who wait");
-                    _leases.Add((run, false, false));
+                    _leases.Add((instance, false, false));
                 }
             });
             Add("enter aside", () =>
             {
-                var admission = Backend.EnterAside(out var bystander);
-                if (admission.Run is { } run)
+                var admission = Backend.EnterPassive(out var countedPassive);
+                if (admission.Instance is { } instance)
                 {
-                    _leases.Add((run, bystander, false));
+                    _leases.Add((instance, countedPassive, false));
                 }
                 else if (admission.Outcome == AdmissionOutcome.NoRoom)
                 {
-                    _waiters.Add(Backend.Enqueue(new WakeCause(WakeKind.Request), aside: true));
+                    _waiters.Add(Backend.Enqueue(new WakeCause(WakeKind.Request), passive: true));
                 }
             });
             if (_leases.Count > 0)
@@ -230,13 +273,18 @@ internal sealed class BackendInterleavingTests
                 Add("launch fails", () => launch.Fail("no"));
             }
 
-            foreach (var run in _stage.Launcher.Launches.Select(static launch => launch.Run).OfType<ScriptedRun>().Where(static run => !run.HasExited))
+            foreach (
+                var instance in _stage
+                    .Launcher.Launches.Select(static launch => launch.Workload)
+                    .OfType<ScriptedWorkload>()
+                    .Where(static instance => !instance.HasExited)
+            )
             {
-                Add("exit", () => run.Exit());
-                if (run.Terminated + run.Killed > 0)
+                Add("exit", () => instance.Exit());
+                if (instance.Terminated + instance.Killed > 0)
                 {
-                    Add("exit asked", () => run.Exit());
-                    Add("exit asked", () => run.Exit());
+                    Add("exit asked", () => instance.Exit());
+                    Add("exit asked", () => instance.Exit());
                 }
             }
 
@@ -273,7 +321,9 @@ internal sealed class BackendInterleavingTests
             Add("callback", () => Backend.ReportReady(null, true));
             Add("minute", () => _stage.Time.AdvanceMs(60_000));
             Add("reconfigure", () => Backend.Reconfigure(Backend.Config with { IdleTimeoutSecs = _random.Next(1, 4) }));
-            Add("limit", () => Backend.Reconfigure(Backend.Config with { MaxConcurrency = _random.Next(4), RequestTimeoutSecs = _random.Next(4) }));
+            Add("limit", () =>
+                Backend.Reconfigure(Backend.Config with { MaxConcurrency = _random.Next(4), RequestTimeoutSecs = _random.Next(4) })
+            );
             if (_mayClose)
             {
                 Add("remove", () => Backend.Close(LifecycleInput.Remove));
@@ -282,16 +332,17 @@ internal sealed class BackendInterleavingTests
             }
         }
 
-        private void Add(string name, Action step) => _enabled.Add(() =>
-        {
-            _history.Add(name);
-            step();
-        });
+        private void Add(string name, Action step) =>
+            _enabled.Add(() =>
+            {
+                _history.Add(name);
+                step();
+            });
 
-        private void Leave((BackendRun Run, bool Bystander, bool Tunnel) lease)
+        private void Leave((ReadyInstance Instance, bool Passive, bool Tunnel) lease)
         {
             _leases.Remove(lease);
-            Backend.Leave(lease.Run, lease.Bystander, lease.Tunnel);
+            Backend.Leave(lease.Instance, lease.Passive, lease.Tunnel);
         }
 
         private void BecomeTunnel(int index)
@@ -299,7 +350,7 @@ internal sealed class BackendInterleavingTests
             if (!_leases[index].Tunnel)
             {
                 _leases[index] = _leases[index] with { Tunnel = true };
-                Backend.BecomeTunnel(_leases[index].Run);
+                Backend.BecomeTunnel(_leases[index].Instance);
             }
         }
 
@@ -309,14 +360,22 @@ internal sealed class BackendInterleavingTests
             foreach (var waiter in _waiters.Where(static waiter => waiter.Decision.IsCompleted).ToList())
             {
                 var before = _waiters.IndexOf(waiter);
-                Assert(!waiter.Decision.IsCompletedSuccessfully || LifecycleStage.Decided(waiter).Outcome != AdmissionOutcome.Admitted || before == 0, "overtook one who waits");
+                Assert(
+                    !waiter.Decision.IsCompletedSuccessfully
+                        || LifecycleStage.Decided(waiter).Outcome != AdmissionOutcome.Admitted
+                        || before == 0,
+                    "overtook one who waits"
+                );
                 _waiters.Remove(waiter);
                 var admission = LifecycleStage.Decided(waiter);
-                Assert(admission.Run is not null == (admission.Outcome == AdmissionOutcome.Admitted), "a run without admission, or the reverse");
-                if (admission.Run is { } run)
+                Assert(
+                    admission.Instance is not null == (admission.Outcome == AdmissionOutcome.Admitted),
+                    "a run without admission, or the reverse"
+                );
+                if (admission.Instance is { } instance)
                 {
-                    Assert(run.Generation == Backend.Word.Generation, "admitted to a run that is over");
-                    _leases.Add((run, waiter.IsBystander, false));
+                    Assert(instance.InstanceNumber == Backend.Word.InstanceNumber, "admitted to a run that is over");
+                    _leases.Add((instance, waiter.CountedPassive, false));
                 }
             }
         }

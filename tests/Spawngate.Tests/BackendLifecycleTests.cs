@@ -20,7 +20,7 @@ internal sealed class BackendLifecycleTests
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(1));
         Assert.That(waiters.Select(LifecycleStage.Outcome), Is.All.EqualTo("Admitted"));
         Assert.That(stage.Backend.Word, Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 1000)));
-        waiters.ForEach(waiter => stage.Backend.Leave(LifecycleStage.Decided(waiter).Run!));
+        waiters.ForEach(waiter => stage.Backend.Leave(LifecycleStage.Decided(waiter).Instance!));
         Assert.That(stage.Backend.Word.InFlight, Is.Zero);
     }
 
@@ -28,9 +28,9 @@ internal sealed class BackendLifecycleTests
     public void A_ready_backend_admits_on_the_hot_path_and_in_the_queue_alike()
     {
         using var stage = new LifecycleStage();
-        var run = stage.ToReady();
+        var instance = stage.ToReady();
         Assert.That(stage.Backend.TryEnter(out var entered), Is.True);
-        Assert.That(entered, Is.SameAs(run));
+        Assert.That(entered, Is.SameAs(instance));
         Assert.That(LifecycleStage.Outcome(stage.Ask()), Is.EqualTo("Admitted"));
         Assert.That(stage.Backend.Word.InFlight, Is.EqualTo(2));
     }
@@ -81,14 +81,20 @@ internal sealed class BackendLifecycleTests
     {
         using var stage = new LifecycleStage();
         var waiter = stage.ToLaunched();
-        stage.Run.Exit("exited with status 3", "Traceback", "ImportError: nope");
+        stage.Workload.Exit("exited with status 3", "Traceback", "ImportError: nope");
         stage.Settle();
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("StartFailed"));
-        Assert.That(stage.Run.Killed, Is.EqualTo(1));
+        Assert.That(stage.Workload.Killed, Is.EqualTo(1));
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopped));
         var log = stage.Log.Records;
-        Assert.That(log, Has.Some.Matches<(LogLevel Level, string Text)>(r => r.Level == LogLevel.Error && r.Text.Contains("exited with status 3")));
-        Assert.That(log, Has.Some.Matches<(LogLevel Level, string Text)>(r => r.Level == LogLevel.Warning && r.Text.Contains("ImportError: nope")));
+        Assert.That(
+            log,
+            Has.Some.Matches<(LogLevel Level, string Text)>(r => r.Level == LogLevel.Error && r.Text.Contains("exited with status 3"))
+        );
+        Assert.That(
+            log,
+            Has.Some.Matches<(LogLevel Level, string Text)>(r => r.Level == LogLevel.Warning && r.Text.Contains("ImportError: nope"))
+        );
     }
 
     [Test]
@@ -101,11 +107,11 @@ internal sealed class BackendLifecycleTests
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Held"));
         stage.PassSecs(0.3);
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("StartFailed"));
-        Assert.That(stage.Run, Has.Property("Killed").EqualTo(1).And.Property("Terminated").Zero);
+        Assert.That(stage.Workload, Has.Property("Killed").EqualTo(1).And.Property("Terminated").Zero);
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopping));
         Assert.That(stage.Backend.GetStatus().LastFailure, Does.Contain("30 s").And.Contain("status 500"));
         var next = stage.Ask();
-        stage.Run.Exit("killed by signal 9 (SIGKILL)");
+        stage.Workload.Exit("killed by signal 9 (SIGKILL)");
         stage.Settle();
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Starting));
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(2));
@@ -165,16 +171,16 @@ internal sealed class BackendLifecycleTests
         using var stage = new LifecycleStage();
         stage.ToReady();
         stage.PassSecs(9);
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(stage.Backend.GetStatus().FailuresInARow, Is.EqualTo(1));
         stage.ToReady();
         stage.PassSecs(10.2);
         Assert.That(stage.Backend.GetStatus().FailuresInARow, Is.Zero);
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(stage.Backend.GetStatus(), Has.Property("FailuresInARow").Zero.And.Property("Phase").EqualTo(BackendPhase.Stopped));
-        Assert.That(stage.Run.Killed, Is.EqualTo(1));
+        Assert.That(stage.Workload.Killed, Is.EqualTo(1));
     }
 
     [Test]
@@ -182,14 +188,14 @@ internal sealed class BackendLifecycleTests
     {
         using var stage = new LifecycleStage();
         var old = stage.ToReadyWithOneInFlight();
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(stage.Backend.TryEnter(out _), Is.False);
-        var run = stage.ToReadyWithOneInFlight();
-        Assert.That(run.Pool, Is.Not.SameAs(old.Pool));
+        var instance = stage.ToReadyWithOneInFlight();
+        Assert.That(instance.Pool, Is.Not.SameAs(old.Pool));
         stage.Backend.Leave(old);
         Assert.That(stage.Backend.Word.InFlight, Is.EqualTo(1));
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         Assert.That(stage.Backend.Word.InFlight, Is.Zero);
     }
 
@@ -200,10 +206,10 @@ internal sealed class BackendLifecycleTests
         Assert.That(stage.Backend.ReportReady(null, true), Is.EqualTo(ReadyCallbackOutcome.NotStarting));
         stage.ToLaunched();
         var oldToken = stage.Launcher.Last.Token;
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         var waiter = stage.ToLaunched();
-        Assert.That(oldToken, Has.Length.EqualTo(2 * Limits.ReadyTokenBytes));
+        Assert.That(oldToken, Has.Length.EqualTo(2 * BackendLimits.ReadyTokenBytes));
         foreach (var wrong in new[] { null, "", "x", oldToken, stage.Launcher.Last.Token + "0" })
         {
             Assert.That(stage.Backend.ReportReady(wrong, false), Is.EqualTo(ReadyCallbackOutcome.Unauthorised));
@@ -254,17 +260,17 @@ internal sealed class BackendLifecycleTests
     public void Idle_is_counted_from_the_last_use_and_stops_within_a_second()
     {
         using var stage = new LifecycleStage();
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         // The checks answer, so that monitoring does not interfere.
         PassHealthy(stage, 100);
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Ready));
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         PassHealthy(stage, 59.9);
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Ready));
         Assert.That(stage.Backend.GetStatus().IdleStopInSecs, Is.EqualTo(1));
         PassHealthy(stage, 1);
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopping));
-        Assert.That(stage.Run.Terminated, Is.EqualTo(1));
+        Assert.That(stage.Workload.Terminated, Is.EqualTo(1));
     }
 
     [Test]
@@ -278,7 +284,7 @@ internal sealed class BackendLifecycleTests
         var waiter = stage.Ask();
         stage.Settle();
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(1));
-        stage.Run.Exit("exited with status 0");
+        stage.Workload.Exit("exited with status 0");
         stage.Settle();
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(2));
         stage.Launcher.Last.Succeed();
@@ -309,13 +315,13 @@ internal sealed class BackendLifecycleTests
         stage.Backend.RequestStop();
         stage.Settle();
         stage.PassSecs(20);
-        Assert.That(stage.Run.Terminated, Is.Zero);
+        Assert.That(stage.Workload.Terminated, Is.Zero);
         stage.PassSecs(0.2);
-        Assert.That(stage.Run, Has.Property("Terminated").EqualTo(1).And.Property("Killed").Zero);
+        Assert.That(stage.Workload, Has.Property("Terminated").EqualTo(1).And.Property("Killed").Zero);
         stage.PassSecs(4.9);
-        Assert.That(stage.Run.Killed, Is.Zero);
+        Assert.That(stage.Workload.Killed, Is.Zero);
         stage.PassSecs(0.2);
-        Assert.That(stage.Run.Killed, Is.EqualTo(1));
+        Assert.That(stage.Workload.Killed, Is.EqualTo(1));
         stage.PassSecs(10.2);
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopped));
         Assert.That(stage.Log.Records.Select(r => r.Text), Has.Some.Contains("given up"));
@@ -325,17 +331,20 @@ internal sealed class BackendLifecycleTests
     public void A_drain_ends_with_the_last_request()
     {
         using var stage = new LifecycleStage();
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         stage.Backend.RequestStop();
         stage.Settle();
         Assert.That(LifecycleStage.Outcome(stage.Ask()), Is.EqualTo("ShuttingDown"));
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         stage.Settle();
-        Assert.That(stage.Run.Terminated, Is.EqualTo(1));
-        stage.Run.Exit("exited with status 0");
+        Assert.That(stage.Workload.Terminated, Is.EqualTo(1));
+        stage.Workload.Exit("exited with status 0");
         stage.Settle();
-        Assert.That(stage.Backend.GetStatus(), Has.Property("Phase").EqualTo(BackendPhase.Stopped).And.Property("LastStopReason").EqualTo("asked"));
-        Assert.That(stage.Run.Killed, Is.EqualTo(1), "the group is killed once after the leader's exit");
+        Assert.That(
+            stage.Backend.GetStatus(),
+            Has.Property("Phase").EqualTo(BackendPhase.Stopped).And.Property("LastStopReason").EqualTo("asked")
+        );
+        Assert.That(stage.Workload.Killed, Is.EqualTo(1), "the group is killed once after the leader's exit");
     }
 
     [Test]
@@ -365,7 +374,7 @@ internal sealed class BackendLifecycleTests
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopping));
         Assert.That(stage.Backend.GetStatus().StoppingBecause, Is.EqualTo("unhealthy"));
         var waiter = stage.Ask();
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(2));
         stage.Launcher.Last.Succeed();
@@ -435,13 +444,18 @@ internal sealed class BackendLifecycleTests
         Assert.That(stage.Probe.Target.IsForwarded, "a forwarder accepts before the container listens");
         stage.Probe.Ready();
         stage.Settle();
-        Assert.That(LifecycleStage.Decided(waiter).Run!.Pool.Endpoint.Port, Is.EqualTo(41000));
+        Assert.That(LifecycleStage.Decided(waiter).Instance!.Pool.Endpoint.Port, Is.EqualTo(41000));
     }
 
     [Test]
     public void A_container_on_the_hosts_network_needs_its_port_on_this_machine()
     {
-        var docker = new Config.DockerConfig { Image = "app:1", ContainerName = "app", Network = "host" };
+        var docker = new Config.DockerConfig
+        {
+            Image = "app:1",
+            ContainerName = "app",
+            Network = "host",
+        };
         using var stage = new LifecycleStage(config => config with { Kind = Config.BackendKind.Docker, Port = 3000, Docker = docker });
         stage.TakenPorts.Add(3000);
         stage.ToLaunching();
@@ -463,11 +477,14 @@ internal sealed class BackendLifecycleTests
     public void Status_tells_what_runs()
     {
         using var stage = new LifecycleStage();
-        Assert.That(stage.Backend.GetStatus(), Has.Property("Port").Zero.And.Property("Generation").Zero.And.Property("Pid").Null);
+        Assert.That(stage.Backend.GetStatus(), Has.Property("Port").Zero.And.Property("InstanceNumber").Zero.And.Property("Pid").Null);
         stage.ToReadyWithOneInFlight();
         var status = stage.Backend.GetStatus();
         Assert.That(status, Has.Property("Port").EqualTo(40001).And.Property("Pid").EqualTo(1001).And.Property("Run").EqualTo("pid 1001"));
-        Assert.That(status, Has.Property("InFlight").EqualTo(1).And.Property("WokenBy").EqualTo("request: GET /").And.Property("IdleStopInSecs").Null);
+        Assert.That(
+            status,
+            Has.Property("InFlight").EqualTo(1).And.Property("WokenBy").EqualTo("request: GET /").And.Property("IdleStopInSecs").Null
+        );
         Assert.That(stage.Launcher.Last.Request.ReadyUrl, Does.StartWith("http://127.0.0.1:9999/ready/app.example.com?token="));
     }
 
@@ -494,12 +511,12 @@ internal sealed class BackendLifecycleTests
     {
         for (var i = 0; i < times; i++)
         {
-            if (!backend.TryEnter(out var run))
+            if (!backend.TryEnter(out var instance))
             {
                 throw new InvalidOperationException("refused");
             }
 
-            backend.Leave(run);
+            backend.Leave(instance);
         }
     }
 

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Forwarding;
-using Spawngate.Ledger;
+using Spawngate.Telemetry.History;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -10,7 +10,7 @@ namespace Spawngate.Tests;
 /// <summary>The limit of requests in flight at one process: who comes in, who waits, and what becomes of those who wait.</summary>
 internal sealed class BackendLimitTests
 {
-    private static readonly WakeCause Bystander = new(WakeKind.Request);
+    private static readonly WakeCause Passive = new(WakeKind.Request);
 
     [Test]
     public void The_word_lets_in_as_many_as_there_is_room_for_and_nobody_while_others_wait()
@@ -18,17 +18,21 @@ internal sealed class BackendLimitTests
         var state = new BackendState();
         state.BecomeReady(state.BeginStart(), 0, ReadyGate.Limited);
         Assert.That(state.TryEnter(1), Is.False, "it is not open to all");
-        Assert.That(state.TryEnterAside(1, out _), Is.False);
-        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: false, aside: false, out _) && state.TryEnterLimited(1, room: 2, itsTurn: false, aside: true, out var aside) && aside);
+        Assert.That(state.TryEnterPassive(1, out _), Is.False);
+        Assert.That(
+            state.TryEnterLimited(1, room: 2, itsTurn: false, passive: false, out _)
+                && state.TryEnterLimited(1, room: 2, itsTurn: false, passive: true, out var passive)
+                && passive
+        );
         Assert.That(state.Read(), Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 1, 1, ReadyGate.Limited)));
-        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: true, aside: false, out _), Is.False);
+        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: true, passive: false, out _), Is.False);
 
         state.SetGate(1, ReadyGate.Crowded);
         Assert.That(state.Leave(1), Is.EqualTo(LeaveOutcome.MakesRoom));
-        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: false, aside: false, out _), Is.False, "others were here before");
-        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: true, aside: false, out _), Is.True);
+        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: false, passive: false, out _), Is.False, "others were here before");
+        Assert.That(state.TryEnterLimited(1, room: 2, itsTurn: true, passive: false, out _), Is.True);
         Assert.That(state.BeginStop(1), Is.EqualTo(2));
-        Assert.That((state.Leave(1), state.Leave(1, bystander: true)), Is.EqualTo((LeaveOutcome.Counted, LeaveOutcome.LastOfStop)));
+        Assert.That((state.Leave(1), state.Leave(1, countedPassive: true)), Is.EqualTo((LeaveOutcome.Counted, LeaveOutcome.LastOfStop)));
         Assert.That(() => state.SetGate(1, ReadyGate.Open), Throws.InvalidOperationException);
     }
 
@@ -36,7 +40,7 @@ internal sealed class BackendLimitTests
     public void Those_who_find_no_room_wait_in_order_and_each_who_leaves_lets_one_in()
     {
         using var stage = Stage(2);
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         Assert.That(stage.Backend.TryEnter(out _), Is.True);
         Assert.That(stage.Backend.TryEnter(out _), Is.False);
         var waiters = Enumerable.Range(0, 5).Select(_ => stage.Ask()).ToList();
@@ -45,13 +49,16 @@ internal sealed class BackendLimitTests
 
         for (var left = 1; left <= 5; left++)
         {
-            stage.Backend.Leave(run);
-            Assert.That(waiters.Select(LifecycleStage.Outcome), Is.EqualTo(Enumerable.Range(0, 5).Select(i => i < left ? "Admitted" : "Held")));
+            stage.Backend.Leave(instance);
+            Assert.That(
+                waiters.Select(LifecycleStage.Outcome),
+                Is.EqualTo(Enumerable.Range(0, 5).Select(i => i < left ? "Admitted" : "Held"))
+            );
             Assert.That(stage.Backend.Word.InFlight, Is.EqualTo(2));
         }
 
         Assert.That(stage.Backend.Word.Gate, Is.EqualTo(ReadyGate.Limited));
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         Assert.That(stage.Backend.TryEnter(out _), Is.True, "the short way is open again");
     }
 
@@ -67,8 +74,8 @@ internal sealed class BackendLimitTests
         stage.Settle();
 
         Assert.That(waiters.Select(LifecycleStage.Outcome), Is.EqualTo(["Admitted", "Admitted", "Held"]));
-        Assert.That(stage.Backend.ReadLedger()[^1].Requests, Is.EqualTo(3));
-        stage.Backend.Leave(LifecycleStage.Decided(waiters[0]).Run!);
+        Assert.That(stage.Backend.ReadHistory()[^1].Requests, Is.EqualTo(3));
+        stage.Backend.Leave(LifecycleStage.Decided(waiters[0]).Instance!);
         Assert.That(LifecycleStage.Outcome(waiters[2]), Is.EqualTo("Admitted"));
     }
 
@@ -76,14 +83,18 @@ internal sealed class BackendLimitTests
     public void More_than_may_wait_are_refused_and_one_that_hangs_up_makes_room_in_the_queue()
     {
         using var stage = new LifecycleStage(static config => config with { MaxConcurrency = 1, MaxQueuedRequests = 2 });
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         var (first, second, third) = (stage.Ask(), stage.Ask(), stage.Ask());
         Assert.That(LifecycleStage.Outcome(third), Is.EqualTo("QueueFull"));
-        Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Bystander, yields: true)), Is.EqualTo("QueueFull"));
+        Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Passive, yields: true)), Is.EqualTo("QueueFull"));
         Assert.That(stage.Backend.Cancel(first), Is.True);
-        Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(Bystander, yields: true)), Is.EqualTo("Held"), "for room a browser waits like all others");
+        Assert.That(
+            LifecycleStage.Outcome(stage.Backend.Enqueue(Passive, yields: true)),
+            Is.EqualTo("Held"),
+            "for room a browser waits like all others"
+        );
 
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         Assert.That((LifecycleStage.Outcome(first), LifecycleStage.Outcome(second)), Is.EqualTo(("Cancelled", "Admitted")));
     }
 
@@ -91,9 +102,9 @@ internal sealed class BackendLimitTests
     public void When_the_last_one_hangs_up_the_short_way_is_open_again()
     {
         using var stage = Stage(1);
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         stage.Backend.Cancel(stage.Ask());
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         Assert.That((stage.Backend.TryEnter(out _), stage.Backend.Word.Gate), Is.EqualTo((true, ReadyGate.Limited)));
     }
 
@@ -138,30 +149,30 @@ internal sealed class BackendLimitTests
     public void A_tunnel_gives_its_place_to_another_and_keeps_the_backend_in_use()
     {
         using var stage = Stage(1);
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         var waiter = stage.Ask();
-        stage.Backend.BecomeTunnel(run);
+        stage.Backend.BecomeTunnel(instance);
         Assert.That((LifecycleStage.Outcome(waiter), stage.Backend.Word.InUse), Is.EqualTo(("Admitted", 2)));
 
-        stage.Backend.Leave(run, tunnel: true);
-        Assert.That((stage.Backend.TryEnter(out _), run.Tunnels), Is.EqualTo((false, 0)), "the place of a tunnel is its own");
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance, tunnel: true);
+        Assert.That((stage.Backend.TryEnter(out _), instance.Tunnels), Is.EqualTo((false, 0)), "the place of a tunnel is its own");
+        stage.Backend.Leave(instance);
         Assert.That(stage.Backend.TryEnter(out _), Is.True);
-        stage.Backend.BecomeTunnel(run);
+        stage.Backend.BecomeTunnel(instance);
         stage.PassSecs(70);
-        Assert.That((stage.Phase, stage.Backend.ReadLedger()[^1].Event), Is.EqualTo((BackendPhase.Ready, LedgerEventKind.KeptAwake)));
+        Assert.That((stage.Phase, stage.Backend.ReadHistory()[^1].Event), Is.EqualTo((BackendPhase.Ready, HistoryEventKind.KeptAwake)));
     }
 
     [Test]
     public void A_new_limit_holds_at_once()
     {
         using var stage = new LifecycleStage();
-        var run = stage.ToReadyWithOneInFlight();
+        var instance = stage.ToReadyWithOneInFlight();
         stage.Backend.TryEnter(out _);
         Limit(stage, 1);
         Assert.That(stage.Backend.TryEnter(out _), Is.False, "those in flight before count");
         var waiters = Enumerable.Range(0, 4).Select(_ => stage.Ask()).ToList();
-        stage.Backend.Leave(run);
+        stage.Backend.Leave(instance);
         Assert.That(LifecycleStage.Outcome(waiters[0]), Is.EqualTo("Held"), "one is in flight, as many as may be");
         Limit(stage, 3);
         Assert.That(waiters.Select(LifecycleStage.Outcome), Is.EqualTo(["Admitted", "Admitted", "Held", "Held"]));
@@ -175,9 +186,9 @@ internal sealed class BackendLimitTests
     {
         using var stage = Stage(1);
         stage.ToReadyWithOneInFlight();
-        var (user, bot) = (stage.Ask(), stage.Backend.Enqueue(Bystander, aside: true));
+        var (user, bot) = (stage.Ask(), stage.Backend.Enqueue(Passive, passive: true));
         stage.PassSecs(11);
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That((stage.Phase, stage.Launcher.Launches.Count), Is.EqualTo((BackendPhase.Starting, 2)));
         Assert.That((LifecycleStage.Outcome(user), LifecycleStage.Outcome(bot)), Is.EqualTo(("Held", "NotRunning")));
@@ -185,7 +196,7 @@ internal sealed class BackendLimitTests
         stage.Settle();
         stage.Probe.Ready();
         stage.Settle();
-        Assert.That(LifecycleStage.Decided(user).Run!.Generation, Is.EqualTo(2));
+        Assert.That(LifecycleStage.Decided(user).Instance!.InstanceNumber, Is.EqualTo(2));
     }
 
     [Test]
@@ -193,13 +204,16 @@ internal sealed class BackendLimitTests
     {
         using var stage = Stage(1);
         stage.ToReadyWithOneInFlight();
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         stage.ToReadyWithOneInFlight();
         var waiter = stage.Ask();
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
-        Assert.That((stage.Phase, LifecycleStage.Decided(waiter).Outcome, LifecycleStage.Decided(waiter).RetryAfterSecs), Is.EqualTo((BackendPhase.Stopped, AdmissionOutcome.StartFailed, 1)));
+        Assert.That(
+            (stage.Phase, LifecycleStage.Decided(waiter).Outcome, LifecycleStage.Decided(waiter).RetryAfterSecs),
+            Is.EqualTo((BackendPhase.Stopped, AdmissionOutcome.StartFailed, 1))
+        );
     }
 
     [TestCase("stop", "ShuttingDown", "NotRunning")]
@@ -210,7 +224,7 @@ internal sealed class BackendLimitTests
     {
         using var stage = Stage(1);
         stage.ToReadyWithOneInFlight();
-        var (waits, aside) = (stage.Ask(), stage.Backend.Enqueue(Bystander, aside: true));
+        var (waits, passive) = (stage.Ask(), stage.Backend.Enqueue(Passive, passive: true));
         switch (what)
         {
             case "stop":
@@ -228,9 +242,9 @@ internal sealed class BackendLimitTests
         }
 
         stage.Settle();
-        Assert.That((LifecycleStage.Outcome(waits), LifecycleStage.Outcome(aside)), Is.EqualTo((user, bot)));
-        var (comes, comesAside) = (stage.Ask(), stage.Backend.EnterAside(out _).Outcome.ToString());
-        Assert.That((LifecycleStage.Outcome(comes), comesAside), Is.EqualTo((user, bot)));
+        Assert.That((LifecycleStage.Outcome(waits), LifecycleStage.Outcome(passive)), Is.EqualTo((user, bot)));
+        var (comes, comesPassive) = (stage.Ask(), stage.Backend.EnterPassive(out _).Outcome.ToString());
+        Assert.That((LifecycleStage.Outcome(comes), comesPassive), Is.EqualTo((user, bot)));
     }
 
     [Test]
@@ -242,39 +256,52 @@ internal sealed class BackendLimitTests
         stage.Pass(5000);
         stage.Probe.Answer(true);
         stage.Settle();
-        Assert.That((stage.Phase, stage.Backend.TryEnter(out _), LifecycleStage.Outcome(stage.Ask())), Is.EqualTo((BackendPhase.Ready, false, "Held")));
+        Assert.That(
+            (stage.Phase, stage.Backend.TryEnter(out _), LifecycleStage.Outcome(stage.Ask())),
+            Is.EqualTo((BackendPhase.Ready, false, "Held"))
+        );
     }
 
     [Test]
-    public void Bystanders_take_up_room_and_wait_for_it_but_keep_nothing_awake()
+    public void Passive_requests_take_up_room_and_wait_for_it_but_keep_nothing_awake()
     {
         using var stage = Stage(1);
         stage.ToReady();
-        var run = stage.Backend.EnterAside(out var counted).Run!;
-        Assert.That((counted, stage.Backend.EnterAside(out _).Outcome), Is.EqualTo((true, AdmissionOutcome.NoRoom)));
-        var waits = stage.Backend.Enqueue(Bystander, aside: true);
-        stage.Backend.Leave(run, bystander: true);
-        Assert.That((LifecycleStage.Outcome(waits), waits.IsBystander, stage.Backend.Word.Bystanders), Is.EqualTo(("Admitted", true, 1)));
+        var instance = stage.Backend.EnterPassive(out var counted).Instance!;
+        Assert.That((counted, stage.Backend.EnterPassive(out _).Outcome), Is.EqualTo((true, AdmissionOutcome.NoRoom)));
+        var waits = stage.Backend.Enqueue(Passive, passive: true);
+        stage.Backend.Leave(instance, countedPassive: true);
+        Assert.That(
+            (LifecycleStage.Outcome(waits), waits.CountedPassive, stage.Backend.Word.PassiveCount),
+            Is.EqualTo(("Admitted", true, 1))
+        );
 
-        var late = stage.Backend.Enqueue(Bystander, aside: true);
+        var late = stage.Backend.Enqueue(Passive, passive: true);
         stage.PassSecs(30);
         Assert.That(LifecycleStage.Outcome(late), Is.EqualTo("Held"));
         stage.PassSecs(5);
-        var second = stage.Backend.Enqueue(Bystander, aside: true);
+        var second = stage.Backend.Enqueue(Passive, passive: true);
         stage.PassSecs(25.2);
-        Assert.That((stage.Phase, LifecycleStage.Outcome(late), LifecycleStage.Outcome(second)), Is.EqualTo((BackendPhase.Stopping, "TimedOut", "NotRunning")));
+        Assert.That(
+            (stage.Phase, LifecycleStage.Outcome(late), LifecycleStage.Outcome(second)),
+            Is.EqualTo((BackendPhase.Stopping, "TimedOut", "NotRunning"))
+        );
     }
 
     [Test]
-    public void A_user_who_waits_for_the_place_of_a_bystander_is_use()
+    public void A_user_who_waits_for_the_place_of_a_passive_request_is_use()
     {
         using var stage = new LifecycleStage(static config => config with { MaxConcurrency = 1, RequestTimeoutSecs = 100 });
         stage.ToReady();
-        var run = stage.Backend.EnterAside(out _).Run!;
+        var instance = stage.Backend.EnterPassive(out _).Instance!;
         stage.PassSecs(50);
         var user = stage.Ask();
         stage.PassSecs(50);
-        Assert.That((stage.Phase, stage.Backend.GetStatus().IdleStopInSecs), Is.EqualTo((BackendPhase.Ready, (int?)null)), "the idle stop would have been due");
+        Assert.That(
+            (stage.Phase, stage.Backend.GetStatus().IdleStopInSecs),
+            Is.EqualTo((BackendPhase.Ready, (int?)null)),
+            "the idle stop would have been due"
+        );
         stage.Backend.Cancel(user);
         stage.PassSecs(58);
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Ready), "the idle clock starts when it gives up");
@@ -282,8 +309,12 @@ internal sealed class BackendLimitTests
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopping));
         user = stage.Ask();
         stage.Settle();
-        Assert.That((stage.Phase, LifecycleStage.Outcome(user)), Is.EqualTo((BackendPhase.Ready, "Held")), "called off, and there is no room yet");
-        stage.Backend.Leave(run, bystander: true);
+        Assert.That(
+            (stage.Phase, LifecycleStage.Outcome(user)),
+            Is.EqualTo((BackendPhase.Ready, "Held")),
+            "called off, and there is no room yet"
+        );
+        stage.Backend.Leave(instance, countedPassive: true);
         Assert.That(LifecycleStage.Outcome(user), Is.EqualTo("Admitted"));
     }
 
@@ -295,37 +326,46 @@ internal sealed class BackendLimitTests
         using var backends = await ReadyBackends.StartAsync(TimeProvider.System, NullLogger.Instance, new ServerConfig(), config);
         var backend = backends.Set.All[0];
         var (atProcess, most, served) = (0, 0, 0);
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(worker => Task.Run(async () =>
-        {
-            for (var n = 0; n < 20_000; n++)
-            {
-                var aside = worker == 0;
-                var bystander = false;
-                var run = aside ? backend.EnterAside(out bystander).Run : backend.TryEnter(out var entered) ? entered : null;
-                if (run is null)
-                {
-                    var waiter = backend.Enqueue(Bystander, aside: aside);
-                    run = (await waiter.Decision.WaitAsync(TimeSpan.FromMinutes(1))).Run!;
-                    bystander = waiter.IsBystander;
-                }
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 8)
+                .Select(worker =>
+                    Task.Run(async () =>
+                    {
+                        for (var n = 0; n < 20_000; n++)
+                        {
+                            var passive = worker == 0;
+                            var countedPassive = false;
+                            var instance =
+                                passive ? backend.EnterPassive(out countedPassive).Instance
+                                : backend.TryEnter(out var entered) ? entered
+                                : null;
+                            if (instance is null)
+                            {
+                                var waiter = backend.Enqueue(Passive, passive: passive);
+                                instance = (await waiter.Decision.WaitAsync(TimeSpan.FromMinutes(1))).Instance!;
+                                countedPassive = waiter.CountedPassive;
+                            }
 
-                var now = Interlocked.Increment(ref atProcess);
-                for (var seen = Volatile.Read(ref most); now > seen; seen = Volatile.Read(ref most))
-                {
-                    Interlocked.CompareExchange(ref most, now, seen);
-                }
+                            var now = Interlocked.Increment(ref atProcess);
+                            for (var seen = Volatile.Read(ref most); now > seen; seen = Volatile.Read(ref most))
+                            {
+                                Interlocked.CompareExchange(ref most, now, seen);
+                            }
 
-                var tunnel = n % 3 == 0;
-                Interlocked.Decrement(ref atProcess);
-                if (tunnel)
-                {
-                    backend.BecomeTunnel(run);
-                }
+                            var tunnel = n % 3 == 0;
+                            Interlocked.Decrement(ref atProcess);
+                            if (tunnel)
+                            {
+                                backend.BecomeTunnel(instance);
+                            }
 
-                backend.Leave(run, bystander, tunnel);
-                Interlocked.Increment(ref served);
-            }
-        })));
+                            backend.Leave(instance, countedPassive, tunnel);
+                            Interlocked.Increment(ref served);
+                        }
+                    })
+                )
+        );
 
         Assert.That(most, Is.LessThanOrEqualTo(Max));
         Assert.That(served, Is.EqualTo(160_000));

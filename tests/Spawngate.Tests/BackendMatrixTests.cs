@@ -1,12 +1,14 @@
 using Spawngate.Backends;
+using Spawngate.Backends.Probing;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads;
 
 namespace Spawngate.Tests;
 
 /// <summary>
-/// The whole table of docs/concepts/backend-states.md: every state × every input. A cell tells the phase after the input and what happened: L launched again, T terminated, K
-/// killed, C launch cancelled, E ended for good, B reported as a bug; then what became of a request that was held before (h, - when there was none) and of one that
-/// arrives after (a).
+/// The whole table of docs/concepts/backend-states.md: every state × every input. A cell tells the phase after the input and what
+/// happened: L launched again, T terminated, K killed, C launch cancelled, E ended for good, B reported as a bug; then what became of a
+/// request that was held before (h, - when there was none) and of one that arrives after (a).
 /// </summary>
 internal sealed class BackendMatrixTests
 {
@@ -27,11 +29,11 @@ internal sealed class BackendMatrixTests
             stage.Backend.Reconfigure(stage.Backend.Config with { MaxConcurrency = 1 });
             stage.ToReadyWithOneInFlight();
         },
-        ["Ready, full of a bystander, one waits"] = static stage =>
+        ["Ready, full of a passive request, one waits"] = static stage =>
         {
             stage.Backend.Reconfigure(stage.Backend.Config with { MaxConcurrency = 1 });
             stage.ToReady();
-            stage.Backend.EnterAside(out _);
+            stage.Backend.EnterPassive(out _);
         },
         ["Unhealthy"] = static stage => stage.ToUnhealthy(),
         ["Stopping idle, terminating"] = static stage =>
@@ -39,10 +41,10 @@ internal sealed class BackendMatrixTests
             stage.ToReady();
             stage.PassSecs(60.2);
         },
-        ["Stopping idle, bystander in flight"] = static stage =>
+        ["Stopping idle, passive request in flight"] = static stage =>
         {
             stage.ToReady();
-            stage.Backend.EnterAside(out _);
+            stage.Backend.EnterPassive(out _);
             stage.PassSecs(60.2);
         },
         ["Stopping asked, draining"] = static stage =>
@@ -73,7 +75,7 @@ internal sealed class BackendMatrixTests
         ["Closed"] = static stage => stage.Backend.Close(LifecycleInput.GatewayStop),
     };
 
-    private static readonly Dictionary<string, Action<LifecycleStage, BackendRun?>> Inputs = new()
+    private static readonly Dictionary<string, Action<LifecycleStage, ReadyInstance?>> Inputs = new()
     {
         ["request"] = static (stage, _) => stage.Ask(),
         ["stray wake"] = static (stage, _) => Post(stage, LifecycleInput.Wake, 0, new WakeCause(WakeKind.Request)),
@@ -83,7 +85,7 @@ internal sealed class BackendMatrixTests
         ["remove"] = static (stage, _) => stage.Backend.Close(LifecycleInput.Remove),
         ["gateway stop"] = static (stage, _) => stage.Backend.Close(LifecycleInput.GatewayStop),
         ["kill now"] = static (stage, _) => stage.Backend.Close(LifecycleInput.KillNow),
-        ["launched"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Launched, new LaunchResult(new ScriptedRun(1), null)),
+        ["launched"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Launched, new LaunchResult(new ScriptedWorkload(1), null)),
         ["launch failed"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Launched, new LaunchResult(null, "no")),
         ["listening"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Listening, null),
         ["health ready"] = static (stage, _) => PostCurrent(stage, LifecycleInput.HealthReady, null),
@@ -91,11 +93,11 @@ internal sealed class BackendMatrixTests
         ["exited"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Exited, new ExitReport("exited with status 3", 3, [])),
         ["check succeeded"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Checked, new ProbeResult(true, "status 200")),
         ["check failed"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Checked, new ProbeResult(false, "status 500")),
-        ["last request left"] = static (stage, run) =>
+        ["last request left"] = static (stage, instance) =>
         {
-            if (run is not null)
+            if (instance is not null)
             {
-                stage.Backend.Leave(run, bystander: stage.Backend.Word.Bystanders > 0);
+                stage.Backend.Leave(instance, countedPassive: stage.Backend.Word.PassiveCount > 0);
             }
         },
         ["stray drained"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Drained, null),
@@ -121,9 +123,12 @@ internal sealed class BackendMatrixTests
     [Test]
     public void Every_state_and_input()
     {
-        var actual = States.Keys.SelectMany(static state => Inputs.Keys, static (state, input) => $"{state} | {input} | {Cell(state, input)}").ToList();
+        var actual = States
+            .Keys.SelectMany(static state => Inputs.Keys, static (state, input) => $"{state} | {input} | {Cell(state, input)}")
+            .ToList();
         var expected = File.ReadAllLines(Path.Combine(TestContext.CurrentContext.TestDirectory, "BackendMatrix.txt"))
-            .Where(static line => line.Length > 0 && line[0] != '#').ToList();
+            .Where(static line => line.Length > 0 && line[0] != '#')
+            .ToList();
         Assert.That(actual, Has.Count.EqualTo(States.Count * Inputs.Count));
         Assert.That(actual, Is.EqualTo(expected));
     }
@@ -136,25 +141,30 @@ internal sealed class BackendMatrixTests
         stage.Backend.TryEnter(out _);
         if (stage.Backend.Word is { Phase: BackendPhase.Ready, InFlight: var inFlight } word && (inFlight == 2 || state == "Ready, unused"))
         {
-            stage.Backend.Leave(new BackendRun(word.Generation, null!));
+            stage.Backend.Leave(new ReadyInstance(word.InstanceNumber, null!));
         }
 
-        var run = stage.Backend.Word.InFlight > 0 ? new BackendRun(stage.Backend.Word.Generation, null!) : null;
-        // A request would call a stop off that only waits for bystanders.
-        var waits = stage.Phase is BackendPhase.Starting or BackendPhase.Stopping && stage.Backend.Word.Bystanders == 0;
+        var instance = stage.Backend.Word.InFlight > 0 ? new ReadyInstance(stage.Backend.Word.InstanceNumber, null!) : null;
+        // A request would call a stop off that only waits for passive requests.
+        var waits = stage.Phase is BackendPhase.Starting or BackendPhase.Stopping && stage.Backend.Word.PassiveCount == 0;
         var held = waits || stage.Backend.Word.Gate != ReadyGate.Open ? stage.Ask() : null;
         held = held is { Decision.IsCompleted: false } ? held : null;
         var launch = stage.Launcher.Launches.Count > 0 ? stage.Launcher.Last : null;
-        var (launches, terminated, killed) = (stage.Launcher.Launches.Count, launch?.Run?.Terminated ?? 0, launch?.Run?.Killed ?? 0);
+        var (launches, terminated, killed) = (
+            stage.Launcher.Launches.Count,
+            launch?.Workload?.Terminated ?? 0,
+            launch?.Workload?.Killed ?? 0
+        );
         var cancelled = launch?.Cancel.IsCancellationRequested ?? false;
         var ended = stage.Backend.Ended.IsCompleted;
 
-        Inputs[input](stage, run);
+        Inputs[input](stage, instance);
         stage.Settle();
 
-        var effects = (stage.Launcher.Launches.Count > launches ? "L" : "")
-            + ((launch?.Run?.Terminated ?? 0) > terminated ? "T" : "")
-            + ((launch?.Run?.Killed ?? 0) > killed ? "K" : "")
+        var effects =
+            (stage.Launcher.Launches.Count > launches ? "L" : "")
+            + ((launch?.Workload?.Terminated ?? 0) > terminated ? "T" : "")
+            + ((launch?.Workload?.Killed ?? 0) > killed ? "K" : "")
             + (launch is not null && launch.Cancel.IsCancellationRequested && !cancelled ? "C" : "")
             + (stage.Backend.Ended.IsCompleted && !ended ? "E" : "")
             + (stage.Log.Bugs.Any() ? "B" : "");
@@ -171,11 +181,11 @@ internal sealed class BackendMatrixTests
     }
 
     private static void PostCurrent(LifecycleStage stage, LifecycleInput input, object? payload) =>
-        Post(stage, input, Math.Max(1, stage.Backend.Word.Generation), payload);
+        Post(stage, input, Math.Max(1, stage.Backend.Word.InstanceNumber), payload);
 
     private static void PostStale(LifecycleStage stage, LifecycleInput input, object? payload) =>
-        Post(stage, input, stage.Backend.Word.Generation + 1000, payload);
+        Post(stage, input, stage.Backend.Word.InstanceNumber + 1000, payload);
 
-    private static void Post(LifecycleStage stage, LifecycleInput input, int generation, object? payload) =>
-        stage.Backend.Lifecycle.Mailbox.Post(new LifecycleMessage(input, generation, payload, stage.Time.GetTimestamp()));
+    private static void Post(LifecycleStage stage, LifecycleInput input, int instanceNumber, object? payload) =>
+        stage.Backend.Lifecycle.Mailbox.Post(new LifecycleMessage(input, instanceNumber, payload, stage.Time.GetTimestamp()));
 }

@@ -1,6 +1,7 @@
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Protocols.Toml;
+using Spawngate.Routing;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -15,10 +16,22 @@ internal sealed class BackendSetTests
         var a = LifecycleStage.Config("a") with { Args = ["x"], Env = [new("K", "v")], File = "file", Position = new(1, 1) };
         var set = new BackendSet(stage.Env, Config(a, LifecycleStage.Config("b"), LifecycleStage.Config("c")));
         var (backendA, backendB) = (set.Find("a"u8), set.Find("b"u8));
-        var counts = set.Apply(Config(
-            a with { Args = ["x"], Env = [new("K", "v")], File = "file", Position = new(9, 1) },
-            LifecycleStage.Config("b") with { IdleTimeoutSecs = 1 },
-            LifecycleStage.Config("d")));
+        var counts = set.Apply(
+            Config(
+                a with
+                {
+                    Args = ["x"],
+                    Env = [new("K", "v")],
+                    File = "file",
+                    Position = new(9, 1),
+                },
+                LifecycleStage.Config("b") with
+                {
+                    IdleTimeoutSecs = 1,
+                },
+                LifecycleStage.Config("d")
+            )
+        );
         Assert.That(counts, Is.EqualTo(new ReloadCounts(Added: 1, Removed: 1, Updated: 1)));
         Assert.That(set.Find("a"u8), Is.SameAs(backendA));
         Assert.That(backendA!.Config.Origin, Is.EqualTo("file:1:1"));
@@ -73,13 +86,13 @@ internal sealed class BackendSetTests
         using var stage = new LifecycleStage();
         var set = new BackendSet(stage.Env, Config(LifecycleStage.Config("a")));
         var backend = set.Find("a"u8)!;
-        var run = MakeReady(stage, backend);
+        var instance = MakeReady(stage, backend);
         set.Apply(Config());
         stage.Settle();
         Assert.That(backend.Word, Is.EqualTo(new BackendWord(BackendPhase.Stopping, 1, 1)));
-        backend.Leave(run);
+        backend.Leave(instance);
         stage.Settle();
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(backend.Ended.IsCompleted, Is.True);
         backend.RequestStart();
@@ -95,7 +108,7 @@ internal sealed class BackendSetTests
         using var stage = new LifecycleStage();
         var set = new BackendSet(stage.Env, Config(LifecycleStage.Config("a", port)));
         var old = set.Find("a"u8)!;
-        var run = MakeReady(stage, old);
+        var instance = MakeReady(stage, old);
         set.Apply(Config());
         set.Apply(Config(LifecycleStage.Config(newName, port)));
         var fresh = set.Find(System.Text.Encoding.ASCII.GetBytes(newName))!;
@@ -105,9 +118,9 @@ internal sealed class BackendSetTests
         stage.PassSecs(5);
         Assert.That(fresh.Word.Phase, Is.EqualTo(BackendPhase.Starting));
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(1));
-        old.Leave(run);
+        old.Leave(instance);
         stage.Settle();
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(2));
         stage.Launcher.Last.Succeed();
@@ -132,7 +145,7 @@ internal sealed class BackendSetTests
         stage.Settle();
         Assert.That(fresh.Word.Phase, Is.EqualTo(BackendPhase.Stopped));
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("ShuttingDown"));
-        stage.Run.Exit();
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(fresh.Word.Phase, Is.EqualTo(BackendPhase.Stopped));
         Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(1));
@@ -154,9 +167,9 @@ internal sealed class BackendSetTests
         stage.Settle();
         Assert.That(set.Apply(Config(LifecycleStage.Config("new"))), Is.EqualTo(default(ReloadCounts)));
         stage.PassSecs(20.2);
-        Assert.That(stage.Launcher.Launches.Select(launch => launch.Run!.Terminated), Is.All.EqualTo(1));
+        Assert.That(stage.Launcher.Launches.Select(launch => launch.Workload!.Terminated), Is.All.EqualTo(1));
         Assert.That(all.IsCompleted, Is.False);
-        stage.Launcher.Launches.ForEach(launch => launch.Run!.Exit());
+        stage.Launcher.Launches.ForEach(launch => launch.Workload!.Exit());
         stage.Settle();
         Assert.That(set.All.Select(backend => backend.Ended.IsCompleted), Is.All.True);
         Assert.That(() => all.IsCompleted, Is.True.After(5).Seconds.PollEvery(1).MilliSeconds);
@@ -171,10 +184,10 @@ internal sealed class BackendSetTests
         MakeReady(stage, set.Find("a"u8)!);
         _ = set.StopAllAsync();
         stage.Settle();
-        Assert.That(stage.Run.Terminated, Is.Zero);
+        Assert.That(stage.Workload.Terminated, Is.Zero);
         _ = set.KillAllAsync();
         stage.Settle();
-        Assert.That(stage.Run.Killed, Is.EqualTo(1));
+        Assert.That(stage.Workload.Killed, Is.EqualTo(1));
     }
 
     [Test]
@@ -187,7 +200,7 @@ internal sealed class BackendSetTests
         Assert.That(stage.Executor.Count, Is.Zero);
     }
 
-    private static BackendRun MakeReady(LifecycleStage stage, Backend backend)
+    private static ReadyInstance MakeReady(LifecycleStage stage, Backend backend)
     {
         var waiter = backend.Enqueue(default);
         stage.Settle();
@@ -199,23 +212,24 @@ internal sealed class BackendSetTests
 
         stage.Probe.Ready();
         stage.Settle();
-        return LifecycleStage.Decided(waiter).Run!;
+        return LifecycleStage.Decided(waiter).Instance!;
     }
 
     private static GatewayConfig Config(params BackendConfig[] backends) => new() { Backends = backends };
 
     /// <summary>Some value of a type that differs from the given one.</summary>
-    private static object Another(Type type, object? value) => type switch
-    {
-        _ when type == typeof(int) => (int)value! + 1,
-        _ when type == typeof(bool) => !(bool)value!,
-        _ when type == typeof(string) => $"{value}x",
-        _ when type == typeof(BackendKind) => BackendKind.Docker,
-        _ when type == typeof(IReadOnlyList<string>) => (string[])["y"],
-        _ when type == typeof(IReadOnlyList<KeyValuePair<string, string>>) => (KeyValuePair<string, string>[])[new("K", "w")],
-        _ when type == typeof(DockerConfig) => new DockerConfig { Image = "i", ContainerName = "c" },
-        _ when type == typeof(NoWakeRules) => NoWakeRules.Of(["bot"])!,
-        _ when type == typeof(TomlPosition) => new TomlPosition(9, 9),
-        _ => throw new NotSupportedException($"A value of {type} has to be made here."),
-    };
+    private static object Another(Type type, object? value) =>
+        type switch
+        {
+            _ when type == typeof(int) => (int)value! + 1,
+            _ when type == typeof(bool) => !(bool)value!,
+            _ when type == typeof(string) => $"{value}x",
+            _ when type == typeof(BackendKind) => BackendKind.Docker,
+            _ when type == typeof(IReadOnlyList<string>) => (string[])["y"],
+            _ when type == typeof(IReadOnlyList<KeyValuePair<string, string>>) => (KeyValuePair<string, string>[])[new("K", "w")],
+            _ when type == typeof(DockerConfig) => new DockerConfig { Image = "i", ContainerName = "c" },
+            _ when type == typeof(NoWakeRules) => NoWakeRules.Of(["bot"])!,
+            _ when type == typeof(TomlPosition) => new TomlPosition(9, 9),
+            _ => throw new NotSupportedException($"A value of {type} has to be made here."),
+        };
 }

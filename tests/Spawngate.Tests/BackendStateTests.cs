@@ -16,9 +16,9 @@ internal sealed class BackendStateTests
         ["FailStart"] = static (s, g) => Do(() => s.FailStart(g)),
         ["MarkUnhealthy"] = static (s, g) => Do(() => s.MarkUnhealthy(g)),
         ["Recover"] = static (s, g) => Do(() => s.Recover(g)),
-        ["TryEnterAside"] = static (s, g) => s.TryEnterAside(g, out _),
-        ["TryEnterAside other generation"] = static (s, g) => s.TryEnterAside(g + 1, out _),
-        ["Leave aside"] = static (s, g) => s.Leave(g, bystander: true),
+        ["TryEnterPassive"] = static (s, g) => s.TryEnterPassive(g, out _),
+        ["TryEnterPassive other generation"] = static (s, g) => s.TryEnterPassive(g + 1, out _),
+        ["Leave aside"] = static (s, g) => s.Leave(g, countedPassive: true),
         ["TryBeginIdleStop"] = static (s, g) => s.TryBeginIdleStop(g, out _),
         ["TakeBackIdleStop"] = static (s, g) => Do(() => s.TakeBackIdleStop(g, 1)),
         ["BeginStop"] = static (s, g) => s.BeginStop(g),
@@ -26,7 +26,8 @@ internal sealed class BackendStateTests
         ["FinishStop"] = static (s, g) => Do(() => s.FinishStop(g)),
     };
 
-    // Start of each row: what is in flight is 2 in Ready, Unhealthy and Stopping, 0 elsewhere. "!" throws and changes nothing; else result > phase/in flight.
+    // Start of each row: what is in flight is 2 in Ready, Unhealthy and Stopping, 0 elsewhere. "!" throws and changes nothing; else result
+    // > phase/in flight.
     private static readonly Dictionary<string, string[]> Expected = new()
     {
         //                               Stopped             Starting           Ready                Unhealthy            Stopping
@@ -39,8 +40,15 @@ internal sealed class BackendStateTests
         ["FailStart"] = ["!", ">Stopped/0", "!", "!", "!"],
         ["MarkUnhealthy"] = ["!", "!", ">Unhealthy/2", "!", "!"],
         ["Recover"] = ["!", "!", "!", ">Ready/2", "!"],
-        ["TryEnterAside"] = ["False>Stopped/0", "False>Starting/0", "True>Ready/3", "False>Unhealthy/2", "False>Stopping/2"],
-        ["TryEnterAside other generation"] = ["False>Stopped/0", "False>Starting/0", "False>Ready/2", "False>Unhealthy/2", "False>Stopping/2"],
+        ["TryEnterPassive"] = ["False>Stopped/0", "False>Starting/0", "True>Ready/3", "False>Unhealthy/2", "False>Stopping/2"],
+        ["TryEnterPassive other generation"] =
+        [
+            "False>Stopped/0",
+            "False>Starting/0",
+            "False>Ready/2",
+            "False>Unhealthy/2",
+            "False>Stopping/2",
+        ],
         ["Leave aside"] = ["Late>Stopped/0", "!", "!", "!", "!"],
         ["TryBeginIdleStop"] = ["False>Stopped/0", "False>Starting/0", "False>Ready/2", "False>Unhealthy/2", "False>Stopping/2"],
         ["TakeBackIdleStop"] = ["!", "!", "!", "!", "!"],
@@ -102,16 +110,19 @@ internal sealed class BackendStateTests
     {
         var state = new BackendState();
         state.BecomeReady(state.BeginStart(), 0);
-        var threads = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
-        {
-            for (var i = 0; i < 200_000; i++)
+        var threads = Enumerable
+            .Range(0, 4)
+            .Select(_ => new Thread(() =>
             {
-                if (!state.TryEnter(1) || state.Leave(1) != LeaveOutcome.Counted)
+                for (var i = 0; i < 200_000; i++)
                 {
-                    throw new InvalidOperationException("refused");
+                    if (!state.TryEnter(1) || state.Leave(1) != LeaveOutcome.Counted)
+                    {
+                        throw new InvalidOperationException("refused");
+                    }
                 }
-            }
-        })).ToList();
+            }))
+            .ToList();
         threads.ForEach(static thread => thread.Start());
         threads.ForEach(static thread => thread.Join());
         Assert.That(state.Read(), Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, 0)));
@@ -145,7 +156,7 @@ internal sealed class BackendStateTests
         var before = state.Read();
         try
         {
-            var result = Transitions[name](state, before.Generation);
+            var result = Transitions[name](state, before.InstanceNumber);
             var after = state.Read();
             return $"{result}>{after.Phase}/{after.InFlight}";
         }
@@ -159,22 +170,22 @@ internal sealed class BackendStateTests
     private static BackendState At(BackendPhase phase)
     {
         var state = new BackendState();
-        var generation = state.BeginStart();
+        var instanceNumber = state.BeginStart();
         switch (phase)
         {
             case BackendPhase.Stopped:
-                state.FailStart(generation);
+                state.FailStart(instanceNumber);
                 break;
             case BackendPhase.Ready:
-                state.BecomeReady(generation, 2);
+                state.BecomeReady(instanceNumber, 2);
                 break;
             case BackendPhase.Unhealthy:
-                state.BecomeReady(generation, 2);
-                state.MarkUnhealthy(generation);
+                state.BecomeReady(instanceNumber, 2);
+                state.MarkUnhealthy(instanceNumber);
                 break;
             case BackendPhase.Stopping:
-                state.BecomeReady(generation, 2);
-                state.BeginStop(generation);
+                state.BecomeReady(instanceNumber, 2);
+                state.BeginStop(instanceNumber);
                 break;
         }
 

@@ -2,6 +2,7 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using Spawngate.Backends;
+using Spawngate.Routing;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -64,11 +65,12 @@ internal sealed class BackendTableTests
         var host = name.SelectMany(n => Gen.Elements(n, n.ToUpperInvariant(), n + ":80", n + ".", "x." + n, n + ".:1"));
         var cases = Gen.Zip(Gen.ListOf(key), Gen.ListOf(host));
         Prop.ForAll(cases.ToArbitrary(), pair =>
-        {
-            var keys = pair.Item1.Distinct(StringComparer.Ordinal).ToArray();
-            var table = Table(keys);
-            return pair.Item2.All(h => table.Find(Encoding.ASCII.GetBytes(h))?.Hostname == Naive(keys, h));
-        }).Check(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(500));
+            {
+                var keys = pair.Item1.Distinct(StringComparer.Ordinal).ToArray();
+                var table = Table(keys);
+                return pair.Item2.All(h => table.Find(Encoding.ASCII.GetBytes(h))?.Hostname == Naive(keys, h));
+            })
+            .Check(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(500));
     }
 
     [Test]
@@ -103,8 +105,13 @@ internal sealed class BackendTableTests
         name = name.EndsWith('.') ? name[..^1] : name;
         return keys.Contains(name)
             ? name
-            : keys.Where(key => key.StartsWith("*.", StringComparison.Ordinal) && name.EndsWith(key[1..], StringComparison.Ordinal) && name.Length > key.Length - 1)
-                .MaxBy(key => key.Length) ?? keys.FirstOrDefault(key => key == "*");
+            : keys.Where(key =>
+                    key.StartsWith("*.", StringComparison.Ordinal)
+                    && name.EndsWith(key[1..], StringComparison.Ordinal)
+                    && name.Length > key.Length - 1
+                )
+                .MaxBy(key => key.Length)
+                ?? keys.FirstOrDefault(key => key == "*");
     }
 
     private static BackendTable Table(params string[] keys) =>

@@ -27,12 +27,22 @@ internal sealed record Declaration(OutlineKind Kind, string Header, int FirstLin
     public int Lines => LastLine - FirstLine + 1;
 
     /// <summary>The declared name.</summary>
-    public string Name => Kind switch
-    {
-        OutlineKind.Type => Regex.Match(Header, @"\b(?:class|struct|interface|enum|record(?:\s+(?:class|struct))?)\s+(\w+)").Groups[1].Value,
-        OutlineKind.Function => Regex.Match(WithoutParameters(Regex.Replace(Header, @"\s(?:where\s.*|:\s?(?:base|this)\s?\(.*)$", "")), @"([\w.~]+)\s*(?:<[^()]*>)?$").Groups[1].Value,
-        _ => Regex.Match(Regex.Replace(Header, @"\s*(=.*)$", ""), @"([\w.]+)\s*(?:\[.*\])?$").Groups[1].Value,
-    };
+    public string Name =>
+        Kind switch
+        {
+            OutlineKind.Type => Regex
+                .Match(Header, @"\b(?:class|struct|interface|enum|record(?:\s+(?:class|struct))?)\s+(\w+)")
+                .Groups[1]
+                .Value,
+            OutlineKind.Function => Regex
+                .Match(
+                    WithoutParameters(Regex.Replace(Header, @"\s(?:where\s.*|:\s?(?:base|this)\s?\(.*)$", "")),
+                    @"([\w.~]+)\s*(?:<[^()]*>)?$"
+                )
+                .Groups[1]
+                .Value,
+            _ => Regex.Match(Regex.Replace(Header, @"\s*(=.*)$", ""), @"([\w.]+)\s*(?:\[.*\])?$").Groups[1].Value,
+        };
 
     /// <summary>The header up to the parenthesis that its last one closes.</summary>
     private static string WithoutParameters(string header)
@@ -40,7 +50,10 @@ internal sealed record Declaration(OutlineKind Kind, string Header, int FirstLin
         var open = 0;
         for (var i = header.Length - 1; i >= 0 && header.EndsWith(')'); i--)
         {
-            open += header[i] == ')' ? 1 : header[i] == '(' ? -1 : 0;
+            open +=
+                header[i] == ')' ? 1
+                : header[i] == '(' ? -1
+                : 0;
             if (open == 0)
             {
                 return header[..i].TrimEnd();
@@ -55,7 +68,8 @@ internal sealed record Declaration(OutlineKind Kind, string Header, int FirstLin
 internal sealed class CSharpOutline
 {
     private static readonly Regex TypeHeader = new(
-        @"^(?:(?:public|private|protected|internal|static|sealed|abstract|partial|readonly|ref|unsafe|file|new)\s+)*(?:class|struct|interface|record|enum)\b");
+        @"^(?:(?:public|private|protected|internal|static|sealed|abstract|partial|readonly|ref|unsafe|file|new)\s+)*(?:class|struct|interface|record|enum)\b"
+    );
 
     private static readonly Regex ControlHeader = new(@"^(?:if|else|for|foreach|while|do|switch|try|catch|finally)\b");
     private static readonly Regex PlainBlockHeader = new(@"^(?:lock|using|fixed|unsafe|checked|unchecked)\b");
@@ -211,7 +225,9 @@ internal sealed class CSharpOutline
         if (around == Shape.Type)
         {
             var isField = Regex.IsMatch(header, @"(?<![=!<>])=(?!=)");
-            return isField ? Shape.Other : FunctionHeader.IsMatch(header) ? Shape.Function : Shape.Property;
+            return isField ? Shape.Other
+                : FunctionHeader.IsMatch(header) ? Shape.Function
+                : Shape.Property;
         }
 
         return ShapeOfStatement(header);
@@ -225,7 +241,10 @@ internal sealed class CSharpOutline
             return Shape.Control;
         }
 
-        var isLocalFunction = Regex.IsMatch(header, @"^(?:(?:static|async|unsafe)\s+)*(?!new\b|await\b|return\b|throw\b)[\w<>\[\]?,.]+\s+\w+\s*(?:<[^()]*>)?\([^=]*\)$");
+        var isLocalFunction = Regex.IsMatch(
+            header,
+            @"^(?:(?:static|async|unsafe)\s+)*(?!new\b|await\b|return\b|throw\b)[\w<>\[\]?,.]+\s+\w+\s*(?:<[^()]*>)?\([^=]*\)$"
+        );
         return isLocalFunction && !PlainBlockHeader.IsMatch(header) ? Shape.Function : Shape.Other;
     }
 

@@ -91,13 +91,18 @@ internal static class CSharpText
             if (holes > 0)
             {
                 var inner = EndOfMasked(source, at);
-                holes += inner > at ? 0 : c == '{' ? 1 : c == '}' ? -1 : 0;
+                holes +=
+                    inner > at ? 0
+                    : c == '{' ? 1
+                    : c == '}' ? -1
+                    : 0;
                 at = inner > at ? inner : at + 1;
                 continue;
             }
 
             var isEscape = c == '\\' && !isVerbatim;
-            var isDoubled = at + 1 < source.Length && source[at + 1] == c && ((c == '"' && isVerbatim) || (c is '{' or '}' && isInterpolated));
+            var isDoubled =
+                at + 1 < source.Length && source[at + 1] == c && ((c == '"' && isVerbatim) || (c is '{' or '}' && isInterpolated));
             if (isEscape || isDoubled)
             {
                 at += 2;

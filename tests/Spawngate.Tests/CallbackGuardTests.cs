@@ -5,14 +5,17 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Clients;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
-/// <summary>What throws in a callback ends what it belongs to, and nothing else: each place that makes callbacks is given one that throws.</summary>
+/// <summary>
+/// What throws in a callback ends what it belongs to, and nothing else: each place that makes callbacks is given one that throws.
+/// </summary>
 [TestFixture]
 [NonParallelizable]
 internal sealed class CallbackGuardTests
@@ -37,12 +40,15 @@ internal sealed class CallbackGuardTests
         var owner = new Owner();
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         loop.Post(owner);
-        loop.Post(new Item(() =>
-        {
-            loop.Defer(owner);
-            EventLoop.NextTurn().GetAwaiter().OnCompleted(Throw);
-            EventLoop.NextTurn().GetAwaiter().OnCompleted(done.SetResult); // The last of all: turns are taken in order, behind what was deferred.
-        }));
+        loop.Post(
+            new Item(() =>
+            {
+                loop.Defer(owner);
+                EventLoop.NextTurn().GetAwaiter().OnCompleted(Throw);
+                // The last of all: turns are taken in order, behind what was deferred.
+                EventLoop.NextTurn().GetAwaiter().OnCompleted(done.SetResult);
+            })
+        );
 
         await done.Task.WaitAsync(Patience);
         Assert.That(owner.Faults, Is.EqualTo(2));
@@ -94,14 +100,14 @@ internal sealed class CallbackGuardTests
         clock.Tick += () => before++;
         clock.Tick += Throw;
         clock.Tick += () => after++;
-        time.AdvanceMs(2 * Limits.ClockTickMs);
+        time.AdvanceMs(2 * RuntimeLimits.ClockTickMs);
         Assert.That((before, after, Faults().Length), Is.EqualTo((2, 2, 2)));
 
         clock.Tick -= Throw;
         time.Fails = true;
-        time.AdvanceMs(Limits.ClockTickMs);
+        time.AdvanceMs(RuntimeLimits.ClockTickMs);
         time.Fails = false;
-        time.AdvanceMs(Limits.ClockTickMs);
+        time.AdvanceMs(RuntimeLimits.ClockTickMs);
         Assert.That((before, after, Faults().Length), Is.EqualTo((3, 3, 3)), "the clock itself");
     }
 
@@ -134,7 +140,8 @@ internal sealed class CallbackGuardTests
                 Throw();
             },
             static _ => { },
-            static (_, _) => Throw());
+            static (_, _) => Throw()
+        );
         mailbox.Post(new LifecycleMessage(LifecycleInput.Wake));
         mailbox.Post(new LifecycleMessage(LifecycleInput.Due));
         mailbox.Execute();
@@ -197,15 +204,19 @@ internal sealed class CallbackGuardTests
         Assert.That(Encoding.ASCII.GetString(written.ToArray()), Is.EqualTo("kept\n"));
     }
 
-    [TestCase(Limits.BufferBytesMax + 1)]
+    [TestCase(TransportLimits.BufferBytesMax + 1)]
     [TestCase((1 << 30) + 1)]
-    public void A_buffer_that_is_too_large_is_out_of_memory(int size) => Assert.That(() => BufferPool.Rent(size), Throws.InstanceOf<OutOfMemoryException>());
+    public void A_buffer_that_is_too_large_is_out_of_memory(int size) =>
+        Assert.That(() => BufferPool.Rent(size), Throws.InstanceOf<OutOfMemoryException>());
 
     [Test]
     public void What_ends_a_fault_throws_nothing_itself()
     {
         CallbackGuard.Log = new ThrowingLog();
-        Assert.That(() => CallbackGuard.OnFault(new InvalidOperationException("injected"), "a test", new Owner { Throws = true }), Throws.Nothing);
+        Assert.That(
+            () => CallbackGuard.OnFault(new InvalidOperationException("injected"), "a test", new Owner { Throws = true }),
+            Throws.Nothing
+        );
     }
 
     [Test]
@@ -224,7 +235,12 @@ internal sealed class CallbackGuardTests
 
     private static void Throw() => throw new InvalidOperationException("injected");
 
-    private string[] Faults() => [.. _log.Records.Where(record => record.Level == LogLevel.Error && record.Text.Contains("injected", StringComparison.Ordinal)).Select(record => record.Text)];
+    private string[] Faults() =>
+        [
+            .. _log
+                .Records.Where(record => record.Level == LogLevel.Error && record.Text.Contains("injected", StringComparison.Ordinal))
+                .Select(record => record.Text),
+        ];
 
     private static async Task<(SocketChannel Mine, Socket Peer)> ConnectedAsync(IReceiveWatcher? watcher)
     {
@@ -278,11 +294,18 @@ internal sealed class CallbackGuardTests
 
     private sealed class ThrowingLog : ILogger
     {
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Throw();
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => Throw();
     }
 
     /// <summary>Throws once, what no stream should.</summary>

@@ -1,28 +1,38 @@
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Config;
-using Spawngate.Metrics;
-using Spawngate.Observation;
+using Spawngate.Forwarding;
 using Spawngate.Platform;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 
-/// <summary>A request to a ready backend allocates nothing in steady state: the whole process is measured, since completions run on any thread.</summary>
+/// <summary>
+/// A request to a ready backend allocates nothing in steady state: the whole process is measured, since completions run on any thread.
+/// </summary>
 [NonParallelizable]
 internal sealed class ClientsAllocationTests
 {
     private const int Requests = 20_000;
 
-    private const string Get = "GET /some/path?with=query HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: test\r\nAccept: */*\r\nCookie: a=b\r\n\r\n";
+    private const string Get =
+        "GET /some/path?with=query HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: test\r\nAccept: */*\r\nCookie: a=b\r\n\r\n";
     private const string Length = "HTTP/1.1 200 OK\r\nServer: test\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, world!";
-    private const string Chunked = "HTTP/1.1 200 OK\r\nServer: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n8\r\n, world!\r\n0\r\n\r\n";
+    private const string Chunked =
+        "HTTP/1.1 200 OK\r\nServer: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n8\r\n, world!\r\n0\r\n\r\n";
 
     [TestCase(Get, Length, 0, 0, TestName = "GET with a small Content-Length response")]
     [TestCase(Get, Length, 80, 0, TestName = "GET with a response in two segments")]
     [TestCase(Get, Chunked, 0, 0, TestName = "GET with a small chunked response")]
     [TestCase(Get, Chunked, 66, 0, TestName = "GET with a chunked response in two segments")]
-    [TestCase("POST /form HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\na=b&c", Length, 0, 5, TestName = "POST with a small body")]
+    [TestCase(
+        "POST /form HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\na=b&c",
+        Length,
+        0,
+        5,
+        TestName = "POST with a small body"
+    )]
     public async Task Allocates_nothing(string request, string response, int cut, int bodyBytes)
     {
         using var gateway = await LoopbackGateway.StartAsync(new FakeTime(), response, cut, bodyBytes);
@@ -38,9 +48,17 @@ internal sealed class ClientsAllocationTests
     }
 
     [Test]
-    public async Task Allocates_nothing_with_requests_that_wake_nothing_and_a_waiting_page([Values("/some", "/other", "test")] string noWake)
+    public async Task Allocates_nothing_with_requests_that_wake_nothing_and_a_waiting_page(
+        [Values("/some", "/other", "test")] string noWake
+    )
     {
-        using var gateway = await LoopbackGateway.StartAsync(new FakeTime(), Length, configure: config => config with { NoWake = NoWakeRules.Of([noWake, "/a", "bot"]), WaitingPage = true });
+        using var gateway = await LoopbackGateway.StartAsync(new FakeTime(), Length, configure: config =>
+            config with
+            {
+                NoWake = NoWakeRules.Of([noWake, "/a", "bot"]),
+                WaitingPage = true,
+            }
+        );
         byte[] bytes = Encoding.ASCII.GetBytes(Get);
         double best = double.MaxValue;
         for (int round = 0; round < 4 && best >= 1; round++)
@@ -61,7 +79,8 @@ internal sealed class ClientsAllocationTests
         double best = double.MaxValue;
         for (int round = 0; round < 24 && best >= 1; round++)
         {
-            // Buffers that are given back on another thread than they were taken on settle later than over HTTP/1, and later still when other threads come and go on a busy machine.
+            // Buffers that are given back on another thread than they were taken on settle later than over HTTP/1, and later still when
+            // other threads come and go on a busy machine.
             best = Math.Min(best, Measure(client));
         }
 
@@ -79,8 +98,12 @@ internal sealed class ClientsAllocationTests
         try
         {
             // Its clock is the real one, so that the thread writes meanwhile.
-            using var gateway = await LoopbackGateway.StartAsync(TimeProvider.System, Length, observe: clock =>
-                new RequestObserver(TimeProvider.System) { Access = log = new AccessLog(AppendFile.At(path), format, counts, clock, TimeProvider.System, NullLogger.Instance) });
+            using var gateway = await LoopbackGateway.StartAsync(TimeProvider.System, Length, observe: clock => new RequestObserver(
+                TimeProvider.System
+            )
+            {
+                Access = log = new AccessLog(AppendFile.At(path), format, counts, clock, TimeProvider.System, NullLogger.Instance),
+            });
             var client = http2 ? new Http2LoopbackClient(gateway.Client, LoopbackGateway.Host) : null;
             byte[] bytes = Encoding.ASCII.GetBytes(Get);
             double best = double.MaxValue;

@@ -47,7 +47,9 @@ internal sealed class ClientsDeadlineTests
     [Test]
     public async Task A_slow_head_is_408()
     {
-        await using var stage = await ForwardingStage.StartAsync(server: new ServerConfig { HeaderTimeoutSecs = 5, KeepAliveTimeoutSecs = 600 });
+        await using var stage = await ForwardingStage.StartAsync(
+            server: new ServerConfig { HeaderTimeoutSecs = 5, KeepAliveTimeoutSecs = 600 }
+        );
         var client = await stage.ConnectAsync();
         await RoundTripAsync(client, await FirstAsync(stage, client));
         await client.SendAsync("GET / HTTP/1.1\r\nHos");
@@ -64,7 +66,9 @@ internal sealed class ClientsDeadlineTests
     [Test]
     public async Task An_idle_connection_ends_silently_even_behind_an_empty_line()
     {
-        await using var stage = await ForwardingStage.StartAsync(server: new ServerConfig { HeaderTimeoutSecs = 5, KeepAliveTimeoutSecs = 20 });
+        await using var stage = await ForwardingStage.StartAsync(
+            server: new ServerConfig { HeaderTimeoutSecs = 5, KeepAliveTimeoutSecs = 20 }
+        );
         var fresh = await stage.ConnectAsync();
         var client = await stage.ConnectAsync();
         var backend = await FirstAsync(stage, client);
@@ -117,7 +121,7 @@ internal sealed class ClientsDeadlineTests
         await client.ReadHeadAsync();
         for (int i = 0; i < 10; i++)
         {
-            stage.Time.AdvanceMs(Limits.HalfCloseMs / 2);
+            stage.Time.AdvanceMs(ConnectionLimits.HalfCloseMs / 2);
             await backend.SendAsync("x");
             Assert.That(await client.ReadTextAsync(1), Is.EqualTo("x"));
         }
@@ -127,10 +131,14 @@ internal sealed class ClientsDeadlineTests
     }
 
     [TestCase("1.1", "Content-Length: 10\r\n", 0)]
-    [TestCase("1.1", "Transfer-Encoding: chunked\r\n", Limits.HalfCloseProbesMax)]
-    [TestCase("1.1", "", Limits.HalfCloseProbesMax)]
+    [TestCase("1.1", "Transfer-Encoding: chunked\r\n", ConnectionLimits.HalfCloseProbesMax)]
+    [TestCase("1.1", "", ConnectionLimits.HalfCloseProbesMax)]
     [TestCase("1.0", "", 0)]
-    public async Task A_client_that_ended_only_its_side_gets_all_of_an_answer_however_long_it_pauses(string version, string framing, int zeros)
+    public async Task A_client_that_ended_only_its_side_gets_all_of_an_answer_however_long_it_pauses(
+        string version,
+        string framing,
+        int zeros
+    )
     {
         await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 0 });
         var client = await stage.ConnectAsync();
@@ -143,7 +151,7 @@ internal sealed class ClientsDeadlineTests
         string begun = await client.ReadHeadAsync() + await client.ReadTextAsync(zeros > 0 ? 10 : 5);
         for (int i = 0; i < 1000; i++)
         {
-            stage.Time.AdvanceMs(Limits.HalfCloseMs);
+            stage.Time.AdvanceMs(ConnectionLimits.HalfCloseMs);
         }
 
         Assert.That(client.Socket.Available, Is.EqualTo(zeros), "zeros in front of the size of the next chunk");
@@ -200,7 +208,7 @@ internal sealed class ClientsDeadlineTests
         Assert.That(client.Socket.Available, Is.EqualTo(1));
         for (int i = 0; i < 100; i++)
         {
-            stage.Time.AdvanceMs(Limits.HalfCloseMs);
+            stage.Time.AdvanceMs(ConnectionLimits.HalfCloseMs);
         }
 
         await backend.SendAsync(answer);
@@ -275,7 +283,7 @@ internal sealed class ClientsDeadlineTests
         await stage.DeadlineAsync(idle, DeadlineKind.KeepAlive);
         stage.Time.AdvanceMs(100);
         Assert.That((idle.Socket.Available, idle.Served.IsCompleted), Is.EqualTo((0, false)));
-        stage.Time.AdvanceMs(Limits.DrainIdleMs);
+        stage.Time.AdvanceMs(ConnectionLimits.DrainIdleMs);
         Assert.That(await idle.ReadToEndAsync(), Is.Empty);
         await drained.WaitAsync(TimeSpan.FromSeconds(30));
     }
@@ -346,20 +354,22 @@ internal sealed class ClientsDeadlineTests
             word.Set(DeadlineKind.KeepAlive, 1);
             bool set = false;
             int fired = 0;
-            Parallel.Invoke(
-                () => set = word.Set(DeadlineKind.None, 0),
-                () => fired += word.TryFire(1, out _) ? 1 : 0);
+            Parallel.Invoke(() => set = word.Set(DeadlineKind.None, 0), () => fired += word.TryFire(1, out _) ? 1 : 0);
             Assert.That((set ? 1 : 0) + fired, Is.EqualTo(1));
         }
     }
 
     /// <summary>
-    /// The answer is met by its deadline at every possible point, while the client has no window for its body. Whoever wins, a later deadline must end the stream.
+    /// The answer is met by its deadline at every possible point, while the client has no window for its body. Whoever wins, a later
+    /// deadline must end the stream.
     /// </summary>
     [Test]
     public async Task An_answer_in_the_moment_of_its_deadline_leaves_no_stream_without_one()
     {
-        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 3 }, new ServerConfig { KeepAliveTimeoutSecs = 1_000_000 });
+        await using var stage = await ForwardingStage.StartAsync(
+            config => config with { RequestTimeoutSecs = 3 },
+            new ServerConfig { KeepAliveTimeoutSecs = 1_000_000 }
+        );
         var client = await stage.ConnectAsync();
         await client.SendAsync([.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, 0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]);
         await ReadFrameAsync(client);
@@ -389,8 +399,7 @@ internal sealed class ClientsDeadlineTests
         do
         {
             head = await ReadFrameAsync(client);
-        }
-        while (head[3] != 3 || ((head[7] << 8) | head[8]) != stream);
+        } while (head[3] != 3 || ((head[7] << 8) | head[8]) != stream);
     }
 
     /// <summary>Reads a frame of HTTP/2 and returns its header (RFC 9113 section 4.1).</summary>
@@ -403,7 +412,10 @@ internal sealed class ClientsDeadlineTests
 
     private static async Task<WireEnd> FirstAsync(ForwardingStage stage, WireEnd client)
     {
-        await client.SendAsync(Get.Replace("GET", "POST", StringComparison.Ordinal).Replace("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", StringComparison.Ordinal));
+        await client.SendAsync(
+            Get.Replace("GET", "POST", StringComparison.Ordinal)
+                .Replace("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", StringComparison.Ordinal)
+        );
         var backend = await stage.AcceptAsync();
         await backend.ReadAsync();
         await backend.SendAsync(Ok);

@@ -1,3 +1,5 @@
+using Spawngate.Backends;
+using Spawngate.Forwarding;
 using Spawngate.Tests.Http;
 
 namespace Spawngate.Tests;
@@ -19,7 +21,10 @@ internal sealed class ClientsExchangeTests
         Assert.That((request.StartLine, request["X-Case"], request["Host"]), Is.EqualTo(("GET /a?b HTTP/1.1", "Kept", "app.example.com")));
         await backend.SendAsync("HTTP/1.1 201 Made it\r\nX-CaSe: Kept\r\nContent-Length: 2\r\n\r\nok");
         var response = await client.ReadAsync();
-        Assert.That((response.StartLine, response.Text, response["X-Request-ID"]), Is.EqualTo(("HTTP/1.1 201 Made it", "ok", request["X-Request-ID"])));
+        Assert.That(
+            (response.StartLine, response.Text, response["X-Request-ID"]),
+            Is.EqualTo(("HTTP/1.1 201 Made it", "ok", request["X-Request-ID"]))
+        );
         Assert.That((response.Names.First(), response["Connection"]), Is.EqualTo(("X-CaSe", (string?)null)));
 
         await client.SendAsync("GET /second HTTP/1.1\r\nHost: app.example.com\r\n\r\n");
@@ -34,9 +39,17 @@ internal sealed class ClientsExchangeTests
     {
         await using var stage = await ForwardingStage.StartAsync();
         var client = await stage.ConnectAsync();
-        await client.SendAsync(string.Concat(Enumerable.Range(0, 20).Select(i => i % 5 == 4
-            ? $"GET /{i} HTTP/1.1\r\nHost: unknown.example.com\r\n\r\n"
-            : $"POST /{i} HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 3\r\n\r\n{i:d3}")));
+        await client.SendAsync(
+            string.Concat(
+                Enumerable
+                    .Range(0, 20)
+                    .Select(i =>
+                        i % 5 == 4
+                            ? $"GET /{i} HTTP/1.1\r\nHost: unknown.example.com\r\n\r\n"
+                            : $"POST /{i} HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 3\r\n\r\n{i:d3}"
+                    )
+            )
+        );
         var backend = await stage.AcceptAsync();
         for (int i = 0; i < 20; i++)
         {
@@ -57,14 +70,19 @@ internal sealed class ClientsExchangeTests
     {
         await using var stage = await ForwardingStage.StartAsync();
         var client = await stage.ConnectAsync();
-        foreach (char c in "\r\nPOST /slow HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n1\r\nd\r\n0\r\nX-Sum: 1\r\n\r\n")
+        foreach (
+            char c in "\r\nPOST /slow HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n1\r\nd\r\n0\r\nX-Sum: 1\r\n\r\n"
+        )
         {
             await client.SendAsync(c.ToString());
         }
 
         var backend = await stage.AcceptAsync();
         var request = await backend.ReadAsync();
-        Assert.That((request.StartLine, request.Text, request.Trailers), Is.EqualTo(("POST /slow HTTP/1.1", "abcd", new[] { ("X-Sum", "1") })));
+        Assert.That(
+            (request.StartLine, request.Text, request.Trailers),
+            Is.EqualTo(("POST /slow HTTP/1.1", "abcd", new[] { ("X-Sum", "1") }))
+        );
         foreach (char c in Ok)
         {
             await backend.SendAsync(c.ToString());
@@ -101,7 +119,9 @@ internal sealed class ClientsExchangeTests
     {
         await using var stage = await ForwardingStage.StartAsync();
         var (client, backend) = await AskAsync(stage, Get);
-        await backend.SendAsync("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n2;e\r\nde\r\n0\r\nX-Sum: 9\r\nContent-Length: 3\r\n\r\n");
+        await backend.SendAsync(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n2;e\r\nde\r\n0\r\nX-Sum: 9\r\nContent-Length: 3\r\n\r\n"
+        );
         var response = await client.ReadAsync();
         Assert.That((response.Text, response["Trailer"], response.Trailers), Is.EqualTo(("abcde", "X-Sum", new[] { ("X-Sum", "9") })));
     }
@@ -114,7 +134,10 @@ internal sealed class ClientsExchangeTests
         await backend.SendAsync("HTTP/1.1 200 OK\r\n\r\nfirst");
         backend.EndSending();
         var response = await client.ReadAsync();
-        Assert.That((response.Text, response["Transfer-Encoding"], response["Connection"]), Is.EqualTo(("first", "chunked", (string?)null)));
+        Assert.That(
+            (response.Text, response["Transfer-Encoding"], response["Connection"]),
+            Is.EqualTo(("first", "chunked", (string?)null))
+        );
         await client.SendAsync(Get);
         var second = await stage.AcceptAsync();
         await second.ReadAsync();
@@ -232,7 +255,9 @@ internal sealed class ClientsExchangeTests
         await using var stage = await ForwardingStage.StartAsync();
         var client = await stage.ConnectAsync();
         string piece = string.Concat(Enumerable.Range(0, 1000).Select(i => $"{i:d8}"));
-        await client.SendAsync($"POST / HTTP/1.1\r\nHost: app.example.com\r\n{(chunked ? "Transfer-Encoding: chunked" : "Content-Length: 1600000")}\r\n\r\n");
+        await client.SendAsync(
+            $"POST / HTTP/1.1\r\nHost: app.example.com\r\n{(chunked ? "Transfer-Encoding: chunked" : "Content-Length: 1600000")}\r\n\r\n"
+        );
         var backend = await stage.AcceptAsync();
         await backend.ReadHeadAsync();
         await backend.SendAsync($"HTTP/1.1 200 OK\r\n{(chunked ? "Transfer-Encoding: chunked" : "Content-Length: 1600000")}\r\n\r\n");
@@ -282,7 +307,7 @@ internal sealed class ClientsExchangeTests
         await using var stage = await ForwardingStage.StartAsync();
         var (client, backend) = await AskAsync(stage, Get);
         string start = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ";
-        await backend.SendAsync(start + new string('x', Limits.ResponseHeadBytesMax - start.Length - 4) + "\r\n\r\n");
+        await backend.SendAsync(start + new string('x', ForwardingLimits.ResponseHeadBytesMax - start.Length - 4) + "\r\n\r\n");
         Assert.That((await client.ReadAsync())["X"], Has.Length.GreaterThan(65000));
     }
 
@@ -295,7 +320,7 @@ internal sealed class ClientsExchangeTests
 
         // Chunks may be cut and joined on the way: collect the coded text of exactly these bytes.
         string coded = "";
-        for (int left = length; left > 0;)
+        for (int left = length; left > 0; )
         {
             string size = "";
             while (!size.EndsWith("\r\n", StringComparison.Ordinal))

@@ -15,7 +15,11 @@ internal sealed class ClientsFaultTests
     [TestCase("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505, "HTTP_VERSION_NOT_SUPPORTED")]
     [TestCase("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501, "NOT_IMPLEMENTED")]
     [TestCase("POST / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "NOT_IMPLEMENTED")]
-    [TestCase("POST / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n", 400, "BAD_REQUEST")]
+    [TestCase(
+        "POST / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n",
+        400,
+        "BAD_REQUEST"
+    )]
     [TestCase("\x16\x03\x01", 400, "BAD_REQUEST")]
     public async Task A_refused_head_gets_its_error_and_the_connection_ends(string request, int status, string code)
     {
@@ -23,7 +27,10 @@ internal sealed class ClientsFaultTests
         var client = await stage.ConnectAsync();
         await client.SendAsync(request);
         var response = await client.ReadAsync();
-        Assert.That((response.Status, response["X-Proxy-Error"], response["Connection"], response["Content-Type"]), Is.EqualTo((status, code, "close", "application/json")));
+        Assert.That(
+            (response.Status, response["X-Proxy-Error"], response["Connection"], response["Content-Type"]),
+            Is.EqualTo((status, code, "close", "application/json"))
+        );
         Assert.That(response.Text, Does.Match($$"""^\{"code":"{{code}}","message":"[^"]+","status":{{status}}\}$"""));
         Assert.That(await client.ReadToEndAsync(), Is.Empty);
         client.EndSending();
@@ -62,7 +69,9 @@ internal sealed class ClientsFaultTests
     {
         await using var stage = await ForwardingStage.StartAsync();
         var client = await stage.ConnectAsync();
-        await client.SendAsync("HEAD / HTTP/1.1\r\nHost: nobody\r\n\r\nPOST / HTTP/1.1\r\nHost: nobody\r\nContent-Length: 44\r\n\r\n" + Get);
+        await client.SendAsync(
+            "HEAD / HTTP/1.1\r\nHost: nobody\r\n\r\nPOST / HTTP/1.1\r\nHost: nobody\r\nContent-Length: 44\r\n\r\n" + Get
+        );
         var response = await client.ReadAsync(toHead: true);
         Assert.That((response.Status, response["X-Proxy-Error"], response["Connection"]), Is.EqualTo((404, "UNKNOWN_HOST", (string?)null)));
         response = await client.ReadAsync();
@@ -134,7 +143,10 @@ internal sealed class ClientsFaultTests
     [TestCase("GET", false)]
     [TestCase("GET", true)]
     [TestCase("POST", true)]
-    public async Task A_new_connection_that_closes_without_an_answer_is_502_and_the_same_process_is_not_asked_again(string method, bool reset)
+    public async Task A_new_connection_that_closes_without_an_answer_is_502_and_the_same_process_is_not_asked_again(
+        string method,
+        bool reset
+    )
     {
         await using var stage = await ForwardingStage.StartAsync();
         var client = await stage.ConnectAsync();
@@ -154,21 +166,35 @@ internal sealed class ClientsFaultTests
         var answer = client.ReadAsync();
         await stage.AdvanceUntilAsync(answer, 1);
         var response = await answer;
-        Assert.That((response.Status, response["X-Proxy-Error"], response["Connection"]), Is.EqualTo((502, "CONNECTION_FAILED", (string?)null)));
+        Assert.That(
+            (response.Status, response["X-Proxy-Error"], response["Connection"]),
+            Is.EqualTo((502, "CONNECTION_FAILED", (string?)null))
+        );
         Assert.That(stage.HasNewConnection, Is.False, "not tried again");
     }
 
-    /// <summary>Docker's forwarder of a port takes a connection, and what is sent, although the container is dead, and then closes as if nothing were wrong.</summary>
+    /// <summary>
+    /// Docker's forwarder of a port takes a connection, and what is sent, although the container is dead, and then closes as if nothing
+    /// were wrong.
+    /// </summary>
     [TestCase("GET", 200)]
     [TestCase("POST", 502)]
     public async Task A_forwarder_that_closes_without_an_answer_is_a_run_that_has_ended(string method, int status)
     {
-        await using var stage = await ForwardingStage.StartAsync(config => config with { Kind = BackendKind.Docker, Command = null, RequestTimeoutSecs = 1_000_000, Docker = new DockerConfig { Image = "app", ContainerName = "app" } });
+        await using var stage = await ForwardingStage.StartAsync(config =>
+            config with
+            {
+                Kind = BackendKind.Docker,
+                Command = null,
+                RequestTimeoutSecs = 1_000_000,
+                Docker = new DockerConfig { Image = "app", ContainerName = "app" },
+            }
+        );
         var client = await stage.ConnectAsync();
         await client.SendAsync(Get.Replace("GET", method, StringComparison.Ordinal));
         var forwarder = await stage.AcceptAsync();
         await forwarder.ReadAsync();
-        var first = stage.Backend.Word.Generation;
+        var first = stage.Backend.Word.InstanceNumber;
         forwarder.Dispose();
         var answer = client.ReadAsync();
         if (status == 200)
@@ -183,7 +209,7 @@ internal sealed class ClientsFaultTests
         }
 
         Assert.That((await answer).Status, Is.EqualTo(status));
-        Assert.That(stage.Backend.Word.Generation, Is.EqualTo(status == 200 ? first + 1 : first));
+        Assert.That(stage.Backend.Word.InstanceNumber, Is.EqualTo(status == 200 ? first + 1 : first));
     }
 
     [TestCaseSource(nameof(WithoutIdempotence))]
@@ -369,7 +395,8 @@ internal sealed class ClientsFaultTests
             var answer = client.ReadAsync();
             while (!answer.IsCompleted)
             {
-                // The pauses between the tries pass on the fake clock, but not so fast that the time to take an answer is over while its sender waits for a processor.
+                // The pauses between the tries pass on the fake clock, but not so fast that the time to take an answer is over while its
+                // sender waits for a processor.
                 stage.Time.AdvanceMs(1);
                 await Task.Yield();
                 Thread.SpinWait(5000);
@@ -380,12 +407,19 @@ internal sealed class ClientsFaultTests
     }
 
     private static TestCaseData[] WithoutIdempotence() =>
-    [
-        new TestCaseData("POST / HTTP/1.1\r\nHost: app.example.com\r\n\r\n", "").SetArgDisplayNames("without a body"),
-        new TestCaseData("POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\nhello", "").SetArgDisplayNames("with its body in hand"),
-        new TestCaseData("POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\nhe", "llo").SetArgDisplayNames("with a body that follows"),
-        new TestCaseData("PATCH / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n").SetArgDisplayNames("with chunks that follow"),
-    ];
+        [
+            new TestCaseData("POST / HTTP/1.1\r\nHost: app.example.com\r\n\r\n", "").SetArgDisplayNames("without a body"),
+            new TestCaseData("POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\nhello", "").SetArgDisplayNames(
+                "with its body in hand"
+            ),
+            new TestCaseData("POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 5\r\n\r\nhe", "llo").SetArgDisplayNames(
+                "with a body that follows"
+            ),
+            new TestCaseData(
+                "PATCH / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "5\r\nhello\r\n0\r\n\r\n"
+            ).SetArgDisplayNames("with chunks that follow"),
+        ];
 
     /// <summary>A client whose first request was answered, and the backend's end of the connection that waits in the pool now.</summary>
     private static async Task<(WireEnd Client, WireEnd Backend)> PoolAsync(ForwardingStage stage)

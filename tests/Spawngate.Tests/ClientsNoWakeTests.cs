@@ -1,6 +1,7 @@
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Telemetry.History;
 using Spawngate.Tests.Http;
 
 namespace Spawngate.Tests;
@@ -21,8 +22,11 @@ internal sealed class ClientsNoWakeTests
         await client.SendAsync(Check);
         var backend = await stage.AcceptAsync();
         Assert.That((await backend.ReadAsync()).StartLine, Is.EqualTo("GET /health HTTP/1.1"));
-        Assert.That(stage.Backend.Word, Has.Property("InUse").Zero.And.Property("Bystanders").EqualTo(1));
-        Assert.That(stage.Connections.FindHolders(stage.Backend, 5).Single().Words, Is.EqualTo("request GET /health from 192.0.2.7, 0 s (no_wake)"));
+        Assert.That(stage.Backend.Word, Has.Property("InUse").Zero.And.Property("PassiveCount").EqualTo(1));
+        Assert.That(
+            stage.Connections.FindActiveRequests(stage.Backend, 5).Single().Words,
+            Is.EqualTo("request GET /health from 192.0.2.7, 0 s (no_wake)")
+        );
         await backend.SendAsync(Ok);
         Assert.That((await client.ReadAsync()).Text, Is.EqualTo("ok"));
 
@@ -48,10 +52,18 @@ internal sealed class ClientsNoWakeTests
         await client.SendAsync(request);
         var response = await client.ReadAsync(toHead: request.StartsWith("HEAD", StringComparison.Ordinal));
 
-        Assert.That((response.Status, response["X-Proxy-Error"], response["Content-Type"]), Is.EqualTo((503, "NOT_RUNNING", "application/json")));
-        Assert.That(response.Text, request.StartsWith("HEAD", StringComparison.Ordinal)
-            ? Is.Empty
-            : Is.EqualTo("""{"code":"NOT_RUNNING","message":"The backend is not running, and this request does not start it.","status":503}"""));
+        Assert.That(
+            (response.Status, response["X-Proxy-Error"], response["Content-Type"]),
+            Is.EqualTo((503, "NOT_RUNNING", "application/json"))
+        );
+        Assert.That(
+            response.Text,
+            request.StartsWith("HEAD", StringComparison.Ordinal)
+                ? Is.Empty
+                : Is.EqualTo(
+                    """{"code":"NOT_RUNNING","message":"The backend is not running, and this request does not start it.","status":503}"""
+                )
+        );
         Assert.That(response["Connection"], Is.EqualTo(kept ? null : "close"), "kept unless a body is unread");
         if (kept)
         {
@@ -73,7 +85,7 @@ internal sealed class ClientsNoWakeTests
         await backend.ReadAsync();
         await backend.SendAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
         Assert.That((await client.ReadAsync()).Status, Is.EqualTo(101));
-        Assert.That(stage.Backend.Word, Has.Property("InUse").Zero.And.Property("Bystanders").EqualTo(1));
+        Assert.That(stage.Backend.Word, Has.Property("InUse").Zero.And.Property("PassiveCount").EqualTo(1));
         backend.EndSending();
         client.EndSending();
         await stage.EndedAsync(client);
@@ -83,29 +95,42 @@ internal sealed class ClientsNoWakeTests
     [Test]
     public void People_are_told_of_them()
     {
-        var report = new BackendReport { Hostname = "a.b", State = BackendPhase.Ready, InFlight = 3, Bystanders = 2, TurnedAwayTotal = 1, IdleTimeoutSecs = 60 };
-        Assert.That(BackendExplanation.Of(new BackendDetails(report), "a.b"), Does
-            .Contain("held by    1 request or tunnel in flight; besides, 2 requests and tunnels that do not count as use (no_wake)\n").And
-            .Contain("no_wake    1 request was turned away since the gateway started: they never wake it\n"));
-        Assert.That(BackendExplanation.Of(new BackendDetails(report with { InFlight = 2, TurnedAwayTotal = 4 }), "a.b"), Does
-            .Contain("held by    nothing; besides, 2 requests and tunnels that do not count as use (no_wake)\n").And
-            .Contain("stops      60 seconds after its last use\n").And
-            .Contain("no_wake    4 requests were turned away since the gateway started: they never wake it\n"));
+        var report = new BackendReport
+        {
+            Hostname = "a.b",
+            State = BackendPhase.Ready,
+            InFlight = 3,
+            PassiveCount = 2,
+            TurnedAwayTotal = 1,
+            IdleTimeoutSecs = 60,
+        };
+        Assert.That(
+            BackendExplanation.Of(new BackendDetails(report), "a.b"),
+            Does.Contain("held by    1 request or tunnel in flight; besides, 2 requests and tunnels that do not count as use (no_wake)\n")
+                .And.Contain("no_wake    1 request was turned away since the gateway started: they never wake it\n")
+        );
+        Assert.That(
+            BackendExplanation.Of(new BackendDetails(report with { InFlight = 2, TurnedAwayTotal = 4 }), "a.b"),
+            Does.Contain("held by    nothing; besides, 2 requests and tunnels that do not count as use (no_wake)\n")
+                .And.Contain("stops      60 seconds after its last use\n")
+                .And.Contain("no_wake    4 requests were turned away since the gateway started: they never wake it\n")
+        );
     }
 
     [Test]
     public void Those_that_count_are_listed_before_those_that_do_not()
     {
         using var lifecycles = new Fakes.LifecycleStage();
-        var search = new Forwarding.HolderSearch(lifecycles.Backend, 2, 10_000);
+        var search = new Forwarding.ActiveRequestSearch(lifecycles.Backend, 2, 10_000);
         Assert.That(search.Wants(9_000, noWake: true));
-        search.Add(Holder("old bystander", 9, noWake: true));
-        search.Add(Holder("older bystander", 10, noWake: true));
+        search.Add(ActiveRequest("old passive request", 9, noWake: true));
+        search.Add(ActiveRequest("older passive request", 10, noWake: true));
         Assert.That((search.Wants(9_000, noWake: false), search.Wants(9_000, noWake: true)), Is.EqualTo((true, false)));
-        search.Add(Holder("young", 1, noWake: false));
-        Assert.That(search.Found.Select(static holder => holder.Path), Is.EqualTo(["young", "older bystander"]));
+        search.Add(ActiveRequest("young", 1, noWake: false));
+        Assert.That(search.Found.Select(static active => active.Path), Is.EqualTo(["young", "older passive request"]));
 
-        static Ledger.Holder Holder(string path, double ageSecs, bool noWake) => new("request", "http/1.1", "GET", path, "::1", ageSecs, noWake);
+        static ActiveRequest ActiveRequest(string path, double ageSecs, bool noWake) =>
+            new("request", "http/1.1", "GET", path, "::1", ageSecs, noWake);
     }
 
     private static Task<ForwardingStage> StartAsync() =>

@@ -1,13 +1,17 @@
 using System.Net.Sockets;
 using Spawngate.Clients;
+using Spawngate.Forwarding;
 using Spawngate.Protocols.Http2;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Tests.Http;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
-/// <summary>Clients that take their answers hardly at all, or not at all, and answers that stand still: all are cut, and the log says who and why.</summary>
+/// <summary>
+/// Clients that take their answers hardly at all, or not at all, and answers that stand still: all are cut, and the log says who and why.
+/// </summary>
 [Platform("Linux")]
 internal sealed class ClientsSlowTakerTests
 {
@@ -28,7 +32,7 @@ internal sealed class ClientsSlowTakerTests
         var client = await stage.ConnectAsync(receiveBuffer: LeastBuffer);
         var sending = await AnswerWithoutEndAsync(stage, client);
         byte[] little = new byte[300];
-        for (int ms = 0; ms <= 2 * Limits.RateWindowMs && !client.Served.IsCompleted; ms += StepMs)
+        for (int ms = 0; ms <= 2 * ForwardingLimits.RateWindowMs && !client.Served.IsCompleted; ms += StepMs)
         {
             try
             {
@@ -55,9 +59,9 @@ internal sealed class ClientsSlowTakerTests
         var client = await stage.ConnectAsync(receiveBuffer: LeastBuffer);
         var sending = await AnswerWithoutEndAsync(stage, client);
         byte[] enough = new byte[20_000];
-        for (int ms = 0; ms <= 3 * Limits.RateWindowMs; ms += StepMs)
+        for (int ms = 0; ms <= 3 * ForwardingLimits.RateWindowMs; ms += StepMs)
         {
-            for (int read = 0; read < enough.Length;)
+            for (int read = 0; read < enough.Length; )
             {
                 int count = await client.Socket.ReceiveAsync(enough.AsMemory(read)).AsTask().WaitAsync(Patience);
                 Assert.That(count, Is.Positive);
@@ -82,7 +86,10 @@ internal sealed class ClientsSlowTakerTests
         var sending = await AnswerWithoutEndAsync(stage, client);
         await stage.AdvanceUntilAsync(client.Served);
         await sending;
-        Assert.That(Cuts(stage.Log), Is.EqualTo(new[] { "hostname=\"app.example.com\" client=\"192.0.2.7\" Client cut: it takes nothing any more" }));
+        Assert.That(
+            Cuts(stage.Log),
+            Is.EqualTo(new[] { "hostname=\"app.example.com\" client=\"192.0.2.7\" Client cut: it takes nothing any more" })
+        );
     }
 
     [Test]
@@ -100,7 +107,10 @@ internal sealed class ClientsSlowTakerTests
         stage.Time.AdvanceMs(3500);
         await client.ReadToResetOrEndAsync();
         await stage.EndedAsync(client);
-        Assert.That(Cuts(stage.Log), Is.EqualTo(new[] { "hostname=\"app.example.com\" client=\"192.0.2.7\" Response cut: nothing more comes from the backend" }));
+        Assert.That(
+            Cuts(stage.Log),
+            Is.EqualTo(new[] { "hostname=\"app.example.com\" client=\"192.0.2.7\" Response cut: nothing more comes from the backend" })
+        );
     }
 
     /// <summary>A window that opens by a byte now and then: each is progress.</summary>
@@ -116,7 +126,7 @@ internal sealed class ClientsSlowTakerTests
         var receiving = ReceiveAllAsync(stage.Client, count => Interlocked.Add(ref received, count));
         await UntilAsync(() => Interlocked.Read(ref received) > PeerSettings.DefaultWindow);
         byte[] window = [0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, (byte)(bytes >> 8), (byte)bytes];
-        for (int ms = 0; ms <= 2 * Limits.RateWindowMs && stage.Connection.OpenStreams > 0; ms += Limits.ClockTickMs)
+        for (int ms = 0; ms <= 2 * ForwardingLimits.RateWindowMs && stage.Connection.OpenStreams > 0; ms += RuntimeLimits.ClockTickMs)
         {
             if (ms % StepMs == 0)
             {
@@ -128,7 +138,10 @@ internal sealed class ClientsSlowTakerTests
             stage.Tick();
         }
 
-        Assert.That(Cuts(stage.Log), isCut ? Is.EqualTo(new[] { $"hostname=\"app.example.com\" client=\"127.0.0.1\" {TooSlow}" }) : Is.Empty);
+        Assert.That(
+            Cuts(stage.Log),
+            isCut ? Is.EqualTo(new[] { $"hostname=\"app.example.com\" client=\"127.0.0.1\" {TooSlow}" }) : Is.Empty
+        );
         Assert.That(stage.Serving.IsCompleted, Is.False, "the connection goes on");
         stage.Client.Dispose();
         await receiving;
@@ -139,7 +152,9 @@ internal sealed class ClientsSlowTakerTests
     public async Task Over_HTTP2_a_connection_that_takes_nothing_is_cut()
     {
         using var stage = await Http2Stage.StartAsync(trusted: false, receiveBuffer: LeastBuffer);
-        await stage.Client.SendAsync((byte[])[.. Http2Stage.Request(0), 0, 0, 4, 8, 0, 0, 0, 0, 0, 0x3f, 0, 0, 0, 0, 0, 4, 8, 0, 0, 0, 0, 1, 0x3f, 0, 0, 0]);
+        await stage.Client.SendAsync(
+            (byte[])[.. Http2Stage.Request(0), 0, 0, 4, 8, 0, 0, 0, 0, 0, 0x3f, 0, 0, 0, 0, 0, 4, 8, 0, 0, 0, 0, 1, 0x3f, 0, 0, 0]
+        );
         using var backend = await stage.Backend.AcceptAsync().WaitAsync(Patience);
         var sending = SendWithoutEndAsync(backend);
         await UntilAsync(() => stage.Connection.IsSendWaiting);
@@ -152,7 +167,10 @@ internal sealed class ClientsSlowTakerTests
         await sending;
 
         // The stream's own time may be up in the same moment.
-        Assert.That(Cuts(stage.Log), Is.Not.Empty.And.All.Contain("client=\"127.0.0.1\"").And.All.Contain("Client cut: it takes nothing any more"));
+        Assert.That(
+            Cuts(stage.Log),
+            Is.Not.Empty.And.All.Contain("client=\"127.0.0.1\"").And.All.Contain("Client cut: it takes nothing any more")
+        );
     }
 
     /// <summary>The client asks, the backend sends until it is cut, and everything on the way is full.</summary>
@@ -225,5 +243,10 @@ internal sealed class ClientsSlowTakerTests
 
     /// <summary>Lines about cuts, without the ids of requests.</summary>
     private static List<string> Cuts(RecordingLog log) =>
-        [.. log.Records.Select(static record => record.Text).Where(static text => text.Contains(" cut", StringComparison.Ordinal)).Select(static text => System.Text.RegularExpressions.Regex.Replace(text, "request_id=\"[0-9a-f]+\" ", ""))];
+        [
+            .. log
+                .Records.Select(static record => record.Text)
+                .Where(static text => text.Contains(" cut", StringComparison.Ordinal))
+                .Select(static text => System.Text.RegularExpressions.Regex.Replace(text, "request_id=\"[0-9a-f]+\" ", "")),
+        ];
 }

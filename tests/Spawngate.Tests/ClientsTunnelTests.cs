@@ -1,3 +1,4 @@
+using Spawngate.Backends;
 using Spawngate.Tests.Http;
 
 namespace Spawngate.Tests;
@@ -5,7 +6,8 @@ namespace Spawngate.Tests;
 /// <summary>Upgrades: the handshake, the splice, half-closes and ends.</summary>
 internal sealed class ClientsTunnelTests
 {
-    private const string Upgrade = "GET /chat HTTP/1.1\r\nHost: app.example.com\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
+    private const string Upgrade =
+        "GET /chat HTTP/1.1\r\nHost: app.example.com\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n";
     private const string Switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
     [Test]
@@ -16,7 +18,10 @@ internal sealed class ClientsTunnelTests
         await client.SendAsync(Upgrade + "early from client");
         var backend = await stage.AcceptAsync();
         string request = await backend.ReadHeadAsync();
-        Assert.That(request, Does.Contain("Upgrade: websocket\r\n").And.Contain("Connection: Upgrade\r\n").And.Contain("Sec-WebSocket-Key: x\r\n"));
+        Assert.That(
+            request,
+            Does.Contain("Upgrade: websocket\r\n").And.Contain("Connection: Upgrade\r\n").And.Contain("Sec-WebSocket-Key: x\r\n")
+        );
         Assert.That(backend.Pending, Is.Empty, "nothing is sent into a tunnel that is not there yet");
         await backend.SendAsync(Switching + "early from backend");
         string response = await client.ReadHeadAsync();
@@ -75,7 +80,10 @@ internal sealed class ClientsTunnelTests
         await backend.ReadAsync();
         await backend.SendAsync("HTTP/1.1 426 Upgrade Required\r\nUpgrade: other\r\nContent-Length: 2\r\n\r\nno");
         var response = await client.ReadAsync();
-        Assert.That((response.Status, response.Text, response["Upgrade"], response["Connection"]), Is.EqualTo((426, "no", "other", "Upgrade")));
+        Assert.That(
+            (response.Status, response.Text, response["Upgrade"], response["Connection"]),
+            Is.EqualTo((426, "no", "other", "Upgrade"))
+        );
         var second = await stage.AcceptAsync();
         Assert.That((await second.ReadAsync()).StartLine, Does.StartWith("GET /two"));
     }
@@ -90,10 +98,15 @@ internal sealed class ClientsTunnelTests
     {
         await using var stage = await ForwardingStage.StartAsync();
         var client = await stage.ConnectAsync();
-        await client.SendAsync($"GET / HTTP/1.1\r\nHost: app.example.com\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\n{fields}\r\n{body}");
+        await client.SendAsync(
+            $"GET / HTTP/1.1\r\nHost: app.example.com\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\n{fields}\r\n{body}"
+        );
         var backend = await stage.AcceptAsync();
         var request = await backend.ReadAsync();
-        Assert.That((request["Upgrade"], request["HTTP2-Settings"], request["Connection"]), Is.EqualTo(((string?)null, (string?)null, (string?)null)));
+        Assert.That(
+            (request["Upgrade"], request["HTTP2-Settings"], request["Connection"]),
+            Is.EqualTo(((string?)null, (string?)null, (string?)null))
+        );
         await backend.SendAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
         Assert.That((await client.ReadAsync()).Status, Is.EqualTo(502));
     }

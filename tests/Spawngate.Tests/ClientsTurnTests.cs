@@ -1,14 +1,19 @@
 using System.Net.Sockets;
 using System.Text;
+using Spawngate.Clients;
 using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Overload;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Tests.Http;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
-/// <summary>How many requests a connection begins before others get a turn, and before the gateway has looked at what all of them take.</summary>
+/// <summary>
+/// How many requests a connection begins before others get a turn, and before the gateway has looked at what all of them take.
+/// </summary>
 [Platform("Linux")]
 internal sealed class ClientsTurnTests
 {
@@ -29,7 +34,13 @@ internal sealed class ClientsTurnTests
         using var stage = await Http2Stage.StartAsync();
         var open = new List<int>();
         var all = SampleAsync(stage.Loop, open, () => stage.Connection.OpenStreams, static number => number == LongRequests);
-        await stage.Client.SendAsync((byte[])[.. Http2Stage.Request(0, [.. Entry, .. Entries]), .. Enumerable.Range(1, LongRequests - 1).SelectMany(each => Http2Stage.Request(each, Entries))]);
+        await stage.Client.SendAsync(
+            (byte[])
+                [
+                    .. Http2Stage.Request(0, [.. Entry, .. Entries]),
+                    .. Enumerable.Range(1, LongRequests - 1).SelectMany(each => Http2Stage.Request(each, Entries)),
+                ]
+        );
         await all;
 
         // Two of 27 KiB a turn; between two samples an event may have brought another.
@@ -42,10 +53,21 @@ internal sealed class ClientsTurnTests
     {
         const int Long = 240;
         using var stage = await Http2Stage.StartAsync(trusted);
-        string[] Refused() => [.. stage.Log.Records.Select(static record => record.Text).Where(static text => text.Contains("too long together", StringComparison.Ordinal))];
+        string[] Refused() =>
+            [
+                .. stage
+                    .Log.Records.Select(static record => record.Text)
+                    .Where(static text => text.Contains("too long together", StringComparison.Ordinal)),
+            ];
         var refused = new List<int>();
         var all = SampleAsync(stage.Loop, refused, () => Refused().Length, static number => number >= Long / 2);
-        await stage.Client.SendAsync((byte[])[.. Http2Stage.Request(0, [.. Entry, .. Entries]), .. Enumerable.Range(1, Long - 1).SelectMany(each => Http2Stage.Request(each, Entries))]);
+        await stage.Client.SendAsync(
+            (byte[])
+                [
+                    .. Http2Stage.Request(0, [.. Entry, .. Entries]),
+                    .. Enumerable.Range(1, Long - 1).SelectMany(each => Http2Stage.Request(each, Entries)),
+                ]
+        );
         await all;
         Assert.That(LargestStep(refused), Is.LessThanOrEqualTo(4));
     }
@@ -57,12 +79,18 @@ internal sealed class ClientsTurnTests
         const int Long = 100;
         using var stage = await Http2Stage.StartAsync();
         byte[] named = [0x00, 15, .. "x-forwarded-for"u8, 9, .. "192.0.2.1"u8];
-        await stage.Client.SendAsync((byte[])[.. Http2Stage.Request(0, [.. Entry, .. Entries, .. named]), .. Enumerable.Range(1, Long - 1).SelectMany(each => Http2Stage.Request(each, [.. Entries, .. named]))]);
+        await stage.Client.SendAsync(
+            (byte[])
+                [
+                    .. Http2Stage.Request(0, [.. Entry, .. Entries, .. named]),
+                    .. Enumerable.Range(1, Long - 1).SelectMany(each => Http2Stage.Request(each, [.. Entries, .. named])),
+                ]
+        );
         await UntilAsync(stage, () => stage.Connection.OpenStreams == Long);
     }
 
     /// <summary>Errors, which no backend has to be waited for: the gateway could answer all of them in a row.</summary>
-    [TestCase(10, Limits.RequestsPerTurn)]
+    [TestCase(10, ConnectionLimits.RequestsPerTurn)]
     [TestCase(8000, 5)]
     public async Task Of_requests_that_are_sent_ahead_over_one_connection_few_are_answered_in_a_turn(int fieldBytes, int most)
     {
@@ -70,8 +98,17 @@ internal sealed class ClientsTurnTests
         await using var stage = await ForwardingStage.StartAsync();
         var client = await stage.ConnectAsync();
         var answered = new List<int>();
-        var all = SampleAsync(client.Loop, answered, () => (int)stage.Context.Traffic.Unrouted.Requests(ReceivedProtocol.Http1, 4), static number => number == Ahead);
-        await client.SendAsync(string.Concat(Enumerable.Repeat($"GET / HTTP/1.1\r\nHost: unknown.example.com\r\nX: {new string('x', fieldBytes)}\r\n\r\n", Ahead)));
+        var all = SampleAsync(
+            client.Loop,
+            answered,
+            () => (int)stage.Context.Traffic.Unrouted.Requests(ReceivedProtocol.Http1, 4),
+            static number => number == Ahead
+        );
+        await client.SendAsync(
+            string.Concat(
+                Enumerable.Repeat($"GET / HTTP/1.1\r\nHost: unknown.example.com\r\nX: {new string('x', fieldBytes)}\r\n\r\n", Ahead)
+            )
+        );
         await all;
 
         // An event may have brought a turn beside that of the line.
@@ -86,7 +123,8 @@ internal sealed class ClientsTurnTests
         await SendSmallAsync(stage);
         for (int looks = 1; looks <= 3; looks++)
         {
-            // The first of a connection may always begin; of those beside it as many as are less than the part of this loop, and the one that exceeds it.
+            // The first of a connection may always begin; of those beside it as many as are less than the part of this loop, and the one
+            // that exceeds it.
             int most = looks == 1 ? 1 : 1 + ((looks - 1) * 5);
             await UntilAsync(stage, () => stage.Connection.OpenStreams >= most);
             await UntilAsync(stage, () => stage.Context.ClientLimits.Growth.IsSpent(stage.Loop));
@@ -167,7 +205,7 @@ internal sealed class ClientsTurnTests
         await UntilAsync(stage, () => stage.Connection.OpenStreams == 1);
         await stage.Client.SendAsync((byte[])[.. Http2Stage.Request(1), 0, 0, 2, 0, 1, 0, 0, 0, 1, (byte)'o', (byte)'k']);
         await UntilAsync(stage, () => stage.Connection.AwaitsLook);
-        for (int ms = 0; ms < 3 * Limits.RateWindowMs; ms += Limits.ClockTickMs)
+        for (int ms = 0; ms < 3 * ForwardingLimits.RateWindowMs; ms += RuntimeLimits.ClockTickMs)
         {
             stage.Tick();
         }
@@ -198,8 +236,8 @@ internal sealed class ClientsTurnTests
     /// <summary>Receives a request and answers it.</summary>
     private static async Task AnswerAsync(Socket backend, string end = "\r\n\r\n")
     {
-        byte[] buffer = new byte[Limits.SmallBufferBytes];
-        for (int length = 0; !buffer.AsSpan(0, length).EndsWith(Encoding.ASCII.GetBytes(end));)
+        byte[] buffer = new byte[LoggingLimits.SmallBufferBytes];
+        for (int length = 0; !buffer.AsSpan(0, length).EndsWith(Encoding.ASCII.GetBytes(end)); )
         {
             int more = await backend.ReceiveAsync(buffer.AsMemory(length)).AsTask().WaitAsync(Patience);
             Assert.That(more, Is.Positive);
@@ -215,8 +253,8 @@ internal sealed class ClientsTurnTests
     /// <summary>A look after which so many more small requests may be begun on a loop: the last of them finds it spent.</summary>
     private static void Look(Http2Stage stage, int requests)
     {
-        long part = requests == 0 ? 0 : ((requests - 1) * (Limits.ClientRequestBytes + 200)) + 1;
-        long cut = part * Limits.GrowthShareMin;
+        long part = requests == 0 ? 0 : ((requests - 1) * (OverloadLimits.ClientRequestBytes + 200)) + 1;
+        long cut = part * OverloadLimits.GrowthShareMin;
         stage.Context.ClientLimits.Growth.Set(new ResourceUse(cut, cut, cut, cut, cut), ResourceUse.Unbounded, ResourceUse.Unbounded);
     }
 

@@ -3,8 +3,10 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Spawngate.Admin;
 using Spawngate.Backends;
+using Spawngate.Clients.Http2;
 using Spawngate.Commands;
 using Spawngate.Config;
+using Spawngate.Runtime;
 
 namespace Spawngate.Tests;
 
@@ -159,14 +161,19 @@ internal sealed class CommandLineTests
         await using AdminUnderTest admin = await AdminUnderTest.StartAsync();
         admin.Backends.Reports.Add(Ready);
         Assert.That(await InvokeAsync($"explain App.localhost --admin http://{admin.Api.Endpoint}"), Is.Zero);
-        Assert.That(_out.ToString(), Is.EqualTo("""
-            app.localhost is ready (pid 77, port 4123)
-              woken by   request from 127.0.0.1
-              started    start number 3: spawned after 0.5 ms, listening after 4.2 ms, ready after 5 ms, as its health check said
-              held by    1 request or tunnel in flight
-              stops      600 seconds after the last of them ends, unless another request comes
+        Assert.That(
+            _out.ToString(),
+            Is.EqualTo(
+                """
+                app.localhost is ready (pid 77, port 4123)
+                  woken by   request from 127.0.0.1
+                  started    start number 3: spawned after 0.5 ms, listening after 4.2 ms, ready after 5 ms, as its health check said
+                  held by    1 request or tunnel in flight
+                  stops      600 seconds after the last of them ends, unless another request comes
 
-            """));
+                """
+            )
+        );
     }
 
     [Test]
@@ -192,7 +199,14 @@ internal sealed class CommandLineTests
     {
         await using AdminUnderTest admin = await AdminUnderTest.StartAsync("secret");
         admin.Backends.Reports.Add(Ready);
-        _location = AdminLocation.Of(new ServerConfig { AdminPort = admin.Api.Endpoint.Port, AdminBind = IPAddress.Any, AdminToken = "secret" });
+        _location = AdminLocation.Of(
+            new ServerConfig
+            {
+                AdminPort = admin.Api.Endpoint.Port,
+                AdminBind = IPAddress.Any,
+                AdminToken = "secret",
+            }
+        );
         Assert.That(await InvokeAsync("explain app.localhost --config my.toml"), Is.Zero);
         Assert.That(_calls, Is.EqualTo(["locate my.toml"]));
         Assert.That(_out.ToString(), Does.StartWith("app.localhost is ready"));
@@ -250,10 +264,20 @@ internal sealed class CommandLineTests
     public async Task Live_asks_the_gateway_of_the_configuration(string argument)
     {
         await using AdminUnderTest admin = await AdminUnderTest.StartAsync("secret");
-        _location = AdminLocation.Of(new ServerConfig { AdminPort = admin.Api.Endpoint.Port, AdminBind = IPAddress.Any, AdminToken = "secret" });
+        _location = AdminLocation.Of(
+            new ServerConfig
+            {
+                AdminPort = admin.Api.Endpoint.Port,
+                AdminBind = IPAddress.Any,
+                AdminToken = "secret",
+            }
+        );
         Assert.That(await InvokeAsync("check --live" + argument), Is.Zero);
         Assert.That(_calls, Is.EqualTo(["locate " + (argument.Length > 0 ? "my.toml" : "config.toml")]));
-        Assert.That(_out.ToString(), Is.EqualTo($"spawngate: live, as http://127.0.0.1:{admin.Api.Endpoint.Port}/health says" + Environment.NewLine));
+        Assert.That(
+            _out.ToString(),
+            Is.EqualTo($"spawngate: live, as http://127.0.0.1:{admin.Api.Endpoint.Port}/health says" + Environment.NewLine)
+        );
         Assert.That(_error.ToString(), Is.Empty);
     }
 
@@ -292,17 +316,25 @@ internal sealed class CommandLineTests
         Assert.That(_error.ToString(), Does.Contain(contains));
     }
 
-    private static BackendReport Ready => new()
-    {
-        Hostname = "app.localhost",
-        State = BackendPhase.Ready,
-        Port = 4123,
-        InFlight = 1,
-        Generation = 3,
-        Description = "pid 77",
-        LastStart = new StartReport { SpawnMs = 0.5, ListenMs = 4.2, ReadyMs = 5, Signal = "health", Cause = "request from 127.0.0.1" },
-        IdleTimeoutSecs = 600,
-    };
+    private static BackendReport Ready =>
+        new()
+        {
+            Hostname = "app.localhost",
+            State = BackendPhase.Ready,
+            Port = 4123,
+            InFlight = 1,
+            InstanceNumber = 3,
+            Description = "pid 77",
+            LastStart = new StartReport
+            {
+                SpawnMs = 0.5,
+                ListenMs = 4.2,
+                ReadyMs = 5,
+                Signal = "health",
+                Cause = "request from 127.0.0.1",
+            },
+            IdleTimeoutSecs = 600,
+        };
 
     private static int FreePort()
     {
@@ -316,31 +348,36 @@ internal sealed class CommandLineTests
 
     private CommandConsole Console() => new(() => _out, () => _error, name => _variables.GetValueOrDefault(name), _cancel.Token);
 
-    private CommandActions Actions() => new()
-    {
-        RunAsync = (path, _) =>
+    private CommandActions Actions() =>
+        new()
         {
-            _calls.Add("run " + path);
-            return path == "locked.toml"
-                ? throw new CannotRunException("the PID file is locked")
-                : Task.FromResult(path.StartsWith("ports", StringComparison.Ordinal) ? 1 : path == "invalid.toml" ? 2 : 0);
-        },
-        Check = (path, _) =>
-        {
-            _calls.Add("check " + path);
-            return 0;
-        },
-        LocateAdmin = (path, console) =>
-        {
-            _calls.Add("locate " + path);
-            if (_location is null)
+            RunAsync = (path, _) =>
             {
-                console.Error.WriteLine($"{path} is invalid");
-            }
+                _calls.Add("run " + path);
+                return path == "locked.toml"
+                    ? throw new CannotRunException("the PID file is locked")
+                    : Task.FromResult(
+                        path.StartsWith("ports", StringComparison.Ordinal) ? 1
+                        : path == "invalid.toml" ? 2
+                        : 0
+                    );
+            },
+            Check = (path, _) =>
+            {
+                _calls.Add("check " + path);
+                return 0;
+            },
+            LocateAdmin = (path, console) =>
+            {
+                _calls.Add("locate " + path);
+                if (_location is null)
+                {
+                    console.Error.WriteLine($"{path} is invalid");
+                }
 
-            return _location;
-        },
-    };
+                return _location;
+            },
+        };
 
     /// <summary>Keeps what is written and announces the first line.</summary>
     private sealed class LineSignal : StringWriter

@@ -46,7 +46,10 @@ internal sealed class ConfigAdminAddressTests
 
     [Test]
     public void Is_unknown_without_a_file() =>
-        Assert.That(ConfigLoader.LoadAdminAddress("no-such-file.toml", out _).Select(error => error.ToString()), Is.EqualTo(["no-such-file.toml:1:1: found no such file"]));
+        Assert.That(
+            ConfigLoader.LoadAdminAddress("no-such-file.toml", out _).Select(error => error.ToString()),
+            Is.EqualTo(["no-such-file.toml:1:1: found no such file"])
+        );
 
     private static IReadOnlyList<ConfigError> Load(string text, out ServerConfig server)
     {

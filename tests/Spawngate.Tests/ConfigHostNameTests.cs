@@ -30,21 +30,51 @@ internal sealed class ConfigHostNameTests
     [TestCase("[::1]:80", "found a port, allowed is \"[::1]\": hosts are compared without their port")]
     [TestCase("*:80", "found a port, allowed is \"*\": hosts are compared without their port")]
     [TestCase("::1", "found an IPv6 address without brackets, allowed is \"[::1]\"")]
-    [TestCase("http://example.com", "found a URL or path, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *; requests are routed by host alone")]
-    [TestCase("a*.example.com", "found \"a*.example.com\", a * may stand only for everything (\"*\") or for the labels before a domain (\"*.example.com\")")]
-    [TestCase("*.*.com", "found \"*.*.com\", a * may stand only for everything (\"*\") or for the labels before a domain (\"*.example.com\")")]
-    [TestCase("example.*", "found \"example.*\", a * may stand only for everything (\"*\") or for the labels before a domain (\"*.example.com\")")]
+    [TestCase(
+        "http://example.com",
+        "found a URL or path, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *; requests are routed by host alone"
+    )]
+    [TestCase(
+        "a*.example.com",
+        "found \"a*.example.com\", a * may stand only for everything (\"*\") or for the labels before a domain (\"*.example.com\")"
+    )]
+    [TestCase(
+        "*.*.com",
+        "found \"*.*.com\", a * may stand only for everything (\"*\") or for the labels before a domain (\"*.example.com\")"
+    )]
+    [TestCase(
+        "example.*",
+        "found \"example.*\", a * may stand only for everything (\"*\") or for the labels before a domain (\"*.example.com\")"
+    )]
     [TestCase("bücher.example", "found characters outside ASCII, allowed is the form that clients send: \"xn--bcher-kva.example\"")]
     [TestCase("*.bücher.example", "found characters outside ASCII, allowed is the form that clients send: \"*.xn--bcher-kva.example\"")]
     [TestCase("a..b", "found a label of 0 characters between dots, allowed are 1 to 63")]
     [TestCase(".", "found a label of 0 characters between dots, allowed are 1 to 63")]
     [TestCase("*.", "found \"*.\", a * may stand only for everything (\"*\") or for the labels before a domain (\"*.example.com\")")]
-    [TestCase("1.2.3.256", "found \"1.2.3.256\", which ends in a number but is no IPv4 address, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *")]
-    [TestCase("*.0.0.1", "found \"*.0.0.1\", which ends in a number but is no IPv4 address, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *")]
-    [TestCase("a b.com", "found \"a b.com\", a host name consists of letters, digits, - and _, separated by dots; allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *")]
-    [TestCase("[::1", "found \"[::1\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *")]
-    [TestCase("[127.0.0.1]", "found \"[127.0.0.1]\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *")]
-    [TestCase("[fe80::1%eth0]", "found \"[fe80::1%eth0]\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *")]
+    [TestCase(
+        "1.2.3.256",
+        "found \"1.2.3.256\", which ends in a number but is no IPv4 address, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+    )]
+    [TestCase(
+        "*.0.0.1",
+        "found \"*.0.0.1\", which ends in a number but is no IPv4 address, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+    )]
+    [TestCase(
+        "a b.com",
+        "found \"a b.com\", a host name consists of letters, digits, - and _, separated by dots; allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+    )]
+    [TestCase(
+        "[::1",
+        "found \"[::1\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+    )]
+    [TestCase(
+        "[127.0.0.1]",
+        "found \"[127.0.0.1]\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+    )]
+    [TestCase(
+        "[fe80::1%eth0]",
+        "found \"[fe80::1%eth0]\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+    )]
     public void A_key_that_is_no_host_is_explained(string key, string message) =>
         Assert.That(HostName.Normalise(key, out _), Is.EqualTo(message));
 
@@ -67,7 +97,10 @@ internal sealed class ConfigHostNameTests
     public void A_wrong_host_is_reported_at_its_key() =>
         Assert.That(
             ConfigSource.Errors("\n[backends.\"example.com:80\"]\ncommand = 'x'\n"),
-            Is.EqualTo(["c.toml:2:11: backends.\"example.com:80\": found a port, allowed is \"example.com\": hosts are compared without their port"]));
+            Is.EqualTo([
+                "c.toml:2:11: backends.\"example.com:80\": found a port, allowed is \"example.com\": hosts are compared without their port",
+            ])
+        );
 
     [TestCase("prot", "port", 1)]
     [TestCase("port", "port", 0)]

@@ -84,18 +84,23 @@ internal sealed class ConfigLoaderTests
         Assert.That(docker.Kind, Is.EqualTo(BackendKind.Docker));
         Assert.That(docker.Command, Is.Null);
         Assert.That(docker.Args, Is.EqualTo(["--workers", "4"]));
-        Assert.That(docker.Docker, Is.EqualTo(new DockerConfig
-        {
-            Image = "myapp:latest",
-            ContainerName = "myapp",
-            PullPolicy = PullPolicy.IfNotPresent,
-            MemoryBytes = 512L << 20,
-            NanoCpus = 1_000_000_000,
-            Network = "bridge",
-            DockerHost = "unix:///custom/docker.sock",
-            NoNewPrivileges = false,
-            PidsLimit = 100,
-        }));
+        Assert.That(
+            docker.Docker,
+            Is.EqualTo(
+                new DockerConfig
+                {
+                    Image = "myapp:latest",
+                    ContainerName = "myapp",
+                    PullPolicy = PullPolicy.IfNotPresent,
+                    MemoryBytes = 512L << 20,
+                    NanoCpus = 1_000_000_000,
+                    Network = "bridge",
+                    DockerHost = "unix:///custom/docker.sock",
+                    NoNewPrivileges = false,
+                    PidsLimit = 100,
+                }
+            )
+        );
     }
 
     [Test]
@@ -114,7 +119,8 @@ internal sealed class ConfigLoaderTests
     [Test]
     public void A_backend_takes_from_defaults_what_it_does_not_set()
     {
-        var config = ConfigSource.Valid("""
+        var config = ConfigSource.Valid(
+            """
             [backends.a]
             command = "x"
             idle_timeout_secs = 0
@@ -124,7 +130,8 @@ internal sealed class ConfigLoaderTests
             [defaults]
             idle_timeout_secs = 7
             request_timeout_secs = 8
-            """);
+            """
+        );
 
         Assert.That(config.Backends[0].IdleTimeoutSecs, Is.Zero);
         Assert.That(config.Backends[0].HealthPath, Is.Empty);
@@ -137,7 +144,8 @@ internal sealed class ConfigLoaderTests
     [Test]
     public void Six_different_mistakes_are_reported_in_one_run()
     {
-        var errors = ConfigSource.Errors("""
+        var errors = ConfigSource.Errors(
+            """
             [server]
             prot = 8080
             admin_port = 99999
@@ -150,19 +158,22 @@ internal sealed class ConfigLoaderTests
             [backends."API.example.com."]
             command = "node"
             health_path = "health"
-            """);
+            """
+        );
 
-        Assert.That(errors, Is.EqualTo(
-        [
-            "c.toml:2:1: server.prot: found a key that is unknown in [server], did you mean port?",
-            "c.toml:3:14: server.admin_port: found 99999, allowed is a whole number from 1 to 65535",
-            "c.toml:4:8: server.bind: found localhost, which is no value: strings need quotes, booleans are true and false",
-            "c.toml:6:1: backends.\"api.example.com\".command: found no such key, a local backend needs the program to run, such as command = \"node\" (its arguments go into args)",
-            "c.toml:7:8: backends.\"api.example.com\".port: found the string \"3000\", allowed is a whole number from 0 to 65535, without quotes (0 = a free port is chosen at each start)",
-            "c.toml:8:21: backends.\"api.example.com\".idle_timeout_secs: found the float 1.5, allowed is a whole number from 0 to 2147483647 (0 = never stop)",
-            "c.toml:10:1: backends.\"API.example.com.\": found the same host as backends.\"api.example.com\" on line 6, allowed is one backend per host (compared without case and trailing dot)",
-            "c.toml:12:15: backends.\"API.example.com.\".health_path: found the string \"health\", allowed is a path that starts with / (visible ASCII characters, others percent-encoded), or \"\" to be ready when the port accepts",
-        ]));
+        Assert.That(
+            errors,
+            Is.EqualTo([
+                "c.toml:2:1: server.prot: found a key that is unknown in [server], did you mean port?",
+                "c.toml:3:14: server.admin_port: found 99999, allowed is a whole number from 1 to 65535",
+                "c.toml:4:8: server.bind: found localhost, which is no value: strings need quotes, booleans are true and false",
+                "c.toml:6:1: backends.\"api.example.com\".command: found no such key, a local backend needs the program to run, such as command = \"node\" (its arguments go into args)",
+                "c.toml:7:8: backends.\"api.example.com\".port: found the string \"3000\", allowed is a whole number from 0 to 65535, without quotes (0 = a free port is chosen at each start)",
+                "c.toml:8:21: backends.\"api.example.com\".idle_timeout_secs: found the float 1.5, allowed is a whole number from 0 to 2147483647 (0 = never stop)",
+                "c.toml:10:1: backends.\"API.example.com.\": found the same host as backends.\"api.example.com\" on line 6, allowed is one backend per host (compared without case and trailing dot)",
+                "c.toml:12:15: backends.\"API.example.com.\".health_path: found the string \"health\", allowed is a path that starts with / (visible ASCII characters, others percent-encoded), or \"\" to be ready when the port accepts",
+            ])
+        );
     }
 
     [Test]
@@ -178,18 +189,39 @@ internal sealed class ConfigLoaderTests
     [TestCase("prot = 1", "1:1: prot: found a key that is unknown in the top level, allowed are server, defaults, backends, sessions")]
     [TestCase("[sever]", "1:2: sever: found a key that is unknown in the top level, did you mean server?")]
     [TestCase("port = 1", "1:1: port: found a key that does not belong in the top level, it is one of a backend: [backends.\"host.name\"]")]
-    [TestCase("[server]\nidle_timeout_secs = 1", "2:1: server.idle_timeout_secs: found a key that does not belong in [server], it is one of [defaults] and of each backend")]
-    [TestCase("[defaults]\nadmin_port = 1", "2:1: defaults.admin_port: found a key that does not belong in [defaults], it is one of [server]")]
-    [TestCase("[defaults]\nidle-timeout-secs = 1", "2:1: defaults.idle-timeout-secs: found a key that is unknown in [defaults], did you mean idle_timeout_secs?")]
+    [TestCase(
+        "[server]\nidle_timeout_secs = 1",
+        "2:1: server.idle_timeout_secs: found a key that does not belong in [server], it is one of [defaults] and of each backend"
+    )]
+    [TestCase(
+        "[defaults]\nadmin_port = 1",
+        "2:1: defaults.admin_port: found a key that does not belong in [defaults], it is one of [server]"
+    )]
+    [TestCase(
+        "[defaults]\nidle-timeout-secs = 1",
+        "2:1: defaults.idle-timeout-secs: found a key that is unknown in [defaults], did you mean idle_timeout_secs?"
+    )]
     [TestCase("[server]\nPort = 1", "2:1: server.Port: found a key that is unknown in [server], did you mean port?")]
     [TestCase("[backends.a]\ncommand = 'x'\nqwertzuiop = 1", "3:1: backends.a.qwertzuiop: found a key that is unknown in a backend")]
-    [TestCase("[backends.a]\ncommand = 'x'\nwroking_dir = ''", "3:1: backends.a.wroking_dir: found a key that is unknown in a backend, did you mean working_dir?")]
+    [TestCase(
+        "[backends.a]\ncommand = 'x'\nwroking_dir = ''",
+        "3:1: backends.a.wroking_dir: found a key that is unknown in a backend, did you mean working_dir?"
+    )]
     [TestCase("[session]", "1:2: session: found a key that is unknown in the top level, did you mean sessions?")]
     [TestCase("server = 3", "1:10: server: found 3, allowed is a table: [server] on a line of its own")]
-    [TestCase("[[backends]]\nhost = 'a'", "1:1: backends: found an array of tables, allowed is one table per host: [backends.\"host.name\"]")]
+    [TestCase(
+        "[[backends]]\nhost = 'a'",
+        "1:1: backends: found an array of tables, allowed is one table per host: [backends.\"host.name\"]"
+    )]
     [TestCase("[backends]\na = 'x'", "2:5: backends.a: found the string \"x\", allowed is a table: [backends.a] on a line of its own")]
-    [TestCase("[backends.api.example.com]\ncommand = 'x'", "1:11: backends.api: found a host name without quotes, allowed is [backends.\"api.example.com\"]")]
-    [TestCase("[backends.a.env]\nX = 'x'", "1:11: backends.a.command: found no such key, a local backend needs the program to run, such as command = \"node\" (its arguments go into args)")]
+    [TestCase(
+        "[backends.api.example.com]\ncommand = 'x'",
+        "1:11: backends.api: found a host name without quotes, allowed is [backends.\"api.example.com\"]"
+    )]
+    [TestCase(
+        "[backends.a.env]\nX = 'x'",
+        "1:11: backends.a.command: found no such key, a local backend needs the program to run, such as command = \"node\" (its arguments go into args)"
+    )]
     public void A_misplaced_or_misspelt_key_is_explained(string text, string error) =>
         Assert.That(ConfigSource.Errors(text), Is.EqualTo([$"c.toml:{error}"]));
 
@@ -215,7 +247,9 @@ internal sealed class ConfigLoaderTests
         Assert.That(named, Is.SupersetOf(ServerKeys.All));
         Assert.That(named, Is.SupersetOf(BackendKeys.All.Except(["env"])));
 
-        var uncommented = lines.Where(line => !line.StartsWith("# ", StringComparison.Ordinal) && !line.Contains("no default", StringComparison.Ordinal)).Select(line => line.TrimStart('#'));
+        var uncommented = lines
+            .Where(line => !line.StartsWith("# ", StringComparison.Ordinal) && !line.Contains("no default", StringComparison.Ordinal))
+            .Select(line => line.TrimStart('#'));
         var config = ConfigSource.Valid(string.Join('\n', uncommented).Replace("\".\"", "\"/opt/api\"", StringComparison.Ordinal));
         Assert.That(config.Server.ChangedKeys(new ServerConfig()), Is.EqualTo(["port"]));
         Assert.That(config.Defaults, Is.EqualTo(new BackendTimings()));
@@ -235,7 +269,10 @@ internal sealed class ConfigLoaderTests
             Assert.That(Single(missing), Is.EqualTo($"{missing}:1:1: found no such file"));
             Assert.That(Single(Path.Combine(folder, "no", "such.toml")), Does.EndWith(":1:1: found no such file"));
             Assert.That(Single(folder), Is.EqualTo($"{folder}:1:1: found a folder, a configuration file is needed"));
-            Assert.That(Single(binary), Is.EqualTo($"{binary}:1:3: found the byte 0xFF, which is not UTF-8; the file must be saved as UTF-8"));
+            Assert.That(
+                Single(binary),
+                Is.EqualTo($"{binary}:1:3: found the byte 0xFF, which is not UTF-8; the file must be saved as UTF-8")
+            );
             Assert.That(Single(""), Does.StartWith(":1:1: the file cannot be read: "));
         }
         finally
@@ -254,10 +291,13 @@ internal sealed class ConfigLoaderTests
         {
             using (var file = File.OpenWrite(path))
             {
-                file.SetLength(Limits.ConfigFileBytesMax + 1L);
+                file.SetLength(ConfigLimits.ConfigFileBytesMax + 1L);
             }
 
-            Assert.That(ConfigLoader.LoadFile(path).Errors.Single().ToString(), Is.EqualTo($"{path}:1:1: found more than 64 MiB, a configuration file may not be larger"));
+            Assert.That(
+                ConfigLoader.LoadFile(path).Errors.Single().ToString(),
+                Is.EqualTo($"{path}:1:1: found more than 64 MiB, a configuration file may not be larger")
+            );
         }
         finally
         {
@@ -272,11 +312,19 @@ internal sealed class ConfigLoaderTests
         try
         {
             var relative = Path.GetRelativePath(Environment.CurrentDirectory, Path.GetTempPath());
-            File.WriteAllText(path, $"[backends.a]\ncommand = 'x'\nworking_dir = '{relative}'\n[backends.b]\ncommand = 'x'\nworking_dir = './no-such-folder'\n");
+            File.WriteAllText(
+                path,
+                $"[backends.a]\ncommand = 'x'\nworking_dir = '{relative}'\n[backends.b]\ncommand = 'x'\nworking_dir = './no-such-folder'\n"
+            );
 
             var errors = ConfigLoader.LoadFile(path).Errors.Select(error => error.ToString());
 
-            Assert.That(errors, Is.EqualTo([$"{path}:6:15: backends.b.working_dir: found the string \"./no-such-folder\", allowed is the path of an existing folder"]));
+            Assert.That(
+                errors,
+                Is.EqualTo([
+                    $"{path}:6:15: backends.b.working_dir: found the string \"./no-such-folder\", allowed is the path of an existing folder",
+                ])
+            );
         }
         finally
         {
@@ -290,7 +338,9 @@ internal sealed class ConfigLoaderTests
         var text = new StringBuilder();
         for (var i = 0; i < 10_000; i++)
         {
-            text.Append($"[backends.\"host{i}.example.com\"]\ncommand = \"node\"\nargs = [\"server.js\"]\nport = {10_000 + i}\nidle_timeout_secs = 60\n");
+            text.Append(
+                $"[backends.\"host{i}.example.com\"]\ncommand = \"node\"\nargs = [\"server.js\"]\nport = {10_000 + i}\nidle_timeout_secs = 60\n"
+            );
             text.Append($"[backends.\"host{i}.example.com\".env]\nNAME = \"v{i}\"\n");
         }
 

@@ -41,7 +41,10 @@ internal sealed class ConfigNoWakeTests
     [TestCase("/health", "/health/%zz", true)]
     public void A_path_is_covered_by_whole_segments_in_its_normal_form(string entry, string target, bool covered)
     {
-        Assert.That(Covers(entry, $"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".Replace("GET *", "OPTIONS *", StringComparison.Ordinal)), Is.EqualTo(covered));
+        Assert.That(
+            Covers(entry, $"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".Replace("GET *", "OPTIONS *", StringComparison.Ordinal)),
+            Is.EqualTo(covered)
+        );
     }
 
     [TestCase("UptimeRobot", "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)", true)]
@@ -62,8 +65,14 @@ internal sealed class ConfigNoWakeTests
     {
         Assert.That(Covers("bot", "GET / HTTP/1.1\r\nHost: a\r\nX-User-Agent: bot\r\nReferer: bot\r\n\r\n"), Is.False);
         Assert.That(Covers("bot", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), Is.False, "no user agent");
-        Assert.That(Covers("bot", $"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {new string('b', Limits.NoWakeAgentBytes - 3)}bot\r\n\r\n"), Is.True);
-        Assert.That(Covers("bot", $"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {new string('b', Limits.NoWakeAgentBytes)}bot\r\n\r\n"), Is.False);
+        Assert.That(
+            Covers("bot", $"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {new string('b', ConfigLimits.NoWakeAgentBytes - 3)}bot\r\n\r\n"),
+            Is.True
+        );
+        Assert.That(
+            Covers("bot", $"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {new string('b', ConfigLimits.NoWakeAgentBytes)}bot\r\n\r\n"),
+            Is.False
+        );
         Assert.That(Covers("bot", "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: me\r\nUser-Agent: bot\r\n\r\n"), Is.True, "any of several");
     }
 
@@ -72,7 +81,7 @@ internal sealed class ConfigNoWakeTests
     {
         foreach (string part in (string[])["/%2e%2e", "//", "/a", "/.", "%2f", "/%"])
         {
-            string path = "/" + string.Concat(Enumerable.Repeat(part, Limits.RequestLineBytesMax / part.Length));
+            string path = "/" + string.Concat(Enumerable.Repeat(part, ConfigLimits.RequestLineBytesMax / part.Length));
             byte[] normal = new byte[NormalPath.BytesNeeded(Encoding.ASCII.GetBytes(path))];
             Assert.That(NormalPath.Write(Encoding.ASCII.GetBytes(path), normal), Is.InRange(1, path.Length + 1));
             Assert.That(Covers("/health", $"GET {path}/health HTTP/1.1\r\nHost: a\r\n\r\n"), Is.AnyOf(true, false), part);
@@ -86,10 +95,19 @@ internal sealed class ConfigNoWakeTests
         string[] parts = ["/", ".", "..", "a", "%2e", "%2F", "%61", "%", "//", "b%20", "%25"];
         for (int i = 0; i < 20_000; i++)
         {
-            byte[] path = Encoding.ASCII.GetBytes("/" + string.Concat(Enumerable.Range(0, random.Next(9)).Select(_ => parts[random.Next(parts.Length)])));
+            byte[] path = Encoding.ASCII.GetBytes(
+                "/" + string.Concat(Enumerable.Range(0, random.Next(9)).Select(_ => parts[random.Next(parts.Length)]))
+            );
             string once = Normal(path);
-            Assert.That(once, Does.StartWith("/").And.Not.Contain("//").And.Not.Contain("/./").And.Not.Contain("/../"), Encoding.ASCII.GetString(path));
-            Assert.That(NormalPath.IsNormal(path) ? once : null, Is.EqualTo(NormalPath.IsNormal(path) ? Encoding.ASCII.GetString(path) : null));
+            Assert.That(
+                once,
+                Does.StartWith("/").And.Not.Contain("//").And.Not.Contain("/./").And.Not.Contain("/../"),
+                Encoding.ASCII.GetString(path)
+            );
+            Assert.That(
+                NormalPath.IsNormal(path) ? once : null,
+                Is.EqualTo(NormalPath.IsNormal(path) ? Encoding.ASCII.GetString(path) : null)
+            );
         }
 
         static string Normal(byte[] path)
@@ -103,7 +121,9 @@ internal sealed class ConfigNoWakeTests
     public void Asking_allocates_nothing()
     {
         var rules = NoWakeRules.Of(["/health", "/status/", "UptimeRobot", "bot"])!;
-        var heads = new[] { "/", "/app/%2e%2e/x", "/healthy" }.Select(static path => Read($"GET {path} HTTP/1.1\r\nHost: a\r\nUser-Agent: Mozilla/5.0 (b bo) Gecko\r\n\r\n")).ToArray();
+        var heads = new[] { "/", "/app/%2e%2e/x", "/healthy" }
+            .Select(static path => Read($"GET {path} HTTP/1.1\r\nHost: a\r\nUser-Agent: Mozilla/5.0 (b bo) Gecko\r\n\r\n"))
+            .ToArray();
         long Ask()
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
@@ -123,21 +143,37 @@ internal sealed class ConfigNoWakeTests
     [Test]
     public void The_key_is_taken_from_defaults_unless_a_backend_has_its_own()
     {
-        var backends = ConfigSource.Valid("""
-            [defaults]
-            no_wake = ["/health", "UptimeRobot"]
-            [backends.a]
-            command = "x"
-            [backends.b]
-            command = "x"
-            no_wake = ["bot"]
-            [backends.c]
-            command = "x"
-            no_wake = []
-            """).Backends;
+        var backends = ConfigSource
+            .Valid(
+                """
+                [defaults]
+                no_wake = ["/health", "UptimeRobot"]
+                [backends.a]
+                command = "x"
+                [backends.b]
+                command = "x"
+                no_wake = ["bot"]
+                [backends.c]
+                command = "x"
+                no_wake = []
+                """
+            )
+            .Backends;
 
-        Assert.That(backends.Select(static backend => backend.NoWake?.Entries), Is.EqualTo(new string[]?[] { ["/health", "UptimeRobot"], ["bot"], null }));
-        Assert.That(backends[0].HasSameSettings(ConfigSource.Valid(ConfigSource.Local("no_wake = ['/health', 'UptimeRobot']")).Backends[0] with { Hostname = "a", Command = "x" }));
+        Assert.That(
+            backends.Select(static backend => backend.NoWake?.Entries),
+            Is.EqualTo(new string[]?[] { ["/health", "UptimeRobot"], ["bot"], null })
+        );
+        Assert.That(
+            backends[0]
+                .HasSameSettings(
+                    ConfigSource.Valid(ConfigSource.Local("no_wake = ['/health', 'UptimeRobot']")).Backends[0] with
+                    {
+                        Hostname = "a",
+                        Command = "x",
+                    }
+                )
+        );
     }
 
     [TestCase("no_wake = '/health'", "found the string \"/health\", allowed is an array of strings")]
@@ -155,11 +191,17 @@ internal sealed class ConfigNoWakeTests
     [Test]
     public void The_number_and_length_of_entries_are_bounded()
     {
-        string[] many = [.. Enumerable.Range(0, Limits.NoWakeEntriesMax + 1).Select(static i => $"'/{i}'")];
-        Assert.That(ConfigSource.Errors(ConfigSource.Local($"no_wake = [{string.Join(',', many)}]")).Single().ToString(), Does.Contain("found 65 entries, allowed are 64"));
-        Assert.That(ConfigSource.Valid(ConfigSource.Local($"no_wake = [{string.Join(',', many[1..])}]")).Backends[0].NoWake!.Entries, Has.Count.EqualTo(64));
-        Assert.That(NoWakeRules.IsAllowed(new string('a', Limits.NoWakeEntryChars)), Is.True);
-        Assert.That(NoWakeRules.IsAllowed(new string('a', Limits.NoWakeEntryChars + 1)), Is.False);
+        string[] many = [.. Enumerable.Range(0, ConfigLimits.NoWakeEntriesMax + 1).Select(static i => $"'/{i}'")];
+        Assert.That(
+            ConfigSource.Errors(ConfigSource.Local($"no_wake = [{string.Join(',', many)}]")).Single().ToString(),
+            Does.Contain("found 65 entries, allowed are 64")
+        );
+        Assert.That(
+            ConfigSource.Valid(ConfigSource.Local($"no_wake = [{string.Join(',', many[1..])}]")).Backends[0].NoWake!.Entries,
+            Has.Count.EqualTo(64)
+        );
+        Assert.That(NoWakeRules.IsAllowed(new string('a', ConfigLimits.NoWakeEntryChars)), Is.True);
+        Assert.That(NoWakeRules.IsAllowed(new string('a', ConfigLimits.NoWakeEntryChars + 1)), Is.False);
     }
 
     private static bool Covers(string entry, string head)
@@ -172,7 +214,10 @@ internal sealed class ConfigNoWakeTests
     {
         var request = new RequestHead();
         byte[] bytes = Encoding.ASCII.GetBytes(head);
-        Assert.That(RequestHeadParser.Parse(request, bytes, new HeadLimits(2 * Limits.RequestLineBytesMax, 65536, 100)), Is.EqualTo(HeadStatus.Complete));
+        Assert.That(
+            RequestHeadParser.Parse(request, bytes, new HeadLimits(2 * ConfigLimits.RequestLineBytesMax, 65536, 100)),
+            Is.EqualTo(HeadStatus.Complete)
+        );
         return (request, bytes);
     }
 }

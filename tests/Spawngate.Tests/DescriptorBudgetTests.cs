@@ -15,7 +15,11 @@ internal sealed class DescriptorBudgetTests
         var budget = new DescriptorBudget(limit, open: 12, processors: 2);
         if (limit >= 256)
         {
-            Assert.That((2L * budget.ClientsMax) + budget.Reserve + budget.InUse, Is.InRange(limit - 1, limit), "all of it is shared out, and not more");
+            Assert.That(
+                (2L * budget.ClientsMax) + budget.Reserve + budget.InUse,
+                Is.InRange(limit - 1, limit),
+                "all of it is shared out, and not more"
+            );
         }
 
         return budget.ClientsMax;
@@ -26,7 +30,7 @@ internal sealed class DescriptorBudgetTests
     {
         var budget = new DescriptorBudget(null, open: 12, processors: 2);
         Assert.That(budget.ClientsMax, Is.GreaterThan(2_000_000));
-        Assert.That(budget.AdminMax, Is.EqualTo(Limits.AdminConnectionsMax));
+        Assert.That(budget.AdminMax, Is.EqualTo(PlatformLimits.AdminConnectionsMax));
     }
 
     [Test]
@@ -44,7 +48,7 @@ internal sealed class DescriptorBudgetTests
         Assert.That(upstreams, Is.GreaterThanOrEqualTo(budget.ClientsMax), "each client can have one");
         Assert.That(budget.IsLow);
         Assert.That(budget.InUse, Is.EqualTo(256 - budget.Reserve));
-        Assert.That(budget.HasRoomFor(DescriptorUse.Child, Limits.DescriptorsPerStart), "a backend can be started");
+        Assert.That(budget.HasRoomFor(DescriptorUse.Child, PlatformLimits.DescriptorsPerStart), "a backend can be started");
         budget.Release(DescriptorUse.Upstream);
         Assert.That(budget.TryTake(DescriptorUse.Upstream), "one that has ended makes room");
     }
@@ -53,9 +57,7 @@ internal sealed class DescriptorBudgetTests
     public void Pipes_are_refused_while_connections_still_are_not()
     {
         var budget = new DescriptorBudget(256, open: 12, processors: 2);
-        while (budget.TryTake(DescriptorUse.Splice, 2))
-        {
-        }
+        while (budget.TryTake(DescriptorUse.Splice, 2)) { }
 
         Assert.That(budget.Room, Is.GreaterThan(30));
         Assert.That(budget.TryTake(DescriptorUse.Upstream));
@@ -67,7 +69,7 @@ internal sealed class DescriptorBudgetTests
         var budget = new DescriptorBudget(256, open: 12, processors: 2);
         long room = budget.Room;
         int started = 0;
-        while (budget.HasRoomFor(DescriptorUse.Child, Limits.DescriptorsPerStart))
+        while (budget.HasRoomFor(DescriptorUse.Child, PlatformLimits.DescriptorsPerStart))
         {
             budget.Take(DescriptorUse.Child, 2);
             started++;

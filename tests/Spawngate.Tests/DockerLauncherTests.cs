@@ -1,9 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Backends;
+using Spawngate.Admin;
 using Spawngate.Config;
-using Spawngate.Docker;
 using Spawngate.Tests.Fakes;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests;
 
@@ -13,8 +14,14 @@ internal sealed class DockerLauncherTests
 {
     private static readonly string[] CallsOfAStart =
     [
-        "GET /_ping", "GET /events", "GET /containers/json", "GET /networks/*", "POST /containers/create", "POST /containers/*/attach",
-        "POST /containers/*/start", "GET /containers/*/json",
+        "GET /_ping",
+        "GET /events",
+        "GET /containers/json",
+        "GET /networks/*",
+        "POST /containers/create",
+        "POST /containers/*/attach",
+        "POST /containers/*/start",
+        "GET /containers/*/json",
     ];
 
     /// <summary>Calls without which a start does as well.</summary>
@@ -25,7 +32,9 @@ internal sealed class DockerLauncherTests
         from trouble in Enum.GetValues<EngineTrouble>()
         where trouble != EngineTrouble.Hang
         // What follows the head of a stream is read later, and a start is asked for no content.
-        where trouble is not (EngineTrouble.Garbage or EngineTrouble.CutMidway) || !(call is "GET /events" or "POST /containers/*/attach" or "POST /containers/*/start")
+        where
+            trouble is not (EngineTrouble.Garbage or EngineTrouble.CutMidway)
+            || !(call is "GET /events" or "POST /containers/*/attach" or "POST /containers/*/start")
         select new object[] { call, trouble };
 
     [TestCase(false)]
@@ -37,10 +46,10 @@ internal sealed class DockerLauncherTests
         Assert.That(result.Error, Is.Null);
         Assert.That(result.Place, Is.EqualTo(new LaunchedAt(new IPEndPoint(IPAddress.Loopback, 45678), IsForwarded: true)));
         var container = stage.Engine.Containers.Single();
-        Assert.That(result.Run!.Description, Is.EqualTo($"container {container.Id[..12]}, spawngate-app.test, image app:1"));
+        Assert.That(result.Workload!.Description, Is.EqualTo($"container {container.Id[..12]}, spawngate-app.test, image app:1"));
         stage.Engine.Send($"POST /containers/{container.Id}/attach", "\x1\0\0\0\0\0\0\x4one\n\x2\0\0\0\0\0\0\x4two\n");
         stage.Engine.End(container, 3);
-        var exit = await result.Run.Exited.WaitAsync(cancel);
+        var exit = await result.Workload.Exited.WaitAsync(cancel);
         Assert.That((exit.Description, exit.Code), Is.EqualTo(("exited with status 3", 3)));
         Assert.That(exit.LastStderrLines, Is.EqualTo(["two"]));
         Assert.That(stage.Lines, Is.EqualTo(["Stdout: one", "Stderr: two"]));
@@ -48,7 +57,11 @@ internal sealed class DockerLauncherTests
     }
 
     [TestCaseSource(nameof(Troubles))]
-    public async Task Whatever_goes_wrong_in_a_start_is_told_and_leaves_nothing(string call, EngineTrouble trouble, CancellationToken cancel)
+    public async Task Whatever_goes_wrong_in_a_start_is_told_and_leaves_nothing(
+        string call,
+        EngineTrouble trouble,
+        CancellationToken cancel
+    )
     {
         await using var stage = new DockerStage();
         stage.Engine.Trouble(call, trouble);
@@ -57,12 +70,12 @@ internal sealed class DockerLauncherTests
         if (Dispensable.Contains(call))
         {
             Assert.That(result.Error, Is.Null);
-            result.Run!.Kill();
-            await result.Run.Exited.WaitAsync(cancel);
+            result.Workload!.Kill();
+            await result.Workload.Exited.WaitAsync(cancel);
         }
         else
         {
-            Assert.That(result.Run, Is.Null);
+            Assert.That(result.Workload, Is.Null);
             Assert.That(result.Error, Is.Not.Empty);
             if (trouble == EngineTrouble.Error)
             {
@@ -103,7 +116,7 @@ internal sealed class DockerLauncherTests
         var launch = stage.LaunchAsync(cancel);
         await reached.WaitAsync(cancel);
         stage.Engine.Trouble(call, null);
-        time.AdvanceMs(Limits.EngineCreateMs);
+        time.AdvanceMs(DockerLimits.EngineCreateMs);
         Assert.That((await launch.WaitAsync(cancel)).Error, Does.Contain(error));
     }
 
@@ -127,9 +140,11 @@ internal sealed class DockerLauncherTests
     {
         await using var stage = new DockerStage();
         var attempts = 0;
-        stage.Engine.Answer("POST /containers/*/start", () => ++attempts == 1
-            ? "HTTP/1.1 500 Oh\r\nContent-Length: 60\r\n\r\n{\"message\":\"listen tcp4: bind: address already in use: boo\"}"
-            : "HTTP/1.1 204 No Content\r\n\r\n");
+        stage.Engine.Answer("POST /containers/*/start", () =>
+            ++attempts == 1
+                ? "HTTP/1.1 500 Oh\r\nContent-Length: 60\r\n\r\n{\"message\":\"listen tcp4: bind: address already in use: boo\"}"
+                : "HTTP/1.1 204 No Content\r\n\r\n"
+        );
         Assert.That((await stage.LaunchAsync(cancel)).Error, Is.Null);
         Assert.That(attempts, Is.EqualTo(2));
     }
@@ -138,8 +153,20 @@ internal sealed class DockerLauncherTests
     public async Task A_left_over_of_this_gateway_makes_way(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        stage.Engine.Add("spawngate-app.test", "running", (ContainerLabels.Instance, "mine"), (ContainerLabels.Process, "earlier"), (ContainerLabels.Run, "r"));
-        stage.Engine.Add("other-name", "exited", (ContainerLabels.Instance, "mine"), (ContainerLabels.Process, "earlier"), (ContainerLabels.Run, "s"));
+        stage.Engine.Add(
+            "spawngate-app.test",
+            "running",
+            (ContainerLabels.Instance, "mine"),
+            (ContainerLabels.Process, "earlier"),
+            (ContainerLabels.Run, "r")
+        );
+        stage.Engine.Add(
+            "other-name",
+            "exited",
+            (ContainerLabels.Instance, "mine"),
+            (ContainerLabels.Process, "earlier"),
+            (ContainerLabels.Run, "s")
+        );
         Assert.That((await stage.LaunchAsync(cancel)).Error, Is.Null);
         Assert.That(stage.Engine.Containers.Select(each => each.Spec.Length > 0), Is.EqualTo([true]), "the new one and no other");
     }
@@ -157,7 +184,10 @@ internal sealed class DockerLauncherTests
         Assert.That(stage.Engine.Calls, Has.None.StartsWith("DELETE").And.None.Contains("/kill").And.None.Contains("/stop"));
     }
 
-    /// <summary>Which container with all labels of this gateway is its own: by its image's labels (null: gone), and by the name in its labels (null: none, as of earlier versions).</summary>
+    /// <summary>
+    /// Which container with all labels of this gateway is its own: by its image's labels (null: gone), and by the name in its labels (null:
+    /// none, as of earlier versions).
+    /// </summary>
     [TestCase("", "app", true)]
     [TestCase("", null, true)]
     [TestCase("other", "app", true, Description = "made by this gateway of an image that was made of another container of this gateway")]
@@ -167,15 +197,34 @@ internal sealed class DockerLauncherTests
     [TestCase("same", "app", false, Description = "run by hand of such an image")]
     [TestCase("same", null, false)]
     [TestCase("", "copied", false, Description = "made by some tool after one of this gateway's")]
-    public async Task A_container_that_has_its_labels_of_its_image_is_nobody_elses_business(string? run, string? made, bool isOurs, CancellationToken cancel)
+    public async Task A_container_that_has_its_labels_of_its_image_is_nobody_elses_business(
+        string? instance,
+        string? made,
+        bool isOurs,
+        CancellationToken cancel
+    )
     {
         await using var stage = new DockerStage();
-        (string, string)[] labels = [(ContainerLabels.Instance, "mine"), (ContainerLabels.Process, "earlier"), (ContainerLabels.Run, "same"), (ContainerLabels.Host, "app.test")];
+        (string, string)[] labels =
+        [
+            (ContainerLabels.Instance, "mine"),
+            (ContainerLabels.Process, "earlier"),
+            (ContainerLabels.Run, "same"),
+            (ContainerLabels.Host, "app.test"),
+        ];
         var container = stage.Engine.Add("app", "running", made is null ? labels : [.. labels, (ContainerLabels.Container, made)]);
         container.ImageId = "sha256:made";
-        if (run is not null)
+        if (instance is not null)
         {
-            stage.Engine.Images["sha256:made"] = run.Length == 0 ? [] : new() { [ContainerLabels.Instance] = "mine", [ContainerLabels.Process] = "earlier", [ContainerLabels.Run] = run };
+            stage.Engine.Images["sha256:made"] =
+                instance.Length == 0
+                    ? []
+                    : new()
+                    {
+                        [ContainerLabels.Instance] = "mine",
+                        [ContainerLabels.Process] = "earlier",
+                        [ContainerLabels.Run] = instance,
+                    };
         }
 
         Assert.That((await stage.LaunchAsync(cancel)).Error, Is.Null, "the sweep at its first start");
@@ -183,9 +232,16 @@ internal sealed class DockerLauncherTests
         if (!isOurs)
         {
             var taken = await stage.LaunchAsync(cancel, stage.Config(name: "app") with { Hostname = "second.test" });
-            Assert.That(taken.Error, Does.StartWith("container name app is taken by container").And.Contain("which was not created by this gateway although it has its labels ("));
+            Assert.That(
+                taken.Error,
+                Does.StartWith("container name app is taken by container")
+                    .And.Contain("which was not created by this gateway although it has its labels (")
+            );
             Assert.That(stage.Engine.Containers, Does.Contain(container));
-            Assert.That(stage.Engine.Calls, Has.None.StartsWith($"DELETE /containers/{container.Id}").And.None.EqualTo($"POST /containers/{container.Id}/stop"));
+            Assert.That(
+                stage.Engine.Calls,
+                Has.None.StartsWith($"DELETE /containers/{container.Id}").And.None.EqualTo($"POST /containers/{container.Id}/stop")
+            );
         }
     }
 
@@ -195,7 +251,13 @@ internal sealed class DockerLauncherTests
     public async Task While_an_image_cannot_be_asked_for_nothing_is_removed(EngineTrouble trouble, CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var container = stage.Engine.Add("app", "running", (ContainerLabels.Instance, "mine"), (ContainerLabels.Run, "r"), (ContainerLabels.Container, "app"));
+        var container = stage.Engine.Add(
+            "app",
+            "running",
+            (ContainerLabels.Instance, "mine"),
+            (ContainerLabels.Run, "r"),
+            (ContainerLabels.Container, "app")
+        );
         stage.Engine.Trouble("GET /images/*/json", trouble);
         Assert.That((await stage.LaunchAsync(cancel)).Error, Is.Null);
         Assert.That(stage.Engine.Containers, Does.Contain(container));
@@ -213,7 +275,10 @@ internal sealed class DockerLauncherTests
         await using var stage = new DockerStage();
         Assert.That((await stage.LaunchAsync(cancel)).Error, Is.Null);
         var second = await stage.LaunchAsync(cancel, stage.Config() with { Hostname = "other.test" });
-        Assert.That(second.Error, Is.EqualTo("container name spawngate-app.test is taken by the running backend app.test: set container_name"));
+        Assert.That(
+            second.Error,
+            Is.EqualTo("container name spawngate-app.test is taken by the running backend app.test: set container_name")
+        );
         Assert.That(stage.Engine.Containers, Has.Count.EqualTo(1));
     }
 
@@ -221,9 +286,9 @@ internal sealed class DockerLauncherTests
     public async Task An_end_that_no_event_told_is_read_off_the_list(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var ended = (await stage.LaunchAsync(cancel, stage.Config(name: "one"))).Run!;
-        var removed = (await stage.LaunchAsync(cancel, stage.Config(name: "two"))).Run!;
-        var alive = (await stage.LaunchAsync(cancel, stage.Config(name: "three"))).Run!;
+        var ended = (await stage.LaunchAsync(cancel, stage.Config(name: "one"))).Workload!;
+        var removed = (await stage.LaunchAsync(cancel, stage.Config(name: "two"))).Workload!;
+        var alive = (await stage.LaunchAsync(cancel, stage.Config(name: "three"))).Workload!;
         stage.Engine.End(stage.Engine.Containers.Single(each => each.Name == "one"), 9, tell: false);
         stage.Engine.Remove(stage.Engine.Containers.Single(each => each.Name == "two"));
         stage.Engine.CloseStreams("GET /events");
@@ -236,25 +301,28 @@ internal sealed class DockerLauncherTests
     public async Task A_container_that_ran_out_of_memory_says_so(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var instance = (await stage.LaunchAsync(cancel)).Workload!;
         var container = stage.Engine.Containers.Single();
         stage.Engine.Send("GET /events", $$$"""{"Action":"oom","Actor":{"ID":"{{{container.Id}}}"}}""" + "\n");
         stage.Engine.End(container, 137);
-        Assert.That((await run.Exited.WaitAsync(cancel)).Description, Is.EqualTo("exited with status 137 (SIGKILL), out of memory"));
+        Assert.That((await instance.Exited.WaitAsync(cancel)).Description, Is.EqualTo("exited with status 137 (SIGKILL), out of memory"));
     }
 
     [Test]
     public async Task Nonsense_in_the_event_stream_has_it_opened_again(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var instance = (await stage.LaunchAsync(cancel)).Workload!;
         var again = stage.Engine.ReachedAsync("GET /events");
         stage.Engine.Send("GET /events", "{\"Type\":\n");
         await again.WaitAsync(cancel);
-        stage.Engine.Send("GET /events", """{"Action":"die"}""" + "\n" + """{"Action":"die","Actor":{"ID":"unknown","Attributes":{}}}""" + "\n\n");
+        stage.Engine.Send(
+            "GET /events",
+            """{"Action":"die"}""" + "\n" + """{"Action":"die","Actor":{"ID":"unknown","Attributes":{}}}""" + "\n\n"
+        );
         stage.Engine.End(stage.Engine.Containers.Single(), 4, tell: false);
         stage.Engine.CloseStreams("GET /events");
-        Assert.That((await run.Exited.WaitAsync(cancel)).Code, Is.EqualTo(4));
+        Assert.That((await instance.Exited.WaitAsync(cancel)).Code, Is.EqualTo(4));
     }
 
     [Test]
@@ -262,9 +330,9 @@ internal sealed class DockerLauncherTests
     {
         var engine = new FakeEngine();
         await using var stage = new DockerStage(engine);
-        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var instance = (await stage.LaunchAsync(cancel)).Workload!;
         engine.Dispose();
-        Assert.That((await run.Exited.WaitAsync(cancel)).Description, Does.StartWith("was lost with its engine ("));
+        Assert.That((await instance.Exited.WaitAsync(cancel)).Description, Does.StartWith("was lost with its engine ("));
         var waiting = stage.LaunchAsync(cancel, stage.Config());
         Directory.CreateDirectory(Path.GetDirectoryName(engine.Path)!);
         stage.Engine = new FakeEngine(engine.Path);
@@ -276,10 +344,10 @@ internal sealed class DockerLauncherTests
     public async Task Killing_is_done_even_if_no_event_comes(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var instance = (await stage.LaunchAsync(cancel)).Workload!;
         stage.Engine.Answer("POST /containers/*/kill", static () => "HTTP/1.1 204 No Content\r\n\r\n");
-        run.Kill();
-        Assert.That((await run.Exited.WaitAsync(cancel)).Description, Is.EqualTo("was killed"));
+        instance.Kill();
+        Assert.That((await instance.Exited.WaitAsync(cancel)).Description, Is.EqualTo("was killed"));
         Assert.That(stage.Engine.Containers, Is.Empty);
     }
 
@@ -287,13 +355,13 @@ internal sealed class DockerLauncherTests
     public async Task A_removal_that_somebody_else_began_is_waited_for(CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        var run = (await stage.LaunchAsync(cancel)).Run!;
+        var instance = (await stage.LaunchAsync(cancel)).Workload!;
         var waited = stage.Engine.ReachedAsync("POST /containers/*/wait");
         stage.Engine.Answer("DELETE /containers/*", static () => "HTTP/1.1 409 Conflict\r\nContent-Length: 2\r\n\r\n{}");
         stage.Engine.Answer("POST /containers/*/wait", static () => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
-        run.Kill();
+        instance.Kill();
         await waited.WaitAsync(cancel);
-        await run.Exited.WaitAsync(cancel);
+        await instance.Exited.WaitAsync(cancel);
     }
 
     [TestCase(PullPolicy.Never, "image app:1 is not on the engine, and pull_policy is never", 0)]
@@ -301,7 +369,9 @@ internal sealed class DockerLauncherTests
     public async Task A_missing_image_is_an_error_of_its_own(PullPolicy policy, string error, int pulls, CancellationToken cancel)
     {
         await using var stage = new DockerStage();
-        stage.Engine.Answer("POST /containers/create", static () => "HTTP/1.1 404 Not Found\r\nContent-Length: 34\r\n\r\n{\"message\":\"No such image: app:1\"}");
+        stage.Engine.Answer("POST /containers/create", static () =>
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 34\r\n\r\n{\"message\":\"No such image: app:1\"}"
+        );
         Assert.That((await stage.LaunchAsync(cancel, stage.Config(policy))).Error, Is.EqualTo(error));
         Assert.That(stage.Engine.Calls.Count(call => call == "POST /images/create"), Is.EqualTo(pulls));
     }
@@ -311,8 +381,12 @@ internal sealed class DockerLauncherTests
     {
         await using var stage = new DockerStage();
         stage.Engine.Answer("POST /images/create", static () =>
-            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 58\r\n\r\n{\"status\":\"Pulling\"}\r\n{\"error\":\"unexpected EOF of x\"}\r\n  \n");
-        Assert.That((await stage.LaunchAsync(cancel, stage.Config(PullPolicy.Always))).Error, Is.EqualTo("image app:1 cannot be pulled: unexpected EOF of x"));
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 58\r\n\r\n{\"status\":\"Pulling\"}\r\n{\"error\":\"unexpected EOF of x\"}\r\n  \n"
+        );
+        Assert.That(
+            (await stage.LaunchAsync(cancel, stage.Config(PullPolicy.Always))).Error,
+            Is.EqualTo("image app:1 cannot be pulled: unexpected EOF of x")
+        );
     }
 
     [Test]
@@ -359,23 +433,33 @@ internal sealed class DockerLauncherTests
         }
 
         var error = (await stage.LaunchAsync(cancel, config)).Error;
-        Assert.That(error, Is.EqualTo(
-            $"no Docker engine answers (/var/run/docker.sock: no such file; {home}/.docker/run/docker.sock: no such file; {home}/.colima/default/docker.sock: no such file; "
-            + $"{home}/.rd/docker.sock: connection refused (nobody listens there); {home}/podman/podman.sock: no such file); docker_host or DOCKER_HOST names another place"));
+        Assert.That(
+            error,
+            Is.EqualTo(
+                $"no Docker engine answers (/var/run/docker.sock: no such file; {home}/.docker/run/docker.sock: no such file; {home}/.colima/default/docker.sock: no such file; "
+                    + $"{home}/.rd/docker.sock: connection refused (nobody listens there); {home}/podman/podman.sock: no such file); docker_host or DOCKER_HOST names another place"
+            )
+        );
         Directory.CreateDirectory($"{home}/podman");
         using var found = new FakeEngine($"{home}/podman/podman.sock");
         Assert.That((await stage.LaunchAsync(cancel, config)).Error, Is.Null, "the first that answers");
         Directory.Delete(home, recursive: true);
     }
 
-    [TestCase("ssh://host", "DOCKER_HOST is \"ssh://host\", which is no address of a Docker engine: allowed are unix:///path and tcp://host:port")]
+    [TestCase(
+        "ssh://host",
+        "DOCKER_HOST is \"ssh://host\", which is no address of a Docker engine: allowed are unix:///path and tcp://host:port"
+    )]
     [TestCase("unix:///nowhere.sock", "the Docker engine at unix:///nowhere.sock (DOCKER_HOST) does not answer: no such file")]
     public async Task The_environment_names_the_engine(string value, string error, CancellationToken cancel)
     {
         await using var stage = new DockerStage();
         stage.Variables["DOCKER_HOST"] = value;
         var config = stage.Config();
-        Assert.That((await stage.LaunchAsync(cancel, config with { Docker = config.Docker! with { DockerHost = null } })).Error, Is.EqualTo(error));
+        Assert.That(
+            (await stage.LaunchAsync(cancel, config with { Docker = config.Docker! with { DockerHost = null } })).Error,
+            Is.EqualTo(error)
+        );
     }
 
     [Test]
@@ -383,9 +467,15 @@ internal sealed class DockerLauncherTests
     {
         await using var stage = new DockerStage();
         stage.Engine.Answer("GET /_ping", static () => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK");
-        Assert.That((await stage.LaunchAsync(cancel)).Error, Does.EndWith("what answers is no Docker engine: it names no version of the Engine API"));
+        Assert.That(
+            (await stage.LaunchAsync(cancel)).Error,
+            Does.EndWith("what answers is no Docker engine: it names no version of the Engine API")
+        );
         stage.Engine.Answer("GET /_ping", static () => "HTTP/1.1 200 OK\r\nApi-Version: 1.12\r\nContent-Length: 2\r\n\r\nOK");
-        Assert.That((await stage.LaunchAsync(cancel)).Error, Does.EndWith("the engine speaks version 1.12 of the Engine API, at least 1.25 is needed"));
+        Assert.That(
+            (await stage.LaunchAsync(cancel)).Error,
+            Does.EndWith("the engine speaks version 1.12 of the Engine API, at least 1.25 is needed")
+        );
     }
 
     [Test]
@@ -393,20 +483,26 @@ internal sealed class DockerLauncherTests
     {
         var log = new RecordingLog();
         var seen = new List<string>();
-        await using var doors = new ReadyDoors(
+        await using var listeners = new ReadyCallbackListeners(
             (host, token) =>
             {
                 seen.Add($"{host} {token}");
-                return token == "good" ? Admin.ReadyOutcome.Accepted : host == "app.test" ? Admin.ReadyOutcome.Unauthorised : Admin.ReadyOutcome.UnknownHost;
+                return token == "good" ? Admin.ReadyOutcome.Accepted
+                    : host == "app.test" ? Admin.ReadyOutcome.Unauthorised
+                    : Admin.ReadyOutcome.UnknownHost;
             },
             log,
-            TimeProvider.System);
-        var use = (await doors.OpenAsync(IPAddress.Loopback))!;
-        var second = (await doors.OpenAsync(IPAddress.Loopback))!;
+            TimeProvider.System
+        );
+        var use = (await listeners.OpenAsync(IPAddress.Loopback))!;
+        var second = (await listeners.OpenAsync(IPAddress.Loopback))!;
         Assert.That(second.EndPoint, Is.EqualTo(use.EndPoint), "one door for all containers of a network");
         using var http = new HttpClient { BaseAddress = new Uri($"http://{use.EndPoint}") };
         async Task<int> Status(HttpMethod method, string path) =>
-            (int)(await http.SendAsync(new HttpRequestMessage(method, path) { Headers = { Host = "host.docker.internal" } }, cancel)).StatusCode;
+            (int)
+                (
+                    await http.SendAsync(new HttpRequestMessage(method, path) { Headers = { Host = "host.docker.internal" } }, cancel)
+                ).StatusCode;
         Assert.That(await Status(HttpMethod.Post, "/ready/app.test?token=good"), Is.EqualTo(200));
         Assert.That(await Status(HttpMethod.Post, "/ready/app.test?token=bad"), Is.EqualTo(401));
         Assert.That(await Status(HttpMethod.Post, "/ready/unknown.test"), Is.EqualTo(401), "which hosts there are is not told");
@@ -421,15 +517,19 @@ internal sealed class DockerLauncherTests
         use.Leave();
         use.Leave();
         Assert.That(await Status(HttpMethod.Post, "/ready/app.test?token=good"), Is.EqualTo(200), "the second still uses it");
-        await doors.DisposeAsync();
+        await listeners.DisposeAsync();
         Assert.That(async () => await Status(HttpMethod.Get, "/"), Throws.InstanceOf<HttpRequestException>());
     }
 
     [Test]
     public async Task A_door_needs_an_address_of_this_machine()
     {
-        await using var doors = new ReadyDoors(static (_, _) => Admin.ReadyOutcome.Accepted, new RecordingLog(), TimeProvider.System);
-        Assert.That(await doors.OpenAsync(IPAddress.Parse("192.0.2.77")), Is.Null);
+        await using var listeners = new ReadyCallbackListeners(
+            static (_, _) => Admin.ReadyOutcome.Accepted,
+            new RecordingLog(),
+            TimeProvider.System
+        );
+        Assert.That(await listeners.OpenAsync(IPAddress.Parse("192.0.2.77")), Is.Null);
     }
 
     [Test]
@@ -449,7 +549,8 @@ internal sealed class DockerLauncherTests
         Assert.That(engine.Calls, Has.None.Contains($"/containers/{stranger.Id}"), "neither asked to end nor removed");
         Assert.That(
             await new OrphanContainers("dead", "unix:///nowhere.sock", TimeProvider.System).EndAsync(),
-            Is.EqualTo("Containers are left for the next start of the gateway: no such file"));
+            Is.EqualTo("Containers are left for the next start of the gateway: no such file")
+        );
     }
 
     /// <summary>Removals are done beside what follows an end.</summary>

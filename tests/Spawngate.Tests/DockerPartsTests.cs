@@ -2,11 +2,13 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Text;
 using System.Text.Json;
-using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
-using Spawngate.Docker;
-using Spawngate.Guarding;
+using Spawngate.Logging;
+using Spawngate.Platform;
+using Spawngate.Protocols.Http2;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 
@@ -47,7 +49,15 @@ internal sealed class DockerPartsTests
     [Test]
     public void Output_is_taken_apart_at_every_split()
     {
-        byte[] bytes = [.. Frame(1, "out one\nout "), .. Frame(2, "err one\n"), .. Frame(1, "two\n"), .. Frame(2, ""), .. Frame(0, "in\n"), .. Frame(2, "err two")];
+        byte[] bytes =
+        [
+            .. Frame(1, "out one\nout "),
+            .. Frame(2, "err one\n"),
+            .. Frame(1, "two\n"),
+            .. Frame(2, ""),
+            .. Frame(0, "in\n"),
+            .. Frame(2, "err two"),
+        ];
         string[] expected = ["o:out one", "e:err one", "o:out two", "o:in", "e:err two"];
         for (var split = 0; split <= bytes.Length; split++)
         {
@@ -68,7 +78,10 @@ internal sealed class DockerPartsTests
         Assert.That(frames.Take(new byte[] { stream, zero, 0, 0, 0, 0, 0, 1, 65 }), Is.False);
     }
 
-    [TestCase("pull access denied for app, repository does not exist or may require 'docker login': denied", "the image is unknown, or the registry needs a login")]
+    [TestCase(
+        "pull access denied for app, repository does not exist or may require 'docker login': denied",
+        "the image is unknown, or the registry needs a login"
+    )]
     [TestCase("manifest for app:9 not found: manifest unknown: manifest unknown", "the image is unknown to the registry")]
     [TestCase("Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", "the registry cannot be reached")]
     [TestCase("Get \"https://r.test/v2/\": dial tcp: lookup r.test: no such host", "the registry cannot be reached")]
@@ -93,7 +106,9 @@ internal sealed class DockerPartsTests
         Assert.That(root.GetProperty("Cmd").ToString(), Is.EqualTo("""["--workers","4"]"""));
         Assert.That(
             root.GetProperty("Env").EnumerateArray().Select(each => each.GetString()),
-            Is.EqualTo(["A=b", "PORT=1", "PORT=3000", "SERVERLESS_PROXY_READY_URL=http://ready"]), "the last of a name holds");
+            Is.EqualTo(["A=b", "PORT=1", "PORT=3000", "SERVERLESS_PROXY_READY_URL=http://ready"]),
+            "the last of a name holds"
+        );
         var host = root.GetProperty("HostConfig");
         Assert.That(host.GetProperty("PortBindings").ToString(), Is.EqualTo("""{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":""}]}"""));
         Assert.That(host.GetProperty("Memory").GetInt64(), Is.EqualTo(1610612736));
@@ -103,11 +118,21 @@ internal sealed class DockerPartsTests
         Assert.That(host.TryGetProperty("NetworkMode", out _), Is.False, "the engine's default");
         Assert.That(host.TryGetProperty("ExtraHosts", out _), Is.False);
         var labels = root.GetProperty("Labels").EnumerateObject().ToDictionary(each => each.Name, each => each.Value.GetString());
-        Assert.That(labels, Is.EquivalentTo(new Dictionary<string, string>
-        {
-            ["spawngate.instance"] = "inst", ["spawngate.process"] = "proc", ["spawngate.run"] = "run", ["spawngate.container"] = "app", ["spawngate.host"] = "app.test",
-            ["spawngate.generation"] = "7", ["spawngate.grace_secs"] = "10",
-        }));
+        Assert.That(
+            labels,
+            Is.EquivalentTo(
+                new Dictionary<string, string>
+                {
+                    ["spawngate.instance"] = "inst",
+                    ["spawngate.process"] = "proc",
+                    ["spawngate.run"] = "run",
+                    ["spawngate.container"] = "app",
+                    ["spawngate.host"] = "app.test",
+                    ["spawngate.generation"] = "7",
+                    ["spawngate.grace_secs"] = "10",
+                }
+            )
+        );
     }
 
     [Test]
@@ -121,7 +146,9 @@ internal sealed class DockerPartsTests
     [TestCase(true, 0, -1)]
     public void What_a_container_may_do_is_as_configured(bool noNewPrivileges, int limit, int pids)
     {
-        using var json = JsonDocument.Parse(Encoding.UTF8.GetString(Plan(null, docker => docker with { NoNewPrivileges = noNewPrivileges, PidsLimit = limit }).ToJson()));
+        using var json = JsonDocument.Parse(
+            Encoding.UTF8.GetString(Plan(null, docker => docker with { NoNewPrivileges = noNewPrivileges, PidsLimit = limit }).ToJson())
+        );
         var host = json.RootElement.GetProperty("HostConfig");
         Assert.That(host.GetProperty("PidsLimit").GetInt64(), Is.EqualTo(pids));
         Assert.That(host.TryGetProperty("SecurityOpt", out _), Is.EqualTo(noNewPrivileges));
@@ -157,13 +184,17 @@ internal sealed class DockerPartsTests
     [TestCase(143, false, "exited with status 143 (SIGTERM)")]
     [TestCase(137, true, "exited with status 137 (SIGKILL), out of memory")]
     public void An_exit_status_is_explained(int status, bool outOfMemory, string text) =>
-        Assert.That(ContainerRun.Describe(status, outOfMemory), Is.EqualTo(text));
+        Assert.That(ContainerWorkload.Describe(status, outOfMemory), Is.EqualTo(text));
 
     [Test]
     public void An_instance_is_its_configuration_on_its_machine_or_what_it_is_told()
     {
         var one = GatewayIdentity.Of("/etc/spawngate/config.toml", null);
-        Assert.That(GatewayIdentity.Of("/etc/spawngate/../spawngate/config.toml", "").Instance, Is.EqualTo(one.Instance), "the same at the next start");
+        Assert.That(
+            GatewayIdentity.Of("/etc/spawngate/../spawngate/config.toml", "").Instance,
+            Is.EqualTo(one.Instance),
+            "the same at the next start"
+        );
         Assert.That(GatewayIdentity.Of("/etc/spawngate/other.toml", null).Instance, Is.Not.EqualTo(one.Instance));
         Assert.That(GatewayIdentity.Of("/etc/spawngate/config.toml", "blue").Instance, Is.EqualTo("blue"));
         Assert.That(GatewayIdentity.Of("/etc/spawngate/config.toml", null).Process, Is.Not.EqualTo(one.Process), "new at every start");
@@ -193,7 +224,7 @@ internal sealed class DockerPartsTests
     public void A_line_to_the_guard_is_bounded()
     {
         var list = new GuardList(static _ => 0);
-        var piece = Bytes(new GuardRecord(GuardRecordKind.Text, new RunToken(1, 1, 1), 0, 0));
+        var piece = Bytes(new GuardRecord(GuardRecordKind.Text, new InstanceToken(1, 1, 1), 0, 0));
         Assert.That(Enumerable.Range(0, 1000).All(_ => list.Take(piece)), Is.False);
     }
 
@@ -204,9 +235,13 @@ internal sealed class DockerPartsTests
         var auth = Convert.ToBase64String("me:se:cret"u8);
         File.WriteAllText(
             Path.Combine(folder.FullName, "config.json"),
-            $$"""{"auths":{"https://index.docker.io/v1/":{"auth":"{{auth}}"},"r.test":{"auth":"{{auth}}","identitytoken":"tok"},"bad.test":{"auth":"%"},"helper.test":{} } }""");
+            $$"""{"auths":{"https://index.docker.io/v1/":{"auth":"{{auth}}"},"r.test":{"auth":"{{auth}}","identitytoken":"tok"},"bad.test":{"auth":"%"},"helper.test":{} } }"""
+        );
         var logins = RegistryLogins.OfUser(name => name == "DOCKER_CONFIG" ? folder.FullName : null);
-        Assert.That(Decoded(logins.Find("docker.io")), Is.EqualTo("""{"username":"me","password":"se:cret","serveraddress":"https://index.docker.io/v1/"}"""));
+        Assert.That(
+            Decoded(logins.Find("docker.io")),
+            Is.EqualTo("""{"username":"me","password":"se:cret","serveraddress":"https://index.docker.io/v1/"}""")
+        );
         Assert.That(Decoded(logins.Find("r.test")), Is.EqualTo("""{"username":"me","identitytoken":"tok","serveraddress":"r.test"}"""));
         Assert.That(new[] { "other.test", "bad.test", "helper.test" }.Select(logins.Find), Is.All.Null);
         File.WriteAllText(Path.Combine(folder.FullName, "config.json"), "{");
@@ -227,7 +262,14 @@ internal sealed class DockerPartsTests
 
     private static ContainerSpec Plan(string? network, Func<DockerConfig, DockerConfig>? change = null)
     {
-        var docker = new DockerConfig { Image = "app:1", ContainerName = "app", MemoryBytes = 1610612736, NanoCpus = 500000000, Network = network };
+        var docker = new DockerConfig
+        {
+            Image = "app:1",
+            ContainerName = "app",
+            MemoryBytes = 1610612736,
+            NanoCpus = 500000000,
+            Network = network,
+        };
         var config = new BackendConfig(new BackendTimings())
         {
             Hostname = "app.test",
@@ -237,7 +279,13 @@ internal sealed class DockerPartsTests
             Env = [new("A", "b"), new("PORT", "1")],
             Docker = change?.Invoke(docker) ?? docker,
         };
-        return ContainerPlan.Of(new LaunchRequest(config, 7, 0, "http://admin"), new GatewayIdentity("inst", "proc"), "run", "http://ready", false);
+        return ContainerPlan.Of(
+            new LaunchRequest(config, 7, 0, "http://admin"),
+            new GatewayIdentity("inst", "proc"),
+            "run",
+            "http://ready",
+            false
+        );
     }
 
     private static byte[] Frame(byte stream, string text)

@@ -6,18 +6,21 @@ namespace Spawngate.Tests;
 /// <summary>One sample of a page in the Prometheus text format.</summary>
 internal sealed record ExpositionSample(string Name, IReadOnlyDictionary<string, string> Labels, double Value)
 {
-    public string Series => $"{Name}{{{string.Join(',', Labels.OrderBy(label => label.Key, StringComparer.Ordinal).Select(label => $"{label.Key}={label.Value}"))}}}";
+    public string Series =>
+        $"{Name}{{{string.Join(',', Labels.OrderBy(label => label.Key, StringComparer.Ordinal).Select(label => $"{label.Key}={label.Value}"))}}}";
 
     public string SeriesWithout(string label) => (this with { Labels = Labels.Where(each => each.Key != label).ToDictionary() }).Series;
 }
 
 /// <summary>
-/// Reads a page in the Prometheus text format, version 0.0.4, strictly, and finds fault with what a scraper or <c>promtool check metrics</c> would: syntax, order,
-/// doubled series, types, names, and histograms that do not add up.
+/// Reads a page in the Prometheus text format, version 0.0.4, strictly, and finds fault with what a scraper or <c>promtool check
+/// metrics</c> would: syntax, order, doubled series, types, names, and histograms that do not add up.
 /// </summary>
 internal sealed class ExpositionCheck
 {
-    private static readonly Regex SampleLine = new(@"^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?<labels>.*)\})? (?<value>[-+]?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|Inf|NaN))$");
+    private static readonly Regex SampleLine = new(
+        @"^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?<labels>.*)\})? (?<value>[-+]?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|Inf|NaN))$"
+    );
     private static readonly Regex Label = new(@"\G(?<name>[a-zA-Z_][a-zA-Z0-9_]*)=""(?<value>(?:[^""\\\n]|\\[\\""n])*)""(?:,|$)");
 
     private readonly Dictionary<string, string> _types = [];
@@ -26,9 +29,7 @@ internal sealed class ExpositionCheck
     private readonly HashSet<string> _series = [];
     private string _family = "";
 
-    private ExpositionCheck()
-    {
-    }
+    private ExpositionCheck() { }
 
     /// <summary>What is wrong; empty when nothing is.</summary>
     public List<string> Faults { get; } = [];
@@ -57,7 +58,9 @@ internal sealed class ExpositionCheck
 
     /// <summary>The value of the one sample with that name and these labels.</summary>
     public double Value(string name, params (string Name, string Value)[] labels) =>
-        Samples.Single(sample => sample.Name == name && labels.All(label => sample.Labels.GetValueOrDefault(label.Name) == label.Value)).Value;
+        Samples
+            .Single(sample => sample.Name == name && labels.All(label => sample.Labels.GetValueOrDefault(label.Name) == label.Value))
+            .Value;
 
     private void ReadLine(string line)
     {
@@ -131,9 +134,18 @@ internal sealed class ExpositionCheck
     {
         foreach (var (name, type) in _types)
         {
-            Demand((type == "counter") == name.EndsWith("_total", StringComparison.Ordinal), $"{type} {name}: counters, and only they, end in _total");
-            Demand(!Regex.IsMatch(name, "_(ms|milliseconds|minutes|kb|mb|kilobytes|megabytes|percent)(_|$)"), $"{name} is not in a base unit");
-            Demand(!Regex.IsMatch(name, "_(bucket|sum|count|info_total)$") && !name.Contains(':', StringComparison.Ordinal), $"{name} is reserved");
+            Demand(
+                (type == "counter") == name.EndsWith("_total", StringComparison.Ordinal),
+                $"{type} {name}: counters, and only they, end in _total"
+            );
+            Demand(
+                !Regex.IsMatch(name, "_(ms|milliseconds|minutes|kb|mb|kilobytes|megabytes|percent)(_|$)"),
+                $"{name} is not in a base unit"
+            );
+            Demand(
+                !Regex.IsMatch(name, "_(bucket|sum|count|info_total)$") && !name.Contains(':', StringComparison.Ordinal),
+                $"{name} is reserved"
+            );
         }
 
         foreach (var sample in Samples.Where(sample => _types.GetValueOrDefault(sample.Name) == "counter"))
@@ -146,14 +158,29 @@ internal sealed class ExpositionCheck
     {
         foreach (var (name, _) in _types.Where(type => type.Value == "histogram"))
         {
-            foreach (var buckets in Samples.Where(sample => sample.Name == name + "_bucket").GroupBy(sample => sample.SeriesWithout("le")[(name + "_bucket").Length..]))
+            foreach (
+                var buckets in Samples
+                    .Where(sample => sample.Name == name + "_bucket")
+                    .GroupBy(sample => sample.SeriesWithout("le")[(name + "_bucket").Length..])
+            )
             {
-                var bounds = buckets.Select(bucket => bucket.Labels.GetValueOrDefault("le") is { } le ? le == "+Inf" ? double.PositiveInfinity : double.Parse(le, CultureInfo.InvariantCulture) : double.NaN).ToList();
+                var bounds = buckets
+                    .Select(bucket =>
+                        bucket.Labels.GetValueOrDefault("le") is { } le
+                            ? le == "+Inf"
+                                ? double.PositiveInfinity
+                                : double.Parse(le, CultureInfo.InvariantCulture)
+                            : double.NaN
+                    )
+                    .ToList();
                 var counts = buckets.Select(bucket => bucket.Value).ToList();
                 Demand(bounds.SequenceEqual(bounds.Order()) && bounds.Distinct().Count() == bounds.Count, $"bounds of {name}{buckets.Key}");
                 Demand(counts.SequenceEqual(counts.Order()), $"buckets of {name}{buckets.Key} are not cumulative");
                 Demand(double.IsPositiveInfinity(bounds[^1]), $"{name}{buckets.Key} has no bucket +Inf");
-                Demand(Samples.Any(sample => sample.Series == $"{name}_count{buckets.Key}" && sample.Value == counts[^1]), $"count of {name}{buckets.Key}");
+                Demand(
+                    Samples.Any(sample => sample.Series == $"{name}_count{buckets.Key}" && sample.Value == counts[^1]),
+                    $"count of {name}{buckets.Key}"
+                );
                 Demand(Samples.Any(sample => sample.Series == $"{name}_sum{buckets.Key}"), $"sum of {name}{buckets.Key}");
             }
         }

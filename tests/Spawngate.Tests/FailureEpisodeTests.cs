@@ -1,4 +1,4 @@
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -10,8 +10,13 @@ internal sealed class FailureEpisodeTests
     private readonly FakeTime _time = new();
     private readonly List<string> _said = [];
 
-    private FailureEpisode Episode() => new(
-        _time, error => _said.Add($"begins: {error}"), (error, failures, _) => _said.Add($"goes on: {error} {failures}"), (failures, ms) => _said.Add($"over: {failures} in {ms}"));
+    private FailureEpisode Episode() =>
+        new(
+            _time,
+            error => _said.Add($"begins: {error}"),
+            (error, failures, _) => _said.Add($"goes on: {error} {failures}"),
+            (failures, ms) => _said.Add($"over: {failures} in {ms}")
+        );
 
     [Test]
     public void An_episode_is_told_once_and_then_once_a_minute_and_when_it_is_over()
@@ -57,7 +62,8 @@ internal sealed class FailureEpisodeTests
             {
                 _said.Add($"over: {failures}");
                 throw new InvalidOperationException();
-            });
+            }
+        );
         for (int i = 0; i < 70; i++)
         {
             Assert.That(() => episode.Add("a"), Throws.Nothing);

@@ -3,7 +3,6 @@ using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Tests.Fakes;
 using Spawngate.Tests.Http;
-using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
@@ -15,9 +14,17 @@ internal sealed class ForwardingBodyFaultTests
     private const int Length = 900_000;
     private static readonly string Body = PumpScene.Pattern(Length);
 
-    /// <summary>With an eater, something else on the same connection is told of the error first, as a request body is that is sent beside the answer.</summary>
+    /// <summary>
+    /// With an eater, something else on the same connection is told of the error first, as a request body is that is sent beside the
+    /// answer.
+    /// </summary>
     [Test]
-    public async Task A_reset_at_any_call_is_a_cut([Values(BodyKind.UntilClose, BodyKind.Length, BodyKind.Chunked)] BodyKind kind, [Values] bool chunkedOut, [Values] bool eaten, [Values] bool slowSink)
+    public async Task A_reset_at_any_call_is_a_cut(
+        [Values(BodyKind.UntilClose, BodyKind.Length, BodyKind.Chunked)] BodyKind kind,
+        [Values] bool chunkedOut,
+        [Values] bool eaten,
+        [Values] bool slowSink
+    )
     {
         bool more = true;
         for (int at = 1; more && at < 200; at++)
@@ -42,14 +49,16 @@ internal sealed class ForwardingBodyFaultTests
             }
         }
 
-        await using var scene = await PumpScene.OpenAsync(slowSink: slowSink, around: socket => counting = new CallCountingSocket(socket, at, inner =>
-        {
-            Reset();
-            if (eaten)
+        await using var scene = await PumpScene.OpenAsync(slowSink: slowSink, around: socket =>
+            counting = new CallCountingSocket(socket, at, inner =>
             {
-                Assert.That(() => inner.TrySend(1), Is.False.After(30).Seconds.PollEvery(1));
-            }
-        }));
+                Reset();
+                if (eaten)
+                {
+                    Assert.That(() => inner.TrySend(1), Is.False.After(30).Seconds.PollEvery(1));
+                }
+            })
+        );
         writer = scene.Writer;
         var pumped = scene.PumpAsync(new BodyFraming(kind, kind == BodyKind.Length ? Length + 1 : 0), chunkedOut);
         var writing = WriteAsync(scene.Writer, kind);
@@ -81,15 +90,16 @@ internal sealed class ForwardingBodyFaultTests
         }
     }
 
-    private static Task<int> ReadAsync(WireEnd reader) => Task.Run(async () =>
-    {
-        int total = 0;
-        byte[] buffer = new byte[100_000];
-        while (await reader.Socket.ReceiveAsync(buffer) is > 0 and var count)
+    private static Task<int> ReadAsync(WireEnd reader) =>
+        Task.Run(async () =>
         {
-            total += count;
-        }
+            int total = 0;
+            byte[] buffer = new byte[100_000];
+            while (await reader.Socket.ReceiveAsync(buffer) is > 0 and var count)
+            {
+                total += count;
+            }
 
-        return total;
-    });
+            return total;
+        });
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Tests.Http;
 using Spawngate.Transport;
@@ -36,7 +37,8 @@ internal sealed class ForwardingBodyPumpTests
         await using var scene = await PumpScene.OpenAsync(slow: seed % 4 == 0);
         string body = PumpScene.Pattern(random.Next(seed % 3 == 0 ? 200_000 : 3_000));
         bool trailers = random.Next(2) == 0;
-        string coded = PumpScene.Encode(body, random, seed % 5 == 0 ? 3 : 9000) + (trailers ? "0;x\r\nX-Sum: 1\r\nHost: evil\r\n\r\n" : "0\r\n\r\n");
+        string coded =
+            PumpScene.Encode(body, random, seed % 5 == 0 ? 3 : 9000) + (trailers ? "0;x\r\nX-Sum: 1\r\nHost: evil\r\n\r\n" : "0\r\n\r\n");
         await scene.WriteHeadAsync(random.Next(2) == 0);
         var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Chunked, 0), chunkedOut: true);
         var sending = PumpScene.SendInPiecesAsync(scene.Writer, coded + "GET / next", random);
@@ -99,7 +101,11 @@ internal sealed class ForwardingBodyPumpTests
         await using var scene = await PumpScene.OpenAsync();
         await scene.WriteHeadAsync(true);
         var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Chunked, 0), chunkedOut: true);
-        Assert.That(await scene.Reader.ReadTextAsync(PumpScene.Head.Length), Is.EqualTo(PumpScene.Head), "the head does not wait for a body");
+        Assert.That(
+            await scene.Reader.ReadTextAsync(PumpScene.Head.Length),
+            Is.EqualTo(PumpScene.Head),
+            "the head does not wait for a body"
+        );
         string received = "";
         foreach (char c in "3\r\nabc\r\n0A\r\n0123456789\r\n0\r\nA: b\r\n\r\n")
         {
@@ -134,8 +140,8 @@ internal sealed class ForwardingBodyPumpTests
         await sending;
     }
 
-    [TestCase(0, Limits.SmallBufferBytes)]
-    [TestCase(100_000, Limits.LargeBufferBytes)]
+    [TestCase(0, LoggingLimits.SmallBufferBytes)]
+    [TestCase(100_000, TransportLimits.LargeBufferBytes)]
     public async Task Only_bytes_that_are_there_get_a_large_buffer(int sent, int expected)
     {
         await using var scene = await PumpScene.OpenAsync();
@@ -146,23 +152,41 @@ internal sealed class ForwardingBodyPumpTests
         Assert.That(scene.Source.ReceiveBufferBytes, Is.EqualTo(expected));
     }
 
-    /// <summary>Each message is there before the next is sent, so none may wait for another; and who goes back to short ones does not hold a large buffer.</summary>
+    /// <summary>
+    /// Each message is there before the next is sent, so none may wait for another; and who goes back to short ones does not hold a large
+    /// buffer.
+    /// </summary>
     [Test]
     public async Task Messages_of_any_length_go_on_at_once_and_leave_a_small_buffer()
     {
-        const int Room = Limits.SmallBufferBytes - (2 * Limits.BufferReserveBytes);
+        const int Room = LoggingLimits.SmallBufferBytes - (2 * TransportLimits.BufferReserveBytes);
         await using var scene = await PumpScene.OpenAsync();
         var pumped = scene.PumpAsync(new BodyFraming(BodyKind.UntilClose, 0), chunkedOut: false);
-        int[] lengths = [1, 100, Room - 1, Room, Room + 1, 2 * Room, 3, Limits.LargeBufferBytes, 300_000, 1, Room, .. Enumerable.Repeat(60, Limits.LittleReceivesInARow), 125];
+        int[] lengths =
+        [
+            1,
+            100,
+            Room - 1,
+            Room,
+            Room + 1,
+            2 * Room,
+            3,
+            TransportLimits.LargeBufferBytes,
+            300_000,
+            1,
+            Room,
+            .. Enumerable.Repeat(60, ForwardingLimits.LittleReceivesInARow),
+            125,
+        ];
         bool wasLarge = false;
         foreach (int length in lengths)
         {
             await scene.Writer.SendAsync(PumpScene.Pattern(length));
             Assert.That(await scene.Reader.ReadTextAsync(length), Is.EqualTo(PumpScene.Pattern(length)), $"{length} bytes");
-            wasLarge |= scene.Source.ReceiveBufferBytes == Limits.LargeBufferBytes;
+            wasLarge |= scene.Source.ReceiveBufferBytes == TransportLimits.LargeBufferBytes;
         }
 
-        Assert.That((wasLarge, scene.Source.ReceiveBufferBytes), Is.EqualTo((true, Limits.SmallBufferBytes)));
+        Assert.That((wasLarge, scene.Source.ReceiveBufferBytes), Is.EqualTo((true, LoggingLimits.SmallBufferBytes)));
         Assert.That(scene.Pump.BodyBytes, Is.EqualTo(lengths.Sum()));
         scene.Writer.EndSending();
         Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));

@@ -14,7 +14,10 @@ internal sealed class ForwardingBodySpliceTests
     /// <summary>As long as its sender is fast, whatever its receiver is.</summary>
     [Test]
     [Platform("Linux")]
-    public async Task A_long_body_goes_through_the_kernel_alone([Values(BodyKind.Length, BodyKind.UntilClose)] BodyKind kind, [Values] bool slowSink)
+    public async Task A_long_body_goes_through_the_kernel_alone(
+        [Values(BodyKind.Length, BodyKind.UntilClose)] BodyKind kind,
+        [Values] bool slowSink
+    )
     {
         const int Length = 6_000_000;
         string body = PumpScene.Pattern(Length);
@@ -58,12 +61,15 @@ internal sealed class ForwardingBodySpliceTests
         var random = new Random(seed);
         bool chunkedOut = seed % 6 > 0;
         string body = PumpScene.Pattern(random.Next(600_000, 1_500_000));
-        int shortest = seed % 3 == 0 ? 1 : Limits.SpliceChunkBytesMin;
+        int shortest = seed % 3 == 0 ? 1 : ForwardingLimits.SpliceChunkBytesMin;
         string coded = PumpScene.Encode(body, random, seed % 2 == 0 ? 400_000 : 140_000, shortest) + "0;x\r\nX-Sum: 1\r\n\r\n";
         await using var scene = await PumpScene.OpenAsync(slowSink: seed % 4 == 0);
         await scene.WriteHeadAsync(waiting: false);
         var pumped = scene.PumpAsync(new BodyFraming(BodyKind.Chunked, 0), chunkedOut);
-        var sending = seed % 5 == 0 ? PumpScene.SendInPiecesAsync(scene.Writer, coded + "next", random, 200_000) : scene.Writer.SendAsync(coded + "next");
+        var sending =
+            seed % 5 == 0
+                ? PumpScene.SendInPiecesAsync(scene.Writer, coded + "next", random, 200_000)
+                : scene.Writer.SendAsync(coded + "next");
         if (chunkedOut)
         {
             var message = await scene.ReadAsync();
@@ -174,20 +180,32 @@ internal sealed class ForwardingBodySpliceTests
         Assert.That(received, Does.Not.EndWith("0\r\n\r\n"));
         string completed = received + (received.EndsWith("\r\n", StringComparison.Ordinal) ? "" : "\r\n") + "0\r\n\r\n";
         var message = StrictHttp.TryRead(Encoding.Latin1.GetBytes(completed), ended: true, toHead: false, out _)!;
-        Assert.That(message.Text, Is.EqualTo(string.Concat(Enumerable.Repeat(PumpScene.Pattern(Piece), Pieces)) + (rest.EndsWith("abc", StringComparison.Ordinal) ? "abc" : "")));
+        Assert.That(
+            message.Text,
+            Is.EqualTo(
+                string.Concat(Enumerable.Repeat(PumpScene.Pattern(Piece), Pieces))
+                    + (rest.EndsWith("abc", StringComparison.Ordinal) ? "abc" : "")
+            )
+        );
     }
 
-    /// <summary>Of what nobody wants the rest is still read to its end, so that what follows is found; and a pipe that still holds bytes is not used again, and not lost.</summary>
+    /// <summary>
+    /// Of what nobody wants the rest is still read to its end, so that what follows is found; and a pipe that still holds bytes is not used
+    /// again, and not lost.
+    /// </summary>
     [Test]
     [Platform("Linux")]
-    public async Task A_sink_that_goes_away_from_a_long_body_leaves_nothing_behind([Values(BodyKind.Length, BodyKind.Chunked)] BodyKind kind, [Values] bool discard)
+    public async Task A_sink_that_goes_away_from_a_long_body_leaves_nothing_behind(
+        [Values(BodyKind.Length, BodyKind.Chunked)] BodyKind kind,
+        [Values] bool discard
+    )
     {
         const int Length = 8_000_000;
         bool chunked = kind == BodyKind.Chunked;
         int open = SplicePipe.OpenCount;
         await using var scene = await PumpScene.OpenAsync(slowSink: true);
         string body = PumpScene.Pattern(Length);
-        string coded = chunked ? PumpScene.Encode(body, new Random(1), 100_000, Limits.SpliceChunkBytesMin) + "0\r\n\r\n" : body;
+        string coded = chunked ? PumpScene.Encode(body, new Random(1), 100_000, ForwardingLimits.SpliceChunkBytesMin) + "0\r\n\r\n" : body;
         var sending = scene.Writer.SendAsync(coded + "next");
         var pumped = scene.PumpAsync(new BodyFraming(kind, chunked ? 0 : Length), chunked);
         await scene.Reader.ReadTextAsync(1_000_000);
@@ -199,7 +217,7 @@ internal sealed class ForwardingBodySpliceTests
 
         scene.Reader.Reset();
         Assert.That(await pumped, Is.EqualTo(discard ? PumpOutcome.Complete : PumpOutcome.SinkFailed));
-        Assert.That(SplicePipe.OpenCount, Is.LessThanOrEqualTo(open + Limits.SplicePipesIdleMax));
+        Assert.That(SplicePipe.OpenCount, Is.LessThanOrEqualTo(open + TransportLimits.SplicePipesIdleMax));
         if (discard)
         {
             await sending;
@@ -210,15 +228,22 @@ internal sealed class ForwardingBodySpliceTests
         await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // Nothing of the body before is in the pipe.
-        await (chunked ? Long_chunks_go_through_the_kernel_however_they_are_cut(1) : A_long_body_goes_through_the_kernel_alone(kind, slowSink: false));
+        await (
+            chunked
+                ? Long_chunks_go_through_the_kernel_however_they_are_cut(1)
+                : A_long_body_goes_through_the_kernel_alone(kind, slowSink: false)
+        );
     }
 
-    /// <summary>Wherever the sink went away, in the data of a chunk or in front of it, what follows the body is found, and nothing within it is taken for more than data.</summary>
+    /// <summary>
+    /// Wherever the sink went away, in the data of a chunk or in front of it, what follows the body is found, and nothing within it is
+    /// taken for more than data.
+    /// </summary>
     [Test]
     [Platform("Linux")]
     public async Task The_rest_of_long_chunks_is_read_in_step_wherever_their_sink_goes_away([Range(0, 39)] int trial)
     {
-        int size = Limits.SpliceChunkBytesMin + (trial * 20);
+        int size = ForwardingLimits.SpliceChunkBytesMin + (trial * 20);
         const string Frames = "\r\n1\r\nX\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n";
         string data = string.Concat(Enumerable.Repeat(Frames, (size / Frames.Length) + 1))[..size];
         await using var scene = await PumpScene.OpenAsync(slowSink: true);
@@ -235,7 +260,7 @@ internal sealed class ForwardingBodySpliceTests
     }
 
     /// <summary>Short chunks, and what comes in small pieces, cost fewer calls when they are copied.</summary>
-    [TestCase(BodyKind.Chunked, Limits.SpliceChunkBytesMin - 1)]
+    [TestCase(BodyKind.Chunked, ForwardingLimits.SpliceChunkBytesMin - 1)]
     [TestCase(BodyKind.Length, 1000)]
     public async Task What_comes_in_pieces_is_copied(BodyKind kind, int piece)
     {
@@ -244,7 +269,9 @@ internal sealed class ForwardingBodySpliceTests
         var pumped = scene.PumpAsync(new BodyFraming(kind, kind == BodyKind.Length ? Pieces * piece : 0), chunkedOut: false);
         for (int i = 0; i < Pieces; i++)
         {
-            var sending = scene.Writer.SendAsync(kind == BodyKind.Chunked ? $"{piece:x}\r\n{PumpScene.Pattern(piece)}\r\n" : PumpScene.Pattern(piece));
+            var sending = scene.Writer.SendAsync(
+                kind == BodyKind.Chunked ? $"{piece:x}\r\n{PumpScene.Pattern(piece)}\r\n" : PumpScene.Pattern(piece)
+            );
             Assert.That(await scene.Reader.ReadTextAsync(piece), Is.EqualTo(PumpScene.Pattern(piece)));
             await sending;
         }

@@ -1,6 +1,7 @@
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
+using Spawngate.Backends;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
@@ -16,9 +17,14 @@ internal sealed class ForwardingHeadersTests
     [Test]
     public void What_is_not_hop_by_hop_keeps_order_case_and_value()
     {
-        var sent = Forward("GET /p?q HTTP/1.1\r\nB-field: 2\r\nhOST:  Example.COM:80 \r\nA-Field:\r\na-field: x\ty \xe9\r\nCookie: c\r\n\r\n");
+        var sent = Forward(
+            "GET /p?q HTTP/1.1\r\nB-field: 2\r\nhOST:  Example.COM:80 \r\nA-Field:\r\na-field: x\ty \xe9\r\nCookie: c\r\n\r\n"
+        );
         Assert.That(sent.StartLine, Is.EqualTo("GET /p?q HTTP/1.1"));
-        Assert.That(sent.Fields.Take(5), Is.EqualTo(new[] { ("B-field", "2"), ("hOST", "Example.COM:80"), ("A-Field", ""), ("a-field", "x\ty \xe9"), ("Cookie", "c") }));
+        Assert.That(
+            sent.Fields.Take(5),
+            Is.EqualTo(new[] { ("B-field", "2"), ("hOST", "Example.COM:80"), ("A-Field", ""), ("a-field", "x\ty \xe9"), ("Cookie", "c") })
+        );
     }
 
     [TestCase("Connection: keep-alive\r\nKeep-Alive: 5\r\n")]
@@ -33,14 +39,23 @@ internal sealed class ForwardingHeadersTests
     public void Hop_by_hop_fields_are_dropped(string fields)
     {
         var sent = Forward($"GET / HTTP/1.1\r\nHost: a\r\n{fields}Last: 1\r\n\r\n");
-        Assert.That(sent.Names, Is.EqualTo(new[] { "Host", "Last", "X-Request-ID", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via" }));
+        Assert.That(
+            sent.Names,
+            Is.EqualTo(new[] { "Host", "Last", "X-Request-ID", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via" })
+        );
     }
 
     [Test]
     public void What_the_gateway_answers_for_cannot_be_nominated_away()
     {
-        var sent = Forward("POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length, x-forwarded-for, x-request-id, via, x-forwarded-host, x-forwarded-proto\r\nContent-Length: 5\r\nVia: 1.0 x\r\n\r\n", trusted: true);
-        Assert.That((sent["Host"], sent["Content-Length"], sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"]), Is.EqualTo(("a", "5", "192.0.2.7", "a", "http")));
+        var sent = Forward(
+            "POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length, x-forwarded-for, x-request-id, via, x-forwarded-host, x-forwarded-proto\r\nContent-Length: 5\r\nVia: 1.0 x\r\n\r\n",
+            trusted: true
+        );
+        Assert.That(
+            (sent["Host"], sent["Content-Length"], sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"]),
+            Is.EqualTo(("a", "5", "192.0.2.7", "a", "http"))
+        );
         Assert.That((sent["X-Request-ID"], sent["Via"]), Is.EqualTo(("new-id", "1.0 x|1.1 spawngate-x")));
     }
 
@@ -48,7 +63,10 @@ internal sealed class ForwardingHeadersTests
     [TestCase(true, "1.1.1.1, 2.2.2.2, 192.0.2.7", "public.example", "https")]
     public void Forwarded_fields_are_believed_from_trusted_peers_only(bool trusted, string chain, string host, string proto)
     {
-        var sent = Forward("GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 1.1.1.1\r\nX-FORWARDED-FOR: 2.2.2.2\r\nX-Forwarded-For:\r\nX-Forwarded-Host: public.example\r\nX-Forwarded-Proto: https\r\n\r\n", trusted);
+        var sent = Forward(
+            "GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 1.1.1.1\r\nX-FORWARDED-FOR: 2.2.2.2\r\nX-Forwarded-For:\r\nX-Forwarded-Host: public.example\r\nX-Forwarded-Proto: https\r\n\r\n",
+            trusted
+        );
         Assert.That((sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"]), Is.EqualTo((chain, host, proto)));
     }
 
@@ -57,24 +75,44 @@ internal sealed class ForwardingHeadersTests
     public void Without_forwarded_fields_trust_makes_no_difference(bool trusted)
     {
         var sent = Forward("GET / HTTP/1.1\r\nHost: a\r\n\r\n", trusted);
-        Assert.That((sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"], sent["Via"]), Is.EqualTo(("192.0.2.7", "a", "http", "1.1 spawngate-x")));
+        Assert.That(
+            (sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"], sent["Via"]),
+            Is.EqualTo(("192.0.2.7", "a", "http", "1.1 spawngate-x"))
+        );
     }
 
     [TestCase("Forwarded: for=1.1.1.1;proto=https;host=evil\r\n")]
     [TestCase("X-Real-IP: 1.1.1.1\r\nx_real_ip: 1.1.1.1\r\nX-Real_IP: 1.1.1.1\r\n")]
-    [TestCase("X-Forwarded-Ssl: on\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /admin\r\nX-Forwarded-Scheme: https\r\nX-Forwarded-Server: b\r\nX-Forwarded-Anything: b\r\n")]
-    [TestCase("X_Forwarded_Prefix: /a\r\nx_forwarded-ssl: on\r\nX-FORWARDED_PORT: 443\r\nX_FORWARDED_PROTO: https\r\nX.Forwarded.For: 1.1.1.1\r\n")]
-    [TestCase("Connection: x-forwarded-prefix, forwarded, x-real-ip\r\nX-Forwarded-Prefix: /a\r\nForwarded: for=b\r\nX-Real-IP: 1.1.1.1\r\n")]
+    [TestCase(
+        "X-Forwarded-Ssl: on\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /admin\r\nX-Forwarded-Scheme: https\r\nX-Forwarded-Server: b\r\nX-Forwarded-Anything: b\r\n"
+    )]
+    [TestCase(
+        "X_Forwarded_Prefix: /a\r\nx_forwarded-ssl: on\r\nX-FORWARDED_PORT: 443\r\nX_FORWARDED_PROTO: https\r\nX.Forwarded.For: 1.1.1.1\r\n"
+    )]
+    [TestCase(
+        "Connection: x-forwarded-prefix, forwarded, x-real-ip\r\nX-Forwarded-Prefix: /a\r\nForwarded: for=b\r\nX-Real-IP: 1.1.1.1\r\n"
+    )]
     public void What_would_tell_another_origin_passes_from_trusted_peers_only(string fields)
     {
         string head = $"GET / HTTP/1.1\r\nHost: a\r\n{fields}Last: 1\r\n\r\n";
         string[] own = ["Host", "Last", "X-Request-ID", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via"];
         Assert.That(Forward(head).Names, Is.EqualTo(own));
-        Assert.That(Forward(head.Replace("Host: a", "Host: a\r\nConnection: Upgrade\r\nUpgrade: x", StringComparison.Ordinal)).Names.Except(["Upgrade", "Connection"]), Is.EqualTo(own));
+        Assert.That(
+            Forward(head.Replace("Host: a", "Host: a\r\nConnection: Upgrade\r\nUpgrade: x", StringComparison.Ordinal))
+                .Names.Except(["Upgrade", "Connection"]),
+            Is.EqualTo(own)
+        );
 
-        var plain = fields.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(':')[0]).Where(name => name.All(c => char.IsAsciiLetterOrDigit(c) || c == '-'));
+        var plain = fields
+            .Split("\r\n", StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Split(':')[0])
+            .Where(name => name.All(c => char.IsAsciiLetterOrDigit(c) || c == '-'));
         bool nominated = fields.StartsWith("Connection", StringComparison.Ordinal);
-        Assert.That(Forward(head, trusted: true).Names.Except(own), Is.EqualTo(nominated ? [] : plain), "what a trusted proxy cannot have meant stays out");
+        Assert.That(
+            Forward(head, trusted: true).Names.Except(own),
+            Is.EqualTo(nominated ? [] : plain),
+            "what a trusted proxy cannot have meant stays out"
+        );
     }
 
     [TestCase("GET / HTTP/1.0\r\n\r\n", "Host")]
@@ -124,7 +162,10 @@ internal sealed class ForwardingHeadersTests
     [TestCase("Transfer-Encoding: ,CHUNKED,\r\n", "Transfer-Encoding", "chunked")]
     public void Framing_is_written_as_it_was_understood(string field, string name, string value)
     {
-        var sent = Forward($"POST / HTTP/1.1\r\nHost: a\r\n{field}\r\n", body: value == "chunked" ? "0\r\n\r\n" : new string('x', int.Parse(value)));
+        var sent = Forward(
+            $"POST / HTTP/1.1\r\nHost: a\r\n{field}\r\n",
+            body: value == "chunked" ? "0\r\n\r\n" : new string('x', int.Parse(value))
+        );
         Assert.That((sent.Names.Contains(name), sent[name]), Is.EqualTo((true, value)));
     }
 
@@ -194,7 +235,15 @@ internal sealed class ForwardingHeadersTests
         response.Reset();
         Assert.That(ResponseHeadParser.Parse(response, bytes, false, HeadLimits), Is.EqualTo(HeadStatus.Complete));
         byte[] target = new byte[ProxyHeaders.ResponseBytesNeeded(response)];
-        int length = ProxyHeaders.WriteResponse(target, response, bytes, false, "Upgrade, close"u8, Encoding.ASCII.GetBytes(new string('x', 128)), "Sun, 06 Nov 1994 08:49:37 GMT"u8);
+        int length = ProxyHeaders.WriteResponse(
+            target,
+            response,
+            bytes,
+            false,
+            "Upgrade, close"u8,
+            Encoding.ASCII.GetBytes(new string('x', 128)),
+            "Sun, 06 Nov 1994 08:49:37 GMT"u8
+        );
         var sent = StrictHttp.TryRead(target.AsSpan(0, length), ended: true, toHead: true, out _)!;
         Assert.That(sent["Date"], Is.EqualTo(expected));
     }
@@ -226,16 +275,31 @@ internal sealed class ForwardingHeadersTests
     [Test]
     public void The_mark_of_a_backend_tells_nothing_of_it_and_stays_the_same()
     {
-        byte[] via = ViaMark.Join(new byte[Limits.ViaBytesMax], "1.1 spawngate-x-"u8, ViaMark.Of("app.example.com")).ToArray();
+        byte[] via = ViaMark.Join(new byte[ForwardingLimits.ViaBytesMax], "1.1 spawngate-x-"u8, ViaMark.Of("app.example.com")).ToArray();
         Assert.That(Latin(via), Does.Match("^1\\.1 spawngate-x-[0-9a-f]{8}$"));
-        Assert.That(ViaMark.Of(new string("app.example.com")), Is.EqualTo(ViaMark.Of("app.example.com")).And.Not.EqualTo(ViaMark.Of("app.example.org")));
+        Assert.That(
+            ViaMark.Of(new string("app.example.com")),
+            Is.EqualTo(ViaMark.Of("app.example.com")).And.Not.EqualTo(ViaMark.Of("app.example.org"))
+        );
     }
 
-    [TestCase("HTTP/1.0 200 Fine\r\nServer: x\r\nConnection: keep-alive, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nUpgrade: y\r\nContent-Length: 05\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n", "HTTP/1.1 200 Fine|Server=x|Content-Length=5|set-cookie=a|Set-Cookie=b|X-Request-ID=new-id")]
+    [TestCase(
+        "HTTP/1.0 200 Fine\r\nServer: x\r\nConnection: keep-alive, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nUpgrade: y\r\nContent-Length: 05\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n",
+        "HTTP/1.1 200 Fine|Server=x|Content-Length=5|set-cookie=a|Set-Cookie=b|X-Request-ID=new-id"
+    )]
     [TestCase("HTTP/1.1 204\r\nContent-Length: 5\r\nX-Request-Id: theirs\r\n\r\n", "HTTP/1.1 204 |X-Request-Id=theirs")]
-    [TestCase("HTTP/1.1 426 Upgrade\r\nUpgrade: y\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 426 Upgrade|Upgrade=y|Content-Length=0|X-Request-ID=new-id")]
-    [TestCase("HTTP/1.1 304 x\r\nContent-Length: 5\r\nVia: 1.1 b\r\nTrailer: t\r\n\r\n", "HTTP/1.1 304 x|Content-Length=5|Via=1.1 b|Trailer=t|X-Request-ID=new-id")]
-    [TestCase("HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\nConnection: trailer\r\nTrailer: t\r\n\r\n", "HTTP/1.1 204 x|X-Request-ID=new-id")]
+    [TestCase(
+        "HTTP/1.1 426 Upgrade\r\nUpgrade: y\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 426 Upgrade|Upgrade=y|Content-Length=0|X-Request-ID=new-id"
+    )]
+    [TestCase(
+        "HTTP/1.1 304 x\r\nContent-Length: 5\r\nVia: 1.1 b\r\nTrailer: t\r\n\r\n",
+        "HTTP/1.1 304 x|Content-Length=5|Via=1.1 b|Trailer=t|X-Request-ID=new-id"
+    )]
+    [TestCase(
+        "HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\nConnection: trailer\r\nTrailer: t\r\n\r\n",
+        "HTTP/1.1 204 x|X-Request-ID=new-id"
+    )]
     [TestCase("HTTP/1.1 103 x\r\nTransfer-Encoding: chunked\r\nLink: a\r\n\r\n", "HTTP/1.1 103 x|Link=a|X-Request-ID=new-id")]
     public void Responses_keep_what_is_theirs(string response, string expected)
     {
@@ -254,7 +318,12 @@ internal sealed class ForwardingHeadersTests
     {
         var response = new ResponseHead();
         response.Reset();
-        ResponseHeadParser.Parse(response, Encoding.ASCII.GetBytes($"HTTP/1.1 {status} x\r\nUpgrade: y\r\nContent-Length: 0\r\n\r\n"), false, HeadLimits);
+        ResponseHeadParser.Parse(
+            response,
+            Encoding.ASCII.GetBytes($"HTTP/1.1 {status} x\r\nUpgrade: y\r\nContent-Length: 0\r\n\r\n"),
+            false,
+            HeadLimits
+        );
         Assert.That(Latin(ProxyHeaders.ConnectionOption(response, keep, http11)), Is.EqualTo(expected));
     }
 
@@ -262,7 +331,22 @@ internal sealed class ForwardingHeadersTests
     public void Any_accepted_request_is_sent_on_as_the_same_message_within_the_space_asked_for()
     {
         var value = Letters("abz 019,;=/\"\t\xe9", 0, 20).Select(v => v.Trim(' ', '\t'));
-        var name = Gen.Elements("X-A", "x-b", "Cookie", "Accept", "Via", "TE", "Keep-Alive", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID", "Expect", "Trailer", "Upgrade");
+        var name = Gen.Elements(
+            "X-A",
+            "x-b",
+            "Cookie",
+            "Accept",
+            "Via",
+            "TE",
+            "Keep-Alive",
+            "X-Forwarded-For",
+            "X-Forwarded-Host",
+            "X-Forwarded-Proto",
+            "X-Request-ID",
+            "Expect",
+            "Trailer",
+            "Upgrade"
+        );
         var field = Gen.Zip(name, value);
         var options = Gen.ListOf(Gen.Elements("close", "keep-alive", "x-a", "Cookie", "upgrade", "te", "host"));
         var requests =
@@ -273,26 +357,57 @@ internal sealed class ForwardingHeadersTests
             from connection in options.Select(list => list.Take(Protocols.CodecLimits.ConnectionOptionsMax))
             from framing in Gen.Elements("", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n")
             from trusted in Gen.Elements(true, false)
-            select (Target: target, Version: version, WithHost: withHost, Fields: fields.ToArray(), Connection: connection.ToArray(), Framing: framing, Trusted: trusted);
+            select (
+                Target: target,
+                Version: version,
+                WithHost: withHost,
+                Fields: fields.ToArray(),
+                Connection: connection.ToArray(),
+                Framing: framing,
+                Trusted: trusted
+            );
         Prop.ForAll(requests.ToArbitrary(), r =>
-        {
-            string method = r.Target == "*" ? "OPTIONS" : "POST";
-            string lines = string.Concat(r.Fields.Select(f => $"{f.Item1}:{f.Item2}\r\n"));
-            string head = $"{method} {r.Target} HTTP/{r.Version}\r\n{(r.WithHost ? "Host: h.example\r\n" : "")}{lines}{(r.Connection.Length > 0 ? $"Connection: {string.Join(',', r.Connection)}\r\n" : "")}{r.Framing}\r\n";
-            var request = new RequestHead();
-            request.Reset();
-            if (RequestHeadParser.Parse(request, Encoding.Latin1.GetBytes(head), HeadLimits) != HeadStatus.Complete)
             {
-                return !r.WithHost || (r.Version == "1.0" && r.Framing.StartsWith('T'));
-            }
+                string method = r.Target == "*" ? "OPTIONS" : "POST";
+                string lines = string.Concat(r.Fields.Select(f => $"{f.Item1}:{f.Item2}\r\n"));
+                string head =
+                    $"{method} {r.Target} HTTP/{r.Version}\r\n{(r.WithHost ? "Host: h.example\r\n" : "")}{lines}{(r.Connection.Length > 0 ? $"Connection: {string.Join(',', r.Connection)}\r\n" : "")}{r.Framing}\r\n";
+                var request = new RequestHead();
+                request.Reset();
+                if (RequestHeadParser.Parse(request, Encoding.Latin1.GetBytes(head), HeadLimits) != HeadStatus.Complete)
+                {
+                    return !r.WithHost || (r.Version == "1.0" && r.Framing.StartsWith('T'));
+                }
 
-            var sent = Forward(head, r.Trusted, r.Framing.StartsWith('T') ? "0\r\n\r\n" : r.Framing.Length > 0 ? "abc" : "");
-            string[] written = ["TE", "Keep-Alive", "X-Forwarded-For", "X-Request-ID", "Upgrade", "Via", "X-Forwarded-Host", "X-Forwarded-Proto"];
-            bool Passes(string n) => !written.Contains(n) && (n != "Expect" || r.Version == "1.1") && !(r.Connection.Contains(n, StringComparer.OrdinalIgnoreCase) && n != "Host");
-            var kept = sent.Fields.Where(f => r.Fields.Select(x => x.Item1).Contains(f.Name) && !written.Contains(f.Name));
-            return sent["Host"] == (r.WithHost || r.Target.StartsWith('h') ? "h.example" : "localhost") && kept.SequenceEqual(r.Fields.Where(f => Passes(f.Item1)))
-                && sent["Via"]!.EndsWith("1.1 spawngate-x", StringComparison.Ordinal) && sent["X-Request-ID"] == "new-id";
-        }).Check(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(1000));
+                var sent = Forward(
+                    head,
+                    r.Trusted,
+                    r.Framing.StartsWith('T') ? "0\r\n\r\n"
+                        : r.Framing.Length > 0 ? "abc"
+                        : ""
+                );
+                string[] written =
+                [
+                    "TE",
+                    "Keep-Alive",
+                    "X-Forwarded-For",
+                    "X-Request-ID",
+                    "Upgrade",
+                    "Via",
+                    "X-Forwarded-Host",
+                    "X-Forwarded-Proto",
+                ];
+                bool Passes(string n) =>
+                    !written.Contains(n)
+                    && (n != "Expect" || r.Version == "1.1")
+                    && !(r.Connection.Contains(n, StringComparer.OrdinalIgnoreCase) && n != "Host");
+                var kept = sent.Fields.Where(f => r.Fields.Select(x => x.Item1).Contains(f.Name) && !written.Contains(f.Name));
+                return sent["Host"] == (r.WithHost || r.Target.StartsWith('h') ? "h.example" : "localhost")
+                    && kept.SequenceEqual(r.Fields.Where(f => Passes(f.Item1)))
+                    && sent["Via"]!.EndsWith("1.1 spawngate-x", StringComparison.Ordinal)
+                    && sent["X-Request-ID"] == "new-id";
+            })
+            .Check(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(1000));
     }
 
     private static Gen<string> Letters(string alphabet, int lengthMin, int lengthMax) =>
@@ -317,9 +432,17 @@ internal sealed class ForwardingHeadersTests
 
         // Exactly the space that was promised to suffice.
         byte[] target = new byte[ProxyHeaders.RequestBytesNeeded(request)];
-        int length = ProxyHeaders.WriteRequest(target, request, bytes, new ClientIdentity("192.0.2.7", trusted, new ClientAddress(1)), "new-id"u8, "1.1 spawngate-x"u8);
+        int length = ProxyHeaders.WriteRequest(
+            target,
+            request,
+            bytes,
+            new ClientIdentity("192.0.2.7", trusted, new ClientAddress(1)),
+            "new-id"u8,
+            "1.1 spawngate-x"u8
+        );
         byte[] message = [.. target.AsSpan(0, length), .. Encoding.Latin1.GetBytes(body)];
-        return StrictHttp.TryRead(message, ended: true, toHead: false, out _) ?? throw new AssertionException($"Incomplete: {Latin(message)}");
+        return StrictHttp.TryRead(message, ended: true, toHead: false, out _)
+            ?? throw new AssertionException($"Incomplete: {Latin(message)}");
     }
 
     private static StrictMessage Relay(string head, bool chunked, string connection)
@@ -327,9 +450,14 @@ internal sealed class ForwardingHeadersTests
         byte[] bytes = Encoding.Latin1.GetBytes(head);
         var response = new ResponseHead();
         response.Reset();
-        Assert.That(ResponseHeadParser.Parse(response, bytes, false, HeadLimits), Is.EqualTo(HeadStatus.Complete), response.Fault.ToString());
+        Assert.That(
+            ResponseHeadParser.Parse(response, bytes, false, HeadLimits),
+            Is.EqualTo(HeadStatus.Complete),
+            response.Fault.ToString()
+        );
         byte[] target = new byte[ProxyHeaders.ResponseBytesNeeded(response)];
         int length = ProxyHeaders.WriteResponse(target, response, bytes, chunked, Encoding.ASCII.GetBytes(connection), "new-id"u8);
-        return StrictHttp.TryRead(target.AsSpan(0, length), ended: true, toHead: true, out _) ?? throw new AssertionException($"Incomplete: {Latin(target)}");
+        return StrictHttp.TryRead(target.AsSpan(0, length), ended: true, toHead: true, out _)
+            ?? throw new AssertionException($"Incomplete: {Latin(target)}");
     }
 }

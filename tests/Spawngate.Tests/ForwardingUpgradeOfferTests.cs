@@ -29,14 +29,21 @@ internal sealed class ForwardingUpgradeOfferTests
 
     [TestCase("Connection: Upgrade\r\nUpgrade: websocket\r\n" + Accept, null)]
     [TestCase("Connection: Upgrade\r\nUpgrade: websocket\r\n", "a 101 without Sec-WebSocket-Accept")]
-    [TestCase("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: c3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", "a 101 with a wrong Sec-WebSocket-Accept")]
+    [TestCase(
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: c3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+        "a 101 with a wrong Sec-WebSocket-Accept"
+    )]
     [TestCase("Connection: Upgrade\r\nUpgrade: websocket\r\n" + Accept + Accept, "a 101 with a wrong Sec-WebSocket-Accept")]
     [TestCase("Upgrade: websocket\r\n" + Accept, "a 101 without Connection: Upgrade")]
     [TestCase("Connection: Upgrade\r\nUpgrade: other\r\n" + Accept, "a 101 to a protocol that was not asked for")]
     public void Over_HTTP2_the_handshake_is_checked_for_the_client(string fields, string? fault)
     {
         Assert.That(FaultOf("websocket", Key, fields, ReceivedProtocol.Http2), Is.EqualTo(fault));
-        Assert.That(FaultOf("websocket", Key, fields, ReceivedProtocol.Http1), Is.EqualTo(fields.Contains("other", StringComparison.Ordinal) ? fault : null), "its own client checks it");
+        Assert.That(
+            FaultOf("websocket", Key, fields, ReceivedProtocol.Http1),
+            Is.EqualTo(fields.Contains("other", StringComparison.Ordinal) ? fault : null),
+            "its own client checks it"
+        );
     }
 
     [Test]
@@ -52,7 +59,11 @@ internal sealed class ForwardingUpgradeOfferTests
         var response = new ResponseHead();
         byte[] head = Encoding.Latin1.GetBytes($"HTTP/1.1 101 Switching\r\n{fields}\r\n");
         Assert.That(ResponseHeadParser.Parse(response, head, false, HeadLimits), Is.EqualTo(HeadStatus.Complete));
-        return UpgradeOffer.FaultOf(Of($"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {asked}\r\n{key}\r\n", protocol), response, head);
+        return UpgradeOffer.FaultOf(
+            Of($"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {asked}\r\n{key}\r\n", protocol),
+            response,
+            head
+        );
     }
 
     private static UpgradeOffer? Of(string text, ReceivedProtocol protocol)

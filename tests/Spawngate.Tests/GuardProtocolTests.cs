@@ -1,15 +1,20 @@
 using System.Text;
-using Spawngate.Guarding;
+using Spawngate.Platform;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 
 internal sealed class GuardProtocolTests
 {
-    private static readonly RunToken Token = new(1, ulong.MaxValue, 0x0123456789abcdef);
+    private static readonly InstanceToken Token = new(1, ulong.MaxValue, 0x0123456789abcdef);
     private const string Digits = "0000000000000001ffffffffffffffff0123456789abcdef";
 
     [Test]
-    public void A_record_comes_out_as_it_went_in([Values] bool isStart, [Values(0, 2, int.MaxValue)] int pid, [Values(0, 10_000, int.MaxValue)] int graceMs)
+    public void A_record_comes_out_as_it_went_in(
+        [Values] bool isStart,
+        [Values(0, 2, int.MaxValue)] int pid,
+        [Values(0, 10_000, int.MaxValue)] int graceMs
+    )
     {
         var record = new GuardRecord(isStart ? GuardRecordKind.Start : GuardRecordKind.End, Token, pid, graceMs);
         Assert.That(GuardRecord.Read(Bytes(record)), Is.EqualTo(record));
@@ -22,7 +27,8 @@ internal sealed class GuardProtocolTests
         Assert.That(GuardRecord.Read(Bytes(new GuardRecord(GuardRecordKind.Start, Token, pid, 0))), Is.Null);
 
     [Test]
-    public void A_negative_grace_period_is_no_record() => Assert.That(GuardRecord.Read(Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, -1))), Is.Null);
+    public void A_negative_grace_period_is_no_record() =>
+        Assert.That(GuardRecord.Read(Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, -1))), Is.Null);
 
     [Test]
     public void Other_bytes_are_no_record([Values(0, 'x', 0x2B00)] int kind)
@@ -36,11 +42,14 @@ internal sealed class GuardProtocolTests
     [Test]
     public void The_list_follows_the_records_in_pieces_of_any_size([Range(1, 3 * GuardRecord.Bytes)] int piece)
     {
-        var gone = new RunToken(9, 9, 9);
+        var gone = new InstanceToken(9, 9, 9);
         byte[] stream =
         [
-            .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 0, 5)), .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, 1000)), .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 99, 5)),
-            .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 42, 1000)), .. Bytes(new GuardRecord(GuardRecordKind.End, gone, 0, 0)),
+            .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 0, 5)),
+            .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, 1000)),
+            .. Bytes(new GuardRecord(GuardRecordKind.Start, gone, 99, 5)),
+            .. Bytes(new GuardRecord(GuardRecordKind.Start, Token, 42, 1000)),
+            .. Bytes(new GuardRecord(GuardRecordKind.End, gone, 0, 0)),
         ];
         var list = new GuardList(static pid => pid * 100);
         foreach (byte[] bytes in stream.Chunk(piece))
@@ -48,7 +57,7 @@ internal sealed class GuardProtocolTests
             Assert.That(list.Take(bytes), Is.True);
         }
 
-        Assert.That(list.Runs, Is.EqualTo(new Dictionary<RunToken, GuardedRun> { [Token] = new(42, 4200, 1000) }));
+        Assert.That(list.Instances, Is.EqualTo(new Dictionary<InstanceToken, GuardedInstance> { [Token] = new(42, 4200, 1000) }));
     }
 
     [Test]
@@ -56,7 +65,7 @@ internal sealed class GuardProtocolTests
     {
         var list = new GuardList(static _ => throw new InvalidOperationException("nothing to look at"));
         list.Take(Bytes(new GuardRecord(GuardRecordKind.Start, Token, 0, 1)));
-        Assert.That(list.Runs[Token], Is.EqualTo(new GuardedRun(0, 0, 1)));
+        Assert.That(list.Instances[Token], Is.EqualTo(new GuardedInstance(0, 0, 1)));
     }
 
     [Test]
@@ -86,7 +95,7 @@ internal sealed class GuardProtocolTests
     [TestCase("http://h/" + Digits, false)]
     [TestCase("", false)]
     public void The_token_is_read_from_the_ready_URL(string url, bool isToken) =>
-        Assert.That(RunToken.OfReadyUrl(url), Is.EqualTo(isToken ? Token : (RunToken?)null));
+        Assert.That(InstanceToken.OfReadyUrl(url), Is.EqualTo(isToken ? Token : (InstanceToken?)null));
 
     [TestCase("PATH=/bin|SERVERLESS_PROXY_READY_URL=http://h/?token=" + Digits + "|", true)]
     [TestCase("SERVERLESS_PROXY_READY_URL=http://h/?token=" + Digits + "|HOME=/|", true)]
@@ -98,7 +107,7 @@ internal sealed class GuardProtocolTests
     public void The_token_is_found_in_an_environment(string environment, bool isThere)
     {
         byte[] bytes = Encoding.ASCII.GetBytes(environment.Replace('|', '\0'));
-        Assert.That(RunToken.Find(bytes), Is.EqualTo(isThere ? Token : (RunToken?)null));
+        Assert.That(InstanceToken.Find(bytes), Is.EqualTo(isThere ? Token : (InstanceToken?)null));
     }
 
     private static byte[] Bytes(GuardRecord record)

@@ -1,5 +1,5 @@
-using Spawngate.Guarding;
 using Spawngate.Platform;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 
@@ -8,11 +8,11 @@ internal sealed class GuardTreeEndingTests
 {
     private const int Guard = 50;
     private const int GraceMs = 1000;
-    private static readonly RunToken A = new(1, 0, 0);
-    private static readonly RunToken B = new(2, 0, 0);
+    private static readonly InstanceToken A = new(1, 0, 0);
+    private static readonly InstanceToken B = new(2, 0, 0);
 
     private readonly List<ProcessEntry> _table = [];
-    private readonly Dictionary<int, RunToken> _tokens = [];
+    private readonly Dictionary<int, InstanceToken> _tokens = [];
     private readonly List<string> _sent = [];
     private TreeEnding _ending = null!;
 
@@ -165,7 +165,11 @@ internal sealed class GuardTreeEndingTests
         Add(100, 1, 100);
         Add(110, 1, 110);
         _ending = new TreeEnding(
-            new Dictionary<RunToken, GuardedRun> { [A] = new(100, 100, 100), [B] = new(110, 110, 5000) }, 0, TokenOf, Guard);
+            new Dictionary<InstanceToken, GuardedInstance> { [A] = new(100, 100, 100), [B] = new(110, 110, 5000) },
+            0,
+            TokenOf,
+            Guard
+        );
         Step(0);
         Assert.That(Step(100), Is.EqualTo("group 100 KILL"));
         Assert.That(_ending.LastKillAtMs, Is.EqualTo(5000));
@@ -191,20 +195,38 @@ internal sealed class GuardTreeEndingTests
         Assert.That(Step(0) + Step(GraceMs), Is.Empty);
     }
 
-    private RunToken? TokenOf(int pid) => _tokens.TryGetValue(pid, out RunToken token) ? token : null;
+    private InstanceToken? TokenOf(int pid) => _tokens.TryGetValue(pid, out InstanceToken token) ? token : null;
 
-    private void End(params (RunToken Token, int Pid)[] runs) =>
-        _ending = new TreeEnding(runs.ToDictionary(static run => run.Token, static run => new GuardedRun(run.Pid, run.Pid, GraceMs)), 0, TokenOf, Guard);
+    private void End(params (InstanceToken Token, int Pid)[] instances) =>
+        _ending = new TreeEnding(
+            instances.ToDictionary(
+                static instance => instance.Token,
+                static instance => new GuardedInstance(instance.Pid, instance.Pid, GraceMs)
+            ),
+            0,
+            TokenOf,
+            Guard
+        );
 
     private string Step(long nowMs)
     {
         _sent.Clear();
         _ending.Step(nowMs, _table, (process, wholeGroup, signal) =>
-            _sent.Add($"{(wholeGroup ? $"group {process.Group}" : $"{process.Pid}")} {(signal == Libc.SIGKILL ? "KILL" : "TERM")}"));
+            _sent.Add($"{(wholeGroup ? $"group {process.Group}" : $"{process.Pid}")} {(signal == Libc.SIGKILL ? "KILL" : "TERM")}")
+        );
         return string.Join(", ", _sent);
     }
 
-    private void Add(int pid, int parent, int group, RunToken? token = null, long start = 0, bool zombie = false, int session = 0, bool replace = false)
+    private void Add(
+        int pid,
+        int parent,
+        int group,
+        InstanceToken? token = null,
+        long start = 0,
+        bool zombie = false,
+        int session = 0,
+        bool replace = false
+    )
     {
         if (replace)
         {

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
-using Spawngate.Guarding;
 using Spawngate.Platform;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 
@@ -47,10 +47,10 @@ internal sealed class GuardianTests
     public async Task A_guard_that_was_killed_is_replaced()
     {
         int first = _guardian.Pid;
-        _guardian.Expect(new RunToken(1, 2, 3), 1000);
+        _guardian.Expect(new InstanceToken(1, 2, 3), 1000);
         Libc.Kill(first, Libc.SIGKILL);
         await Until(() => _guardian.Pid is not 0 and var pid && pid != first);
-        _guardian.Forget(new RunToken(1, 2, 3));
+        _guardian.Forget(new InstanceToken(1, 2, 3));
     }
 
     [Test]
@@ -82,13 +82,13 @@ internal sealed class GuardianTests
         Libc.Kill(first, SigStop);
         for (ulong i = 1; i <= Records; i++)
         {
-            _guardian.Expect(new RunToken(i, i, i), 1000);
+            _guardian.Expect(new InstanceToken(i, i, i), 1000);
         }
 
         await Until(() => _guardian.Pid is not 0 and var pid && pid != first);
         for (ulong i = 1; i <= Records; i++)
         {
-            _guardian.Forget(new RunToken(i, i, i));
+            _guardian.Forget(new InstanceToken(i, i, i));
         }
 
         int second = _guardian.Pid;
@@ -139,6 +139,12 @@ internal sealed class GuardianTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => test.Changed();
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => test.Changed();
     }
 }

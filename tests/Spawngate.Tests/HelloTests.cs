@@ -32,9 +32,14 @@ internal sealed class HelloTests
     [Test]
     public async Task The_page_shows_the_request()
     {
-        string answer = await TalkAsync("GET /some/path?q=1 HTTP/1.1\r\nHost: hello.localhost:8080\r\nX-Thing: \u00e4\r\nConnection: close\r\n\r\n");
+        string answer = await TalkAsync(
+            "GET /some/path?q=1 HTTP/1.1\r\nHost: hello.localhost:8080\r\nX-Thing: \u00e4\r\nConnection: close\r\n\r\n"
+        );
         Assert.That(answer, Does.StartWith("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"));
-        Assert.That(answer, Does.Contain("host      hello.localhost:8080\n").And.Contain("method    GET\n").And.Contain("path      /some/path?q=1\n"));
+        Assert.That(
+            answer,
+            Does.Contain("host      hello.localhost:8080\n").And.Contain("method    GET\n").And.Contain("path      /some/path?q=1\n")
+        );
         Assert.That(answer, Does.Contain($"pid       {Environment.ProcessId}\n").And.Contain("requests  1\n").And.Contain("uptime    0."));
         Assert.That(answer, Does.Contain("  X-Thing: \u00e4\n").And.Contain("Connection: close\r\n"));
     }
@@ -52,11 +57,17 @@ internal sealed class HelloTests
     {
         string answer = await TalkAsync(
             "POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
-            + "POST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;ext=1\r\nabc\r\n0\r\nTrailer: 1\r\n\r\n"
-            + "\r\nHEAD /3 HTTP/1.1\r\nHost: x\r\n\r\n"
-            + "GET /4 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+                + "POST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;ext=1\r\nabc\r\n0\r\nTrailer: 1\r\n\r\n"
+                + "\r\nHEAD /3 HTTP/1.1\r\nHost: x\r\n\r\n"
+                + "GET /4 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        );
         Assert.That(answer.Split("HTTP/1.1 200 OK"), Has.Length.EqualTo(5));
-        int[] positions = [answer.IndexOf("path      /1", StringComparison.Ordinal), answer.IndexOf("path      /2", StringComparison.Ordinal), answer.IndexOf("path      /4", StringComparison.Ordinal)];
+        int[] positions =
+        [
+            answer.IndexOf("path      /1", StringComparison.Ordinal),
+            answer.IndexOf("path      /2", StringComparison.Ordinal),
+            answer.IndexOf("path      /4", StringComparison.Ordinal),
+        ];
         Assert.That(positions, Is.Ordered.And.All.GreaterThan(0));
         Assert.That(answer, Does.Not.Contain("path      /3"));
     }
@@ -64,7 +75,11 @@ internal sealed class HelloTests
     [Test]
     public async Task A_large_body_is_drained()
     {
-        byte[] request = [.. "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\nConnection: close\r\n\r\n"u8, .. new byte[3_000_000]];
+        byte[] request =
+        [
+            .. "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\nConnection: close\r\n\r\n"u8,
+            .. new byte[3_000_000],
+        ];
         Assert.That(await TalkAsync(request), Does.StartWith("HTTP/1.1 200"));
     }
 
@@ -72,7 +87,9 @@ internal sealed class HelloTests
     public async Task A_client_that_waits_for_100_gets_it()
     {
         using Socket socket = await ConnectAsync();
-        await socket.SendAsync("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"u8.ToArray());
+        await socket.SendAsync(
+            "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"u8.ToArray()
+        );
         var buffer = new byte[100];
         int received = await socket.ReceiveAsync(buffer);
         Assert.That(Encoding.ASCII.GetString(buffer, 0, received), Is.EqualTo("HTTP/1.1 100 Continue\r\n\r\n"));
@@ -141,7 +158,9 @@ internal sealed class HelloTests
     [Test]
     public async Task A_hundred_connections_at_once_are_all_served()
     {
-        string[] answers = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => TalkAsync("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
+        string[] answers = await Task.WhenAll(
+            Enumerable.Range(0, 100).Select(_ => TalkAsync("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+        );
         Assert.That(answers, Has.All.StartsWith("HTTP/1.1 200"));
         Assert.That(answers.Count(answer => answer.Contains("requests  100\n")), Is.EqualTo(1));
     }
@@ -156,7 +175,10 @@ internal sealed class HelloTests
         }
 
         Assert.That(HelloRequest.Read([.. head, 1, 2], out int consumed, out HelloRequest? request), Is.EqualTo(HelloParse.Complete));
-        Assert.That((consumed, request!.Method, request.Target, request.Host, request.BodyBytes), Is.EqualTo((head.Length, "POST", "/x", "h", 7L)));
+        Assert.That(
+            (consumed, request!.Method, request.Target, request.Host, request.BodyBytes),
+            Is.EqualTo((head.Length, "POST", "/x", "h", 7L))
+        );
     }
 
     [Test]

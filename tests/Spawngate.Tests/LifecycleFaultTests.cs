@@ -4,7 +4,9 @@ using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 
-/// <summary>Steps of a lifecycle that throw: the backend ends in a state from which it can start again, and nobody waits for ever.</summary>
+/// <summary>
+/// Steps of a lifecycle that throw: the backend ends in a state from which it can start again, and nobody waits for ever.
+/// </summary>
 internal sealed class LifecycleFaultTests
 {
     private static readonly Dictionary<string, Action<LifecycleStage>> Stories = new()
@@ -23,7 +25,7 @@ internal sealed class LifecycleFaultTests
         ["an exit before it is ready"] = static stage =>
         {
             stage.ToLaunched();
-            stage.Run.Exit();
+            stage.Workload.Exit();
             stage.Settle();
         },
         ["an idle stop"] = static stage =>
@@ -34,7 +36,7 @@ internal sealed class LifecycleFaultTests
         ["a crash"] = static stage =>
         {
             Ready(stage);
-            stage.Launcher.Last.Run?.Exit();
+            stage.Launcher.Last.Workload?.Exit();
             stage.Settle();
         },
         ["a stop that was asked for"] = static stage =>
@@ -78,8 +80,8 @@ internal sealed class LifecycleFaultTests
         using var stage = new LifecycleStage { BugsAreExpected = true, ProbeFault = new InvalidOperationException("out of cheese") };
         var waiter = stage.ToLaunched();
         Assert.That(LifecycleStage.Decided(waiter).Outcome, Is.EqualTo(AdmissionOutcome.StartFailed));
-        Assert.That(stage.Run.Killed, Is.EqualTo(1));
-        stage.Run.Exit();
+        Assert.That(stage.Workload.Killed, Is.EqualTo(1));
+        stage.Workload.Exit();
         stage.Settle();
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopped));
         Assert.That(stage.Backend.Lifecycle.Report.View.LastFailure, Does.Contain("out of cheese"));
@@ -119,7 +121,7 @@ internal sealed class LifecycleFaultTests
         }
         catch (Exception e) when (e is NullReferenceException or InvalidOperationException or ArgumentOutOfRangeException)
         {
-            // The story cannot go on as it was told: what it wanted to do with the run is not possible any more.
+            // The story cannot go on as it was told: what it wanted to do with the instance is not possible any more.
         }
 
         // Whatever runs is asked to end, and does.
@@ -133,7 +135,7 @@ internal sealed class LifecycleFaultTests
             }
 
             stage.Settle();
-            launch.Run?.Exit();
+            launch.Workload?.Exit();
             stage.Settle();
         }
 

@@ -2,10 +2,14 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Spawngate.Backends;
+using Spawngate.Backends.Probing;
 using Spawngate.Config;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Upstreams;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 
@@ -20,13 +24,27 @@ internal sealed class ListenerTests
 
     private static IEnumerable<TestCaseData> Reaches()
     {
-        yield return new TestCaseData("127.0.0.1", new[] { "0100007F", "00000000" }, new long[] { 1 }).SetName("That_very_address_is_nearer_than_all_addresses");
-        yield return new TestCaseData("127.0.0.1", new[] { "00000000", "00000000" }, new long[] { 1, 2 }).SetName("All_that_share_a_port_may_get_a_connection");
-        yield return new TestCaseData("127.0.0.1", new[] { new string('0', 32), "00000000" }, new long[] { 2 }).SetName("All_of_IPv4_is_nearer_than_all_of_both");
+        yield return new TestCaseData("127.0.0.1", new[] { "0100007F", "00000000" }, new long[] { 1 }).SetName(
+            "That_very_address_is_nearer_than_all_addresses"
+        );
+        yield return new TestCaseData("127.0.0.1", new[] { "00000000", "00000000" }, new long[] { 1, 2 }).SetName(
+            "All_that_share_a_port_may_get_a_connection"
+        );
+        yield return new TestCaseData("127.0.0.1", new[] { new string('0', 32), "00000000" }, new long[] { 2 }).SetName(
+            "All_of_IPv4_is_nearer_than_all_of_both"
+        );
         yield return new TestCaseData("127.0.0.1", new[] { new string('0', 32) }, new long[] { 1 }).SetName("All_of_both_takes_IPv4");
-        yield return new TestCaseData("127.0.0.1", new[] { "0000000000000000FFFF00000100007F", "00000000" }, new long[] { 1 }).SetName("An_address_in_IPv6_form_is_that_address");
-        yield return new TestCaseData("127.0.0.1", new[] { "00000000000000000000000001000000", "0200007F" }, Array.Empty<long>()).SetName("Other_addresses_take_nothing");
-        yield return new TestCaseData("::1", new[] { "00000000000000000000000001000000", new string('0', 32), "00000000" }, new long[] { 1 }).SetName("IPv6_is_taken_by_IPv6");
+        yield return new TestCaseData("127.0.0.1", new[] { "0000000000000000FFFF00000100007F", "00000000" }, new long[] { 1 }).SetName(
+            "An_address_in_IPv6_form_is_that_address"
+        );
+        yield return new TestCaseData("127.0.0.1", new[] { "00000000000000000000000001000000", "0200007F" }, Array.Empty<long>()).SetName(
+            "Other_addresses_take_nothing"
+        );
+        yield return new TestCaseData(
+            "::1",
+            new[] { "00000000000000000000000001000000", new string('0', 32), "00000000" },
+            new long[] { 1 }
+        ).SetName("IPv6_is_taken_by_IPv6");
     }
 
     [TestCaseSource(nameof(Reaches))]
@@ -52,7 +70,9 @@ internal sealed class ListenerTests
     {
         using var scene = new PlatformScene();
         string path = Path.Combine(scene.Folder, "tcp");
-        IEnumerable<byte[]> connections = Enumerable.Range(1000, 2 * Limits.ListenerReadBytes / 150).Select(static i => Line("0100007F", "1F90", "01", i));
+        IEnumerable<byte[]> connections = Enumerable
+            .Range(1000, 2 * PlatformLimits.ListenerReadBytes / 150)
+            .Select(static i => Line("0100007F", "1F90", "01", i));
         File.WriteAllLines(path, connections.Append(Line("0100007F", "1F90", "0A", 7)).Select(Encoding.ASCII.GetString));
         var found = new List<ListeningSocket>();
         var reach = new ListenerReach(IPAddress.Loopback, found);
@@ -60,7 +80,7 @@ internal sealed class ListenerTests
         Assert.That(ListenerTable.TryRead(path, Port, ref reach), Is.True);
 
         Assert.That(found, Is.EqualTo(new[] { new ListeningSocket(7, 1000) }));
-        Assert.That(RunListener.IsAvailable, Is.True);
+        Assert.That(InstanceListener.IsAvailable, Is.True);
     }
 
     [TestCase("127.0.0.1")]
@@ -94,16 +114,24 @@ internal sealed class ListenerTests
     {
         using var scene = new PlatformScene();
         var launcher = new ProcessLauncher(ChildEnvironment.Capture(), scene.Drain, new DroppedOutput(), TimeProvider.System);
-        var config = new BackendConfig(new BackendTimings()) { Hostname = "app", Command = "/bin/sh", Args = ["-c", "sleep 1000 & wait"] };
-        LaunchResult launched = await launcher.LaunchAsync(new LaunchRequest(config, 1, 1, $"http://x/?token={new string('a', 2 * Limits.ReadyTokenBytes)}"), cancel);
+        var config = new BackendConfig(new BackendTimings())
+        {
+            Hostname = "app",
+            Command = "/bin/sh",
+            Args = ["-c", "sleep 1000 & wait"],
+        };
+        LaunchResult launched = await launcher.LaunchAsync(
+            new LaunchRequest(config, 1, 1, $"http://x/?token={new string('a', 2 * BackendLimits.ReadyTokenBytes)}"),
+            cancel
+        );
         using var listener = Listen(IPAddress.Loopback);
         int port = PortOf(listener);
 
-        ListenerFinding strange = await launched.Run!.FindListenerAsync(new IPEndPoint(IPAddress.Loopback, port));
+        ListenerFinding strange = await launched.Workload!.FindListenerAsync(new IPEndPoint(IPAddress.Loopback, port));
         listener.Dispose();
-        ListenerFinding nobody = await launched.Run.FindListenerAsync(new IPEndPoint(IPAddress.Loopback, port));
-        launched.Run.Kill();
-        await launched.Run.Exited;
+        ListenerFinding nobody = await launched.Workload.FindListenerAsync(new IPEndPoint(IPAddress.Loopback, port));
+        launched.Workload.Kill();
+        await launched.Workload.Exited;
 
         Assert.That(strange.Owner, Is.EqualTo(ListenerOwner.Stranger));
         Assert.That(strange.Detail, Does.StartWith($"port {port} is held by pid {Environment.ProcessId} ("));
@@ -154,7 +182,8 @@ internal sealed class ListenerTests
                 Assert.That(server.Requests, Is.Empty);
                 return Task.FromResult(findings.Dequeue());
             },
-            static _ => { });
+            static _ => { }
+        );
         using var probe = new HealthProbe(new ProbeTarget(server.EndPoint, "app", "/health", 1) { Trust = trust }, TimeProvider.System);
 
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
@@ -225,20 +254,23 @@ internal sealed class ListenerTests
         stage.Settle();
         Assert.That((stage.Phase, looks.Count), Is.EqualTo((BackendPhase.Starting, 1)), "it is looked at again after a moment");
 
-        stage.Time.AdvanceMs(Limits.ClockTickMs);
+        stage.Time.AdvanceMs(RuntimeLimits.ClockTickMs);
         stage.Settle();
         Assert.That(looks, Has.Count.EqualTo(2));
         looks.Last().SetResult(Own);
         stage.Settle();
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Ready));
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Admitted"));
-        Assert.That(stage.Log.Records.Count(static record => record.Text.Contains("Another process listens", StringComparison.Ordinal)), Is.EqualTo(1));
+        Assert.That(
+            stage.Log.Records.Count(static record => record.Text.Contains("Another process listens", StringComparison.Ordinal)),
+            Is.EqualTo(1)
+        );
     }
 
     [Test]
     public void A_pool_in_doubt_has_no_connection_used_until_it_is_known_again()
     {
-        using var clock = new Diagnostics.CoarseClock(new FakeTime());
+        using var clock = new Runtime.CoarseClock(new FakeTime());
         var trust = new ListenerTrust(static () => Task.FromResult(Own), static _ => { });
         var pool = new UpstreamPool(new IPEndPoint(IPAddress.Loopback, 1), 1, 1000, clock) { Trust = trust };
         Assert.That(pool.IsTrusted, Is.False);
@@ -251,8 +283,10 @@ internal sealed class ListenerTests
         Assert.That(new UpstreamPool(new IPEndPoint(IPAddress.Loopback, 1), 1, 1000, clock).IsTrusted, Is.True, "where nobody can tell");
     }
 
-    private static byte[] Line(string address, string port, string state, int inode) => Encoding.ASCII.GetBytes(
-        $"   0: {address}:{port} {new string('0', address.Length)}:0000 {state} 00000000:00000000 00:00000000 00000000  1000        0 {inode} 1 0000000000000000 100 0 0 10 0");
+    private static byte[] Line(string address, string port, string state, int inode) =>
+        Encoding.ASCII.GetBytes(
+            $"   0: {address}:{port} {new string('0', address.Length)}:0000 {state} 00000000:00000000 00:00000000 00000000  1000        0 {inode} 1 0000000000000000 100 0 0 10 0"
+        );
 
     private static Socket Listen(IPAddress address)
     {
@@ -269,10 +303,8 @@ internal sealed class ListenerTests
 
     private static int PortOf(Socket socket) => ((IPEndPoint)socket.LocalEndPoint!).Port;
 
-    private sealed class DroppedOutput : Diagnostics.IOutputSink
+    private sealed class DroppedOutput : Logging.IOutputSink
     {
-        public void OnLine(string hostname, Diagnostics.OutputStream stream, ReadOnlyMemory<byte> line)
-        {
-        }
+        public void OnLine(string hostname, Logging.OutputStream stream, ReadOnlyMemory<byte> line) { }
     }
 }

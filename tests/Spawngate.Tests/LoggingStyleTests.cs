@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.Tests;
 
@@ -17,12 +17,17 @@ internal sealed partial class LoggingStyleTests
             output.OnLine("app.example.com", OutputStream.Stderr, "\"quoted\" ü \\ \t"u8.ToArray());
             Stopped(factory.CreateLogger("spawngate.lifecycle"), "idle \"odd\" one", 3, 1.5);
         });
-        Assert.That(lines, Is.EqualTo(new[]
-        {
-            """{"time":"2026-01-31T12:00:00.123Z","level":"info","category":"backend","message":"Listening on 3000","properties":{"hostname":"app.example.com","stream":"stdout"}}""",
-            """{"time":"2026-01-31T12:00:00.123Z","level":"warn","category":"backend","message":"\"quoted\" ü \\ \t","properties":{"hostname":"app.example.com","stream":"stderr"}}""",
-            """{"time":"2026-01-31T12:00:00.123Z","level":"error","category":"spawngate.lifecycle","message":"Stopped after 1.5 ms","properties":{"reason":"idle \"odd\" one","stream":"fixed","in_flight":3,"duration_ms":1.5}}""",
-        }));
+        Assert.That(
+            lines,
+            Is.EqualTo(
+                new[]
+                {
+                    """{"time":"2026-01-31T12:00:00.123Z","level":"info","category":"backend","message":"Listening on 3000","properties":{"hostname":"app.example.com","stream":"stdout"}}""",
+                    """{"time":"2026-01-31T12:00:00.123Z","level":"warn","category":"backend","message":"\"quoted\" ü \\ \t","properties":{"hostname":"app.example.com","stream":"stderr"}}""",
+                    """{"time":"2026-01-31T12:00:00.123Z","level":"error","category":"spawngate.lifecycle","message":"Stopped after 1.5 ms","properties":{"reason":"idle \"odd\" one","stream":"fixed","in_flight":3,"duration_ms":1.5}}""",
+                }
+            )
+        );
     }
 
     [Test]
@@ -55,7 +60,10 @@ internal sealed partial class LoggingStyleTests
         Assert.That(objects[1].GetProperty("message").GetString(), Is.EqualTo("It failed"));
         Assert.That(objects[1].GetProperty("properties").GetProperty("how").GetString(), Is.EqualTo("failed"));
         Assert.That(objects[1].GetProperty("properties").GetProperty("exception").GetString(), Does.Contain("first\nsecond"));
-        Assert.That(objects[2..].Select(static each => each.GetProperty("level").GetString()), Is.EqualTo(["trace", "debug", "info", "warn", "error", "error"]));
+        Assert.That(
+            objects[2..].Select(static each => each.GetProperty("level").GetString()),
+            Is.EqualTo(["trace", "debug", "info", "warn", "error", "error"])
+        );
     }
 
     [Test]
@@ -68,11 +76,14 @@ internal sealed partial class LoggingStyleTests
         });
         foreach (string line in lines)
         {
-            Assert.That(Encoding.UTF8.GetByteCount(line), Is.LessThanOrEqualTo(Limits.JsonLogLineBytes));
+            Assert.That(Encoding.UTF8.GetByteCount(line), Is.LessThanOrEqualTo(LoggingLimits.JsonLogLineBytes));
             Assert.That(JsonDocument.Parse(line).RootElement.GetProperty("message").GetString(), Has.Length.GreaterThan(20_000));
         }
 
-        Assert.That(JsonDocument.Parse(lines[0]).RootElement.GetProperty("properties").GetProperty("stream").GetString(), Is.EqualTo("stdout"));
+        Assert.That(
+            JsonDocument.Parse(lines[0]).RootElement.GetProperty("properties").GetProperty("stream").GetString(),
+            Is.EqualTo("stdout")
+        );
     }
 
     [Test]
@@ -84,11 +95,16 @@ internal sealed partial class LoggingStyleTests
             factory.CreateLogger("spawngate.forwarding").LogError("text");
         }
 
-        Assert.That(Write(LogStyle.Aligned, Some), Is.EqualTo(new[]
-        {
-            "2026-01-31T12:00:00.123Z INFO  backend:              hostname=\"a\" stream=\"stdout\" text",
-            "2026-01-31T12:00:00.123Z ERROR spawngate.forwarding: text",
-        }));
+        Assert.That(
+            Write(LogStyle.Aligned, Some),
+            Is.EqualTo(
+                new[]
+                {
+                    "2026-01-31T12:00:00.123Z INFO  backend:              hostname=\"a\" stream=\"stdout\" text",
+                    "2026-01-31T12:00:00.123Z ERROR spawngate.forwarding: text",
+                }
+            )
+        );
         string[] coloured = Write(LogStyle.Coloured, Some);
         Assert.That(coloured.Select(static line => ColourCodes().Replace(line, "")), Is.EqualTo(Write(LogStyle.Aligned, Some)));
         Assert.That(coloured[0], Does.Contain("\e[32m INFO \e[0m"));
@@ -102,7 +118,13 @@ internal sealed partial class LoggingStyleTests
     [TestCase(LogFormat.Text, true, "1", "xterm", LogStyle.Aligned)]
     [TestCase(LogFormat.Text, true, null, "dumb", LogStyle.Aligned)]
     [TestCase(LogFormat.Text, true, null, null, LogStyle.Aligned)]
-    public void The_style_follows_from_where_the_log_goes(LogFormat format, bool isTerminal, string? noColor, string? term, LogStyle expected)
+    public void The_style_follows_from_where_the_log_goes(
+        LogFormat format,
+        bool isTerminal,
+        string? noColor,
+        string? term,
+        LogStyle expected
+    )
     {
         var variables = new Dictionary<string, string?> { ["NO_COLOR"] = noColor, ["TERM"] = term };
         Assert.That(LogStyles.Choose(format, isTerminal, variables.GetValueOrDefault), Is.EqualTo(expected));
@@ -120,7 +142,10 @@ internal sealed partial class LoggingStyleTests
         return Encoding.UTF8.GetString(stream.ToArray()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "reason=\"{Reason}\" stream=\"fixed\" in_flight=\"{InFlight}\" Stopped after {DurationMs} ms")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "reason=\"{Reason}\" stream=\"fixed\" in_flight=\"{InFlight}\" Stopped after {DurationMs} ms"
+    )]
     private static partial void Stopped(ILogger log, string reason, int inFlight, double durationMs);
 
     [System.Text.RegularExpressions.GeneratedRegex("\e\\[[0-9;]*m")]

@@ -1,6 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.Logging;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 
 namespace Spawngate.Tests;
 
@@ -38,10 +38,19 @@ internal sealed class LoggingTests
         Assert.That(filter.LevelOf(category), Is.EqualTo(expected));
     }
 
-    [TestCase("debgu", "SPAWNGATE_LOG: directive \"debgu\" is ignored: \"debgu\" is neither a level (off, error, warn, info, debug, trace) nor a known category")]
-    [TestCase("spawngate=loud", "SPAWNGATE_LOG: directive \"spawngate=loud\" is ignored: \"loud\" is not a level (off, error, warn, info, debug, trace)")]
+    [TestCase(
+        "debgu",
+        "SPAWNGATE_LOG: directive \"debgu\" is ignored: \"debgu\" is neither a level (off, error, warn, info, debug, trace) nor a known category"
+    )]
+    [TestCase(
+        "spawngate=loud",
+        "SPAWNGATE_LOG: directive \"spawngate=loud\" is ignored: \"loud\" is not a level (off, error, warn, info, debug, trace)"
+    )]
     [TestCase("=debug", "SPAWNGATE_LOG: directive \"=debug\" is ignored: \"\" is not a category")]
-    [TestCase("spawngate[span]=debug", "SPAWNGATE_LOG: directive \"spawngate[span]=debug\" is ignored: \"spawngate[span]\" is not a category")]
+    [TestCase(
+        "spawngate[span]=debug",
+        "SPAWNGATE_LOG: directive \"spawngate[span]=debug\" is ignored: \"spawngate[span]\" is not a category"
+    )]
     public void A_directive_that_is_not_understood_is_reported_and_skipped(string text, string warning)
     {
         var filter = LogFilter.Parse(text + ",backend=error");
@@ -102,7 +111,8 @@ internal sealed class LoggingTests
     public void A_logger_that_is_not_ours_gets_output_as_text() =>
         Assert.That(
             OutputState.Format(new OutputState("a", OutputStream.Stderr, "text"u8.ToArray()), null),
-            Is.EqualTo("hostname=\"a\" stream=\"stderr\" text"));
+            Is.EqualTo("hostname=\"a\" stream=\"stderr\" text")
+        );
 
     [Test]
     public void Levels_below_the_filter_cost_nothing_and_write_nothing()
@@ -144,10 +154,14 @@ internal sealed class LoggingTests
         writer.Dispose();
         string[] lines = stream.Text.Split('\n');
         int kept = lines.Count(static text => text.EndsWith("xxx", StringComparison.Ordinal));
-        Assert.That(kept, Is.InRange(Limits.LogQueueOutputBytes / 1100, Limits.LogQueueOutputBytes / 1000));
+        Assert.That(kept, Is.InRange(LoggingLimits.LogQueueOutputBytes / 1100, LoggingLimits.LogQueueOutputBytes / 1000));
         Assert.That(lines, Has.Some.EndsWith("spawngate.lifecycle: still heard"));
-        Assert.That(lines[^2], Is.EqualTo(
-            $"2026-01-31T12:00:00.123Z WARN spawngate.log: dropped=\"{Offered - kept}\" dropped_output=\"{Offered - kept}\" Log lines were dropped because the log could not be written fast enough"));
+        Assert.That(
+            lines[^2],
+            Is.EqualTo(
+                $"2026-01-31T12:00:00.123Z WARN spawngate.log: dropped=\"{Offered - kept}\" dropped_output=\"{Offered - kept}\" Log lines were dropped because the log could not be written fast enough"
+            )
+        );
     }
 
     [Test]
@@ -179,7 +193,10 @@ internal sealed class LoggingTests
         }
 
         // The queue may still double its buffer a few times, but nothing is allocated per line.
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4 * Limits.LogQueueBytes).And.LessThan(5000L * 1000));
+        Assert.That(
+            GC.GetAllocatedBytesForCurrentThread() - before,
+            Is.LessThan(4 * LoggingLimits.LogQueueBytes).And.LessThan(5000L * 1000)
+        );
     }
 
     private sealed class FixedTime : TimeProvider
@@ -222,9 +239,7 @@ internal sealed class LoggingTests
 
         public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
-        public override void Flush()
-        {
-        }
+        public override void Flush() { }
 
         public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 

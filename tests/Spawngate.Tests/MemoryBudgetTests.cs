@@ -1,7 +1,9 @@
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
-using Spawngate.Ledger;
+using Spawngate.Logging;
+using Spawngate.Routing;
+using Spawngate.Runtime;
+using Spawngate.Telemetry.History;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -22,7 +24,7 @@ internal sealed class MemoryBudgetTests
         for (int backend = 0; backend < Backends; backend++)
         {
             string host = $"{backend}.example.com";
-            for (int i = 0; i < Limits.OutputLogBytes / line.Length; i++)
+            for (int i = 0; i < LoggingLimits.OutputLogBytes / line.Length; i++)
             {
                 line[0] = (byte)('a' + (i % 26));
                 log.OnLine(host, i % 2 == 0 ? OutputStream.Stdout : OutputStream.Stderr, line);
@@ -31,8 +33,16 @@ internal sealed class MemoryBudgetTests
 
         long held = GC.GetTotalMemory(forceFullCollection: true) - before;
         TestContext.Out.WriteLine($"{Backends} full logs: {held / 1e6:f1} MB");
-        Assert.That(held, Is.InRange(Limits.OutputLogTotalBytes / 4 * 3L, Limits.OutputLogTotalBytes + (Backends * 500L)), "and what there is is used");
-        Assert.That(log.Snapshot($"{Backends - 1}.example.com"), Has.Count.EqualTo(Limits.OutputLogBytes / line.Length), "whoever writes now has all of it");
+        Assert.That(
+            held,
+            Is.InRange(LoggingLimits.OutputLogTotalBytes / 4 * 3L, LoggingLimits.OutputLogTotalBytes + (Backends * 500L)),
+            "and what there is is used"
+        );
+        Assert.That(
+            log.Snapshot($"{Backends - 1}.example.com"),
+            Has.Count.EqualTo(LoggingLimits.OutputLogBytes / line.Length),
+            "whoever writes now has all of it"
+        );
         var oldest = log.Snapshot("0.example.com");
         Assert.That(oldest, Has.Count.EqualTo(1), "whoever wrote first still has his last words");
         Assert.That((oldest[0].Text[0], oldest[0].Stream), Is.EqualTo(((char)('a' + (64 % 26)), OutputStream.Stdout)));
@@ -45,32 +55,55 @@ internal sealed class MemoryBudgetTests
     public void The_ledgers_of_ten_thousand_backends_with_the_longest_events_stay_within_their_bound()
     {
         long before = GC.GetTotalMemory(forceFullCollection: true);
-        var ledgers = new List<WakeLedger>(Backends);
-        var budget = new MemoryBudget(Limits.LedgerTotalBytes, Limits.LedgerRestBytes) { Members = () => ledgers };
+        var histories = new List<EventHistory>(Backends);
+        var budget = new MemoryBudget(BackendLimits.HistoryTotalBytes, BackendLimits.HistoryRestBytes) { Members = () => histories };
         string text = new('x', 1000);
-        string[] stderr = [.. Enumerable.Range(0, Limits.LedgerStderrLines).Select(_ => text)];
-        var woken = new LedgerEvent { Event = LedgerEventKind.Woken, By = new LedgerCaller(text, text, text, text), Reason = text };
-        var failed = new LedgerEvent { Event = LedgerEventKind.StartFailed, Reason = text, AfterMs = 30_000, Requests = 1000 };
+        string[] stderr = [.. Enumerable.Range(0, HistoryLimits.HistoryStderrLines).Select(_ => text)];
+        var woken = new HistoryEvent
+        {
+            Event = HistoryEventKind.Woken,
+            By = new HistoryCaller(text, text, text, text),
+            Reason = text,
+        };
+        var failed = new HistoryEvent
+        {
+            Event = HistoryEventKind.StartFailed,
+            Reason = text,
+            AfterMs = 30_000,
+            Requests = 1000,
+        };
         for (int backend = 0; backend < Backends; backend++)
         {
-            var ledger = new WakeLedger(budget);
-            ledgers.Add(ledger);
-            for (int i = 0; i < Limits.LedgerEvents / 2; i++)
+            var history = new EventHistory(budget);
+            histories.Add(history);
+            for (int i = 0; i < HistoryLimits.HistoryEvents / 2; i++)
             {
-                ledger.Append(woken with { Start = i });
-                ledger.Append(failed with { Start = i, Stderr = i >= (Limits.LedgerEvents / 2) - Limits.LedgerStderrTails ? stderr : null });
+                history.Append(woken with { Start = i });
+                history.Append(
+                    failed with
+                    {
+                        Start = i,
+                        Stderr = i >= (HistoryLimits.HistoryEvents / 2) - HistoryLimits.HistoryStderrTails ? stderr : null,
+                    }
+                );
             }
         }
 
         long held = GC.GetTotalMemory(forceFullCollection: true) - before;
-        TestContext.Out.WriteLine($"{Backends} of the longest ledgers: {held / 1e6:f1} MB; the last has {ledgers[^1].HeldBytes} bytes, the first {ledgers[0].HeldBytes}");
-        Assert.That(held, Is.InRange(Limits.LedgerTotalBytes / 4 * 3L, Limits.LedgerTotalBytes + (Backends * 500L)));
-        Assert.That(ledgers[^1].Snapshot(), Has.Count.EqualTo(Limits.LedgerEvents));
-        Assert.That(ledgers[^1].Snapshot().Count(static entry => entry.Stderr is not null), Is.EqualTo(Limits.LedgerStderrTails));
-        var oldest = ledgers[0].Snapshot();
-        Assert.That(oldest.Select(static entry => entry.Seq), Is.EqualTo(Enumerable.Range(101 - oldest.Count, oldest.Count).Select(static seq => (long)seq)).And.Not.Empty, "the latest ones, with their numbers");
-        Assert.That(ledgers[0].Append(woken).Seq, Is.EqualTo(101));
-        GC.KeepAlive(ledgers);
+        TestContext.Out.WriteLine(
+            $"{Backends} of the longest histories: {held / 1e6:f1} MB; the last has {histories[^1].HeldBytes} bytes, the first {histories[0].HeldBytes}"
+        );
+        Assert.That(held, Is.InRange(BackendLimits.HistoryTotalBytes / 4 * 3L, BackendLimits.HistoryTotalBytes + (Backends * 500L)));
+        Assert.That(histories[^1].Snapshot(), Has.Count.EqualTo(HistoryLimits.HistoryEvents));
+        Assert.That(histories[^1].Snapshot().Count(static entry => entry.Stderr is not null), Is.EqualTo(HistoryLimits.HistoryStderrTails));
+        var oldest = histories[0].Snapshot();
+        Assert.That(
+            oldest.Select(static entry => entry.Seq),
+            Is.EqualTo(Enumerable.Range(101 - oldest.Count, oldest.Count).Select(static seq => (long)seq)).And.Not.Empty,
+            "the latest ones, with their numbers"
+        );
+        Assert.That(histories[0].Append(woken).Seq, Is.EqualTo(101));
+        GC.KeepAlive(histories);
     }
 
     [Test]
@@ -94,17 +127,38 @@ internal sealed class MemoryBudgetTests
     [Test]
     public void A_ledger_that_is_shortened_keeps_the_latest_event_whatever_it_takes()
     {
-        var ledger = new WakeLedger();
+        var history = new EventHistory();
         for (int i = 0; i < 5; i++)
         {
-            ledger.Append(new LedgerEvent { Event = LedgerEventKind.Crashed, Start = i, Reason = "why", Stderr = ["a", "b"] });
+            history.Append(
+                new HistoryEvent
+                {
+                    Event = HistoryEventKind.Crashed,
+                    Start = i,
+                    Reason = "why",
+                    Stderr = ["a", "b"],
+                }
+            );
         }
 
-        ledger.Shorten(0);
-        Assert.That(ledger.Snapshot().Single(), Has.Property("Start").EqualTo(4).And.Property("Seq").EqualTo(5).And.Property("Stderr").Null);
-        ledger.ReplaceLast(new LedgerEvent { Event = LedgerEventKind.KeptAwake, Start = 4, Times = 2 });
-        ledger.Append(new LedgerEvent { Event = LedgerEventKind.Stopped, Start = 4 });
-        Assert.That(ledger.Snapshot().Select(static entry => (entry.Seq, entry.Event)), Is.EqualTo(new[] { (5L, LedgerEventKind.KeptAwake), (6L, LedgerEventKind.Stopped) }));
+        history.Shorten(0);
+        Assert.That(
+            history.Snapshot().Single(),
+            Has.Property("Start").EqualTo(4).And.Property("Seq").EqualTo(5).And.Property("Stderr").Null
+        );
+        history.ReplaceLast(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.KeptAwake,
+                Start = 4,
+                Times = 2,
+            }
+        );
+        history.Append(new HistoryEvent { Event = HistoryEventKind.Stopped, Start = 4 });
+        Assert.That(
+            history.Snapshot().Select(static entry => (entry.Seq, entry.Event)),
+            Is.EqualTo(new[] { (5L, HistoryEventKind.KeptAwake), (6L, HistoryEventKind.Stopped) })
+        );
     }
 
     [Test]
@@ -112,11 +166,11 @@ internal sealed class MemoryBudgetTests
     {
         using var stage = new LifecycleStage();
         var set = new BackendSet(stage.Env, new GatewayConfig { Backends = [LifecycleStage.Config("a"), LifecycleStage.Config("b")] });
-        Assert.That(stage.Env.Ledgers.Members(), Is.Empty);
+        Assert.That(stage.Env.Histories.Members(), Is.Empty);
         set.Find("b"u8)!.RequestStart();
         stage.Settle();
-        Assert.That(stage.Env.Ledgers.Members(), Is.EqualTo(new[] { set.Find("b"u8)!.KnownLedger }));
-        Assert.That(stage.Env.Ledgers.Members().Single().HeldBytes, Is.Positive);
+        Assert.That(stage.Env.Histories.Members(), Is.EqualTo(new[] { set.Find("b"u8)!.KnownHistory }));
+        Assert.That(stage.Env.Histories.Members().Single().HeldBytes, Is.Positive);
     }
 
     private sealed class Member : IShortenable

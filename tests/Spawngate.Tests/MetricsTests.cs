@@ -3,9 +3,9 @@ using System.Text.RegularExpressions;
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Forwarding;
-using Spawngate.Ledger;
-using Spawngate.Metrics;
 using Spawngate.Sessions;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
 
@@ -27,7 +27,10 @@ internal sealed class MetricsTests
         var page = Page(backends);
         Assert.That(page.Faults, Is.Empty);
         Assert.That(page.Value("spawngate_requests_total", ("hostname", "ready.test"), ("protocol", "h1"), ("code", "2xx")), Is.EqualTo(2));
-        Assert.That(page.Value("spawngate_requests_total", ("hostname", "ready.test"), ("protocol", "h2"), ("code", "none")), Is.EqualTo(1));
+        Assert.That(
+            page.Value("spawngate_requests_total", ("hostname", "ready.test"), ("protocol", "h2"), ("code", "none")),
+            Is.EqualTo(1)
+        );
         Assert.That(page.Value("spawngate_response_body_bytes_total", ("hostname", "ready.test")), Is.EqualTo(30));
         Assert.That(page.Value("spawngate_backend_events_total", ("hostname", "ready.test"), ("event", "start_failed")), Is.EqualTo(2));
         Assert.That(page.Value("spawngate_upstream_response_seconds_bucket", ("hostname", "ready.test"), ("le", "0.005")), Is.EqualTo(1));
@@ -48,10 +51,25 @@ internal sealed class MetricsTests
 
         var page = ExpositionCheck.Read(new AdminMetrics(backends, DateTimeOffset.UnixEpoch, hostsMax: 3).Render());
         Assert.That(page.Faults, Is.Empty);
-        var requests = page.Samples.Where(sample => sample.Name == "spawngate_requests_total" && sample.Labels["code"] == "2xx").ToDictionary(sample => sample.Labels["hostname"], sample => sample.Value);
-        Assert.That(requests, Is.EquivalentTo(new Dictionary<string, double> { ["1.test"] = 2, ["3.test"] = 2, ["5.test"] = 2, ["_other"] = 14 }));
-        Assert.That(page.Samples.Where(sample => sample.Labels.ContainsKey("hostname")).Select(sample => sample.Labels["hostname"]).Distinct(),
-            Is.EquivalentTo(new[] { "1.test", "3.test", "5.test", "_other" }));
+        var requests = page
+            .Samples.Where(sample => sample.Name == "spawngate_requests_total" && sample.Labels["code"] == "2xx")
+            .ToDictionary(sample => sample.Labels["hostname"], sample => sample.Value);
+        Assert.That(
+            requests,
+            Is.EquivalentTo(
+                new Dictionary<string, double>
+                {
+                    ["1.test"] = 2,
+                    ["3.test"] = 2,
+                    ["5.test"] = 2,
+                    ["_other"] = 14,
+                }
+            )
+        );
+        Assert.That(
+            page.Samples.Where(sample => sample.Labels.ContainsKey("hostname")).Select(sample => sample.Labels["hostname"]).Distinct(),
+            Is.EquivalentTo(new[] { "1.test", "3.test", "5.test", "_other" })
+        );
         Assert.That(page.Value("spawngate_backend_events_total", ("hostname", "_other"), ("event", "start_failed")), Is.EqualTo(34));
     }
 
@@ -67,18 +85,25 @@ internal sealed class MetricsTests
     public async Task No_addition_of_any_thread_is_lost()
     {
         var cells = new Stripes(3);
-        await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Factory.StartNew(
-            () =>
-            {
-                for (int i = 0; i < 20_000; i++)
-                {
-                    cells.Add(1, 1);
-                    cells.Add(cells.Row, 2, 3);
-                }
-            },
-            CancellationToken.None,
-            TaskCreationOptions.LongRunning,
-            TaskScheduler.Default)));
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 16)
+                .Select(_ =>
+                    Task.Factory.StartNew(
+                        () =>
+                        {
+                            for (int i = 0; i < 20_000; i++)
+                            {
+                                cells.Add(1, 1);
+                                cells.Add(cells.Row, 2, 3);
+                            }
+                        },
+                        CancellationToken.None,
+                        TaskCreationOptions.LongRunning,
+                        TaskScheduler.Default
+                    )
+                )
+        );
         Assert.That((cells.Read(0), cells.Read(1), cells.Read(2)), Is.EqualTo((0, 320_000, 960_000)));
     }
 
@@ -93,7 +118,10 @@ internal sealed class MetricsTests
     {
         var buckets = new Buckets(0.001, 0.01);
         long frequency = TimeProvider.System.TimestampFrequency;
-        Assert.That(new[] { 0, frequency / 1000, (frequency / 1000) + 1, frequency / 100, frequency }.Select(buckets.Find), Is.EqualTo(new[] { 0, 0, 1, 1, 2 }));
+        Assert.That(
+            new[] { 0, frequency / 1000, (frequency / 1000) + 1, frequency / 100, frequency }.Select(buckets.Find),
+            Is.EqualTo(new[] { 0, 0, 1, 1, 2 })
+        );
     }
 
     [Test]
@@ -110,19 +138,41 @@ internal sealed class MetricsTests
         var backends = new FakeAdminBackends();
         Add(backends, "a.test", new BackendTraffic());
         backends.SessionNumbers = [new SessionNumbers(new SessionTotals("t"), new int[7], 0, 0, 0)];
-        backends.Gateway = backends.Gateway with { Overload = new OverloadNumbers { HeldBytes = 1, HeldBytesMax = 2, Addresses = 3, Resources = [("memory", true)], Refused = [("request", "limit", 4)] } };
+        backends.Gateway = backends.Gateway with
+        {
+            Overload = new OverloadNumbers
+            {
+                HeldBytes = 1,
+                HeldBytesMax = 2,
+                Addresses = 3,
+                Resources = [("memory", true)],
+                Refused = [("request", "limit", 4)],
+            },
+        };
         string page = new AdminMetrics(backends, DateTimeOffset.UnixEpoch).Render();
-        var known = Regex.Matches(page, @"^# TYPE (\S+) (\S+)$", RegexOptions.Multiline)
-            .SelectMany(type => type.Groups[2].Value == "histogram" ? new[] { "", "_bucket", "_sum", "_count" }.Select(end => type.Groups[1].Value + end) : [type.Groups[1].Value])
+        var known = Regex
+            .Matches(page, @"^# TYPE (\S+) (\S+)$", RegexOptions.Multiline)
+            .SelectMany(type =>
+                type.Groups[2].Value == "histogram"
+                    ? new[] { "", "_bucket", "_sum", "_count" }.Select(end => type.Groups[1].Value + end)
+                    : [type.Groups[1].Value]
+            )
             .ToHashSet();
-        var panels = JsonDocument.Parse(File.ReadAllText(Repository.PathOf("docs", "grafana.json"))).RootElement.GetProperty("panels").EnumerateArray();
-        var expressions = panels.SelectMany(panel => panel.GetProperty("targets").EnumerateArray()).Select(target => target.GetProperty("expr").GetString()!).ToList();
+        var panels = JsonDocument
+            .Parse(File.ReadAllText(Repository.PathOf("docs", "grafana.json")))
+            .RootElement.GetProperty("panels")
+            .EnumerateArray();
+        var expressions = panels
+            .SelectMany(panel => panel.GetProperty("targets").EnumerateArray())
+            .Select(target => target.GetProperty("expr").GetString()!)
+            .ToList();
         Assert.That(expressions, Is.Not.Empty);
         Assert.That(expressions.SelectMany(Named).Where(name => !known.Contains(name)), Is.Empty);
         var documented = Named(File.ReadAllText(Repository.PathOf("docs", "reference", "metrics.md"))).ToHashSet();
         Assert.That(documented.Where(name => !known.Contains(name)), Is.Empty);
 
-        static IEnumerable<string> Named(string text) => Regex.Matches(text, @"\b(?:spawngate|process|dotnet)_\w+\w").Select(match => match.Value);
+        static IEnumerable<string> Named(string text) =>
+            Regex.Matches(text, @"\b(?:spawngate|process|dotnet)_\w+\w").Select(match => match.Value);
     }
 
     [Test]
@@ -133,7 +183,14 @@ internal sealed class MetricsTests
         var totals = new SessionTotals("ide");
         for (int i = 0; i < 3; i++)
         {
-            backends.Reports.Add(new BackendReport { Hostname = $"{i}.s.test", State = BackendPhase.Ready, Session = "ide" });
+            backends.Reports.Add(
+                new BackendReport
+                {
+                    Hostname = $"{i}.s.test",
+                    State = BackendPhase.Ready,
+                    Session = "ide",
+                }
+            );
             new BackendTraffic(totals.Traffic).Count(ReceivedProtocol.Http1, 200, 5, 7);
             totals.CountCreated();
         }
@@ -143,12 +200,19 @@ internal sealed class MetricsTests
         string page = new AdminMetrics(backends, DateTimeOffset.UnixEpoch).Render();
         Assert.That(ExpositionCheck.Read(page).Faults, Is.Empty);
         Assert.That(page, Does.Not.Contain("s.test"), "no series for one session");
-        foreach (string line in (string[])
-        [
-            "spawngate_backends 1", "spawngate_backend_in_flight{hostname=\"_session:ide\"} 4", "spawngate_backend_waiting{hostname=\"_session:ide\"} 1",
-            "spawngate_requests_total{hostname=\"_session:ide\",protocol=\"h1\",code=\"2xx\"} 3", "spawngate_response_body_bytes_total{hostname=\"_session:ide\"} 21",
-            "spawngate_sessions{template=\"ide\",state=\"ready\"} 2", "spawngate_sessions_made_total{template=\"ide\"} 3", "spawngate_sessions_ended_total{template=\"ide\",state=\"failed\"} 1",
-        ])
+        foreach (
+            string line in (string[])
+                [
+                    "spawngate_backends 1",
+                    "spawngate_backend_in_flight{hostname=\"_session:ide\"} 4",
+                    "spawngate_backend_waiting{hostname=\"_session:ide\"} 1",
+                    "spawngate_requests_total{hostname=\"_session:ide\",protocol=\"h1\",code=\"2xx\"} 3",
+                    "spawngate_response_body_bytes_total{hostname=\"_session:ide\"} 21",
+                    "spawngate_sessions{template=\"ide\",state=\"ready\"} 2",
+                    "spawngate_sessions_made_total{template=\"ide\"} 3",
+                    "spawngate_sessions_ended_total{template=\"ide\",state=\"failed\"} 1",
+                ]
+        )
         {
             Assert.That(page, Does.Contain(line + "\n"));
         }
@@ -166,23 +230,34 @@ internal sealed class MetricsTests
     [TestCase("# HELP a x\n# TYPE a histogram\na_bucket{le=\"+Inf\"} 1\na_sum 1\na_count 2\n", "count of")]
     [TestCase("# HELP a_ms x\n# TYPE a_ms gauge\na_ms 1\n", "base unit")]
     [TestCase("# HELP a x\n# TYPE a gauge\na 1", "no end")]
-    public void The_check_finds_what_is_wrong(string page, string fault) => Assert.That(ExpositionCheck.Read(page).Faults, Has.Some.Contains(fault));
+    public void The_check_finds_what_is_wrong(string page, string fault) =>
+        Assert.That(ExpositionCheck.Read(page).Faults, Has.Some.Contains(fault));
 
     private static void Add(FakeAdminBackends backends, string hostname, BackendTraffic? traffic)
     {
-        backends.Reports.Add(new BackendReport
-        {
-            Hostname = hostname,
-            State = Enum.TryParse<BackendPhase>(hostname.Split('.')[0], ignoreCase: true, out var phase) && Enum.IsDefined(phase) ? phase : BackendPhase.Stopped,
-            Generation = 3,
-            LastStart = new StartReport { SpawnMs = 1, ListenMs = 2, ReadyMs = 3 },
-        });
+        backends.Reports.Add(
+            new BackendReport
+            {
+                Hostname = hostname,
+                State =
+                    Enum.TryParse<BackendPhase>(hostname.Split('.')[0], ignoreCase: true, out var phase) && Enum.IsDefined(phase)
+                        ? phase
+                        : BackendPhase.Stopped,
+                InstanceNumber = 3,
+                LastStart = new StartReport
+                {
+                    SpawnMs = 1,
+                    ListenMs = 2,
+                    ReadyMs = 3,
+                },
+            }
+        );
         if (traffic is not null)
         {
             Count(traffic);
         }
 
-        long[] events = [.. Enum.GetValues<LedgerEventKind>().Select(kind => (long)kind)];
+        long[] events = [.. Enum.GetValues<HistoryEventKind>().Select(kind => (long)kind)];
         backends.NumbersOf[hostname] = new BackendNumbers(traffic, events, 5);
     }
 
@@ -195,5 +270,6 @@ internal sealed class MetricsTests
         traffic.CountSent();
     }
 
-    private static ExpositionCheck Page(FakeAdminBackends backends) => ExpositionCheck.Read(new AdminMetrics(backends, DateTimeOffset.UnixEpoch).Render());
+    private static ExpositionCheck Page(FakeAdminBackends backends) =>
+        ExpositionCheck.Read(new AdminMetrics(backends, DateTimeOffset.UnixEpoch).Render());
 }

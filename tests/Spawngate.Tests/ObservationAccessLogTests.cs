@@ -1,17 +1,18 @@
 using System.Diagnostics;
 using System.Text;
 using Microsoft.Extensions.Logging;
-using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
-using Spawngate.Metrics;
-using Spawngate.Observation;
 using Spawngate.Overload;
 using Spawngate.Platform;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 
-/// <summary>The writer of the access log with real files, pipes and devices: what is written and what is dropped adds up, and nobody waits.</summary>
+/// <summary>
+/// The writer of the access log with real files, pipes and devices: what is written and what is dropped adds up, and nobody waits.
+/// </summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class ObservationAccessLogTests
 {
@@ -66,7 +67,11 @@ internal sealed class ObservationAccessLogTests
         Assert.That(_log.Records.Select(static record => record.Text), Has.Some.Contains($"total=\"{_counts.Dropped}\""));
         byte[] piped = new byte[1 << 20];
         int length = reader.Read(piped);
-        Assert.That(Encoding.ASCII.GetString(piped, 0, length).Count(static c => c == '\n'), Is.EqualTo(_counts.Written), "lines in the pipe");
+        Assert.That(
+            Encoding.ASCII.GetString(piped, 0, length).Count(static c => c == '\n'),
+            Is.EqualTo(_counts.Written),
+            "lines in the pipe"
+        );
     }
 
     [Test]
@@ -76,10 +81,10 @@ internal sealed class ObservationAccessLogTests
         using var clock = new CoarseClock(_time);
         var log = new AccessLog(AppendFile.At("/dev/full"), AccessLogFormat.Combined, _counts, clock, _time, _log);
         AddLines(log, "x", 10);
-        Until(() => Says("No space left on device") == 1, () => _time.AdvanceMs(Limits.ClockTickMs));
+        Until(() => Says("No space left on device") == 1, () => _time.AdvanceMs(RuntimeLimits.ClockTickMs));
         for (int i = 0; i < 50; i++)
         {
-            _time.AdvanceMs(Limits.ClockTickMs);
+            _time.AdvanceMs(RuntimeLimits.ClockTickMs);
         }
 
         log.Dispose();
@@ -96,20 +101,20 @@ internal sealed class ObservationAccessLogTests
         using var clock = new CoarseClock(_time);
         var log = new AccessLog(AppendFile.At(path), AccessLogFormat.Combined, _counts, clock, _time, _log);
         AddLines(log, "x", 3);
-        Until(() => Says("nobody reads the pipe") == 1, () => _time.AdvanceMs(Limits.ClockTickMs));
+        Until(() => Says("nobody reads the pipe") == 1, () => _time.AdvanceMs(RuntimeLimits.ClockTickMs));
         using (var reader = new FileStream(path, FileMode.Open, FileAccess.ReadWrite))
         {
-            Until(() => _counts.Written == 3, () => _time.AdvanceMs(Limits.AccessLogRetryMs));
+            Until(() => _counts.Written == 3, () => _time.AdvanceMs(TelemetryLimits.AccessLogRetryMs));
             byte[] bytes = new byte[4096];
             Assert.That(bytes.AsSpan(0, reader.Read(bytes)).Count((byte)'\n'), Is.EqualTo(3));
         }
 
         // The reader has gone: the lines wait for the next one.
         AddLines(log, "x", 2);
-        Until(() => Says("Broken pipe") == 1, () => _time.AdvanceMs(Limits.AccessLogRetryMs));
+        Until(() => Says("Broken pipe") == 1, () => _time.AdvanceMs(TelemetryLimits.AccessLogRetryMs));
         using (var reader = new FileStream(path, FileMode.Open, FileAccess.ReadWrite))
         {
-            Until(() => _counts.Written == 5, () => _time.AdvanceMs(Limits.AccessLogRetryMs));
+            Until(() => _counts.Written == 5, () => _time.AdvanceMs(TelemetryLimits.AccessLogRetryMs));
         }
 
         log.Dispose();
@@ -177,7 +182,7 @@ internal sealed class ObservationAccessLogTests
     {
         var buffers = new RecordBuffers(static () => { });
         long kept = 0;
-        for (int i = 0; i < 4 * Limits.RecordBufferBytesMax / 1000; i++)
+        for (int i = 0; i < 4 * TelemetryLimits.RecordBufferBytesMax / 1000; i++)
         {
             var buffer = buffers.TryTake()!;
             if (buffer.Reserve(1000).IsEmpty)
@@ -193,8 +198,8 @@ internal sealed class ObservationAccessLogTests
             buffers.Return(buffer);
         }
 
-        Assert.That(kept, Is.InRange(Limits.RecordBufferBytesMax - 1000, Limits.RecordBufferBytesMax));
-        Assert.That(buffers.Dropped, Is.EqualTo((4 * Limits.RecordBufferBytesMax / 1000) - (kept / 1000)));
+        Assert.That(kept, Is.InRange(TelemetryLimits.RecordBufferBytesMax - 1000, TelemetryLimits.RecordBufferBytesMax));
+        Assert.That(buffers.Dropped, Is.EqualTo((4 * TelemetryLimits.RecordBufferBytesMax / 1000) - (kept / 1000)));
     }
 
     private static void AddLines(AccessLog log, string line, int count)
@@ -205,7 +210,17 @@ internal sealed class ObservationAccessLogTests
         for (int i = 0; i < count; i++)
         {
             note.TakeRefused(text, client, 1);
-            log.Add(new FinishedRequest { Note = note, Status = 400, BytesIn = i, BytesOut = 0, TotalUs = 0, UpstreamUs = -1 });
+            log.Add(
+                new FinishedRequest
+                {
+                    Note = note,
+                    Status = 400,
+                    BytesIn = i,
+                    BytesOut = 0,
+                    TotalUs = 0,
+                    UpstreamUs = -1,
+                }
+            );
         }
     }
 
@@ -216,17 +231,21 @@ internal sealed class ObservationAccessLogTests
         Array.ForEach(all, static thread => thread.Join());
     }
 
-    private int Says(string words) => _log.Records.Count(record => record.Text.Contains(words, StringComparison.Ordinal) && record.Level != LogLevel.Debug);
+    private int Says(string words) =>
+        _log.Records.Count(record => record.Text.Contains(words, StringComparison.Ordinal) && record.Level != LogLevel.Debug);
 
     /// <summary>Waits for the log's thread.</summary>
-    private static void Until(Func<bool> holds, Action between) => Assert.That(
-        SpinWait.SpinUntil(
-            () =>
-            {
-                between();
-                return holds();
-            },
-            Patience));
+    private static void Until(Func<bool> holds, Action between) =>
+        Assert.That(
+            SpinWait.SpinUntil(
+                () =>
+                {
+                    between();
+                    return holds();
+                },
+                Patience
+            )
+        );
 
     private string Fifo()
     {

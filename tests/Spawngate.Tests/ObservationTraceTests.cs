@@ -1,14 +1,16 @@
 using System.Text;
+using Spawngate.Backends;
 using Spawngate.Forwarding;
-using Spawngate.Metrics;
-using Spawngate.Diagnostics;
-using Spawngate.Observation;
 using Spawngate.Protocols.Http1;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 
-/// <summary>W3C Trace Context as it is read and passed on, spans as they are encoded, and the exporter before collectors of all kinds.</summary>
+/// <summary>
+/// W3C Trace Context as it is read and passed on, spans as they are encoded, and the exporter before collectors of all kinds.
+/// </summary>
 internal sealed class ObservationTraceTests
 {
     private const string TraceId = "0af7651916cd43dd8448eb211c80319c";
@@ -28,7 +30,10 @@ internal sealed class ObservationTraceTests
         Assert.That((trace.IsSampled, Encoding.ASCII.GetString(trace.Parent)), Is.EqualTo((true, Parent)));
         string ours = Encoding.ASCII.GetString(trace.SpanId);
         Assert.That(ours, Does.Match("^[0-9a-f]{16}$").And.Not.EqualTo(Parent));
-        Assert.That(sent, Does.Contain($"\r\ntraceparent: 00-{TraceId}-{ours}-{flags}\r\n").And.Contain("\r\nTraceState: a=b\r\n").And.Not.Contain(Parent));
+        Assert.That(
+            sent,
+            Does.Contain($"\r\ntraceparent: 00-{TraceId}-{ours}-{flags}\r\n").And.Contain("\r\nTraceState: a=b\r\n").And.Not.Contain(Parent)
+        );
     }
 
     [TestCase("")]
@@ -48,7 +53,10 @@ internal sealed class ObservationTraceTests
         Assert.That((trace.IsSampled, trace.Parent.IsEmpty), Is.EqualTo((true, true)));
         string id = Encoding.ASCII.GetString(trace.TraceId);
         Assert.That(id, Does.Match("^[0-9a-f]{32}$").And.Not.EqualTo(TraceId));
-        Assert.That(sent, Does.Contain($"\r\ntraceparent: 00-{id}-{Encoding.ASCII.GetString(trace.SpanId)}-01\r\n").And.Not.Contain("tracestate"));
+        Assert.That(
+            sent,
+            Does.Contain($"\r\ntraceparent: 00-{id}-{Encoding.ASCII.GetString(trace.SpanId)}-01\r\n").And.Not.Contain("tracestate")
+        );
         Assert.That(sent.Split("traceparent:"), Has.Length.EqualTo(2), "one of them");
     }
 
@@ -95,17 +103,38 @@ internal sealed class ObservationTraceTests
     {
         string odd = new('\xFF', 8000);
         var note = Note($"GET /{new string('a', 8000)} HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: {odd}\r\nReferer: {odd}\r\n\r\n");
-        var record = new ExchangeRecord { QueuedTimestamp = 1, ConnectTimestamp = 2, SentTimestamp = 3, AnsweredTimestamp = 4, Start = new(1, 1, 1) };
+        var record = new ExchangeRecord
+        {
+            QueuedTimestamp = 1,
+            ConnectTimestamp = 2,
+            SentTimestamp = 3,
+            AnsweredTimestamp = 4,
+            Start = new(1, 1, 1),
+        };
         var request = new FinishedRequest
         {
-            Note = note, RequestId = Encoding.ASCII.GetBytes(new string('i', 128)), Backend = new string('b', 253), Error = "REQUEST_HEADER_FIELDS_TOO_LARGE"u8, Status = 504,
-            BytesIn = long.MaxValue, BytesOut = long.MaxValue, TotalUs = 1, HeldUs = 1, UpstreamUs = -1,
+            Note = note,
+            RequestId = Encoding.ASCII.GetBytes(new string('i', 128)),
+            Backend = new string('b', 253),
+            Error = "REQUEST_HEADER_FIELDS_TOO_LARGE"u8,
+            Status = 504,
+            BytesIn = long.MaxValue,
+            BytesOut = long.MaxValue,
+            TotalUs = 1,
+            HeldUs = 1,
+            UpstreamUs = -1,
         };
         byte[] target = new byte[SpanRecord.BytesNeeded(request)];
         int length = SpanRecord.Write(target, request, record, SpanClock.Read(TimeProvider.System));
         var span = new ProtoMessage(target.AsSpan(0, length)).Messages(2).Single();
-        Assert.That(span.Messages(9).Single(static each => each.Text(1) == "user_agent.original").Messages(2).Single().Text(1), Is.EqualTo(new string('\xFF', Limits.NoteFieldBytes)));
-        Assert.That(span.Messages(11).Select(static each => each.Text(2)), Is.EqualTo(["queue", "spawn", "ready", "connect", "upstream", "answer"]));
+        Assert.That(
+            span.Messages(9).Single(static each => each.Text(1) == "user_agent.original").Messages(2).Single().Text(1),
+            Is.EqualTo(new string('\xFF', TelemetryLimits.NoteFieldBytes))
+        );
+        Assert.That(
+            span.Messages(11).Select(static each => each.Text(2)),
+            Is.EqualTo(["queue", "spawn", "ready", "connect", "upstream", "answer"])
+        );
     }
 
     [Test]
@@ -114,22 +143,40 @@ internal sealed class ObservationTraceTests
         using var collector = new OtlpCollector();
         var counts = new RecordCounts();
         using var clock = new CoarseClock(TimeProvider.System);
-        await using (var exporter = new SpanExporter(new Uri($"http://127.0.0.1:{collector.Port}/base/"), "my service", counts, clock, TimeProvider.System, new RecordingLog()))
+        await using (
+            var exporter = new SpanExporter(
+                new Uri($"http://127.0.0.1:{collector.Port}/base/"),
+                "my service",
+                counts,
+                clock,
+                TimeProvider.System,
+                new RecordingLog()
+            )
+        )
         {
             Add(exporter, 3);
         }
 
-        Assert.That(collector.Heads[0], Does.StartWith("POST /base/v1/traces HTTP/1.1\r\n").And.Contain("Content-Type: application/x-protobuf\r\n"));
+        Assert.That(
+            collector.Heads[0],
+            Does.StartWith("POST /base/v1/traces HTTP/1.1\r\n").And.Contain("Content-Type: application/x-protobuf\r\n")
+        );
         Assert.That(collector.Spans, Has.Count.EqualTo(3));
         Assert.That((counts.Written, counts.Dropped), Is.EqualTo((3, 0)));
         var (service, span) = collector.Spans[0];
-        Assert.That((service, span.TraceId, span.Parent, span.Name, span.Kind, span.IsError), Is.EqualTo(("my service", TraceId, Parent, "GET", 2, true)));
+        Assert.That(
+            (service, span.TraceId, span.Parent, span.Name, span.Kind, span.IsError),
+            Is.EqualTo(("my service", TraceId, Parent, "GET", 2, true))
+        );
         Assert.That(span.Attributes["url.path"], Is.EqualTo("/a"), "without the query");
         Assert.That(span.Attributes["http.response.status_code"], Is.EqualTo(503L));
         Assert.That(span.Attributes["spawngate.cold_start"], Is.EqualTo(true));
         Assert.That(span.Attributes["error.type"], Is.EqualTo("QUEUE_FULL"));
         Assert.That(span.End, Is.GreaterThanOrEqualTo(span.Start));
-        Assert.That(DateTimeOffset.UnixEpoch.AddTicks((long)(span.End / 100)), Is.EqualTo(TimeProvider.System.GetUtcNow()).Within(TimeSpan.FromMinutes(1)));
+        Assert.That(
+            DateTimeOffset.UnixEpoch.AddTicks((long)(span.End / 100)),
+            Is.EqualTo(TimeProvider.System.GetUtcNow()).Within(TimeSpan.FromMinutes(1))
+        );
     }
 
     [Test]
@@ -142,10 +189,14 @@ internal sealed class ObservationTraceTests
         using var collector = new OtlpCollector { Status = 503 };
         var exporter = new SpanExporter(new Uri($"http://127.0.0.1:{collector.Port}"), "s", counts, clock, time, log);
         Add(exporter, 5);
-        Until(() => collector.Heads.Count >= 3, () => time.AdvanceMs(Limits.OtlpRetryMs));
-        Assert.That(log.Records.Count(static record => record.Text.Contains("it answers 503")), Is.EqualTo(1), "said once a minute at most");
+        Until(() => collector.Heads.Count >= 3, () => time.AdvanceMs(TelemetryLimits.OtlpRetryMs));
+        Assert.That(
+            log.Records.Count(static record => record.Text.Contains("it answers 503")),
+            Is.EqualTo(1),
+            "said once a minute at most"
+        );
         collector.Status = 200;
-        Until(() => counts.Written == 5, () => time.AdvanceMs(Limits.OtlpRetryMs));
+        Until(() => counts.Written == 5, () => time.AdvanceMs(TelemetryLimits.OtlpRetryMs));
         await exporter.DisposeAsync();
         Assert.That(collector.Spans, Has.Count.EqualTo(5));
         Assert.That(counts.Dropped, Is.Zero);
@@ -160,7 +211,7 @@ internal sealed class ObservationTraceTests
         using var collector = new OtlpCollector { Status = 400 };
         var exporter = new SpanExporter(new Uri($"http://127.0.0.1:{collector.Port}"), "s", counts, clock, time, new RecordingLog());
         Add(exporter, 5);
-        Until(() => counts.Dropped == 5, () => time.AdvanceMs(Limits.OtlpPeriodMs));
+        Until(() => counts.Dropped == 5, () => time.AdvanceMs(TelemetryLimits.OtlpPeriodMs));
         collector.Status = 200;
         Add(exporter, 2);
         await exporter.DisposeAsync();
@@ -174,7 +225,14 @@ internal sealed class ObservationTraceTests
         var counts = new RecordCounts();
         using var clock = new CoarseClock(TimeProvider.System);
         using var collector = new OtlpCollector { IsSilent = true };
-        var exporter = new SpanExporter(new Uri($"http://127.0.0.1:{collector.Port}"), "s", counts, clock, TimeProvider.System, new RecordingLog());
+        var exporter = new SpanExporter(
+            new Uri($"http://127.0.0.1:{collector.Port}"),
+            "s",
+            counts,
+            clock,
+            TimeProvider.System,
+            new RecordingLog()
+        );
         Add(exporter, spans);
         await exporter.DisposeAsync().AsTask().WaitAsync(Patience);
         Assert.That((counts.Written, counts.Dropped), Is.EqualTo((0, spans)));
@@ -186,7 +244,21 @@ internal sealed class ObservationTraceTests
         var record = new ExchangeRecord();
         for (int i = 0; i < count; i++)
         {
-            exporter.Add(new FinishedRequest { Note = note, RequestId = "id"u8, Error = "QUEUE_FULL"u8, Status = 503, BytesIn = 1, BytesOut = 2, TotalUs = 3, HeldUs = 4, UpstreamUs = -1 }, record);
+            exporter.Add(
+                new FinishedRequest
+                {
+                    Note = note,
+                    RequestId = "id"u8,
+                    Error = "QUEUE_FULL"u8,
+                    Status = 503,
+                    BytesIn = 1,
+                    BytesOut = 2,
+                    TotalUs = 3,
+                    HeldUs = 4,
+                    UpstreamUs = -1,
+                },
+                record
+            );
         }
     }
 
@@ -225,12 +297,15 @@ internal sealed class ObservationTraceTests
         return request;
     }
 
-    private static void Until(Func<bool> holds, Action between) => Assert.That(
-        SpinWait.SpinUntil(
-            () =>
-            {
-                between();
-                return holds();
-            },
-            Patience));
+    private static void Until(Func<bool> holds, Action between) =>
+        Assert.That(
+            SpinWait.SpinUntil(
+                () =>
+                {
+                    between();
+                    return holds();
+                },
+                Patience
+            )
+        );
 }

@@ -48,19 +48,31 @@ internal sealed class OverloadAddressTests
     [TestCase("[::1")]
     [TestCase("[::1]x")]
     [TestCase("[1.2.3.4]")]
-    public void What_is_no_address_is_not_taken_for_one(string text) => Assert.That(AddressBits.TryParse(Encoding.ASCII.GetBytes(text), out _), Is.False);
+    public void What_is_no_address_is_not_taken_for_one(string text) =>
+        Assert.That(AddressBits.TryParse(Encoding.ASCII.GetBytes(text), out _), Is.False);
 
     [Test]
-    public void It_reads_every_address_as_the_framework_does() => Prop.ForAll(
-        ArbMap.Default.ArbFor<byte[]>().Filter(static bytes => bytes.Length >= 16),
-        static bytes =>
-        {
-            foreach (var address in (IPAddress[])[new IPAddress(bytes.AsSpan(0, 16)), new IPAddress(bytes.AsSpan(0, 4)), new IPAddress([.. bytes[..4], 0, 0, 0, 0, 0, 0, .. bytes[4..8], 0, 0])])
+    public void It_reads_every_address_as_the_framework_does() =>
+        Prop.ForAll(ArbMap.Default.ArbFor<byte[]>().Filter(static bytes => bytes.Length >= 16), static bytes =>
             {
-                Assert.That(AddressBits.TryParse(Encoding.ASCII.GetBytes(address.ToString()), out var bits), Is.True, address.ToString());
-                Assert.That(bits, Is.EqualTo(AddressBits.Of(address)), address.ToString());
-            }
-        }).QuickCheckThrowOnFailure();
+                foreach (
+                    var address in (IPAddress[])
+                        [
+                            new IPAddress(bytes.AsSpan(0, 16)),
+                            new IPAddress(bytes.AsSpan(0, 4)),
+                            new IPAddress([.. bytes[..4], 0, 0, 0, 0, 0, 0, .. bytes[4..8], 0, 0]),
+                        ]
+                )
+                {
+                    Assert.That(
+                        AddressBits.TryParse(Encoding.ASCII.GetBytes(address.ToString()), out var bits),
+                        Is.True,
+                        address.ToString()
+                    );
+                    Assert.That(bits, Is.EqualTo(AddressBits.Of(address)), address.ToString());
+                }
+            })
+            .QuickCheckThrowOnFailure();
 
     [Test]
     public void A_bucket_holds_one_second_and_fills_at_its_rate()
@@ -102,11 +114,11 @@ internal sealed class OverloadAddressTests
         table.Get(2, nowMs: 1);
         table.Sweep(1);
         Assert.That(table.Count, Is.EqualTo(2));
-        table.Sweep(1 + Limits.AddressSweepMs);
+        table.Sweep(1 + OverloadLimits.AddressSweepMs);
         Assert.That(table.Count, Is.EqualTo(1));
         Assert.That(table.Get(1, nowMs: 1), Is.SameAs(open));
         open.RemoveConnection();
-        table.Sweep(1 + (2 * Limits.AddressSweepMs));
+        table.Sweep(1 + (2 * OverloadLimits.AddressSweepMs));
         Assert.That(table.Count, Is.Zero);
     }
 
@@ -114,14 +126,14 @@ internal sealed class OverloadAddressTests
     public void The_table_is_bounded()
     {
         var table = new AddressTable();
-        for (ulong key = 1; key <= Limits.ClientAddressesMax; key++)
+        for (ulong key = 1; key <= OverloadLimits.ClientAddressesMax; key++)
         {
             table.Get(key, 1);
         }
 
         var one = table.Get(ulong.MaxValue, 1);
         Assert.That(table.Get(ulong.MaxValue - 1, 1), Is.SameAs(one), "what does not fit shares an entry");
-        Assert.That(table.Count, Is.EqualTo(Limits.ClientAddressesMax));
+        Assert.That(table.Count, Is.EqualTo(OverloadLimits.ClientAddressesMax));
         Assert.That(table.Get(1, 1), Is.Not.SameAs(one));
     }
 }

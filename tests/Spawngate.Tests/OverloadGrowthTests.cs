@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
 using Spawngate.Overload;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
@@ -29,7 +29,7 @@ internal sealed class OverloadGrowthTests
         int taken = TakeUntilSpent(quota);
 
         // The one that passes the bound is the last.
-        Assert.That(taken, Is.EqualTo((partKiB * 1024 / Limits.ClientRequestBytes) + 1));
+        Assert.That(taken, Is.EqualTo((partKiB * 1024 / OverloadLimits.ClientRequestBytes) + 1));
         quota.Release(0, 0);
         quota.Release(0, 0);
         Assert.That(quota.IsSpent(0), Is.False, "what has ended is free again");
@@ -39,9 +39,9 @@ internal sealed class OverloadGrowthTests
     public void What_has_come_while_it_was_looked_counts_as_not_seen()
     {
         var quota = new GrowthQuota(_descriptors);
-        quota.Take(0, (600 * 1024 / 2) - (Limits.ClientRequestBytes / 2));
+        quota.Take(0, (600 * 1024 / 2) - (OverloadLimits.ClientRequestBytes / 2));
         quota.Set(new ResourceUse(0, 0, 1000 * 1024, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
-        Assert.That(TakeUntilSpent(quota), Is.EqualTo((100 * 1024 / Limits.ClientRequestBytes) + 1));
+        Assert.That(TakeUntilSpent(quota), Is.EqualTo((100 * 1024 / OverloadLimits.ClientRequestBytes) + 1));
     }
 
     [Test]
@@ -50,9 +50,13 @@ internal sealed class OverloadGrowthTests
         Assume.That(Loops, Is.GreaterThan(1));
         const int Requests = 64;
         var quota = new GrowthQuota(_descriptors);
-        quota.Set(new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
+        quota.Set(
+            new ResourceUse(0, 0, Requests * OverloadLimits.ClientRequestBytes * OverloadLimits.GrowthShare, 0, 0),
+            ResourceUse.Unbounded,
+            ResourceUse.Unbounded
+        );
         Assert.That(TakeUntilSpent(quota), Is.EqualTo(Requests));
-        Assert.That(TakeUntilSpent(quota, loop: 1), Is.EqualTo(Requests / Limits.GrowthOwnShare / Loops));
+        Assert.That(TakeUntilSpent(quota, loop: 1), Is.EqualTo(Requests / OverloadLimits.GrowthOwnShare / Loops));
 
         // What ends in between is nobody's to take without a look at the sum.
         for (int i = 0; i < Requests; i++)
@@ -60,7 +64,11 @@ internal sealed class OverloadGrowthTests
             quota.Take(1, 0);
         }
 
-        quota.Set(new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare * 2, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
+        quota.Set(
+            new ResourceUse(0, 0, Requests * OverloadLimits.ClientRequestBytes * OverloadLimits.GrowthShare * 2, 0, 0),
+            ResourceUse.Unbounded,
+            ResourceUse.Unbounded
+        );
         for (int i = 0; i < Requests; i++)
         {
             quota.Release(1, 0);
@@ -77,7 +85,11 @@ internal sealed class OverloadGrowthTests
     public void Of_connections_it_is_a_quarter_of_the_descriptors_or_ports_that_are_left(int descriptors, int used, long ports, int part)
     {
         var quota = new GrowthQuota(_descriptors);
-        quota.Set(ResourceUse.Unbounded, new ResourceUse(used, 0, descriptors, 0, 0), ports == long.MaxValue ? ResourceUse.Unbounded : new ResourceUse(0, 0, ports, 0, 0));
+        quota.Set(
+            ResourceUse.Unbounded,
+            new ResourceUse(used, 0, descriptors, 0, 0),
+            ports == long.MaxValue ? ResourceUse.Unbounded : new ResourceUse(0, 0, ports, 0, 0)
+        );
         for (int i = 0; i < part; i++)
         {
             Assert.That(quota.IsSpent(0), Is.False, $"{i} of {part}");
@@ -163,7 +175,13 @@ internal sealed class OverloadGrowthTests
         async Task WaitAsync() => await new GrowthWait(limits.Growth, 0);
         Spend(limits.Growth);
         Task waiting;
-        using (new OverloadMonitor(new NoClients(), limits, clock, NullLogger.Instance, static () => { }) { MemoryBytesMax = 1, ConnectionsMax = 1 })
+        using (
+            new OverloadMonitor(new NoClients(), limits, clock, NullLogger.Instance, static () => { })
+            {
+                MemoryBytesMax = 1,
+                ConnectionsMax = 1,
+            }
+        )
         {
             waiting = WaitAsync();
         }
@@ -179,12 +197,14 @@ internal sealed class OverloadGrowthTests
         var limits = new ClientLimits(new ServerConfig(), time);
         using var monitor = new OverloadMonitor(new NoClients(), limits, clock, NullLogger.Instance, static () => { })
         {
-            MemoryBytesMax = 1, ConnectionsMax = 1, Descriptors = static () => throw new InvalidOperationException("for the test"),
+            MemoryBytesMax = 1,
+            ConnectionsMax = 1,
+            Descriptors = static () => throw new InvalidOperationException("for the test"),
         };
         async Task WaitAsync() => await new GrowthWait(limits.Growth, 0);
         Spend(limits.Growth);
         var waiting = WaitAsync();
-        time.AdvanceMs(Limits.ClockTickMs);
+        time.AdvanceMs(RuntimeLimits.ClockTickMs);
         await waiting.WaitAsync(Patience);
     }
 
@@ -200,14 +220,13 @@ internal sealed class OverloadGrowthTests
 
         return taken;
     }
+
     private sealed class NoClients : IClientHoldings
     {
         public long HeldBytes => 0;
 
         public int Count => 0;
 
-        public void AddTo(HoldingSurvey survey)
-        {
-        }
+        public void AddTo(HoldingSurvey survey) { }
     }
 }

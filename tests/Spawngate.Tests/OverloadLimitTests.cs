@@ -28,7 +28,9 @@ internal sealed class OverloadLimitTests
     public void The_client_is_whom_a_trusted_peer_names(bool isTrusted, string? forwardedFor, string client)
     {
         var limits = new ClientLimits(new ServerConfig { TrustedProxies = [IPNetwork.Parse("10.0.0.0/8")] }, new FakeTime());
-        byte[] head = Encoding.ASCII.GetBytes($"GET / HTTP/1.1\r\nHost: a\r\n{(forwardedFor is null ? "" : $"X-Forwarded-For: {forwardedFor}\r\n")}\r\n");
+        byte[] head = Encoding.ASCII.GetBytes(
+            $"GET / HTTP/1.1\r\nHost: a\r\n{(forwardedFor is null ? "" : $"X-Forwarded-For: {forwardedFor}\r\n")}\r\n"
+        );
         var request = new RequestHead();
         Assert.That(RequestHeadParser.Parse(request, head, new HeadLimits(8192, 32768, 100)), Is.EqualTo(HeadStatus.Complete));
         var peer = limits.Of(IPAddress.Parse("192.0.2.7"), 1);
@@ -43,7 +45,10 @@ internal sealed class OverloadLimitTests
         Assert.That(await StatusOfAsync(stage, client), Is.EqualTo(200));
         Assert.That(await StatusOfAsync(stage, client), Is.EqualTo(200));
         var refused = await RefusedAsync(client);
-        Assert.That((refused.Status, refused["X-Proxy-Error"], refused["Retry-After"], refused["Connection"]), Is.EqualTo((429, "TOO_MANY_REQUESTS", "1", (string?)null)));
+        Assert.That(
+            (refused.Status, refused["X-Proxy-Error"], refused["Retry-After"], refused["Connection"]),
+            Is.EqualTo((429, "TOO_MANY_REQUESTS", "1", (string?)null))
+        );
         stage.Time.AdvanceMs(500);
         Assert.That(await StatusOfAsync(stage, client), Is.EqualTo(200));
         Assert.That(stage.Context.ClientLimits.LimitedRequests, Is.EqualTo(1));
@@ -86,10 +91,10 @@ internal sealed class OverloadLimitTests
         var proxy = limits.Of(IPAddress.Parse("10.0.0.1"), 1);
         var named = limits.Of(IPAddress.Parse("198.51.100.1"), 1);
         Assert.That((limits.Enter(named, proxy, isTrusted: true, out bool isCounted), isCounted), Is.EqualTo((ClientVerdict.Served, true)));
-        limits.Addresses.Sweep(1 + (10 * Limits.AddressSweepMs));
+        limits.Addresses.Sweep(1 + (10 * OverloadLimits.AddressSweepMs));
         Assert.That(limits.Of(IPAddress.Parse("198.51.100.1"), 1), Is.SameAs(named));
         named.RemoveRequest();
-        limits.Addresses.Sweep(1 + (30 * Limits.AddressSweepMs));
+        limits.Addresses.Sweep(1 + (30 * OverloadLimits.AddressSweepMs));
         Assert.That(limits.Of(IPAddress.Parse("198.51.100.1"), 1), Is.Not.SameAs(named));
         Assert.That((limits.Enter(proxy, proxy, isTrusted: true, out isCounted), isCounted), Is.EqualTo((ClientVerdict.Served, false)));
     }
@@ -99,13 +104,19 @@ internal sealed class OverloadLimitTests
     {
         var limits = new ClientLimits(new ServerConfig { MaxConnectionsPerAddress = 2 }, new FakeTime());
         var source = limits.Of(IPAddress.Parse("192.0.2.7"), 1);
-        Assert.That((limits.TryConnect(source, false), limits.TryConnect(source, false), limits.TryConnect(source, false)), Is.EqualTo((true, true, false)));
+        Assert.That(
+            (limits.TryConnect(source, false), limits.TryConnect(source, false), limits.TryConnect(source, false)),
+            Is.EqualTo((true, true, false))
+        );
         Assert.That((source.Connections, limits.LimitedConnections), Is.EqualTo((2, 1)));
         source.RemoveConnection();
         Assert.That(limits.TryConnect(source, false), Is.True);
         Assert.That(limits.TryConnect(source, isTrusted: true), Is.True, "it may name others");
         Assert.That(limits.Enter(source, source, isTrusted: true, out _), Is.EqualTo(ClientVerdict.TooMany), "it named nobody");
-        Assert.That(limits.Enter(limits.Of(IPAddress.Parse("198.51.100.1"), 1), source, isTrusted: true, out _), Is.EqualTo(ClientVerdict.Served));
+        Assert.That(
+            limits.Enter(limits.Of(IPAddress.Parse("198.51.100.1"), 1), source, isTrusted: true, out _),
+            Is.EqualTo(ClientVerdict.Served)
+        );
     }
 
     [TestCase("25%", 8000L * 1024 * 1024, 2000L * 1024 * 1024)]
@@ -113,7 +124,8 @@ internal sealed class OverloadLimitTests
     [TestCase("1%", 8L * 1024 * 1024, 16L * 1024 * 1024, Description = "never less than what works")]
     [TestCase("64m", 8L * 1024 * 1024, 64L * 1024 * 1024)]
     [TestCase("1.5g", 0, 1536L * 1024 * 1024)]
-    public void A_memory_limit_is_a_share_or_a_size(string text, long memory, long bound) => Assert.That(MemoryLimit.Parse(text)?.Of(memory), Is.EqualTo(bound));
+    public void A_memory_limit_is_a_share_or_a_size(string text, long memory, long bound) =>
+        Assert.That(MemoryLimit.Parse(text)?.Of(memory), Is.EqualTo(bound));
 
     [TestCase("25%", 8000, 6000, 2000)]
     [TestCase("100%", 8000, 6000, 3000)]

@@ -1,5 +1,6 @@
 using Spawngate.Config;
 using Spawngate.Overload;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -58,7 +59,10 @@ internal sealed class OverloadSheddingTests
         heavy.Holding.Bytes = 620;
         Look();
         Assert.That((heavy.Address.IsMarked, _limits.Marks), Is.EqualTo((false, false)));
-        Assert.That(_log.Records.Select(static record => record.Text), Has.Some.Contains("Running low").And.Some.Contains("No longer running low"));
+        Assert.That(
+            _log.Records.Select(static record => record.Text),
+            Has.Some.Contains("Running low").And.Some.Contains("No longer running low")
+        );
     }
 
     [Test]
@@ -86,7 +90,14 @@ internal sealed class OverloadSheddingTests
         Look();
         Assert.That(Used - _held.Sum(static each => each.Holding.Shed * each.Holding.Bytes), Is.InRange(650, 750));
         Assert.That(light.Holding.Shed, Is.Zero);
-        Assert.That(_held.Where(static each => each.Address.Key == 1).Select(static each => each.Holding).Where(static each => each.Shed > 0).Min(static each => each.Bytes), Is.GreaterThan(60));
+        Assert.That(
+            _held
+                .Where(static each => each.Address.Key == 1)
+                .Select(static each => each.Holding)
+                .Where(static each => each.Shed > 0)
+                .Min(static each => each.Bytes),
+            Is.GreaterThan(60)
+        );
     }
 
     [Test]
@@ -206,20 +217,24 @@ internal sealed class OverloadSheddingTests
     {
         long heap = 5_000_000;
         int collected = 0;
-        var young = new YoungHeap(() => heap, () => collected, () =>
-        {
-            collected++;
-            heap = 6_000_000;
-        });
+        var young = new YoungHeap(
+            () => heap,
+            () => collected,
+            () =>
+            {
+                collected++;
+                heap = 6_000_000;
+            }
+        );
         young.Look();
-        heap += Limits.YoungHeapBytesMin - 1;
+        heap += OverloadLimits.YoungHeapBytesMin - 1;
         young.Look();
         Assert.That(collected, Is.Zero);
         heap++;
         young.Look();
         Assert.That(collected, Is.EqualTo(1));
         young.Look();
-        heap += Limits.YoungHeapBytesMin - 1;
+        heap += OverloadLimits.YoungHeapBytesMin - 1;
         young.Look();
         Assert.That(collected, Is.EqualTo(1), "counted from what was left");
     }
@@ -264,7 +279,7 @@ internal sealed class OverloadSheddingTests
 
     private void Look()
     {
-        _now += Limits.ClockTickMs;
+        _now += RuntimeLimits.ClockTickMs;
         _shedder.Uses.Fill(ResourceUse.Unbounded);
         _shedder.Uses[(int)Resource.Memory] = ResourceUse.OfVolume(Used, Bound);
         _shedder.Look(_now);
@@ -272,7 +287,7 @@ internal sealed class OverloadSheddingTests
 
     private void LookAtPlaces(long used)
     {
-        _now += Limits.ShedSurveyMs;
+        _now += OverloadLimits.ShedSurveyMs;
         _shedder.Uses.Fill(ResourceUse.Unbounded);
         _shedder.Uses[(int)Resource.Connections] = new ResourceUse(used, 90, 95, 80, 0);
         _shedder.Look(_now);

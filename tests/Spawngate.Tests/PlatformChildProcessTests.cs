@@ -46,7 +46,9 @@ internal sealed class PlatformChildProcessTests
         await Parallel.ForAsync(0, 200, async (number, _) =>
         {
             ChildProcess child = ChildProcess.Start(
-                new ChildCommand("/bin/sh", ["-c", $"exit {number}"], PlatformScene.Environment(), null), out string? error)!;
+                new ChildCommand("/bin/sh", ["-c", $"exit {number}"], PlatformScene.Environment(), null),
+                out string? error
+            )!;
             Assert.That(error, Is.Null);
             WaitStatus status = await child.Ended.WaitAsync(PlatformScene.Patience, CancellationToken.None);
             Descriptors.Close(child.StdoutFd);
@@ -58,7 +60,16 @@ internal sealed class PlatformChildProcessTests
     [Test]
     public async Task Arguments_arrive_as_they_are()
     {
-        PlatformScene.Child child = _scene.Start("/bin/sh", "-c", "for a in \"$0\" \"$@\"; do echo \"[$a]\"; done", "a b", "", "$HOME", "\"q\"", "ü");
+        PlatformScene.Child child = _scene.Start(
+            "/bin/sh",
+            "-c",
+            "for a in \"$0\" \"$@\"; do echo \"[$a]\"; done",
+            "a b",
+            "",
+            "$HOME",
+            "\"q\"",
+            "ü"
+        );
         await child.End();
         Assert.That(child.Output.Lines, Is.EqualTo(["[a b]", "[]", "[$HOME]", "[\"q\"]", "[ü]"]));
     }
@@ -75,8 +86,9 @@ internal sealed class PlatformChildProcessTests
     [Test]
     public async Task An_environment_of_100_KB_arrives_whole()
     {
-        PlatformScene.Child child = _scene.Start(new ChildCommand(
-            "/bin/sh", ["-c", "echo ${#BIG}"], PlatformScene.Environment(("BIG", new string('x', 100_000))), null));
+        PlatformScene.Child child = _scene.Start(
+            new ChildCommand("/bin/sh", ["-c", "echo ${#BIG}"], PlatformScene.Environment(("BIG", new string('x', 100_000))), null)
+        );
         await child.End();
         Assert.That(child.Output.Lines, Is.EqualTo(["100000"]));
     }
@@ -173,16 +185,20 @@ internal sealed class PlatformChildProcessTests
         // 32 and 33 are glibc's own, which it sets aside itself; programs cannot use them.
         Assert.That(Signals("SigIgn") & ~0x1_8000_0000UL, Is.Zero);
 
-        ulong Signals(string name) => ulong.Parse(
-            child.Output.Lines.Single(line => line.StartsWith(name, StringComparison.Ordinal))[(name.Length + 2)..],
-            System.Globalization.NumberStyles.HexNumber,
-            System.Globalization.CultureInfo.InvariantCulture);
+        ulong Signals(string name) =>
+            ulong.Parse(
+                child.Output.Lines.Single(line => line.StartsWith(name, StringComparison.Ordinal))[(name.Length + 2)..],
+                System.Globalization.NumberStyles.HexNumber,
+                System.Globalization.CultureInfo.InvariantCulture
+            );
     }
 
     [Test]
     public async Task Leads_a_session_and_a_group_of_its_own()
     {
-        PlatformScene.Child child = _scene.Shell("read pid comm state ppid pgrp session tty rest < /proc/self/stat; echo $pid $pgrp $session $tty");
+        PlatformScene.Child child = _scene.Shell(
+            "read pid comm state ppid pgrp session tty rest < /proc/self/stat; echo $pid $pgrp $session $tty"
+        );
         await child.End();
         int pid = child.Process.Pid;
         Assert.That(child.Output.Lines, Is.EqualTo([$"{pid} {pid} {pid} 0"]));

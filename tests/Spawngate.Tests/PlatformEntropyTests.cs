@@ -39,6 +39,9 @@ internal sealed class PlatformEntropyTests
             Assert.Ignore("the limit is that of getentropy");
         }
 
-        Assert.That(() => Entropy.Bytes(257), Throws.InvalidOperationException.With.Message.StartsWith("The system gives no random bytes: "));
+        Assert.That(
+            () => Entropy.Bytes(257),
+            Throws.InvalidOperationException.With.Message.StartsWith("The system gives no random bytes: ")
+        );
     }
 }

@@ -49,7 +49,8 @@ internal sealed class PlatformGroupTests
         // The leader ends at once; its child cleans up on SIGTERM, which takes as long as the test holds the fifo.
         string gate = Path.Combine(_scene.Folder, "gate");
         PlatformScene.Child child = _scene.Shell(
-            $"mkfifo {gate}; trap 'exit 0' TERM; sh -c 'sleep 1000 & s=$!; trap \"cat {gate}; echo cleaned; exit\" TERM; echo up; wait $s' & wait; wait");
+            $"mkfifo {gate}; trap 'exit 0' TERM; sh -c 'sleep 1000 & s=$!; trap \"cat {gate}; echo cleaned; exit\" TERM; echo up; wait $s' & wait; wait"
+        );
         await child.Output.Next(static line => line == "up");
         child.Process.Terminate();
         await using (new FileStream(gate, FileMode.Open, FileAccess.Write))
@@ -110,13 +111,19 @@ internal sealed class PlatformGroupTests
         try
         {
             string gate = Path.Combine(_scene.Folder, "gate");
-            PlatformScene.Child child = _scene.Shell($"mkfifo {gate} {gate}2; setsid sh -c 'echo $$; echo > {gate}2; cat {gate}; exit 0' & read x < {gate}2; exit 0");
+            PlatformScene.Child child = _scene.Shell(
+                $"mkfifo {gate} {gate}2; setsid sh -c 'echo $$; echo > {gate}2; cat {gate}; exit 0' & read x < {gate}2; exit 0"
+            );
             int pid = int.Parse(await child.Output.Next(static _ => true), System.Globalization.CultureInfo.InvariantCulture);
             Assert.That((await child.End()).ExitCode, Is.Zero);
             await using (new FileStream(gate, FileMode.Open, FileAccess.Write))
             {
                 string[] stat = (await File.ReadAllTextAsync($"/proc/{pid}/stat")).Split(' ');
-                Assert.That(stat[3], Is.EqualTo(Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)), "adopted by us");
+                Assert.That(
+                    stat[3],
+                    Is.EqualTo(Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+                    "adopted by us"
+                );
             }
 
             lock (early)
@@ -142,7 +149,9 @@ internal sealed class PlatformGroupTests
     {
         int before = Directory.GetFileSystemEntries("/proc/self/fd").Length;
         string gate = Path.Combine(_scene.Folder, "gate");
-        PlatformScene.Child child = _scene.Shell($"mkfifo {gate} {gate}2; setsid sh -c 'echo up; echo > {gate}2; cat {gate}' & read x < {gate}2; echo last; exit 0");
+        PlatformScene.Child child = _scene.Shell(
+            $"mkfifo {gate} {gate}2; setsid sh -c 'echo up; echo > {gate}2; cat {gate}' & read x < {gate}2; echo last; exit 0"
+        );
         await child.Output.Next(static line => line == "up");
         await child.End();
         Assert.That(child.Output.Lines, Does.Contain("last"));
@@ -178,17 +187,34 @@ internal sealed class PlatformGroupTests
 
     // Each with what it is open on; the listing's own is gone again before it is looked at.
     private static string[] Descriptors() =>
-        [.. Directory.GetFileSystemEntries("/proc/self/fd").Select(static path => $"{path} {new FileInfo(path).LinkTarget}").Where(static entry => !entry.EndsWith(' '))];
+        [
+            .. Directory
+                .GetFileSystemEntries("/proc/self/fd")
+                .Select(static path => $"{path} {new FileInfo(path).LinkTarget}")
+                .Where(static entry => !entry.EndsWith(' ')),
+        ];
 
     // Threads of the pool come and go as the runtime likes; ours have names (cut to 15 characters by the kernel).
-    private static int OwnThreads() => Directory.GetDirectories("/proc/self/task")
-        .Count(static task => File.ReadAllText($"{task}/comm").StartsWith("spawngate-", StringComparison.Ordinal));
+    private static int OwnThreads() =>
+        Directory
+            .GetDirectories("/proc/self/task")
+            .Count(static task => File.ReadAllText($"{task}/comm").StartsWith("spawngate-", StringComparison.Ordinal));
 
     private static string[] Zombies() =>
-        [.. Stats().Where(static stat => stat[1] == Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture) && stat[0] == "Z").Select(static stat => string.Join(' ', stat))];
+        [
+            .. Stats()
+                .Where(static stat =>
+                    stat[1] == Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture) && stat[0] == "Z"
+                )
+                .Select(static stat => string.Join(' ', stat)),
+        ];
 
     private static string[] Members(int group) =>
-        [.. Stats().Where(stat => stat[2] == group.ToString(System.Globalization.CultureInfo.InvariantCulture)).Select(static stat => string.Join(' ', stat))];
+        [
+            .. Stats()
+                .Where(stat => stat[2] == group.ToString(System.Globalization.CultureInfo.InvariantCulture))
+                .Select(static stat => string.Join(' ', stat)),
+        ];
 
     // State, parent and group of every process: the fields after the name, which may itself contain blanks and brackets.
     private static IEnumerable<string[]> Stats()

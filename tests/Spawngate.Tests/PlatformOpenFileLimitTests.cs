@@ -1,3 +1,4 @@
+using Spawngate.Overload;
 using Spawngate.Platform;
 
 namespace Spawngate.Tests;
@@ -28,7 +29,7 @@ internal sealed class PlatformOpenFileLimitTests
         var limit = new OpenFileLimit();
         Assert.That(limit.Soft, Is.EqualTo((long)Low));
         limit.Raise();
-        Assert.That(Read(0).Soft, Is.EqualTo(Math.Min(_before.Hard, Limits.DescriptorsMax)));
+        Assert.That(Read(0).Soft, Is.EqualTo(Math.Min(_before.Hard, PlatformLimits.DescriptorsMax)));
         Assert.That(limit.Soft, Is.EqualTo((long)Read(0).Soft));
     }
 

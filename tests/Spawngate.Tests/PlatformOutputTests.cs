@@ -22,7 +22,9 @@ internal sealed class PlatformOutputTests
         long before = GC.GetTotalMemory(forceFullCollection: true);
         var counter = new Counter();
         ChildProcess chatty = ChildProcess.Start(
-            new ChildCommand("/bin/sh", ["-c", $"yes '{new string('x', 99)}' | head -n {Lines}"], PlatformScene.Environment(), null), out _)!;
+            new ChildCommand("/bin/sh", ["-c", $"yes '{new string('x', 99)}' | head -n {Lines}"], PlatformScene.Environment(), null),
+            out _
+        )!;
         OutputPipe pipe = _scene.Drain.Add(chatty.StdoutFd, counter);
         OutputPipe errors = _scene.Drain.Add(chatty.StderrFd, counter);
 
@@ -51,7 +53,9 @@ internal sealed class PlatformOutputTests
         for (int number = 0; number < 100; number++)
         {
             ChildProcess child = ChildProcess.Start(
-                new ChildCommand("/bin/sh", ["-c", "seq 1 2000; seq 1 100 >&2"], PlatformScene.Environment(), null), out _)!;
+                new ChildCommand("/bin/sh", ["-c", "seq 1 2000; seq 1 100 >&2"], PlatformScene.Environment(), null),
+                out _
+            )!;
             var output = new Counter();
             var errors = new Counter();
             counters.Add(output);
@@ -103,7 +107,7 @@ internal sealed class PlatformOutputTests
         }
     }
 
-    private sealed class Counter : Diagnostics.ILineSink
+    private sealed class Counter : Logging.ILineSink
     {
         public long Lines { get; private set; }
 

@@ -49,7 +49,8 @@ internal sealed class PlatformPidFileTests
     public async Task A_lock_of_another_process_counts_until_it_ends()
     {
         Assume.That(File.Exists("/usr/bin/python3"), "needs Python");
-        string script = $"import fcntl,os,signal;f=open('{PidPath}','w');fcntl.lockf(f,fcntl.LOCK_EX);f.write(str(os.getpid()));f.flush();print('locked',flush=True);signal.pause()";
+        string script =
+            $"import fcntl,os,signal;f=open('{PidPath}','w');fcntl.lockf(f,fcntl.LOCK_EX);f.write(str(os.getpid()));f.flush();print('locked',flush=True);signal.pause()";
         PlatformScene.Child rival = _scene.Start("/usr/bin/python3", "-c", script);
         await rival.Output.Next(static line => line == "locked");
         Assert.That(PidFile.Acquire(PidPath, out string? error), Is.Null);
@@ -79,15 +80,16 @@ internal sealed class PlatformPidFileTests
         Assert.That(Refusal("/no/such/gate.pid"), Is.EqualTo("PID file \"/no/such/gate.pid\": directory \"/no/such\" not found"));
 
     [Test]
-    public void A_place_that_cannot_be_written() =>
-        Assert.That(Refusal("/proc/gate.pid"), Does.StartWith("PID file \"/proc/gate.pid\": "));
+    public void A_place_that_cannot_be_written() => Assert.That(Refusal("/proc/gate.pid"), Does.StartWith("PID file \"/proc/gate.pid\": "));
 
     [Test]
     public async Task Of_many_that_try_at_once_exactly_one_gets_it()
     {
         for (int round = 0; round < 50; round++)
         {
-            PidFile?[] held = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => PidFile.Acquire(PidPath, out string? _))));
+            PidFile?[] held = await Task.WhenAll(
+                Enumerable.Range(0, 8).Select(_ => Task.Run(() => PidFile.Acquire(PidPath, out string? _)))
+            );
             Assert.That(held.Count(static file => file is not null), Is.EqualTo(1));
             held.Single(static file => file is not null)!.Dispose();
         }

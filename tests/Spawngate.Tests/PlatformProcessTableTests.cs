@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
-using Spawngate.Guarding;
 using Spawngate.Platform;
+using Spawngate.Routing;
 
 namespace Spawngate.Tests;
 
@@ -44,7 +44,10 @@ internal sealed class PlatformProcessTableTests
         var table = new List<ProcessEntry>();
         ProcessTable.Read(table);
         ProcessEntry entry = table.Single(each => each.Pid == child.Process.Pid);
-        Assert.That((entry.Parent, entry.Group, entry.Session, entry.IsZombie), Is.EqualTo((Environment.ProcessId, entry.Pid, entry.Pid, false)));
+        Assert.That(
+            (entry.Parent, entry.Group, entry.Session, entry.IsZombie),
+            Is.EqualTo((Environment.ProcessId, entry.Pid, entry.Pid, false))
+        );
         Assert.That(table.Select(static each => each.Pid), Does.Contain(Environment.ProcessId).And.Contain(1).And.Unique);
         Assert.That(ProcessTable.Find(entry.Pid), Is.EqualTo(entry));
         Assert.That(ProcessTable.Find(int.MaxValue), Is.Null);
@@ -56,10 +59,12 @@ internal sealed class PlatformProcessTableTests
     public async Task The_token_is_found_however_large_the_environment_is(int size)
     {
         List<(string, string)> added = [.. Enumerable.Range(0, size / 64).Select(static i => ($"PAD{i:D8}", new string('x', 52)))];
-        added.Insert(added.Count / 2, (RunToken.Variable, "http://127.0.0.1:1/ready/a?token=" + Digits));
-        PlatformScene.Child child = _scene.Start(new ChildCommand("/bin/sh", ["-c", "echo up; sleep 1000; :"], PlatformScene.Environment([.. added]), null));
+        added.Insert(added.Count / 2, (InstanceToken.Variable, "http://127.0.0.1:1/ready/a?token=" + Digits));
+        PlatformScene.Child child = _scene.Start(
+            new ChildCommand("/bin/sh", ["-c", "echo up; sleep 1000; :"], PlatformScene.Environment([.. added]), null)
+        );
         await child.Output.Next(static line => line == "up");
-        Assert.That(ProcessTable.TokenOf(child.Process.Pid), Is.EqualTo(new RunToken(0xaa, 0xbb, 0xcc)));
+        Assert.That(ProcessTable.TokenOf(child.Process.Pid), Is.EqualTo(new InstanceToken(0xaa, 0xbb, 0xcc)));
         Assert.That(ProcessTable.TokenOf(int.MaxValue), Is.Null);
     }
 
@@ -80,8 +85,13 @@ internal sealed class PlatformProcessTableTests
     [Test]
     public void The_limit_of_an_entry_covers_the_longest_ready_URL()
     {
-        string host = new('\u00e9', Limits.HostNameBytesMax);
-        string value = $"{RunToken.Variable}=http://[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535/ready/{host.Replace("\u00e9", "%C3", StringComparison.Ordinal)}?token={Digits}";
-        Assert.That(value.Length + 1, Is.LessThanOrEqualTo(Limits.EnvironEntryBytes), value.Length.ToString(CultureInfo.InvariantCulture));
+        string host = new('\u00e9', RoutingLimits.HostNameBytesMax);
+        string value =
+            $"{InstanceToken.Variable}=http://[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535/ready/{host.Replace("\u00e9", "%C3", StringComparison.Ordinal)}?token={Digits}";
+        Assert.That(
+            value.Length + 1,
+            Is.LessThanOrEqualTo(PlatformLimits.EnvironEntryBytes),
+            value.Length.ToString(CultureInfo.InvariantCulture)
+        );
     }
 }

@@ -1,5 +1,5 @@
 using System.Text;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Platform;
 
 namespace Spawngate.Tests;

@@ -6,7 +6,10 @@ namespace Spawngate.Tests;
 [Platform("Linux,MacOsX"), NonParallelizable]
 internal sealed class PlatformSignalsTests
 {
-    private const int Hangup = 1, Interrupt = 2, Pipe = 13, Terminate = 15;
+    private const int Hangup = 1,
+        Interrupt = 2,
+        Pipe = 13,
+        Terminate = 15;
 
     [Test]
     public async Task Each_signal_asks_for_its_own()

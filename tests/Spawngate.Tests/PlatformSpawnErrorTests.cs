@@ -18,8 +18,7 @@ internal sealed class PlatformSpawnErrorTests
         Assert.That(Refusal("no-such-program"), Is.EqualTo("cannot execute \"no-such-program\": not found in PATH"));
 
     [Test]
-    public void Unknown_path() =>
-        Assert.That(Refusal("/no/such/program"), Is.EqualTo("cannot execute \"/no/such/program\": not found"));
+    public void Unknown_path() => Assert.That(Refusal("/no/such/program"), Is.EqualTo("cannot execute \"/no/such/program\": not found"));
 
     [Test]
     public void Empty_command() => Assert.That(Refusal(""), Is.EqualTo("cannot execute \"\": the command is empty"));
@@ -83,19 +82,22 @@ internal sealed class PlatformSpawnErrorTests
     public void Nul_in_an_argument() =>
         Assert.That(
             PlatformScene.Refusal(new ChildCommand("true", ["a\0b"], PlatformScene.Environment(), null)),
-            Is.EqualTo("cannot execute \"true\": command, arguments and environment must not contain NUL characters"));
+            Is.EqualTo("cannot execute \"true\": command, arguments and environment must not contain NUL characters")
+        );
 
     [Test]
     public void Missing_working_directory() =>
         Assert.That(
             PlatformScene.Refusal(new ChildCommand("true", [], PlatformScene.Environment(), "/no/such/dir")),
-            Is.EqualTo("cannot execute \"true\": working directory \"/no/such/dir\" not found"));
+            Is.EqualTo("cannot execute \"true\": working directory \"/no/such/dir\" not found")
+        );
 
     [Test]
     public void Working_directory_that_is_a_file() =>
         Assert.That(
             PlatformScene.Refusal(new ChildCommand("true", [], PlatformScene.Environment(), "/etc/passwd")),
-            Is.EqualTo("cannot execute \"true\": working directory \"/etc/passwd\" is not a directory"));
+            Is.EqualTo("cannot execute \"true\": working directory \"/etc/passwd\" is not a directory")
+        );
 
     private static string Refusal(string program) =>
         PlatformScene.Refusal(new ChildCommand(program, [], PlatformScene.Environment(), null));

@@ -150,7 +150,8 @@ internal sealed partial class PlatformTrustedPathTests
     [TestCase("CapEff:\t00000000a80425fb\n", false)]
     [TestCase("CapEff:\t0000000000000400\n", false)]
     [TestCase("Name:\tx\n", false)]
-    public void Root_is_almighty_with_what_no_container_is_given(string status, bool all) => Assert.That(RootPower.HasAll(status), Is.EqualTo(all));
+    public void Root_is_almighty_with_what_no_container_is_given(string status, bool all) =>
+        Assert.That(RootPower.HasAll(status), Is.EqualTo(all));
 
     [TestCase("         0          0 4294967295\n", true)]
     [TestCase("         0       1000          1\n         1     100000      65536\n", false)]
@@ -159,7 +160,10 @@ internal sealed partial class PlatformTrustedPathTests
     [Test]
     public void What_is_meant_for_the_gateway_alone_is_not_inherited()
     {
-        byte[][] entries = [.. new[] { "SPAWNGATE_ADMIN_TOKEN=secret", "SPAWNGATE_INSTANCE=a", "SPAWNGATE_LOG=debug" }.Select(Encoding.UTF8.GetBytes)];
+        byte[][] entries =
+        [
+            .. new[] { "SPAWNGATE_ADMIN_TOKEN=secret", "SPAWNGATE_INSTANCE=a", "SPAWNGATE_LOG=debug" }.Select(Encoding.UTF8.GetBytes),
+        ];
         Assert.That(ChildEnvironment.Of(entries).With([]).Select(Encoding.UTF8.GetString), Is.EqualTo(new[] { "SPAWNGATE_LOG=debug" }));
     }
 
@@ -186,7 +190,8 @@ internal sealed partial class PlatformTrustedPathTests
     [TestCase("     65534       1000          1\n", true)]
     [TestCase("     65535       1000          9\n", false)]
     [TestCase("", false)]
-    public void The_number_of_nobody_may_be_somebodys(string map, bool expected) => Assert.That(RootPower.HasUser(map, 65534), Is.EqualTo(expected));
+    public void The_number_of_nobody_may_be_somebodys(string map, bool expected) =>
+        Assert.That(RootPower.HasUser(map, 65534), Is.EqualTo(expected));
 
     [LibraryImport("libc", EntryPoint = "lchown", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int ChangeOwner(string path, int user, int group);

@@ -20,7 +20,12 @@ internal sealed class PumpScene : IAsyncDisposable, IProgressWatch
     private PumpScene(WireEnd writer, Socket source, Socket sink, WireEnd reader, Func<StreamSocket, StreamSocket>? around)
     {
         (_sourceSocket, _sinkSocket) = (View(source), View(sink));
-        (Writer, Source, Sink, Reader) = (writer, new SocketChannel(around is null ? StreamSocket.Of(source) : around(StreamSocket.Of(source)), null), new SocketChannel(StreamSocket.Of(sink), null), reader);
+        (Writer, Source, Sink, Reader) = (
+            writer,
+            new SocketChannel(around is null ? StreamSocket.Of(source) : around(StreamSocket.Of(source)), null),
+            new SocketChannel(StreamSocket.Of(sink), null),
+            reader
+        );
         Pump = new BodyPump(this);
     }
 
@@ -95,9 +100,7 @@ internal sealed class PumpScene : IAsyncDisposable, IProgressWatch
 
     public Task<StrictMessage> ReadAsync() => Reader.ReadAsync();
 
-    public void OnProgress()
-    {
-    }
+    public void OnProgress() { }
 
     public async ValueTask DisposeAsync()
     {
@@ -111,18 +114,18 @@ internal sealed class PumpScene : IAsyncDisposable, IProgressWatch
     }
 
     public static string Pattern(int length) => string.Create(length, 0, static (span, _) =>
-    {
-        for (int i = 0; i < span.Length; i++)
         {
-            // Line ends and zeros in between, so that data looks like framing.
-            span[i] = "0123456789\r\n0\r\n\r\nabcdef"[(i * 7 + i / 19) % 22];
-        }
-    });
+            for (int i = 0; i < span.Length; i++)
+            {
+                // Line ends and zeros in between, so that data looks like framing.
+                span[i] = "0123456789\r\n0\r\n\r\nabcdef"[(i * 7 + i / 19) % 22];
+            }
+        });
 
     public static string Encode(string body, Random random, int chunkMax, int chunkMin = 1)
     {
         var coded = new StringBuilder();
-        for (int at = 0; at < body.Length;)
+        for (int at = 0; at < body.Length; )
         {
             int size = Math.Min(body.Length - at, random.Next(chunkMin, chunkMax));
             string digits = size.ToString(random.Next(2) == 0 ? "x" : "X4", CultureInfo.InvariantCulture);
@@ -135,7 +138,7 @@ internal sealed class PumpScene : IAsyncDisposable, IProgressWatch
 
     public static async Task SendInPiecesAsync(WireEnd end, string text, Random random, int pieceMax = 20_000)
     {
-        for (int at = 0; at < text.Length;)
+        for (int at = 0; at < text.Length; )
         {
             int size = Math.Min(text.Length - at, random.Next(3) == 0 ? random.Next(1, 8) : random.Next(1, pieceMax));
             await end.SendAsync(text.Substring(at, size));

@@ -1,6 +1,7 @@
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
 using Spawngate.Protocols.Toml;
+using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
@@ -10,24 +11,55 @@ internal sealed class PureCodecs
 {
     private static readonly string[] BannedNamespaces =
     [
-        "System.IO.Pipelines", "System.Net.Sockets", "System.Net.Http", "System.Net.Security", "System.Net.NetworkInformation",
-        "System.Threading.Tasks", "System.Threading.Channels", "System.Timers", "Microsoft.",
+        "System.IO.Pipelines",
+        "System.Net.Sockets",
+        "System.Net.Http",
+        "System.Net.Security",
+        "System.Net.NetworkInformation",
+        "System.Threading.Tasks",
+        "System.Threading.Channels",
+        "System.Timers",
+        "Microsoft.",
     ];
 
     private static readonly string[] BannedTypes =
     [
-        "System.Console", "System.Environment", "System.Random", "System.TimeProvider", "System.Diagnostics.Process", "System.Diagnostics.Stopwatch",
-        "System.IO.Directory", "System.IO.DirectoryInfo", "System.IO.File", "System.IO.FileInfo", "System.IO.FileStream", "System.IO.RandomAccess", "System.IO.Stream",
-        "System.Net.Dns", "System.Threading.CancellationToken", "System.Threading.CancellationTokenSource", "System.Threading.Lock", "System.Threading.Monitor",
-        "System.Threading.PeriodicTimer", "System.Threading.SemaphoreSlim", "System.Threading.Thread", "System.Threading.ThreadPool", "System.Threading.Timer",
+        "System.Console",
+        "System.Environment",
+        "System.Random",
+        "System.TimeProvider",
+        "System.Diagnostics.Process",
+        "System.Diagnostics.Stopwatch",
+        "System.IO.Directory",
+        "System.IO.DirectoryInfo",
+        "System.IO.File",
+        "System.IO.FileInfo",
+        "System.IO.FileStream",
+        "System.IO.RandomAccess",
+        "System.IO.Stream",
+        "System.Net.Dns",
+        "System.Threading.CancellationToken",
+        "System.Threading.CancellationTokenSource",
+        "System.Threading.Lock",
+        "System.Threading.Monitor",
+        "System.Threading.PeriodicTimer",
+        "System.Threading.SemaphoreSlim",
+        "System.Threading.Thread",
+        "System.Threading.ThreadPool",
+        "System.Threading.Timer",
         "System.Threading.WaitHandle",
     ];
 
     /// <summary>Dates are values and allowed; reading the clock is not.</summary>
     private static readonly string[] BannedMembers =
     [
-        "System.DateTime.get_Now", "System.DateTime.get_UtcNow", "System.DateTime.get_Today", "System.DateTimeOffset.get_Now", "System.DateTimeOffset.get_UtcNow",
-        "System.Guid.NewGuid", "System.Guid.CreateVersion7",
+        "System.DateTime.get_Now",
+        "System.DateTime.get_UtcNow",
+        "System.DateTime.get_Today",
+        "System.DateTimeOffset.get_Now",
+        "System.DateTimeOffset.get_UtcNow",
+        "System.Guid.NewGuid",
+        "System.Guid.CreateVersion7",
     ];
 
     [Test]
@@ -37,7 +69,7 @@ internal sealed class PureCodecs
     [Test]
     public void The_check_finds_what_the_program_itself_uses()
     {
-        var found = Impurities(typeof(Limits).Assembly.Location);
+        var found = Impurities(typeof(TransportLimits).Assembly.Location);
 
         Assert.That(found, Does.Contain("System.TimeProvider"));
         Assert.That(found, Does.Contain("System.Threading.Tasks.Task`1"));
@@ -51,7 +83,9 @@ internal sealed class PureCodecs
         using var image = new PEReader(file);
         var metadata = image.GetMetadataReader();
         var types = metadata.TypeReferences.Select(handle => NameOf(metadata, handle)).Where(IsBannedType);
-        var members = metadata.MemberReferences.Select(handle => NameOf(metadata, metadata.GetMemberReference(handle))).Where(BannedMembers.Contains);
+        var members = metadata
+            .MemberReferences.Select(handle => NameOf(metadata, metadata.GetMemberReference(handle)))
+            .Where(BannedMembers.Contains);
         return [.. types.Concat(members).Distinct().Order(StringComparer.Ordinal)];
     }
 

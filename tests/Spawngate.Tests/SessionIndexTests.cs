@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text;
-using Spawngate.Backends;
-using Spawngate.Config;
+using Spawngate.Routing;
+using Spawngate.Runtime;
 using Spawngate.Sessions;
 using Spawngate.Tests.Fakes;
 
@@ -47,16 +47,21 @@ internal sealed class SessionIndexTests
     public void A_host_is_found_in_any_case_with_port_and_only_under_its_own_domain()
     {
         using var stage = new LifecycleStage();
-        var set = new BackendSet(stage.Env, ConfigSource.Valid("""
-            [backends."exact.s.test"]
-            command = "x"
-            [backends."*.s.test"]
-            command = "x"
-            [sessions]
-            domain = "s.test"
-            [sessions.templates.a]
-            command = "x"
-            """));
+        var set = new BackendSet(
+            stage.Env,
+            ConfigSource.Valid(
+                """
+                [backends."exact.s.test"]
+                command = "x"
+                [backends."*.s.test"]
+                command = "x"
+                [sessions]
+                domain = "s.test"
+                [sessions.templates.a]
+                command = "x"
+                """
+            )
+        );
         var session = set.Sessions.Spawn(new SpawnRequest()).Session!;
         string name = session.Name;
 
@@ -84,7 +89,12 @@ internal sealed class SessionIndexTests
     {
         const int Count = 10_000;
         using var stage = new LifecycleStage();
-        var set = new BackendSet(stage.Env, ConfigSource.Valid("[backends.a]\ncommand = 'x'\n[sessions]\ndomain = 's.test'\nmax = 20000\n[sessions.templates.a]\ncommand = 'x'"));
+        var set = new BackendSet(
+            stage.Env,
+            ConfigSource.Valid(
+                "[backends.a]\ncommand = 'x'\n[sessions]\ndomain = 's.test'\nmax = 20000\n[sessions.templates.a]\ncommand = 'x'"
+            )
+        );
         long begun = Stopwatch.GetTimestamp();
         Session[] all = [.. Enumerable.Range(0, Count).Select(_ => set.Sessions.Spawn(new SpawnRequest()).Session!)];
         double made = Stopwatch.GetElapsedTime(begun).TotalMicroseconds / Count;
@@ -111,14 +121,22 @@ internal sealed class SessionIndexTests
         Assert.That(Key(set, "a"), Is.EqualTo("a"));
     }
 
-    /// <summary>Requests, sweeps and the end of sessions on many threads at once: each request is either counted, and the session outlasts it, or told that the session has ended.</summary>
+    /// <summary>
+    /// Requests, sweeps and the end of sessions on many threads at once: each request is either counted, and the session outlasts it, or
+    /// told that the session has ended.
+    /// </summary>
     [Test]
     public void A_request_in_the_moment_of_the_sweep_is_admitted_or_told()
     {
         for (int round = 0; round < 300; round++)
         {
             using var stage = new LifecycleStage();
-            var set = new BackendSet(stage.Env, ConfigSource.Valid("[sessions]\ndomain = 's.test'\n[sessions.templates.a]\ncommand = 'x'\ngrace_period_secs = 1\nready_health_check_interval_ms = 0"));
+            var set = new BackendSet(
+                stage.Env,
+                ConfigSource.Valid(
+                    "[sessions]\ndomain = 's.test'\n[sessions.templates.a]\ncommand = 'x'\ngrace_period_secs = 1\nready_health_check_interval_ms = 0"
+                )
+            );
             var session = set.Sessions.Spawn(new SpawnRequest()).Session!;
             stage.Settle();
             stage.Launcher.Last.Succeed();
@@ -127,7 +145,7 @@ internal sealed class SessionIndexTests
             stage.Probe.Ready();
             stage.Settle();
             stage.Pass(1000);
-            stage.Time.AdvanceMs(Limits.ClockTickMs); // The sweep is due and waits in the mailbox.
+            stage.Time.AdvanceMs(RuntimeLimits.ClockTickMs); // The sweep is due and waits in the mailbox.
             string outcome = "";
             Parallel.Invoke(
                 () => stage.Settle(),
@@ -141,22 +159,28 @@ internal sealed class SessionIndexTests
 
                     if (backend.TryEnter(out var run))
                     {
-                        bool runs = stage.Run.Terminated == 0;
+                        bool runs = stage.Workload.Terminated == 0;
                         backend.Leave(run);
                         outcome = runs ? "admitted" : "admitted to what was stopped";
                         return;
                     }
 
                     var waiter = backend.Enqueue(default);
-                    outcome = LifecycleStage.Outcome(waiter) switch { "ShuttingDown" => "told", "Admitted" => "admitted", var other => other };
+                    outcome = LifecycleStage.Outcome(waiter) switch
+                    {
+                        "ShuttingDown" => "told",
+                        "Admitted" => "admitted",
+                        var other => other,
+                    };
                     if (outcome == "admitted")
                     {
-                        backend.Leave(LifecycleStage.Decided(waiter).Run!);
+                        backend.Leave(LifecycleStage.Decided(waiter).Instance!);
                     }
-                });
+                }
+            );
             stage.Settle();
             Assert.That(outcome, Is.AnyOf("admitted", "told"));
-            Assert.That(stage.Run.Terminated, Is.EqualTo(outcome == "told" ? 1 : 0), outcome);
+            Assert.That(stage.Workload.Terminated, Is.EqualTo(outcome == "told" ? 1 : 0), outcome);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Routing;
 using Spawngate.Sessions;
 using Spawngate.Tests.Fakes;
 
@@ -16,18 +17,21 @@ internal sealed class SessionSetTests
 
     private SessionSet Sessions => _backends.Sessions;
 
-    private static GatewayConfig Config(string more = "", string templates = "") => ConfigSource.Valid($"""
-        [defaults]
-        shutdown_grace_period_secs = 5
-        drain_timeout_secs = 20
-        [sessions]
-        domain = "s.test"
-        {more}
-        [sessions.templates.a]
-        command = "x"
-        grace_period_secs = {GraceSecs}
-        {templates}
-        """);
+    private static GatewayConfig Config(string more = "", string templates = "") =>
+        ConfigSource.Valid(
+            $"""
+            [defaults]
+            shutdown_grace_period_secs = 5
+            drain_timeout_secs = 20
+            [sessions]
+            domain = "s.test"
+            {more}
+            [sessions.templates.a]
+            command = "x"
+            grace_period_secs = {GraceSecs}
+            {templates}
+            """
+        );
 
     [SetUp]
     public void Make()
@@ -58,7 +62,10 @@ internal sealed class SessionSetTests
         Assert.That(session.IsReady, Is.True);
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Admitted"), "who came early waited");
         Assert.That(_stage.Launcher.Last.Request.Config.Hostname, Is.EqualTo(session.Hostname));
-        Assert.That(_stage.Launcher.Last.Request.Config.Env, Is.EqualTo([KeyValuePair.Create("SESSION_ID", session.Name), KeyValuePair.Create("SESSION_KEY", "")]));
+        Assert.That(
+            _stage.Launcher.Last.Request.Config.Env,
+            Is.EqualTo([KeyValuePair.Create("SESSION_ID", session.Name), KeyValuePair.Create("SESSION_KEY", "")])
+        );
     }
 
     [Test]
@@ -77,7 +84,7 @@ internal sealed class SessionSetTests
         _stage.PassSecs(1);
         Assert.That((session.IsReady, session.Status.State), Is.EqualTo((false, SessionState.Ready)), "it is asked to end");
         Assert.That(Answer(session), Is.EqualTo("ShuttingDown"));
-        _stage.Run.Exit("exited with status 0");
+        _stage.Workload.Exit("exited with status 0");
         Settle();
         Assert.That(session.Status.State, Is.EqualTo(SessionState.Swept));
         Assert.That(Answer(session), Is.EqualTo("ended"));
@@ -90,7 +97,7 @@ internal sealed class SessionSetTests
     {
         var session = SpawnReady();
         var backend = Find(session)!;
-        _stage.Run.Exit();
+        _stage.Workload.Exit();
         Settle();
         Assert.That(session.Status.State, Is.EqualTo(SessionState.Failed));
         Assert.That(LifecycleStage.Outcome(backend.Enqueue(default)), Is.EqualTo("ShuttingDown"), "who had looked it up before");
@@ -126,8 +133,8 @@ internal sealed class SessionSetTests
         Assert.That(session.Status.State, Is.EqualTo(SessionState.Failed));
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("StartFailed"));
         Assert.That(Answer(session), Is.EqualTo("ShuttingDown"), "while it is being killed");
-        Assert.That(_stage.Run.Killed, Is.EqualTo(1));
-        _stage.Run.Exit();
+        Assert.That(_stage.Workload.Killed, Is.EqualTo(1));
+        _stage.Workload.Exit();
         Settle();
         Assert.That(Answer(session), Is.EqualTo("ended"));
         Assert.That(session.Status.State, Is.EqualTo(SessionState.Failed));
@@ -142,19 +149,19 @@ internal sealed class SessionSetTests
         Assert.That(Find(session)!.Word.Phase, Is.EqualTo(BackendPhase.Unhealthy));
         _stage.FailChecks(2);
         Assert.That(Answer(session), Is.EqualTo("Unhealthy"));
-        Assert.That((session.Status.State, _stage.Run.Terminated), Is.EqualTo((SessionState.Ready, 0)));
+        Assert.That((session.Status.State, _stage.Workload.Terminated), Is.EqualTo((SessionState.Ready, 0)));
         _stage.Pass(5000);
         _stage.Probe.Answer(true);
         Settle();
         Assert.That(Answer(session), Is.EqualTo("Admitted"), "it has recovered as it was");
-        Find(session)!.Leave(Find(session)!.Lifecycle.Room.Run!);
+        Find(session)!.Leave(Find(session)!.Lifecycle.Queue.Instance!);
         _stage.FailChecks(3);
         lease.Dispose();
         _stage.PassSecs(GraceSecs - 1);
-        Assert.That((Find(session)!.Word.Phase, _stage.Run.Terminated), Is.EqualTo((BackendPhase.Unhealthy, 0)));
+        Assert.That((Find(session)!.Word.Phase, _stage.Workload.Terminated), Is.EqualTo((BackendPhase.Unhealthy, 0)));
         _stage.PassSecs(2);
-        Assert.That(_stage.Run.Terminated, Is.EqualTo(1));
-        _stage.Run.Exit();
+        Assert.That(_stage.Workload.Terminated, Is.EqualTo(1));
+        _stage.Workload.Exit();
         Settle();
         Assert.That(session.Status.State, Is.EqualTo(SessionState.Swept));
     }
@@ -170,12 +177,12 @@ internal sealed class SessionSetTests
         Assert.That(session.IsReady, Is.False);
         Assert.That(Answer(session), Is.EqualTo("ShuttingDown"));
         _stage.PassSecs(5);
-        Assert.That((_stage.Run.Terminated, session.Status.State), Is.EqualTo((0, SessionState.Ready)), "something is open");
+        Assert.That((_stage.Workload.Terminated, session.Status.State), Is.EqualTo((0, SessionState.Ready)), "something is open");
         lease.Dispose();
         Settle();
-        Assert.That(_stage.Run.Terminated, Is.EqualTo(1));
+        Assert.That(_stage.Workload.Terminated, Is.EqualTo(1));
         Sessions.End(session, StopReason.Asked);
-        _stage.Run.Exit();
+        _stage.Workload.Exit();
         Settle();
         Assert.That(session.Status.State, Is.EqualTo(SessionState.Swept));
         Sessions.End(session, StopReason.Asked);
@@ -210,7 +217,7 @@ internal sealed class SessionSetTests
         }
         else
         {
-            _stage.Run.Exit();
+            _stage.Workload.Exit();
             Settle();
         }
 
@@ -227,10 +234,10 @@ internal sealed class SessionSetTests
         Assert.That(session.IsReady, Is.True);
         _stage.PassSecs(2);
         Assert.That(session.IsReady, Is.False);
-        Assert.That(_stage.Run.Terminated, Is.Zero, "it drains");
+        Assert.That(_stage.Workload.Terminated, Is.Zero, "it drains");
         lease.Dispose();
         Settle();
-        _stage.Run.Exit();
+        _stage.Workload.Exit();
         Settle();
         Assert.That(session.Status.State, Is.EqualTo(SessionState.Swept));
         Assert.That(_stage.Log.Records.Select(each => each.Text), Has.Some.Contains("lifetime limit"));
@@ -250,9 +257,13 @@ internal sealed class SessionSetTests
         var second = Sessions.Spawn(Request("""{"template":"a","key":"k"}"""));
         Assert.That(second.IsNew, Is.True, "the first one ends");
         Settle();
-        _stage.Launcher.Launches[0].Run!.Exit();
+        _stage.Launcher.Launches[0].Workload!.Exit();
         Settle();
-        Assert.That(Sessions.Spawn(Request("""{"template":"a","key":"k"}""")).Session, Is.SameAs(second.Session), "the end of the first did not take the key from the second");
+        Assert.That(
+            Sessions.Spawn(Request("""{"template":"a","key":"k"}""")).Session,
+            Is.SameAs(second.Session),
+            "the end of the first did not take the key from the second"
+        );
         Sessions.End(second.Session!, StopReason.Asked);
         Assert.That(Sessions.Spawn(Request("""{"template":"a","key":"k"}""")).IsNew, Is.True, "the key of a deleted one is free at once");
     }
@@ -271,7 +282,7 @@ internal sealed class SessionSetTests
     {
         Session[] all = [.. Enumerable.Range(0, 4).Select(_ => SpawnReady())];
         Assert.That(Sessions.Spawn(Request("""{"template":"a"}""")).Error, Is.EqualTo(SpawnError.Full(4)));
-        _stage.Run.Exit();
+        _stage.Workload.Exit();
         Settle();
         Assert.That(all[3].Status.State, Is.EqualTo(SessionState.Failed));
         Assert.That(Sessions.Spawn(Request("""{"template":"a"}""")).IsNew, Is.True);
@@ -283,7 +294,7 @@ internal sealed class SessionSetTests
         var session = SpawnReady();
         _backends.Apply(ConfigSource.Valid("[sessions]\ndomain = 'other.test'\n[sessions.templates.b]\ncommand = 'y'"));
         Assert.That(Answer(session), Is.EqualTo("Admitted"), "under the host it was given");
-        Find(session)!.Leave(Find(session)!.Lifecycle.Room.Run!);
+        Find(session)!.Leave(Find(session)!.Lifecycle.Queue.Instance!);
         Assert.That(Sessions.Spawn(Request("""{"template":"a"}""")).Error!.Field, Is.EqualTo("template"));
         Assert.That(Spawn("{}").Hostname, Does.EndWith(".other.test"));
         _backends.Apply(ConfigSource.Valid(""));
@@ -303,7 +314,7 @@ internal sealed class SessionSetTests
         Settle();
         Assert.That(Sessions.Spawn(Request("""{"template":"a"}""")).Error, Is.SameAs(SpawnError.ShuttingDown));
         Assert.That(stopped.IsCompleted, Is.False);
-        _stage.Launcher.Launches[0].Run!.Exit();
+        _stage.Launcher.Launches[0].Workload!.Exit();
         _stage.Launcher.Launches[1].Fail("cancelled");
         Settle();
         await stopped;
@@ -316,7 +327,7 @@ internal sealed class SessionSetTests
         List<string> gone = [];
         Sessions.OnGone = gone.Add;
         var first = Fail();
-        for (int i = 1; i < Limits.SessionsRemembered; i++)
+        for (int i = 1; i < SessionLimits.SessionsRemembered; i++)
         {
             Fail();
         }
@@ -326,7 +337,7 @@ internal sealed class SessionSetTests
         Fail();
         Assert.That(Sessions.Find(first.Name), Is.Null);
         Assert.That(Answer(first), Is.EqualTo("unknown"));
-        Assert.That(Sessions.Index.Count, Is.EqualTo(Limits.SessionsRemembered));
+        Assert.That(Sessions.Index.Count, Is.EqualTo(SessionLimits.SessionsRemembered));
         Assert.That(gone.Count(host => host == first.Hostname), Is.EqualTo(2), "told at its end, and when it is forgotten");
 
         Session Fail()
@@ -362,13 +373,31 @@ internal sealed class SessionSetTests
         Find(session)!.Traffic.ChangeTunnels(1);
         Assert.That(Find(session)!.TryLease(out var lease), Is.True);
         var numbers = Sessions.ReadNumbers().Single();
-        Assert.That((numbers.Totals.Template, numbers.Totals.Created, numbers.InFlight, numbers.States[(int)SessionState.Ready], numbers.Totals.Traffic.Tunnels), Is.EqualTo(("a", 1L, 1, 1, 1)));
+        Assert.That(
+            (
+                numbers.Totals.Template,
+                numbers.Totals.Created,
+                numbers.InFlight,
+                numbers.States[(int)SessionState.Ready],
+                numbers.Totals.Traffic.Tunnels
+            ),
+            Is.EqualTo(("a", 1L, 1, 1, 1))
+        );
         Find(session)!.Traffic.ChangeTunnels(-1);
         lease.Dispose();
-        _stage.Run.Exit();
+        _stage.Workload.Exit();
         Settle();
         numbers = Sessions.ReadNumbers().Single();
-        Assert.That((numbers.Totals.Failed, numbers.Totals.Swept, numbers.States.Sum(), numbers.Totals.Traffic.Reused, numbers.Totals.Traffic.Tunnels), Is.EqualTo((1L, 0L, 0, 1L, 0)));
+        Assert.That(
+            (
+                numbers.Totals.Failed,
+                numbers.Totals.Swept,
+                numbers.States.Sum(),
+                numbers.Totals.Traffic.Reused,
+                numbers.Totals.Traffic.Tunnels
+            ),
+            Is.EqualTo((1L, 0L, 0, 1L, 0))
+        );
         _backends.Apply(ConfigSource.Valid(""));
         Assert.That(Sessions.ReadNumbers(), Is.Empty, "a template that is gone has no series");
     }
@@ -408,5 +437,7 @@ internal sealed class SessionSetTests
 
     /// <summary>What a request to its host would meet.</summary>
     private string Answer(Session session) =>
-        _backends.Find(session.HostBytes, out bool hasEnded) is { } backend ? LifecycleStage.Outcome(backend.Enqueue(default)) : hasEnded ? "ended" : "unknown";
+        _backends.Find(session.HostBytes, out bool hasEnded) is { } backend ? LifecycleStage.Outcome(backend.Enqueue(default))
+        : hasEnded ? "ended"
+        : "unknown";
 }

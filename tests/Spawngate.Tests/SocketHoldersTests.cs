@@ -1,13 +1,14 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Backends;
-using Spawngate.Guarding;
 using Spawngate.Platform;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 
-/// <summary>Which processes may hold a run's socket, also when little can be seen of them. Alone, because the limit of open files is the process's.</summary>
+/// <summary>
+/// Which processes may hold a run's socket, also when little can be seen of them. Alone, because the limit of open files is the process's.
+/// </summary>
 [Platform("Linux")]
 [NonParallelizable]
 internal sealed class SocketHoldersTests
@@ -44,7 +45,10 @@ internal sealed class SocketHoldersTests
         var snapshot = new ProcessSnapshot(table, [], [101, 103, 104]);
 
         Assert.That(snapshot.UnclaimedSince(Leader).Select(static entry => entry.Pid), Is.EqualTo(new[] { 101, 102 }));
-        Assert.That(new[] { self, 102, 1, 106, 107, 999 }.Select(snapshot.IsBelowUs), Is.EqualTo(new[] { true, true, false, false, false, false }));
+        Assert.That(
+            new[] { self, 102, 1, 106, 107, 999 }.Select(snapshot.IsBelowUs),
+            Is.EqualTo(new[] { true, true, false, false, false, false })
+        );
     }
 
     [Test]

@@ -7,6 +7,7 @@ using Spawngate.Clients;
 using Spawngate.Config;
 using Spawngate.Forwarding;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Supervision;
 using Spawngate.Tests.Fakes;
 
@@ -28,13 +29,14 @@ internal sealed class SupervisionSocketTests
         _listeners.Clear();
     }
 
-    private static string? Variables(string name, int count, string names) => name switch
-    {
-        "LISTEN_FDS" => $"{count}",
-        "LISTEN_PID" => $"{Environment.ProcessId}",
-        "LISTEN_FDNAMES" => names,
-        _ => null,
-    };
+    private static string? Variables(string name, int count, string names) =>
+        name switch
+        {
+            "LISTEN_FDS" => $"{count}",
+            "LISTEN_PID" => $"{Environment.ProcessId}",
+            "LISTEN_FDNAMES" => names,
+            _ => null,
+        };
 
     /// <summary>A listening socket as a service manager would pass it: a copy of ours, which stays open.</summary>
     private PassedSocket Pass(string name = "")
@@ -76,7 +78,10 @@ internal sealed class SupervisionSocketTests
     [TestCase("-1")]
     [TestCase("1025")]
     public void A_senseless_number_is_refused(string count) =>
-        Assert.That(() => PassedSocket.TakeAll(name => name == "LISTEN_FDS" ? count : Variables(name, 0, "")), Throws.InstanceOf<CannotRunException>().With.Message.Contains($"\"{count}\""));
+        Assert.That(
+            () => PassedSocket.TakeAll(name => name == "LISTEN_FDS" ? count : Variables(name, 0, "")),
+            Throws.InstanceOf<CannotRunException>().With.Message.Contains($"\"{count}\"")
+        );
 
     [Test]
     public void A_descriptor_that_is_no_socket_is_refused()
@@ -84,14 +89,19 @@ internal sealed class SupervisionSocketTests
         using FileStream file = File.OpenRead(typeof(SupervisionSocketTests).Assembly.Location);
         int copy = Libc.Dup((int)file.SafeFileHandle.DangerousGetHandle());
 
-        Assert.That(() => PassedSocket.TakeAll(name => Variables(name, 1, "x"), copy), Throws.InstanceOf<CannotRunException>().With.Message.Contains($"descriptor {copy} (\"x\""));
+        Assert.That(
+            () => PassedSocket.TakeAll(name => Variables(name, 1, "x"), copy),
+            Throws.InstanceOf<CannotRunException>().With.Message.Contains($"descriptor {copy} (\"x\"")
+        );
         Descriptors.Close(copy);
     }
 
     [Test]
     public void Names_decide_then_the_admin_port()
     {
-        PassedSocket first = Pass("anything"), second = Pass("admin"), third = Pass();
+        PassedSocket first = Pass("anything"),
+            second = Pass("admin"),
+            third = Pass();
         var server = new ServerConfig { Port = 80, AdminPort = PortOf(third) };
 
         SocketUse use = SocketUse.Decide([first, second, third], server);
@@ -133,10 +143,13 @@ internal sealed class SupervisionSocketTests
     [Test]
     public void Only_addresses_that_the_file_does_not_name_are_a_warning()
     {
-        PassedSocket first = Pass(), second = Pass();
+        PassedSocket first = Pass(),
+            second = Pass();
         var log = new RecordingLog();
 
-        SocketUse.Decide([first, second], new ServerConfig { Bind = IPAddress.Loopback, Port = PortOf(second) }).Report(new ServerConfig { Bind = IPAddress.Loopback, Port = PortOf(second) }, log);
+        SocketUse
+            .Decide([first, second], new ServerConfig { Bind = IPAddress.Loopback, Port = PortOf(second) })
+            .Report(new ServerConfig { Bind = IPAddress.Loopback, Port = PortOf(second) }, log);
         Assert.That(log.Records.Select(record => record.Level), Is.EqualTo(new[] { LogLevel.Information, LogLevel.Information }));
 
         SocketUse.Decide([first], new ServerConfig()).Report(new ServerConfig(), log);
@@ -147,11 +160,28 @@ internal sealed class SupervisionSocketTests
     [Test]
     public void What_a_service_manager_told_us_is_not_inherited()
     {
-        byte[][] entries = [.. new[] { "NOTIFY_SOCKET=/run/x", "PATH=/bin", "WATCHDOG_USEC=1", "WATCHDOG_PID=2", "LISTEN_FDS=1", "LISTEN_PID=2", "LISTEN_FDNAMES=a", "LISTEN_PIDFDID=3", "FDSTORE=1", "NOTIFY_SOCKET_2=y" }
-            .Select(Encoding.UTF8.GetBytes)];
+        byte[][] entries =
+        [
+            .. new[]
+            {
+                "NOTIFY_SOCKET=/run/x",
+                "PATH=/bin",
+                "WATCHDOG_USEC=1",
+                "WATCHDOG_PID=2",
+                "LISTEN_FDS=1",
+                "LISTEN_PID=2",
+                "LISTEN_FDNAMES=a",
+                "LISTEN_PIDFDID=3",
+                "FDSTORE=1",
+                "NOTIFY_SOCKET_2=y",
+            }.Select(Encoding.UTF8.GetBytes),
+        ];
 
         string[] inherited = [.. ChildEnvironment.Of(entries).With([]).Select(Encoding.UTF8.GetString)];
-        string[] own = [.. ChildEnvironment.Of(entries).With([new KeyValuePair<string, string>("LISTEN_FDS", "7")]).Select(Encoding.UTF8.GetString)];
+        string[] own =
+        [
+            .. ChildEnvironment.Of(entries).With([new KeyValuePair<string, string>("LISTEN_FDS", "7")]).Select(Encoding.UTF8.GetString),
+        ];
 
         Assert.That(inherited, Is.EqualTo(new[] { "PATH=/bin", "NOTIFY_SOCKET_2=y" }));
         Assert.That(own, Does.Contain("LISTEN_FDS=7"), "what a backend's own table sets is not withheld");
@@ -175,7 +205,7 @@ internal sealed class SupervisionSocketTests
         using var check = proxy.Check();
         using var limit = new CancellationTokenSource();
         Task<string?> fault = check.FindFaultAsync(limit.Token);
-        proxy.Time.AdvanceMs(Limits.ClockTickMs);
+        proxy.Time.AdvanceMs(RuntimeLimits.ClockTickMs);
 
         // The question waits in the queue, unanswered, until silence counts.
         Assert.That(_listeners[0].Poll(PlatformScene.Patience, SelectMode.SelectRead), Is.True);
@@ -209,7 +239,10 @@ internal sealed class SupervisionSocketTests
 
         Assert.That(await proxy.FindFaultAsync(never), Is.Null);
         Assert.That(await proxy.FindFaultAsync(never), Is.Null);
-        Assert.That(proxy.Log.Records.Where(record => record.Text.Contains("cannot be reached", StringComparison.Ordinal)).ToList(), Has.Count.EqualTo(1));
+        Assert.That(
+            proxy.Log.Records.Where(record => record.Text.Contains("cannot be reached", StringComparison.Ordinal)).ToList(),
+            Has.Count.EqualTo(1)
+        );
         Assert.That(await proxy.FindFaultAsync(once), Is.Not.Null);
     }
 
@@ -236,7 +269,11 @@ internal sealed class SupervisionSocketTests
             _backends = backends;
             Time = time;
             _connections = new ClientConnections(backends.Clock);
-            Listener = new ClientListener(new ForwardingContext(new ServerConfig(), backends.Set, time, backends.Clock, NullLogger.Instance), _connections, [socket]);
+            Listener = new ClientListener(
+                new ForwardingContext(new ServerConfig(), backends.Set, time, backends.Clock, NullLogger.Instance),
+                _connections,
+                [socket]
+            );
         }
 
         public FakeTime Time { get; }
@@ -256,7 +293,7 @@ internal sealed class SupervisionSocketTests
         public async Task<string?> FindFaultAsync(LivenessCheck check)
         {
             Task<string?> fault = check.FindFaultAsync(CancellationToken.None);
-            Time.AdvanceMs(Limits.ClockTickMs);
+            Time.AdvanceMs(RuntimeLimits.ClockTickMs);
             return await fault.WaitAsync(PlatformScene.Patience);
         }
 

@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Text;
-using Spawngate.Platform;
 using Spawngate.Supervision;
 using Spawngate.Tests.Fakes;
 
@@ -181,13 +180,18 @@ internal sealed class SupervisionTests
         using var supervisor = Make(time, ("WATCHDOG_USEC", "30000000"));
         var asked = new SemaphoreSlim(0);
         TaskCompletionSource<string?>? answer = null;
-        await using var watchdog = new Watchdog(supervisor, limit =>
-        {
-            answer = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            limit.Register(() => answer.TrySetResult("silence"));
-            asked.Release();
-            return answer.Task;
-        }, _log, time);
+        await using var watchdog = new Watchdog(
+            supervisor,
+            limit =>
+            {
+                answer = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
+                limit.Register(() => answer.TrySetResult("silence"));
+                asked.Release();
+                return answer.Task;
+            },
+            _log,
+            time
+        );
 
         time.AdvanceMs(14_999);
         Assert.That(asked.CurrentCount, Is.Zero);

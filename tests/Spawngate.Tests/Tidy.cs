@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Spawngate.Tests;
 
-/// <summary>The house rules as tests over the repository's own text. Exceptions are listed, with reasons, in <see cref="TidyExceptions"/>.</summary>
+/// <summary>
+/// The house rules as tests over the repository's own text. Exceptions are listed, with reasons, in <see cref="TidyExceptions"/>.
+/// </summary>
 [TestFixture]
 internal sealed class Tidy
 {
@@ -23,9 +25,24 @@ internal sealed class Tidy
         ("DateTime.Now", @"\bDateTime(?:Offset)?\.(?:Now|UtcNow|Today)\b", _ => true, "take a TimeProvider"),
         ("Environment.TickCount", @"\bEnvironment\.TickCount(?:64)?\b", IsSource, "take a TimeProvider or the CoarseClock"),
         ("Stopwatch", @"\bStopwatch\b", IsSource, "take a TimeProvider or the CoarseClock"),
-        ("Console", @"\bConsole\.(?:Write|Out|Error|Read)", path => IsSource(path) && !IsProgram(path) && !IsCommandLine(path), "log, or take a TextWriter"),
-        ("Process.Start", @"\bProcess\.Start\b|\bnew Process\b", path => IsSource(path) && !path.Contains("/Platform/", StringComparison.Ordinal), "start children in Platform/ only"),
-        ("OpenSSL", @"\b(?:RandomNumberGenerator|(?:SHA|HMACSHA|MD|HMACMD)\d\w*|Aes)\b", path => IsSource(path) && !path.EndsWith("/Platform/Entropy.cs", StringComparison.Ordinal), "it loads OpenSSL; random bytes come from Entropy"),
+        (
+            "Console",
+            @"\bConsole\.(?:Write|Out|Error|Read)",
+            path => IsSource(path) && !IsProgram(path) && !IsCommandLine(path),
+            "log, or take a TextWriter"
+        ),
+        (
+            "Process.Start",
+            @"\bProcess\.Start\b|\bnew Process\b",
+            path => IsSource(path) && !path.Contains("/Platform/", StringComparison.Ordinal),
+            "start children in Platform/ only"
+        ),
+        (
+            "OpenSSL",
+            @"\b(?:RandomNumberGenerator|(?:SHA|HMACSHA|MD|HMACMD)\d\w*|Aes)\b",
+            path => IsSource(path) && !path.EndsWith("/Platform/Entropy.cs", StringComparison.Ordinal),
+            "it loads OpenSSL; random bytes come from Entropy"
+        ),
         ("async void", @"\basync\s+void\b", _ => true, "return a Task"),
         ("GC.Collect", @"\bGC\.Collect\b", IsSource, "leave it to the runtime"),
         ("unbounded channel", @"\bCreateUnbounded(?:Prioritized)?\b", IsSource, "bound it, in Limits.cs"),
@@ -43,7 +60,8 @@ internal sealed class Tidy
         var folders = CodeFolders.Append("docs").Append(".ci").Select(folder => Repository.PathOf(folder)).Where(Directory.Exists);
         return
         [
-            .. folders.SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
+            .. folders
+                .SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
                 .Concat(Directory.EnumerateFiles(Repository.Root))
                 .Select(file => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/'))
                 .Where(path => kinds.Contains(Path.GetExtension(path)) || path.StartsWith(".ci/", StringComparison.Ordinal))
@@ -63,43 +81,61 @@ internal sealed class Tidy
     private static void AssertNone(IEnumerable<(string Key, string Finding)> findings, Dictionary<string, string> exceptions)
     {
         var all = findings.ToList();
-        var unused = exceptions.Keys.Except(all.Select(finding => finding.Key)).Select(key => $"the exception \"{key}\" excuses nothing any more");
+        var unused = exceptions
+            .Keys.Except(all.Select(finding => finding.Key))
+            .Select(key => $"the exception \"{key}\" excuses nothing any more");
         AssertEmpty(all.Where(finding => !exceptions.ContainsKey(finding.Key)).Select(finding => finding.Finding).Concat(unused));
     }
 
     private static void AssertEmpty(IEnumerable<string> findings) => Assert.That(string.Join('\n', findings), Is.Empty);
 
     [Test]
-    public void Files_are_short_enough_to_read() => AssertNone(
-        from path in CodeFiles()
-        let lines = File.ReadLines(Repository.PathOf(path)).Count()
-        where lines > FileLinesMax
-        select (path, $"{path}: {lines} lines, at most {FileLinesMax}"),
-        TidyExceptions.LongFiles);
+    public void Files_are_short_enough_to_read() =>
+        AssertNone(
+            from path in CodeFiles()
+            let lines = File.ReadLines(Repository.PathOf(path)).Count()
+            where lines > FileLinesMax
+            select (path, $"{path}: {lines} lines, at most {FileLinesMax}"),
+            TidyExceptions.LongFiles
+        );
 
     [Test]
-    public void Functions_are_short_and_flat() => AssertNone(
-        from path in CodeFiles()
-        from function in CSharpOutline.Read(Read(path))
-        where function.Kind == OutlineKind.Function && (function.Lines > FunctionLinesMax || function.Nesting > NestingMax)
-        select ($"{path}: {function.Name}", $"{path}:{function.FirstLine}: {function.Name}: {function.Lines} lines (at most {FunctionLinesMax}), {function.Nesting} levels (at most {NestingMax})"),
-        TidyExceptions.Functions);
+    public void Functions_are_short_and_flat() =>
+        AssertNone(
+            from path in CodeFiles()
+            from function in CSharpOutline.Read(Read(path))
+            where function.Kind == OutlineKind.Function && (function.Lines > FunctionLinesMax || function.Nesting > NestingMax)
+            select (
+                $"{path}: {function.Name}",
+                $"{path}:{function.FirstLine}: {function.Name}: {function.Lines} lines (at most {FunctionLinesMax}), {function.Nesting} levels (at most {NestingMax})"
+            ),
+            TidyExceptions.Functions
+        );
 
     [Test]
-    public void Types_are_named_after_things_not_roles() => AssertNone(
-        from path in CodeFiles()
-        from type in CSharpOutline.Read(Read(path))
-        where type.Kind == OutlineKind.Type && Regex.IsMatch(type.Name, "(Manager|Helper|Util|Utils|Utilities|Service|Handler)s?([A-Z]|$)")
-        select (type.Name, $"{path}:{type.FirstLine}: {type.Name}"),
-        TidyExceptions.TypeNames);
+    public void Types_are_named_after_things_not_roles() =>
+        AssertNone(
+            from path in CodeFiles()
+            from type in CSharpOutline.Read(Read(path))
+            where
+                type.Kind == OutlineKind.Type
+                && Regex.IsMatch(type.Name, "(Manager|Helper|Util|Utils|Utilities|Service|Handler)s?([A-Z]|$)")
+            select (type.Name, $"{path}:{type.FirstLine}: {type.Name}"),
+            TidyExceptions.TypeNames
+        );
 
     [Test]
-    public void Bounds_live_in_one_place() => AssertNone(
-        from path in SourceFiles()
-        where Path.GetFileName(path) != "Limits.cs"
-        from finding in TidyBounds.Find(Read(path))
-        select ($"{path}: {finding.Name}", $"{path}:{finding.Line}: {finding.Name} is a bound, which belongs in Limits.cs with its reason"),
-        TidyExceptions.Bounds);
+    public void Bounds_live_in_one_place() =>
+        AssertNone(
+            from path in SourceFiles()
+            where Path.GetFileName(path) != "Limits.cs"
+            from finding in TidyBounds.Find(Read(path))
+            select (
+                $"{path}: {finding.Name}",
+                $"{path}:{finding.Line}: {finding.Name} is a bound, which belongs in Limits.cs with its reason"
+            ),
+            TidyExceptions.Bounds
+        );
 
     [Test]
     public void Every_bound_has_its_reason()
@@ -110,7 +146,9 @@ internal sealed class Tidy
             var lines = File.ReadAllLines(Repository.PathOf(path));
             for (var i = 0; i < lines.Length; i++)
             {
-                var comment = string.Concat(lines.Take(i).Reverse().TakeWhile(line => line.TrimStart().StartsWith("///", StringComparison.Ordinal)));
+                var comment = string.Concat(
+                    lines.Take(i).Reverse().TakeWhile(line => line.TrimStart().StartsWith("///", StringComparison.Ordinal))
+                );
                 if (lines[i].Contains(" const ", StringComparison.Ordinal) && comment.Length < 60)
                 {
                     findings.Add($"{path}:{i + 1}: {lines[i].Trim()}");
@@ -122,21 +160,25 @@ internal sealed class Tidy
     }
 
     [Test]
-    public void Banned_calls_are_not_made() => AssertNone(
-        from path in CodeFiles()
-        let masked = CSharpText.Mask(Read(path))
-        from rule in CallRules
-        where rule.Holds(path)
-        from Match match in Regex.Matches(masked, rule.Pattern)
-        select ($"{path}: {rule.Rule}", $"{path}:{LineOf(masked, match.Index)}: {rule.Rule}: {rule.Instead}"),
-        TidyExceptions.Calls);
+    public void Banned_calls_are_not_made() =>
+        AssertNone(
+            from path in CodeFiles()
+            let masked = CSharpText.Mask(Read(path))
+            from rule in CallRules
+            where rule.Holds(path)
+            from Match match in Regex.Matches(masked, rule.Pattern)
+            select ($"{path}: {rule.Rule}", $"{path}:{LineOf(masked, match.Index)}: {rule.Rule}: {rule.Instead}"),
+            TidyExceptions.Calls
+        );
 
     [Test]
-    public void Types_and_their_public_members_are_documented() => AssertNone(
-        from path in SourceFiles()
-        from declaration in TidyDocs.FindUndocumented(Read(path))
-        select ($"{path}: {declaration.Name}", $"{path}:{declaration.FirstLine}: {declaration.Header} has no XML docs"),
-        TidyExceptions.Docs);
+    public void Types_and_their_public_members_are_documented() =>
+        AssertNone(
+            from path in SourceFiles()
+            from declaration in TidyDocs.FindUndocumented(Read(path))
+            select ($"{path}: {declaration.Name}", $"{path}:{declaration.FirstLine}: {declaration.Header} has no XML docs"),
+            TidyExceptions.Docs
+        );
 
     [Test]
     public void Texts_speak_of_the_product_only()
@@ -175,8 +217,12 @@ internal sealed class Tidy
         var identifiers = Regex.Matches(code, @"\b[A-Z]\w+").Select(match => match.Value).ToHashSet();
         var named = Regex.Matches(File.ReadAllText(document), @"(?<!`)`([^`\n]+)`(?!`)").Select(match => match.Groups[1].Value);
         AssertNone(
-            named.Distinct().Where(name => !TidyDocs.Exists(name, identifiers)).Select(name => (name, $"docs/ARCHITECTURE.md names `{name}`, which does not exist")),
-            TidyExceptions.DocumentedNames);
+            named
+                .Distinct()
+                .Where(name => !TidyDocs.Exists(name, identifiers))
+                .Select(name => (name, $"docs/ARCHITECTURE.md names `{name}`, which does not exist")),
+            TidyExceptions.DocumentedNames
+        );
     }
 
     private static int LineOf(string text, int index) => text.AsSpan(0, index).Count('\n') + 1;

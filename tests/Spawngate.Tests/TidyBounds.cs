@@ -6,14 +6,19 @@ namespace Spawngate.Tests;
 internal static class TidyBounds
 {
     private static readonly Regex Constant = new(
-        @"\b(?:const|static\s+readonly)\s+(?:int|uint|long|ulong|short|ushort|byte|double|nint|TimeSpan)\s+(?<name>\w*(?:Max|Min|Limit|Capacity|Budget|Bound|Timeout|Interval|Threshold|Deadline|Backlog)(?:[A-Z_]\w*)?)\s*=");
+        @"\b(?:const|static\s+readonly)\s+(?:int|uint|long|ulong|short|ushort|byte|double|nint|TimeSpan)\s+(?<name>\w*(?:Max|Min|Limit|Capacity|Budget|Bound|Timeout|Interval|Threshold|Deadline|Backlog)(?:[A-Z_]\w*)?)\s*="
+    );
 
     private static readonly Regex[] Literals =
     [
         new(@"\bstackalloc\s+\w+\s*\[\s*(?<size>[\d_]+(?:\s*\*\s*[\d_]+)*)\s*\]"),
         new(@"\bnew\s+\w+\s*\[\s*(?<size>[\d_]+(?:\s*\*\s*[\d_]+)*)\s*\](?!\s*\{)"),
-        new(@"\bnew\s+(?:List|Dictionary|HashSet|Queue|Stack|PriorityQueue|StringBuilder|MemoryStream|SemaphoreSlim|BoundedChannelOptions|ArrayBufferWriter)(?:<[^()]*>)?\s*\(\s*(?<size>[\d_]+)\b"),
-        new(@"\b(?:Rent|GetMemory|GetSpan|CreateBounded(?:<[^()]*>)?|CancelAfter|AllocateUninitializedArray(?:<[^()]*>)?|AllocateArray(?:<[^()]*>)?)\s*\(\s*(?<size>[\d_]+)\b"),
+        new(
+            @"\bnew\s+(?:List|Dictionary|HashSet|Queue|Stack|PriorityQueue|StringBuilder|MemoryStream|SemaphoreSlim|BoundedChannelOptions|ArrayBufferWriter)(?:<[^()]*>)?\s*\(\s*(?<size>[\d_]+)\b"
+        ),
+        new(
+            @"\b(?:Rent|GetMemory|GetSpan|CreateBounded(?:<[^()]*>)?|CancelAfter|AllocateUninitializedArray(?:<[^()]*>)?|AllocateArray(?:<[^()]*>)?)\s*\(\s*(?<size>[\d_]+)\b"
+        ),
         new(@"\bTimeSpan\.From(?:Seconds|Milliseconds|Minutes|Hours)\s*\(\s*(?<size>[\d_]+)\b"),
     ];
 
@@ -31,8 +36,15 @@ internal static class TidyBounds
 
         foreach (var match in Literals.SelectMany(pattern => pattern.Matches(masked)))
         {
-            var factors = match.Groups["size"].Value.Replace("_", "", StringComparison.Ordinal).Split('*').Select(factor => long.Parse(factor.Trim()));
-            if (factors.Aggregate(1L, (product, factor) => product * factor) > SmallSize || match.Value.StartsWith("TimeSpan", StringComparison.Ordinal))
+            var factors = match
+                .Groups["size"]
+                .Value.Replace("_", "", StringComparison.Ordinal)
+                .Split('*')
+                .Select(factor => long.Parse(factor.Trim()));
+            if (
+                factors.Aggregate(1L, (product, factor) => product * factor) > SmallSize
+                || match.Value.StartsWith("TimeSpan", StringComparison.Ordinal)
+            )
             {
                 yield return (match.Value, LineOf(masked, match.Index));
             }

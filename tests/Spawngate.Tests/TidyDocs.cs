@@ -38,7 +38,8 @@ internal static class TidyDocs
         return declarations.Where(declaration =>
             !privateTypes.Any(type => type == declaration || IsInside(declaration, type))
             && IsDocumentable(declaration)
-            && !IsDocumented(lines, declaration));
+            && !IsDocumented(lines, declaration)
+        );
     }
 
     private static bool IsInside(Declaration inner, Declaration outer) =>
@@ -47,12 +48,18 @@ internal static class TidyDocs
     /// <summary>A nested type without a modifier is private as well.</summary>
     private static bool IsPrivate(Declaration type, List<Declaration> all) =>
         Regex.IsMatch(type.Header, @"\bprivate\b")
-        || (!Regex.IsMatch(type.Header, @"\b(?:public|internal|protected)\b") && all.Any(outer => outer.Kind == OutlineKind.Type && IsInside(type, outer)));
+        || (
+            !Regex.IsMatch(type.Header, @"\b(?:public|internal|protected)\b")
+            && all.Any(outer => outer.Kind == OutlineKind.Type && IsInside(type, outer))
+        );
 
-    private static bool IsDocumentable(Declaration declaration) => declaration.Kind == OutlineKind.Type
-        || (Regex.IsMatch(declaration.Header, @"^public\b")
+    private static bool IsDocumentable(Declaration declaration) =>
+        declaration.Kind == OutlineKind.Type
+        || (
+            Regex.IsMatch(declaration.Header, @"^public\b")
             && !Regex.IsMatch(declaration.Header, @"\boverride\b|^public\s\w+\s?\(")
-            && !Regex.IsMatch(declaration.Name, "^[A-Z0-9_]{2,}$"));
+            && !Regex.IsMatch(declaration.Name, "^[A-Z0-9_]{2,}$")
+        );
 
     private static bool IsDocumented(string[] lines, Declaration declaration)
     {
@@ -62,9 +69,7 @@ internal static class TidyDocs
             return true;
         }
 
-        for (at--; at >= 0 && Regex.IsMatch(lines[at], @"^\s*(?:\[.*\]|#.*|//(?!/).*)\s*$"); at--)
-        {
-        }
+        for (at--; at >= 0 && Regex.IsMatch(lines[at], @"^\s*(?:\[.*\]|#.*|//(?!/).*)\s*$"); at--) { }
 
         return at >= 0 && lines[at].TrimStart().StartsWith("///", StringComparison.Ordinal);
     }

@@ -83,10 +83,12 @@ internal sealed class TidyScannerTests
     {
         Assert.That(
             CSharpOutline.Read(Sample).Where(declaration => declaration.Kind == OutlineKind.Type).Select(type => type.Name),
-            Is.EqualTo(["Kind", "Sample", "Pair"]));
+            Is.EqualTo(["Kind", "Sample", "Pair"])
+        );
         Assert.That(
             CSharpOutline.Read(Sample).Where(declaration => declaration.Kind == OutlineKind.Function).Select(function => function.Name),
-            Is.EqualTo(["get", "Local", "Deep", "Arrow"]));
+            Is.EqualTo(["get", "Local", "Deep", "Arrow"])
+        );
         Assert.That((Find("Deep").Lines, Find("Deep").Nesting), Is.EqualTo((31, 4)));
         Assert.That((Find("Local").Lines, Find("Local").Nesting), Is.EqualTo((4, 0)));
         Assert.That((Find("get").Lines, Find("get").Nesting), Is.EqualTo((4, 0)));
@@ -135,7 +137,7 @@ internal sealed class TidyScannerTests
         Assert.That(TidyBounds.Find(source).Select(bound => bound.Name), name is null ? Is.Empty : Is.EqualTo([name]));
 
     [TestCase("Limits", true)]
-    [TestCase("Limits.PortMax", true)]
+    [TestCase("ConfigLimits.PortMax", true)]
     [TestCase("Tidy.cs", true)]
     [TestCase("src/Spawngate/Config/", true)]
     [TestCase("GET /health", true)]

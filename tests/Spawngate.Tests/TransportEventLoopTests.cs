@@ -72,7 +72,10 @@ internal sealed class TransportEventLoopTests
         await EventLoop.NextTurn();
     }
 
-    /// <summary>Of two sockets with events in one batch the first hears that the second has one, the second that the first has none left; and what comes meanwhile is found by looking again.</summary>
+    /// <summary>
+    /// Of two sockets with events in one batch the first hears that the second has one, the second that the first has none left; and what
+    /// comes meanwhile is found by looking again.
+    /// </summary>
     [Test]
     public async Task A_descriptor_with_an_event_still_to_come_was_not_just_looked_at_without_result()
     {
@@ -92,7 +95,7 @@ internal sealed class TransportEventLoopTests
             // The kernel knows of this at once, and the loop when it looks again, which it does when it is asked often.
             pairs[2].Peer.Send("z"u8);
             bool all = true;
-            for (int i = 0; i <= Limits.JustLookedMax; i++)
+            for (int i = 0; i <= TransportLimits.JustLookedMax; i++)
             {
                 all &= loop.HasJustLooked(fds[2]);
             }
@@ -101,17 +104,19 @@ internal sealed class TransportEventLoopTests
         }
 
         var targets = Enumerable.Range(0, 3).Select(self => new Target(self < 2 ? () => OnEvents(self) : static () => { })).ToList();
-        loop.Post(new Item(() =>
-        {
-            for (int i = 0; i < 3; i++)
+        loop.Post(
+            new Item(() =>
             {
-                loop.Add(fds[i], targets[i], EpollInstance.In | EpollInstance.EdgeTriggered);
-            }
+                for (int i = 0; i < 3; i++)
+                {
+                    loop.Add(fds[i], targets[i], EpollInstance.In | EpollInstance.EdgeTriggered);
+                }
 
-            // Within a batch, so that the next brings both.
-            pairs[0].Peer.Send("x"u8);
-            pairs[1].Peer.Send("y"u8);
-        }));
+                // Within a batch, so that the next brings both.
+                pairs[0].Peer.Send("x"u8);
+                pairs[1].Peer.Send("y"u8);
+            })
+        );
 
         Assert.That(await foundLater.Task.WaitAsync(Patience), Is.True);
         Assert.That(looked, Is.EqualTo(new[] { (false, true), (true, true) }));
@@ -123,7 +128,9 @@ internal sealed class TransportEventLoopTests
         }
     }
 
-    /// <summary>A hundred that each take all the time there is for turns, and work that another thread posts in the middle of them.</summary>
+    /// <summary>
+    /// A hundred that each take all the time there is for turns, and work that another thread posts in the middle of them.
+    /// </summary>
     [Test]
     public async Task However_many_gave_up_their_turn_what_is_new_comes_between_them()
     {
@@ -143,7 +150,7 @@ internal sealed class TransportEventLoopTests
             }
 
             var spent = Stopwatch.StartNew();
-            while (spent.ElapsedMilliseconds < Limits.LoopTurnsMs)
+            while (spent.ElapsedMilliseconds < TransportLimits.LoopTurnsMs)
             {
                 Thread.SpinWait(100);
             }
@@ -154,13 +161,15 @@ internal sealed class TransportEventLoopTests
             }
         }
 
-        loop.Post(new Item(() =>
-        {
-            for (int i = 0; i < Turns; i++)
+        loop.Post(
+            new Item(() =>
             {
-                EventLoop.NextTurn().GetAwaiter().OnCompleted(TakeTurn);
-            }
-        }));
+                for (int i = 0; i < Turns; i++)
+                {
+                    EventLoop.NextTurn().GetAwaiter().OnCompleted(TakeTurn);
+                }
+            })
+        );
         await done.Task.WaitAsync(Patience);
         Assert.That(ranBefore, Is.EqualTo(PostedAt), "the turn in which it was posted was the last before it");
     }
@@ -355,8 +364,7 @@ internal sealed class TransportEventLoopTests
         {
             channels.Add(new SocketChannel(StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null));
             last = channels[^1].ConnectAsync(full.LocalEndPoint!).AsTask();
-        }
-        while (last.IsCompleted && channels.Count < 8);
+        } while (last.IsCompleted && channels.Count < 8);
 
         Assert.That(last.IsCompleted, Is.False);
         channels[^1].Abort(reset: false);
@@ -375,7 +383,7 @@ internal sealed class TransportEventLoopTests
         var send = channel.SendAsync(bytes, 0, bytes.Length).AsTask();
         Assert.That(send.IsCompleted, Is.False);
         var got = new byte[bytes.Length];
-        for (int read = 0; read < got.Length;)
+        for (int read = 0; read < got.Length; )
         {
             read += await peer.ReceiveAsync(got.AsMemory(read, Math.Min(got.Length - read, 300_000)));
         }
@@ -437,10 +445,19 @@ internal sealed class TransportEventLoopTests
         }
 
         var counts = AllLoops().Select(static loop => loop.Clients).ToList();
-        Assert.That(counts.Max() - counts.Min(), Is.LessThanOrEqualTo(EventLoop.Count * (1 + Limits.ClientsAheadMin + (counts.Max() / Limits.ClientsAheadShare))));
+        Assert.That(
+            counts.Max() - counts.Min(),
+            Is.LessThanOrEqualTo(
+                EventLoop.Count * (1 + TransportLimits.ClientsAheadMin + (counts.Max() / TransportLimits.ClientsAheadShare))
+            )
+        );
         accepted.ForEach(static each => each.Close(reset: false));
         clients.ForEach(static each => each.Dispose());
-        Assert.That(AllLoops().ToDictionary(static loop => loop.Index, static loop => loop.Clients), Is.EqualTo(before), "who has ended is not counted");
+        Assert.That(
+            AllLoops().ToDictionary(static loop => loop.Index, static loop => loop.Clients),
+            Is.EqualTo(before),
+            "who has ended is not counted"
+        );
         listener.Stop();
         Assert.That(await listener.AcceptAsync().AsTask().WaitAsync(Patience), Is.Null);
 
@@ -454,7 +471,7 @@ internal sealed class TransportEventLoopTests
 
     [Test]
     [NonParallelizable]
-    public async Task A_loop_that_is_behind_accepts_several_clients_at_once([Values(5, Limits.AcceptMoreMax + 5)] int clients)
+    public async Task A_loop_that_is_behind_accepts_several_clients_at_once([Values(5, TransportLimits.AcceptMoreMax + 5)] int clients)
     {
         using var socket = Listening();
         using var listener = StreamListener.Of(socket);
@@ -465,7 +482,7 @@ internal sealed class TransportEventLoopTests
         try
         {
             using var listening = Listening();
-            for (int i = 0; i < EventLoop.Count * 2 * Limits.AcceptMoreFromEvents; i++)
+            for (int i = 0; i < EventLoop.Count * 2 * TransportLimits.AcceptMoreFromEvents; i++)
             {
                 others.Add(await ConnectedAsync(listening));
                 _ = others[i].Mine.ReceiveAsync().AsTask();
@@ -474,11 +491,13 @@ internal sealed class TransportEventLoopTests
             using var holding = new CountdownEvent(EventLoop.Count);
             foreach (var loop in AllLoops())
             {
-                loop.Post(new Item(() =>
-                {
-                    holding.Signal();
-                    held.Wait(Patience);
-                }));
+                loop.Post(
+                    new Item(() =>
+                    {
+                        holding.Signal();
+                        held.Wait(Patience);
+                    })
+                );
             }
 
             Assert.That(holding.Wait(Patience), "all loops are held");
@@ -489,7 +508,11 @@ internal sealed class TransportEventLoopTests
             }
 
             held.Set();
-            Assert.That(await accepting.WaitAsync(Patience), Is.GreaterThanOrEqualTo(Math.Min(clients - 1, Limits.AcceptMoreMax)), "taken without another event");
+            Assert.That(
+                await accepting.WaitAsync(Patience),
+                Is.GreaterThanOrEqualTo(Math.Min(clients - 1, TransportLimits.AcceptMoreMax)),
+                "taken without another event"
+            );
         }
         finally
         {

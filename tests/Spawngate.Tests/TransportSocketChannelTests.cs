@@ -82,7 +82,9 @@ internal sealed class TransportSocketChannelTests(bool portable)
     [Test]
     [Platform("Linux")]
     public async Task An_error_that_any_call_was_told_of_never_becomes_an_end(
-        [Values("send", "send ahead", "receive", "splice to", "splice from")] string call, [Values(0, 5)] int before)
+        [Values("send", "send ahead", "receive", "splice to", "splice from")] string call,
+        [Values(0, 5)] int before
+    )
     {
         if (portable && call.StartsWith("splice", StringComparison.Ordinal))
         {
@@ -94,7 +96,10 @@ internal sealed class TransportSocketChannelTests(bool portable)
         await peer.SendAsync(new byte[before]);
         peer.LingerState = new LingerOption(true, 0);
         peer.Dispose();
-        Assert.That(() => Spawngate.Platform.TcpInfo.TryRead(channel.Handle, out var info) && info.IsGone, Is.True.After(30).Seconds.PollEvery(1));
+        Assert.That(
+            () => Spawngate.Platform.TcpInfo.TryRead(channel.Handle, out var info) && info.IsGone,
+            Is.True.After(30).Seconds.PollEvery(1)
+        );
 
         if (before > 0)
         {
@@ -131,7 +136,11 @@ internal sealed class TransportSocketChannelTests(bool portable)
         var nobody = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         using var channel = new SocketChannel(
-            portable ? new PortableSocket(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)) : StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null);
+            portable
+                ? new PortableSocket(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp))
+                : StreamSocket.TryCreate(AddressFamily.InterNetwork)!,
+            null
+        );
         Assert.That(await channel.ConnectAsync(nobody.LocalEndPoint!), Is.EqualTo(-1));
         Assert.That(channel.SendError, Is.EqualTo(SocketError.ConnectionRefused));
         nobody.Dispose();

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Spawngate.Diagnostics;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Tests.Http;
 using Spawngate.Transport;
@@ -9,7 +9,7 @@ using Spawngate.Upstreams;
 
 namespace Spawngate.Tests;
 
-/// <summary>The pool of connections to one run of a backend, over real sockets.</summary>
+/// <summary>The pool of connections to one instance of a backend, over real sockets.</summary>
 internal sealed class UpstreamsPoolTests
 {
     private readonly FakeTime _time = new();
@@ -138,9 +138,9 @@ internal sealed class UpstreamsPoolTests
         }
 
         opened.ForEach(o => _pool.Return(o.Connection));
-        _time.AdvanceMs(Limits.ClockTickMs);
+        _time.AdvanceMs(RuntimeLimits.ClockTickMs);
         Assert.That(_pool.OpenCount, Is.EqualTo(4), "spared: they were in use a moment ago");
-        _time.AdvanceMs(2 * Limits.PoolTrimPeriodMs);
+        _time.AdvanceMs(2 * UpstreamLimits.PoolTrimPeriodMs);
         Assert.That(_pool.OpenCount, Is.EqualTo(2));
         Assert.That(await opened[0].End.ReadToEndAsync(), Is.Empty, "the coldest end first, and without a reset");
         Assert.That(await opened[1].End.ReadToEndAsync(), Is.Empty);
@@ -217,34 +217,37 @@ internal sealed class UpstreamsPoolTests
 
         int faults = 0;
         int rented = 0;
-        var threads = Enumerable.Range(0, 8).Select(number => new Thread(() =>
-        {
-            for (int i = 0; i < 20_000; i++)
+        var threads = Enumerable
+            .Range(0, 8)
+            .Select(number => new Thread(() =>
             {
-                if (_pool.TryRent() is not { } connection)
+                for (int i = 0; i < 20_000; i++)
                 {
-                    continue;
-                }
+                    if (_pool.TryRent() is not { } connection)
+                    {
+                        continue;
+                    }
 
-                Interlocked.Increment(ref rented);
-                if (Interlocked.CompareExchange(ref owners[connection.Slot], number + 1, 0) != 0)
-                {
-                    Interlocked.Increment(ref faults);
-                }
+                    Interlocked.Increment(ref rented);
+                    if (Interlocked.CompareExchange(ref owners[connection.Slot], number + 1, 0) != 0)
+                    {
+                        Interlocked.Increment(ref faults);
+                    }
 
-                if (Interlocked.CompareExchange(ref owners[connection.Slot], 0, number + 1) != number + 1)
-                {
-                    Interlocked.Increment(ref faults);
-                }
+                    if (Interlocked.CompareExchange(ref owners[connection.Slot], 0, number + 1) != number + 1)
+                    {
+                        Interlocked.Increment(ref faults);
+                    }
 
-                _pool.Return(connection);
-            }
-        })).ToList();
+                    _pool.Return(connection);
+                }
+            }))
+            .ToList();
         threads.ForEach(thread => thread.Start());
         for (int i = 0; i < 50; i++)
         {
             // Trims take everything off the stack and put it back in between.
-            _time.AdvanceMs(Limits.ClockTickMs);
+            _time.AdvanceMs(RuntimeLimits.ClockTickMs);
         }
 
         threads.ForEach(thread => thread.Join());
@@ -270,7 +273,8 @@ internal sealed class UpstreamsPoolTests
     [Platform("Linux")]
     public async Task What_came_a_moment_ago_keeps_a_connection_from_being_reused(string unsolicited, int counted)
     {
-        int told = 0, firsts = 0;
+        int told = 0,
+            firsts = 0;
         var pool = new UpstreamPool((IPEndPoint)_listener.LocalEndPoint!, maxIdle: 99, idleTimeoutMs: 5000, _clock)
         {
             OnUnsolicited = first =>

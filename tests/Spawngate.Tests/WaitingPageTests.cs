@@ -4,10 +4,10 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
-using Spawngate.Forwarding.Waiting;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
+using Spawngate.Routing;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -45,7 +45,10 @@ internal sealed class WaitingPageTests
     [TestCase("Accept: text/html\r\nConnection: Upgrade\r\nUpgrade: websocket", false)]
     public void A_navigation_is_told_by_what_it_accepts_and_for_whom(string fields, bool navigation)
     {
-        Assert.That(Kind($"GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"), Is.EqualTo(navigation ? VisitKind.Navigation : VisitKind.None));
+        Assert.That(
+            Kind($"GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"),
+            Is.EqualTo(navigation ? NavigationKind.Navigation : NavigationKind.None)
+        );
     }
 
     [TestCase("POST / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nContent-Length: 0\r\n\r\n")]
@@ -53,7 +56,7 @@ internal sealed class WaitingPageTests
     [TestCase("GET / HTTP/1.0\r\nHost: a\r\nAccept: text/html\r\n\r\n")]
     [TestCase("GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nContent-Length: 3\r\n\r\n")]
     [TestCase("POST / HTTP/1.1\r\nHost: a\r\nX-Spawngate-Waiting: 1\r\nContent-Length: 0\r\n\r\n")]
-    public void Nothing_but_a_get_without_a_body_is_one(string head) => Assert.That(Kind(head), Is.EqualTo(VisitKind.None));
+    public void Nothing_but_a_get_without_a_body_is_one(string head) => Assert.That(Kind(head), Is.EqualTo(NavigationKind.None));
 
     [TestCase("7", 7)]
     [TestCase("0", 0)]
@@ -63,10 +66,12 @@ internal sealed class WaitingPageTests
     [TestCase("", 0)]
     public void A_poll_says_which_start_it_waits_for(string value, int start)
     {
-        byte[] bytes = Encoding.ASCII.GetBytes($"GET / HTTP/1.1\r\nHost: a\r\nx-SPAWNGATE-waiting: {value}\r\nSec-Fetch-Mode: cors\r\n\r\n");
+        byte[] bytes = Encoding.ASCII.GetBytes(
+            $"GET / HTTP/1.1\r\nHost: a\r\nx-SPAWNGATE-waiting: {value}\r\nSec-Fetch-Mode: cors\r\n\r\n"
+        );
         foreach (bool ready in (bool[])[false, true])
         {
-            Assert.That(Visit.Of(Parse(bytes), bytes, ready, out int found), Is.EqualTo(VisitKind.Poll));
+            Assert.That(NavigationClassifier.Of(Parse(bytes), bytes, ready, out int found), Is.EqualTo(NavigationKind.Poll));
             Assert.That(found, Is.EqualTo(start));
         }
     }
@@ -78,9 +83,16 @@ internal sealed class WaitingPageTests
         scene.Line = new OutputLine(scene.Stage.Time.GetUtcNow().AddSeconds(-1), OutputStream.Stdout, "of an earlier start");
         scene.Stage.ToLaunching();
         scene.Stage.Time.AdvanceMs(1200);
-        string launching = Text(scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet));
-        Assert.That(launching, Does.Contain("<ol id=\"steps\" data-step=\"spawn\">").And.Contain("data-start=\"1\" data-ms=\"1200\"").And.Contain("<p id=\"elapsed\">1 s</p>")
-            .And.Contain("<pre id=\"line\"></pre>").And.Contain("<noscript><meta http-equiv=\"refresh\"").And.Contain("<body class=\"starting\""));
+        string launching = Text(scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet));
+        Assert.That(
+            launching,
+            Does.Contain("<ol id=\"steps\" data-step=\"spawn\">")
+                .And.Contain("data-start=\"1\" data-ms=\"1200\"")
+                .And.Contain("<p id=\"elapsed\">1 s</p>")
+                .And.Contain("<pre id=\"line\"></pre>")
+                .And.Contain("<noscript><meta http-equiv=\"refresh\"")
+                .And.Contain("<body class=\"starting\"")
+        );
 
         scene.Stage.Launcher.Last.Succeed();
         scene.Stage.Settle();
@@ -89,10 +101,23 @@ internal sealed class WaitingPageTests
         scene.Stage.Settle();
         scene.Line = new OutputLine(scene.Stage.Time.GetUtcNow(), OutputStream.Stderr, "compiling 3 of 7");
         JsonElement poll = scene.Poll();
-        Assert.That((poll.GetProperty("state").GetString(), poll.GetProperty("step").GetString(), poll.GetProperty("line").GetString(), poll.GetProperty("elapsed_ms").GetInt64()),
-            Is.EqualTo(("starting", "ready", "compiling 3 of 7", 1200L)));
-        Assert.That(Text(scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet)), Does.Contain("<pre id=\"line\">compiling 3 of 7</pre>"));
-        Assert.That(Json(scene.Answer(VisitKind.Poll, AdmissionOutcome.Admitted)!).GetProperty("state").GetString(), Is.EqualTo("ready"));
+        Assert.That(
+            (
+                poll.GetProperty("state").GetString(),
+                poll.GetProperty("step").GetString(),
+                poll.GetProperty("line").GetString(),
+                poll.GetProperty("elapsed_ms").GetInt64()
+            ),
+            Is.EqualTo(("starting", "ready", "compiling 3 of 7", 1200L))
+        );
+        Assert.That(
+            Text(scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet)),
+            Does.Contain("<pre id=\"line\">compiling 3 of 7</pre>")
+        );
+        Assert.That(
+            Json(scene.Answer(NavigationKind.Poll, AdmissionOutcome.Admitted)!).GetProperty("state").GetString(),
+            Is.EqualTo("ready")
+        );
     }
 
     [Test]
@@ -102,7 +127,7 @@ internal sealed class WaitingPageTests
         scene.Stage.ToLaunched();
         const string Evil = "</pre><script>alert(1)</script>{script}{title}\0 \"'&<!--";
         scene.Line = new OutputLine(scene.Stage.Time.GetUtcNow(), OutputStream.Stdout, Evil);
-        OwnReply reply = scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet)!;
+        OwnReply reply = scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet)!;
         string page = Text(reply);
         int line = page.IndexOf("<pre id=\"line\">", StringComparison.Ordinal);
         string shown = page[(line + 15)..page.IndexOf("</pre>", line, StringComparison.Ordinal)];
@@ -110,8 +135,16 @@ internal sealed class WaitingPageTests
         Assert.That(System.Net.WebUtility.HtmlDecode(shown), Is.EqualTo(Evil));
         Assert.That(scene.Poll().GetProperty("line").GetString(), Is.EqualTo(Evil));
 
-        scene.Line = new OutputLine(scene.Stage.Time.GetUtcNow(), OutputStream.Stdout, new string('x', Limits.WaitingPageLineChars - 1) + "😀😀");
-        Assert.That(scene.Poll().GetProperty("line").GetString(), Is.EqualTo(new string('x', Limits.WaitingPageLineChars - 1) + " …"), "cut before a pair of surrogates, not in it");
+        scene.Line = new OutputLine(
+            scene.Stage.Time.GetUtcNow(),
+            OutputStream.Stdout,
+            new string('x', ForwardingLimits.WaitingPageLineChars - 1) + "😀😀"
+        );
+        Assert.That(
+            scene.Poll().GetProperty("line").GetString(),
+            Is.EqualTo(new string('x', ForwardingLimits.WaitingPageLineChars - 1) + " …"),
+            "cut before a pair of surrogates, not in it"
+        );
     }
 
     [Test]
@@ -120,26 +153,42 @@ internal sealed class WaitingPageTests
         using var scene = new Scene();
         scene.Stage.ToLaunched();
         scene.Line = new OutputLine(scene.Stage.Time.GetUtcNow(), OutputStream.Stderr, "no such table");
-        scene.Stage.Run.Exit();
+        scene.Stage.Workload.Exit();
         scene.Stage.Settle();
-        OwnReply reply = scene.Answer(VisitKind.Navigation, AdmissionOutcome.StartFailed, 4)!;
+        OwnReply reply = scene.Answer(NavigationKind.Navigation, AdmissionOutcome.StartFailed, 4)!;
         Assert.That((reply.Error, reply.RetryAfterSecs), Is.EqualTo((ProxyError.BackendStartFailed, 4)));
-        Assert.That(Text(reply), Does.Contain("<body class=\"failed\"").And.Contain("It could not be started").And.Contain("The next attempt is possible in 4 seconds.")
-            .And.Contain("<pre id=\"line\">no such table</pre>").And.Not.Contain("http-equiv"));
+        Assert.That(
+            Text(reply),
+            Does.Contain("<body class=\"failed\"")
+                .And.Contain("It could not be started")
+                .And.Contain("The next attempt is possible in 4 seconds.")
+                .And.Contain("<pre id=\"line\">no such table</pre>")
+                .And.Not.Contain("http-equiv")
+        );
         Assert.That(scene.Poll(AdmissionOutcome.StartFailed).GetProperty("state").GetString(), Is.EqualTo("failed"));
         Assert.That(scene.Backend.FailureSince(1)!.Value.Outcome, Is.EqualTo(AdmissionOutcome.StartFailed));
-        Assert.That((scene.Backend.FailureSince(2), scene.Backend.FailureSince(0)), Is.EqualTo((default(Admission?), default(Admission?))), "another start may do better");
+        Assert.That(
+            (scene.Backend.FailureSince(2), scene.Backend.FailureSince(0)),
+            Is.EqualTo((default(Admission?), default(Admission?))),
+            "another start may do better"
+        );
     }
 
     [Test]
     public void Before_the_start_and_behind_a_stop_it_waits_for_the_next_one()
     {
         using var scene = new Scene();
-        Assert.That(Text(scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet)), Does.Contain("data-step=\"spawn\"").And.Contain("data-start=\"1\""));
+        Assert.That(
+            Text(scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet)),
+            Does.Contain("data-step=\"spawn\"").And.Contain("data-start=\"1\"")
+        );
         scene.Stage.ToReady();
         scene.Stage.PassSecs(60.3);
         Assert.That(scene.Stage.Phase, Is.EqualTo(BackendPhase.Stopping));
-        Assert.That(Text(scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet)), Does.Contain("data-step=\"stop\"").And.Contain("data-start=\"2\""));
+        Assert.That(
+            Text(scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet)),
+            Does.Contain("data-step=\"stop\"").And.Contain("data-start=\"2\"")
+        );
     }
 
     [Test]
@@ -149,8 +198,12 @@ internal sealed class WaitingPageTests
         foreach (var outcome in Enum.GetValues<AdmissionOutcome>())
         {
             bool page = outcome is AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull or AdmissionOutcome.StartFailed;
-            Assert.That(scene.Answer(VisitKind.Navigation, outcome) is not null, Is.EqualTo(page), $"{outcome}");
-            Assert.That(scene.Answer(VisitKind.Poll, outcome) is not null, Is.EqualTo(outcome != AdmissionOutcome.Cancelled), $"{outcome}");
+            Assert.That(scene.Answer(NavigationKind.Navigation, outcome) is not null, Is.EqualTo(page), $"{outcome}");
+            Assert.That(
+                scene.Answer(NavigationKind.Poll, outcome) is not null,
+                Is.EqualTo(outcome != AdmissionOutcome.Cancelled),
+                $"{outcome}"
+            );
         }
     }
 
@@ -161,7 +214,10 @@ internal sealed class WaitingPageTests
         var cause = new WakeCause(WakeKind.Request);
         var visits = Enumerable.Range(0, 3).Select(_ => stage.Backend.Enqueue(cause, yields: true)).ToList();
         var others = Enumerable.Range(0, 4).Select(_ => stage.Backend.Enqueue(cause)).ToList();
-        Assert.That(visits.Concat(others).Select(LifecycleStage.Outcome), Is.EqualTo(["Held", "Held", "QueueFull", "Held", "Held", "Held", "QueueFull"]));
+        Assert.That(
+            visits.Concat(others).Select(LifecycleStage.Outcome),
+            Is.EqualTo(["Held", "Held", "QueueFull", "Held", "Held", "Held", "QueueFull"])
+        );
         Assert.That(LifecycleStage.Outcome(stage.Backend.Enqueue(cause, yields: true)), Is.EqualTo("QueueFull"));
         stage.Settle();
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Starting), "they wake it all the same");
@@ -175,41 +231,63 @@ internal sealed class WaitingPageTests
     {
         using var scene = new Scene();
         scene.Stage.ToLaunched();
-        OwnReply reply = scene.Answer(VisitKind.Navigation, AdmissionOutcome.NotYet)!;
+        OwnReply reply = scene.Answer(NavigationKind.Navigation, AdmissionOutcome.NotYet)!;
         string page = Text(reply);
-        Assert.That((Hash(page, "<style>", "</style>"), Hash(page, "<script>", "</script>")), Is.EqualTo((WaitingPage.StyleHash, WaitingPage.ScriptHash)));
+        Assert.That(
+            (Hash(page, "<style>", "</style>"), Hash(page, "<script>", "</script>")),
+            Is.EqualTo((WaitingPage.StyleHash, WaitingPage.ScriptHash))
+        );
         var fields = reply.Fields.ToDictionary(static field => field.Name, static field => field.Value);
-        Assert.That(fields["content-security-policy"], Is.EqualTo(
-            $"default-src 'none'; script-src '{WaitingPage.ScriptHash}'; style-src '{WaitingPage.StyleHash}'; connect-src 'self'; base-uri 'none'; form-action 'none'"));
+        Assert.That(
+            fields["content-security-policy"],
+            Is.EqualTo(
+                $"default-src 'none'; script-src '{WaitingPage.ScriptHash}'; style-src '{WaitingPage.StyleHash}'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+            )
+        );
         Assert.That((fields["cache-control"], fields["x-content-type-options"]), Is.EqualTo(("no-store", "nosniff")));
-        Assert.That(page, Does.Not.Contain("\0").And.Not.Contain("http://").And.Not.Contain("https://").And.Not.Contain("style=").And.Not.Contain("onclick"));
+        Assert.That(
+            page,
+            Does.Not.Contain("\0")
+                .And.Not.Contain("http://")
+                .And.Not.Contain("https://")
+                .And.Not.Contain("style=")
+                .And.Not.Contain("onclick")
+        );
         Assert.That(reply.Body, Has.Length.LessThan(8192), "small");
     }
 
     [Test]
     public void The_key_is_off_by_default_and_a_boolean()
     {
-        var backends = ConfigSource.Valid("[defaults]\nwaiting_page = true\n[backends.a]\ncommand = 'x'\n[backends.b]\ncommand = 'x'\nwaiting_page = false\n").Backends;
+        var backends = ConfigSource
+            .Valid("[defaults]\nwaiting_page = true\n[backends.a]\ncommand = 'x'\n[backends.b]\ncommand = 'x'\nwaiting_page = false\n")
+            .Backends;
         Assert.That(backends.Select(static backend => backend.WaitingPage), Is.EqualTo([true, false]));
         Assert.That(ConfigSource.Valid(ConfigSource.Local("")).Backends[0].WaitingPage, Is.False);
-        Assert.That(ConfigSource.Errors(ConfigSource.Local("waiting_page = 'yes'")).Single(), Does.Contain("waiting_page: found the string \"yes\", allowed is true or false, without quotes"));
+        Assert.That(
+            ConfigSource.Errors(ConfigSource.Local("waiting_page = 'yes'")).Single(),
+            Does.Contain("waiting_page: found the string \"yes\", allowed is true or false, without quotes")
+        );
     }
 
     private static string Hash(string page, string from, string to)
     {
         int start = page.IndexOf(from, StringComparison.Ordinal) + from.Length;
-        return "sha256-" + Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(page[start..page.IndexOf(to, start, StringComparison.Ordinal)])));
+        return "sha256-"
+            + Convert.ToBase64String(
+                SHA256.HashData(Encoding.UTF8.GetBytes(page[start..page.IndexOf(to, start, StringComparison.Ordinal)]))
+            );
     }
 
     private static string Text(OwnReply? reply) => Encoding.UTF8.GetString(reply!.Body);
 
     private static JsonElement Json(OwnReply reply) => JsonDocument.Parse(reply.Body).RootElement;
 
-    private static VisitKind Kind(string head)
+    private static NavigationKind Kind(string head)
     {
         byte[] bytes = Encoding.ASCII.GetBytes(head);
-        Assert.That(Visit.Of(Parse(bytes), bytes, ready: true, out _), Is.EqualTo(VisitKind.None));
-        return Visit.Of(Parse(bytes), bytes, ready: false, out _);
+        Assert.That(NavigationClassifier.Of(Parse(bytes), bytes, ready: true, out _), Is.EqualTo(NavigationKind.None));
+        return NavigationClassifier.Of(Parse(bytes), bytes, ready: false, out _);
     }
 
     private static RequestHead Parse(byte[] bytes)
@@ -223,10 +301,17 @@ internal sealed class WaitingPageTests
     {
         private readonly ForwardingContext _context;
 
-        public Scene() => _context = new ForwardingContext(new ServerConfig(), new BackendSet(Stage.Env, new GatewayConfig()), Stage.Time, Stage.Clock, NullLogger.Instance)
-        {
-            LastLine = _ => Line,
-        };
+        public Scene() =>
+            _context = new ForwardingContext(
+                new ServerConfig(),
+                new BackendSet(Stage.Env, new GatewayConfig()),
+                Stage.Time,
+                Stage.Clock,
+                NullLogger.Instance
+            )
+            {
+                LastLine = _ => Line,
+            };
 
         public LifecycleStage Stage { get; } = new();
 
@@ -234,13 +319,16 @@ internal sealed class WaitingPageTests
 
         public OutputLine? Line { get; set; }
 
-        public OwnReply? Answer(VisitKind visit, AdmissionOutcome outcome, int retryAfterSecs = 0) =>
-            WaitingPage.Answer(_context, Backend, visit, new Admission(outcome, null, retryAfterSecs));
+        public OwnReply? Answer(NavigationKind navigation, AdmissionOutcome outcome, int retryAfterSecs = 0) =>
+            WaitingPage.Answer(_context, Backend, navigation, new Admission(outcome, null, retryAfterSecs));
 
         public JsonElement Poll(AdmissionOutcome outcome = AdmissionOutcome.NotYet)
         {
-            OwnReply reply = Answer(VisitKind.Poll, outcome)!;
-            Assert.That((reply.Error, reply.Fields.Any(static field => field == ("x-spawngate-waiting", "1"))), Is.EqualTo((ProxyError.None, true)));
+            OwnReply reply = Answer(NavigationKind.Poll, outcome)!;
+            Assert.That(
+                (reply.Error, reply.Fields.Any(static field => field == ("x-spawngate-waiting", "1"))),
+                Is.EqualTo((ProxyError.None, true))
+            );
             return Json(reply);
         }
 

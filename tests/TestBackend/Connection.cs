@@ -64,7 +64,8 @@ internal sealed class Connection(Socket socket, ServerState server)
     public Task RespondAsync(Request request, int status, ReadOnlyMemory<byte> body, string type = "text/plain", string headers = "")
     {
         byte[] head = Encoding.Latin1.GetBytes(
-            $"HTTP/1.1 {status} {Reason(status)}\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\n{headers}\r\n");
+            $"HTTP/1.1 {status} {Reason(status)}\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\n{headers}\r\n"
+        );
         byte[] all = new byte[head.Length + (request.Method == "HEAD" ? 0 : body.Length)];
         head.CopyTo(all, 0);
         body.Span[..(all.Length - head.Length)].CopyTo(all.AsSpan(head.Length));
@@ -72,7 +73,8 @@ internal sealed class Connection(Socket socket, ServerState server)
     }
 
     /// <summary>
-    /// Sends the end of a response, all of it. The request is counted out before: whoever has the last byte may act upon it before this process has a core for the next step.
+    /// Sends the end of a response, all of it. The request is counted out before: whoever has the last byte may act upon it before this
+    /// process has a core for the next step.
     /// </summary>
     public Task SendLastAsync(ReadOnlyMemory<byte> bytes)
     {
@@ -116,8 +118,7 @@ internal sealed class Connection(Socket socket, ServerState server)
         {
             await take(_buffer.AsMemory(_start, _end - _start));
             _start = _end;
-        }
-        while (await FillAsync());
+        } while (await FillAsync());
     }
 
     /// <summary>Reads exactly <paramref name="count"/> bytes into an array of that size.</summary>
@@ -268,15 +269,16 @@ internal sealed class Connection(Socket socket, ServerState server)
         return count > 0;
     }
 
-    private static string Reason(int status) => status switch
-    {
-        200 => "OK",
-        204 => "No Content",
-        206 => "Partial Content",
-        302 => "Found",
-        304 => "Not Modified",
-        404 => "Not Found",
-        500 => "Internal Server Error",
-        _ => "Status",
-    };
+    private static string Reason(int status) =>
+        status switch
+        {
+            200 => "OK",
+            204 => "No Content",
+            206 => "Partial Content",
+            302 => "Found",
+            304 => "Not Modified",
+            404 => "Not Found",
+            500 => "Internal Server Error",
+            _ => "Status",
+        };
 }

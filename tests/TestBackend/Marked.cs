@@ -7,7 +7,10 @@ internal static class Marked
 {
     private const int BlockBytes = 16 * 1024;
 
-    /// <summary><c>?mark=NUMBER&amp;n=BYTES&amp;framing=length|chunked|close</c>, and <c>&amp;cut=BYTES&amp;how=end|reset</c> to end the connection after so many.</summary>
+    /// <summary>
+    /// <c>?mark=NUMBER&amp;n=BYTES&amp;framing=length|chunked|close</c>, and <c>&amp;cut=BYTES&amp;how=end|reset</c> to end the connection
+    /// after so many.
+    /// </summary>
     public static async Task<bool> SendAsync(Connection connection, Request request, ServerState server)
     {
         int number = (int)request.QueryNumber("mark", 0);
@@ -28,7 +31,11 @@ internal static class Marked
             Memory<byte> part = block.AsMemory(0, (int)Math.Min(block.Length, end - offset));
             MarkedBytes.Fill(part.Span, number, offset);
             bool isLast = framing == "length" && cut < 0 && offset + block.Length >= count;
-            await (framing == "chunked" ? Routes.SendChunkAsync(connection, part) : isLast ? connection.SendLastAsync(part) : connection.SendAsync(part));
+            await (
+                framing == "chunked" ? Routes.SendChunkAsync(connection, part)
+                : isLast ? connection.SendLastAsync(part)
+                : connection.SendAsync(part)
+            );
         }
 
         if (cut >= 0)

@@ -1,6 +1,9 @@
 namespace TestBackend;
 
-/// <summary>Bytes that belong to one exchange: each is a function of the exchange's number and its place, so that one that strays into another exchange is seen.</summary>
+/// <summary>
+/// Bytes that belong to one exchange: each is a function of the exchange's number and its place, so that one that strays into another
+/// exchange is seen.
+/// </summary>
 internal static class MarkedBytes
 {
     /// <summary>Field of the response that repeats the number.</summary>

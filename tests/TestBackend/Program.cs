@@ -66,12 +66,13 @@ internal static class Program
         {
             Socket accepted = await listener.AcceptAsync();
             accepted.NoDelay = true;
-            _ = server.Settings.RelayPort is var port and not 0 ? Relay.RunAsync(accepted, port) : new Connection(accepted, server).RunAsync();
+            _ = server.Settings.RelayPort is var port and not 0
+                ? Relay.RunAsync(accepted, port)
+                : new Connection(accepted, server).RunAsync();
         }
     }
 
-    private static PosixSignalRegistration OnSigterm(ServerState server) =>
-        PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
+    private static PosixSignalRegistration OnSigterm(ServerState server) => PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
         {
             context.Cancel = true;
             Note(server.Settings.ExitLog);
@@ -128,13 +129,24 @@ internal static class Program
         if (settings.Daemon)
         {
             // The shell exits at once: its child is orphaned, but stays in the process group.
-            string[] command = ["-c", "\"$0\" \"$@\" & exit 0", self, "--mode=sleep", $"--name={settings.Name}-daemon", control, "--ignore-sigterm"];
+            string[] command =
+            [
+                "-c",
+                "\"$0\" \"$@\" & exit 0",
+                self,
+                "--mode=sleep",
+                $"--name={settings.Name}-daemon",
+                control,
+                "--ignore-sigterm",
+            ];
             using Process shell = Process.Start("/bin/sh", command);
             shell.WaitForExit();
         }
     }
 
-    /// <summary>Posts to the ready URL, without a library: <c>HttpClient</c> alone would double the size and start time of this program.</summary>
+    /// <summary>
+    /// Posts to the ready URL, without a library: <c>HttpClient</c> alone would double the size and start time of this program.
+    /// </summary>
     private static async Task CallReadyAsync(int delayMs, ControlChannel control)
     {
         await Pause.ForAsync(delayMs);

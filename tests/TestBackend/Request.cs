@@ -23,7 +23,8 @@ internal sealed class Request
             Headers.Add((line[..colon], line[(colon + 1)..].Trim()));
         }
 
-        AwaitsContinue = (IsChunked || ContentLength > 0) && string.Equals(Header("Expect"), "100-continue", StringComparison.OrdinalIgnoreCase);
+        AwaitsContinue =
+            (IsChunked || ContentLength > 0) && string.Equals(Header("Expect"), "100-continue", StringComparison.OrdinalIgnoreCase);
         int mark = Target.IndexOf('?', StringComparison.Ordinal);
         Path = mark < 0 ? Target : Target[..mark];
         foreach (string pair in (mark < 0 ? "" : Target[(mark + 1)..]).Split('&', StringSplitOptions.RemoveEmptyEntries))

@@ -54,7 +54,8 @@ internal static class Routes
 
     private static Task<bool> IndexAsync(Connection connection, Request request, ServerState server)
     {
-        string json = $"{{\"name\":\"{server.Settings.Name}\",\"pid\":{Environment.ProcessId},\"port\":{server.Settings.Port},\"served\":{server.Served}}}";
+        string json =
+            $"{{\"name\":\"{server.Settings.Name}\",\"pid\":{Environment.ProcessId},\"port\":{server.Settings.Port},\"served\":{server.Served}}}";
         return KeepAfterAsync(connection.RespondAsync(request, 200, json, "application/json"));
     }
 
@@ -95,8 +96,12 @@ internal static class Routes
             return Task.CompletedTask;
         });
         string trailers = string.Concat(request.Trailers.Select(each => $"X-Echo-Trailer: {each.Name}={each.Value}\r\n"));
-        string framing = request.IsChunked ? "chunked" : request.Header("Content-Length") is null ? "none" : "length";
-        string headers = $"X-Body-Length: {length}\r\nX-Body-Sha256: {Convert.ToHexStringLower(hash.GetHashAndReset())}\r\nX-Body-Framing: {framing}\r\n{trailers}";
+        string framing =
+            request.IsChunked ? "chunked"
+            : request.Header("Content-Length") is null ? "none"
+            : "length";
+        string headers =
+            $"X-Body-Length: {length}\r\nX-Body-Sha256: {Convert.ToHexStringLower(hash.GetHashAndReset())}\r\nX-Body-Framing: {framing}\r\n{trailers}";
         await connection.RespondAsync(request, 200, request.RawHead, "application/octet-stream", headers);
         return true;
     }
@@ -138,7 +143,11 @@ internal static class Routes
             Memory<byte> part = block.AsMemory(0, (int)Math.Min(block.Length, count - offset));
             Pattern.Fill(part.Span, offset);
             bool isLast = framing == "length" && offset + block.Length >= count;
-            await (framing == "chunked" ? SendChunkAsync(connection, part) : isLast ? connection.SendLastAsync(part) : connection.SendAsync(part));
+            await (
+                framing == "chunked" ? SendChunkAsync(connection, part)
+                : isLast ? connection.SendLastAsync(part)
+                : connection.SendAsync(part)
+            );
             await Pause.ForAsync((int)request.QueryNumber("delayMs", 0));
         }
 
@@ -194,7 +203,10 @@ internal static class Routes
         return true;
     }
 
-    /// <summary>Waits for the test's <c>release KEY</c>: before the head, with <c>at=head</c> after it, with <c>at=body</c> in the middle of the body.</summary>
+    /// <summary>
+    /// Waits for the test's <c>release KEY</c>: before the head, with <c>at=head</c> after it, with <c>at=body</c> in the middle of the
+    /// body.
+    /// </summary>
     private static async Task<bool> HoldAsync(Connection connection, Request request, ServerState server)
     {
         (string before, string after) = request.Query("at") switch
@@ -274,13 +286,23 @@ internal static class Routes
 
     private static Task<bool> StdoutAsync(Connection connection, Request request, ServerState server)
     {
-        Chatter.Write(Console.OpenStandardOutput(), request.QueryNumber("n", 1), (int)request.QueryNumber("length", 40), request.Query("word", "out"));
+        Chatter.Write(
+            Console.OpenStandardOutput(),
+            request.QueryNumber("n", 1),
+            (int)request.QueryNumber("length", 40),
+            request.Query("word", "out")
+        );
         return KeepAfterAsync(connection.RespondAsync(request, 200, "written"));
     }
 
     private static Task<bool> StderrAsync(Connection connection, Request request, ServerState server)
     {
-        Chatter.Write(Console.OpenStandardError(), request.QueryNumber("n", 1), (int)request.QueryNumber("length", 40), request.Query("word", "err"));
+        Chatter.Write(
+            Console.OpenStandardError(),
+            request.QueryNumber("n", 1),
+            (int)request.QueryNumber("length", 40),
+            request.Query("word", "err")
+        );
         return KeepAfterAsync(connection.RespondAsync(request, 200, "written"));
     }
 

@@ -34,9 +34,30 @@ internal sealed class Settings
 
     private static readonly string[] Names =
     [
-        "mode", "name", "port", "bind", "control", "listen-delay-ms", "never-listen", "exit-code", "exit-after-ms", "health", "health-fail-first",
-        "ready-callback", "ignore-sigterm", "exit-delay-ms", "grandchild", "daemon", "stdout-lines", "stderr-lines", "stdout-bytes",
-        "line-length", "start-log", "exit-log", "alone", "relay",
+        "mode",
+        "name",
+        "port",
+        "bind",
+        "control",
+        "listen-delay-ms",
+        "never-listen",
+        "exit-code",
+        "exit-after-ms",
+        "health",
+        "health-fail-first",
+        "ready-callback",
+        "ignore-sigterm",
+        "exit-delay-ms",
+        "grandchild",
+        "daemon",
+        "stdout-lines",
+        "stderr-lines",
+        "stdout-bytes",
+        "line-length",
+        "start-log",
+        "exit-log",
+        "alone",
+        "relay",
     ];
 
     /// <summary><c>server</c>, or <c>sleep</c> for a process that only reports to the control port and lives on.</summary>
@@ -52,12 +73,13 @@ internal sealed class Settings
     public IPAddress Bind => IPAddress.Parse(Text("bind") ?? "127.0.0.1");
 
     /// <summary>Where the test listens for control connections, <c>PORT</c> on loopback or <c>ADDRESS:PORT</c>; null for nowhere.</summary>
-    public IPEndPoint? Control => Text("control") switch
-    {
-        null or "" or "0" => null,
-        { } text when text.Contains(':', StringComparison.Ordinal) => IPEndPoint.Parse(text),
-        { } text => new IPEndPoint(IPAddress.Loopback, int.Parse(text, CultureInfo.InvariantCulture)),
-    };
+    public IPEndPoint? Control =>
+        Text("control") switch
+        {
+            null or "" or "0" => null,
+            { } text when text.Contains(':', StringComparison.Ordinal) => IPEndPoint.Parse(text),
+            { } text => new IPEndPoint(IPAddress.Loopback, int.Parse(text, CultureInfo.InvariantCulture)),
+        };
 
     /// <summary>Milliseconds between start and listening.</summary>
     public int ListenDelayMs => Number("listen-delay-ms", 0);

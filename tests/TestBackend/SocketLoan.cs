@@ -2,7 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace TestBackend;
 
-/// <summary>Lets a test take a duplicate of this process' listening socket and accept in its place (<c>--mode=lend</c>): to the gateway it stays the backend's own.</summary>
+/// <summary>
+/// Lets a test take a duplicate of this process' listening socket and accept in its place (<c>--mode=lend</c>): to the gateway it stays the
+/// backend's own.
+/// </summary>
 internal static partial class SocketLoan
 {
     private const int SetPtracer = 0x59616d61;

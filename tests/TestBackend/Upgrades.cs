@@ -22,7 +22,9 @@ internal static class Upgrades
             return true;
         }
 
-        await connection.SendAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n" + request.Query("first"));
+        await connection.SendAsync(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n" + request.Query("first")
+        );
         server.Control.Tell("tunnel");
         await connection.ReadToEndAsync(part => connection.SendAsync(part));
         server.Control.Tell("tunnel half-closed");
@@ -42,12 +44,16 @@ internal static class Upgrades
 
         string accept = Convert.ToBase64String(SHA1.HashData(Encoding.ASCII.GetBytes(key + WebSocketGuid)));
         await connection.SendAsync(
-            $"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n");
+            $"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
         server.Control.Tell("tunnel");
         while (true)
         {
             (byte first, byte[] payload) = await ReadFrameAsync(connection);
-            const byte OpcodeMask = 0x0f, Close = 0x8, Ping = 0x9, Pong = 0xa;
+            const byte OpcodeMask = 0x0f,
+                Close = 0x8,
+                Ping = 0x9,
+                Pong = 0xa;
             byte opcode = (byte)(first & OpcodeMask);
             if (opcode != Pong)
             {
@@ -91,7 +97,19 @@ internal static class Upgrades
         {
             < 126 => [first, (byte)payload.Length],
             <= ushort.MaxValue => [first, 126, (byte)(payload.Length >> 8), (byte)payload.Length],
-            _ => [first, 127, 0, 0, 0, 0, (byte)(payload.Length >> 24), (byte)(payload.Length >> 16), (byte)(payload.Length >> 8), (byte)payload.Length],
+            _ =>
+            [
+                first,
+                127,
+                0,
+                0,
+                0,
+                0,
+                (byte)(payload.Length >> 24),
+                (byte)(payload.Length >> 16),
+                (byte)(payload.Length >> 8),
+                (byte)payload.Length,
+            ],
         };
         return [.. head, .. payload];
     }

@@ -27,8 +27,8 @@ public readonly record struct BodyFraming(BodyKind Kind, long Length)
     public static readonly BodyFraming None = new(BodyKind.None, 0);
 
     /// <summary>
-    /// True when no trailer field goes further: Connection names end-to-end fields, which must not pass as trailers either (RFC 9110 section 7.6.1), and
-    /// when the trailers come its field is long gone.
+    /// True when no trailer field goes further: Connection names end-to-end fields, which must not pass as trailers either (RFC 9110
+    /// section 7.6.1), and when the trailers come its field is long gone.
     /// </summary>
     public bool DropsTrailers { get; init; }
 
@@ -101,5 +101,6 @@ public readonly record struct BodyFraming(BodyKind Kind, long Length)
         return HeadFault.None;
     }
 
-    private static BodyFraming Chunked(FieldTable fields) => new(BodyKind.Chunked, 0) { DropsTrailers = fields.ConnectionNominatesEndToEnd };
+    private static BodyFraming Chunked(FieldTable fields) =>
+        new(BodyKind.Chunked, 0) { DropsTrailers = fields.ConnectionNominatesEndToEnd };
 }

@@ -23,7 +23,8 @@ public enum ChunkEvent : byte
 /// Reads the chunked transfer coding (RFC 9112 section 7.1), strictly. Chunk extensions are checked and dropped.
 /// </summary>
 /// <param name="allowsPadding">
-/// True to take a size line with blanks around what it says, as RFC 2616 section 2.1 allowed and some servers still send it. For responses only: of two parties that read a request one might refuse it.
+/// True to take a size line with blanks around what it says, as RFC 2616 section 2.1 allowed and some servers still send it. For responses
+/// only: of two parties that read a request one might refuse it.
 /// </param>
 /// <remarks>
 /// <code>
@@ -142,7 +143,11 @@ public struct ChunkedDecoder(bool allowsPadding)
             return false;
         }
 
-        if (lf == 0 || rest[lf - 1] != '\r' || !TryReadSize(allowsPadding ? Grammar.TrimOws(rest[..(lf - 1)]) : rest[..(lf - 1)], out long size))
+        if (
+            lf == 0
+            || rest[lf - 1] != '\r'
+            || !TryReadSize(allowsPadding ? Grammar.TrimOws(rest[..(lf - 1)]) : rest[..(lf - 1)], out long size)
+        )
         {
             Break();
             return false;
@@ -273,13 +278,14 @@ public struct ChunkedDecoder(bool allowsPadding)
         return i < 0 ? default : rest[i..];
     }
 
-    private static int HexValue(byte b) => b switch
-    {
-        >= (byte)'0' and <= (byte)'9' => b - '0',
-        >= (byte)'a' and <= (byte)'f' => b - 'a' + 10,
-        >= (byte)'A' and <= (byte)'F' => b - 'A' + 10,
-        _ => -1,
-    };
+    private static int HexValue(byte b) =>
+        b switch
+        {
+            >= (byte)'0' and <= (byte)'9' => b - '0',
+            >= (byte)'a' and <= (byte)'f' => b - 'a' + 10,
+            >= (byte)'A' and <= (byte)'F' => b - 'A' + 10,
+            _ => -1,
+        };
 
     private ChunkEvent Break()
     {

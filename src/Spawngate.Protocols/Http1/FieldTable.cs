@@ -40,7 +40,9 @@ public readonly struct HeaderField
 /// The field lines of one head, kept as offsets in a table that is used again for the next head, with what the fields say
 /// together about framing and the connection. No strings, no copies.
 /// </summary>
-/// <param name="allowsEqualLengths">True to take several equal Content-Lengths for one (RFC 9110 section 8.6); then there is one field of them.</param>
+/// <param name="allowsEqualLengths">
+/// True to take several equal Content-Lengths for one (RFC 9110 section 8.6); then there is one field of them.
+/// </param>
 public sealed class FieldTable(bool allowsEqualLengths = false)
 {
     private HeaderField[] _fields = new HeaderField[16];
@@ -92,7 +94,14 @@ public sealed class FieldTable(bool allowsEqualLengths = false)
         HostIndex = -1;
         _present = 0;
         _connectionOptions = 0;
-        IsChunked = HasTransferEncoding = ConnectionClose = ConnectionKeepAlive = ConnectionUpgrade = ConnectionNominates = ConnectionNominatesEndToEnd = false;
+        IsChunked =
+            HasTransferEncoding =
+            ConnectionClose =
+            ConnectionKeepAlive =
+            ConnectionUpgrade =
+            ConnectionNominates =
+            ConnectionNominatesEndToEnd =
+                false;
     }
 
     /// <summary>Reads one field line (RFC 9112 section 5) and notes what it says.</summary>
@@ -129,7 +138,9 @@ public sealed class FieldTable(bool allowsEqualLengths = false)
         int valueStart = value.IsEmpty ? end : start + colon + 1 + raw.IndexOfAnyExcept((byte)' ', (byte)'\t');
         var known = KnownHeaders.Identify(name);
         var fault = Append(known, start, colon, valueStart, value);
-        return fault == HeadFault.None && known == KnownHeader.None && KnownHeaders.IsFramingLookalike(name) ? HeadFault.LookalikeFieldName : fault;
+        return fault == HeadFault.None && known == KnownHeader.None && KnownHeaders.IsFramingLookalike(name)
+            ? HeadFault.LookalikeFieldName
+            : fault;
     }
 
     /// <summary>Adds a field whose name and value have been checked, and notes what it says.</summary>
@@ -138,7 +149,9 @@ public sealed class FieldTable(bool allowsEqualLengths = false)
     {
         if (allowsEqualLengths && known == KnownHeader.ContentLength && ContentLength >= 0)
         {
-            return TryParseEqualLengths(value, out long length) && length == ContentLength ? HeadFault.None : HeadFault.RepeatedContentLength;
+            return TryParseEqualLengths(value, out long length) && length == ContentLength
+                ? HeadFault.None
+                : HeadFault.RepeatedContentLength;
         }
 
         if (Count == _fields.Length)
@@ -160,21 +173,38 @@ public sealed class FieldTable(bool allowsEqualLengths = false)
         last = new HeaderField(last.Known, last.NameStart, last.NameLength, last.ValueStart, last.ValueLength + bytes);
     }
 
-    /// <summary>Makes a field the last one: its line of <paramref name="bytes"/> bytes has been moved behind all others, to <paramref name="start"/>.</summary>
+    /// <summary>
+    /// Makes a field the last one: its line of <paramref name="bytes"/> bytes has been moved behind all others, to
+    /// <paramref name="start"/>.
+    /// </summary>
     internal void MoveToEnd(int index, int bytes, int start)
     {
         var moved = _fields[index];
         for (int i = index; i < Count - 1; i++)
         {
             var field = _fields[i + 1];
-            _fields[i] = new HeaderField(field.Known, field.NameStart - bytes, field.NameLength, field.ValueStart - bytes, field.ValueLength);
+            _fields[i] = new HeaderField(
+                field.Known,
+                field.NameStart - bytes,
+                field.NameLength,
+                field.ValueStart - bytes,
+                field.ValueLength
+            );
         }
 
-        _fields[Count - 1] = new HeaderField(moved.Known, start, moved.NameLength, start + moved.ValueStart - moved.NameStart, moved.ValueLength);
+        _fields[Count - 1] = new HeaderField(
+            moved.Known,
+            start,
+            moved.NameLength,
+            start + moved.ValueStart - moved.NameStart,
+            moved.ValueLength
+        );
         HostIndex -= HostIndex > index ? 1 : 0;
     }
 
-    /// <summary>True when the Connection field names <paramref name="field"/>, so that it must not be forwarded (RFC 9110 section 7.6.1).</summary>
+    /// <summary>
+    /// True when the Connection field names <paramref name="field"/>, so that it must not be forwarded (RFC 9110 section 7.6.1).
+    /// </summary>
     public bool IsNominated(ReadOnlySpan<byte> head, in HeaderField field)
     {
         // What we write ourselves from what we understood cannot be taken away by the sender: naming it would be an attack.
@@ -204,7 +234,9 @@ public sealed class FieldTable(bool allowsEqualLengths = false)
         return false;
     }
 
-    /// <summary>Takes the next item off a comma-separated list (RFC 9110 section 5.6.1), white space trimmed; empty items are skipped.</summary>
+    /// <summary>
+    /// Takes the next item off a comma-separated list (RFC 9110 section 5.6.1), white space trimmed; empty items are skipped.
+    /// </summary>
     public static bool NextListItem(scoped ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> item)
     {
         while (!list.IsEmpty)

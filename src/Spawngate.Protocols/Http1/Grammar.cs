@@ -6,7 +6,8 @@ namespace Spawngate.Protocols.Http1;
 public static class Grammar
 {
     private static readonly SearchValues<byte> TokenBytes = SearchValues.Create(
-        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
+        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8
+    );
 
     /// <summary>Everything that is not HTAB, SP, VCHAR or obs-text (RFC 9110 section 5.5): the control characters.</summary>
     private static readonly SearchValues<byte> NotInFieldValue = SearchValues.Create(ControlsExceptTab());
@@ -18,7 +19,8 @@ public static class Grammar
 
     /// <summary>reg-name of RFC 3986 section 3.2.2: unreserved, sub-delims and "%".</summary>
     private static readonly SearchValues<byte> RegNameBytes = SearchValues.Create(
-        "-._~!$&'()*+,;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
+        "-._~!$&'()*+,;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8
+    );
 
     private static readonly SearchValues<byte> IpLiteralBytes = SearchValues.Create("0123456789abcdefABCDEF:.vV%-_~"u8);
 

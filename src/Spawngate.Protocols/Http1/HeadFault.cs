@@ -42,7 +42,9 @@ public enum HeadFault : byte
     /// <summary>A field line has no colon or its name is not a token (RFC 9112 section 5).</summary>
     BadFieldName,
 
-    /// <summary>A field that some servers take for Content-Length or Transfer-Encoding, see <see cref="KnownHeaders.IsFramingLookalike"/>.</summary>
+    /// <summary>
+    /// A field that some servers take for Content-Length or Transfer-Encoding, see <see cref="KnownHeaders.IsFramingLookalike"/>.
+    /// </summary>
     LookalikeFieldName,
 
     /// <summary>White space between name and colon (RFC 9112 section 5.1).</summary>
@@ -120,39 +122,40 @@ public readonly record struct HeadLimits(int MaxStartLineBytes, int MaxHeadBytes
 public static class HeadFaults
 {
     /// <summary>One sentence that says what was wrong.</summary>
-    public static string Describe(HeadFault fault) => fault switch
-    {
-        HeadFault.None => "no fault",
-        HeadFault.BareLf => "a line ends with LF alone",
-        HeadFault.ControlCharacter => "the head contains a control character or a CR without LF",
-        HeadFault.BadRequestLine => "the request line is not 'method target version'",
-        HeadFault.BadMethod => "the method is not a token",
-        HeadFault.BadTarget => "the request target is malformed",
-        HeadFault.UserInfo => "user information is not allowed in the request target",
-        HeadFault.ConnectMethod => "CONNECT is not supported",
-        HeadFault.UnsupportedVersion => "only HTTP/1.0 and HTTP/1.1 are supported here",
-        HeadFault.RequestLineTooLong => "the request line is too long",
-        HeadFault.HeadTooLarge => "the header section is too large",
-        HeadFault.TooManyFields => "there are too many header fields",
-        HeadFault.BadFieldName => "a header field has no valid name",
-        HeadFault.LookalikeFieldName => "the name of a header field looks like Content-Length or Transfer-Encoding",
-        HeadFault.SpaceBeforeColon => "there is white space before the colon of a header field",
-        HeadFault.LineFolding => "a header line begins with white space (line folding)",
-        HeadFault.MissingHost => "the Host header is missing or empty",
-        HeadFault.RepeatedHost => "there is more than one Host header",
-        HeadFault.BadHost => "the host is malformed; only ASCII host names and addresses are allowed",
-        HeadFault.HostMismatch => "the Host header disagrees with the request target",
-        HeadFault.BadContentLength => "Content-Length is not one plain number",
-        HeadFault.RepeatedContentLength => "there is more than one Content-Length header",
-        HeadFault.LengthAndTransferEncoding => "Content-Length and Transfer-Encoding must not be sent together",
-        HeadFault.BadTransferEncoding => "Transfer-Encoding is malformed or does not end with one chunked",
-        HeadFault.UnknownTransferCoding => "a transfer coding other than chunked is not implemented",
-        HeadFault.TransferEncodingInHttp10 => "HTTP/1.0 has no Transfer-Encoding",
-        HeadFault.BadConnection => "the Connection header is malformed or too long",
-        HeadFault.BadStatusLine => "the status line is malformed",
-        HeadFault.MethodTooLong => "the method is too long",
-        HeadFault.SpeaksTls => "the backend speaks TLS on this port",
-        HeadFault.SpeaksHttp2 => "the backend speaks HTTP/2 on this port, not HTTP/1.1",
-        _ => "malformed",
-    };
+    public static string Describe(HeadFault fault) =>
+        fault switch
+        {
+            HeadFault.None => "no fault",
+            HeadFault.BareLf => "a line ends with LF alone",
+            HeadFault.ControlCharacter => "the head contains a control character or a CR without LF",
+            HeadFault.BadRequestLine => "the request line is not 'method target version'",
+            HeadFault.BadMethod => "the method is not a token",
+            HeadFault.BadTarget => "the request target is malformed",
+            HeadFault.UserInfo => "user information is not allowed in the request target",
+            HeadFault.ConnectMethod => "CONNECT is not supported",
+            HeadFault.UnsupportedVersion => "only HTTP/1.0 and HTTP/1.1 are supported here",
+            HeadFault.RequestLineTooLong => "the request line is too long",
+            HeadFault.HeadTooLarge => "the header section is too large",
+            HeadFault.TooManyFields => "there are too many header fields",
+            HeadFault.BadFieldName => "a header field has no valid name",
+            HeadFault.LookalikeFieldName => "the name of a header field looks like Content-Length or Transfer-Encoding",
+            HeadFault.SpaceBeforeColon => "there is white space before the colon of a header field",
+            HeadFault.LineFolding => "a header line begins with white space (line folding)",
+            HeadFault.MissingHost => "the Host header is missing or empty",
+            HeadFault.RepeatedHost => "there is more than one Host header",
+            HeadFault.BadHost => "the host is malformed; only ASCII host names and addresses are allowed",
+            HeadFault.HostMismatch => "the Host header disagrees with the request target",
+            HeadFault.BadContentLength => "Content-Length is not one plain number",
+            HeadFault.RepeatedContentLength => "there is more than one Content-Length header",
+            HeadFault.LengthAndTransferEncoding => "Content-Length and Transfer-Encoding must not be sent together",
+            HeadFault.BadTransferEncoding => "Transfer-Encoding is malformed or does not end with one chunked",
+            HeadFault.UnknownTransferCoding => "a transfer coding other than chunked is not implemented",
+            HeadFault.TransferEncodingInHttp10 => "HTTP/1.0 has no Transfer-Encoding",
+            HeadFault.BadConnection => "the Connection header is malformed or too long",
+            HeadFault.BadStatusLine => "the status line is malformed",
+            HeadFault.MethodTooLong => "the method is too long",
+            HeadFault.SpeaksTls => "the backend speaks TLS on this port",
+            HeadFault.SpeaksHttp2 => "the backend speaks HTTP/2 on this port, not HTTP/1.1",
+            _ => "malformed",
+        };
 }

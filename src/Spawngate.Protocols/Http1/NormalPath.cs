@@ -1,8 +1,8 @@
 namespace Spawngate.Protocols.Http1;
 
 /// <summary>
-/// The one form of all paths that mean the same (RFC 3986 sections 6.2.2 and 5.2.4), to compare by, not to send: octets decoded once, dot segments resolved, and
-/// repeated slashes merged.
+/// The one form of all paths that mean the same (RFC 3986 sections 6.2.2 and 5.2.4), to compare by, not to send: octets decoded once, dot
+/// segments resolved, and repeated slashes merged.
 /// </summary>
 public static class NormalPath
 {
@@ -21,7 +21,7 @@ public static class NormalPath
         target[0] = (byte)'/';
         int length = 1;
         int segment = 1;
-        for (int i = 0; i < path.Length;)
+        for (int i = 0; i < path.Length; )
         {
             byte next = Decode(path, ref i);
             if (next != '/')

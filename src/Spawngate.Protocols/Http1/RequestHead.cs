@@ -74,10 +74,12 @@ public sealed class RequestHead
     public bool WantsUpgrade => IsHttp11 && Fields.ConnectionUpgrade && Fields.Has(KnownHeader.Upgrade);
 
     /// <summary>True for the methods that may be repeated without another effect (RFC 9110 section 9.2.2).</summary>
-    public bool IsIdempotent => Method is MethodKind.Get or MethodKind.Head or MethodKind.Put or MethodKind.Delete
-        or MethodKind.Options or MethodKind.Trace;
+    public bool IsIdempotent =>
+        Method is MethodKind.Get or MethodKind.Head or MethodKind.Put or MethodKind.Delete or MethodKind.Options or MethodKind.Trace;
 
-    /// <summary>True before the first byte of a request line was seen; an empty line that a client sent after its last body is none.</summary>
+    /// <summary>
+    /// True before the first byte of a request line was seen; an empty line that a client sent after its last body is none.
+    /// </summary>
     public bool IsPristine => !HasRequestLine && SearchFrom == LineStart;
 
     internal int MethodStart { get; set; }
@@ -99,7 +101,9 @@ public sealed class RequestHead
 
     /// <summary>The target in origin form, or <c>*</c>: what is sent to the backend.</summary>
     public ReadOnlySpan<byte> Target(ReadOnlySpan<byte> head) =>
-        TargetLength > 0 ? head.Slice(TargetStart, TargetLength) : Method == MethodKind.Options ? "*"u8 : "/"u8;
+        TargetLength > 0 ? head.Slice(TargetStart, TargetLength)
+        : Method == MethodKind.Options ? "*"u8
+        : "/"u8;
 
     /// <summary>True when the absolute target had a query but no path, so that "/" has to be put before it.</summary>
     public bool NeedsSlash(ReadOnlySpan<byte> head) => TargetLength > 0 && head[TargetStart] == (byte)'?';

@@ -51,7 +51,9 @@ public static class RequestHeadParser
 
             if (head.LineStart > limits.MaxHeadBytes)
             {
-                return head.HasRequestLine || end - lineStart <= limits.MaxStartLineBytes ? HeadFault.HeadTooLarge : JudgeTooLong(bytes[lineStart..end], limits);
+                return head.HasRequestLine || end - lineStart <= limits.MaxStartLineBytes
+                    ? HeadFault.HeadTooLarge
+                    : JudgeTooLong(bytes[lineStart..end], limits);
             }
 
             if (end == lineStart && head.HasRequestLine)
@@ -112,7 +114,9 @@ public static class RequestHeadParser
         return bytes.Length >= limits.MaxHeadBytes ? HeadFault.HeadTooLarge : HeadFault.None;
     }
 
-    /// <summary>RFC 9112 section 3: of a request line that is too long, whether it is the method that is, with the shortest target, or the target.</summary>
+    /// <summary>
+    /// RFC 9112 section 3: of a request line that is too long, whether it is the method that is, with the shortest target, or the target.
+    /// </summary>
     private static HeadFault JudgeTooLong(ReadOnlySpan<byte> line, in HeadLimits limits)
     {
         int space = line.IndexOf((byte)' ');
@@ -164,8 +168,13 @@ public static class RequestHeadParser
     /// <summary>RFC 9112 section 2.3. A higher minor version of major 1 is served as 1.1.</summary>
     private static HeadFault ParseVersion(RequestHead head, ReadOnlySpan<byte> version)
     {
-        if (version.Length != 8 || !version.StartsWith("HTTP/"u8) || !char.IsAsciiDigit((char)version[5])
-            || version[6] != '.' || !char.IsAsciiDigit((char)version[7]))
+        if (
+            version.Length != 8
+            || !version.StartsWith("HTTP/"u8)
+            || !char.IsAsciiDigit((char)version[5])
+            || version[6] != '.'
+            || !char.IsAsciiDigit((char)version[7])
+        )
         {
             return HeadFault.BadRequestLine;
         }
@@ -243,7 +252,10 @@ public static class RequestHeadParser
         return fault;
     }
 
-    /// <summary>RFC 9112 section 3.2: exactly one Host in HTTP/1.1, and at most one in HTTP/1.0; where the target has an authority the two must agree.</summary>
+    /// <summary>
+    /// RFC 9112 section 3.2: exactly one Host in HTTP/1.1, and at most one in HTTP/1.0; where the target has an authority the two must
+    /// agree.
+    /// </summary>
     private static HeadFault CheckHost(RequestHead head, ReadOnlySpan<byte> bytes)
     {
         int index = head.Fields.HostIndex;
@@ -275,19 +287,22 @@ public static class RequestHeadParser
         System.Text.Ascii.EqualsIgnoreCase(WithoutDefaultPort(a), WithoutDefaultPort(b));
 
     private static ReadOnlySpan<byte> WithoutDefaultPort(ReadOnlySpan<byte> host) =>
-        host.EndsWith(":80"u8) ? host[..^3] : host.EndsWith(":"u8) ? host[..^1] : host;
+        host.EndsWith(":80"u8) ? host[..^3]
+        : host.EndsWith(":"u8) ? host[..^1]
+        : host;
 
     /// <summary>Methods are case-sensitive (RFC 9110 section 9.1).</summary>
-    internal static MethodKind IdentifyMethod(ReadOnlySpan<byte> method) => method.Length switch
-    {
-        3 when method.SequenceEqual("GET"u8) => MethodKind.Get,
-        3 when method.SequenceEqual("PUT"u8) => MethodKind.Put,
-        4 when method.SequenceEqual("POST"u8) => MethodKind.Post,
-        4 when method.SequenceEqual("HEAD"u8) => MethodKind.Head,
-        5 when method.SequenceEqual("TRACE"u8) => MethodKind.Trace,
-        6 when method.SequenceEqual("DELETE"u8) => MethodKind.Delete,
-        7 when method.SequenceEqual("OPTIONS"u8) => MethodKind.Options,
-        7 when method.SequenceEqual("CONNECT"u8) => MethodKind.Connect,
-        _ => MethodKind.Other,
-    };
+    internal static MethodKind IdentifyMethod(ReadOnlySpan<byte> method) =>
+        method.Length switch
+        {
+            3 when method.SequenceEqual("GET"u8) => MethodKind.Get,
+            3 when method.SequenceEqual("PUT"u8) => MethodKind.Put,
+            4 when method.SequenceEqual("POST"u8) => MethodKind.Post,
+            4 when method.SequenceEqual("HEAD"u8) => MethodKind.Head,
+            5 when method.SequenceEqual("TRACE"u8) => MethodKind.Trace,
+            6 when method.SequenceEqual("DELETE"u8) => MethodKind.Delete,
+            7 when method.SequenceEqual("OPTIONS"u8) => MethodKind.Options,
+            7 when method.SequenceEqual("CONNECT"u8) => MethodKind.Connect,
+            _ => MethodKind.Other,
+        };
 }

@@ -1,6 +1,8 @@
 namespace Spawngate.Protocols.Http1;
 
-/// <summary>A response head as offsets into the bytes it was read from (RFC 9112 section 4); <see cref="ResponseHeadParser"/> fills it.</summary>
+/// <summary>
+/// A response head as offsets into the bytes it was read from (RFC 9112 section 4); <see cref="ResponseHeadParser"/> fills it.
+/// </summary>
 public sealed class ResponseHead
 {
     /// <summary>The field lines.</summary>

@@ -1,6 +1,8 @@
 namespace Spawngate.Protocols.Http1;
 
-/// <summary>Reads response heads (RFC 9112 section 4), as strictly as requests: a backend's mistake must not become a client's confusion.</summary>
+/// <summary>
+/// Reads response heads (RFC 9112 section 4), as strictly as requests: a backend's mistake must not become a client's confusion.
+/// </summary>
 /// <remarks>
 /// <code>
 ///  status-line CRLF *( field-line CRLF ) CRLF
@@ -19,7 +21,10 @@ public static class ResponseHeadParser
     /// <summary>Second byte of both, in all versions.</summary>
     private const byte TlsMajorVersion = 3;
 
-    /// <summary>Length, type, flags and stream of a frame (RFC 9113 section 4.1); the first that a server sends, or the one that refuses, is about no stream.</summary>
+    /// <summary>
+    /// Length, type, flags and stream of a frame (RFC 9113 section 4.1); the first that a server sends, or the one that refuses, is about
+    /// no stream.
+    /// </summary>
     private const int Http2FrameHeaderBytes = 9;
 
     /// <summary>Type of the frame that a server begins with.</summary>
@@ -79,7 +84,8 @@ public static class ResponseHeadParser
     }
 
     /// <summary>
-    /// Names the protocol of bytes that do not begin as a response does, if it is one that backends are known to speak instead. None when it is not, or there are too few of them to say.
+    /// Names the protocol of bytes that do not begin as a response does, if it is one that backends are known to speak instead. None when
+    /// it is not, or there are too few of them to say.
     /// </summary>
     public static HeadFault FaultOfStart(ReadOnlySpan<byte> bytes)
     {
@@ -89,7 +95,11 @@ public static class ResponseHeadParser
         }
 
         // The length of a first frame is below 64 KiB.
-        return bytes.Length >= Http2FrameHeaderBytes && bytes[0] == 0 && bytes[3] is Http2Settings or Http2GoAway && bytes[5..Http2FrameHeaderBytes].IndexOfAnyExcept((byte)0) < 0
+        return
+            bytes.Length >= Http2FrameHeaderBytes
+            && bytes[0] == 0
+            && bytes[3] is Http2Settings or Http2GoAway
+            && bytes[5..Http2FrameHeaderBytes].IndexOfAnyExcept((byte)0) < 0
             ? HeadFault.SpeaksHttp2
             : HeadFault.None;
     }
@@ -107,8 +117,14 @@ public static class ResponseHeadParser
     private static HeadFault ParseStatusLine(ResponseHead head, ReadOnlySpan<byte> bytes, int start, int end)
     {
         var line = bytes[start..end];
-        if (line.Length < 12 || !line.StartsWith("HTTP/1."u8) || !char.IsAsciiDigit((char)line[7]) || line[8] != ' '
-            || !TryParseStatus(line.Slice(9, 3), out int status) || (line.Length > 12 && line[12] != ' '))
+        if (
+            line.Length < 12
+            || !line.StartsWith("HTTP/1."u8)
+            || !char.IsAsciiDigit((char)line[7])
+            || line[8] != ' '
+            || !TryParseStatus(line.Slice(9, 3), out int status)
+            || (line.Length > 12 && line[12] != ' ')
+        )
         {
             return HeadFault.BadStatusLine;
         }

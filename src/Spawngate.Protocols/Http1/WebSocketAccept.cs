@@ -5,7 +5,8 @@ using System.Numerics;
 namespace Spawngate.Protocols.Http1;
 
 /// <summary>
-/// The answer to a Sec-WebSocket-Key (RFC 6455 section 4.2.2): Base64 of the SHA-1 (RFC 3174) of the key and a fixed text. It proves that a server understood the handshake, and nothing else.
+/// The answer to a Sec-WebSocket-Key (RFC 6455 section 4.2.2): Base64 of the SHA-1 (RFC 3174) of the key and a fixed text. It proves that a
+/// server understood the handshake, and nothing else.
 /// <code>
 ///   dGhlIHNhbXBsZSBub25jZQ== │ 258EAFA5-E914-47DA-95CA-C5AB0DC85B11 │ 80 00 … │ 480        two blocks of 64 bytes
 ///   └ key, 24                  └ 36                                   └ padding └ bits, 64
@@ -65,9 +66,10 @@ public static class WebSocketAccept
         Span<uint> words = stackalloc uint[Rounds];
         for (int t = 0; t < Rounds; t++)
         {
-            words[t] = t < 16
-                ? BinaryPrimitives.ReadUInt32BigEndian(block[(t * sizeof(uint))..])
-                : BitOperations.RotateLeft(words[t - 3] ^ words[t - 8] ^ words[t - 14] ^ words[t - 16], 1);
+            words[t] =
+                t < 16
+                    ? BinaryPrimitives.ReadUInt32BigEndian(block[(t * sizeof(uint))..])
+                    : BitOperations.RotateLeft(words[t - 3] ^ words[t - 8] ^ words[t - 14] ^ words[t - 16], 1);
         }
 
         var (a, b, c, d, e) = (state[0], state[1], state[2], state[3], state[4]);

@@ -4,8 +4,8 @@ using System.Diagnostics;
 namespace Spawngate.Protocols.Http2;
 
 /// <summary>
-/// Frames that the protocol itself sends and that wait to be written, in order. It is bounded: a client that causes more than it reads gets no more answers.
-/// Empty, it has no buffer.
+/// Frames that the protocol itself sends and that wait to be written, in order. It is bounded: a client that causes more than it reads gets
+/// no more answers. Empty, it has no buffer.
 /// </summary>
 internal sealed class ControlOutbox
 {

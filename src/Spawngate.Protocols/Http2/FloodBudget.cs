@@ -1,8 +1,8 @@
 namespace Spawngate.Protocols.Http2;
 
 /// <summary>
-/// What a client may waste: two token buckets, one of resets and one of frames that move nothing forward. Useful work earns back what it usually costs, so that
-/// only the ratio counts; see docs/concepts/http2.md for the arithmetic and the attacks.
+/// What a client may waste: two token buckets, one of resets and one of frames that move nothing forward. Useful work earns back what it
+/// usually costs, so that only the ratio counts; see docs/concepts/http2.md for the arithmetic and the attacks.
 /// </summary>
 public struct FloodBudget
 {
@@ -67,7 +67,8 @@ public struct FloodBudget
         _dataBytes %= CodecLimits.DataBytesPerIdleFrame;
     }
 
-    private void EarnIdle(int frames) => _idleMilli = Math.Min(_idleMilli + (frames * MsPerSecond), CodecLimits.IdleFrameBurst * MsPerSecond);
+    private void EarnIdle(int frames) =>
+        _idleMilli = Math.Min(_idleMilli + (frames * MsPerSecond), CodecLimits.IdleFrameBurst * MsPerSecond);
 
     private void Refill(long nowMs)
     {

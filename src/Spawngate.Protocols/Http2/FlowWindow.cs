@@ -9,7 +9,9 @@ public struct SendWindow(int available)
     /// <summary>Bytes that may be sent; negative after the peer lowered SETTINGS_INITIAL_WINDOW_SIZE (section 6.9.2).</summary>
     public int Available { get; private set; } = available;
 
-    /// <summary>Takes up a WINDOW_UPDATE, or a change of the initial size. False when the window would exceed 2^31-1 (section 6.9.1).</summary>
+    /// <summary>
+    /// Takes up a WINDOW_UPDATE, or a change of the initial size. False when the window would exceed 2^31-1 (section 6.9.1).
+    /// </summary>
     public bool TryChange(long by)
     {
         long changed = Available + by;
@@ -31,7 +33,8 @@ public struct SendWindow(int available)
 }
 
 /// <summary>
-/// What the client may send: on a stream, or on the connection. Bytes it has sent are either held by our caller, or consumed and not told yet, or told.
+/// What the client may send: on a stream, or on the connection. Bytes it has sent are either held by our caller, or consumed and not told
+/// yet, or told.
 /// </summary>
 /// <param name="size">Bytes that may be held.</param>
 public struct ReceiveWindow(int size)

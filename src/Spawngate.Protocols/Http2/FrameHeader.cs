@@ -25,7 +25,11 @@ public readonly record struct FrameHeader(int Length, FrameType Type, FrameFlags
     {
         uint lengthAndType = BinaryPrimitives.ReadUInt32BigEndian(bytes);
         return new FrameHeader(
-            (int)(lengthAndType >> 8), (FrameType)(byte)lengthAndType, (FrameFlags)bytes[4], (int)(BinaryPrimitives.ReadUInt32BigEndian(bytes[5..]) & Largest));
+            (int)(lengthAndType >> 8),
+            (FrameType)(byte)lengthAndType,
+            (FrameFlags)bytes[4],
+            (int)(BinaryPrimitives.ReadUInt32BigEndian(bytes[5..]) & Largest)
+        );
     }
 
     /// <summary>Writes it into at least <see cref="Size"/> bytes.</summary>

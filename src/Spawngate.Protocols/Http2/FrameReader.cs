@@ -19,10 +19,14 @@ public enum FrameEvent : byte
     /// <summary>A header block is complete: <see cref="FrameReader.Block"/>.</summary>
     Headers,
 
-    /// <summary>Settings: a slice of whole ones, <see cref="Frame.IsLast"/> with the last of the frame. An empty frame gives one empty slice.</summary>
+    /// <summary>
+    /// Settings: a slice of whole ones, <see cref="Frame.IsLast"/> with the last of the frame. An empty frame gives one empty slice.
+    /// </summary>
     Settings,
 
-    /// <summary>A frame of fixed form, its payload a slice: PRIORITY, RST_STREAM, PING, WINDOW_UPDATE, GOAWAY (8 bytes), PRIORITY_UPDATE.</summary>
+    /// <summary>
+    /// A frame of fixed form, its payload a slice: PRIORITY, RST_STREAM, PING, WINDOW_UPDATE, GOAWAY (8 bytes), PRIORITY_UPDATE.
+    /// </summary>
     Control,
 
     /// <summary>A frame without meaning here: of unknown type, or a CONTINUATION inside a block. It is counted, and skipped.</summary>
@@ -61,7 +65,8 @@ public struct Frame
 }
 
 /// <summary>
-/// Takes bytes apart into frames (RFC 9113 sections 4 and 6): lengths, stream ids, padding, and that header blocks come in one piece. It knows no stream states.
+/// Takes bytes apart into frames (RFC 9113 sections 4 and 6): lengths, stream ids, padding, and that header blocks come in one piece. It
+/// knows no stream states.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -73,8 +78,8 @@ public struct Frame
 ///    │     └─ unknown, GOAWAY's rest ─▶ Skip …              │
 ///    └──────────────────────────────────────────────────────┘
 /// </code>
-/// Unfinished pieces of up to a frame header and eight bytes stay with the caller (a PRIORITY_UPDATE of up to 256 as a whole); all else is taken as it comes. A header block that lies whole in the input is not copied;
-/// one in pieces is collected in a rented buffer.
+/// Unfinished pieces of up to a frame header and eight bytes stay with the caller (a PRIORITY_UPDATE of up to 256 as a whole); all else is
+/// taken as it comes. A header block that lies whole in the input is not copied; one in pieces is collected in a rented buffer.
 /// </remarks>
 public sealed class FrameReader(int blockBytesMax)
 {
@@ -137,10 +142,14 @@ public sealed class FrameReader(int blockBytesMax)
 
                     break;
                 case Stage.Data when _payloadLeft > _padding:
-                    return rest.IsEmpty ? FrameEvent.NeedMore : Slice(FrameEvent.Data, Math.Min(rest.Length, _payloadLeft - _padding), ref consumed, ref frame);
+                    return rest.IsEmpty
+                        ? FrameEvent.NeedMore
+                        : Slice(FrameEvent.Data, Math.Min(rest.Length, _payloadLeft - _padding), ref consumed, ref frame);
                 case Stage.Settings:
                     int whole = Math.Min(rest.Length, _payloadLeft) / 6 * 6;
-                    return whole == 0 && _payloadLeft > 0 ? FrameEvent.NeedMore : Slice(FrameEvent.Settings, whole, ref consumed, ref frame);
+                    return whole == 0 && _payloadLeft > 0
+                        ? FrameEvent.NeedMore
+                        : Slice(FrameEvent.Settings, whole, ref consumed, ref frame);
                 case Stage.Fragment when _payloadLeft > _padding:
                     if (rest.IsEmpty)
                     {
@@ -176,7 +185,8 @@ public sealed class FrameReader(int blockBytesMax)
     /// <summary>The header block of the last <see cref="FrameEvent.Headers"/>, until the next event.</summary>
     /// <param name="input">The same input as then.</param>
     /// <param name="frame">What was found.</param>
-    public ReadOnlySpan<byte> Block(ReadOnlySpan<byte> input, in Frame frame) => frame.IsWhole ? input.Slice(frame.Start, frame.Length) : _block.AsSpan(0, frame.Length);
+    public ReadOnlySpan<byte> Block(ReadOnlySpan<byte> input, in Frame frame) =>
+        frame.IsWhole ? input.Slice(frame.Start, frame.Length) : _block.AsSpan(0, frame.Length);
 
     /// <summary>Gives the buffer of a collected block back; after its fields have been decoded.</summary>
     public void ReleaseBlock()
@@ -204,39 +214,57 @@ public sealed class FrameReader(int blockBytesMax)
         switch (header.Type)
         {
             case FrameType.Data:
-                return header.StreamId == 0 || (header.Length == 0 && (header.Flags & FrameFlags.Padded) != 0) ? ErrorCode.Protocol : ErrorCode.None;
+                return header.StreamId == 0 || (header.Length == 0 && (header.Flags & FrameFlags.Padded) != 0)
+                    ? ErrorCode.Protocol
+                    : ErrorCode.None;
             case FrameType.Headers:
                 return header.StreamId == 0 || header.Length < PrefixLength(header.Flags) ? ErrorCode.Protocol : ErrorCode.None;
             case FrameType.Continuation:
-                return !_inBlock ? ErrorCode.Protocol : ++_continuations > CodecLimits.ContinuationFramesMax ? ErrorCode.EnhanceYourCalm : ErrorCode.None;
+                return !_inBlock ? ErrorCode.Protocol
+                    : ++_continuations > CodecLimits.ContinuationFramesMax ? ErrorCode.EnhanceYourCalm
+                    : ErrorCode.None;
             case FrameType.PushPromise:
                 return ErrorCode.Protocol;
             case FrameType.Priority:
                 return header.StreamId == 0 ? ErrorCode.Protocol : ErrorCode.None;
             case FrameType.ResetStream:
-                return header.StreamId == 0 ? ErrorCode.Protocol : header.Length != 4 ? ErrorCode.FrameSize : ErrorCode.None;
+                return header.StreamId == 0 ? ErrorCode.Protocol
+                    : header.Length != 4 ? ErrorCode.FrameSize
+                    : ErrorCode.None;
             case FrameType.WindowUpdate:
                 return header.Length != 4 ? ErrorCode.FrameSize : ErrorCode.None;
             case FrameType.Settings:
                 bool sized = (header.Flags & FrameFlags.Ack) != 0 ? header.Length == 0 : header.Length % 6 == 0;
-                return header.StreamId != 0 ? ErrorCode.Protocol : sized ? ErrorCode.None : ErrorCode.FrameSize;
+                return header.StreamId != 0 ? ErrorCode.Protocol
+                    : sized ? ErrorCode.None
+                    : ErrorCode.FrameSize;
             case FrameType.Ping:
-                return header.StreamId != 0 ? ErrorCode.Protocol : header.Length != 8 ? ErrorCode.FrameSize : ErrorCode.None;
+                return header.StreamId != 0 ? ErrorCode.Protocol
+                    : header.Length != 8 ? ErrorCode.FrameSize
+                    : ErrorCode.None;
             case FrameType.GoAway:
-                return header.StreamId != 0 ? ErrorCode.Protocol : header.Length < 8 ? ErrorCode.FrameSize : ErrorCode.None;
+                return header.StreamId != 0 ? ErrorCode.Protocol
+                    : header.Length < 8 ? ErrorCode.FrameSize
+                    : ErrorCode.None;
             case FrameType.PriorityUpdate:
-                return header.StreamId != 0 ? ErrorCode.Protocol : header.Length < 4 ? ErrorCode.FrameSize : ErrorCode.None;
+                return header.StreamId != 0 ? ErrorCode.Protocol
+                    : header.Length < 4 ? ErrorCode.FrameSize
+                    : ErrorCode.None;
             default:
                 return ErrorCode.None;
         }
     }
 
-    private static int PrefixLength(FrameFlags flags) => ((flags & FrameFlags.Padded) != 0 ? 1 : 0) + ((flags & FrameFlags.Priority) != 0 ? 5 : 0);
+    private static int PrefixLength(FrameFlags flags) =>
+        ((flags & FrameFlags.Padded) != 0 ? 1 : 0) + ((flags & FrameFlags.Priority) != 0 ? 5 : 0);
 
-    /// <summary>A frame whose header is right. Its header is consumed together with what has to be there at once. Null to go on reading.</summary>
+    /// <summary>
+    /// A frame whose header is right. Its header is consumed together with what has to be there at once. Null to go on reading.
+    /// </summary>
     private FrameEvent? Begin(ReadOnlySpan<byte> payload, ref int consumed, ref Frame frame)
     {
-        // How much of the payload has to be there before the frame is begun: an unfinished frame leaves its header with the caller, to be checked again.
+        // How much of the payload has to be there before the frame is begun: an unfinished frame leaves its header with the caller, to be
+        // checked again.
         int needed = _header.Type switch
         {
             FrameType.Data => (_header.Flags & FrameFlags.Padded) != 0 ? 1 : 0,
@@ -322,7 +350,8 @@ public sealed class FrameReader(int blockBytesMax)
     }
 
     /// <summary>The stream that a PRIORITY or a HEADERS with priority names as the one it depends on.</summary>
-    internal static int Dependency(ReadOnlySpan<byte> priority) => (int)(BinaryPrimitives.ReadUInt32BigEndian(priority) & FrameHeader.Largest);
+    internal static int Dependency(ReadOnlySpan<byte> priority) =>
+        (int)(BinaryPrimitives.ReadUInt32BigEndian(priority) & FrameHeader.Largest);
 
     private FrameEvent BeginContinuation(ref Frame frame)
     {

@@ -6,7 +6,10 @@ using Spawngate.Protocols.Http2.Hpack;
 
 namespace Spawngate.Protocols.Http2;
 
-/// <summary>Writes one field section, coded, straight into the span of the frames it becomes: HEADERS, and CONTINUATION where the peer wants shorter frames.</summary>
+/// <summary>
+/// Writes one field section, coded, straight into the span of the frames it becomes: HEADERS, and CONTINUATION where the peer wants shorter
+/// frames.
+/// </summary>
 public ref struct HeaderBlockWriter
 {
     private readonly HpackEncoder _encoder;
@@ -36,7 +39,8 @@ public ref struct HeaderBlockWriter
     /// <summary>Writes a field.</summary>
     /// <param name="name">In lower case.</param>
     /// <param name="value">Without white space around it.</param>
-    public void Field(scoped ReadOnlySpan<byte> name, scoped ReadOnlySpan<byte> value) => _length += _encoder.Encode(_target[_length..], name, value);
+    public void Field(scoped ReadOnlySpan<byte> name, scoped ReadOnlySpan<byte> value) =>
+        _length += _encoder.Encode(_target[_length..], name, value);
 
     /// <summary>Writes a field with a number.</summary>
     /// <param name="name">In lower case.</param>
@@ -63,8 +67,8 @@ public ref struct HeaderBlockWriter
     }
 
     /// <summary>
-    /// Writes status and fields of a backend's response, interim or final: hop-by-hop fields and those that Connection names are left out, and of the 101 to a tunnel, which becomes 200, what
-    /// only belongs to the handshake of HTTP/1.1 (RFC 8441 section 5).
+    /// Writes status and fields of a backend's response, interim or final: hop-by-hop fields and those that Connection names are left out,
+    /// and of the 101 to a tunnel, which becomes 200, what only belongs to the handshake of HTTP/1.1 (RFC 8441 section 5).
     /// </summary>
     /// <param name="response">The response.</param>
     /// <param name="head">Its bytes.</param>
@@ -99,7 +103,9 @@ public ref struct HeaderBlockWriter
         }
     }
 
-    /// <summary>Writes a line of a chunked body's trailers, as <see cref="ChunkedDecoder"/> yields it; what must not stand there is left out.</summary>
+    /// <summary>
+    /// Writes a line of a chunked body's trailers, as <see cref="ChunkedDecoder"/> yields it; what must not stand there is left out.
+    /// </summary>
     /// <param name="line">Without its CRLF.</param>
     public void Trailer(scoped ReadOnlySpan<byte> line)
     {
@@ -124,7 +130,9 @@ public ref struct HeaderBlockWriter
             int size = Math.Min(frameSizeMax, block - from);
             int to = from + (i * FrameHeader.Size);
             _target.Slice(FrameHeader.Size + from, size).CopyTo(_target[(to + FrameHeader.Size)..]);
-            new FrameHeader(size, FrameType.Continuation, i == frames - 1 ? FrameFlags.EndHeaders : FrameFlags.None, streamId).Write(_target[to..]);
+            new FrameHeader(size, FrameType.Continuation, i == frames - 1 ? FrameFlags.EndHeaders : FrameFlags.None, streamId).Write(
+                _target[to..]
+            );
         }
 
         var flags = ends | (frames == 1 ? FrameFlags.EndHeaders : FrameFlags.None);

@@ -6,10 +6,16 @@ public enum Http2EventKind : byte
     /// <summary>More bytes are needed. What was not consumed has to be given again with them.</summary>
     NeedMore,
 
-    /// <summary>A request: its head has been filled in, its bytes are <see cref="Http2Session.HeadBytes"/>; <see cref="Http2Event.EndStream"/> when it has no body.</summary>
+    /// <summary>
+    /// A request: its head has been filled in, its bytes are <see cref="Http2Session.HeadBytes"/>; <see cref="Http2Event.EndStream"/> when
+    /// it has no body.
+    /// </summary>
     Request,
 
-    /// <summary>A request that is to be answered with an error like over HTTP/1.1: the head's fault says which. The stream has a slot like any other.</summary>
+    /// <summary>
+    /// A request that is to be answered with an error like over HTTP/1.1: the head's fault says which. The stream has a slot like any
+    /// other.
+    /// </summary>
     RequestRefused,
 
     /// <summary>Data of a body, or of a tunnel: a slice of the input, perhaps empty with <see cref="Http2Event.EndStream"/>.</summary>
@@ -18,7 +24,10 @@ public enum Http2EventKind : byte
     /// <summary>The body has ended with trailers: <see cref="Http2Session.HeadBytes"/> are their lines, each with CRLF.</summary>
     Trailers,
 
-    /// <summary>The stream is gone: reset by the client, or by the session because of the client's fault. The slot is kept until <see cref="Http2Session.Release"/>.</summary>
+    /// <summary>
+    /// The stream is gone: reset by the client, or by the session because of the client's fault. The slot is kept until
+    /// <see cref="Http2Session.Release"/>.
+    /// </summary>
     StreamReset,
 
     /// <summary>A stream, or with slot -1 the connection, may send again.</summary>

@@ -12,8 +12,8 @@ public sealed partial class Http2Session
     public int ControlLength => _outbox.Length;
 
     /// <summary>
-    /// Moves waiting control frames to the target, as many whole ones as fit, and returns their bytes. To be called before heads or data are written, so that the order of frames is
-    /// kept.
+    /// Moves waiting control frames to the target, as many whole ones as fit, and returns their bytes. To be called before heads or data
+    /// are written, so that the order of frames is kept.
     /// </summary>
     /// <param name="target">At least a few hundred bytes; <see cref="ControlLength"/> takes all.</param>
     public int WriteControl(Span<byte> target)
@@ -34,7 +34,9 @@ public sealed partial class Http2Session
         return written;
     }
 
-    /// <summary>Asks the client for a sign of life; its answer is <see cref="Http2EventKind.PingAck"/>. False when too much waits to be written.</summary>
+    /// <summary>
+    /// Asks the client for a sign of life; its answer is <see cref="Http2EventKind.PingAck"/>. False when too much waits to be written.
+    /// </summary>
     public bool TryPing(ulong opaque)
     {
         var target = _outbox.Reserve(FrameWriter.PingSize);
@@ -48,8 +50,8 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
-    /// Tells the client to open no more streams (RFC 9113 section 6.8). First gently: those it opens until it has heard of it are still served. Then, a round trip later, for good: what comes after
-    /// the last accepted stream is ignored.
+    /// Tells the client to open no more streams (RFC 9113 section 6.8). First gently: those it opens until it has heard of it are still
+    /// served. Then, a round trip later, for good: what comes after the last accepted stream is ignored.
     /// </summary>
     /// <param name="final">False for the first step.</param>
     public void GoAway(bool final)
@@ -67,7 +69,9 @@ public sealed partial class Http2Session
         }
     }
 
-    /// <summary>Resets a stream (RFC 9113 section 6.4); nothing happens to one that is closed. Its slot stays until <see cref="Release"/>.</summary>
+    /// <summary>
+    /// Resets a stream (RFC 9113 section 6.4); nothing happens to one that is closed. Its slot stays until <see cref="Release"/>.
+    /// </summary>
     public void Reset(int slot, ErrorCode code)
     {
         if (_streams[slot].State != StreamState.Closed)
@@ -78,7 +82,8 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
-    /// Instead of serving a request that was just read: nothing of it has been processed, and the client may send it again (section 8.7). It counts like any reset that a client causes.
+    /// Instead of serving a request that was just read: nothing of it has been processed, and the client may send it again (section 8.7).
+    /// It counts like any reset that a client causes.
     /// </summary>
     /// <param name="found">The event of the request; then that of what has become of it.</param>
     public Http2EventKind RefuseRequest(ref Http2Event found)
@@ -96,8 +101,8 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
-    /// Gives a slot back; nothing more will be said about its stream. One that is not closed is reset: with NO_ERROR when we have said all and only the client's body is missing (section
-    /// 8.1), else with INTERNAL_ERROR.
+    /// Gives a slot back; nothing more will be said about its stream. One that is not closed is reset: with NO_ERROR when we have said all
+    /// and only the client's body is missing (section 8.1), else with INTERNAL_ERROR.
     /// </summary>
     public void Release(int slot)
     {
@@ -110,9 +115,11 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
-    /// Instead of <see cref="Release"/>, of a stream on which we have said all and only the client's body is missing: puts its reset off, so that the client may take the response first, or
-    /// end the body by itself. What comes of the body is thrown away, and its window does not open again. False, with nothing changed, when the stream is not like that. An event with
-    /// <see cref="Http2Event.EndStream"/>, or a reset, tells of its end; <see cref="Release"/> follows then, or when the caller has waited long enough.
+    /// Instead of <see cref="Release"/>, of a stream on which we have said all and only the client's body is missing: puts its reset off,
+    /// so that the client may take the response first, or end the body by itself. What comes of the body is thrown away, and its window
+    /// does not open again. False, with nothing changed, when the stream is not like that. An event with
+    /// <see cref="Http2Event.EndStream"/>, or a reset, tells of its end; <see cref="Release"/> follows then, or when the caller has waited
+    /// long enough.
     /// </summary>
     public bool TryLinger(int slot)
     {
@@ -152,8 +159,8 @@ public sealed partial class Http2Session
     public void SetWebSocketKey(ReadOnlySpan<byte> key) => _builder.SetWebSocketKey(key);
 
     /// <summary>
-    /// Takes up a request that asked to upgrade from HTTP/1.1 (RFC 7540 section 3.2): it is stream 1, half-closed (remote), answered after the 101. Before any <see cref="Read"/>. Returns its slot, or -1 when its
-    /// settings are wrong: then there is no upgrade.
+    /// Takes up a request that asked to upgrade from HTTP/1.1 (RFC 7540 section 3.2): it is stream 1, half-closed (remote), answered after
+    /// the 101. Before any <see cref="Read"/>. Returns its slot, or -1 when its settings are wrong: then there is no upgrade.
     /// </summary>
     /// <param name="settings">The payload of HTTP2-Settings, see <see cref="Http2SettingsField"/>.</param>
     public int AdoptUpgrade(ReadOnlySpan<byte> settings)
@@ -348,7 +355,13 @@ public sealed partial class Http2Session
         bool wasShut = stream.Send.Available <= 0;
         if (increment == 0 || !stream.Send.TryChange(increment))
         {
-            return StreamError(slot, stream.Id, increment == 0 ? ErrorCode.Protocol : ErrorCode.FlowControl, MalformedReason.None, ref found);
+            return StreamError(
+                slot,
+                stream.Id,
+                increment == 0 ? ErrorCode.Protocol : ErrorCode.FlowControl,
+                MalformedReason.None,
+                ref found
+            );
         }
 
         if (!wasShut || stream.Send.Available <= 0 || !stream.MaySend)
@@ -360,10 +373,15 @@ public sealed partial class Http2Session
         return Http2EventKind.WindowOpened;
     }
 
-    /// <summary>Section 6.3 and RFC 7540 section 5.3.1. A stream that is idle cannot be reset, so there it is the connection that ends.</summary>
+    /// <summary>
+    /// Section 6.3 and RFC 7540 section 5.3.1. A stream that is idle cannot be reset, so there it is the connection that ends.
+    /// </summary>
     private Http2EventKind OnPriority(ReadOnlySpan<byte> payload, int slot, int id, ref Http2Event found)
     {
-        var code = payload.Length != 5 ? ErrorCode.FrameSize : FrameReader.Dependency(payload) == id ? ErrorCode.Protocol : ErrorCode.None;
+        var code =
+            payload.Length != 5 ? ErrorCode.FrameSize
+            : FrameReader.Dependency(payload) == id ? ErrorCode.Protocol
+            : ErrorCode.None;
         if (code == ErrorCode.None)
         {
             return GoOn;

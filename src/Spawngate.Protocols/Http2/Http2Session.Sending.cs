@@ -3,7 +3,8 @@ using Spawngate.Protocols.Http2.Hpack;
 
 namespace Spawngate.Protocols.Http2;
 
-/// <content>What is written on streams: heads, data, trailers. All goes into spans of the caller, after what <see cref="WriteControl"/> has.</content>
+/// <content>What is written on streams: heads, data, trailers. All goes into spans of the caller, after what <see cref="WriteControl"/>
+/// has.</content>
 public sealed partial class Http2Session
 {
     /// <summary>Size of the header that <see cref="WriteDataHeader"/> puts in front of data.</summary>
@@ -12,7 +13,9 @@ public sealed partial class Http2Session
     /// <summary>True when heads and data may be written on the stream in that slot.</summary>
     public bool MaySend(int slot) => _streams[slot].MaySend;
 
-    /// <summary>Bytes of data that one frame of that stream may have now: what its window, the connection's and the client's largest frame allow.</summary>
+    /// <summary>
+    /// Bytes of data that one frame of that stream may have now: what its window, the connection's and the client's largest frame allow.
+    /// </summary>
     public int SendQuota(int slot) => Math.Max(0, Math.Min(Math.Min(_streams[slot].Send.Available, _send.Available), _peer.MaxFrameSize));
 
     /// <summary>Bytes that a head takes at most: a backend's response, and what the caller adds to it.</summary>
@@ -26,8 +29,8 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
-    /// Begins a head or a trailer section. What is written into the returned writer must be sent, as the next frames of the connection: it changes the compression
-    /// state of both sides. Ends with <see cref="EndHead"/>.
+    /// Begins a head or a trailer section. What is written into the returned writer must be sent, as the next frames of the connection: it
+    /// changes the compression state of both sides. Ends with <see cref="EndHead"/>.
     /// </summary>
     /// <param name="target">At least <see cref="HeadBytesNeeded"/> bytes.</param>
     /// <param name="slot">A stream that <see cref="MaySend"/>.</param>
@@ -41,7 +44,9 @@ public sealed partial class Http2Session
         return new HeaderBlockWriter(_encoder, target, _streams[slot].IsTunnel);
     }
 
-    /// <summary>Ends a head or a trailer section: puts its frames in order. Returns the bytes written from the start of the target.</summary>
+    /// <summary>
+    /// Ends a head or a trailer section: puts its frames in order. Returns the bytes written from the start of the target.
+    /// </summary>
     /// <param name="slot">The same slot.</param>
     /// <param name="writer">The writer.</param>
     /// <param name="endStream">True when nothing follows on this stream.</param>

@@ -5,8 +5,9 @@ using Spawngate.Protocols.Http2.Hpack;
 namespace Spawngate.Protocols.Http2;
 
 /// <summary>
-/// The server's side of one HTTP/2 connection (RFC 9113): bytes in, events out. What it has to say itself waits for <see cref="WriteControl"/>; heads and data
-/// are written by the methods of the other half. See docs/concepts/http2.md for states, failures and budgets. One caller at a time.
+/// The server's side of one HTTP/2 connection (RFC 9113): bytes in, events out. What it has to say itself waits for
+/// <see cref="WriteControl"/>; heads and data are written by the methods of the other half. See docs/concepts/http2.md for states,
+/// failures and budgets. One caller at a time.
 /// </summary>
 public sealed partial class Http2Session
 {
@@ -32,10 +33,16 @@ public sealed partial class Http2Session
     private SendWindow _send = new(PeerSettings.DefaultWindow);
     private PeerSettings _peer = new();
     private long _nowMs;
-    private int _highestId, _lastAccepted, _goAwayAfter = FrameHeader.Largest;
-    private int _active, _earlyCount, _settingsUnacknowledged;
+    private int _highestId,
+        _lastAccepted,
+        _goAwayAfter = FrameHeader.Largest;
+    private int _active,
+        _earlyCount,
+        _settingsUnacknowledged;
     private int _dataSlot = -1;
-    private bool _hasPreface, _hasSettings, _updatesDeferred;
+    private bool _hasPreface,
+        _hasSettings,
+        _updatesDeferred;
     private ErrorCode? _failure;
 
     /// <summary>Starts a connection; the settings wait to be written.</summary>
@@ -56,7 +63,9 @@ public sealed partial class Http2Session
     /// <summary>Streams that are open or half-closed.</summary>
     public int ActiveStreams => _active;
 
-    /// <summary>True while the client has not acknowledged our settings (RFC 9113 section 6.5.3); for how long is up to the caller.</summary>
+    /// <summary>
+    /// True while the client has not acknowledged our settings (RFC 9113 section 6.5.3); for how long is up to the caller.
+    /// </summary>
     public bool AwaitsSettingsAck => _settingsUnacknowledged > 0;
 
     /// <summary>True in front of a frame: the client owes no rest of one, so silence is idleness.</summary>
@@ -65,7 +74,10 @@ public sealed partial class Http2Session
     /// <summary>True when what comes next begins a request; false also when too little of it is there to tell.</summary>
     /// <param name="input">Bytes not consumed yet.</param>
     public bool BeginsRequest(ReadOnlySpan<byte> input) =>
-        input.Length >= FrameHeader.Size && IsBetweenFrames && FrameHeader.Read(input) is { Type: FrameType.Headers } header && header.StreamId > _highestId;
+        input.Length >= FrameHeader.Size
+        && IsBetweenFrames
+        && FrameHeader.Read(input) is { Type: FrameType.Headers } header
+        && header.StreamId > _highestId;
 
     /// <summary>The error the connection ends with, or null.</summary>
     public ErrorCode? Failure => _failure;
@@ -81,7 +93,10 @@ public sealed partial class Http2Session
 
     /// <summary>Reads one event off the front of the input.</summary>
     /// <param name="input">Bytes not consumed yet.</param>
-    /// <param name="request">Filled with <see cref="Http2EventKind.Request"/> and <see cref="Http2EventKind.RequestRefused"/>: that of the next free exchange. It may be changed without such an event.</param>
+    /// <param name="request">
+    /// Filled with <see cref="Http2EventKind.Request"/> and <see cref="Http2EventKind.RequestRefused"/>: that of the next free exchange. It
+    /// may be changed without such an event.
+    /// </param>
     /// <param name="nowMs">The time.</param>
     /// <param name="consumed">How many bytes this event used up.</param>
     /// <param name="found">What was found.</param>
@@ -126,7 +141,9 @@ public sealed partial class Http2Session
         return Report(ref found);
     }
 
-    /// <summary>Ends the connection with that error, as <see cref="Read"/> does for the client's faults: a GOAWAY waits to be written.</summary>
+    /// <summary>
+    /// Ends the connection with that error, as <see cref="Read"/> does for the client's faults: a GOAWAY waits to be written.
+    /// </summary>
     public void Fail(ErrorCode code)
     {
         if (_failure is not null)
@@ -169,7 +186,13 @@ public sealed partial class Http2Session
         }
     }
 
-    private Http2EventKind Handle(FrameEvent frameEvent, ReadOnlySpan<byte> input, in Frame frame, RequestHead request, ref Http2Event found)
+    private Http2EventKind Handle(
+        FrameEvent frameEvent,
+        ReadOnlySpan<byte> input,
+        in Frame frame,
+        RequestHead request,
+        ref Http2Event found
+    )
     {
         switch (frameEvent)
         {
@@ -311,7 +334,10 @@ public sealed partial class Http2Session
         bool accepted = verdict == FrameVerdict.Accept;
         bool opens = accepted && state == StreamState.Idle;
         bool refused = opens && (_active >= CodecLimits.ConcurrentStreamsMax || id > _goAwayAfter);
-        var purpose = !accepted || refused ? Purpose.Nothing : opens ? Purpose.Request : Purpose.Trailers;
+        var purpose =
+            !accepted || refused ? Purpose.Nothing
+            : opens ? Purpose.Request
+            : Purpose.Trailers;
         _highestId = Math.Max(_highestId, id);
 
         // Whatever becomes of it, the block has changed the peer's table and must change ours (section 4.3).
@@ -371,7 +397,9 @@ public sealed partial class Http2Session
         return status == HpackStatus.End;
     }
 
-    /// <summary>A stream above what was announced (section 5.1.2), or after our last GOAWAY (section 6.8), where it is not even answered.</summary>
+    /// <summary>
+    /// A stream above what was announced (section 5.1.2), or after our last GOAWAY (section 6.8), where it is not even answered.
+    /// </summary>
     private Http2EventKind Refuse(int id, ref Http2Event found)
     {
         if (id > _goAwayAfter)
@@ -414,12 +442,19 @@ public sealed partial class Http2Session
 
     private Http2EventKind EndWithTrailers(int slot, int id, bool endStream, ref Http2Event found)
     {
-        var malformed = !endStream ? MalformedReason.TrailersWithoutEnd
+        var malformed =
+            !endStream ? MalformedReason.TrailersWithoutEnd
             : _streams[slot].BodyLeft > 0 ? MalformedReason.LengthMismatch
             : _builder.Malformed;
         if (malformed != MalformedReason.None || _builder.AreTrailersTooLarge)
         {
-            return StreamError(slot, id, malformed != MalformedReason.None ? ErrorCode.Protocol : ErrorCode.EnhanceYourCalm, malformed, ref found);
+            return StreamError(
+                slot,
+                id,
+                malformed != MalformedReason.None ? ErrorCode.Protocol : ErrorCode.EnhanceYourCalm,
+                malformed,
+                ref found
+            );
         }
 
         EndRemote(slot);
@@ -427,7 +462,10 @@ public sealed partial class Http2Session
         return Http2EventKind.Trailers;
     }
 
-    /// <summary>The client's fault on one stream (section 5.4.2). It counts like a reset by the client, or a client could make us reset for ever (CVE-2025-8671).</summary>
+    /// <summary>
+    /// The client's fault on one stream (section 5.4.2). It counts like a reset by the client, or a client could make us reset for ever
+    /// (CVE-2025-8671).
+    /// </summary>
     private Http2EventKind StreamError(int slot, int id, ErrorCode code, MalformedReason malformed, ref Http2Event found)
     {
         if (!_budget.TrySpendReset(_nowMs))

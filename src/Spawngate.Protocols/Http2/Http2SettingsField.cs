@@ -1,6 +1,8 @@
 namespace Spawngate.Protocols.Http2;
 
-/// <summary>The HTTP2-Settings field of an upgrade request: the payload of a SETTINGS frame in base64url without padding (RFC 7540 section 3.2.1).</summary>
+/// <summary>
+/// The HTTP2-Settings field of an upgrade request: the payload of a SETTINGS frame in base64url without padding (RFC 7540 section 3.2.1).
+/// </summary>
 public static class Http2SettingsField
 {
     /// <summary>Decodes it. False when it is not base64url, does not fit, or is no list of whole settings.</summary>
@@ -38,13 +40,14 @@ public static class Http2SettingsField
         return (pending & ((1u << bits) - 1)) == 0;
     }
 
-    private static int Digit(byte b) => b switch
-    {
-        >= (byte)'A' and <= (byte)'Z' => b - 'A',
-        >= (byte)'a' and <= (byte)'z' => b - 'a' + 26,
-        >= (byte)'0' and <= (byte)'9' => b - '0' + 52,
-        (byte)'-' => 62,
-        (byte)'_' => 63,
-        _ => -1,
-    };
+    private static int Digit(byte b) =>
+        b switch
+        {
+            >= (byte)'A' and <= (byte)'Z' => b - 'A',
+            >= (byte)'a' and <= (byte)'z' => b - 'a' + 26,
+            >= (byte)'0' and <= (byte)'9' => b - '0' + 52,
+            (byte)'-' => 62,
+            (byte)'_' => 63,
+            _ => -1,
+        };
 }

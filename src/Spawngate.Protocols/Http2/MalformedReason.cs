@@ -21,7 +21,9 @@ public enum MalformedReason : byte
     /// <summary>TE with anything but trailers (section 8.2.2).</summary>
     BadTe,
 
-    /// <summary>A name that CGI servers take for Content-Length or Transfer-Encoding, see <see cref="Http1.KnownHeaders.IsFramingLookalike"/>.</summary>
+    /// <summary>
+    /// A name that CGI servers take for Content-Length or Transfer-Encoding, see <see cref="Http1.KnownHeaders.IsFramingLookalike"/>.
+    /// </summary>
     Lookalike,
 
     /// <summary>A pseudo-header field that does not exist in requests (section 8.3).</summary>
@@ -54,7 +56,9 @@ public enum MalformedReason : byte
     /// <summary>Host disagrees with :authority, or is there twice (section 8.3.1).</summary>
     HostMismatch,
 
-    /// <summary>CONNECT with :scheme or :path, or without :authority (section 8.5); or :protocol without CONNECT (RFC 8441 section 4).</summary>
+    /// <summary>
+    /// CONNECT with :scheme or :path, or without :authority (section 8.5); or :protocol without CONNECT (RFC 8441 section 4).
+    /// </summary>
     BadConnect,
 
     /// <summary>Content-Length is not one plain number (section 8.1.1).</summary>
@@ -71,29 +75,30 @@ public enum MalformedReason : byte
 public static class MalformedReasons
 {
     /// <summary>One sentence that says what was wrong.</summary>
-    public static string Describe(MalformedReason reason) => reason switch
-    {
-        MalformedReason.None => "not malformed",
-        MalformedReason.BadName => "a field name is not a token in lower case",
-        MalformedReason.BadValue => "a field value holds a control character",
-        MalformedReason.WhiteSpaceAround => "a field value begins or ends with white space",
-        MalformedReason.ConnectionSpecific => "a field belongs to a connection and must not be in HTTP/2",
-        MalformedReason.BadTe => "te holds something else than trailers",
-        MalformedReason.Lookalike => "the name of a field looks like content-length or transfer-encoding",
-        MalformedReason.UnknownPseudo => "a pseudo-header field is unknown",
-        MalformedReason.RepeatedPseudo => "a pseudo-header field is repeated",
-        MalformedReason.LatePseudo => "a pseudo-header field follows a regular one",
-        MalformedReason.PseudoInTrailers => "a pseudo-header field stands in the trailers",
-        MalformedReason.MissingPseudo => "a pseudo-header field is missing",
-        MalformedReason.BadMethod => ":method is not a token",
-        MalformedReason.BadScheme => ":scheme is malformed",
-        MalformedReason.BadPath => ":path is malformed",
-        MalformedReason.BadAuthority => "the authority is malformed",
-        MalformedReason.HostMismatch => "host and :authority disagree",
-        MalformedReason.BadConnect => "CONNECT with the wrong pseudo-header fields",
-        MalformedReason.BadContentLength => "content-length is not one plain number",
-        MalformedReason.LengthMismatch => "content-length disagrees with the body",
-        MalformedReason.TrailersWithoutEnd => "trailers do not end the stream",
-        _ => "malformed",
-    };
+    public static string Describe(MalformedReason reason) =>
+        reason switch
+        {
+            MalformedReason.None => "not malformed",
+            MalformedReason.BadName => "a field name is not a token in lower case",
+            MalformedReason.BadValue => "a field value holds a control character",
+            MalformedReason.WhiteSpaceAround => "a field value begins or ends with white space",
+            MalformedReason.ConnectionSpecific => "a field belongs to a connection and must not be in HTTP/2",
+            MalformedReason.BadTe => "te holds something else than trailers",
+            MalformedReason.Lookalike => "the name of a field looks like content-length or transfer-encoding",
+            MalformedReason.UnknownPseudo => "a pseudo-header field is unknown",
+            MalformedReason.RepeatedPseudo => "a pseudo-header field is repeated",
+            MalformedReason.LatePseudo => "a pseudo-header field follows a regular one",
+            MalformedReason.PseudoInTrailers => "a pseudo-header field stands in the trailers",
+            MalformedReason.MissingPseudo => "a pseudo-header field is missing",
+            MalformedReason.BadMethod => ":method is not a token",
+            MalformedReason.BadScheme => ":scheme is malformed",
+            MalformedReason.BadPath => ":path is malformed",
+            MalformedReason.BadAuthority => "the authority is malformed",
+            MalformedReason.HostMismatch => "host and :authority disagree",
+            MalformedReason.BadConnect => "CONNECT with the wrong pseudo-header fields",
+            MalformedReason.BadContentLength => "content-length is not one plain number",
+            MalformedReason.LengthMismatch => "content-length disagrees with the body",
+            MalformedReason.TrailersWithoutEnd => "trailers do not end the stream",
+            _ => "malformed",
+        };
 }

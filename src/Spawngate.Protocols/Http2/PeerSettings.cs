@@ -11,9 +11,7 @@ public struct PeerSettings
     private const int FrameSizeAtMost = (1 << 24) - 1;
 
     /// <summary>The defaults.</summary>
-    public PeerSettings()
-    {
-    }
+    public PeerSettings() { }
 
     /// <summary>SETTINGS_HEADER_TABLE_SIZE.</summary>
     public uint HeaderTableSize { get; private set; } = CodecLimits.HpackTableBytes;
@@ -43,7 +41,10 @@ public struct PeerSettings
         return ErrorCode.None;
     }
 
-    /// <summary>The smallest table size of a frame, which evicts even if a larger one follows it (RFC 7541 section 4.2); the last one when there was none.</summary>
+    /// <summary>
+    /// The smallest table size of a frame, which evicts even if a larger one follows it (RFC 7541 section 4.2); the last one when there was
+    /// none.
+    /// </summary>
     internal uint TakeSmallestTableSize()
     {
         uint smallest = Math.Min(SmallestTableSize, HeaderTableSize);

@@ -4,16 +4,17 @@ using Spawngate.Protocols.Http2.Hpack;
 namespace Spawngate.Protocols.Http2;
 
 /// <summary>
-/// Makes an HTTP/1.1 head of a decoded field section (RFC 9113 section 8.3.1): the bytes as <see cref="RequestHeadParser"/> would read them, and the <see cref="RequestHead"/>
-/// that it would have filled, in one pass.
+/// Makes an HTTP/1.1 head of a decoded field section (RFC 9113 section 8.3.1): the bytes as <see cref="RequestHeadParser"/> would read
+/// them, and the <see cref="RequestHead"/> that it would have filled, in one pass.
 /// </summary>
 /// <remarks>
 /// <code>
 ///  buffer:  :method :path … as they come │ request-line CRLF │ Host CRLF │ fields CRLF … │ framing CRLF │ CRLF
 ///           └ put aside                  └ the head begins with the first regular field
 /// </code>
-/// A fault of the first kind, <see cref="Malformed"/>, makes the request one that must not be answered; one of the second, the head's <see cref="RequestHead.Fault"/>, is answered
-/// like over HTTP/1.1. After either no more is written, but what would make it malformed is still found.
+/// A fault of the first kind, <see cref="Malformed"/>, makes the request one that must not be answered; one of the second, the head's
+/// <see cref="RequestHead.Fault"/>, is answered like over HTTP/1.1. After either no more is written, but what would make it malformed is
+/// still found.
 /// </remarks>
 internal sealed class RequestHeadBuilder(HeadLimits limits)
 {
@@ -22,9 +23,16 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
     private HeadBuffer _buffer;
     private HeadFault _fault;
     private int _start;
-    private (int Start, int Length) _method, _path, _authority, _protocol;
-    private bool _hasScheme, _begun, _isWebSocket, _hasWebSocketVersion;
-    private int _cookieIndex, _cookieStart;
+    private (int Start, int Length) _method,
+        _path,
+        _authority,
+        _protocol;
+    private bool _hasScheme,
+        _begun,
+        _isWebSocket,
+        _hasWebSocketVersion;
+    private int _cookieIndex,
+        _cookieStart;
 
     /// <summary>Why it is malformed.</summary>
     public MalformedReason Malformed { get; private set; }
@@ -193,7 +201,9 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
         if (field.Traits.Fault != MalformedReason.None)
         {
             // An empty authority is no authority, as far as routing goes (RFC 9113 section 8.3.1).
-            return field.Traits.Fault == MalformedReason.BadAuthority && field.Value.IsEmpty && !_begun ? MalformedReason.None : field.Traits.Fault;
+            return field.Traits.Fault == MalformedReason.BadAuthority && field.Value.IsEmpty && !_begun
+                ? MalformedReason.None
+                : field.Traits.Fault;
         }
 
         if (_begun)
@@ -313,7 +323,9 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
             return MalformedReason.BadConnect;
         }
 
-        return path[0] == (byte)'*' && (path.Length > 1 || _head.Method != MethodKind.Options) ? MalformedReason.BadPath : MalformedReason.None;
+        return path[0] == (byte)'*' && (path.Length > 1 || _head.Method != MethodKind.Options)
+            ? MalformedReason.BadPath
+            : MalformedReason.None;
     }
 
     private void WriteRequestLine(int methodLength)
@@ -342,8 +354,8 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
     }
 
     /// <summary>
-    /// True for what the handshake over HTTP/1.1 is made of and HTTP/2 does without (RFC 8441 section 5): a client's own is left out, since a second key would make the request malformed
-    /// (RFC 6455 section 11.3.1), and so is what servers that fold names take for it.
+    /// True for what the handshake over HTTP/1.1 is made of and HTTP/2 does without (RFC 8441 section 5): a client's own is left out, since
+    /// a second key would make the request malformed (RFC 6455 section 11.3.1), and so is what servers that fold names take for it.
     /// </summary>
     private bool IsOfHandshake(ReadOnlySpan<byte> name)
     {
@@ -355,7 +367,9 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
     {
         if (_authority.Length > 0)
         {
-            Malformed = RequestHeadParser.SameAuthority(Aside(_authority), field.Value) ? MalformedReason.None : MalformedReason.HostMismatch;
+            Malformed = RequestHeadParser.SameAuthority(Aside(_authority), field.Value)
+                ? MalformedReason.None
+                : MalformedReason.HostMismatch;
             return;
         }
 
@@ -402,7 +416,10 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
         return true;
     }
 
-    /// <summary>RFC 9113 section 8.2.3: crumbs become one field. Fields in between make the cookie line move behind them, which the bound on fields bounds.</summary>
+    /// <summary>
+    /// RFC 9113 section 8.2.3: crumbs become one field. Fields in between make the cookie line move behind them, which the bound on fields
+    /// bounds.
+    /// </summary>
     private void AddCookie(in HpackField field)
     {
         if (_cookieIndex < 0)

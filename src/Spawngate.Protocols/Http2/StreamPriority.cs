@@ -11,8 +11,8 @@ public readonly record struct StreamPriority(byte Urgency, bool Incremental)
     public static readonly StreamPriority Default = new(3, false);
 
     /// <summary>
-    /// Reads a Priority field value, a dictionary of structured fields (RFC 9218 section 4, RFC 8941 section 3.2). What is unknown or of the wrong type is
-    /// ignored, as section 4 asks; of a repeated key the last counts.
+    /// Reads a Priority field value, a dictionary of structured fields (RFC 9218 section 4, RFC 8941 section 3.2). What is unknown or of
+    /// the wrong type is ignored, as section 4 asks; of a repeated key the last counts.
     /// </summary>
     public static StreamPriority Parse(ReadOnlySpan<byte> value)
     {

@@ -59,27 +59,31 @@ public enum FrameVerdict : byte
     ConnectionError,
 }
 
-/// <summary>The transitions of <see cref="StreamState"/>, and what each frame means in each state. What is not listed is a bug of the caller.</summary>
+/// <summary>
+/// The transitions of <see cref="StreamState"/>, and what each frame means in each state. What is not listed is a bug of the caller.
+/// </summary>
 public static class StreamRules
 {
     /// <summary>HEADERS opened an idle stream.</summary>
     public static StreamState Opened(bool endStream) => endStream ? StreamState.HalfClosedRemote : StreamState.Open;
 
     /// <summary>The client sent END_STREAM.</summary>
-    public static StreamState RemoteEnded(StreamState state) => state switch
-    {
-        StreamState.Open => StreamState.HalfClosedRemote,
-        StreamState.HalfClosedLocal => StreamState.Closed,
-        _ => throw new InvalidOperationException($"the client cannot end a stream that is {state}"),
-    };
+    public static StreamState RemoteEnded(StreamState state) =>
+        state switch
+        {
+            StreamState.Open => StreamState.HalfClosedRemote,
+            StreamState.HalfClosedLocal => StreamState.Closed,
+            _ => throw new InvalidOperationException($"the client cannot end a stream that is {state}"),
+        };
 
     /// <summary>We sent END_STREAM.</summary>
-    public static StreamState LocalEnded(StreamState state) => state switch
-    {
-        StreamState.Open => StreamState.HalfClosedLocal,
-        StreamState.HalfClosedRemote => StreamState.Closed,
-        _ => throw new InvalidOperationException($"we cannot end a stream that is {state}"),
-    };
+    public static StreamState LocalEnded(StreamState state) =>
+        state switch
+        {
+            StreamState.Open => StreamState.HalfClosedLocal,
+            StreamState.HalfClosedRemote => StreamState.Closed,
+            _ => throw new InvalidOperationException($"we cannot end a stream that is {state}"),
+        };
 
     /// <summary>True when we may send HEADERS and DATA.</summary>
     public static bool MaySend(StreamState state) => state is StreamState.Open or StreamState.HalfClosedRemote;
@@ -129,7 +133,11 @@ public static class StreamRules
             case ClosedBy.End:
                 return Fail(FrameVerdict.ConnectionError, ErrorCode.StreamClosed, out code);
             default:
-                return Fail(type == FrameType.Headers ? FrameVerdict.ConnectionError : FrameVerdict.StreamError, ErrorCode.StreamClosed, out code);
+                return Fail(
+                    type == FrameType.Headers ? FrameVerdict.ConnectionError : FrameVerdict.StreamError,
+                    ErrorCode.StreamClosed,
+                    out code
+                );
         }
     }
 

@@ -21,7 +21,9 @@ public struct Http2Stream
     /// <summary>True once the final response head was written.</summary>
     public bool HasResponse { get; internal set; }
 
-    /// <summary>True when its response is complete and nobody wants its body: what comes of it is thrown away until it ends, or is released.</summary>
+    /// <summary>
+    /// True when its response is complete and nobody wants its body: what comes of it is thrown away until it ends, or is released.
+    /// </summary>
     public bool Lingers { get; internal set; }
 
     /// <summary>Bytes of data that were given to the caller and not consumed.</summary>
@@ -41,8 +43,8 @@ public struct Http2Stream
 }
 
 /// <summary>
-/// The streams of a connection by slot, found by id through chains, and the last closed ones. Ids of clients are odd and grow by two, so the chains are of length
-/// one unless streams stay open while hundreds pass.
+/// The streams of a connection by slot, found by id through chains, and the last closed ones. Ids of clients are odd and grow by two, so
+/// the chains are of length one unless streams stay open while hundreds pass.
 /// </summary>
 internal sealed class StreamTable
 {

@@ -3,7 +3,8 @@ namespace Spawngate.Protocols.Toml;
 /// <summary>Dates and times: RFC 3339 section 5.6, of which the offset, the time or the date may be missing.</summary>
 internal static class TomlDateTimes
 {
-    private const string Allowed = "allowed are 1979-05-27, 07:32:00, and both joined by T or a blank, with an optional fraction and offset (Z or +01:00)";
+    private const string Allowed =
+        "allowed are 1979-05-27, 07:32:00, and both joined by T or a blank, with an optional fraction and offset (Z or +01:00)";
 
     /// <summary>Whether the text begins as only a date or a time can.</summary>
     public static bool LooksLike(ReadOnlySpan<char> token) => StartsDate(token) || StartsTime(token);
@@ -35,13 +36,14 @@ internal static class TomlDateTimes
         return isSound ? new TomlDateTime(position, KindOf(hasDate, hasTime, hasOffset), Normalise(token)) : null;
     }
 
-    private static TomlDateTimeKind KindOf(bool hasDate, bool hasTime, bool hasOffset) => (hasDate, hasTime, hasOffset) switch
-    {
-        (true, true, true) => TomlDateTimeKind.OffsetDateTime,
-        (true, true, false) => TomlDateTimeKind.LocalDateTime,
-        (true, false, _) => TomlDateTimeKind.LocalDate,
-        _ => TomlDateTimeKind.LocalTime,
-    };
+    private static TomlDateTimeKind KindOf(bool hasDate, bool hasTime, bool hasOffset) =>
+        (hasDate, hasTime, hasOffset) switch
+        {
+            (true, true, true) => TomlDateTimeKind.OffsetDateTime,
+            (true, true, false) => TomlDateTimeKind.LocalDateTime,
+            (true, false, _) => TomlDateTimeKind.LocalDate,
+            _ => TomlDateTimeKind.LocalTime,
+        };
 
     private static string Normalise(ReadOnlySpan<char> token) => token.ToString().Replace(' ', 'T').ToUpperInvariant();
 
@@ -62,7 +64,9 @@ internal static class TomlDateTimes
         return month is >= 1 and <= 12 && day >= 1 && day <= DaysIn(year, month);
     }
 
-    /// <summary>Year 0 is a leap year of the proleptic calendar, but unknown to <see cref="DateTime"/>; 400 years on, the calendar repeats.</summary>
+    /// <summary>
+    /// Year 0 is a leap year of the proleptic calendar, but unknown to <see cref="DateTime"/>; 400 years on, the calendar repeats.
+    /// </summary>
     private static int DaysIn(int year, int month) => DateTime.DaysInMonth(year == 0 ? 400 : year, month);
 
     /// <summary><c>HH:MM:SS</c> with an optional fraction; second 60 is a leap second (RFC 3339 section 5.7).</summary>

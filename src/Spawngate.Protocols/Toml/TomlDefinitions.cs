@@ -103,9 +103,13 @@ internal static class TomlDefinitions
         }
 
         var line = entry.Value is TomlTable table ? table.HeaderPosition.Line : entry.Position.Line;
-        error = new TomlError(part.Position, "", entry.Value is TomlTable
-            ? $"the table is already defined on line {line}, each table may be defined once"
-            : $"the key is already {entry.Value.Kind} on line {line}, it cannot be a table as well");
+        error = new TomlError(
+            part.Position,
+            "",
+            entry.Value is TomlTable
+                ? $"the table is already defined on line {line}, each table may be defined once"
+                : $"the key is already {entry.Value.Kind} on line {line}, it cannot be a table as well"
+        );
         return null;
     }
 
@@ -120,7 +124,11 @@ internal static class TomlDefinitions
 
         if (entry.Value is not TomlArray { IsArrayOfTables: true } array)
         {
-            error = new TomlError(part.Position, "", $"the key is already {entry.Value.Kind} on line {entry.Position.Line}, it cannot be an array of tables as well");
+            error = new TomlError(
+                part.Position,
+                "",
+                $"the key is already {entry.Value.Kind} on line {entry.Position.Line}, it cannot be an array of tables as well"
+            );
             return null;
         }
 
@@ -137,6 +145,10 @@ internal static class TomlDefinitions
             TomlTable => "a table with a header of its own, which only that header may fill",
             _ => $"{entry.Value.Kind}, which has no keys",
         };
-        return new TomlError(part.Position, "", $"{TomlKeyPath.Quote(part.Name)} is on line {entry.Position.Line} already {what}; nothing can be added to it here");
+        return new TomlError(
+            part.Position,
+            "",
+            $"{TomlKeyPath.Quote(part.Name)} is on line {entry.Position.Line} already {what}; nothing can be added to it here"
+        );
     }
 }

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Spawngate.Protocols.Toml;
 
-/// <summary>Integers and floats. The grammar is stricter than that of .NET, so it is checked by hand before anything is converted.</summary>
+/// <summary>
+/// Integers and floats. The grammar is stricter than that of .NET, so it is checked by hand before anything is converted.
+/// </summary>
 internal static class TomlNumbers
 {
     private const string IntegerRange = "whole numbers from -9223372036854775808 to 9223372036854775807 are allowed";
@@ -47,17 +49,24 @@ internal static class TomlNumbers
             _ => (NumberStyles?)null,
         };
         var digits = token[2..];
-        var allowed = token[1] switch { 'x' => "0123456789abcdefABCDEF", 'o' => "01234567", _ => "01" };
+        var allowed = token[1] switch
+        {
+            'x' => "0123456789abcdefABCDEF",
+            'o' => "01234567",
+            _ => "01",
+        };
         if (style is null || !AreDigits(digits, allowed))
         {
-            error = $"found {TomlSyntax.Clip(token)}, allowed are digits after a lower-case 0x, 0o or 0b, with single underscores between digits";
+            error =
+                $"found {TomlSyntax.Clip(token)}, allowed are digits after a lower-case 0x, 0o or 0b, with single underscores between digits";
             return null;
         }
 
         var plain = WithoutUnderscores(digits);
-        var fits = style == NumberStyles.None
-            ? TryParseOctal(plain, out var value)
-            : long.TryParse(plain, style.Value, CultureInfo.InvariantCulture, out value) && value >= 0;
+        var fits =
+            style == NumberStyles.None
+                ? TryParseOctal(plain, out var value)
+                : long.TryParse(plain, style.Value, CultureInfo.InvariantCulture, out value) && value >= 0;
         error = fits ? null : $"found {TomlSyntax.Clip(token)}, {IntegerRange}";
         return fits ? new TomlInteger(position, value) : null;
     }

@@ -2,8 +2,8 @@ namespace Spawngate.Protocols.Toml;
 
 /// <summary>
 /// The statements of TOML: headers, keys and values. A statement that cannot be read is reported and passed over (see
-/// <see cref="TomlRecovery"/>); a header that cannot be read or is not allowed leads into a table that is thrown away, so that its keys are still
-/// checked but do not land in the wrong place.
+/// <see cref="TomlRecovery"/>); a header that cannot be read or is not allowed leads into a table that is thrown away, so that its keys are
+/// still checked but do not land in the wrong place.
 /// </summary>
 internal ref struct TomlParser
 {

@@ -74,7 +74,13 @@ public static class TomlReader
 
             if (!bytes.IsEmpty)
             {
-                errors.Add(new TomlError(new TomlPosition(line, column), "", $"found the byte 0x{bytes[0]:X2}, which is not UTF-8; the file must be saved as UTF-8"));
+                errors.Add(
+                    new TomlError(
+                        new TomlPosition(line, column),
+                        "",
+                        $"found the byte 0x{bytes[0]:X2}, which is not UTF-8; the file must be saved as UTF-8"
+                    )
+                );
             }
         }
 

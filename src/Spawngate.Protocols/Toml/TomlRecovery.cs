@@ -59,11 +59,15 @@ internal static class TomlRecovery
                 return 0;
             case var c:
                 at.Advance(1);
-                return c is '[' or '{' ? 1 : c is ']' or '}' ? -1 : 0;
+                return c is '[' or '{' ? 1
+                    : c is ']' or '}' ? -1
+                    : 0;
         }
     }
 
-    /// <summary>Passes a string, or only its quote if it does not end on this line: what follows may then be misread, but not skipped.</summary>
+    /// <summary>
+    /// Passes a string, or only its quote if it does not end on this line: what follows may then be misread, but not skipped.
+    /// </summary>
     private static void PassString(ref TomlCursor at)
     {
         var quote = at.Peek();

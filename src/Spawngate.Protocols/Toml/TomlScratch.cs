@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Spawngate.Protocols.Toml;
 
 /// <summary>
-/// Characters outside the collected heap, for the text of a file while it is read: a buffer of that size would be a large object, and large objects make
-/// the collector go through the whole heap.
+/// Characters outside the collected heap, for the text of a file while it is read: a buffer of that size would be a large object, and large
+/// objects make the collector go through the whole heap.
 /// </summary>
 internal readonly unsafe ref struct TomlScratch
 {

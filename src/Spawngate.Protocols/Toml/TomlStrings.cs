@@ -144,9 +144,11 @@ internal static class TomlStrings
             return;
         }
 
-        at.Report(at.Peek() == '\r'
-            ? "found a carriage return without a line feed, line breaks are LF or CR LF"
-            : $"found {TomlSyntax.Describe(at.Rest)} in a string, control characters other than tab must be written as escapes (\\u{(int)at.Peek():X4}) in a \"…\" string");
+        at.Report(
+            at.Peek() == '\r'
+                ? "found a carriage return without a line feed, line breaks are LF or CR LF"
+                : $"found {TomlSyntax.Describe(at.Rest)} in a string, control characters other than tab must be written as escapes (\\u{(int)at.Peek():X4}) in a \"…\" string"
+        );
         at.Advance(1);
     }
 
@@ -172,7 +174,9 @@ internal static class TomlStrings
         };
         if (plain == '\0')
         {
-            at.Report($"found a backslash before {TomlSyntax.Describe(at.Rest[1..])}, allowed are \\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX; a '…' string takes backslashes as they are");
+            at.Report(
+                $"found a backslash before {TomlSyntax.Describe(at.Rest[1..])}, allowed are \\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX; a '…' string takes backslashes as they are"
+            );
             at.Advance(1);
             return;
         }

@@ -7,12 +7,13 @@ namespace Spawngate.Protocols.Toml;
 internal static class TomlSyntax
 {
     private const string Controls =
-        "\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\u0008\u000A\u000B\u000C\u000D\u000E\u000F\u0010\u0011\u0012\u0013" +
-        "\u0014\u0015\u0016\u0017\u0018\u0019\u001A\u001B\u001C\u001D\u001E\u001F\u007F";
+        "\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\u0008\u000A\u000B\u000C\u000D\u000E\u000F\u0010\u0011\u0012\u0013"
+        + "\u0014\u0015\u0016\u0017\u0018\u0019\u001A\u001B\u001C\u001D\u001E\u001F\u007F";
 
     /// <summary>What a key may consist of without quotes.</summary>
-    public static readonly SearchValues<char> BareKeyCharacters =
-        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+    public static readonly SearchValues<char> BareKeyCharacters = SearchValues.Create(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    );
 
     /// <summary>What ends a run of plain text in a comment or a literal multi-line string: every control character but tab.</summary>
     public static readonly SearchValues<char> ControlCharacters = SearchValues.Create(Controls);

@@ -29,7 +29,8 @@ public sealed class TomlTable : TomlValue
     private int _count;
     private Dictionary<string, int>? _index;
 
-    internal TomlTable(TomlPosition position, TomlTableOrigin origin) : base(position)
+    internal TomlTable(TomlPosition position, TomlTableOrigin origin)
+        : base(position)
     {
         Origin = origin;
         HeaderPosition = position;

@@ -1,8 +1,8 @@
 namespace Spawngate.Protocols.Toml;
 
 /// <summary>
-/// Makes strings, each text once as long as it comes again soon: a file of ten thousand tables repeats the same few keys and values. A direct-mapped
-/// cache, so neither its size nor its cost depends on the file.
+/// Makes strings, each text once as long as it comes again soon: a file of ten thousand tables repeats the same few keys and values. A
+/// direct-mapped cache, so neither its size nor its cost depends on the file.
 /// </summary>
 internal sealed class TomlTextPool
 {

@@ -15,7 +15,8 @@ public abstract class TomlValue
 /// <summary>A string of any of the four notations, unescaped.</summary>
 public sealed class TomlString : TomlValue
 {
-    internal TomlString(TomlPosition position, string value) : base(position) => Value = value;
+    internal TomlString(TomlPosition position, string value)
+        : base(position) => Value = value;
 
     /// <summary>The text.</summary>
     public string Value { get; }
@@ -27,7 +28,8 @@ public sealed class TomlString : TomlValue
 /// <summary>A whole number.</summary>
 public sealed class TomlInteger : TomlValue
 {
-    internal TomlInteger(TomlPosition position, long value) : base(position) => Value = value;
+    internal TomlInteger(TomlPosition position, long value)
+        : base(position) => Value = value;
 
     /// <summary>The number.</summary>
     public long Value { get; }
@@ -39,7 +41,8 @@ public sealed class TomlInteger : TomlValue
 /// <summary>A floating-point number, infinities and NaN included.</summary>
 public sealed class TomlFloat : TomlValue
 {
-    internal TomlFloat(TomlPosition position, double value) : base(position) => Value = value;
+    internal TomlFloat(TomlPosition position, double value)
+        : base(position) => Value = value;
 
     /// <summary>The number.</summary>
     public double Value { get; }
@@ -51,7 +54,8 @@ public sealed class TomlFloat : TomlValue
 /// <summary><c>true</c> or <c>false</c>.</summary>
 public sealed class TomlBoolean : TomlValue
 {
-    internal TomlBoolean(TomlPosition position, bool value) : base(position) => Value = value;
+    internal TomlBoolean(TomlPosition position, bool value)
+        : base(position) => Value = value;
 
     /// <summary>The truth value.</summary>
     public bool Value { get; }
@@ -79,7 +83,8 @@ public enum TomlDateTimeKind
 /// <summary>A date or time, checked against the calendar and kept as text.</summary>
 public sealed class TomlDateTime : TomlValue
 {
-    internal TomlDateTime(TomlPosition position, TomlDateTimeKind dateTimeKind, string text) : base(position)
+    internal TomlDateTime(TomlPosition position, TomlDateTimeKind dateTimeKind, string text)
+        : base(position)
     {
         DateTimeKind = dateTimeKind;
         Text = text;
@@ -92,12 +97,13 @@ public sealed class TomlDateTime : TomlValue
     public string Text { get; }
 
     /// <inheritdoc/>
-    public override string Kind => DateTimeKind switch
-    {
-        TomlDateTimeKind.LocalDate => "a date",
-        TomlDateTimeKind.LocalTime => "a time",
-        _ => "a date-time",
-    };
+    public override string Kind =>
+        DateTimeKind switch
+        {
+            TomlDateTimeKind.LocalDate => "a date",
+            TomlDateTimeKind.LocalTime => "a time",
+            _ => "a date-time",
+        };
 }
 
 /// <summary>An array, or the tables of a <c>[[name]]</c>.</summary>
@@ -105,7 +111,8 @@ public sealed class TomlArray : TomlValue
 {
     private readonly List<TomlValue> _items = [];
 
-    internal TomlArray(TomlPosition position, bool isArrayOfTables) : base(position) => IsArrayOfTables = isArrayOfTables;
+    internal TomlArray(TomlPosition position, bool isArrayOfTables)
+        : base(position) => IsArrayOfTables = isArrayOfTables;
 
     /// <summary>The elements in file order.</summary>
     public IReadOnlyList<TomlValue> Items => _items;

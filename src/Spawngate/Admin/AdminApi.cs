@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Spawngate.Config;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
@@ -31,9 +32,18 @@ internal sealed class AdminApi : IAsyncDisposable
     /// <param name="backends">What the API shows and commands.</param>
     /// <param name="loggers">Makes the logger of category <c>spawngate.admin</c>.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="passed">A socket to listen on instead of binding one, whose address <paramref name="config"/> then names; it stays its owner's.</param>
+    /// <param name="passed">
+    /// A socket to listen on instead of binding one, whose address <paramref name="config"/> then names; it stays its owner's.
+    /// </param>
     /// <param name="sessions">The sessions that it makes; null for none.</param>
-    public AdminApi(ServerConfig config, IAdminBackends backends, ILoggerFactory loggers, TimeProvider time, PassedSocket? passed = null, SessionSet? sessions = null)
+    public AdminApi(
+        ServerConfig config,
+        IAdminBackends backends,
+        ILoggerFactory loggers,
+        TimeProvider time,
+        PassedSocket? passed = null,
+        SessionSet? sessions = null
+    )
     {
         _config = config;
         _passed = passed;
@@ -42,7 +52,7 @@ internal sealed class AdminApi : IAsyncDisposable
         var answers = sessions is null ? null : new SessionRequests(sessions, config, time, _logger, _stopping.Token);
         _requests = new AdminRequests(guard, backends, time, _logger, _stopping.Token, answers);
         _time = time;
-        _connections = new AdminConnections(Math.Min(Limits.AdminConnectionsMax, DescriptorBudget.Shared.AdminMax), time);
+        _connections = new AdminConnections(Math.Min(PlatformLimits.AdminConnectionsMax, DescriptorBudget.Shared.AdminMax), time);
         _server = MakeServer();
     }
 
@@ -60,7 +70,9 @@ internal sealed class AdminApi : IAsyncDisposable
         catch (Exception e) when (e is IOException or SocketException)
         {
             throw new CannotRunException(
-                $"cannot listen on {Endpoint} for the admin API (server.admin_port, server.admin_bind): {BindFailure.Describe(e)}", e);
+                $"cannot listen on {Endpoint} for the admin API (server.admin_port, server.admin_bind): {BindFailure.Describe(e)}",
+                e
+            );
         }
 
         string address = $"http://{Endpoint}";
@@ -72,7 +84,8 @@ internal sealed class AdminApi : IAsyncDisposable
     }
 
     /// <summary>
-    /// The value of SERVERLESS_PROXY_READY_URL for one start of a local backend. Only after <see cref="StartAsync"/>, as the port may be chosen there.
+    /// The value of SERVERLESS_PROXY_READY_URL for one start of a local backend. Only after <see cref="StartAsync"/>, as the port may be
+    /// chosen there.
     /// </summary>
     /// <param name="hostname">Key of the backend.</param>
     /// <param name="token">Token of that start; URL-safe characters only.</param>
@@ -83,14 +96,19 @@ internal sealed class AdminApi : IAsyncDisposable
     }
 
     /// <summary>Where a listener is reached from this machine: one that is bound to all addresses, through loopback.</summary>
-    public static IPEndPoint ReachableFromHere(IPAddress bind, int port) => new(
-        bind.Equals(IPAddress.Any) ? IPAddress.Loopback : bind.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback : bind, port);
+    public static IPEndPoint ReachableFromHere(IPAddress bind, int port) =>
+        new(
+            bind.Equals(IPAddress.Any) ? IPAddress.Loopback
+                : bind.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback
+                : bind,
+            port
+        );
 
     /// <summary>Stops listening, ends the streams, and gives answers in progress a moment to finish.</summary>
     public async Task StopAsync()
     {
         await _stopping.CancelAsync();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(Limits.AdminStopSecs));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.AdminStopSecs));
         await _server.StopAsync(limit.Token);
     }
 
@@ -105,9 +123,9 @@ internal sealed class AdminApi : IAsyncDisposable
     private KestrelServer MakeServer()
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
-        options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
-        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(Limits.AdminKeepAliveSecs);
-        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(Limits.AdminHeaderTimeoutSecs);
+        options.Limits.MaxRequestBodySize = AdminLimits.AdminRequestBodyBytesMax;
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(AdminLimits.AdminKeepAliveSecs);
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(AdminLimits.AdminHeaderTimeoutSecs);
         if (_passed is null)
         {
             options.Listen(_config.AdminBind, _config.AdminPort, Configure);

@@ -30,7 +30,9 @@ internal sealed class AdminConnection
         Place = new LinkedListNode<AdminConnection>(this);
     }
 
-    /// <summary>Its place in the list of those that are idle, busy, or stream; guarded by the lock of <see cref="AdminConnections"/>.</summary>
+    /// <summary>
+    /// Its place in the list of those that are idle, busy, or stream; guarded by the lock of <see cref="AdminConnections"/>.
+    /// </summary>
     internal LinkedListNode<AdminConnection> Place { get; }
 
     /// <summary>Since when it is idle, or busy, or streams.</summary>
@@ -53,9 +55,10 @@ internal sealed class AdminConnection
 }
 
 /// <summary>
-/// The connections to the admin API. A new one always gets in: when there are too many, the one that has been idle for longest is closed for it, be it that its client keeps it for later
-/// or that it is slow to send a head; and when none is idle, the one whose answer has taken longest. Streams and waits, which last and are in use, are never closed for it: they may only
-/// have so many places that there is always one without.
+/// The connections to the admin API. A new one always gets in: when there are too many, the one that has been idle for longest is closed
+/// for it, be it that its client keeps it for later or that it is slow to send a head; and when none is idle, the one whose answer has
+/// taken longest. Streams and waits, which last and are in use, are never closed for it: they may only have so many places that there is
+/// always one without.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -75,7 +78,7 @@ internal sealed class AdminConnections(int max, TimeProvider time)
     private readonly LinkedList<AdminConnection> _streams = [];
 
     // Those that are being closed still hold their places for a moment.
-    private readonly SemaphoreSlim _places = new(max + Limits.AdminClosingMax, max + Limits.AdminClosingMax);
+    private readonly SemaphoreSlim _places = new(max + AdminLimits.AdminClosingMax, max + AdminLimits.AdminClosingMax);
 
     /// <summary>Open connections that are not being closed.</summary>
     public int Count
@@ -90,7 +93,7 @@ internal sealed class AdminConnections(int max, TimeProvider time)
     }
 
     /// <summary>Answers that may last at once. Half of all, where there are very few.</summary>
-    public int StreamsMax { get; } = Math.Max(max / 2, max - Math.Max(Limits.AdminShortMin, max / Limits.AdminShortShare));
+    public int StreamsMax { get; } = Math.Max(max / 2, max - Math.Max(AdminLimits.AdminShortMin, max / AdminLimits.AdminShortShare));
 
     private int Open => _idle.Count + _busy.Count + _streams.Count;
 
@@ -116,8 +119,11 @@ internal sealed class AdminConnections(int max, TimeProvider time)
                 victims.Add(TakeFirst(_idle.Count > 0 ? _idle : _busy));
             }
 
-            while (_idle.First is { Value: var oldest } && Open >= max / Limits.AdminCrowdedShare
-                && time.GetElapsedTime(oldest.SinceTimestamp, now).TotalMilliseconds >= Limits.AdminCrowdedIdleMs)
+            while (
+                _idle.First is { Value: var oldest }
+                && Open >= max / AdminLimits.AdminCrowdedShare
+                && time.GetElapsedTime(oldest.SinceTimestamp, now).TotalMilliseconds >= AdminLimits.AdminCrowdedIdleMs
+            )
             {
                 victims.Add(TakeFirst(_idle));
             }
@@ -170,7 +176,14 @@ internal sealed class AdminConnections(int max, TimeProvider time)
 
             list.Remove(connection.Place);
             connection.SinceTimestamp = time.GetTimestamp();
-            (work switch { AdminWork.Stream => _streams, AdminWork.Answer => _busy, _ => _idle }).AddLast(connection.Place);
+            (
+                work switch
+                {
+                    AdminWork.Stream => _streams,
+                    AdminWork.Answer => _busy,
+                    _ => _idle,
+                }
+            ).AddLast(connection.Place);
             return true;
         }
     }

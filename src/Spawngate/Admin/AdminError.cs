@@ -21,13 +21,16 @@ internal sealed record AdminError(int Status, string Code, string Message)
         new(401, "UNAUTHORIZED", "This needs the token of the current start (the whole SERVERLESS_PROXY_READY_URL) or the admin token.");
 
     /// <summary>A ready callback for a backend that is not starting.</summary>
-    public static AdminError NotStarting { get; } = new(409, "NOT_STARTING", "The backend is not starting, so it cannot be declared ready.");
+    public static AdminError NotStarting { get; } =
+        new(409, "NOT_STARTING", "The backend is not starting, so it cannot be declared ready.");
 
     /// <summary>The Host header is neither a loopback name nor the address of the admin API.</summary>
-    public static AdminError ForbiddenHost { get; } = new(
-        403,
-        "FORBIDDEN_HOST",
-        "The Host of this request is neither a loopback name nor the address of the admin API (server.admin_bind); such requests are refused because a web page could send them by DNS rebinding.");
+    public static AdminError ForbiddenHost { get; } =
+        new(
+            403,
+            "FORBIDDEN_HOST",
+            "The Host of this request is neither a loopback name nor the address of the admin API (server.admin_bind); such requests are refused because a web page could send them by DNS rebinding."
+        );
 
     /// <summary>A web page of another origin sent a request that changes something.</summary>
     public static AdminError ForbiddenOrigin { get; } =
@@ -35,7 +38,11 @@ internal sealed record AdminError(int Status, string Code, string Message)
 
     /// <summary>The body is larger than anything this API takes.</summary>
     public static AdminError TooLarge { get; } =
-        new(413, "PAYLOAD_TOO_LARGE", $"The body of a request to the admin API may have at most {Limits.AdminRequestBodyBytesMax} bytes.");
+        new(
+            413,
+            "PAYLOAD_TOO_LARGE",
+            $"The body of a request to the admin API may have at most {AdminLimits.AdminRequestBodyBytesMax} bytes."
+        );
 
     /// <summary>A body of another type than JSON, as web pages may send to any address without being asked.</summary>
     public static AdminError NotJson { get; } =
@@ -46,7 +53,8 @@ internal sealed record AdminError(int Status, string Code, string Message)
         new(503, "TOO_MANY_FOLLOWERS", "Too many clients follow logs or events already; close one of them.");
 
     /// <summary>A session starts once.</summary>
-    public static AdminError IsSession { get; } = new(409, "IS_SESSION", "A session starts once: it can be stopped, but neither started nor restarted.");
+    public static AdminError IsSession { get; } =
+        new(409, "IS_SESSION", "A session starts once: it can be stopped, but neither started nor restarted.");
 
     /// <summary>A path names a session that does not live and is not remembered.</summary>
     public static AdminError UnknownSession { get; } = new(404, "UNKNOWN_SESSION", "No session has that id.");
@@ -55,7 +63,8 @@ internal sealed record AdminError(int Status, string Code, string Message)
     public static AdminError NotReady { get; } = new(409, "NOT_READY", "The session is not ready.");
 
     /// <summary>A fault of this program; the log has the details.</summary>
-    public static AdminError Internal { get; } = new(500, "INTERNAL_ERROR", "The admin API failed on this request; the log of Spawngate has the details.");
+    public static AdminError Internal { get; } =
+        new(500, "INTERNAL_ERROR", "The admin API failed on this request; the log of Spawngate has the details.");
 
     /// <summary>The path exists, but not for this method.</summary>
     /// <param name="allowed">The value of the Allow header.</param>

@@ -2,14 +2,14 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
-using Spawngate.Ledger;
 using Spawngate.Platform;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 
 /// <summary>
-/// Answers <c>/events</c>: server-sent events with all backends first, then what happens to them, and their numbers once a second; until the client leaves or the
-/// gateway stops. What a client does not take in time is left out and made good by the whole list.
+/// Answers <c>/events</c>: server-sent events with all backends first, then what happens to them, and their numbers once a second; until
+/// the client leaves or the gateway stops. What a client does not take in time is left out and made good by the whole list.
 /// </summary>
 /// <param name="backends">What is told about.</param>
 /// <param name="time">The clock.</param>
@@ -30,7 +30,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
             return;
         }
 
-        using LedgerReader? reader = AdminConnection.TryBeginStream(context) ? backends.ReadEvents() : null;
+        using HistoryReader? reader = AdminConnection.TryBeginStream(context) ? backends.ReadEvents() : null;
         if (reader is null)
         {
             await AdminReply.ErrorAsync(context, AdminError.TooManyFollowers);
@@ -50,12 +50,12 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
         }
     }
 
-    private async Task TellAsync(Teller teller, LedgerReader reader, CancellationToken cancel)
+    private async Task TellAsync(Teller teller, HistoryReader reader, CancellationToken cancel)
     {
         teller.Write("hello", new HelloEvent(_instance, Now), ReportJson.Write);
         TellAll(teller);
         await teller.FlushAsync(cancel);
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Limits.LedgerSampleMs), time);
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(AdminLimits.HistorySampleMs), time);
         Task<bool> ticked = timer.WaitForNextTickAsync(cancel).AsTask();
         Task<bool> news = reader.News.WaitToReadAsync(cancel).AsTask();
         while (true)
@@ -79,11 +79,11 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
         }
     }
 
-    private void TellNews(Teller teller, LedgerReader reader)
+    private void TellNews(Teller teller, HistoryReader reader)
     {
         bool all = reader.TakeMissed();
         var touched = new HashSet<string>();
-        while (reader.News.TryRead(out LedgerNews? item))
+        while (reader.News.TryRead(out HistoryNews? item))
         {
             if (item.Hostname.Length == 0)
             {
@@ -94,7 +94,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
                 touched.Add(item.Hostname);
                 if (item.Entry is { } entry)
                 {
-                    teller.Write("ledger", new LedgerItem(item.Hostname, entry), ReportJson.Write);
+                    teller.Write("ledger", new HistoryItem(item.Hostname, entry), ReportJson.Write);
                 }
             }
         }
@@ -126,7 +126,9 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
     }
 
     private IReadOnlyList<BackendReport> Reports(Teller teller) =>
-        teller.Host is null ? backends.ReportAll() : backends.Report(teller.Host) is { } report ? [report] : [];
+        teller.Host is null ? backends.ReportAll()
+        : backends.Report(teller.Host) is { } report ? [report]
+        : [];
 
     /// <summary>One stream: what its client was told last.</summary>
     private sealed class Teller(HttpResponse response, string? host)
@@ -153,7 +155,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
             _last = [];
             foreach (BackendReport report in reports)
             {
-                if (report.Generation == 0)
+                if (report.InstanceNumber == 0)
                 {
                     continue;
                 }

@@ -12,16 +12,28 @@ internal static partial class AdminEvents
     [LoggerMessage(Level = LogLevel.Information, Message = "address=\"{Address}\" Admin API is listening")]
     internal static partial void Listening(ILogger logger, string address);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "address=\"{Address}\" Admin API can be reached from other machines and asks for no token; set server.admin_token, or bind it to 127.0.0.1 with server.admin_bind")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "address=\"{Address}\" Admin API can be reached from other machines and asks for no token; set server.admin_token, or bind it to 127.0.0.1 with server.admin_bind"
+    )]
     internal static partial void OpenToAll(ILogger logger, string address);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "address=\"{Address}\" error=\"{Error}\" Admin API cannot accept connections for the moment")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "address=\"{Address}\" error=\"{Error}\" Admin API cannot accept connections for the moment"
+    )]
     internal static partial void AcceptFailed(ILogger logger, EndPoint address, string error);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "address=\"{Address}\" error=\"{Error}\" failures=\"{Failures}\" Admin API still cannot accept connections after {DurationMs} ms")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "address=\"{Address}\" error=\"{Error}\" failures=\"{Failures}\" Admin API still cannot accept connections after {DurationMs} ms"
+    )]
     internal static partial void AcceptStillFails(ILogger logger, EndPoint address, string error, long failures, long durationMs);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "address=\"{Address}\" failures=\"{Failures}\" Admin API accepts connections again after {DurationMs} ms")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "address=\"{Address}\" failures=\"{Failures}\" Admin API accepts connections again after {DurationMs} ms"
+    )]
     internal static partial void AcceptsAgain(ILogger logger, EndPoint address, long failures, long durationMs);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "hostname=\"{Hostname}\" command=\"{Command}\" Command was accepted")]

@@ -34,8 +34,12 @@ internal sealed class AdminGuard
     public bool KnowsAdminToken(HttpRequest request)
     {
         StringValues header = request.Headers.Authorization;
-        if (_token is null || header.Count != 1 || header[0] is not { } value
-            || !value.StartsWith(BearerPrefix, StringComparison.OrdinalIgnoreCase))
+        if (
+            _token is null
+            || header.Count != 1
+            || header[0] is not { } value
+            || !value.StartsWith(BearerPrefix, StringComparison.OrdinalIgnoreCase)
+        )
         {
             return false;
         }

@@ -42,7 +42,10 @@ internal sealed class AdminLog
         int followers = Interlocked.Increment(ref _followers);
         try
         {
-            using IBackendLogFollower? follower = followers > Limits.AdminLogFollowersMax || !AdminConnection.TryBeginStream(context) ? null : _backends.FollowLog(hostname);
+            using IBackendLogFollower? follower =
+                followers > AdminLimits.AdminLogFollowersMax || !AdminConnection.TryBeginStream(context)
+                    ? null
+                    : _backends.FollowLog(hostname);
             if (follower is null)
             {
                 await AdminReply.ErrorAsync(context, AdminError.TooManyFollowers);
@@ -67,7 +70,7 @@ internal sealed class AdminLog
         foreach (BackendLogLine line in lines)
         {
             unflushedBytes += Write(response.BodyWriter, line, WantsJson(context));
-            if (unflushedBytes >= Limits.AdminLogFlushBytes)
+            if (unflushedBytes >= AdminLimits.AdminLogFlushBytes)
             {
                 unflushedBytes = 0;
                 await response.BodyWriter.FlushAsync(context.RequestAborted);
@@ -88,14 +91,17 @@ internal sealed class AdminLog
             while (await follower.WaitAsync(ended.Token))
             {
                 int unflushedBytes = 0;
-                while (unflushedBytes < Limits.AdminLogFlushBytes && follower.TryRead(out BackendLogLine? line))
+                while (unflushedBytes < AdminLimits.AdminLogFlushBytes && follower.TryRead(out BackendLogLine? line))
                 {
                     unflushedBytes += Write(writer, line, asJson);
                 }
 
                 if (follower.Missed > missed && !asJson)
                 {
-                    Encoding.UTF8.GetBytes($"… {follower.Missed - missed} lines came faster than they were read and were left out …\n", writer);
+                    Encoding.UTF8.GetBytes(
+                        $"… {follower.Missed - missed} lines came faster than they were read and were left out …\n",
+                        writer
+                    );
                     missed = follower.Missed;
                 }
 

@@ -1,15 +1,17 @@
 using Spawngate.Backends;
 using Spawngate.Forwarding;
-using Spawngate.Ledger;
-using Spawngate.Metrics;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Sessions;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 
 /// <summary>
-/// Renders <c>/metrics</c>: facts of this process, of the gateway and of its backends. Host names with series of their own are bounded in number: those that were used
-/// come first, in the order in which they first were, so that they keep theirs; what the rest counted is added up.
+/// Renders <c>/metrics</c>: facts of this process, of the gateway and of its backends. Host names with series of their own are bounded in
+/// number: those that were used come first, in the order in which they first were, so that they keep theirs; what the rest counted is added
+/// up.
 /// </summary>
 internal sealed class AdminMetrics
 {
@@ -27,7 +29,14 @@ internal sealed class AdminMetrics
 
     private const string Counter = "counter";
     private const string Gauge = "gauge";
-    private static readonly BackendPhase[] _phases = [BackendPhase.Stopped, BackendPhase.Starting, BackendPhase.Ready, BackendPhase.Unhealthy, BackendPhase.Stopping];
+    private static readonly BackendPhase[] _phases =
+    [
+        BackendPhase.Stopped,
+        BackendPhase.Starting,
+        BackendPhase.Ready,
+        BackendPhase.Unhealthy,
+        BackendPhase.Stopping,
+    ];
     private readonly IAdminBackends _backends;
     private readonly double _startUnixSecs;
     private readonly int _hostsMax;
@@ -36,7 +45,7 @@ internal sealed class AdminMetrics
     /// <param name="backends">Where the facts of the backends are.</param>
     /// <param name="startedAt">When this process started, to about a millisecond.</param>
     /// <param name="hostsMax">How many host names get series of their own.</param>
-    public AdminMetrics(IAdminBackends backends, DateTimeOffset startedAt, int hostsMax = Limits.MetricHostsMax)
+    public AdminMetrics(IAdminBackends backends, DateTimeOffset startedAt, int hostsMax = AdminLimits.MetricHostsMax)
     {
         _backends = backends;
         _startUnixSecs = startedAt.ToUnixTimeMilliseconds() / 1000.0;
@@ -62,19 +71,23 @@ internal sealed class AdminMetrics
         return text.ToString();
     }
 
-    /// <summary>The sessions of a template as if they were one backend, so that their number does not show in the number of series.</summary>
-    private static Host Sum(SessionNumbers sessions) => new(
-        new BackendReport
-        {
-            Hostname = SessionHosts + sessions.Totals.Template,
-            State = BackendPhase.Ready,
-            InFlight = sessions.InFlight,
-            Bystanders = sessions.Bystanders,
-            Waiting = sessions.Waiting,
-            Tunnels = sessions.Totals.Traffic.Tunnels,
-        },
-        new BackendNumbers(sessions.Totals.Traffic, [], 0),
-        0);
+    /// <summary>
+    /// The sessions of a template as if they were one backend, so that their number does not show in the number of series.
+    /// </summary>
+    private static Host Sum(SessionNumbers sessions) =>
+        new(
+            new BackendReport
+            {
+                Hostname = SessionHosts + sessions.Totals.Template,
+                State = BackendPhase.Ready,
+                InFlight = sessions.InFlight,
+                PassiveCount = sessions.PassiveCount,
+                Waiting = sessions.Waiting,
+                Tunnels = sessions.Totals.Traffic.Tunnels,
+            },
+            new BackendNumbers(sessions.Totals.Traffic, [], 0),
+            0
+        );
 
     private List<Host> Sort(IReadOnlyList<BackendReport> all)
     {
@@ -93,9 +106,19 @@ internal sealed class AdminMetrics
         text.Family("spawngate_build_info", Gauge, "Always 1; the label is the version.");
         text.Sample("spawngate_build_info", 1, ("version", SpawngateVersion.Text));
         text.Single("process_start_time_seconds", Gauge, "Unix time at which Spawngate started.", _startUnixSecs);
-        text.Single("process_cpu_seconds_total", Counter, "User and system CPU time that Spawngate spent.", Environment.CpuUsage.TotalTime.TotalSeconds);
+        text.Single(
+            "process_cpu_seconds_total",
+            Counter,
+            "User and system CPU time that Spawngate spent.",
+            Environment.CpuUsage.TotalTime.TotalSeconds
+        );
         text.Single("process_resident_memory_bytes", Gauge, "Resident memory of Spawngate.", Environment.WorkingSet);
-        text.Single("dotnet_gc_heap_bytes", Gauge, "Managed memory in use, garbage included.", GC.GetTotalMemory(forceFullCollection: false));
+        text.Single(
+            "dotnet_gc_heap_bytes",
+            Gauge,
+            "Managed memory in use, garbage included.",
+            GC.GetTotalMemory(forceFullCollection: false)
+        );
         text.Single("dotnet_gc_collections_total", Counter, "Garbage collections of any generation.", GC.CollectionCount(0));
         if (OpenFiles.Count() is { } open)
         {
@@ -113,8 +136,18 @@ internal sealed class AdminMetrics
         GatewayNumbers gateway = _backends.Gateway;
         text.Single("spawngate_client_connections", Gauge, "Open client connections.", gateway.ConnectionsOpen);
         text.Single("spawngate_client_connections_opened_total", Counter, "Client connections accepted.", gateway.ConnectionsTotal);
-        Histogram(text, "spawngate_gateway_overhead_seconds", "Time that the gateway itself took for a request: all but the wait for the backend's answer, of short exchanges with ready backends.", gateway.Traffic.Overhead);
-        Histogram(text, "spawngate_request_held_seconds", "Time that requests were held until their backend was ready.", gateway.Traffic.Held);
+        Histogram(
+            text,
+            "spawngate_gateway_overhead_seconds",
+            "Time that the gateway itself took for a request: all but the wait for the backend's answer, of short exchanges with ready backends.",
+            gateway.Traffic.Overhead
+        );
+        Histogram(
+            text,
+            "spawngate_request_held_seconds",
+            "Time that requests were held until their backend was ready.",
+            gateway.Traffic.Held
+        );
         Records(text, "spawngate_access_log_lines", "Lines of the access log", "written", gateway.Traffic.AccessLines);
         Records(text, "spawngate_spans", "Spans", "sent", gateway.Traffic.Spans);
         if (gateway.Overload is { } overload)
@@ -142,22 +175,65 @@ internal sealed class AdminMetrics
         {
             foreach (BackendPhase phase in _phases)
             {
-                text.Sample("spawngate_backend_state", host.Report.State == phase ? 1 : 0, ("hostname", host.Report.Hostname), ("state", BackendReport.Name(phase)));
+                text.Sample(
+                    "spawngate_backend_state",
+                    host.Report.State == phase ? 1 : 0,
+                    ("hostname", host.Report.Hostname),
+                    ("state", BackendReport.Name(phase))
+                );
             }
         }
 
         List<Host> shown = [.. own, .. templates];
-        PerHost(text, shown, others, "spawngate_backend_in_flight", Gauge, "Requests and tunnels at the backend.", static host => host.Report.InFlight);
-        PerHost(text, shown, others, "spawngate_backend_no_wake", Gauge, "Those of them that do not keep it awake (no_wake).", static host => host.Report.Bystanders);
-        PerHost(text, shown, others, "spawngate_backend_waiting", Gauge, "Requests held until the backend is ready and has room for them.", static host => host.Report.Waiting);
-        PerHost(text, own, [], "spawngate_backend_max_concurrency", Gauge, "Requests that may be in flight at the backend, tunnels not counted; 0 for no limit.", static host => host.Report.MaxConcurrency);
-        PerHost(text, shown, others, "spawngate_backend_tunnels", Gauge, "Open tunnels to the backend.", static host => host.Report.Tunnels);
-        PerHost(text, own, [], "spawngate_backend_failures_in_a_row", Gauge, "Failed starts since the last that became ready.", static host => host.Report.FailuresInARow);
+        PerHost(text, shown, others, "spawngate_backend_in_flight", Gauge, "Requests and tunnels at the backend.", static host =>
+            host.Report.InFlight
+        );
+        PerHost(
+            text,
+            shown,
+            others,
+            "spawngate_backend_no_wake",
+            Gauge,
+            "Those of them that do not keep it awake (no_wake).",
+            static host => host.Report.PassiveCount
+        );
+        PerHost(
+            text,
+            shown,
+            others,
+            "spawngate_backend_waiting",
+            Gauge,
+            "Requests held until the backend is ready and has room for them.",
+            static host => host.Report.Waiting
+        );
+        PerHost(
+            text,
+            own,
+            [],
+            "spawngate_backend_max_concurrency",
+            Gauge,
+            "Requests that may be in flight at the backend, tunnels not counted; 0 for no limit.",
+            static host => host.Report.MaxConcurrency
+        );
+        PerHost(text, shown, others, "spawngate_backend_tunnels", Gauge, "Open tunnels to the backend.", static host =>
+            host.Report.Tunnels
+        );
+        PerHost(
+            text,
+            own,
+            [],
+            "spawngate_backend_failures_in_a_row",
+            Gauge,
+            "Failed starts since the last that became ready.",
+            static host => host.Report.FailuresInARow
+        );
     }
 
     private static void RenderStarts(ExpositionText text, List<Host> own, List<Host> others)
     {
-        PerHost(text, own, others, "spawngate_backend_starts_total", Counter, "Starts of the backend, failed ones included.", static host => host.Report.Generation);
+        PerHost(text, own, others, "spawngate_backend_starts_total", Counter, "Starts of the backend, failed ones included.", static host =>
+            host.Report.InstanceNumber
+        );
         text.Family("spawngate_backend_last_start_seconds", Gauge, "How long the latest start took to each step.");
         foreach (Host host in own)
         {
@@ -168,19 +244,31 @@ internal sealed class AdminMetrics
 
         const string Events = "spawngate_backend_events_total";
         text.Family(Events, Counter, "Events in the life of the backend, as its ledger names them.");
-        for (int i = 0; i < LedgerNames.Count; i++)
+        for (int i = 0; i < HistoryNames.Count; i++)
         {
-            var kind = (LedgerEventKind)i;
-            NonZero(text, own, others, Events, host => host.Numbers?.CountOf(kind) ?? 0, ("event", LedgerNames.Of(kind)));
+            var kind = (HistoryEventKind)i;
+            NonZero(text, own, others, Events, host => host.Numbers?.CountOf(kind) ?? 0, ("event", HistoryNames.Of(kind)));
         }
 
-        PerHost(text, own, others, "spawngate_backend_health_check_failures_total", Counter, "Failed health checks of ready processes.", static host => host.Numbers?.ChecksFailed ?? 0);
+        PerHost(
+            text,
+            own,
+            others,
+            "spawngate_backend_health_check_failures_total",
+            Counter,
+            "Failed health checks of ready processes.",
+            static host => host.Numbers?.ChecksFailed ?? 0
+        );
     }
 
     private void RenderTraffic(ExpositionText text, List<Host> own, List<Host> others)
     {
         const string Requests = "spawngate_requests_total";
-        text.Family(Requests, Counter, "Requests answered, by protocol of the client and class of the status; none means that the client was told nothing.");
+        text.Family(
+            Requests,
+            Counter,
+            "Requests answered, by protocol of the client and class of the status; none means that the client was told nothing."
+        );
         List<Host> used = own.FindAll(static host => host.Numbers?.Traffic is not null);
         foreach (ReceivedProtocol protocol in (ReadOnlySpan<ReceivedProtocol>)[ReceivedProtocol.Http1, ReceivedProtocol.Http2])
         {
@@ -197,13 +285,69 @@ internal sealed class AdminMetrics
             }
         }
 
-        PerHost(text, used, others, "spawngate_requests_turned_away_total", Counter, "Requests that got NOT_RUNNING, because they do not wake the backend (no_wake).", static host => host.Numbers?.Traffic?.TurnedAway ?? 0);
-        PerHost(text, used, others, "spawngate_request_body_bytes_total", Counter, "Bytes of request bodies and from clients through tunnels; counted at the end of each.", static host => host.Numbers?.Traffic?.RequestBytes ?? 0);
-        PerHost(text, used, others, "spawngate_response_body_bytes_total", Counter, "Bytes of response bodies and to clients through tunnels; counted at the end of each.", static host => host.Numbers?.Traffic?.ResponseBytes ?? 0);
-        PerHost(text, used, others, "spawngate_upstream_connections_opened_total", Counter, "Connections opened to the backend.", static host => host.Numbers?.Traffic?.Opened ?? 0);
-        PerHost(text, used, others, "spawngate_upstream_connections_reused_total", Counter, "Requests sent over a connection that was open already.", static host => host.Numbers?.Traffic?.Reused ?? 0);
-        PerHost(text, used, others, "spawngate_upstream_retries_total", Counter, "Requests sent a second time, because the first time they had no effect.", static host => host.Numbers?.Traffic?.Retried ?? 0);
-        PerHost(text, used, others, "spawngate_upstream_unsolicited_total", Counter, "Connections closed because the backend had sent bytes over them that no request had asked for.", static host => host.Numbers?.Traffic?.Unsolicited ?? 0);
+        PerHost(
+            text,
+            used,
+            others,
+            "spawngate_requests_turned_away_total",
+            Counter,
+            "Requests that got NOT_RUNNING, because they do not wake the backend (no_wake).",
+            static host => host.Numbers?.Traffic?.TurnedAway ?? 0
+        );
+        PerHost(
+            text,
+            used,
+            others,
+            "spawngate_request_body_bytes_total",
+            Counter,
+            "Bytes of request bodies and from clients through tunnels; counted at the end of each.",
+            static host => host.Numbers?.Traffic?.RequestBytes ?? 0
+        );
+        PerHost(
+            text,
+            used,
+            others,
+            "spawngate_response_body_bytes_total",
+            Counter,
+            "Bytes of response bodies and to clients through tunnels; counted at the end of each.",
+            static host => host.Numbers?.Traffic?.ResponseBytes ?? 0
+        );
+        PerHost(
+            text,
+            used,
+            others,
+            "spawngate_upstream_connections_opened_total",
+            Counter,
+            "Connections opened to the backend.",
+            static host => host.Numbers?.Traffic?.Opened ?? 0
+        );
+        PerHost(
+            text,
+            used,
+            others,
+            "spawngate_upstream_connections_reused_total",
+            Counter,
+            "Requests sent over a connection that was open already.",
+            static host => host.Numbers?.Traffic?.Reused ?? 0
+        );
+        PerHost(
+            text,
+            used,
+            others,
+            "spawngate_upstream_retries_total",
+            Counter,
+            "Requests sent a second time, because the first time they had no effect.",
+            static host => host.Numbers?.Traffic?.Retried ?? 0
+        );
+        PerHost(
+            text,
+            used,
+            others,
+            "spawngate_upstream_unsolicited_total",
+            Counter,
+            "Connections closed because the backend had sent bytes over them that no request had asked for.",
+            static host => host.Numbers?.Traffic?.Unsolicited ?? 0
+        );
         const string Latency = "spawngate_upstream_response_seconds";
         text.Family(Latency, "histogram", "Time from a request's head being sent to the backend until the head of the answer came.");
         foreach (Host host in used)
@@ -213,14 +357,24 @@ internal sealed class AdminMetrics
 
         if (others.Count > 0)
         {
-            text.Histogram(Latency, Buckets.Upstream, cell => Sum(others, host => host.Numbers?.Traffic?.Latency(cell) ?? 0), ("hostname", OtherHosts));
+            text.Histogram(
+                Latency,
+                Buckets.Upstream,
+                cell => Sum(others, host => host.Numbers?.Traffic?.Latency(cell) ?? 0),
+                ("hostname", OtherHosts)
+            );
         }
     }
 
     private static void Records(ExpositionText text, string name, string what, string done, RecordCounts counts)
     {
         text.Single($"{name}_total", Counter, $"{what} that were {done}.", counts.Written);
-        text.Single($"{name}_dropped_total", Counter, $"{what} that were dropped because they could not be {done} fast enough.", counts.Dropped);
+        text.Single(
+            $"{name}_dropped_total",
+            Counter,
+            $"{what} that were dropped because they could not be {done} fast enough.",
+            counts.Dropped
+        );
     }
 
     private static void Histogram(ExpositionText text, string name, string meaning, TimeHistogram histogram)
@@ -237,7 +391,15 @@ internal sealed class AdminMetrics
         }
     }
 
-    private static void PerHost(ExpositionText text, List<Host> own, List<Host> others, string name, string type, string meaning, Func<Host, long> value)
+    private static void PerHost(
+        ExpositionText text,
+        List<Host> own,
+        List<Host> others,
+        string name,
+        string type,
+        string meaning,
+        Func<Host, long> value
+    )
     {
         text.Family(name, type, meaning);
         foreach (Host host in own)
@@ -252,7 +414,14 @@ internal sealed class AdminMetrics
     }
 
     /// <summary>The samples of one family with these labels, but for those that are 0: most of many combinations are.</summary>
-    private static void NonZero(ExpositionText text, List<Host> own, List<Host> others, string name, Func<Host, long> value, params ReadOnlySpan<(string Name, string Value)> labels)
+    private static void NonZero(
+        ExpositionText text,
+        List<Host> own,
+        List<Host> others,
+        string name,
+        Func<Host, long> value,
+        params ReadOnlySpan<(string Name, string Value)> labels
+    )
     {
         foreach (Host host in own)
         {
@@ -281,6 +450,6 @@ internal sealed class AdminMetrics
 
     private sealed record Host(BackendReport Report, BackendNumbers? Numbers, int Place)
     {
-        public int Rank => Numbers?.Traffic?.Ordinal ?? (Report.Generation > 0 ? int.MaxValue - 1 : int.MaxValue);
+        public int Rank => Numbers?.Traffic?.Ordinal ?? (Report.InstanceNumber > 0 ? int.MaxValue - 1 : int.MaxValue);
     }
 }

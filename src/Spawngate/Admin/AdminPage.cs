@@ -4,13 +4,18 @@ using Microsoft.AspNetCore.Http;
 namespace Spawngate.Admin;
 
 /// <summary>
-/// The dashboard at <c>/</c>: one page that carries its style and its script and asks the admin API for everything else. It holds no facts itself, so a
-/// browser without the token gets it too, with status 401, and can ask for the token.
+/// The dashboard at <c>/</c>: one page that carries its style and its script and asks the admin API for everything else. It holds no facts
+/// itself, so a browser without the token gets it too, with status 401, and can ask for the token.
 /// </summary>
-/// <remarks>Its Content-Security-Policy allows that one style sheet and that one script, by their hashes, and requests to this origin; nothing else loads or runs.</remarks>
+/// <remarks>
+/// Its Content-Security-Policy allows that one style sheet and that one script, by their hashes, and requests to this origin; nothing else
+/// loads or runs.
+/// </remarks>
 internal static class AdminPage
 {
-    /// <summary>Hash of the style sheet. A test checks it: computing it at run time would load a cryptographic library for this alone.</summary>
+    /// <summary>
+    /// Hash of the style sheet. A test checks it: computing it at run time would load a cryptographic library for this alone.
+    /// </summary>
     public const string StyleHash = "sha256-LgLxRvdNRHbv/RFi3+yhTkaCIsbw2CAPC9Kz5h0zHQc=";
 
     /// <summary>Hash of the script.</summary>
@@ -37,11 +42,14 @@ internal static class AdminPage
     }
 
     private static string Compose() =>
-        Read("dashboard.html").Replace("{style}", Read("dashboard.css"), StringComparison.Ordinal).Replace("{script}", Read("dashboard.js"), StringComparison.Ordinal);
+        Read("dashboard.html")
+            .Replace("{style}", Read("dashboard.css"), StringComparison.Ordinal)
+            .Replace("{script}", Read("dashboard.js"), StringComparison.Ordinal);
 
     private static string Read(string name)
     {
-        using Stream stream = typeof(AdminPage).Assembly.GetManifestResourceStream(name) ?? throw new InvalidOperationException($"{name} is not part of this executable");
+        using Stream stream = typeof(AdminPage).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"{name} is not part of this executable");
         using var reader = new StreamReader(stream, Encoding.UTF8);
         return reader.ReadToEnd();
     }

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Admin;
 
@@ -29,7 +30,14 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
     /// <param name="logger">Category <c>spawngate.admin</c>.</param>
     /// <param name="stopping">Cancelled when the gateway stops: answers without an end then end.</param>
     /// <param name="sessions">What answers for sessions; null when there are none.</param>
-    public AdminRequests(AdminGuard guard, IAdminBackends backends, TimeProvider time, ILogger logger, CancellationToken stopping, SessionRequests? sessions = null)
+    public AdminRequests(
+        AdminGuard guard,
+        IAdminBackends backends,
+        TimeProvider time,
+        ILogger logger,
+        CancellationToken stopping,
+        SessionRequests? sessions = null
+    )
     {
         _sessions = sessions;
         _guard = guard;
@@ -45,9 +53,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
     public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
 
     /// <inheritdoc/>
-    public void DisposeContext(HttpContext context, Exception? exception)
-    {
-    }
+    public void DisposeContext(HttpContext context, Exception? exception) { }
 
     /// <inheritdoc/>
     public async Task ProcessRequestAsync(HttpContext context)
@@ -82,9 +88,13 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
         }
     }
 
-    /// <summary>A browser that lacks the token gets the page with its refusal: it holds no facts, and is where the token is entered.</summary>
+    /// <summary>
+    /// A browser that lacks the token gets the page with its refusal: it holds no facts, and is where the token is entered.
+    /// </summary>
     private static Task RefuseAsync(HttpContext context, AdminRoute route, AdminError error) =>
-        error.Status == 401 && route.Target == AdminTarget.Page && context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
+        error.Status == 401
+        && route.Target == AdminTarget.Page
+        && context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.OrdinalIgnoreCase)
             ? AdminPage.AnswerAsync(context, error.Status)
             : AdminReply.ErrorAsync(context, error);
 
@@ -118,27 +128,32 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             return AdminError.ForbiddenOrigin;
         }
 
-        return request.ContentLength > Limits.AdminRequestBodyBytesMax ? AdminError.TooLarge : null;
+        return request.ContentLength > AdminLimits.AdminRequestBodyBytesMax ? AdminError.TooLarge : null;
     }
 
-    private Task AnswerAsync(HttpContext context, AdminRoute route) => route.Target switch
-    {
-        AdminTarget.Page => AdminPage.AnswerAsync(context, 200),
-        AdminTarget.Health => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
-        AdminTarget.Version => AdminReply.JsonAsync(
-            context, 200, new VersionReport(SpawngateVersion.Name, SpawngateVersion.Text), AdminJson.Default.VersionReport),
-        AdminTarget.Metrics => AdminReply.TextAsync(context, 200, AdminMetrics.ContentType, _metrics.Render()),
-        AdminTarget.Events => _events.AnswerAsync(context),
-        AdminTarget.BackendList => ListAsync(context),
-        AdminTarget.Backend => ShowAsync(context, route.Hostname),
-        AdminTarget.Log => _log.AnswerAsync(context, route.Hostname),
-        AdminTarget.Start => CommandAsync(context, route.Hostname, AdminCommand.Start),
-        AdminTarget.Stop => CommandAsync(context, route.Hostname, AdminCommand.Stop),
-        AdminTarget.Restart => CommandAsync(context, route.Hostname, AdminCommand.Restart),
-        AdminTarget.Ready => ReadyAsync(context, route.Hostname),
-        _ when route.IsOfSessions && _sessions is not null => _sessions.AnswerAsync(context, route),
-        _ => AdminReply.ErrorAsync(context, AdminError.NotFound),
-    };
+    private Task AnswerAsync(HttpContext context, AdminRoute route) =>
+        route.Target switch
+        {
+            AdminTarget.Page => AdminPage.AnswerAsync(context, 200),
+            AdminTarget.Health => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
+            AdminTarget.Version => AdminReply.JsonAsync(
+                context,
+                200,
+                new VersionReport(SpawngateVersion.Name, SpawngateVersion.Text),
+                AdminJson.Default.VersionReport
+            ),
+            AdminTarget.Metrics => AdminReply.TextAsync(context, 200, AdminMetrics.ContentType, _metrics.Render()),
+            AdminTarget.Events => _events.AnswerAsync(context),
+            AdminTarget.BackendList => ListAsync(context),
+            AdminTarget.Backend => ShowAsync(context, route.Hostname),
+            AdminTarget.Log => _log.AnswerAsync(context, route.Hostname),
+            AdminTarget.Start => CommandAsync(context, route.Hostname, AdminCommand.Start),
+            AdminTarget.Stop => CommandAsync(context, route.Hostname, AdminCommand.Stop),
+            AdminTarget.Restart => CommandAsync(context, route.Hostname, AdminCommand.Restart),
+            AdminTarget.Ready => ReadyAsync(context, route.Hostname),
+            _ when route.IsOfSessions && _sessions is not null => _sessions.AnswerAsync(context, route),
+            _ => AdminReply.ErrorAsync(context, AdminError.NotFound),
+        };
 
     private Task ListAsync(HttpContext context)
     {
@@ -192,14 +207,16 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
         {
             ReadyOutcome.Accepted => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
 
-            // Who knows neither token gets the same answer for a host that there is: this path is open to everybody, and which hosts there are is not.
+            // Who knows neither token gets the same answer for a host that there is: this path is open to everybody, and which hosts there
+            // are is not.
             ReadyOutcome.UnknownHost when isAdmin => AdminReply.ErrorAsync(context, AdminError.UnknownHost),
             ReadyOutcome.NotStarting => AdminReply.ErrorAsync(context, AdminError.NotStarting),
             _ => AdminReply.ErrorAsync(context, AdminError.ReadyUnauthorised),
         };
     }
 
-    private static Task ReportAsync(HttpContext context, int status, BackendReport? report) => report is null
-        ? AdminReply.ErrorAsync(context, AdminError.UnknownHost)
-        : AdminReply.ReportAsync(context, status, report, ReportJson.Write);
+    private static Task ReportAsync(HttpContext context, int status, BackendReport? report) =>
+        report is null
+            ? AdminReply.ErrorAsync(context, AdminError.UnknownHost)
+            : AdminReply.ReportAsync(context, status, report, ReportJson.Write);
 }

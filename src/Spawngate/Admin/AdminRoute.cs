@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Http;
+using Spawngate.Backends;
+using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
 
@@ -77,11 +79,16 @@ internal readonly record struct AdminRoute(AdminTarget Target, string Hostname)
     /// <summary>Whether the target changes something.</summary>
     public bool Changes => IsPost || Target == AdminTarget.Session;
 
-    /// <summary>Whether everybody may ask, token or not. <see cref="AdminTarget.Ready"/> is open here because it checks a token of its own.</summary>
+    /// <summary>
+    /// Whether everybody may ask, token or not. <see cref="AdminTarget.Ready"/> is open here because it checks a token of its own.
+    /// </summary>
     public bool IsOpen => Target is AdminTarget.Health or AdminTarget.Version or AdminTarget.Ready;
 
     /// <summary>Value of the Allow header.</summary>
-    public string AllowedMethods => IsPost ? "POST" : Target == AdminTarget.Session ? "DELETE" : "GET, HEAD";
+    public string AllowedMethods =>
+        IsPost ? "POST"
+        : Target == AdminTarget.Session ? "DELETE"
+        : "GET, HEAD";
 
     /// <summary>Whether it may be asked for by that method.</summary>
     public bool Allows(string method) =>
@@ -122,12 +129,13 @@ internal readonly record struct AdminRoute(AdminTarget Target, string Hostname)
         return (name.EndsWith('.') ? name[..^1] : name).ToLowerInvariant();
     }
 
-    private static AdminTarget BackendLeaf(string leaf) => leaf switch
-    {
-        "logs" => AdminTarget.Log,
-        "start" => AdminTarget.Start,
-        "stop" => AdminTarget.Stop,
-        "restart" => AdminTarget.Restart,
-        _ => AdminTarget.None,
-    };
+    private static AdminTarget BackendLeaf(string leaf) =>
+        leaf switch
+        {
+            "logs" => AdminTarget.Log,
+            "start" => AdminTarget.Start,
+            "stop" => AdminTarget.Stop,
+            "restart" => AdminTarget.Restart,
+            _ => AdminTarget.None,
+        };
 }

@@ -4,8 +4,10 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using Spawngate.Diagnostics;
+using Spawngate.Clients;
+using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Admin;
 
@@ -23,7 +25,7 @@ internal sealed class AdminTransport(AdminConnections connections, TimeProvider 
         var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
         try
         {
-            socket.Listen(Limits.AdminBacklog);
+            socket.Listen(AdminLimits.AdminBacklog);
             return new ValueTask<IConnectionListener>(new AdminListener(socket, connections, time, log));
         }
         catch
@@ -35,8 +37,8 @@ internal sealed class AdminTransport(AdminConnections connections, TimeProvider 
 }
 
 /// <summary>
-/// One listening socket of the admin API. When no descriptor is left, the connection that has been idle for longest gives its own, or a spare one is given up that was kept for this; what waits meanwhile
-/// stays in the kernel's queue.
+/// One listening socket of the admin API. When no descriptor is left, the connection that has been idle for longest gives its own, or a
+/// spare one is given up that was kept for this; what waits meanwhile stays in the kernel's queue.
 /// </summary>
 internal sealed class AdminListener : IConnectionListener
 {
@@ -45,7 +47,10 @@ internal sealed class AdminListener : IConnectionListener
     private readonly TimeProvider _time;
     private readonly FailureEpisode _failures;
     private readonly CancellationTokenSource _stop = new();
-    private readonly SocketConnectionContextFactory _contexts = new(new SocketConnectionFactoryOptions { IOQueueCount = 1 }, NullLogger.Instance);
+    private readonly SocketConnectionContextFactory _contexts = new(
+        new SocketConnectionFactoryOptions { IOQueueCount = 1 },
+        NullLogger.Instance
+    );
 
     internal AdminListener(Socket socket, AdminConnections connections, TimeProvider time, ILogger log)
     {
@@ -57,7 +62,8 @@ internal sealed class AdminListener : IConnectionListener
             time,
             error => AdminEvents.AcceptFailed(log, EndPoint, error),
             (error, failures, ms) => AdminEvents.AcceptStillFails(log, EndPoint, error, failures, ms),
-            (failures, ms) => AdminEvents.AcceptsAgain(log, EndPoint, failures, ms));
+            (failures, ms) => AdminEvents.AcceptsAgain(log, EndPoint, failures, ms)
+        );
     }
 
     /// <inheritdoc/>
@@ -81,7 +87,8 @@ internal sealed class AdminListener : IConnectionListener
             {
                 // A bug, or memory has run out: it costs one client. Kestrel would never accept again.
                 CallbackGuard.OnFault(e, nameof(AdminListener), owner: null);
-                await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _time, either.Token)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 
@@ -137,14 +144,18 @@ internal sealed class AdminListener : IConnectionListener
                 if (accepted is null && !_socket.Poll(0, SelectMode.SelectRead))
                 {
                     // The kernel asks for a descriptor before it looks whether anybody waits. Nobody does, so nobody has to go for it.
-                    await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, cancel);
+                    await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _time, cancel);
                     SpareDescriptor.Shared.TryRefill();
                 }
-                else if (accepted is null && e.SocketErrorCode is not (SocketError.ConnectionReset or SocketError.ConnectionAborted) && !SpareDescriptor.Shared.TryGiveUp())
+                else if (
+                    accepted is null
+                    && e.SocketErrorCode is not (SocketError.ConnectionReset or SocketError.ConnectionAborted)
+                    && !SpareDescriptor.Shared.TryGiveUp()
+                )
                 {
                     _failures.Add(OpenFiles.Explain(e));
                     _connections.CloseOldestIdle();
-                    await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, cancel);
+                    await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _time, cancel);
                 }
 
                 accepted?.Dispose(); // Its client had left already.

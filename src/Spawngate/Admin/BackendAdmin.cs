@@ -1,11 +1,14 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Backends;
 using Spawngate.Clients;
-using Spawngate.Diagnostics;
-using Spawngate.Ledger;
-using Spawngate.Metrics;
+using Spawngate.Clients.Http2;
+using Spawngate.Composition;
+using Spawngate.Logging;
 using Spawngate.Overload;
+using Spawngate.Routing;
 using Spawngate.Sessions;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 
@@ -14,7 +17,8 @@ namespace Spawngate.Admin;
 /// <param name="output">Their last lines.</param>
 /// <param name="env">What they share.</param>
 /// <param name="connections">The clients.</param>
-internal sealed class BackendAdmin(BackendSet backends, OutputLog output, BackendEnvironment env, ClientConnections connections) : IAdminBackends
+internal sealed class BackendAdmin(BackendSet backends, OutputLog output, BackendEnvironment env, ClientConnections connections)
+    : IAdminBackends
 {
     /// <inheritdoc/>
     public IReadOnlyList<BackendReport> ReportAll() => [.. backends.All.Select(Describe), .. backends.Sessions.Backends.Select(Describe)];
@@ -42,8 +46,8 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
         {
             Time = now,
             IdleStopAt = report.IdleStopInSecs is { } secs ? now.AddSeconds(secs) : null,
-            HeldBy = report.InFlight + report.Waiting == 0 ? [] : env.FindHolders(backend, Limits.HoldersListed),
-            Ledger = backend.ReadLedger(),
+            HeldBy = report.InFlight + report.Waiting == 0 ? [] : env.FindActiveRequests(backend, AdminLimits.HoldersListed),
+            History = backend.ReadHistory(),
         };
     }
 
@@ -57,7 +61,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
     public BackendNumbers? Numbers(string hostname) => backends.FindByKey(hostname)?.ReadNumbers();
 
     /// <inheritdoc/>
-    public LedgerReader? ReadEvents() => env.Feed.Read();
+    public HistoryReader? ReadEvents() => env.Feed.Read();
 
     /// <inheritdoc/>
     public bool Post(string hostname, AdminCommand command)
@@ -69,7 +73,8 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
 
         switch (command)
         {
-            case AdminCommand.Stop when backend.OneLife is not null && backends.Sessions.Find(hostname.Split('.')[0]) is { } session:
+            case AdminCommand.Stop
+                when backend.EphemeralLifetime is not null && backends.Sessions.Find(hostname.Split('.')[0]) is { } session:
                 backends.Sessions.End(session, StopReason.Asked);
                 break;
             case AdminCommand.Start:
@@ -119,30 +124,36 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
         {
             Hostname = status.Hostname,
             State = status.Phase,
-            Port = status.Port != 0 ? status.Port : config.UsesLoopbackPort && config.Port != 0 ? config.Port : null,
+            Port =
+                status.Port != 0 ? status.Port
+                : config.UsesLoopbackPort && config.Port != 0 ? config.Port
+                : null,
             InFlight = (int)status.InFlight,
-            Bystanders = (int)status.Bystanders,
+            PassiveCount = (int)status.PassiveCount,
             Waiting = status.Waiting,
             MaxConcurrency = config.MaxConcurrency,
             Tunnels = backend.KnownTraffic?.Tunnels ?? 0,
             RequestsTotal = backend.KnownTraffic?.RequestsTotal ?? 0,
             TurnedAwayTotal = backend.KnownTraffic?.TurnedAway ?? 0,
             Kind = status.Kind,
-            Session = backend.OneLife?.Group,
-            Generation = status.Generation,
+            Session = backend.EphemeralLifetime?.Group,
+            InstanceNumber = status.InstanceNumber,
             Pid = status.Pid,
             Description = status.Run,
             ContainerId = status.Container?.Id,
             ContainerName = status.Container?.Name,
             Image = config.Docker?.Image,
-            LastStart = status.LastStart is null && status.WokenBy is null ? null : new StartReport
-            {
-                SpawnMs = Rounded(status.LastStart?.SpawnMs),
-                ListenMs = Rounded(status.LastStart?.ListenMs),
-                ReadyMs = Rounded(status.LastStart?.ReadyMs),
-                Signal = status.LastStart is { } start ? LifecycleView.Name(start.Signal, config.HealthPath) : null,
-                Cause = status.WokenBy,
-            },
+            LastStart =
+                status.LastStart is null && status.WokenBy is null
+                    ? null
+                    : new StartReport
+                    {
+                        SpawnMs = Rounded(status.LastStart?.SpawnMs),
+                        ListenMs = Rounded(status.LastStart?.ListenMs),
+                        ReadyMs = Rounded(status.LastStart?.ReadyMs),
+                        Signal = status.LastStart is { } start ? LifecycleView.Name(start.Signal, config.HealthPath) : null,
+                        Cause = status.WokenBy,
+                    },
             ReadySince = status.ReadySince?.UtcDateTime,
             UptimeSecs = status.ReadySince is { } since ? (long)Math.Max(0, (env.Time.GetUtcNow() - since).TotalSeconds) : null,
             FailuresInARow = status.FailuresInARow,

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Spawngate.Backends;
-using Spawngate.Ledger;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 
@@ -27,18 +27,25 @@ internal static class BackendExplanation
         Line(text, "session", report.Session is { } template ? $"of template {template}, never started again" : null);
         Line(text, "woken by", WokenBy(details));
         Line(text, "started", Start(report));
-        Line(text, "running", report.UptimeSecs is { } secs ? $"for {LedgerWords.Span(secs * 1000)}, {Requests(report)}" : null);
-        Line(text, "held by", Holders(report));
-        foreach (var holder in details.HeldBy)
+        Line(text, "running", report.UptimeSecs is { } secs ? $"for {HistoryWords.Span(secs * 1000)}, {Requests(report)}" : null);
+        Line(text, "held by", ActiveRequests(report));
+        foreach (var active in details.HeldBy)
         {
-            Line(text, "", holder.Words);
+            Line(text, "", active.Words);
         }
 
         Line(text, "stops", Stop(details));
-        Line(text, "no_wake", report.TurnedAwayTotal > 0 ? LedgerWords.Count(report.TurnedAwayTotal, "request was", "requests were") + " turned away since the gateway started: they never wake it" : null);
+        Line(
+            text,
+            "no_wake",
+            report.TurnedAwayTotal > 0
+                ? HistoryWords.Count(report.TurnedAwayTotal, "request was", "requests were")
+                    + " turned away since the gateway started: they never wake it"
+                : null
+        );
         Line(text, "last stop", report.LastStopReason);
         Line(text, "failed", Failure(report));
-        History(text, details.Ledger);
+        History(text, details.History);
         return text.ToString();
     }
 
@@ -50,18 +57,18 @@ internal static class BackendExplanation
         }
     }
 
-    private static void History(StringBuilder text, IReadOnlyList<LedgerEvent> ledger)
+    private static void History(StringBuilder text, IReadOnlyList<HistoryEvent> history)
     {
-        int left = Math.Max(0, ledger.Count - Limits.ExplainedEvents);
-        if (ledger.Count > 0)
+        int left = Math.Max(0, history.Count - AdminLimits.ExplainedEvents);
+        if (history.Count > 0)
         {
             string more = left == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" ({left} earlier ones: --json)");
             text.Append(CultureInfo.InvariantCulture, $"  history{more}\n");
         }
 
-        foreach (LedgerEvent entry in ledger.Skip(left))
+        foreach (HistoryEvent entry in history.Skip(left))
         {
-            text.Append(CultureInfo.InvariantCulture, $"    {entry.Time:yyyy-MM-dd HH:mm:ss.fff}Z  {LedgerWords.Of(entry)}\n");
+            text.Append(CultureInfo.InvariantCulture, $"    {entry.Time:yyyy-MM-dd HH:mm:ss.fff}Z  {HistoryWords.Of(entry)}\n");
             foreach (string line in entry.Stderr ?? [])
             {
                 text.Append(' ', 30).Append("| ").Append(line).Append('\n');
@@ -78,14 +85,18 @@ internal static class BackendExplanation
 
     private static string WokenBy(BackendDetails details)
     {
-        LedgerEvent? woken = details.Ledger.LastOrDefault(static entry => entry.Event == LedgerEventKind.Woken);
+        HistoryEvent? woken = details.History.LastOrDefault(static entry => entry.Event == HistoryEventKind.Woken);
         return woken is not null
-            ? $"{LedgerWords.Waker(woken)}, {LedgerWords.Span((long)Math.Max(0, (details.Time - woken.Time).TotalMilliseconds))} ago"
-            : details.Report.LastStart is { } start ? start.Cause ?? "unknown" : "nobody yet";
+                ? $"{HistoryWords.Waker(woken)}, {HistoryWords.Span((long)Math.Max(0, (details.Time - woken.Time).TotalMilliseconds))} ago"
+            : details.Report.LastStart is { } start ? start.Cause ?? "unknown"
+            : "nobody yet";
     }
 
     private static string Requests(BackendReport report) =>
-        string.Create(CultureInfo.InvariantCulture, $"{LedgerWords.Count(report.RequestsTotal, "request", "requests")} since the gateway started");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{HistoryWords.Count(report.RequestsTotal, "request", "requests")} since the gateway started"
+        );
 
     private static string? Start(BackendReport report)
     {
@@ -98,8 +109,8 @@ internal static class BackendExplanation
         AddStep(steps, "spawned after", start.SpawnMs);
         AddStep(steps, "listening after", start.ListenMs);
         AddStep(steps, "ready after", start.ReadyMs);
-        string signal = start.Signal is { } name ? ", " + LedgerWords.Signal(name) : "";
-        string number = string.Create(CultureInfo.InvariantCulture, $"start number {report.Generation}");
+        string signal = start.Signal is { } name ? ", " + HistoryWords.Signal(name) : "";
+        string number = string.Create(CultureInfo.InvariantCulture, $"start number {report.InstanceNumber}");
         return steps.Count == 0 ? number : $"{number}: {string.Join(", ", steps)}{signal}";
     }
 
@@ -111,25 +122,42 @@ internal static class BackendExplanation
         }
     }
 
-    private static string Holders(BackendReport report) => Counted(report) + Bystanders(report);
+    private static string ActiveRequests(BackendReport report) => Counted(report) + PassiveCount(report);
 
-    private static string Bystanders(BackendReport report) =>
-        report.Bystanders == 0 ? "" : "; besides, " + LedgerWords.Count(report.Bystanders, "request or tunnel that does not count as use", "requests and tunnels that do not count as use") + " (no_wake)";
+    private static string PassiveCount(BackendReport report) =>
+        report.PassiveCount == 0
+            ? ""
+            : "; besides, "
+                + HistoryWords.Count(
+                    report.PassiveCount,
+                    "request or tunnel that does not count as use",
+                    "requests and tunnels that do not count as use"
+                )
+                + " (no_wake)";
 
-    private static string Counted(BackendReport report) => (report.InUse, report.Waiting) switch
-    {
-        (0, 0) => "nothing",
-        (var running, 0) => InFlight(report, running),
-        (0, var waiting) when report.State != BackendPhase.Ready => LedgerWords.Count(waiting, "request", "requests") + " waiting for it to be ready",
-        (0, var waiting) => LedgerWords.Count(waiting, "request", "requests") + " waiting" + Room(report),
-        var (running, waiting) => InFlight(report, running) + ", " + LedgerWords.Count(waiting, "request", "requests") + " waiting" + Room(report),
-    };
+    private static string Counted(BackendReport report) =>
+        (report.InUse, report.Waiting) switch
+        {
+            (0, 0) => "nothing",
+            (var running, 0) => InFlight(report, running),
+            (0, var waiting) when report.State != BackendPhase.Ready => HistoryWords.Count(waiting, "request", "requests")
+                + " waiting for it to be ready",
+            (0, var waiting) => HistoryWords.Count(waiting, "request", "requests") + " waiting" + Room(report),
+            var (running, waiting) => InFlight(report, running)
+                + ", "
+                + HistoryWords.Count(waiting, "request", "requests")
+                + " waiting"
+                + Room(report),
+        };
 
     private static string Room(BackendReport report) =>
-        report.State == BackendPhase.Ready && report.MaxConcurrency > 0 ? string.Create(CultureInfo.InvariantCulture, $" for room (max_concurrency = {report.MaxConcurrency})") : "";
+        report.State == BackendPhase.Ready && report.MaxConcurrency > 0
+            ? string.Create(CultureInfo.InvariantCulture, $" for room (max_concurrency = {report.MaxConcurrency})")
+            : "";
 
     private static string InFlight(BackendReport report, int running) =>
-        LedgerWords.Count(running, "request or tunnel", "requests and tunnels") + " in flight"
+        HistoryWords.Count(running, "request or tunnel", "requests and tunnels")
+        + " in flight"
         + (report.Tunnels > 0 ? string.Create(CultureInfo.InvariantCulture, $", {report.Tunnels} of them tunnels") : "");
 
     private static string? Stop(BackendDetails details)
@@ -139,15 +167,19 @@ internal static class BackendExplanation
         {
             BackendPhase.Stopped when report.Session is not null => "it starts once, and that is about to begin or over",
             BackendPhase.Unhealthy when report.Session is not null =>
-                $"{Seconds(report.IdleTimeoutSecs)} after its last use: {LedgerWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed, but a session is not restarted",
+                $"{Seconds(report.IdleTimeoutSecs)} after its last use: {HistoryWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed, but a session is not restarted",
             BackendPhase.Stopped => report.Waiting > 0 ? null : "it does not run; the next request starts it",
             BackendPhase.Stopping => report.StoppingBecause is { } reason ? $"now: {reason}" : "now",
-            BackendPhase.Unhealthy => $"now, to be restarted: {LedgerWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",
+            BackendPhase.Unhealthy =>
+                $"now, to be restarted: {HistoryWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed",
             BackendPhase.Starting => "not while it starts",
             _ when report.IdleTimeoutSecs == 0 => "never for idleness (idle_timeout_secs = 0)",
-            _ when report.InUse + report.Waiting > 0 => $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
-            _ when details.IdleStopAt is { } at =>
-                string.Create(CultureInfo.InvariantCulture, $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"),
+            _ when report.InUse + report.Waiting > 0 =>
+                $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
+            _ when details.IdleStopAt is { } at => string.Create(
+                CultureInfo.InvariantCulture,
+                $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"
+            ),
             _ => $"{Seconds(report.IdleTimeoutSecs)} after its last use",
         };
     }
@@ -159,10 +191,10 @@ internal static class BackendExplanation
             return null;
         }
 
-        string times = report.FailuresInARow > 0 ? LedgerWords.Count(report.FailuresInARow, "start", "starts in a row") + " failed; " : "";
+        string times = report.FailuresInARow > 0 ? HistoryWords.Count(report.FailuresInARow, "start", "starts in a row") + " failed; " : "";
         string retry = report.RetryAfterSecs is { } secs ? $"; the next start is tried in {Seconds(secs)}" : "";
         return $"{times}last: {report.LastFailure ?? "unknown"}{retry}";
     }
 
-    private static string Seconds(int secs) => LedgerWords.Count(secs, "second", "seconds");
+    private static string Seconds(int secs) => HistoryWords.Count(secs, "second", "seconds");
 }

@@ -1,7 +1,9 @@
 using System.Text.Json.Serialization;
 using Spawngate.Backends;
+using Spawngate.Clients.Http2;
 using Spawngate.Config;
-using Spawngate.Ledger;
+using Spawngate.Sessions;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 
@@ -21,10 +23,10 @@ internal sealed record BackendReport
     public int InFlight { get; init; }
 
     /// <summary>Those of <see cref="InFlight"/> that do not keep it awake (<c>no_wake</c>).</summary>
-    public int Bystanders { get; init; }
+    public int PassiveCount { get; init; }
 
     /// <summary>Those that do.</summary>
-    public int InUse => InFlight - Bystanders;
+    public int InUse => InFlight - PassiveCount;
 
     /// <summary>Requests held until it is ready and has room for them.</summary>
     public int Waiting { get; init; }
@@ -48,7 +50,7 @@ internal sealed record BackendReport
     public string? Session { get; init; }
 
     /// <summary>Number of its latest start, 0 before the first; so also how often it was started.</summary>
-    public int Generation { get; init; }
+    public int InstanceNumber { get; init; }
 
     /// <summary>Process id; null when nothing runs or for a container.</summary>
     public int? Pid { get; init; }
@@ -98,8 +100,8 @@ internal sealed record BackendReport
     /// <summary>Why it stopped last; null when it never did.</summary>
     public string? LastStopReason { get; init; }
 
-    /// <summary>The latest entry of its ledger; null when it was never woken.</summary>
-    public LedgerEvent? LastEvent { get; init; }
+    /// <summary>The latest entry of its history; null when it was never woken.</summary>
+    public HistoryEvent? LastEvent { get; init; }
 
     /// <summary>The state as programs get it.</summary>
     public string StateName => Name(State);
@@ -108,19 +110,25 @@ internal sealed record BackendReport
     public string KindName => Kind == BackendKind.Docker ? "docker" : "local";
 
     /// <summary>A state as programs get it.</summary>
-    public static string Name(BackendPhase phase) => phase switch
-    {
-        BackendPhase.Stopped => "stopped",
-        BackendPhase.Starting => "starting",
-        BackendPhase.Ready => "ready",
-        BackendPhase.Unhealthy => "unhealthy",
-        _ => "stopping",
-    };
+    public static string Name(BackendPhase phase) =>
+        phase switch
+        {
+            BackendPhase.Stopped => "stopped",
+            BackendPhase.Starting => "starting",
+            BackendPhase.Ready => "ready",
+            BackendPhase.Unhealthy => "unhealthy",
+            _ => "stopping",
+        };
 
     /// <summary>Whether its numbers are others than at an earlier moment: that a second of its idle time has passed is no change.</summary>
     public bool HasOtherNumbersThan(BackendReport earlier) =>
-        InFlight != earlier.InFlight || Bystanders != earlier.Bystanders || Waiting != earlier.Waiting || Tunnels != earlier.Tunnels || RequestsTotal != earlier.RequestsTotal
-        || (IdleStopInSecs ?? int.MaxValue) > (earlier.IdleStopInSecs ?? int.MaxValue) || (IdleStopInSecs is null) != (earlier.IdleStopInSecs is null);
+        InFlight != earlier.InFlight
+        || PassiveCount != earlier.PassiveCount
+        || Waiting != earlier.Waiting
+        || Tunnels != earlier.Tunnels
+        || RequestsTotal != earlier.RequestsTotal
+        || (IdleStopInSecs ?? int.MaxValue) > (earlier.IdleStopInSecs ?? int.MaxValue)
+        || (IdleStopInSecs is null) != (earlier.IdleStopInSecs is null);
 }
 
 /// <summary>Body of <c>GET /backends/{host}</c>: the report, and what holds and happened to the backend.</summary>
@@ -134,10 +142,10 @@ internal sealed record BackendDetails(BackendReport Report)
     public DateTime? IdleStopAt { get; init; }
 
     /// <summary>Its open requests and tunnels, oldest first.</summary>
-    public IReadOnlyList<Holder> HeldBy { get; init; } = [];
+    public IReadOnlyList<ActiveRequest> HeldBy { get; init; } = [];
 
     /// <summary>Its last events, oldest first.</summary>
-    public IReadOnlyList<LedgerEvent> Ledger { get; init; } = [];
+    public IReadOnlyList<HistoryEvent> History { get; init; } = [];
 }
 
 /// <summary>First event of <c>GET /events</c>.</summary>
@@ -145,10 +153,10 @@ internal sealed record BackendDetails(BackendReport Report)
 /// <param name="Time">The gateway's clock.</param>
 internal sealed record HelloEvent(string Instance, DateTime Time);
 
-/// <summary>An entry of a ledger, in <c>GET /events</c>.</summary>
+/// <summary>An entry of a history, in <c>GET /events</c>.</summary>
 /// <param name="Hostname">Whose.</param>
 /// <param name="Entry">The entry.</param>
-internal sealed record LedgerItem(string Hostname, LedgerEvent Entry);
+internal sealed record HistoryItem(string Hostname, HistoryEvent Entry);
 
 /// <summary>A session has ended, in <c>GET /events</c>.</summary>
 /// <param name="Hostname">Its host.</param>
@@ -194,7 +202,10 @@ internal sealed record VersionReport(string Name, string Version);
 /// <param name="Status">The HTTP status.</param>
 internal sealed record AdminErrorBody(string Code, string Message, int Status);
 
-/// <summary>Serialisation code for the small JSON bodies of the admin API, generated at build time because native AOT has no reflection; <see cref="ReportJson"/> writes the large ones.</summary>
+/// <summary>
+/// Serialisation code for the small JSON bodies of the admin API, generated at build time because native AOT has no reflection;
+/// <see cref="ReportJson"/> writes the large ones.
+/// </summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(VersionReport))]
 [JsonSerializable(typeof(AdminErrorBody))]

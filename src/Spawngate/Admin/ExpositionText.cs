@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text;
-using Spawngate.Metrics;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Admin;
 
-/// <summary>Builds a page in the Prometheus text format, version 0.0.4: families one after the other, each with its help, its type and its samples.</summary>
+/// <summary>
+/// Builds a page in the Prometheus text format, version 0.0.4: families one after the other, each with its help, its type and its samples.
+/// </summary>
 internal sealed class ExpositionText
 {
     private readonly StringBuilder _text = new();
@@ -43,7 +45,8 @@ internal sealed class ExpositionText
         for (int bucket = 0; bucket <= buckets.Seconds.Length; bucket++)
         {
             count += read(bucket);
-            withBound[^1].Value = bucket == buckets.Seconds.Length ? "+Inf" : buckets.Seconds[bucket].ToString(CultureInfo.InvariantCulture);
+            withBound[^1].Value =
+                bucket == buckets.Seconds.Length ? "+Inf" : buckets.Seconds[bucket].ToString(CultureInfo.InvariantCulture);
             Sample(name + "_bucket", count, withBound);
         }
 

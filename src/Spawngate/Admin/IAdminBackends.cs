@@ -1,7 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
-using Spawngate.Ledger;
-using Spawngate.Metrics;
+using Spawngate.Composition;
 using Spawngate.Sessions;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 
@@ -17,7 +18,9 @@ internal interface IAdminBackends
     /// <summary>A report of the backend whose configured key is <paramref name="hostname"/>; null when there is none.</summary>
     BackendReport? Report(string hostname);
 
-    /// <summary>A report of the backend that a request for <paramref name="hostname"/> is routed to, wildcards included; null when there is none.</summary>
+    /// <summary>
+    /// A report of the backend that a request for <paramref name="hostname"/> is routed to, wildcards included; null when there is none.
+    /// </summary>
     BackendReport? ReportRouted(string hostname);
 
     /// <summary>What holds a backend and what happened to it, in addition to its report; null when it has gone meanwhile.</summary>
@@ -32,15 +35,17 @@ internal interface IAdminBackends
     /// <summary>What is counted of a backend; null when there is none, or nothing of it.</summary>
     BackendNumbers? Numbers(string hostname);
 
-    /// <summary>Reads along with the ledgers of all backends; null when too many do. Dispose the reader to stop.</summary>
-    LedgerReader? ReadEvents();
+    /// <summary>Reads along with the histories of all backends; null when too many do. Dispose the reader to stop.</summary>
+    HistoryReader? ReadEvents();
 
     /// <summary>Hands a command to the backend with that key; false when there is none.</summary>
     bool Post(string hostname, AdminCommand command);
 
     /// <summary>Declares a start ready.</summary>
     /// <param name="hostname">Key of the backend.</param>
-    /// <param name="token">The token of the ready callback as received; null when none was sent. The backend compares it, in constant time.</param>
+    /// <param name="token">
+    /// The token of the ready callback as received; null when none was sent. The backend compares it, in constant time.
+    /// </param>
     /// <param name="adminAuthorised">The caller proved to know the admin token, which stands in for the token of the start.</param>
     ReadyOutcome ReportReady(string hostname, string? token, bool adminAuthorised);
 
@@ -51,7 +56,9 @@ internal interface IAdminBackends
     IBackendLogFollower? FollowLog(string hostname);
 }
 
-/// <summary>One reader of a backend's output. It is bounded: who reads too slowly misses lines, and no writer waits. Dispose it to stop.</summary>
+/// <summary>
+/// One reader of a backend's output. It is bounded: who reads too slowly misses lines, and no writer waits. Dispose it to stop.
+/// </summary>
 internal interface IBackendLogFollower : IDisposable
 {
     /// <summary>The lines from before, oldest first.</summary>

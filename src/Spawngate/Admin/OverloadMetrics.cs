@@ -1,4 +1,4 @@
-using Spawngate.Metrics;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Admin;
 
@@ -8,7 +8,12 @@ internal static class OverloadMetrics
     /// <summary>Writes it.</summary>
     public static void Render(ExpositionText text, OverloadNumbers overload)
     {
-        text.Single("spawngate_client_memory_bytes", "gauge", "Memory that clients make the gateway and its kernel hold.", overload.HeldBytes);
+        text.Single(
+            "spawngate_client_memory_bytes",
+            "gauge",
+            "Memory that clients make the gateway and its kernel hold.",
+            overload.HeldBytes
+        );
         text.Single("spawngate_client_memory_max_bytes", "gauge", "Bound of that memory: memory_limit.", overload.HeldBytesMax);
         text.Single("spawngate_client_addresses", "gauge", "Client addresses that something is counted for.", overload.Addresses);
         const string Low = "spawngate_resource_low";
@@ -19,7 +24,11 @@ internal static class OverloadMetrics
         }
 
         const string Refused = "spawngate_clients_refused_total";
-        text.Family(Refused, "counter", "What was refused, closed or cut for the sake of others, or because of a limit of the client's address.");
+        text.Family(
+            Refused,
+            "counter",
+            "What was refused, closed or cut for the sake of others, or because of a limit of the client's address."
+        );
         foreach (var (what, reason, count) in overload.Refused)
         {
             text.Sample(Refused, count, ("what", what), ("reason", reason));

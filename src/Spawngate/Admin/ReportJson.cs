@@ -1,14 +1,14 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
-using Spawngate.Backends;
-using Spawngate.Ledger;
+using Spawngate.Runtime;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;
 
 /// <summary>
-/// Writes reports of backends as JSON, field by field: <c>docs/reference/admin-api.md</c> is its contract. By hand, because generated code for these shapes makes the executable
-/// a quarter of a megabyte larger.
+/// Writes reports of backends as JSON, field by field: <c>docs/reference/admin-api.md</c> is its contract. By hand, because generated code
+/// for these shapes makes the executable a quarter of a megabyte larger.
 /// </summary>
 internal static class ReportJson
 {
@@ -56,14 +56,14 @@ internal static class ReportJson
         json.WriteString("time", Stamp(details.Time));
         Time(json, "idle_stop_at", details.IdleStopAt);
         json.WriteStartArray("held_by");
-        foreach (Holder holder in details.HeldBy)
+        foreach (ActiveRequest active in details.HeldBy)
         {
-            Write(json, holder);
+            Write(json, active);
         }
 
         json.WriteEndArray();
         json.WriteStartArray("ledger");
-        foreach (LedgerEvent entry in details.Ledger)
+        foreach (HistoryEvent entry in details.History)
         {
             Write(json, entry);
         }
@@ -72,8 +72,8 @@ internal static class ReportJson
         json.WriteEndObject();
     }
 
-    /// <summary>An entry of a ledger and whose it is.</summary>
-    public static void Write(Utf8JsonWriter json, LedgerItem item)
+    /// <summary>An entry of a history and whose it is.</summary>
+    public static void Write(Utf8JsonWriter json, HistoryItem item)
     {
         json.WriteStartObject();
         json.WriteString("hostname", item.Hostname);
@@ -93,7 +93,7 @@ internal static class ReportJson
             json.WriteStartObject();
             json.WriteString("hostname", report.Hostname);
             json.WriteNumber("in_flight", report.InFlight);
-            json.WriteNumber("no_wake", report.Bystanders);
+            json.WriteNumber("no_wake", report.PassiveCount);
             json.WriteNumber("waiting", report.Waiting);
             json.WriteNumber("tunnels", report.Tunnels);
             json.WriteNumber("requests_total", report.RequestsTotal);
@@ -125,14 +125,14 @@ internal static class ReportJson
         json.WriteEndObject();
     }
 
-    /// <summary>An entry of a ledger; what does not apply is left out.</summary>
-    public static void Write(Utf8JsonWriter json, LedgerEvent entry)
+    /// <summary>An entry of a history; what does not apply is left out.</summary>
+    public static void Write(Utf8JsonWriter json, HistoryEvent entry)
     {
         json.WriteStartObject();
         json.WriteNumber("seq", entry.Seq);
         json.WriteString("time", Stamp(entry.Time));
         json.WriteNumber("start", entry.Start);
-        json.WriteString("event", LedgerNames.Of(entry.Event));
+        json.WriteString("event", HistoryNames.Of(entry.Event));
         IfThere(json, "reason", entry.Reason);
         IfThere(json, "requests", entry.Requests);
         if (entry.By is { } by)
@@ -168,21 +168,21 @@ internal static class ReportJson
             json.WriteEndArray();
         }
 
-        IfThere(json, "holders", entry.Holders);
+        IfThere(json, "holders", entry.ActiveRequests);
         IfThere(json, "times", entry.Times);
         json.WriteEndObject();
     }
 
-    private static void Write(Utf8JsonWriter json, Holder holder)
+    private static void Write(Utf8JsonWriter json, ActiveRequest active)
     {
         json.WriteStartObject();
-        json.WriteString("kind", holder.Kind);
-        json.WriteString("protocol", holder.Protocol);
-        json.WriteString("method", holder.Method);
-        json.WriteString("path", holder.Path);
-        json.WriteString("client", holder.Client);
-        json.WriteNumber("age_secs", holder.AgeSecs);
-        json.WriteBoolean("no_wake", holder.NoWake);
+        json.WriteString("kind", active.Kind);
+        json.WriteString("protocol", active.Protocol);
+        json.WriteString("method", active.Method);
+        json.WriteString("path", active.Path);
+        json.WriteString("client", active.Client);
+        json.WriteNumber("age_secs", active.AgeSecs);
+        json.WriteBoolean("no_wake", active.NoWake);
         json.WriteEndObject();
     }
 
@@ -192,7 +192,7 @@ internal static class ReportJson
         json.WriteString("state", report.StateName);
         Number(json, "port", report.Port);
         json.WriteNumber("in_flight", report.InFlight);
-        json.WriteNumber("no_wake", report.Bystanders);
+        json.WriteNumber("no_wake", report.PassiveCount);
         json.WriteNumber("waiting", report.Waiting);
         json.WriteNumber("max_concurrency", report.MaxConcurrency);
         json.WriteNumber("tunnels", report.Tunnels);
@@ -200,7 +200,7 @@ internal static class ReportJson
         json.WriteNumber("turned_away_total", report.TurnedAwayTotal);
         json.WriteString("kind", report.KindName);
         json.WriteString("session", report.Session);
-        json.WriteNumber("generation", report.Generation);
+        json.WriteNumber("generation", report.InstanceNumber);
         Number(json, "pid", report.Pid);
         json.WriteString("description", report.Description);
         json.WriteString("container_id", report.ContainerId);

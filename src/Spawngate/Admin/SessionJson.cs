@@ -9,7 +9,10 @@ namespace Spawngate.Admin;
 /// <param name="IsNew">Whether the call made it.</param>
 internal sealed record SpawnReport(Session Session, string ApiBase, bool IsNew);
 
-/// <summary>Writes sessions as JSON, field by field: <c>docs/reference/sessions.md</c> is its contract, whose names are those that existing clients know.</summary>
+/// <summary>
+/// Writes sessions as JSON, field by field: <c>docs/reference/sessions.md</c> is its contract, whose names are those that existing clients
+/// know.
+/// </summary>
 internal static class SessionJson
 {
     /// <summary>Body of <c>POST /spawn</c>.</summary>
@@ -66,14 +69,15 @@ internal static class SessionJson
     }
 
     /// <summary>A state as clients know it.</summary>
-    public static string Name(SessionState state) => state switch
-    {
-        SessionState.Submitted => "Submitted",
-        SessionState.Constructed => "Constructed",
-        SessionState.Scheduled => "Scheduled",
-        SessionState.Running => "Running",
-        SessionState.Ready => "Ready",
-        SessionState.Swept => "Swept",
-        _ => "Failed",
-    };
+    public static string Name(SessionState state) =>
+        state switch
+        {
+            SessionState.Submitted => "Submitted",
+            SessionState.Constructed => "Constructed",
+            SessionState.Scheduled => "Scheduled",
+            SessionState.Running => "Running",
+            SessionState.Ready => "Ready",
+            SessionState.Swept => "Swept",
+            _ => "Failed",
+        };
 }

@@ -22,7 +22,12 @@ internal static class SessionMetrics
         {
             for (int state = 0; state < each.States.Length; state++)
             {
-                text.Sample(Live, each.States[state], ("template", each.Totals.Template), ("state", SessionJson.Name((SessionState)state).ToLowerInvariant()));
+                text.Sample(
+                    Live,
+                    each.States[state],
+                    ("template", each.Totals.Template),
+                    ("state", SessionJson.Name((SessionState)state).ToLowerInvariant())
+                );
             }
         }
 

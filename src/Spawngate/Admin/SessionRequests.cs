@@ -15,7 +15,13 @@ namespace Spawngate.Admin;
 /// <param name="time">The clock.</param>
 /// <param name="logger">Category <c>spawngate.admin</c>.</param>
 /// <param name="stopping">Ends waits and streams.</param>
-internal sealed class SessionRequests(SessionSet sessions, ServerConfig server, TimeProvider time, ILogger logger, CancellationToken stopping)
+internal sealed class SessionRequests(
+    SessionSet sessions,
+    ServerConfig server,
+    TimeProvider time,
+    ILogger logger,
+    CancellationToken stopping
+)
 {
     private const string JsonType = "application/json";
     private readonly SessionStreams _streams = new(time, stopping);
@@ -53,7 +59,8 @@ internal sealed class SessionRequests(SessionSet sessions, ServerConfig server, 
         catch (BadHttpRequestException e)
         {
             // The server's word for a body that is too large, too slow or broken.
-            var error = e.StatusCode == AdminError.TooLarge.Status ? AdminError.TooLarge : new AdminError(e.StatusCode, "BAD_REQUEST", e.Message);
+            var error =
+                e.StatusCode == AdminError.TooLarge.Status ? AdminError.TooLarge : new AdminError(e.StatusCode, "BAD_REQUEST", e.Message);
             await AdminReply.ErrorAsync(context, error);
             return;
         }
@@ -71,14 +78,20 @@ internal sealed class SessionRequests(SessionSet sessions, ServerConfig server, 
             return;
         }
 
-        SpawnOutcome outcome = SpawnRequest.Read(body, out SpawnError? problem) is { } request ? Spawn(request) : new SpawnOutcome(null, false, problem);
+        SpawnOutcome outcome = SpawnRequest.Read(body, out SpawnError? problem) is { } request
+            ? Spawn(request)
+            : new SpawnOutcome(null, false, problem);
         await (outcome.Session is { } session ? AnswerAsync(context, session, outcome.IsNew) : RefuseAsync(context, outcome.Error!));
     }
 
-    /// <summary>With a token whoever comes here knows it. Without one it may be any program of this machine, which must not decide what runs as the gateway's user.</summary>
-    private SpawnOutcome Spawn(SpawnRequest request) => server.AdminToken is null && sessions.Config is not null && request.FieldForTrusted is { } field
-        ? new SpawnOutcome(null, false, SpawnError.TokenNeeded(field))
-        : sessions.Spawn(request);
+    /// <summary>
+    /// With a token whoever comes here knows it. Without one it may be any program of this machine, which must not decide what runs as the
+    /// gateway's user.
+    /// </summary>
+    private SpawnOutcome Spawn(SpawnRequest request) =>
+        server.AdminToken is null && sessions.Config is not null && request.FieldForTrusted is { } field
+            ? new SpawnOutcome(null, false, SpawnError.TokenNeeded(field))
+            : sessions.Spawn(request);
 
     /// <summary>Whether a body is of the one type that is taken (RFC 8259: always UTF-8).</summary>
     private static bool IsJson(string? contentType) =>
@@ -101,7 +114,7 @@ internal sealed class SessionRequests(SessionSet sessions, ServerConfig server, 
     {
         if (error.Status == 503)
         {
-            context.Response.Headers.RetryAfter = Limits.SessionsFullRetrySecs.ToString(CultureInfo.InvariantCulture);
+            context.Response.Headers.RetryAfter = AdminLimits.SessionsFullRetrySecs.ToString(CultureInfo.InvariantCulture);
         }
 
         return AdminReply.ReportAsync(context, error.Status, error, SessionJson.Write);
@@ -122,7 +135,10 @@ internal sealed class SessionRequests(SessionSet sessions, ServerConfig server, 
     {
         if (!TryReadWait(context.Request, out int secs))
         {
-            await RefuseAsync(context, SpawnError.BadField("wait", $"allowed is a whole number from 0 to {Limits.SessionWaitSecsMax}"));
+            await RefuseAsync(
+                context,
+                SpawnError.BadField("wait", $"allowed is a whole number from 0 to {AdminLimits.SessionWaitSecsMax}")
+            );
             return;
         }
 
@@ -152,7 +168,11 @@ internal sealed class SessionRequests(SessionSet sessions, ServerConfig server, 
     {
         secs = 0;
         return !request.Query.TryGetValue("wait", out var values)
-            || (values is [{ } text] && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out secs) && secs <= Limits.SessionWaitSecsMax);
+            || (
+                values is [{ } text]
+                && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out secs)
+                && secs <= AdminLimits.SessionWaitSecsMax
+            );
     }
 
     /// <summary>The whole body; null when it is larger than allowed.</summary>
@@ -161,7 +181,7 @@ internal sealed class SessionRequests(SessionSet sessions, ServerConfig server, 
         while (true)
         {
             var read = await request.BodyReader.ReadAsync(request.HttpContext.RequestAborted);
-            if (read.Buffer.Length > Limits.AdminRequestBodyBytesMax)
+            if (read.Buffer.Length > AdminLimits.AdminRequestBodyBytesMax)
             {
                 return null;
             }

@@ -7,8 +7,9 @@ using Spawngate.Sessions;
 namespace Spawngate.Admin;
 
 /// <summary>
-/// The answers of sessions that last: waits for readiness, and streams of server-sent events. Each tells the latest that it knows when its client takes it; nothing piles up for
-/// one that does not read, since a state is told once and there are seven, and of the use only what it is at that moment.
+/// The answers of sessions that last: waits for readiness, and streams of server-sent events. Each tells the latest that it knows when its
+/// client takes it; nothing piles up for one that does not read, since a state is told once and there are seven, and of the use only what
+/// it is at that moment.
 /// </summary>
 /// <param name="time">The clock.</param>
 /// <param name="stopping">Ends all of them.</param>
@@ -92,32 +93,32 @@ internal sealed class SessionStreams(TimeProvider time, CancellationToken stoppi
 
     /// <summary>Streams the use of a session until it ends.</summary>
     public Task UseAsync(HttpContext context, Session session) => StreamAsync(context, async (stream, cancel) =>
-    {
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Limits.SessionSampleMs), time);
-        SessionUse? told = null;
-        long toldAt = 0;
-        while (true)
         {
-            var status = session.Status;
-            var use = session.ReadUse();
-            if (use != told)
+            using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(AdminLimits.SessionSampleMs), time);
+            SessionUse? told = null;
+            long toldAt = 0;
+            while (true)
             {
-                stream.Write(ReportJson.Bytes(use, SessionJson.Write), id: null);
-                (told, toldAt) = (use, time.GetTimestamp());
-                await stream.FlushAsync(cancel);
-            }
-            else if (time.GetElapsedTime(toldAt).TotalMilliseconds >= Limits.SessionHeartbeatMs)
-            {
-                toldAt = time.GetTimestamp();
-                await stream.BeatAsync(cancel);
-            }
+                var status = session.Status;
+                var use = session.ReadUse();
+                if (use != told)
+                {
+                    stream.Write(ReportJson.Bytes(use, SessionJson.Write), id: null);
+                    (told, toldAt) = (use, time.GetTimestamp());
+                    await stream.FlushAsync(cancel);
+                }
+                else if (time.GetElapsedTime(toldAt).TotalMilliseconds >= AdminLimits.SessionHeartbeatMs)
+                {
+                    toldAt = time.GetTimestamp();
+                    await stream.BeatAsync(cancel);
+                }
 
-            if (status.IsLast || !await timer.WaitForNextTickAsync(cancel))
-            {
-                return;
+                if (status.IsLast || !await timer.WaitForNextTickAsync(cancel))
+                {
+                    return;
+                }
             }
-        }
-    });
+        });
 
     private async Task StreamAsync(HttpContext context, Func<EventStream, CancellationToken, Task> tell)
     {
@@ -152,7 +153,7 @@ internal sealed class SessionStreams(TimeProvider time, CancellationToken stoppi
         {
             try
             {
-                await changed.WaitAsync(TimeSpan.FromMilliseconds(Limits.SessionHeartbeatMs), time, cancel);
+                await changed.WaitAsync(TimeSpan.FromMilliseconds(AdminLimits.SessionHeartbeatMs), time, cancel);
                 return;
             }
             catch (TimeoutException)
@@ -164,7 +165,10 @@ internal sealed class SessionStreams(TimeProvider time, CancellationToken stoppi
 
     /// <summary>How many states a client that comes back was told before; 0 for what is no number of ours.</summary>
     private static int ToldBefore(HttpRequest request, Session session) =>
-        int.TryParse(request.Headers["Last-Event-ID"], NumberStyles.None, CultureInfo.InvariantCulture, out int told) && told <= session.History.Count ? told : 0;
+        int.TryParse(request.Headers["Last-Event-ID"], NumberStyles.None, CultureInfo.InvariantCulture, out int told)
+        && told <= session.History.Count
+            ? told
+            : 0;
 
     /// <summary>Writes server-sent events.</summary>
     private sealed class EventStream(HttpResponse response)

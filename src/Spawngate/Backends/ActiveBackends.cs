@@ -1,4 +1,4 @@
-using Spawngate.Diagnostics;
+using Spawngate.Runtime;
 
 namespace Spawngate.Backends;
 

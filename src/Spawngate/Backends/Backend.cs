@@ -1,19 +1,20 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
-using Spawngate.Ledger;
-using Spawngate.Metrics;
+using Spawngate.Logging;
+using Spawngate.Routing;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Backends;
 
 /// <summary>
-/// One backend as requests see it: <see cref="TryEnter"/> and <see cref="Leave"/> when it is ready, <see cref="Enqueue"/> when it is not. What it
-/// runs as, and when, is the business of its <see cref="BackendLifecycle"/>.
+/// One backend as requests see it: <see cref="TryEnter"/> and <see cref="Leave"/> when it is ready, <see cref="Enqueue"/> when it is not.
+/// What it runs as, and when, is the business of its <see cref="BackendLifecycle"/>.
 /// </summary>
 internal sealed class Backend
 {
     private readonly BackendEnvironment _env;
-    private readonly IReadOnlyList<Backend> _predecessors;
+    private readonly IReadOnlyList<Backend> _startBarrier;
     private BackendConfig _config;
     private BackendLifecycle? _lifecycle;
     private BackendTraffic? _traffic;
@@ -23,15 +24,22 @@ internal sealed class Backend
     /// <summary>Makes a stopped backend.</summary>
     /// <param name="env">What all backends share.</param>
     /// <param name="config">Its settings.</param>
-    /// <param name="predecessors">Removed backends that have to end before this one may start, because it has the same name, port or container name.</param>
-    /// <param name="oneLife">Set when it starts once only.</param>
-    public Backend(BackendEnvironment env, BackendConfig config, IReadOnlyList<Backend>? predecessors = null, OneLife? oneLife = null)
+    /// <param name="predecessors">
+    /// Removed backends that have to end before this one may start, because it has the same name, port or container name.
+    /// </param>
+    /// <param name="ephemeral">Set when it starts once only.</param>
+    public Backend(
+        BackendEnvironment env,
+        BackendConfig config,
+        IReadOnlyList<Backend>? predecessors = null,
+        EphemeralLifetime? ephemeral = null
+    )
     {
-        OneLife = oneLife;
+        EphemeralLifetime = ephemeral;
         _env = env;
         _config = config;
-        ViaMark = Forwarding.ViaMark.Of(config.Hostname);
-        _predecessors = predecessors ?? [];
+        ViaMark = Backends.ViaMark.Of(config.Hostname);
+        _startBarrier = predecessors ?? [];
     }
 
     /// <summary>The key it is configured under, as normalised by the configuration; may be a wildcard.</summary>
@@ -44,14 +52,16 @@ internal sealed class Backend
     public ulong ViaMark { get; }
 
     /// <summary>Set when it starts once only.</summary>
-    public OneLife? OneLife { get; }
+    public EphemeralLifetime? EphemeralLifetime { get; }
 
-    /// <summary>Phase, generation and in-flight count at this moment.</summary>
+    /// <summary>Phase, instance number and in-flight count at this moment.</summary>
     public BackendWord Word => Volatile.Read(ref _lifecycle)?.State.Read() ?? default;
 
     /// <summary>What went through it; made when it is first asked for.</summary>
     public BackendTraffic Traffic =>
-        Volatile.Read(ref _traffic) ?? Interlocked.CompareExchange(ref _traffic, new BackendTraffic(OneLife?.Traffic), null) ?? _traffic;
+        Volatile.Read(ref _traffic)
+        ?? Interlocked.CompareExchange(ref _traffic, new BackendTraffic(EphemeralLifetime?.Traffic), null)
+        ?? _traffic;
 
     /// <summary>Which of its failures the log tells; made when it is first asked for.</summary>
     public NoticeLimit FailureNotices =>
@@ -61,67 +71,79 @@ internal sealed class Backend
     public BackendTraffic? KnownTraffic => Volatile.Read(ref _traffic);
 
     /// <summary>The events of its life; null when it was never woken.</summary>
-    public WakeLedger? KnownLedger => Volatile.Read(ref _lifecycle)?.Report.Ledger;
+    public EventHistory? KnownHistory => Volatile.Read(ref _lifecycle)?.Report.History;
 
     /// <summary>What is counted of it; null when it was never woken.</summary>
     public BackendNumbers? ReadNumbers() =>
-        Volatile.Read(ref _lifecycle) is { } lifecycle ? new BackendNumbers(KnownTraffic, lifecycle.Report.ReadEvents(), lifecycle.Report.ChecksFailed) : null;
+        Volatile.Read(ref _lifecycle) is { } lifecycle
+            ? new BackendNumbers(KnownTraffic, lifecycle.Report.ReadEvents(), lifecycle.Report.ChecksFailed)
+            : null;
 
     /// <summary>Completes when a removed or gateway-stopped backend has ended.</summary>
     public Task Ended => Lifecycle.End.Ended;
 
     /// <summary>
-    /// Made when it is first needed: of ten thousand configured backends most are never used, and each of them is gone through when the collector looks at
-    /// the whole heap.
+    /// Made when it is first needed: of ten thousand configured backends most are never used, and each of them is gone through when the
+    /// collector looks at the whole heap.
     /// </summary>
-    internal BackendLifecycle Lifecycle =>
-        Volatile.Read(ref _lifecycle) ?? Publish(new BackendLifecycle(this, _env, _predecessors));
+    internal BackendLifecycle Lifecycle => Volatile.Read(ref _lifecycle) ?? Publish(new BackendLifecycle(this, _env, _startBarrier));
 
     /// <summary>Where <see cref="BackendSet"/> notes, under its gate, in which reload it last saw this backend.</summary>
     internal int SeenInReload { get; set; }
 
     internal ref long LastUseMs => ref _lastUseMs;
 
-    /// <summary>Admits a request if the backend is ready: no allocation, no lock. Then <see cref="Leave"/> must be called exactly once.</summary>
-    public bool TryEnter([NotNullWhen(true)] out BackendRun? run)
+    /// <summary>
+    /// Admits a request if the backend is ready: no allocation, no lock. Then <see cref="Leave"/> must be called exactly once.
+    /// </summary>
+    public bool TryEnter([NotNullWhen(true)] out ReadyInstance? instance)
     {
         if (Volatile.Read(ref _lifecycle) is { } lifecycle)
         {
-            run = lifecycle.Room.Run;
-            if (run is not null && (lifecycle.State.TryEnter(run.Generation) || TryEnterLimited(lifecycle, run, aside: false, out _)))
+            instance = lifecycle.Queue.Instance;
+            if (
+                instance is not null
+                && (lifecycle.State.TryEnter(instance.InstanceNumber) || TryEnterLimited(lifecycle, instance, passive: false, out _))
+            )
             {
                 return true;
             }
         }
 
-        run = null;
+        instance = null;
         return false;
     }
 
     /// <summary>
-    /// Admits a request that does not count as use, if the backend is ready, or decides at once: it never waits, and never wakes anything. If it is admitted,
-    /// <see cref="Leave"/> must be called exactly once. With <see cref="AdmissionOutcome.NoRoom"/> it may still be enqueued, to wait for room.
+    /// Admits a request that does not count as use, if the backend is ready, or decides at once: it never waits, and never wakes anything.
+    /// If it is admitted, <see cref="Leave"/> must be called exactly once. With <see cref="AdmissionOutcome.NoRoom"/> it may still be
+    /// enqueued, to wait for room.
     /// </summary>
-    /// <param name="bystander">How it was counted, for <see cref="Leave"/>.</param>
-    public Admission EnterAside(out bool bystander)
+    /// <param name="countedPassive">How it was counted, for <see cref="Leave"/>.</param>
+    public Admission EnterPassive(out bool countedPassive)
     {
-        bystander = false;
+        countedPassive = false;
         if (Volatile.Read(ref _lifecycle) is not { } lifecycle)
         {
             return new Admission(AdmissionOutcome.NotRunning, null, 0);
         }
 
-        return lifecycle.Room.Run is { } run && (lifecycle.State.TryEnterAside(run.Generation, out bystander) || TryEnterLimited(lifecycle, run, aside: true, out bystander))
-            ? new Admission(AdmissionOutcome.Admitted, run, 0)
-            : lifecycle.Room.ArriveAside(out bystander);
+        return
+            lifecycle.Queue.Instance is { } instance
+            && (
+                lifecycle.State.TryEnterPassive(instance.InstanceNumber, out countedPassive)
+                || TryEnterLimited(lifecycle, instance, passive: true, out countedPassive)
+            )
+            ? new Admission(AdmissionOutcome.Admitted, instance, 0)
+            : lifecycle.Queue.ArrivePassive(out countedPassive);
     }
 
     /// <summary><see cref="TryEnter"/> as a lease that cannot be given back twice.</summary>
     public bool TryLease(out BackendLease lease)
     {
-        if (TryEnter(out var run))
+        if (TryEnter(out var instance))
         {
-            lease = new BackendLease(this, run);
+            lease = new BackendLease(this, instance);
             return true;
         }
 
@@ -129,59 +151,65 @@ internal sealed class Backend
         return false;
     }
 
-    /// <summary>Ends a request that was admitted to <paramref name="run"/>: no allocation, no lock unless it was the last one of a stop or others wait for its place.</summary>
-    /// <param name="run">The run it was admitted to.</param>
-    /// <param name="bystander">Whether it was counted as one that does not use the backend.</param>
+    /// <summary>
+    /// Ends a request that was admitted to <paramref name="instance"/>: no allocation, no lock unless it was the last one of a stop or
+    /// others wait for its place.
+    /// </summary>
+    /// <param name="instance">The run it was admitted to.</param>
+    /// <param name="countedPassive">Whether it was counted as one that does not use the backend.</param>
     /// <param name="tunnel">Whether it had become a tunnel.</param>
-    public void Leave(BackendRun run, bool bystander = false, bool tunnel = false)
+    public void Leave(ReadyInstance instance, bool countedPassive = false, bool tunnel = false)
     {
         if (tunnel)
         {
             // Before the count drops: so it has a place of its own for a moment, never two.
-            run.ChangeTunnels(-1);
+            instance.ChangeTunnels(-1);
         }
 
-        if (!bystander)
+        if (!countedPassive)
         {
             // Before the count drops: whoever then sees nothing in use also sees this time, and the idle clock starts here.
             Volatile.Write(ref _lastUseMs, _env.Clock.NowMs);
         }
 
         var lifecycle = _lifecycle!;
-        switch (lifecycle.State.Leave(run.Generation, bystander))
+        switch (lifecycle.State.Leave(instance.InstanceNumber, countedPassive))
         {
             case LeaveOutcome.LastOfStop:
-                lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, run.Generation));
+                lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Drained, instance.InstanceNumber));
                 break;
             case LeaveOutcome.MakesRoom:
-                lifecycle.Room.Fill();
+                lifecycle.Queue.Fill();
                 break;
         }
     }
 
     /// <summary>A request in flight has become a tunnel: it gives its place to another, and keeps the backend in use.</summary>
-    public void BecomeTunnel(BackendRun run)
+    public void BecomeTunnel(ReadyInstance instance)
     {
-        run.ChangeTunnels(1);
+        instance.ChangeTunnels(1);
         var lifecycle = _lifecycle!;
         if (lifecycle.State.Read().Gate == ReadyGate.Crowded)
         {
-            lifecycle.Room.Fill();
+            lifecycle.Queue.Fill();
         }
     }
 
     /// <summary>
-    /// The cold path: holds a request until the backend is ready, waking it if need be, or decides at once. The waiter may already be decided when it is
-    /// returned.
+    /// The cold path: holds a request until the backend is ready, waking it if need be, or decides at once. The waiter may already be
+    /// decided when it is returned.
     /// </summary>
     /// <param name="cause">What it came for.</param>
-    /// <param name="yields">Whether it has something else to show than an answer, so that it may take half of the queue at most and pushes nobody out who has not.</param>
-    /// <param name="aside">Whether it does not count as use: then it waits for room at a ready backend only.</param>
-    public BackendWaiter Enqueue(WakeCause cause, bool yields = false, bool aside = false)
+    /// <param name="yields">
+    /// Whether it has something else to show than an answer, so that it may take half of the queue at most and pushes nobody out who has
+    /// not.
+    /// </param>
+    /// <param name="passive">Whether it does not count as use: then it waits for room at a ready backend only.</param>
+    public BackendWaiter Enqueue(WakeCause cause, bool yields = false, bool passive = false)
     {
-        var waiter = new BackendWaiter(cause, _env.Time.GetTimestamp(), aside);
+        var waiter = new BackendWaiter(cause, _env.Time.GetTimestamp(), passive);
         var lifecycle = Lifecycle;
-        if (lifecycle.Room.Arrive(waiter, Config.MaxQueuedRequests, yields) is { } input)
+        if (lifecycle.Queue.Arrive(waiter, Config.MaxQueuedRequests, yields) is { } input)
         {
             lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, cause, waiter.EnqueuedTimestamp));
         }
@@ -190,22 +218,24 @@ internal sealed class Backend
     }
 
     /// <summary>
-    /// Gives up waiting, because the client left. True when that won: the waiter is then decided as <see cref="AdmissionOutcome.Cancelled"/>. False when the
-    /// backend was faster: the caller awaits <see cref="BackendWaiter.Decision"/> and, if admitted, leaves.
+    /// Gives up waiting, because the client left. True when that won: the waiter is then decided as
+    /// <see cref="AdmissionOutcome.Cancelled"/>. False when the backend was faster: the caller awaits <see cref="BackendWaiter.Decision"/>
+    /// and, if admitted, leaves.
     /// </summary>
     public bool Cancel(BackendWaiter waiter)
     {
-        if (!waiter.IsAside)
+        if (!waiter.IsPassive)
         {
             // To wait for room is use, too: see Leave.
             Volatile.Write(ref _lastUseMs, _env.Clock.NowMs);
         }
 
-        return Lifecycle.Room.Cancel(waiter);
+        return Lifecycle.Queue.Cancel(waiter);
     }
 
     /// <summary>Starts one that starts once, before anybody asks for it.</summary>
-    public void Begin(WakeCause cause) => Lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, _env.Time.GetTimestamp()));
+    public void Begin(WakeCause cause) =>
+        Lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, _env.Time.GetTimestamp()));
 
     /// <summary>Asks for a start; overrides the wait after failures.</summary>
     public void RequestStart() => PostAdmin(LifecycleInput.AdminStart);
@@ -229,13 +259,12 @@ internal sealed class Backend
         }
 
         var word = Word;
-        if (current is null || word.Phase != BackendPhase.Starting || word.Generation != current.Generation)
+        if (current is null || word.Phase != BackendPhase.Starting || word.InstanceNumber != current.InstanceNumber)
         {
             return ReadyCallbackOutcome.NotStarting;
         }
 
-        lifecycle!.Mailbox.Post(new LifecycleMessage(
-            LifecycleInput.CallbackReady, current.Generation, null, _env.Time.GetTimestamp()));
+        lifecycle!.Mailbox.Post(new LifecycleMessage(LifecycleInput.CallbackReady, current.InstanceNumber, null, _env.Time.GetTimestamp()));
         return ReadyCallbackOutcome.Accepted;
     }
 
@@ -247,13 +276,22 @@ internal sealed class Backend
             return LifecycleView.Initial.ToStatus(Config, default, 0, 0, 0, 0);
         }
 
-        var room = lifecycle.Room;
+        var room = lifecycle.Queue;
         return lifecycle.Report.View.ToStatus(
-            Config, lifecycle.State.Read(), room.Count, room.RetryAfterSecs, Volatile.Read(ref _lastUseMs), _env.Clock.NowMs) with { LastEvent = lifecycle.Report.Ledger?.Last };
+            Config,
+            lifecycle.State.Read(),
+            room.Count,
+            room.RetryAfterSecs,
+            Volatile.Read(ref _lastUseMs),
+            _env.Clock.NowMs
+        ) with
+        {
+            LastEvent = lifecycle.Report.History?.Last,
+        };
     }
 
     /// <summary>How far its start is, for a page that shows it.</summary>
-    public (BackendPhase Phase, int Generation, StartProgress Start) GetProgress()
+    public (BackendPhase Phase, int InstanceNumber, StartProgress Start) GetProgress()
     {
         if (Volatile.Read(ref _lifecycle) is not { } lifecycle)
         {
@@ -262,17 +300,22 @@ internal sealed class Backend
 
         var start = lifecycle.Report.View.Start;
         var word = lifecycle.State.Read();
-        return (word.Phase, word.Generation, start);
+        return (word.Phase, word.InstanceNumber, start);
     }
 
-    /// <summary>The answer to who waits for the start of that number or a later one and comes when it has failed; null when it has not, or something is under way again.</summary>
+    /// <summary>
+    /// The answer to who waits for the start of that number or a later one and comes when it has failed; null when it has not, or something
+    /// is under way again.
+    /// </summary>
     public Admission? FailureSince(int start) =>
-        Volatile.Read(ref _lifecycle) is { State.Phase: BackendPhase.Stopped } lifecycle && start > 0 && lifecycle.Report.View.FailedStart >= start
-            ? new Admission(AdmissionOutcome.StartFailed, null, lifecycle.Room.RetryAfterSecs)
+        Volatile.Read(ref _lifecycle) is { State.Phase: BackendPhase.Stopped } lifecycle
+        && start > 0
+        && lifecycle.Report.View.FailedStart >= start
+            ? new Admission(AdmissionOutcome.StartFailed, null, lifecycle.Queue.RetryAfterSecs)
             : null;
 
     /// <summary>The events of its life, oldest first; empty when it was never woken.</summary>
-    public IReadOnlyList<LedgerEvent> ReadLedger() => Volatile.Read(ref _lifecycle)?.Report.Ledger?.Snapshot() ?? [];
+    public IReadOnlyList<HistoryEvent> ReadHistory() => Volatile.Read(ref _lifecycle)?.Report.History?.Snapshot() ?? [];
 
     /// <summary>Replaces the settings: timeouts count from now on, the rest from the next start.</summary>
     internal void Reconfigure(BackendConfig config)
@@ -300,54 +343,54 @@ internal sealed class Backend
         }
     }
 
-    private bool TryEnterLimited(BackendLifecycle lifecycle, BackendRun run, bool aside, out bool bystander)
+    private bool TryEnterLimited(BackendLifecycle lifecycle, ReadyInstance instance, bool passive, out bool countedPassive)
     {
-        var limit = lifecycle.Room.Limit;
-        if (!limit.TryEnter(run, itsTurn: false, aside, out bystander))
+        var limit = lifecycle.Queue.Limit;
+        if (!limit.TryEnter(instance, itsTurn: false, passive, out countedPassive))
         {
             return false;
         }
 
-        if (!limit.IsExceeded(run))
+        if (!limit.IsExceeded(instance))
         {
             return true;
         }
 
-        Leave(run, bystander);
-        bystander = false;
+        Leave(instance, countedPassive);
+        countedPassive = false;
         return false;
     }
 
     private BackendLifecycle Publish(BackendLifecycle made) => Interlocked.CompareExchange(ref _lifecycle, made, null) ?? made;
 
-    private void PostAdmin(LifecycleInput input) =>
-        Lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, null, _env.Time.GetTimestamp()));
+    private void PostAdmin(LifecycleInput input) => Lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, null, _env.Time.GetTimestamp()));
 }
 
 /// <summary>
-/// A request's hold on a run. Disposing it a second time has no effect, so it fits a <c>using</c> and a <c>finally</c> alike; it is not to be copied.
+/// A request's hold on an instance. Disposing it a second time has no effect, so it fits a <c>using</c> and a <c>finally</c> alike; it is
+/// not to be copied.
 /// </summary>
 internal struct BackendLease : IDisposable
 {
     private Backend? _backend;
 
-    /// <summary>Takes over a request that is already counted in flight in <paramref name="run"/>.</summary>
-    public BackendLease(Backend backend, BackendRun run)
+    /// <summary>Takes over a request that is already counted in flight in <paramref name="instance"/>.</summary>
+    public BackendLease(Backend backend, ReadyInstance instance)
     {
         _backend = backend;
-        Run = run;
+        Instance = instance;
     }
 
-    /// <summary>The run that was entered.</summary>
-    public BackendRun Run { get; }
+    /// <summary>The instance that was entered.</summary>
+    public ReadyInstance Instance { get; }
 
-    /// <summary>Leaves the run.</summary>
+    /// <summary>Leaves the instance.</summary>
     public void Dispose()
     {
         if (_backend is { } backend)
         {
             _backend = null;
-            backend.Leave(Run);
+            backend.Leave(Instance);
         }
     }
 }

@@ -1,17 +1,21 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
+using Spawngate.Backends.Probing;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
-using Spawngate.Ledger;
-using Spawngate.Metrics;
+using Spawngate.Routing;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
+using Spawngate.Telemetry.History;
 using Spawngate.Upstreams;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Backends;
 
 /// <summary>What all backends of a gateway share, and where the outside comes in.</summary>
 internal sealed class BackendEnvironment
 {
-    /// <summary>The server settings: pools of runs and the address of the ready URL.</summary>
+    /// <summary>The server settings: pools of instances and the address of the ready URL.</summary>
     public required ServerConfig Server { get; init; }
 
     /// <summary>Exact time, for measurements and for the pauses of health probes.</summary>
@@ -29,7 +33,7 @@ internal sealed class BackendEnvironment
     /// <summary>Starts containers.</summary>
     public required ILauncher DockerLauncher { get; init; }
 
-    /// <summary>Makes the health probe of one run.</summary>
+    /// <summary>Makes the health probe of one instance.</summary>
     public required Func<ProbeTarget, IHealthProbe> OpenProbe { get; init; }
 
     /// <summary>Ports for starts.</summary>
@@ -44,17 +48,19 @@ internal sealed class BackendEnvironment
     /// <summary>A number in [0, 1) that spreads the health checks of backends started together.</summary>
     public Func<double> Spread { get; init; } = Random.Shared.NextDouble;
 
-    /// <summary>Where the events of all ledgers are passed on.</summary>
-    public LedgerFeed Feed { get; init; } = new();
+    /// <summary>Where the events of all histories are passed on.</summary>
+    public HistoryFeed Feed { get; init; } = new();
 
-    /// <summary>What all ledgers may hold together; its members are those of the backends of <see cref="BackendSet"/>.</summary>
-    public MemoryBudget Ledgers { get; } = new(Limits.LedgerTotalBytes, Limits.LedgerRestBytes);
+    /// <summary>What all histories may hold together; its members are those of the backends of <see cref="BackendSet"/>.</summary>
+    public MemoryBudget Histories { get; } = new(BackendLimits.HistoryTotalBytes, BackendLimits.HistoryRestBytes);
 
     /// <summary>What is counted of the gateway as a whole.</summary>
     public GatewayTraffic Traffic { get; init; } = new();
 
-    /// <summary>Finds what holds a backend at this moment: up to so many of its open requests and tunnels, oldest first. Set before anything starts.</summary>
-    public Func<Backend, int, IReadOnlyList<Holder>> FindHolders { get; set; } = static (_, _) => [];
+    /// <summary>
+    /// Finds what holds a backend at this moment: up to so many of its open requests and tunnels, oldest first. Set before anything starts.
+    /// </summary>
+    public Func<Backend, int, IReadOnlyList<ActiveRequest>> FindActiveRequests { get; set; } = static (_, _) => [];
 
     /// <summary>Log of category <c>spawngate.lifecycle</c>.</summary>
     public required ILogger Log { get; init; }
@@ -70,7 +76,14 @@ internal sealed class BackendEnvironment
     /// <param name="dockerLauncher">Starts containers.</param>
     /// <param name="logs">Where the lifecycle logs to.</param>
     public static BackendEnvironment Create(
-        ServerConfig server, TimeProvider time, CoarseClock clock, ILauncher localLauncher, ILauncher dockerLauncher, ILoggerFactory logs) => new()
+        ServerConfig server,
+        TimeProvider time,
+        CoarseClock clock,
+        ILauncher localLauncher,
+        ILauncher dockerLauncher,
+        ILoggerFactory logs
+    ) =>
+        new()
         {
             Server = server,
             Time = time,

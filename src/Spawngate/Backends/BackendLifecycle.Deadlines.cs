@@ -1,3 +1,6 @@
+using Spawngate.Runtime;
+using Spawngate.Workloads.Processes;
+
 namespace Spawngate.Backends;
 
 /// <content>What happens when time has passed.</content>
@@ -31,18 +34,18 @@ internal sealed partial class BackendLifecycle
                 OnDueStarting(current, nowMs);
                 break;
             case BackendPhase.Ready:
-                if (nowMs - current.ReadyAtMs >= Limits.StableReadyMs)
+                if (nowMs - current.ReadyAtMs >= ProcessLimits.StableReadyMs)
                 {
                     _backoff.Reset();
                 }
 
                 current.CheckIfDue(Config.ReadyHealthCheckIntervalMs, nowMs);
-                Room.FailOverdue(nowMs, LifecycleDeadlines.RoomWaitMs(Config), ref _backend.LastUseMs);
+                Queue.FailOverdue(nowMs, LifecycleDeadlines.RoomWaitMs(Config), ref _backend.LastUseMs);
                 StopIfIdle(current, nowMs);
                 break;
             case BackendPhase.Unhealthy:
                 // Even if monitoring was switched off meanwhile: the next check is the only way out of this phase.
-                current.CheckIfDue(Math.Max(Limits.ClockTickMs, Config.ReadyHealthCheckIntervalMs), nowMs);
+                current.CheckIfDue(Math.Max(RuntimeLimits.ClockTickMs, Config.ReadyHealthCheckIntervalMs), nowMs);
                 StopIfIdleUnhealthy(nowMs);
                 break;
             case BackendPhase.Stopping when nowMs >= _stop!.DeadlineMs:
@@ -51,7 +54,7 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void OnDueStarting(Incarnation current, long nowMs)
+    private void OnDueStarting(BackendInstance current, long nowMs)
     {
         if (current.PortRetryMs != 0)
         {

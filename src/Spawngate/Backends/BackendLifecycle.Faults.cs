@@ -1,13 +1,16 @@
+using Spawngate.Workloads;
+
 namespace Spawngate.Backends;
 
 /// <content>
-/// What becomes of a backend when a step of its lifecycle throws, which only a bug or a want of memory does: it ends in a state from which it can start again.
+/// What becomes of a backend when a step of its lifecycle throws, which only a bug or a want of memory does: it ends in a state from which
+/// it can start again.
 /// <code>
 ///   Starting                 ─▶ the start has failed, by the usual way
-///   Ready, Unhealthy         ─▶ goes on: the run lives, and its deadlines hold;  if its exit was being handled: Stopped
+///   Ready, Unhealthy         ─▶ goes on: the instance lives, and its deadlines hold;  if its exit was being handled: Stopped
 ///   Stopping, not begun yet  ─▶ the stop begins;  if the exit was being handled: Stopped
 ///   Stopped, with remains    ─▶ they are cleared away
-///   any, if that throws, too ─▶ Stopped: the run is killed and forgotten, held requests fail
+///   any, if that throws, too ─▶ Stopped: the instance is killed and forgotten, held requests fail
 /// </code>
 /// </content>
 internal sealed partial class BackendLifecycle
@@ -17,7 +20,12 @@ internal sealed partial class BackendLifecycle
     {
         if (!possible)
         {
-            LifecycleLog.Bug(_env.Log, new InvalidOperationException($"{input} is not possible in {State.Read()}."), _backend.Hostname, input);
+            LifecycleLog.Bug(
+                _env.Log,
+                new InvalidOperationException($"{input} is not possible in {State.Read()}."),
+                _backend.Hostname,
+                input
+            );
         }
 
         return possible;
@@ -40,11 +48,12 @@ internal sealed partial class BackendLifecycle
 
     private void Settle(LifecycleInput input, string reason)
     {
-        // Then no message about that run is to come which would end it.
+        // Then no message about that instance is to come which would end it.
         var isOver = input == LifecycleInput.Exited || _current is not { HasSomethingToEnd: true };
         switch (State.Phase)
         {
-            case BackendPhase.Starting when _current is { } current && current.Generation == State.Read().Generation && input != LifecycleInput.Exited:
+            case BackendPhase.Starting
+                when _current is { } current && current.InstanceNumber == State.Read().InstanceNumber && input != LifecycleInput.Exited:
                 FailStart(reason, null);
                 break;
             case BackendPhase.Starting:
@@ -74,16 +83,16 @@ internal sealed partial class BackendLifecycle
     private void ForceStopped(string reason)
     {
         var current = _current;
-        var generation = State.Read().Generation;
+        var instanceNumber = State.Read().InstanceNumber;
         _stop = null;
-        Try(() => current?.Run?.Kill());
+        Try(() => current?.Workload?.Kill());
         Try(() => current?.CancelLaunch());
-        Try(() => LeavePhase(current, generation, reason));
+        Try(() => LeavePhase(current, instanceNumber, reason));
         Volatile.Write(ref _current, null);
         Try(() => _env.Active.Remove(this));
         Try(() => current?.End());
-        Try(Room.FailHeld);
-        if (_backend.OneLife is not null)
+        Try(Queue.FailHeld);
+        if (_backend.EphemeralLifetime is not null)
         {
             _closing ??= StopReason.StartFailed;
         }
@@ -94,12 +103,12 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void LeavePhase(Incarnation? current, int generation, string reason)
+    private void LeavePhase(BackendInstance? current, int instanceNumber, string reason)
     {
         switch (State.Phase)
         {
             case BackendPhase.Starting:
-                var held = Room.FailStart(generation, somethingLeft: false, CountFailure());
+                var held = Queue.FailStart(instanceNumber, somethingLeft: false, CountFailure());
                 if (current is not null)
                 {
                     Report.StartFailed(current, reason, _backoff.Failures, held, null);
@@ -108,11 +117,11 @@ internal sealed partial class BackendLifecycle
                 break;
             case BackendPhase.Ready or BackendPhase.Unhealthy:
                 var inFlight = State.Read().InFlight;
-                Room.Crash(generation, CountFailure());
+                Queue.Crash(instanceNumber, CountFailure());
                 Report.Crashed(current!, new ExitReport(reason, null, []), _backoff.Failures, inFlight, NowMs - current!.ReadyAtMs);
                 break;
             case BackendPhase.Stopping:
-                Room.FinishStop(generation);
+                Queue.FinishStop(instanceNumber);
                 break;
         }
     }

@@ -1,20 +1,24 @@
+using Spawngate.Backends.Probing;
 using Spawngate.Config;
+using Spawngate.Runtime;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Backends;
 
 /// <summary>
-/// The one author of a backend's phases: an actor whose messages are handled one at a time, without waiting. <c>docs/concepts/backend-states.md</c> is its table
-/// of states and inputs; <see cref="BackendState"/> has the diagram. Every deadline is a number that the shared tick compares, so a stopped backend costs nothing
-/// and a running one no timer.
+/// The one author of a backend's phases: an actor whose messages are handled one at a time, without waiting.
+/// <c>docs/concepts/backend-states.md</c> is its table of states and inputs; <see cref="BackendState"/> has the diagram. Every deadline is
+/// a number that the shared tick compares, so a stopped backend costs nothing and a running one no timer.
 /// </summary>
 internal sealed partial class BackendLifecycle
 {
     private readonly Backend _backend;
     private readonly BackendEnvironment _env;
-    private readonly Predecessors _predecessors;
+    private readonly StartBarrier _startBarrier;
     private readonly StartBackoff _backoff = new();
     private readonly LifecycleDeadlines _deadlines;
-    private Incarnation? _current;
+    private BackendInstance? _current;
     private StopProgress? _stop;
     private StopReason? _closing;
     private long _dueAtMs = long.MaxValue;
@@ -25,9 +29,9 @@ internal sealed partial class BackendLifecycle
         _backend = backend;
         _env = env;
         _deadlines = new LifecycleDeadlines(backend, State, _backoff, env.Clock);
-        Room = new WaitingRoom(State, env.Clock, startsOnce: backend.OneLife is not null);
-        Room.SetLimit(Config.MaxConcurrency);
-        _predecessors = new Predecessors(predecessors);
+        Queue = new AdmissionQueue(State, env.Clock, startsOnce: backend.EphemeralLifetime is not null);
+        Queue.SetLimit(Config.MaxConcurrency);
+        _startBarrier = new StartBarrier(predecessors);
         Report = new LifecycleReport(env, backend);
         Mailbox = new LifecycleMailbox(Handle, env.Execute, (input, bug) => LifecycleLog.Bug(env.Log, bug, backend.Hostname, input));
     }
@@ -36,13 +40,13 @@ internal sealed partial class BackendLifecycle
     public BackendState State { get; } = new();
 
     /// <summary>Where requests are held.</summary>
-    public WaitingRoom Room { get; }
+    public AdmissionQueue Queue { get; }
 
     /// <summary>Where everybody else writes to.</summary>
     public LifecycleMailbox Mailbox { get; }
 
-    /// <summary>The current start; null when Stopped. Others may only ask it for its generation and token.</summary>
-    public Incarnation? Current => Volatile.Read(ref _current);
+    /// <summary>The current start; null when Stopped. Others may only ask it for its instance number and token.</summary>
+    public BackendInstance? Current => Volatile.Read(ref _current);
 
     /// <summary>What the admin API shows of it.</summary>
     public LifecycleReport Report { get; }
@@ -63,7 +67,7 @@ internal sealed partial class BackendLifecycle
     {
         try
         {
-            if (message.Generation != 0 && message.Generation != _current?.Generation)
+            if (message.InstanceNumber != 0 && message.InstanceNumber != _current?.InstanceNumber)
             {
                 DropStale(message);
             }
@@ -78,7 +82,7 @@ internal sealed partial class BackendLifecycle
         }
         finally
         {
-            Volatile.Write(ref _dueAtMs, _deadlines.Next(_current, _stop, Room));
+            Volatile.Write(ref _dueAtMs, _deadlines.Next(_current, _stop, Queue));
             Report.Publish(_current, _stop, _backoff.Failures);
         }
     }
@@ -87,35 +91,70 @@ internal sealed partial class BackendLifecycle
     {
         switch (message.Input)
         {
-            case LifecycleInput.Wake: OnWake(message); break;
-            case LifecycleInput.AdminStart: OnAdminStart(message); break;
-            case LifecycleInput.AdminStop: OnAdminStop(); break;
-            case LifecycleInput.AdminRestart: OnAdminRestart(message); break;
-            case LifecycleInput.Remove: OnClose((StopReason?)message.Payload ?? StopReason.Removed); break;
-            case LifecycleInput.GatewayStop: OnClose(StopReason.GatewayStop); break;
-            case LifecycleInput.KillNow: OnKillNow(); break;
-            case LifecycleInput.Launched: OnLaunched((LaunchResult)message.Payload!, message.Timestamp); break;
-            case LifecycleInput.Listening: OnListening(message.Timestamp); break;
-            case LifecycleInput.HealthReady: OnReadySignal(ReadySignal.Health, message.Timestamp); break;
-            case LifecycleInput.CallbackReady: OnReadySignal(ReadySignal.Callback, message.Timestamp); break;
-            case LifecycleInput.Exited: OnExited((ExitReport)message.Payload!); break;
-            case LifecycleInput.Checked: OnChecked((ProbeResult)message.Payload!); break;
-            case LifecycleInput.Drained: OnDrained(); break;
-            case LifecycleInput.Due: OnDue(NowMs); break;
-            case LifecycleInput.PredecessorEnded: OnPredecessorEnded(); break;
-            case LifecycleInput.Reconfigured: OnReconfigured(); break;
-            default: throw new InvalidOperationException($"Unknown input {message.Input}.");
+            case LifecycleInput.Wake:
+                OnWake(message);
+                break;
+            case LifecycleInput.AdminStart:
+                OnAdminStart(message);
+                break;
+            case LifecycleInput.AdminStop:
+                OnAdminStop();
+                break;
+            case LifecycleInput.AdminRestart:
+                OnAdminRestart(message);
+                break;
+            case LifecycleInput.Remove:
+                OnClose((StopReason?)message.Payload ?? StopReason.Removed);
+                break;
+            case LifecycleInput.GatewayStop:
+                OnClose(StopReason.GatewayStop);
+                break;
+            case LifecycleInput.KillNow:
+                OnKillNow();
+                break;
+            case LifecycleInput.Launched:
+                OnLaunched((LaunchResult)message.Payload!, message.Timestamp);
+                break;
+            case LifecycleInput.Listening:
+                OnListening(message.Timestamp);
+                break;
+            case LifecycleInput.HealthReady:
+                OnReadySignal(ReadySignal.Health, message.Timestamp);
+                break;
+            case LifecycleInput.CallbackReady:
+                OnReadySignal(ReadySignal.Callback, message.Timestamp);
+                break;
+            case LifecycleInput.Exited:
+                OnExited((ExitReport)message.Payload!);
+                break;
+            case LifecycleInput.Checked:
+                OnChecked((ProbeResult)message.Payload!);
+                break;
+            case LifecycleInput.Drained:
+                OnDrained();
+                break;
+            case LifecycleInput.Due:
+                OnDue(NowMs);
+                break;
+            case LifecycleInput.PredecessorEnded:
+                OnPredecessorEnded();
+                break;
+            case LifecycleInput.Reconfigured:
+                OnReconfigured();
+                break;
+            default:
+                throw new InvalidOperationException($"Unknown input {message.Input}.");
         }
     }
 
-    /// <summary>A launch that was given up may have succeeded after all: nobody else knows of that run.</summary>
-    private static void DropStale(LifecycleMessage message) => (message.Payload as LaunchResult)?.Run?.Kill();
+    /// <summary>A launch that was given up may have succeeded after all: nobody else knows of that instance.</summary>
+    private static void DropStale(LifecycleMessage message) => (message.Payload as LaunchResult)?.Workload?.Kill();
 
     // Starting.
 
     private void OnWake(LifecycleMessage message)
     {
-        if (_stop is { MayResume: true } && Room.Resume(_current!.Generation) is > 0 and var resumed)
+        if (_stop is { MayResume: true } && Queue.Resume(_current!.InstanceNumber) is > 0 and var resumed)
         {
             Report.Resumed(_current, resumed, _stop.ElapsedMs, (WakeCause)message.Payload!);
             _stop = null;
@@ -126,48 +165,48 @@ internal sealed partial class BackendLifecycle
             return;
         }
 
-        if (Room.RetryAfterSecs > 0)
+        if (Queue.RetryAfterSecs > 0)
         {
-            Room.FailHeld();
+            Queue.FailHeld();
             return;
         }
 
-        var oldest = Room.Oldest();
+        var oldest = Queue.Oldest();
         Start(oldest?.Cause ?? (WakeCause)message.Payload!, oldest?.Timestamp ?? message.Timestamp);
     }
 
     private void Start(WakeCause cause, long wokenTimestamp)
     {
-        var generation = Room.BeginStart();
-        var current = new Incarnation(_env, Mailbox, Config, generation, cause, wokenTimestamp);
+        var instanceNumber = Queue.BeginStart();
+        var current = new BackendInstance(_env, Mailbox, Config, instanceNumber, cause, wokenTimestamp);
         Volatile.Write(ref _current, current);
         _env.Active.Add(this);
         Report.Starting(current);
-        if (!MustWaitForPredecessor(generation))
+        if (!MustWaitForPredecessor(instanceNumber))
         {
             Launch(current);
         }
     }
 
-    private bool MustWaitForPredecessor(int generation) =>
-        _predecessors.MustWait(() => Mailbox.Post(new LifecycleMessage(LifecycleInput.PredecessorEnded, generation)));
+    private bool MustWaitForPredecessor(int instanceNumber) =>
+        _startBarrier.MustWait(() => Mailbox.Post(new LifecycleMessage(LifecycleInput.PredecessorEnded, instanceNumber)));
 
     private void OnPredecessorEnded()
     {
         var current = _current!;
-        if (State.Phase == BackendPhase.Starting && current.StartDeadlineMs == 0 && !MustWaitForPredecessor(current.Generation))
+        if (State.Phase == BackendPhase.Starting && current.StartDeadlineMs == 0 && !MustWaitForPredecessor(current.InstanceNumber))
         {
             Launch(current);
         }
     }
 
-    private void Launch(Incarnation current)
+    private void Launch(BackendInstance current)
     {
         current.StartDeadlineMs = _deadlines.InSecs(current.Config.StartupTimeoutSecs);
         LaunchWhenPortIsFree(current);
     }
 
-    private void LaunchWhenPortIsFree(Incarnation current)
+    private void LaunchWhenPortIsFree(BackendInstance current)
     {
         if (!current.TryLaunch(NowMs, out var fault))
         {
@@ -185,11 +224,11 @@ internal sealed partial class BackendLifecycle
 
         current.TakeLaunched(result, timestamp);
         var stopping = State.Phase == BackendPhase.Stopping;
-        if (result.Run is null && stopping)
+        if (result.Workload is null && stopping)
         {
             FinishStop(result.Error ?? "not started", null);
         }
-        else if (result.Run is null)
+        else if (result.Workload is null)
         {
             FailStart(result.Error ?? "the launcher gave no reason", null);
         }
@@ -223,7 +262,7 @@ internal sealed partial class BackendLifecycle
             return;
         }
 
-        if (current.Run is not null)
+        if (current.Workload is not null)
         {
             BecomeReadyIfConfirmed(current, signal, timestamp);
         }
@@ -234,7 +273,7 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void BecomeReadyIfConfirmed(Incarnation current, ReadySignal signal, long timestamp)
+    private void BecomeReadyIfConfirmed(BackendInstance current, ReadySignal signal, long timestamp)
     {
         if (signal == ReadySignal.Health || current.TryConfirm())
         {
@@ -242,7 +281,7 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void BecomeReady(Incarnation current, ReadySignal signal, long timestamp)
+    private void BecomeReady(BackendInstance current, ReadySignal signal, long timestamp)
     {
         if (signal == ReadySignal.Callback)
         {
@@ -254,7 +293,7 @@ internal sealed partial class BackendLifecycle
         current.ReadyAtMs = nowMs;
         current.PlanChecks(Config.ReadyHealthCheckIntervalMs, nowMs);
         Volatile.Write(ref _backend.LastUseMs, nowMs);
-        var held = Room.OpenReady(current.OpenPool(timestamp, Report.Unsolicited));
+        var held = Queue.OpenReady(current.OpenPool(timestamp, Report.Unsolicited));
         Report.Ready(current, current.Timings(signal, timestamp), held);
     }
 
@@ -262,11 +301,11 @@ internal sealed partial class BackendLifecycle
     {
         var current = _current!;
         var somethingLeft = exit is null && current.HasSomethingToEnd;
-        var held = Room.FailStart(current.Generation, somethingLeft, CountFailure());
+        var held = Queue.FailStart(current.InstanceNumber, somethingLeft, CountFailure());
         Report.StartFailed(current, reason, _backoff.Failures, held, exit);
         if (!somethingLeft)
         {
-            EndIncarnation(StopReason.StartFailed);
+            EndInstance(StopReason.StartFailed);
             return;
         }
 
@@ -285,12 +324,12 @@ internal sealed partial class BackendLifecycle
     private void OnExited(ExitReport exit)
     {
         var current = _current!;
-        if (!IsPossible(current.Run is not null, LifecycleInput.Exited))
+        if (!IsPossible(current.Workload is not null, LifecycleInput.Exited))
         {
             return;
         }
 
-        current.Run!.Kill(); // Children of the child go too, however it ended.
+        current.Workload!.Kill(); // Children of the child go too, however it ended.
         switch (State.Phase)
         {
             case BackendPhase.Starting:
@@ -305,11 +344,11 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void Crash(Incarnation current, ExitReport exit)
+    private void Crash(BackendInstance current, ExitReport exit)
     {
         var readyForMs = NowMs - current.ReadyAtMs;
         long retryAtMs = 0;
-        if (readyForMs >= Limits.StableReadyMs)
+        if (readyForMs >= ProcessLimits.StableReadyMs)
         {
             _backoff.Reset();
         }
@@ -319,10 +358,10 @@ internal sealed partial class BackendLifecycle
         }
 
         var inFlight = State.Read().InFlight;
-        var held = Room.Crash(current.Generation, retryAtMs);
+        var held = Queue.Crash(current.InstanceNumber, retryAtMs);
         Report.Crashed(current, exit, _backoff.Failures, inFlight, readyForMs);
-        EndIncarnation(StopReason.Exited);
-        if (held > 0 && Room.Oldest() is { } oldest)
+        EndInstance(StopReason.Exited);
+        if (held > 0 && Queue.Oldest() is { } oldest)
         {
             Start(oldest.Cause, oldest.Timestamp);
         }
@@ -346,12 +385,12 @@ internal sealed partial class BackendLifecycle
                 break;
             case BackendPhase.Unhealthy when result.Healthy:
                 current.FailedChecks = 0;
-                Room.Recover(current.Generation);
+                Queue.Recover(current.InstanceNumber);
                 Report.Recovered(current);
                 break;
             case BackendPhase.Unhealthy:
                 current.FailedChecks++;
-                if (_backend.OneLife is null)
+                if (_backend.EphemeralLifetime is null)
                 {
                     BeginStop(StopReason.Unhealthy);
                 }
@@ -360,34 +399,41 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void BecomeUnhealthyAtThreshold(Incarnation current, string detail)
+    private void BecomeUnhealthyAtThreshold(BackendInstance current, string detail)
     {
         if (current.FailedChecks >= Config.UnhealthyThreshold)
         {
             current.UnhealthyAtMs = NowMs;
-            Room.MarkUnhealthy(current.Generation);
+            Queue.MarkUnhealthy(current.InstanceNumber);
             Report.Unhealthy(current, detail);
         }
     }
 
-    private void StopIfIdle(Incarnation current, long nowMs)
+    private void StopIfIdle(BackendInstance current, long nowMs)
     {
         var lastUseMs = Volatile.Read(ref _backend.LastUseMs);
         var isDue = nowMs >= IdleClock.DueMs(Config, lastUseMs);
-        if (isDue && Room.TryBeginIdleStop(current.Generation, lastUseMs, ref _backend.LastUseMs, out var bystanders))
+        if (isDue && Queue.TryBeginIdleStop(current.InstanceNumber, lastUseMs, ref _backend.LastUseMs, out var passiveCount))
         {
-            EnterStopping(current, StopReason.Idle, bystanders);
+            EnterStopping(current, StopReason.Idle, passiveCount);
         }
         else if (isDue)
         {
-            Report.KeptAwake(current, State.Read().InUse + Room.Users, Config.IdleTimeoutSecs * 1000L);
+            Report.KeptAwake(current, State.Read().InUse + Queue.Users, Config.IdleTimeoutSecs * 1000L);
         }
     }
 
-    /// <summary>One that starts once is not restarted for its health, so it may stay unhealthy until it is idle. In this phase nobody is admitted, so nobody can come in between.</summary>
+    /// <summary>
+    /// One that starts once is not restarted for its health, so it may stay unhealthy until it is idle. In this phase nobody is admitted,
+    /// so nobody can come in between.
+    /// </summary>
     private void StopIfIdleUnhealthy(long nowMs)
     {
-        if (_backend.OneLife is not null && State.Read().InUse == 0 && nowMs >= IdleClock.DueMs(Config, Volatile.Read(ref _backend.LastUseMs)))
+        if (
+            _backend.EphemeralLifetime is not null
+            && State.Read().InUse == 0
+            && nowMs >= IdleClock.DueMs(Config, Volatile.Read(ref _backend.LastUseMs))
+        )
         {
             BeginStop(StopReason.Idle);
         }
@@ -398,10 +444,10 @@ internal sealed partial class BackendLifecycle
     private void BeginStop(StopReason reason)
     {
         var current = _current!;
-        EnterStopping(current, reason, Room.BeginStop(current.Generation, StopProgress.Holds(reason)));
+        EnterStopping(current, reason, Queue.BeginStop(current.InstanceNumber, StopProgress.Holds(reason)));
     }
 
-    private void EnterStopping(Incarnation current, StopReason reason, long inFlight)
+    private void EnterStopping(BackendInstance current, StopReason reason, long inFlight)
     {
         Report.Stopping(current, reason, inFlight);
         _stop = new StopProgress(reason, current, _backend, _env, Report);
@@ -432,7 +478,7 @@ internal sealed partial class BackendLifecycle
     private void FinishStop(string exitText, ExitReport? exit)
     {
         var stop = _stop!;
-        var held = Room.FinishStop(_current!.Generation);
+        var held = Queue.FinishStop(_current!.InstanceNumber);
         Report.Stopped(_current, stop, exitText, exit);
         if (stop.IsRegular)
         {
@@ -440,27 +486,27 @@ internal sealed partial class BackendLifecycle
         }
 
         _stop = null;
-        EndIncarnation(stop.Reason);
+        EndInstance(stop.Reason);
         if (_closing is not null)
         {
             End.Complete();
         }
         else if (stop.StartAfter || held > 0)
         {
-            var oldest = Room.Oldest();
+            var oldest = Queue.Oldest();
             var kind = stop.Reason == StopReason.Unhealthy ? WakeKind.Restart : WakeKind.Admin;
             Start(oldest?.Cause ?? new WakeCause(kind, StopProgress.Name(stop.Reason)), oldest?.Timestamp ?? _env.Time.GetTimestamp());
         }
     }
 
-    private void EndIncarnation(StopReason reason)
+    private void EndInstance(StopReason reason)
     {
         var current = _current!;
         Volatile.Write(ref _current, null);
         Report.Ended(current, reason);
         _env.Active.Remove(this);
         current.End();
-        if (_backend.OneLife is not null)
+        if (_backend.EphemeralLifetime is not null)
         {
             _closing ??= reason;
             End.Complete();
@@ -478,7 +524,7 @@ internal sealed partial class BackendLifecycle
                 break;
             case BackendPhase.Stopping when _closing is null:
                 _stop!.StartAfter = true;
-                Room.SetHoldWhileStopping(true);
+                Queue.SetHoldWhileStopping(true);
                 break;
         }
     }
@@ -511,7 +557,7 @@ internal sealed partial class BackendLifecycle
     private void OnClose(StopReason reason)
     {
         _closing ??= reason;
-        Room.Close();
+        Queue.Close();
         switch (State.Phase)
         {
             case BackendPhase.Stopped:
@@ -530,7 +576,7 @@ internal sealed partial class BackendLifecycle
     {
         _stop!.Reason = reason;
         _stop.StartAfter = false;
-        Room.SetHoldWhileStopping(false);
+        Queue.SetHoldWhileStopping(false);
     }
 
     private void OnKillNow()
@@ -541,7 +587,7 @@ internal sealed partial class BackendLifecycle
 
     private void OnReconfigured()
     {
-        Room.SetLimit(Config.MaxConcurrency);
+        Queue.SetLimit(Config.MaxConcurrency);
         // The other deadlines are computed anew after every message.
         if (State.Phase is BackendPhase.Ready or BackendPhase.Unhealthy)
         {

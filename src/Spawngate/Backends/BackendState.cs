@@ -11,10 +11,10 @@ internal enum LeaveOutcome
     /// <summary>It was the last one in flight and the backend is stopping: the drain is over.</summary>
     LastOfStop,
 
-    /// <summary>Its run is over already, and its count went with the run.</summary>
+    /// <summary>Its instance is over already, and its count went with the instance.</summary>
     Late,
 
-    /// <summary>The request was counted out, and others wait for its place: <see cref="WaitingRoom.Fill"/> has to be called.</summary>
+    /// <summary>The request was counted out, and others wait for its place: <see cref="AdmissionQueue.Fill"/> has to be called.</summary>
     MakesRoom,
 }
 
@@ -33,23 +33,29 @@ internal enum ReadyGate
 
 /// <summary>The parts of the state word at one moment.</summary>
 /// <param name="Phase">The phase.</param>
-/// <param name="Generation">Number of the latest start.</param>
+/// <param name="InstanceNumber">Number of the latest start.</param>
 /// <param name="InUse">Requests admitted and not yet left that count as use.</param>
-/// <param name="Bystanders">Those that do not: they are served and waited for, but keep nothing awake.</param>
+/// <param name="PassiveCount">Those that do not: they are served and waited for, but keep nothing awake.</param>
 /// <param name="Gate">How requests come in while it is Ready.</param>
-internal readonly record struct BackendWord(BackendPhase Phase, int Generation, long InUse, long Bystanders = 0, ReadyGate Gate = ReadyGate.Open)
+internal readonly record struct BackendWord(
+    BackendPhase Phase,
+    int InstanceNumber,
+    long InUse,
+    long PassiveCount = 0,
+    ReadyGate Gate = ReadyGate.Open
+)
 {
     /// <summary>Requests admitted and not yet left.</summary>
-    public long InFlight => InUse + Bystanders;
+    public long InFlight => InUse + PassiveCount;
 }
 
 /// <summary>
-/// Phase, generation and in-flight counts of a backend in one word that is changed by compare-and-swap only, so that "the last
+/// Phase, instance number and in-flight counts of a backend in one word that is changed by compare-and-swap only, so that "the last
 /// request left", "a request came" and "begin to stop" have one order that everybody sees.
 /// <code>
 ///   63   60 59                    32 31        22 21        0
 ///  ┌───────┬────────────────────────┬────────────┬───────────┐
-///  │ phase │ generation             │ bystanders │ in use    │
+///  │ phase │ instance number             │ passive requests │ in use    │
 ///  └───────┴────────────────────────┴────────────┴───────────┘
 ///
 ///             BeginStart              BecomeReady(n)          MarkUnhealthy
@@ -64,19 +70,19 @@ internal readonly record struct BackendWord(BackendPhase Phase, int Generation, 
 ///
 ///   Ready has three codes:  2 open ◀── SetGate ──▶ 10 limited ◀── SetGate ──▶ 14 crowded
 /// </code>
-/// A transition that is not drawn throws. Without a limit requests compare with the open code and never meet the others. It is a class of its own so that the word, which every request writes, does not
-/// share a cache line with the fields that every request only reads.
+/// A transition that is not drawn throws. Without a limit requests compare with the open code and never meet the others. It is a class of
+/// its own so that the word, which every request writes, does not share a cache line with the fields that every request only reads.
 /// </summary>
 internal sealed class BackendState
 {
     private const int PhaseShift = 60;
-    private const int GenerationShift = 32;
-    private const int GenerationMask = 0x0FFF_FFFF;
-    private const int BystanderShift = 22;
-    private const ulong OneBystander = 1UL << BystanderShift;
-    private const ulong InUseMask = Limits.BackendUsersMax;
-    private const ulong BystanderMask = Limits.BackendBystandersMax * OneBystander;
-    private const ulong InFlightMask = InUseMask | BystanderMask;
+    private const int NumberShift = 32;
+    private const int NumberMask = 0x0FFF_FFFF;
+    private const int PassiveShift = 22;
+    private const ulong OnePassive = 1UL << PassiveShift;
+    private const ulong InUseMask = BackendLimits.BackendUsersMax;
+    private const ulong PassiveMask = BackendLimits.PassiveRequestsMax * OnePassive;
+    private const ulong InFlightMask = InUseMask | PassiveMask;
     private const int LimitedCode = 8 | (int)BackendPhase.Ready;
     private const int CrowdedCode = 12 | (int)BackendPhase.Ready;
 
@@ -88,11 +94,14 @@ internal sealed class BackendState
     /// <summary>The phase at this moment.</summary>
     public BackendPhase Phase => PhaseOf(Volatile.Read(ref _word));
 
-    /// <summary>Admits a request to the run <paramref name="generation"/>: checks Ready and counts in one step. False when that run is not Ready.</summary>
-    public bool TryEnter(int generation)
+    /// <summary>
+    /// Admits a request to the instance <paramref name="instanceNumber"/>: checks Ready and counts in one step. False when that instance is
+    /// not Ready.
+    /// </summary>
+    public bool TryEnter(int instanceNumber)
     {
         var seen = Volatile.Read(ref _word);
-        while (CodeOf(seen) == (int)BackendPhase.Ready && GenerationOf(seen) == generation && (seen & InUseMask) != InUseMask)
+        while (CodeOf(seen) == (int)BackendPhase.Ready && NumberOf(seen) == instanceNumber && (seen & InUseMask) != InUseMask)
         {
             var found = Interlocked.CompareExchange(ref _word, seen + 1, seen);
             if (found == seen)
@@ -107,41 +116,49 @@ internal sealed class BackendState
     }
 
     /// <summary>The same for a request that does not count as use.</summary>
-    /// <param name="generation">The run.</param>
-    /// <param name="bystander">How it was counted and has to leave: false when there are too many bystanders, so that it counts as use after all.</param>
-    public bool TryEnterAside(int generation, out bool bystander)
+    /// <param name="instanceNumber">The instance.</param>
+    /// <param name="countedPassive">
+    /// How it was counted and has to leave: false when there are too many passive requests, so that it counts as use after all.
+    /// </param>
+    public bool TryEnterPassive(int instanceNumber, out bool countedPassive)
     {
         var seen = Volatile.Read(ref _word);
-        while (CodeOf(seen) == (int)BackendPhase.Ready && GenerationOf(seen) == generation && (seen & BystanderMask) != BystanderMask)
+        while (CodeOf(seen) == (int)BackendPhase.Ready && NumberOf(seen) == instanceNumber && (seen & PassiveMask) != PassiveMask)
         {
-            var found = Interlocked.CompareExchange(ref _word, seen + OneBystander, seen);
+            var found = Interlocked.CompareExchange(ref _word, seen + OnePassive, seen);
             if (found == seen)
             {
-                bystander = true;
+                countedPassive = true;
                 return true;
             }
 
             seen = found;
         }
 
-        bystander = false;
-        return TryEnter(generation);
+        countedPassive = false;
+        return TryEnter(instanceNumber);
     }
 
-    /// <summary>Admits a request to a run whose requests are limited, if there is room.</summary>
-    /// <param name="generation">The run.</param>
+    /// <summary>Admits a request to an instance whose requests are limited, if there is room.</summary>
+    /// <param name="instanceNumber">The instance.</param>
     /// <param name="room">How many may be in flight, tunnels included.</param>
-    /// <param name="itsTurn">Whether nobody waits before it; within the gate of <see cref="WaitingRoom"/>. Otherwise it comes in only while nobody waits.</param>
-    /// <param name="aside">Whether it does not count as use.</param>
-    /// <param name="bystander">How it was counted and has to leave.</param>
-    public bool TryEnterLimited(int generation, long room, bool itsTurn, bool aside, out bool bystander)
+    /// <param name="itsTurn">
+    /// Whether nobody waits before it; within the gate of <see cref="AdmissionQueue"/>. Otherwise it comes in only while nobody waits.
+    /// </param>
+    /// <param name="passive">Whether it does not count as use.</param>
+    /// <param name="countedPassive">How it was counted and has to leave.</param>
+    public bool TryEnterLimited(int instanceNumber, long room, bool itsTurn, bool passive, out bool countedPassive)
     {
         var seen = Volatile.Read(ref _word);
-        while ((itsTurn ? PhaseOf(seen) == BackendPhase.Ready : CodeOf(seen) == LimitedCode)
-            && GenerationOf(seen) == generation && InFlightOf(seen) < room && (seen & InUseMask) != InUseMask)
+        while (
+            (itsTurn ? PhaseOf(seen) == BackendPhase.Ready : CodeOf(seen) == LimitedCode)
+            && NumberOf(seen) == instanceNumber
+            && InFlightOf(seen) < room
+            && (seen & InUseMask) != InUseMask
+        )
         {
-            bystander = aside && (seen & BystanderMask) != BystanderMask;
-            var found = Interlocked.CompareExchange(ref _word, seen + (bystander ? OneBystander : 1), seen);
+            countedPassive = passive && (seen & PassiveMask) != PassiveMask;
+            var found = Interlocked.CompareExchange(ref _word, seen + (countedPassive ? OnePassive : 1), seen);
             if (found == seen)
             {
                 return true;
@@ -150,26 +167,26 @@ internal sealed class BackendState
             seen = found;
         }
 
-        bystander = false;
+        countedPassive = false;
         return false;
     }
 
-    /// <summary>Changes how requests come in while it is Ready; within the gate of <see cref="WaitingRoom"/>.</summary>
-    public void SetGate(int generation, ReadyGate gate) =>
-        Move(generation, Set(BackendPhase.Ready), CodeOf(gate), keepInFlight: true, nameof(SetGate));
+    /// <summary>Changes how requests come in while it is Ready; within the gate of <see cref="AdmissionQueue"/>.</summary>
+    public void SetGate(int instanceNumber, ReadyGate gate) =>
+        Move(instanceNumber, Set(BackendPhase.Ready), CodeOf(gate), keepInFlight: true, nameof(SetGate));
 
-    /// <summary>Counts a request out of the run <paramref name="generation"/>.</summary>
-    /// <param name="generation">The run.</param>
-    /// <param name="bystander">How it was counted in.</param>
+    /// <summary>Counts a request out of the instance <paramref name="instanceNumber"/>.</summary>
+    /// <param name="instanceNumber">The instance.</param>
+    /// <param name="countedPassive">How it was counted in.</param>
     /// <exception cref="InvalidOperationException">More requests left than entered.</exception>
-    public LeaveOutcome Leave(int generation, bool bystander = false)
+    public LeaveOutcome Leave(int instanceNumber, bool countedPassive = false)
     {
-        var one = bystander ? OneBystander : 1;
-        var mask = bystander ? BystanderMask : InUseMask;
+        var one = countedPassive ? OnePassive : 1;
+        var mask = countedPassive ? PassiveMask : InUseMask;
         var seen = Volatile.Read(ref _word);
         while (true)
         {
-            if (GenerationOf(seen) != generation || CodeOf(seen) == (int)BackendPhase.Stopped)
+            if (NumberOf(seen) != instanceNumber || CodeOf(seen) == (int)BackendPhase.Stopped)
             {
                 return LeaveOutcome.Late;
             }
@@ -195,14 +212,16 @@ internal sealed class BackendState
         }
     }
 
-    /// <summary>Stopped to Starting, with the next generation, which is returned.</summary>
+    /// <summary>Stopped to Starting, with the next instance number, which is returned.</summary>
     public int BeginStart()
     {
         var seen = Volatile.Read(ref _word);
-        // 28 bits of generation last 8 years at one start per second; 0 is left out because it means "never started".
-        var next = (GenerationOf(seen) % GenerationMask) + 1;
-        if (PhaseOf(seen) != BackendPhase.Stopped
-            || Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Starting, next, 0), seen) != seen)
+        // 28 bits of instance number last 8 years at one start per second; 0 is left out because it means "never started".
+        var next = (NumberOf(seen) % NumberMask) + 1;
+        if (
+            PhaseOf(seen) != BackendPhase.Stopped
+            || Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Starting, next, 0), seen) != seen
+        )
         {
             Refuse(nameof(BeginStart), seen);
         }
@@ -211,10 +230,10 @@ internal sealed class BackendState
     }
 
     /// <summary>Starting to Ready, admitting <paramref name="admitted"/> held requests in the same step.</summary>
-    public void BecomeReady(int generation, int admitted, ReadyGate gate = ReadyGate.Open)
+    public void BecomeReady(int instanceNumber, int admitted, ReadyGate gate = ReadyGate.Open)
     {
-        var expected = Pack((int)BackendPhase.Starting, generation, 0);
-        var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), generation, (ulong)admitted), expected);
+        var expected = Pack((int)BackendPhase.Starting, instanceNumber, 0);
+        var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), instanceNumber, (ulong)admitted), expected);
         if (found != expected)
         {
             Refuse(nameof(BecomeReady), found);
@@ -222,52 +241,62 @@ internal sealed class BackendState
     }
 
     /// <summary>Starting to Stopped: the start failed and left nothing to end.</summary>
-    public void FailStart(int generation) =>
-        Move(generation, Set(BackendPhase.Starting), (int)BackendPhase.Stopped, keepInFlight: false, nameof(FailStart));
+    public void FailStart(int instanceNumber) =>
+        Move(instanceNumber, Set(BackendPhase.Starting), (int)BackendPhase.Stopped, keepInFlight: false, nameof(FailStart));
 
     /// <summary>Ready to Unhealthy; requests in flight go on.</summary>
-    public void MarkUnhealthy(int generation) =>
-        Move(generation, Set(BackendPhase.Ready), (int)BackendPhase.Unhealthy, keepInFlight: true, nameof(MarkUnhealthy));
+    public void MarkUnhealthy(int instanceNumber) =>
+        Move(instanceNumber, Set(BackendPhase.Ready), (int)BackendPhase.Unhealthy, keepInFlight: true, nameof(MarkUnhealthy));
 
     /// <summary>Unhealthy back to Ready.</summary>
-    public void Recover(int generation, ReadyGate gate = ReadyGate.Open) =>
-        Move(generation, Set(BackendPhase.Unhealthy), CodeOf(gate), keepInFlight: true, nameof(Recover));
+    public void Recover(int instanceNumber, ReadyGate gate = ReadyGate.Open) =>
+        Move(instanceNumber, Set(BackendPhase.Unhealthy), CodeOf(gate), keepInFlight: true, nameof(Recover));
 
     /// <summary>Ready and not in use to Stopping; false, and nothing changed, when a request got in first.</summary>
-    /// <param name="generation">The run.</param>
-    /// <param name="bystanders">Who is still in flight and has to be waited for: one of them will report the last one leaving, if there is any.</param>
-    public bool TryBeginIdleStop(int generation, out int bystanders)
+    /// <param name="instanceNumber">The instance.</param>
+    /// <param name="passiveCount">
+    /// Who is still in flight and has to be waited for: one of them will report the last one leaving, if there is any.
+    /// </param>
+    public bool TryBeginIdleStop(int instanceNumber, out int passiveCount)
     {
         var seen = Volatile.Read(ref _word);
-        while (PhaseOf(seen) == BackendPhase.Ready && GenerationOf(seen) == generation && (seen & InUseMask) == 0)
+        while (PhaseOf(seen) == BackendPhase.Ready && NumberOf(seen) == instanceNumber && (seen & InUseMask) == 0)
         {
-            // Bystanders that come and go meanwhile only make this look again: what decides is that nothing is in use in the same word.
-            var found = Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Stopping, generation, seen & InFlightMask), seen);
+            // Passive requests that come and go meanwhile only make this look again: what decides is that nothing is in use in the same
+            // word.
+            var found = Interlocked.CompareExchange(ref _word, Pack((int)BackendPhase.Stopping, instanceNumber, seen & InFlightMask), seen);
             if (found == seen)
             {
-                bystanders = (int)((seen & BystanderMask) >> BystanderShift);
+                passiveCount = (int)((seen & PassiveMask) >> PassiveShift);
                 return true;
             }
 
             seen = found;
         }
 
-        bystanders = 0;
+        passiveCount = 0;
         return false;
     }
 
-    /// <summary>Undoes <see cref="TryBeginIdleStop"/> as long as nobody has acted on it, admitting <paramref name="admitted"/> held requests in the same step.</summary>
-    public void TakeBackIdleStop(int generation, int admitted, ReadyGate gate = ReadyGate.Open)
+    /// <summary>
+    /// Undoes <see cref="TryBeginIdleStop"/> as long as nobody has acted on it, admitting <paramref name="admitted"/> held requests in the
+    /// same step.
+    /// </summary>
+    public void TakeBackIdleStop(int instanceNumber, int admitted, ReadyGate gate = ReadyGate.Open)
     {
         var seen = Volatile.Read(ref _word);
         while (true)
         {
-            if (PhaseOf(seen) != BackendPhase.Stopping || GenerationOf(seen) != generation || (seen & InUseMask) != 0)
+            if (PhaseOf(seen) != BackendPhase.Stopping || NumberOf(seen) != instanceNumber || (seen & InUseMask) != 0)
             {
                 Refuse(nameof(TakeBackIdleStop), seen);
             }
 
-            var found = Interlocked.CompareExchange(ref _word, Pack(CodeOf(gate), generation, (seen & BystanderMask) | (uint)admitted), seen);
+            var found = Interlocked.CompareExchange(
+                ref _word,
+                Pack(CodeOf(gate), instanceNumber, (seen & PassiveMask) | (uint)admitted),
+                seen
+            );
             if (found == seen)
             {
                 return;
@@ -277,32 +306,40 @@ internal sealed class BackendState
         }
     }
 
-    /// <summary>Starting, Ready or Unhealthy to Stopping. Returns what is in flight: if it is 0, nobody will report the last one leaving.</summary>
-    public long BeginStop(int generation)
+    /// <summary>
+    /// Starting, Ready or Unhealthy to Stopping. Returns what is in flight: if it is 0, nobody will report the last one leaving.
+    /// </summary>
+    public long BeginStop(int instanceNumber)
     {
         var from = Set(BackendPhase.Starting) | Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy);
-        return Unpack(Move(generation, from, (int)BackendPhase.Stopping, keepInFlight: true, nameof(BeginStop))).InFlight;
+        return Unpack(Move(instanceNumber, from, (int)BackendPhase.Stopping, keepInFlight: true, nameof(BeginStop))).InFlight;
     }
 
-    /// <summary>Ready or Unhealthy to Stopped: the run ended by itself; what was in flight is counted out with it.</summary>
-    public void Crash(int generation) =>
-        Move(generation, Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy), (int)BackendPhase.Stopped, keepInFlight: false, nameof(Crash));
+    /// <summary>Ready or Unhealthy to Stopped: the instance ended by itself; what was in flight is counted out with it.</summary>
+    public void Crash(int instanceNumber) =>
+        Move(
+            instanceNumber,
+            Set(BackendPhase.Ready) | Set(BackendPhase.Unhealthy),
+            (int)BackendPhase.Stopped,
+            keepInFlight: false,
+            nameof(Crash)
+        );
 
     /// <summary>Stopping to Stopped; what a drain timeout left in flight is counted out.</summary>
-    public void FinishStop(int generation) =>
-        Move(generation, Set(BackendPhase.Stopping), (int)BackendPhase.Stopped, keepInFlight: false, nameof(FinishStop));
+    public void FinishStop(int instanceNumber) =>
+        Move(instanceNumber, Set(BackendPhase.Stopping), (int)BackendPhase.Stopped, keepInFlight: false, nameof(FinishStop));
 
-    private ulong Move(int generation, int from, int toCode, bool keepInFlight, string transition)
+    private ulong Move(int instanceNumber, int from, int toCode, bool keepInFlight, string transition)
     {
         var seen = Volatile.Read(ref _word);
         while (true)
         {
-            if ((from & Set(PhaseOf(seen))) == 0 || GenerationOf(seen) != generation)
+            if ((from & Set(PhaseOf(seen))) == 0 || NumberOf(seen) != instanceNumber)
             {
                 Refuse(transition, seen);
             }
 
-            var next = Pack(toCode, generation, keepInFlight ? seen & InFlightMask : 0);
+            var next = Pack(toCode, instanceNumber, keepInFlight ? seen & InFlightMask : 0);
             var found = Interlocked.CompareExchange(ref _word, next, seen);
             if (found == seen)
             {
@@ -321,29 +358,32 @@ internal sealed class BackendState
 
     private static int CodeOf(ulong word) => (int)(word >> PhaseShift);
 
-    private static int CodeOf(ReadyGate gate) => gate switch
-    {
-        ReadyGate.Open => (int)BackendPhase.Ready,
-        ReadyGate.Limited => LimitedCode,
-        _ => CrowdedCode,
-    };
+    private static int CodeOf(ReadyGate gate) =>
+        gate switch
+        {
+            ReadyGate.Open => (int)BackendPhase.Ready,
+            ReadyGate.Limited => LimitedCode,
+            _ => CrowdedCode,
+        };
 
-    private static BackendPhase PhaseOf(ulong word) => CodeOf(word) is var code && code >= LimitedCode ? BackendPhase.Ready : (BackendPhase)code;
+    private static BackendPhase PhaseOf(ulong word) =>
+        CodeOf(word) is var code && code >= LimitedCode ? BackendPhase.Ready : (BackendPhase)code;
 
-    private static ReadyGate GateOf(ulong word) => CodeOf(word) switch
-    {
-        LimitedCode => ReadyGate.Limited,
-        CrowdedCode => ReadyGate.Crowded,
-        _ => ReadyGate.Open,
-    };
+    private static ReadyGate GateOf(ulong word) =>
+        CodeOf(word) switch
+        {
+            LimitedCode => ReadyGate.Limited,
+            CrowdedCode => ReadyGate.Crowded,
+            _ => ReadyGate.Open,
+        };
 
-    private static long InFlightOf(ulong word) => (long)(word & InUseMask) + (long)((word & BystanderMask) >> BystanderShift);
+    private static long InFlightOf(ulong word) => (long)(word & InUseMask) + (long)((word & PassiveMask) >> PassiveShift);
 
-    private static int GenerationOf(ulong word) => (int)(word >> GenerationShift) & GenerationMask;
+    private static int NumberOf(ulong word) => (int)(word >> NumberShift) & NumberMask;
 
-    private static ulong Pack(int code, int generation, ulong inFlight) =>
-        ((ulong)code << PhaseShift) | ((ulong)(uint)generation << GenerationShift) | inFlight;
+    private static ulong Pack(int code, int instanceNumber, ulong inFlight) =>
+        ((ulong)code << PhaseShift) | ((ulong)(uint)instanceNumber << NumberShift) | inFlight;
 
     private static BackendWord Unpack(ulong word) =>
-        new(PhaseOf(word), GenerationOf(word), (long)(word & InUseMask), (long)((word & BystanderMask) >> BystanderShift), GateOf(word));
+        new(PhaseOf(word), NumberOf(word), (long)(word & InUseMask), (long)((word & PassiveMask) >> PassiveShift), GateOf(word));
 }

@@ -1,5 +1,7 @@
+using Spawngate.Clients.Http2;
 using Spawngate.Config;
-using Spawngate.Ledger;
+using Spawngate.Telemetry.History;
+using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 
@@ -45,28 +47,28 @@ internal sealed record BackendStatus
     /// <summary>The phase.</summary>
     public required BackendPhase Phase { get; init; }
 
-    /// <summary>Loopback port of the current run; 0 when there is none.</summary>
+    /// <summary>Loopback port of the current instance; 0 when there is none.</summary>
     public int Port { get; init; }
 
     /// <summary>Requests and tunnels in flight.</summary>
     public long InFlight { get; init; }
 
     /// <summary>Those of <see cref="InFlight"/> that do not count as use.</summary>
-    public long Bystanders { get; init; }
+    public long PassiveCount { get; init; }
 
     /// <summary>Requests held.</summary>
     public int Waiting { get; init; }
 
     /// <summary>Number of the latest start; 0 when it was never started.</summary>
-    public int Generation { get; init; }
+    public int InstanceNumber { get; init; }
 
-    /// <summary>Process id of the current run; null for containers and when nothing runs.</summary>
+    /// <summary>Process id of the current instance; null for containers and when nothing runs.</summary>
     public int? Pid { get; init; }
 
     /// <summary><c>pid 1234</c> or <c>container 0a1b…</c>; null when nothing runs.</summary>
     public string? Run { get; init; }
 
-    /// <summary>The container of the current run; null for a local backend and when nothing runs.</summary>
+    /// <summary>The container of the current instance; null for a local backend and when nothing runs.</summary>
     public ContainerIdentity? Container { get; init; }
 
     /// <summary>Who woke it the last time; null when it was never started.</summary>
@@ -84,14 +86,14 @@ internal sealed record BackendStatus
     /// <summary>The last failure; null when there was none.</summary>
     public string? LastFailure { get; init; }
 
-    /// <summary>Failed health checks in a row of the current run.</summary>
+    /// <summary>Failed health checks in a row of the current instance.</summary>
     public int FailedChecks { get; init; }
 
     /// <summary>Since when the current start is ready; null when none is.</summary>
     public DateTimeOffset? ReadySince { get; init; }
 
-    /// <summary>The latest event of its ledger; null when it was never woken.</summary>
-    public LedgerEvent? LastEvent { get; init; }
+    /// <summary>The latest event of its history; null when it was never woken.</summary>
+    public HistoryEvent? LastEvent { get; init; }
 
     /// <summary>Seconds until it stops if nobody uses it; null when it is in use, not ready, or never stops.</summary>
     public int? IdleStopInSecs { get; init; }

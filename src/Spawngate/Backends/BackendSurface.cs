@@ -56,14 +56,14 @@ internal enum AdmissionOutcome
 }
 
 /// <summary>One start of a backend: what requests need to reach it.</summary>
-/// <param name="generation">Number of the start.</param>
+/// <param name="instanceNumber">Number of the start.</param>
 /// <param name="pool">Connections to it.</param>
-internal sealed class BackendRun(int generation, UpstreamPool pool)
+internal sealed class ReadyInstance(int instanceNumber, UpstreamPool pool)
 {
     private int _tunnels;
 
     /// <summary>Number of the start.</summary>
-    public int Generation => generation;
+    public int InstanceNumber => instanceNumber;
 
     /// <summary>Connections to it.</summary>
     public UpstreamPool Pool => pool;
@@ -86,6 +86,9 @@ internal readonly record struct StartSteps(long Woken, long Spawned, long Ready)
 
 /// <summary>Answer to a held request.</summary>
 /// <param name="Outcome">What was decided.</param>
-/// <param name="Run">The run that was entered; only with <see cref="AdmissionOutcome.Admitted"/>, and then <c>Backend.Leave(run)</c> must be called exactly once.</param>
+/// <param name="Instance">
+/// The instance that was entered; only with <see cref="AdmissionOutcome.Admitted"/>, and then <c>Backend.Leave(instance)</c> must be called
+/// exactly once.
+/// </param>
 /// <param name="RetryAfterSecs">Seconds until a new start is tried, 0 when unknown.</param>
-internal readonly record struct Admission(AdmissionOutcome Outcome, BackendRun? Run, int RetryAfterSecs);
+internal readonly record struct Admission(AdmissionOutcome Outcome, ReadyInstance? Instance, int RetryAfterSecs);

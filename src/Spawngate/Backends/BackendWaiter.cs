@@ -1,4 +1,4 @@
-using Spawngate.Ledger;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Backends;
 
@@ -19,7 +19,7 @@ internal enum WakeKind
 /// <param name="Kind">The kind of cause.</param>
 /// <param name="Detail">For people: <c>GET /path from 10.0.0.1</c>; null when nothing more is known.</param>
 /// <param name="By">Who sent the request; null when it was none.</param>
-internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null, LedgerCaller? By = null)
+internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null, HistoryCaller? By = null)
 {
     /// <summary>One phrase for the log.</summary>
     public override string ToString()
@@ -28,13 +28,14 @@ internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null, 
         return detail is null ? KindName : $"{KindName}: {detail}";
     }
 
-    /// <summary>The kind as the ledger names it.</summary>
-    public string KindName => Kind switch
-    {
-        WakeKind.Request => "request",
-        WakeKind.Admin => "admin",
-        _ => "restart",
-    };
+    /// <summary>The kind as the history names it.</summary>
+    public string KindName =>
+        Kind switch
+        {
+            WakeKind.Request => "request",
+            WakeKind.Admin => "admin",
+            _ => "restart",
+        };
 }
 
 /// <summary>A request that is held until its backend is ready, or until it is clear that it will not be.</summary>
@@ -44,11 +45,11 @@ internal sealed class BackendWaiter
 
     private Admission _admission;
 
-    internal BackendWaiter(WakeCause cause, long enqueuedTimestamp, bool isAside = false)
+    internal BackendWaiter(WakeCause cause, long enqueuedTimestamp, bool isPassive = false)
     {
         Cause = cause;
         EnqueuedTimestamp = enqueuedTimestamp;
-        IsAside = isAside;
+        IsPassive = isPassive;
     }
 
     /// <summary>
@@ -58,10 +59,10 @@ internal sealed class BackendWaiter
     public Task<Admission> Decision => _decided.Task;
 
     /// <summary>How it was counted when it was admitted, for <see cref="Backend.Leave"/>.</summary>
-    public bool IsBystander { get; private set; }
+    public bool CountedPassive { get; private set; }
 
     /// <summary>Whether it does not count as use: it waits for room at a ready backend only, never for a start.</summary>
-    internal bool IsAside { get; }
+    internal bool IsPassive { get; }
 
     /// <summary>Since when it waits for room at a backend that is ready, in coarse milliseconds; guarded by the gate.</summary>
     internal long RoomSinceMs { get; set; }
@@ -72,7 +73,7 @@ internal sealed class BackendWaiter
     /// <summary><see cref="TimeProvider.GetTimestamp"/> of its arrival.</summary>
     internal long EnqueuedTimestamp { get; }
 
-    /// <summary>Whether it stands in the queue; guarded by the gate of <see cref="WaitingRoom"/>.</summary>
+    /// <summary>Whether it stands in the queue; guarded by the gate of <see cref="AdmissionQueue"/>.</summary>
     internal bool IsQueued { get; set; }
 
     /// <summary>The one before it in the queue; guarded by the gate.</summary>
@@ -82,10 +83,10 @@ internal sealed class BackendWaiter
     internal BackendWaiter? Next { get; set; }
 
     /// <summary>Notes what was decided, within the gate; <see cref="Complete"/> tells it, outside.</summary>
-    internal void Decide(Admission admission, bool bystander = false)
+    internal void Decide(Admission admission, bool countedPassive = false)
     {
         _admission = admission;
-        IsBystander = bystander;
+        CountedPassive = countedPassive;
     }
 
     internal void Complete() => _decided.TrySetResult(_admission);

@@ -1,9 +1,12 @@
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Runtime;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Backends;
 
-/// <summary>When a lifecycle has to act next, computed anew after every message: numbers on the coarse clock that the shared tick compares.</summary>
+/// <summary>
+/// When a lifecycle has to act next, computed anew after every message: numbers on the coarse clock that the shared tick compares.
+/// </summary>
 internal sealed class LifecycleDeadlines(Backend backend, BackendState state, StartBackoff backoff, CoarseClock clock)
 {
     /// <summary>Nothing is due.</summary>
@@ -12,8 +15,8 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     /// <summary>The earliest deadline.</summary>
     /// <param name="current">The current start; null when Stopped.</param>
     /// <param name="stop">The stop in progress.</param>
-    /// <param name="room">Who waits.</param>
-    public long Next(Incarnation? current, StopProgress? stop, WaitingRoom room)
+    /// <param name="queue">Who waits.</param>
+    public long Next(BackendInstance? current, StopProgress? stop, AdmissionQueue queue)
     {
         if (current is null)
         {
@@ -26,11 +29,11 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
                 var startDue = current.PortRetryMs != 0 ? current.PortRetryMs : current.StartDeadlineMs;
                 return startDue == 0 ? Never : startDue;
             case BackendPhase.Ready:
-                var stableDue = backoff.Failures == 0 ? Never : current.ReadyAtMs + Limits.StableReadyMs;
+                var stableDue = backoff.Failures == 0 ? Never : current.ReadyAtMs + ProcessLimits.StableReadyMs;
                 var checkDue = backend.Config.ReadyHealthCheckIntervalMs == 0 ? Never : current.NextCheckMs;
-                return Math.Min(Math.Min(stableDue, checkDue), Math.Min(IdleMs(room.Users), OverdueMs(room)));
+                return Math.Min(Math.Min(stableDue, checkDue), Math.Min(IdleMs(queue.Users), OverdueMs(queue)));
             case BackendPhase.Unhealthy:
-                return backend.OneLife is null ? current.NextCheckMs : Math.Min(current.NextCheckMs, IdleMs(0));
+                return backend.EphemeralLifetime is null ? current.NextCheckMs : Math.Min(current.NextCheckMs, IdleMs(0));
             case BackendPhase.Stopping:
                 return stop?.DeadlineMs ?? Never;
             default:
@@ -39,13 +42,18 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     }
 
     /// <summary>A moment so many seconds away; the coarse clock may be a tick behind, so a tick is added: never early.</summary>
-    public long InSecs(int secs) => clock.NowMs + (secs * 1000L) + Limits.ClockTickMs;
+    public long InSecs(int secs) => clock.NowMs + (secs * 1000L) + RuntimeLimits.ClockTickMs;
 
-    /// <summary>How long a request waits for room at a ready backend: as long as for an answer. The coarse clock may be a tick behind, so a tick is added.</summary>
-    public static long RoomWaitMs(BackendConfig config) => config.RequestTimeoutSecs == 0 ? Never : (config.RequestTimeoutSecs * 1000L) + Limits.ClockTickMs;
+    /// <summary>
+    /// How long a request waits for queue at a ready backend: as long as for an answer. The coarse clock may be a tick behind, so a tick is
+    /// added.
+    /// </summary>
+    public static long RoomWaitMs(BackendConfig config) =>
+        config.RequestTimeoutSecs == 0 ? Never : (config.RequestTimeoutSecs * 1000L) + RuntimeLimits.ClockTickMs;
 
-    private long OverdueMs(WaitingRoom room) =>
-        RoomWaitMs(backend.Config) is var waitMs && waitMs != Never && room.RoomSinceMs is { } sinceMs ? sinceMs + waitMs : Never;
+    private long OverdueMs(AdmissionQueue queue) =>
+        RoomWaitMs(backend.Config) is var waitMs && waitMs != Never && queue.RoomSinceMs is { } sinceMs ? sinceMs + waitMs : Never;
 
-    private long IdleMs(int waiting) => IdleClock.EarliestMs(backend.Config, state.Read().InUse + waiting, ref backend.LastUseMs, clock.NowMs);
+    private long IdleMs(int waiting) =>
+        IdleClock.EarliestMs(backend.Config, state.Read().InUse + waiting, ref backend.LastUseMs, clock.NowMs);
 }

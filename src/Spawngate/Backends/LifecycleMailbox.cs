@@ -1,4 +1,6 @@
-using Spawngate.Diagnostics;
+using Spawngate.Backends.Probing;
+using Spawngate.Runtime;
+using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 
@@ -38,7 +40,7 @@ internal enum LifecycleInput
     /// <summary>The backend called its ready URL.</summary>
     CallbackReady,
 
-    /// <summary>The run ended; payload <see cref="ExitReport"/>.</summary>
+    /// <summary>The instance ended; payload <see cref="ExitReport"/>.</summary>
     Exited,
 
     /// <summary>A health check of a running backend is done; payload <see cref="ProbeResult"/>.</summary>
@@ -59,17 +61,21 @@ internal enum LifecycleInput
 
 /// <summary>One message to a lifecycle.</summary>
 /// <param name="Input">What happened.</param>
-/// <param name="Generation">The start it belongs to; 0 when it belongs to none.</param>
+/// <param name="InstanceNumber">The start it belongs to; 0 when it belongs to none.</param>
 /// <param name="Payload">What came with it.</param>
 /// <param name="Timestamp"><see cref="TimeProvider.GetTimestamp"/> when it happened, for measurements; 0 when nothing is measured.</param>
-internal readonly record struct LifecycleMessage(LifecycleInput Input, int Generation = 0, object? Payload = null, long Timestamp = 0);
+internal readonly record struct LifecycleMessage(LifecycleInput Input, int InstanceNumber = 0, object? Payload = null, long Timestamp = 0);
 
 /// <summary>
 /// The mailbox of one lifecycle: messages are handled one at a time, in order, by a work item that exists only while there are any.
-/// Its length is bounded by what can happen to one backend: one message per wake-up, per deadline, per asynchronous step, per call of the admin API.
+/// Its length is bounded by what can happen to one backend: one message per wake-up, per deadline, per asynchronous step, per call of the
+/// admin API.
 /// </summary>
-internal sealed class LifecycleMailbox(Action<LifecycleMessage> handle, Action<IThreadPoolWorkItem> execute, Action<LifecycleInput, Exception> onBug)
-    : IThreadPoolWorkItem
+internal sealed class LifecycleMailbox(
+    Action<LifecycleMessage> handle,
+    Action<IThreadPoolWorkItem> execute,
+    Action<LifecycleInput, Exception> onBug
+) : IThreadPoolWorkItem
 {
     private readonly Lock _gate = new();
     private Queue<LifecycleMessage>? _messages;
@@ -107,9 +113,7 @@ internal sealed class LifecycleMailbox(Action<LifecycleMessage> handle, Action<I
     /// <summary>Handles messages until there are none.</summary>
     public void Execute()
     {
-        while (Step())
-        {
-        }
+        while (Step()) { }
     }
 
     /// <summary>Handles one message. False when there was none; the mailbox then waits to be scheduled again.</summary>

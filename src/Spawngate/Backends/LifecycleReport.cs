@@ -1,14 +1,19 @@
 using System.Globalization;
-using Spawngate.Ledger;
+using Spawngate.Runtime;
+using Spawngate.Telemetry.History;
+using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 
-/// <summary>What a lifecycle tells people: one log line and one entry of the ledger per change, and the view that the admin API reads. It decides nothing.</summary>
+/// <summary>
+/// What a lifecycle tells people: one log line and one entry of the history per change, and the view that the admin API reads. It decides
+/// nothing.
+/// </summary>
 internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
 {
-    private readonly List<LedgerEvent> _news = [];
+    private readonly List<HistoryEvent> _news = [];
     private LifecycleView _view = LifecycleView.Initial;
-    private WakeLedger? _ledger;
+    private EventHistory? _history;
     private long[] _events = [];
     private long _checksFailed;
     private long _keptAwakeMs;
@@ -18,51 +23,69 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     public LifecycleView View => Volatile.Read(ref _view);
 
     /// <summary>What has happened; null when nothing has.</summary>
-    public WakeLedger? Ledger => Volatile.Read(ref _ledger);
+    public EventHistory? History => Volatile.Read(ref _history);
 
     /// <summary>Health checks of ready processes that failed.</summary>
     public long ChecksFailed => Interlocked.Read(ref _checksFailed);
 
     /// <summary>How often each kind of event has happened, by its number; empty when nothing has.</summary>
-    public long[] ReadEvents() => Ledger is null ? [] : (long[])_events.Clone();
+    public long[] ReadEvents() => History is null ? [] : (long[])_events.Clone();
 
     /// <summary>Brings the view up to date after a message.</summary>
-    public void Publish(Incarnation? current, StopProgress? stop, int failures)
+    public void Publish(BackendInstance? current, StopProgress? stop, int failures)
     {
-        Volatile.Write(ref _view, _view with
-        {
-            Port = current?.Port ?? 0,
-            Pid = current?.Run?.Pid,
-            Run = current?.Run?.Description,
-            Container = current?.Run?.Container,
-            WokenBy = current?.Cause ?? _view.WokenBy,
-            Start = current is null ? _view.Start : _view.Start with { IsSpawned = current.Run is not null, IsListening = current.ListeningTimestamp != 0 },
-            Failures = failures,
-            FailedChecks = current?.FailedChecks ?? 0,
-            Stopping = stop?.Reason,
-        });
+        Volatile.Write(
+            ref _view,
+            _view with
+            {
+                Port = current?.Port ?? 0,
+                Pid = current?.Workload?.Pid,
+                Run = current?.Workload?.Description,
+                Container = current?.Workload?.Container,
+                WokenBy = current?.Cause ?? _view.WokenBy,
+                Start = current is null
+                    ? _view.Start
+                    : _view.Start with
+                    {
+                        IsSpawned = current.Workload is not null,
+                        IsListening = current.ListeningTimestamp != 0,
+                    },
+                Failures = failures,
+                FailedChecks = current?.FailedChecks ?? 0,
+                Stopping = stop?.Reason,
+            }
+        );
 
         // Only now, so that whoever hears of it and asks sees what the view says.
         foreach (var entry in _news)
         {
-            env.Feed.Publish(new LedgerNews(backend.Hostname, entry));
+            env.Feed.Publish(new HistoryNews(backend.Hostname, entry));
         }
 
-        backend.OneLife?.Tell(_view, _news);
+        backend.EphemeralLifetime?.Tell(_view, _news);
         _news.Clear();
     }
 
     /// <summary>A start begins.</summary>
-    public void Starting(Incarnation current)
+    public void Starting(BackendInstance current)
     {
         _view = _view with { Start = new StartProgress(current.WokenTimestamp, env.Time.GetUtcNow(), false, false) };
-        var reason = current.Cause.Detail is { } detail && current.Cause.By is null ? $"{current.Cause.KindName}: {detail}" : current.Cause.KindName;
-        Note(new LedgerEvent { Event = LedgerEventKind.Woken, Start = current.Generation, Reason = reason, By = current.Cause.By });
-        LifecycleLog.Starting(env.Log, backend.Hostname, current.Cause.ToString(), current.Generation);
+        var reason =
+            current.Cause.Detail is { } detail && current.Cause.By is null ? $"{current.Cause.KindName}: {detail}" : current.Cause.KindName;
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Woken,
+                Start = current.InstanceNumber,
+                Reason = reason,
+                By = current.Cause.By,
+            }
+        );
+        LifecycleLog.Starting(env.Log, backend.Hostname, current.Cause.ToString(), current.InstanceNumber);
     }
 
     /// <summary>It is ready.</summary>
-    public void Ready(Incarnation current, StartTimings timings, int held)
+    public void Ready(BackendInstance current, StartTimings timings, int held)
     {
         _view = _view with { LastStart = timings, ReadySince = env.Time.GetUtcNow() };
         _keptAwakeTimes = 0;
@@ -73,22 +96,35 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             env.Traffic.Listen.ObserveMs(listenMs);
         }
 
-        Note(new LedgerEvent
-        {
-            Event = LedgerEventKind.Ready,
-            Start = current.Generation,
-            Reason = LifecycleView.Name(timings.Signal, current.Config.HealthPath),
-            Requests = held,
-            SpawnMs = timings.SpawnMs,
-            ListenMs = timings.ListenMs,
-            ReadyMs = timings.ReadyMs,
-        });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Ready,
+                Start = current.InstanceNumber,
+                Reason = LifecycleView.Name(timings.Signal, current.Config.HealthPath),
+                Requests = held,
+                SpawnMs = timings.SpawnMs,
+                ListenMs = timings.ListenMs,
+                ReadyMs = timings.ReadyMs,
+            }
+        );
         LifecycleLog.Ready(
-            env.Log, backend.Hostname, timings.Signal == ReadySignal.Health ? "health check" : "callback", current.Run!.Description,
-            current.Port, Ms(timings.SpawnMs), Ms(timings.ListenMs), Ms(timings.ReadyMs), held, Ms(timings.ReadyMs));
+            env.Log,
+            backend.Hostname,
+            timings.Signal == ReadySignal.Health ? "health check" : "callback",
+            current.Workload!.Description,
+            current.Port,
+            Ms(timings.SpawnMs),
+            Ms(timings.ListenMs),
+            Ms(timings.ReadyMs),
+            held,
+            Ms(timings.ReadyMs)
+        );
     }
 
-    /// <summary>A connection was closed because of bytes that no request had asked for; on any thread. It is told once for each run.</summary>
+    /// <summary>
+    /// A connection was closed because of bytes that no request had asked for; on any thread. It is told once for each instance.
+    /// </summary>
     public void Unsolicited(bool isFirst)
     {
         backend.Traffic.CountUnsolicited();
@@ -99,70 +135,88 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     }
 
     /// <summary>A start failed.</summary>
-    public void StartFailed(Incarnation current, string reason, int failures, int held, ExitReport? exit)
+    public void StartFailed(BackendInstance current, string reason, int failures, int held, ExitReport? exit)
     {
-        _view = _view with { LastFailure = reason, FailedStart = current.Generation };
+        _view = _view with { LastFailure = reason, FailedStart = current.InstanceNumber };
         var afterMs = current.SinceWokenMs(env.Time.GetTimestamp());
-        Note(new LedgerEvent
-        {
-            Event = LedgerEventKind.StartFailed,
-            Start = current.Generation,
-            Reason = reason,
-            Requests = held,
-            AfterMs = (long)afterMs,
-            Exit = Exit(exit),
-            Stderr = exit?.LastStderrLines,
-        });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.StartFailed,
+                Start = current.InstanceNumber,
+                Reason = reason,
+                Requests = held,
+                AfterMs = (long)afterMs,
+                Exit = Exit(exit),
+                Stderr = exit?.LastStderrLines,
+            }
+        );
         LifecycleLog.StartFailed(env.Log, backend.Hostname, reason, failures, StartBackoff.WaitSecs(failures), held, Ms(afterMs));
         Stderr(exit);
     }
 
     /// <summary>A ready backend ended by itself.</summary>
-    public void Crashed(Incarnation current, ExitReport exit, int failures, long inFlight, long readyForMs)
+    public void Crashed(BackendInstance current, ExitReport exit, int failures, long inFlight, long readyForMs)
     {
         _view = _view with { LastFailure = $"{exit.Description} while it was ready" };
-        Note(new LedgerEvent
-        {
-            Event = LedgerEventKind.Crashed,
-            Start = current.Generation,
-            Reason = exit.Description,
-            Requests = inFlight,
-            AfterMs = readyForMs,
-            Exit = Exit(exit),
-            Stderr = exit.LastStderrLines,
-        });
-        LifecycleLog.Crashed(
-            env.Log, backend.Hostname, exit.Description, failures, StartBackoff.WaitSecs(failures), inFlight, readyForMs);
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Crashed,
+                Start = current.InstanceNumber,
+                Reason = exit.Description,
+                Requests = inFlight,
+                AfterMs = readyForMs,
+                Exit = Exit(exit),
+                Stderr = exit.LastStderrLines,
+            }
+        );
+        LifecycleLog.Crashed(env.Log, backend.Hostname, exit.Description, failures, StartBackoff.WaitSecs(failures), inFlight, readyForMs);
         Stderr(exit);
     }
 
     /// <summary>A health check of a ready backend failed.</summary>
-    public void CheckFailed(Incarnation current, string detail)
+    public void CheckFailed(BackendInstance current, string detail)
     {
         Interlocked.Increment(ref _checksFailed);
         LifecycleLog.CheckFailed(env.Log, backend.Hostname, detail, current.FailedChecks, backend.Config.UnhealthyThreshold);
     }
 
     /// <summary>So many did that it is unhealthy.</summary>
-    public void Unhealthy(Incarnation current, string detail)
+    public void Unhealthy(BackendInstance current, string detail)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Unhealthy, Start = current.Generation, Reason = detail, AfterMs = ReadyForMs(current) });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Unhealthy,
+                Start = current.InstanceNumber,
+                Reason = detail,
+                AfterMs = ReadyForMs(current),
+            }
+        );
         LifecycleLog.Unhealthy(env.Log, backend.Hostname, detail, current.FailedChecks, env.Clock.NowMs - current.ReadyAtMs);
     }
 
     /// <summary>It is healthy again.</summary>
-    public void Recovered(Incarnation current)
+    public void Recovered(BackendInstance current)
     {
         var afterMs = env.Clock.NowMs - current.UnhealthyAtMs;
-        Note(new LedgerEvent { Event = LedgerEventKind.Recovered, Start = current.Generation, AfterMs = afterMs });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Recovered,
+                Start = current.InstanceNumber,
+                AfterMs = afterMs,
+            }
+        );
         LifecycleLog.Recovered(env.Log, backend.Hostname, afterMs);
     }
 
     /// <summary>
-    /// Nothing has ended for a whole idle timeout, yet something is open: that is why it runs on. Told once per timeout, in one entry that counts them, so that a
-    /// tunnel which is open for days does not push out everything else.
+    /// Nothing has ended for a whole idle timeout, yet something is open: that is why it runs on. Told once per timeout, in one entry that
+    /// counts them, so that a tunnel which is open for days does not push out everything else.
     /// </summary>
-    public void KeptAwake(Incarnation current, long inFlight, long idleMs)
+    public void KeptAwake(BackendInstance current, long inFlight, long idleMs)
     {
         var nowMs = env.Clock.NowMs;
         if (inFlight == 0 || (_keptAwakeTimes > 0 && nowMs - _keptAwakeMs < idleMs))
@@ -170,68 +224,99 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             return;
         }
 
-        var holders = env.FindHolders(backend, Limits.LedgerHoldersNamed);
-        var entry = new LedgerEvent
+        var activeRequests = env.FindActiveRequests(backend, BackendLimits.HistoryActiveRequestsMax);
+        var entry = new HistoryEvent
         {
-            Event = LedgerEventKind.KeptAwake,
-            Start = current.Generation,
+            Event = HistoryEventKind.KeptAwake,
+            Start = current.InstanceNumber,
             Reason = "in use",
             Requests = inFlight,
-            Holders = holders.Count == 0 ? null : string.Join("; ", holders.Select(static holder => holder.Words)),
+            ActiveRequests = activeRequests.Count == 0 ? null : string.Join("; ", activeRequests.Select(static active => active.Words)),
         };
         _keptAwakeMs = nowMs;
-        var goesOn = _ledger!.Last is { Event: LedgerEventKind.KeptAwake } last && last.Start == current.Generation;
+        var goesOn = _history!.Last is { Event: HistoryEventKind.KeptAwake } last && last.Start == current.InstanceNumber;
         _keptAwakeTimes = goesOn ? _keptAwakeTimes + 1 : 1;
         Note(entry with { Times = _keptAwakeTimes }, goesOn);
     }
 
     /// <summary>A stop begins.</summary>
-    public void Stopping(Incarnation current, StopReason reason, long inFlight)
+    public void Stopping(BackendInstance current, StopReason reason, long inFlight)
     {
-        Note(new LedgerEvent
-        {
-            Event = LedgerEventKind.Stopping,
-            Start = current.Generation,
-            Reason = StopProgress.Name(reason),
-            Requests = inFlight,
-            AfterMs = ReadyForMs(current),
-        });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Stopping,
+                Start = current.InstanceNumber,
+                Reason = StopProgress.Name(reason),
+                Requests = inFlight,
+                AfterMs = ReadyForMs(current),
+            }
+        );
         LifecycleLog.Stopping(env.Log, backend.Hostname, StopProgress.Name(reason), inFlight, ReadyForMs(current));
     }
 
-    /// <summary>A stop for idleness that only waited for bystanders was called off by a request that counts.</summary>
-    public void Resumed(Incarnation current, int held, long afterMs, WakeCause cause)
+    /// <summary>A stop for idleness that only waited for passive requests was called off by a request that counts.</summary>
+    public void Resumed(BackendInstance current, int held, long afterMs, WakeCause cause)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Resumed, Start = current.Generation, Reason = cause.KindName, By = cause.By, Requests = held, AfterMs = afterMs });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Resumed,
+                Start = current.InstanceNumber,
+                Reason = cause.KindName,
+                By = cause.By,
+                Requests = held,
+                AfterMs = afterMs,
+            }
+        );
         LifecycleLog.Resumed(env.Log, backend.Hostname, cause.ToString(), held, afterMs);
     }
 
     /// <summary>Requests in flight took too long.</summary>
-    public void DrainCut(Incarnation current, long inFlight, long afterMs)
+    public void DrainCut(BackendInstance current, long inFlight, long afterMs)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Cut, Start = current.Generation, Reason = "drain timeout", Requests = inFlight, AfterMs = afterMs });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Cut,
+                Start = current.InstanceNumber,
+                Reason = "drain timeout",
+                Requests = inFlight,
+                AfterMs = afterMs,
+            }
+        );
         LifecycleLog.DrainCut(env.Log, backend.Hostname, inFlight, afterMs);
     }
 
     /// <summary>SIGKILL is sent.</summary>
-    public void Killing(Incarnation current, string reason, long afterMs)
+    public void Killing(BackendInstance current, string reason, long afterMs)
     {
-        Note(new LedgerEvent { Event = LedgerEventKind.Killed, Start = current.Generation, Reason = reason, AfterMs = afterMs });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Killed,
+                Start = current.InstanceNumber,
+                Reason = reason,
+                AfterMs = afterMs,
+            }
+        );
         LifecycleLog.Killing(env.Log, backend.Hostname, reason, afterMs);
     }
 
     /// <summary>A stop is over.</summary>
-    public void Stopped(Incarnation current, StopProgress stop, string exitText, ExitReport? exit)
+    public void Stopped(BackendInstance current, StopProgress stop, string exitText, ExitReport? exit)
     {
-        Note(new LedgerEvent
-        {
-            Event = LedgerEventKind.Stopped,
-            Start = current.Generation,
-            Reason = StopProgress.Name(stop.Reason),
-            AfterMs = stop.ElapsedMs,
-            Exit = Exit(exit),
-            Stderr = stop.Reason == StopReason.StartFailed ? exit?.LastStderrLines : null,
-        });
+        Note(
+            new HistoryEvent
+            {
+                Event = HistoryEventKind.Stopped,
+                Start = current.InstanceNumber,
+                Reason = StopProgress.Name(stop.Reason),
+                AfterMs = stop.ElapsedMs,
+                Exit = Exit(exit),
+                Stderr = stop.Reason == StopReason.StartFailed ? exit?.LastStderrLines : null,
+            }
+        );
         LifecycleLog.Stopped(env.Log, backend.Hostname, StopProgress.Name(stop.Reason), exitText, stop.ElapsedMs);
         if (stop.Reason == StopReason.StartFailed)
         {
@@ -239,18 +324,19 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         }
     }
 
-    /// <summary>A run did not even end after being killed.</summary>
+    /// <summary>An instance did not even end after being killed.</summary>
     public void GivenUp() => _view = _view with { LastFailure = "did not end after being killed" };
 
     /// <summary>A start is over, with all that belonged to it.</summary>
-    public void Ended(Incarnation current, StopReason reason) => _view = _view with { LastStop = reason, WokenBy = current.Cause, ReadySince = null };
+    public void Ended(BackendInstance current, StopReason reason) =>
+        _view = _view with { LastStop = reason, WokenBy = current.Cause, ReadySince = null };
 
-    private void Note(LedgerEvent entry, bool goesOn = false)
+    private void Note(HistoryEvent entry, bool goesOn = false)
     {
-        if (_ledger is null)
+        if (_history is null)
         {
-            _events = new long[LedgerNames.Count];
-            Volatile.Write(ref _ledger, new WakeLedger(env.Ledgers));
+            _events = new long[HistoryNames.Count];
+            Volatile.Write(ref _history, new EventHistory(env.Histories));
         }
 
         if (!goesOn)
@@ -259,17 +345,17 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         }
 
         entry = entry with { Time = env.Time.GetUtcNow().UtcDateTime };
-        _news.Add(goesOn ? _ledger.ReplaceLast(entry) : _ledger.Append(entry));
+        _news.Add(goesOn ? _history.ReplaceLast(entry) : _history.Append(entry));
     }
 
-    private long ReadyForMs(Incarnation current) => current.ReadyAtMs == 0 ? 0 : env.Clock.NowMs - current.ReadyAtMs;
+    private long ReadyForMs(BackendInstance current) => current.ReadyAtMs == 0 ? 0 : env.Clock.NowMs - current.ReadyAtMs;
 
-    private static LedgerExit? Exit(ExitReport? exit) => exit is null ? null : new LedgerExit(exit.Code, exit.Signal);
+    private static HistoryExit? Exit(ExitReport? exit) => exit is null ? null : new HistoryExit(exit.Code, exit.Signal);
 
     private void Stderr(ExitReport? exit)
     {
         var lines = exit?.LastStderrLines ?? [];
-        foreach (var line in lines.Skip(Math.Max(0, lines.Count - Limits.FailureStderrLinesMax)))
+        foreach (var line in lines.Skip(Math.Max(0, lines.Count - BackendLimits.FailureStderrLinesMax)))
         {
             LifecycleLog.StderrLine(env.Log, backend.Hostname, line);
         }

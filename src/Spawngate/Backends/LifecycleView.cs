@@ -1,4 +1,5 @@
 using Spawngate.Config;
+using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 
@@ -9,22 +10,24 @@ namespace Spawngate.Backends;
 /// <param name="IsListening">A TCP connection was accepted.</param>
 internal readonly record struct StartProgress(long WokenTimestamp, DateTimeOffset WokenAt, bool IsSpawned, bool IsListening);
 
-/// <summary>What a lifecycle shows of itself between two messages: replaced whole, so that the admin API reads it without waiting for a handler.</summary>
+/// <summary>
+/// What a lifecycle shows of itself between two messages: replaced whole, so that the admin API reads it without waiting for a handler.
+/// </summary>
 internal sealed record LifecycleView
 {
     /// <summary>The view of a backend that was never started.</summary>
     public static readonly LifecycleView Initial = new();
 
-    /// <summary>Port of the current run, or 0.</summary>
+    /// <summary>Port of the current instance, or 0.</summary>
     public int Port { get; init; }
 
-    /// <summary>Process id of the current run.</summary>
+    /// <summary>Process id of the current instance.</summary>
     public int? Pid { get; init; }
 
-    /// <summary>Description of the current run.</summary>
+    /// <summary>Description of the current instance.</summary>
     public string? Run { get; init; }
 
-    /// <summary>The container of the current run.</summary>
+    /// <summary>The container of the current instance.</summary>
     public ContainerIdentity? Container { get; init; }
 
     /// <summary>Who woke it the last time.</summary>
@@ -64,34 +67,37 @@ internal sealed record LifecycleView
     /// <param name="retryAfterSecs">Seconds of the wait after failures.</param>
     /// <param name="lastUseMs">Time of last use.</param>
     /// <param name="nowMs">The time, on the same clock.</param>
-    public BackendStatus ToStatus(BackendConfig config, BackendWord word, int waiting, int retryAfterSecs, long lastUseMs, long nowMs) => new()
-    {
-        Hostname = config.Hostname,
-        Kind = config.Kind,
-        Phase = word.Phase,
-        Port = Port,
-        InFlight = word.InFlight,
-        Bystanders = word.Bystanders,
-        Waiting = waiting,
-        Generation = word.Generation,
-        Pid = Pid,
-        Run = Run,
-        Container = Container,
-        WokenBy = WokenBy?.ToString(),
-        LastStart = LastStart,
-        ReadySince = ReadySince,
-        FailuresInARow = Failures,
-        RetryAfterSecs = retryAfterSecs,
-        LastFailure = LastFailure,
-        FailedChecks = FailedChecks,
-        IdleStopInSecs = waiting > 0 ? null : IdleStopInSecs(config, word, lastUseMs, nowMs),
-        StoppingBecause = Stopping is { } stopping ? StopProgress.Name(stopping) : null,
-        LastStopReason = LastStop is { } last ? StopProgress.Name(last) : null,
-    };
+    public BackendStatus ToStatus(BackendConfig config, BackendWord word, int waiting, int retryAfterSecs, long lastUseMs, long nowMs) =>
+        new()
+        {
+            Hostname = config.Hostname,
+            Kind = config.Kind,
+            Phase = word.Phase,
+            Port = Port,
+            InFlight = word.InFlight,
+            PassiveCount = word.PassiveCount,
+            Waiting = waiting,
+            InstanceNumber = word.InstanceNumber,
+            Pid = Pid,
+            Run = Run,
+            Container = Container,
+            WokenBy = WokenBy?.ToString(),
+            LastStart = LastStart,
+            ReadySince = ReadySince,
+            FailuresInARow = Failures,
+            RetryAfterSecs = retryAfterSecs,
+            LastFailure = LastFailure,
+            FailedChecks = FailedChecks,
+            IdleStopInSecs = waiting > 0 ? null : IdleStopInSecs(config, word, lastUseMs, nowMs),
+            StoppingBecause = Stopping is { } stopping ? StopProgress.Name(stopping) : null,
+            LastStopReason = LastStop is { } last ? StopProgress.Name(last) : null,
+        };
 
-    /// <summary>A ready signal as the admin API and the ledger name it.</summary>
+    /// <summary>A ready signal as the admin API and the history name it.</summary>
     public static string Name(ReadySignal signal, string healthPath) =>
-        signal == ReadySignal.Callback ? "callback" : healthPath.Length == 0 ? "connect" : "health";
+        signal == ReadySignal.Callback ? "callback"
+        : healthPath.Length == 0 ? "connect"
+        : "health";
 
     private static int? IdleStopInSecs(BackendConfig config, BackendWord word, long lastUseMs, long nowMs)
     {

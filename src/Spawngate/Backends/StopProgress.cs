@@ -1,3 +1,6 @@
+using Spawngate.Runtime;
+using Spawngate.Workloads.Docker;
+
 namespace Spawngate.Backends;
 
 /// <summary>Why a backend is stopped.</summary>
@@ -57,18 +60,18 @@ internal enum StopStage
 /// </summary>
 internal sealed class StopProgress
 {
-    private readonly Incarnation _incarnation;
+    private readonly BackendInstance _incarnation;
     private readonly Backend _backend;
     private readonly BackendEnvironment _env;
     private readonly LifecycleReport _report;
     private readonly long _beganMs;
 
     /// <summary>Makes a stop that has yet to take its first step.</summary>
-    public StopProgress(StopReason reason, Incarnation incarnation, Backend backend, BackendEnvironment env, LifecycleReport report)
+    public StopProgress(StopReason reason, BackendInstance instance, Backend backend, BackendEnvironment env, LifecycleReport report)
     {
         Reason = reason;
         StartAfter = reason is StopReason.Unhealthy or StopReason.Restart;
-        _incarnation = incarnation;
+        _incarnation = instance;
         _backend = backend;
         _env = env;
         _report = report;
@@ -91,8 +94,8 @@ internal sealed class StopProgress
     public long ElapsedMs => _env.Clock.NowMs - _beganMs;
 
     /// <summary>
-    /// Whether a request that counts as use may call it off: it is an idle stop that only waits for bystanders, so nothing has been done to the run yet, and nobody
-    /// wants another one.
+    /// Whether a request that counts as use may call it off: it is an idle stop that only waits for passive requests, so nothing has been
+    /// done to the instance yet, and nobody wants another one.
     /// </summary>
     public bool MayResume => Reason == StopReason.Idle && Stage == StopStage.Draining && !StartAfter;
 
@@ -105,12 +108,12 @@ internal sealed class StopProgress
 
     /// <summary>Takes the first step. False when there is nothing to end.</summary>
     /// <param name="inFlight">Requests to wait for.</param>
-    /// <param name="killReason">Set when the run gets no time to end by itself: why.</param>
+    /// <param name="killReason">Set when the instance gets no time to end by itself: why.</param>
     public bool Begin(long inFlight, string? killReason = null)
     {
         if (Reason == StopReason.Idle && inFlight > 0)
         {
-            // Until it is asked to end the run keeps its connections and its probe: it may be needed again.
+            // Until it is asked to end the instance keeps its connections and its probe: it may be needed again.
             Enter(StopStage.Draining, _backend.Config.DrainTimeoutSecs * 1000L);
             return true;
         }
@@ -118,10 +121,10 @@ internal sealed class StopProgress
         LetGo();
         if (_incarnation.IsLaunching)
         {
-            Enter(StopStage.AwaitingLaunch, Limits.KillWaitMs);
+            Enter(StopStage.AwaitingLaunch, DockerLimits.KillWaitMs);
             _incarnation.CancelLaunch();
         }
-        else if (_incarnation.Run is null)
+        else if (_incarnation.Workload is null)
         {
             return false;
         }
@@ -141,24 +144,24 @@ internal sealed class StopProgress
         return true;
     }
 
-    /// <summary>Asks the run to end.</summary>
+    /// <summary>Asks the instance to end.</summary>
     public void Terminate()
     {
         LetGo();
         long graceMs = _backend.Config.ShutdownGracePeriodSecs * 1000L;
         Enter(StopStage.Terminating, graceMs);
-        _incarnation.Run!.Terminate(graceMs);
+        _incarnation.Workload!.Terminate(graceMs);
     }
 
     /// <summary>Ends the run for certain.</summary>
     public void Kill(string reason)
     {
-        Enter(StopStage.Killing, Limits.KillWaitMs);
+        Enter(StopStage.Killing, DockerLimits.KillWaitMs);
         _report.Killing(_incarnation, reason, ElapsedMs);
-        _incarnation.Run!.Kill();
+        _incarnation.Workload!.Kill();
     }
 
-    /// <summary>The stage has lasted too long. False when nothing more can be done and the run is given up.</summary>
+    /// <summary>The stage has lasted too long. False when nothing more can be done and the instance is given up.</summary>
     public bool OnDeadline()
     {
         switch (Stage)
@@ -172,7 +175,7 @@ internal sealed class StopProgress
                 Kill("grace period");
                 return true;
             default:
-                LifecycleLog.GivenUp(_env.Log, _backend.Hostname, _incarnation.Run?.Description ?? "launch", ElapsedMs);
+                LifecycleLog.GivenUp(_env.Log, _backend.Hostname, _incarnation.Workload?.Description ?? "launch", ElapsedMs);
                 return false;
         }
     }
@@ -188,18 +191,19 @@ internal sealed class StopProgress
     }
 
     /// <summary>The reason as the log and the admin API name it.</summary>
-    public static string Name(StopReason reason) => reason switch
-    {
-        StopReason.Idle => "idle",
-        StopReason.Unhealthy => "unhealthy",
-        StopReason.Restart => "restart",
-        StopReason.StartFailed => "start failed",
-        StopReason.Asked => "asked",
-        StopReason.Removed => "removed",
-        StopReason.GatewayStop => "gateway stops",
-        StopReason.Lifetime => "lifetime limit",
-        _ => "exited by itself",
-    };
+    public static string Name(StopReason reason) =>
+        reason switch
+        {
+            StopReason.Idle => "idle",
+            StopReason.Unhealthy => "unhealthy",
+            StopReason.Restart => "restart",
+            StopReason.StartFailed => "start failed",
+            StopReason.Asked => "asked",
+            StopReason.Removed => "removed",
+            StopReason.GatewayStop => "gateway stops",
+            StopReason.Lifetime => "lifetime limit",
+            _ => "exited by itself",
+        };
 
     private void LetGo()
     {
@@ -211,6 +215,6 @@ internal sealed class StopProgress
     {
         Stage = stage;
         // The coarse clock may be a tick behind, so a tick is added: never early.
-        DeadlineMs = _env.Clock.NowMs + lengthMs + Limits.ClockTickMs;
+        DeadlineMs = _env.Clock.NowMs + lengthMs + RuntimeLimits.ClockTickMs;
     }
 }

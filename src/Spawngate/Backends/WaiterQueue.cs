@@ -1,10 +1,10 @@
 namespace Spawngate.Backends;
 
-/// <summary>Held requests in the order of their arrival. Guarded by the gate of <see cref="WaitingRoom"/>.</summary>
+/// <summary>Held requests in the order of their arrival. Guarded by the gate of <see cref="AdmissionQueue"/>.</summary>
 internal sealed class WaiterQueue
 {
     private BackendWaiter? _last;
-    private int _asides;
+    private int _passive;
 
     /// <summary>The one that has waited longest; null when none waits.</summary>
     public BackendWaiter? First { get; private set; }
@@ -13,7 +13,7 @@ internal sealed class WaiterQueue
     public int Count { get; private set; }
 
     /// <summary>Those of them that count as use.</summary>
-    public int Users => Count - _asides;
+    public int Users => Count - _passive;
 
     /// <summary>Adds one at the end.</summary>
     public void Append(BackendWaiter waiter)
@@ -31,7 +31,7 @@ internal sealed class WaiterQueue
 
         _last = waiter;
         Count++;
-        _asides += waiter.IsAside ? 1 : 0;
+        _passive += waiter.IsPassive ? 1 : 0;
     }
 
     /// <summary>Takes one out, wherever it stands.</summary>
@@ -58,7 +58,7 @@ internal sealed class WaiterQueue
         waiter.Previous = waiter.Next = null;
         waiter.IsQueued = false;
         Count--;
-        _asides -= waiter.IsAside ? 1 : 0;
+        _passive -= waiter.IsPassive ? 1 : 0;
     }
 
     /// <summary>Takes out all, with the same decision for each.</summary>
@@ -72,12 +72,12 @@ internal sealed class WaiterQueue
     }
 
     /// <summary>The same with those that do not count as use.</summary>
-    public void DecideAsides(Admission admission, ref DecidedWaiters decided)
+    public void DecidePassive(Admission admission, ref DecidedWaiters decided)
     {
-        for (var waiter = First; waiter is not null && _asides > 0;)
+        for (var waiter = First; waiter is not null && _passive > 0; )
         {
             var next = waiter.Next;
-            if (waiter.IsAside)
+            if (waiter.IsPassive)
             {
                 Remove(waiter);
                 decided.Add(waiter, admission);
@@ -100,10 +100,10 @@ internal struct DecidedWaiters
     /// <summary>Adds one that has left the queue.</summary>
     /// <param name="waiter">The request.</param>
     /// <param name="admission">What was decided.</param>
-    /// <param name="bystander">How it was counted, if it was admitted.</param>
-    public void Add(BackendWaiter waiter, Admission admission, bool bystander = false)
+    /// <param name="countedPassive">How it was counted, if it was admitted.</param>
+    public void Add(BackendWaiter waiter, Admission admission, bool countedPassive = false)
     {
-        waiter.Decide(admission, bystander);
+        waiter.Decide(admission, countedPassive);
         if (_last is null)
         {
             _first = waiter;
@@ -120,7 +120,7 @@ internal struct DecidedWaiters
     /// <summary>Tells all of them.</summary>
     public readonly void Complete()
     {
-        for (var waiter = _first; waiter is not null;)
+        for (var waiter = _first; waiter is not null; )
         {
             var next = waiter.Next;
             waiter.Next = null;

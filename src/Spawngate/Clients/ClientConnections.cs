@@ -1,8 +1,8 @@
 using Spawngate.Backends;
-using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
-using Spawngate.Ledger;
 using Spawngate.Overload;
+using Spawngate.Runtime;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Clients;
 
@@ -92,7 +92,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
         lock (_gate)
         {
             _draining = true;
-            _closeIdleAtMs = _clock.NowMs + Limits.DrainIdleMs;
+            _closeIdleAtMs = _clock.NowMs + ConnectionLimits.DrainIdleMs;
             if (_count == 0)
             {
                 _empty.TrySetResult();
@@ -103,9 +103,9 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
     }
 
     /// <summary>What holds a backend at this moment: up to so many of its open requests and tunnels, oldest first.</summary>
-    public IReadOnlyList<Holder> FindHolders(Backend backend, int max)
+    public IReadOnlyList<ActiveRequest> FindActiveRequests(Backend backend, int max)
     {
-        var search = new HolderSearch(backend, max, _clock.NowMs);
+        var search = new ActiveRequestSearch(backend, max, _clock.NowMs);
         Http1Connection[] connections;
         lock (_gate)
         {
@@ -141,7 +141,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
     }
 
     /// <summary>Walks a copy, so that no connection's work happens under the lock.</summary>
-    private void Walk(Action<Http1Connection, long> visit)
+    private void Walk(Action<Http1Connection, long> navigation)
     {
         int count;
         Http1Connection?[] walk;
@@ -165,7 +165,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
             walk[i] = null;
             try
             {
-                visit(connection, now);
+                navigation(connection, now);
             }
             catch (Exception fault)
             {

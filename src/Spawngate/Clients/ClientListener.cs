@@ -2,16 +2,17 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
-using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients;
 
 /// <summary>
-/// The proxy's listening sockets: its own one, or those that a service manager passed. Accepts until <c>max_connections</c> are open, then leaves further ones in the
-/// kernel's backlog until one ends.
+/// The proxy's listening sockets: its own one, or those that a service manager passed. Accepts until <c>max_connections</c> are open, then
+/// leaves further ones in the kernel's backlog until one ends.
 /// </summary>
 internal sealed class ClientListener
 {
@@ -35,11 +36,14 @@ internal sealed class ClientListener
         _context = context;
         _connections = connections;
         _passed = passed;
-        _sockets = passed.Count > 0 ? [.. passed.Select(static each => each.Socket)] : [Bind(new IPEndPoint(context.Server.Bind, context.Server.Port))];
+        _sockets =
+            passed.Count > 0
+                ? [.. passed.Select(static each => each.Socket)]
+                : [Bind(new IPEndPoint(context.Server.Bind, context.Server.Port))];
         foreach (var socket in _sockets)
         {
             DetectVanishedClients(socket);
-            SocketMemory.BoundUnsent(socket.SafeHandle, Limits.UnsentBytesMax);
+            SocketMemory.BoundUnsent(socket.SafeHandle, ConnectionLimits.UnsentBytesMax);
         }
 
         _listeners = [.. _sockets.Select(StreamListener.Of)];
@@ -53,7 +57,8 @@ internal sealed class ClientListener
             context.Time,
             error => ForwardingLog.AcceptFailed(context.Log, error),
             (error, failures, ms) => ForwardingLog.AcceptStillFails(context.Log, error, failures, ms),
-            (failures, ms) => ForwardingLog.AcceptsAgain(context.Log, failures, ms));
+            (failures, ms) => ForwardingLog.AcceptsAgain(context.Log, failures, ms)
+        );
     }
 
     /// <summary>Where it listens, with the port that was chosen if 0 was asked for.</summary>
@@ -66,8 +71,9 @@ internal sealed class ClientListener
     public void Start() => _accepting = Task.WhenAll(_listeners.Select(AcceptLoopAsync));
 
     /// <summary>
-    /// Stops accepting, after having accepted what the kernel had already queued: those clients are connected and may have sent requests. The queue of a passed socket is
-    /// left alone: it lives on with the service manager, and whoever comes next serves it better than a gateway that is going down.
+    /// Stops accepting, after having accepted what the kernel had already queued: those clients are connected and may have sent requests.
+    /// The queue of a passed socket is left alone: it lives on with the service manager, and whoever comes next serves it better than a
+    /// gateway that is going down.
     /// </summary>
     public async Task StopAsync()
     {
@@ -114,7 +120,7 @@ internal sealed class ClientListener
             }
 
             socket.Bind(endpoint);
-            socket.Listen(Limits.AcceptBacklog);
+            socket.Listen(ConnectionLimits.AcceptBacklog);
             return socket;
         }
         catch
@@ -147,7 +153,8 @@ internal sealed class ClientListener
     }
 
     /// <summary>
-    /// Accepted sockets inherit it: a client whose machine vanished without a word would otherwise hold a tunnel, and with it the backend, for ever.
+    /// Accepted sockets inherit it: a client whose machine vanished without a word would otherwise hold a tunnel, and with it the backend,
+    /// for ever.
     /// </summary>
     private static void DetectVanishedClients(Socket socket)
     {
@@ -157,9 +164,9 @@ internal sealed class ClientListener
         }
 
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, Limits.TcpKeepAliveSecs);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Limits.TcpKeepAliveIntervalSecs);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, Limits.TcpKeepAliveProbes);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, ConnectionLimits.TcpKeepAliveSecs);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, ConnectionLimits.TcpKeepAliveIntervalSecs);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, ConnectionLimits.TcpKeepAliveProbes);
     }
 
     private async Task AcceptLoopAsync(StreamListener listener)
@@ -188,7 +195,8 @@ internal sealed class ClientListener
             {
                 // A bug, or memory has run out: it costs one client, not all that come after it.
                 CallbackGuard.OnFault(e, nameof(ClientListener), owner: null);
-                await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _context.Time, CancellationToken.None).ConfigureAwait(false);
+                await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _context.Time, CancellationToken.None)
+                    .ConfigureAwait(false);
             }
         }
     }
@@ -199,9 +207,9 @@ internal sealed class ClientListener
         do
         {
             _failures.Add(error);
-            await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _context.Time, CancellationToken.None).ConfigureAwait(false);
-        }
-        while (!SpareDescriptor.Shared.TryRefill() && !stopped.IsCancellationRequested);
+            await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _context.Time, CancellationToken.None)
+                .ConfigureAwait(false);
+        } while (!SpareDescriptor.Shared.TryRefill() && !stopped.IsCancellationRequested);
     }
 
     /// <summary>Accepts for a place that was taken; it is free again if there is nobody to take it.</summary>

@@ -1,11 +1,15 @@
+using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients;
 
-/// <summary>How a client connection comes to its end around an answer: behind it, while the request's body still comes, or within it.</summary>
+/// <summary>
+/// How a client connection comes to its end around an answer: behind it, while the request's body still comes, or within it.
+/// </summary>
 /// <remarks>
-/// An answer that is cut must not look whole (RFC 9112 section 8), and complete answers before it must arrive. A reset destroys what its receiver has not taken.
+/// An answer that is cut must not look whole (RFC 9112 section 8), and complete answers before it must arrive. A reset destroys what its
+/// receiver has not taken.
 /// <code>
 ///  the cut answer                  the connection ends by
 ///  the first of the connection     a reset: the plainest sign
@@ -14,14 +18,23 @@ namespace Spawngate.Clients;
 ///  the client takes no more        a reset
 /// </code>
 /// </remarks>
-internal sealed class ConnectionEnd(ForwardingContext context, SocketChannel client, Exchange exchange, Upload upload, ConnectionWatch watch)
+internal sealed class ConnectionEnd(
+    ForwardingContext context,
+    SocketChannel client,
+    Exchange exchange,
+    Upload upload,
+    ConnectionWatch watch
+)
 {
     private long _sentBefore;
 
     /// <summary>A final answer is going to be written: what was sent up to here belongs to earlier ones.</summary>
     public void BeginAnswer() => _sentBefore = client.SentTotal;
 
-    /// <summary>Ends our side within an answer, as far as that can be done at once, and then the request's body. <see cref="ResetAsync"/> or a linger follows.</summary>
+    /// <summary>
+    /// Ends our side within an answer, as far as that can be done at once, and then the request's body. <see cref="ResetAsync"/> or a
+    /// linger follows.
+    /// </summary>
     /// <param name="clientFailed">True when it is the client that takes no more.</param>
     /// <param name="byClose">True when the end of the connection is the end of the answer.</param>
     public async ValueTask CutAsync(bool clientFailed, bool byClose)
@@ -38,15 +51,21 @@ internal sealed class ConnectionEnd(ForwardingContext context, SocketChannel cli
         await FinishUploadAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Resets the connection when the client's kernel has taken all that was sent before this answer, or takes nothing of it for a while.</summary>
-    public ValueTask ResetAsync() => ResetWhenTakenAsync(client.SentTotal - _sentBefore, Limits.LingerMs);
+    /// <summary>
+    /// Resets the connection when the client's kernel has taken all that was sent before this answer, or takes nothing of it for a while.
+    /// </summary>
+    public ValueTask ResetAsync() => ResetWhenTakenAsync(client.SentTotal - _sentBefore, Http2Limits.LingerMs);
 
-    /// <summary>Resets the connection of a client that has to give up what it holds, when it has had a moment for its answer: nothing more is read, since what it sends is what has to go.</summary>
+    /// <summary>
+    /// Resets the connection of a client that has to give up what it holds, when it has had a moment for its answer: nothing more is read,
+    /// since what it sends is what has to go.
+    /// </summary>
     public async Task ShedAsync()
     {
         client.ShutdownSend();
-        await Task.Delay(TimeSpan.FromMilliseconds(Limits.ShedLingerMs), context.Time, CancellationToken.None).ConfigureAwait(false);
-        await ResetWhenTakenAsync(0, Limits.LingerMs).ConfigureAwait(false);
+        await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.ShedLingerMs), context.Time, CancellationToken.None)
+            .ConfigureAwait(false);
+        await ResetWhenTakenAsync(0, Http2Limits.LingerMs).ConfigureAwait(false);
         await upload.EndedAsync().ConfigureAwait(false);
     }
 
@@ -54,7 +73,7 @@ internal sealed class ConnectionEnd(ForwardingContext context, SocketChannel cli
     private async ValueTask ResetWhenTakenAsync(long needless, int limitMs)
     {
         int left = int.MaxValue;
-        for (int waitedMs = 0; waitedMs < limitMs && !client.IsClosed; waitedMs += Limits.AcknowledgedLookMs)
+        for (int waitedMs = 0; waitedMs < limitMs && !client.IsClosed; waitedMs += ConnectionLimits.AcknowledgedLookMs)
         {
             int unacknowledged = client.Unacknowledged;
             if (unacknowledged <= needless)
@@ -64,15 +83,16 @@ internal sealed class ConnectionEnd(ForwardingContext context, SocketChannel cli
 
             waitedMs = unacknowledged < left ? 0 : waitedMs;
             left = unacknowledged;
-            await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcknowledgedLookMs), context.Time, CancellationToken.None).ConfigureAwait(false);
+            await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcknowledgedLookMs), context.Time, CancellationToken.None)
+                .ConfigureAwait(false);
         }
 
         client.Abort(reset: true);
     }
 
     /// <summary>
-    /// After the response: waits for the rest of the request body. One that the backend answered without reading is read and thrown away for a
-    /// moment, so that the client gets to see its answer. True when all of it has been read.
+    /// After the response: waits for the rest of the request body. One that the backend answered without reading is read and thrown away
+    /// for a moment, so that the client gets to see its answer. True when all of it has been read.
     /// </summary>
     public async ValueTask<bool> FinishUploadAsync()
     {
@@ -80,7 +100,7 @@ internal sealed class ConnectionEnd(ForwardingContext context, SocketChannel cli
         {
             upload.Discard();
             exchange.CutUpstream();
-            watch.Restart(DeadlineKind.Linger, Limits.LingerMs);
+            watch.Restart(DeadlineKind.Linger, Http2Limits.LingerMs);
         }
 
         return await upload.EndedAsync().ConfigureAwait(false);

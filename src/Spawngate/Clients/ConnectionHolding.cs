@@ -1,3 +1,4 @@
+using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Transport;
@@ -5,7 +6,14 @@ using Spawngate.Transport;
 namespace Spawngate.Clients;
 
 /// <summary>What an HTTP/1 connection holds, and how it gives that up; on the tick.</summary>
-internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel client, Exchange exchange, ConnectionWatch watch, ForwardingContext context, Action abort) : ISheddable
+internal sealed class ConnectionHolding(
+    ClientIdentity peer,
+    SocketChannel client,
+    Exchange exchange,
+    ConnectionWatch watch,
+    ForwardingContext context,
+    Action abort
+) : ISheddable
 {
     private HeldMemory _memory;
     private long _closedMs;
@@ -13,13 +21,14 @@ internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel clien
     private ClientAddress _surveyed = peer.Source;
 
     /// <summary>Bytes that it held at the last tick.</summary>
-    public long Bytes { get; set; } = Limits.ClientConnectionBytes;
+    public long Bytes { get; set; } = ConnectionLimits.ClientConnectionBytes;
 
     /// <summary>Bytes that it holds.</summary>
     public long Measure(long nowMs)
     {
         bool inExchange = watch.InExchange;
-        return _memory.Look(client, exchange.WatchedUpstream, inExchange && !client.IsArmed, nowMs, context.ClientLimits.MemoryIsTight) + (inExchange ? Limits.ClientRequestBytes : 0);
+        return _memory.Look(client, exchange.WatchedUpstream, inExchange && !client.IsArmed, nowMs, context.ClientLimits.MemoryIsTight)
+            + (inExchange ? OverloadLimits.ClientRequestBytes : 0);
     }
 
     /// <summary>Adds it to those that hold something, for the client whose request it serves.</summary>
@@ -27,11 +36,20 @@ internal sealed class ConnectionHolding(ClientIdentity peer, SocketChannel clien
     {
         bool inExchange = watch.InExchange;
         _surveyed = SourceNow;
-        survey.Add(_surveyed, new ClientHolding(this, Bytes, 1, exchange.WatchedUpstream is null ? 0 : 1, !inExchange && watch.Deadline == DeadlineKind.KeepAlive));
+        survey.Add(
+            _surveyed,
+            new ClientHolding(
+                this,
+                Bytes,
+                1,
+                exchange.WatchedUpstream is null ? 0 : 1,
+                !inExchange && watch.Deadline == DeadlineKind.KeepAlive
+            )
+        );
     }
 
     /// <inheritdoc/>
-    public bool IsEnding => Math.Max(_shedMs, _closedMs) is var since and not 0 && context.Clock.NowMs - since < 2 * Limits.LingerMs;
+    public bool IsEnding => Math.Max(_shedMs, _closedMs) is var since and not 0 && context.Clock.NowMs - since < 2 * Http2Limits.LingerMs;
 
     /// <inheritdoc/>
     public void CloseIfIdle()

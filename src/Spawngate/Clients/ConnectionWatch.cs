@@ -1,3 +1,4 @@
+using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
 using Spawngate.Transport;
 
@@ -20,11 +21,20 @@ internal enum ConnectionPhase : byte
 }
 
 /// <summary>
-/// What may end a client connection from outside while its own task waits: its deadline, and the end of the client. It changes nothing of the
-/// connection but its deadline word, and makes the pending operation return.
+/// What may end a client connection from outside while its own task waits: its deadline, and the end of the client. It changes nothing of
+/// the connection but its deadline word, and makes the pending operation return.
 /// </summary>
-/// <remarks>The tick and socket completions come on their own threads; everything else is called by the connection's task or its upload.</remarks>
-internal sealed class ConnectionWatch(ForwardingContext context, ClientIdentity identity, SocketChannel client, Exchange exchange, Upload upload, BodyPump answer)
+/// <remarks>
+/// The tick and socket completions come on their own threads; everything else is called by the connection's task or its upload.
+/// </remarks>
+internal sealed class ConnectionWatch(
+    ForwardingContext context,
+    ClientIdentity identity,
+    SocketChannel client,
+    Exchange exchange,
+    Upload upload,
+    BodyPump answer
+)
 {
     private DeadlineWord _deadline;
     private PeerWatch _peer;
@@ -73,7 +83,8 @@ internal sealed class ConnectionWatch(ForwardingContext context, ClientIdentity 
     public void Restart(DeadlineKind kind, long ms) => _deadline.Restart(kind, context.DueIn(ms));
 
     /// <summary>
-    /// An answer, interim or final, is going to be written. Its first byte may have been sent already, to see whether the client is still there.
+    /// An answer, interim or final, is going to be written. Its first byte may have been sent already, to see whether the client is still
+    /// there.
     /// </summary>
     public void BeginAnswer(ConnectionPhase phase)
     {
@@ -100,7 +111,10 @@ internal sealed class ConnectionWatch(ForwardingContext context, ClientIdentity 
         }
     }
 
-    /// <summary>An armed receive ended: the client may have ended its side, perhaps only half of it, which is found out later. An error means that it is gone.</summary>
+    /// <summary>
+    /// An armed receive ended: the client may have ended its side, perhaps only half of it, which is found out later. An error means that
+    /// it is gone.
+    /// </summary>
     public void OnReceiveUnobserved()
     {
         if (!client.ArmedResultIsEnd)
@@ -150,7 +164,10 @@ internal sealed class ConnectionWatch(ForwardingContext context, ClientIdentity 
         }
     }
 
-    /// <summary>A client that takes an answer, or gives a body of known length, hardly at all is late although it makes progress. A body without a length may be one that is made as it is sent.</summary>
+    /// <summary>
+    /// A client that takes an answer, or gives a body of known length, hardly at all is late although it makes progress. A body without a
+    /// length may be one that is made as it is sent.
+    /// </summary>
     private void OnRates(long nowMs)
     {
         bool counts = InExchange && exchange.TimeoutMs > 0 && _phase != ConnectionPhase.Tunnelling;
@@ -176,18 +193,17 @@ internal sealed class ConnectionWatch(ForwardingContext context, ClientIdentity 
     }
 
     /// <summary>
-    /// Ends our side and reads what the client still sends until it ends its own (RFC 9112 section 9.6): closing with unread bytes, or with a receive
-    /// pending, is a reset, which may overtake the answer.
+    /// Ends our side and reads what the client still sends until it ends its own (RFC 9112 section 9.6): closing with unread bytes, or with
+    /// a receive pending, is a reset, which may overtake the answer.
     /// </summary>
     public async Task LingerAsync()
     {
         client.ShutdownSend();
-        Restart(DeadlineKind.Linger, Limits.LingerMs);
+        Restart(DeadlineKind.Linger, Http2Limits.LingerMs);
         do
         {
             client.Consume(client.ReceivedLength);
-        }
-        while (await client.ReceiveAsync().ConfigureAwait(false) > 0);
+        } while (await client.ReceiveAsync().ConfigureAwait(false) > 0);
     }
 
     private void OnDeadline(DeadlineKind kind)
@@ -202,14 +218,15 @@ internal sealed class ConnectionWatch(ForwardingContext context, ClientIdentity 
                 exchange.Abort(upload.AwaitsClient ? ProxyError.ClientTimeout : ProxyError.RequestTimeout);
                 break;
             default:
-                // Unless it is the client that takes nothing, the connection's own task ends it, so that answers before this one arrive; a second time it does not.
+                // Unless it is the client that takes nothing, the connection's own task ends it, so that answers before this one arrive; a
+                // second time it does not.
                 bool again = exchange.IsAborted;
                 if (!again && InExchange)
                 {
                     ForwardingLog.Stalled(context, identity, exchange, client.IsSending, upload.AwaitsClient);
                 }
 
-                Restart(DeadlineKind.Progress, Limits.LingerMs);
+                Restart(DeadlineKind.Progress, Http2Limits.LingerMs);
                 exchange.Abort(ProxyError.ClientGone);
                 if (again || client.IsSending || !InExchange)
                 {

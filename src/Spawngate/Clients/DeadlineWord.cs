@@ -67,7 +67,9 @@ internal struct DeadlineWord
         }
     }
 
-    /// <summary>Sets a deadline even though the previous one has fired and has been dealt with: for the last acts of a connection.</summary>
+    /// <summary>
+    /// Sets a deadline even though the previous one has fired and has been dealt with: for the last acts of a connection.
+    /// </summary>
     public void Restart(DeadlineKind kind, long dueMs) => Interlocked.Exchange(ref _word, (dueMs << 3) | (long)kind);
 
     /// <summary>Fires if it is due; true for the one caller that made it fire.</summary>

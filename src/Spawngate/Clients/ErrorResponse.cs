@@ -9,15 +9,16 @@ namespace Spawngate.Clients;
 internal static class ErrorResponse
 {
     /// <summary>The error that answers a refused head.</summary>
-    public static ProxyError ForFault(HeadFault fault) => fault switch
-    {
-        HeadFault.MissingHost => ProxyError.MissingHostHeader,
-        HeadFault.RequestLineTooLong => ProxyError.UriTooLong,
-        HeadFault.HeadTooLarge or HeadFault.TooManyFields => ProxyError.RequestHeaderFieldsTooLarge,
-        HeadFault.UnknownTransferCoding or HeadFault.ConnectMethod or HeadFault.MethodTooLong => ProxyError.NotImplemented,
-        HeadFault.UnsupportedVersion => ProxyError.HttpVersionNotSupported,
-        _ => ProxyError.BadRequest,
-    };
+    public static ProxyError ForFault(HeadFault fault) =>
+        fault switch
+        {
+            HeadFault.MissingHost => ProxyError.MissingHostHeader,
+            HeadFault.RequestLineTooLong => ProxyError.UriTooLong,
+            HeadFault.HeadTooLarge or HeadFault.TooManyFields => ProxyError.RequestHeaderFieldsTooLarge,
+            HeadFault.UnknownTransferCoding or HeadFault.ConnectMethod or HeadFault.MethodTooLong => ProxyError.NotImplemented,
+            HeadFault.UnsupportedVersion => ProxyError.HttpVersionNotSupported,
+            _ => ProxyError.BadRequest,
+        };
 
     /// <summary>A sentence about the fault for the client.</summary>
     public static string Detail(HeadFault fault) => $"The request is refused: {HeadFaults.Describe(fault)}.";
@@ -58,7 +59,11 @@ internal static class ErrorResponse
             head.Append("Retry-After: ").Append(exchange.RetryAfterSecs).Append("\r\n");
         }
 
-        head.Append(!keep ? "Connection: close\r\n\r\n" : exchange.Request.IsHttp11 ? "\r\n" : "Connection: keep-alive\r\n\r\n");
+        head.Append(
+            !keep ? "Connection: close\r\n\r\n"
+            : exchange.Request.IsHttp11 ? "\r\n"
+            : "Connection: keep-alive\r\n\r\n"
+        );
         client.Write(Encoding.ASCII.GetBytes(head.ToString()));
         if (exchange.Request.Method != MethodKind.Head)
         {

@@ -4,8 +4,9 @@ using Spawngate.Transport;
 namespace Spawngate.Clients;
 
 /// <summary>
-/// What a pair of sockets holds in the kernel, looked up on the tick as seldom as will do: only when bytes were sent since the last look, when something was held then, or while something waits that
-/// nobody reads. An idle connection is not asked about. While memory is tight, a socket that holds much gets no more.
+/// What a pair of sockets holds in the kernel, looked up on the tick as seldom as will do: only when bytes were sent since the last look,
+/// when something was held then, or while something waits that nobody reads. An idle connection is not asked about. While memory is tight,
+/// a socket that holds much gets no more.
 /// </summary>
 internal struct HeldMemory
 {
@@ -24,7 +25,7 @@ internal struct HeldMemory
         long sent = channel.SentTotal;
         if ((isTight || nowMs >= _nextLookMs) && (sent != _sent || _kernel > 0 || isUnread || channel.IsSending))
         {
-            _nextLookMs = nowMs + Limits.KernelMemoryLookMs;
+            _nextLookMs = nowMs + ConnectionLimits.KernelMemoryLookMs;
             _sent = sent;
             _kernel = Held(channel, isTight) + (upstream is null ? 0 : Held(upstream, isTight));
         }
@@ -35,14 +36,14 @@ internal struct HeldMemory
     private static long Held(SocketChannel channel, bool isTight)
     {
         long held = SocketMemory.Held(channel.Handle, out long received);
-        if (isTight && received > Limits.ReceivedAheadTightBytes)
+        if (isTight && received > ConnectionLimits.ReceivedAheadTightBytes)
         {
-            channel.BoundReceived(Limits.ReceivedAheadTightBytes);
+            channel.BoundReceived(ConnectionLimits.ReceivedAheadTightBytes);
         }
 
-        if (isTight && held - received > Limits.UnsentBytesMax)
+        if (isTight && held - received > ConnectionLimits.UnsentBytesMax)
         {
-            channel.BoundUnsent(Limits.UnsentBytesMax);
+            channel.BoundUnsent(ConnectionLimits.UnsentBytesMax);
         }
 
         return held;

@@ -1,6 +1,4 @@
-using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
-using Spawngate.Ledger;
 using Spawngate.Overload;
 
 namespace Spawngate.Clients;
@@ -22,7 +20,7 @@ internal sealed partial class Http1Connection
             held = _holding.Measure(nowMs);
         }
 
-        return _holding.Bytes = held + Limits.ClientConnectionBytes;
+        return _holding.Bytes = held + ConnectionLimits.ClientConnectionBytes;
     }
 
     /// <summary>Adds what it holds, and for whom; on the tick.</summary>
@@ -38,7 +36,7 @@ internal sealed partial class Http1Connection
     }
 
     /// <summary>Adds those of its requests to what holds a backend that do; from any thread.</summary>
-    public void AddTo(HolderSearch search)
+    public void AddTo(ActiveRequestSearch search)
     {
         _exchange.AddTo(search);
         Volatile.Read(ref _http2)?.AddTo(search);

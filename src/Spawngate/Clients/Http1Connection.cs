@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using Spawngate.Backends;
 using Spawngate.Clients.Http2;
 using Spawngate.Forwarding;
-using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
@@ -41,7 +40,11 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
     private Http2Connection? _http2;
     private Http2Upgrade _upgrade;
     private ReaderTurn _turn;
-    private bool _headConsumed, _keep, _last, _lingerOwed, _endsByClose;
+    private bool _headConsumed,
+        _keep,
+        _last,
+        _lingerOwed,
+        _endsByClose;
 
     /// <summary>Takes over an accepted socket.</summary>
     public Http1Connection(ForwardingContext context, ClientConnections connections, StreamSocket socket, ClientIdentity identity)
@@ -113,7 +116,10 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
                 }
             }
 
-            if ((status != HeadStatus.Complete || _upgrade.HasPreface || _exchange.Request.WantsUpgrade) && await EndsHttp1Async(status).ConfigureAwait(false))
+            if (
+                (status != HeadStatus.Complete || _upgrade.HasPreface || _exchange.Request.WantsUpgrade)
+                && await EndsHttp1Async(status).ConfigureAwait(false)
+            )
             {
                 return;
             }
@@ -207,7 +213,10 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         return status;
     }
 
-    /// <summary>True when no request of HTTP/1 is to be served, and all that is left has been done: no request came, or the rest of the connection spoke HTTP/2.</summary>
+    /// <summary>
+    /// True when no request of HTTP/1 is to be served, and all that is left has been done: no request came, or the rest of the connection
+    /// spoke HTTP/2.
+    /// </summary>
     private async ValueTask<bool> EndsHttp1Async(HeadStatus status)
     {
         if (status != HeadStatus.Complete)
@@ -226,7 +235,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
 
         if (!_upgrade.HasPreface)
         {
-            _watch.Set(DeadlineKind.Progress, Limits.LingerMs);
+            _watch.Set(DeadlineKind.Progress, Http2Limits.LingerMs);
             if (!await FlushClientAsync().ConfigureAwait(false))
             {
                 return true;
@@ -242,7 +251,10 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         return true;
     }
 
-    /// <summary>The receive returned no bytes. If that was our own idle deadline, a request may have arrived in the same moment: it is still answered, as the last one.</summary>
+    /// <summary>
+    /// The receive returned no bytes. If that was our own idle deadline, a request may have arrived in the same moment: it is still
+    /// answered, as the last one.
+    /// </summary>
     private async ValueTask<bool> HasLastWordAsync()
     {
         if (!_watch.HasFired || !_exchange.Request.IsPristine || await _client.ReceiveAsync().ConfigureAwait(false) <= 0)
@@ -336,7 +348,10 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         }
     }
 
-    /// <summary>A client that leaves or breaks its framing takes the exchange along; a backend that stops reading does not, since its answer may still come.</summary>
+    /// <summary>
+    /// A client that leaves or breaks its framing takes the exchange along; a backend that stops reading does not, since its answer may
+    /// still come.
+    /// </summary>
     void IUploadWatcher.OnUploadEnded(PumpOutcome outcome, Exception? unexpected)
     {
         if (unexpected is not null)
@@ -402,11 +417,12 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         bool lengthUnknown = kind is BodyKind.Chunked or BodyKind.UntilClose;
         bool chunked = lengthUnknown && request.IsHttp11;
         _endsByClose = lengthUnknown && !chunked;
-        _keep = request.IsPersistent && !_connections.IsDraining && !_last
-
+        _keep =
+            request.IsPersistent
+            && !_connections.IsDraining
+            && !_last
             // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
             && !_endsByClose
-
             // Answered instead of 100-continue: the client may send its body or not, so nobody could tell what its next bytes are.
             && !(_upload.IsPending && request.Fields.Has(KnownHeader.Expect));
         _lingerOwed = !_keep;
@@ -482,7 +498,7 @@ internal sealed partial class Http1Connection : IReceiveWatcher, IUploadWatcher
         _keep = !unread && !last && error != ProxyError.Overloaded && _exchange.Request.IsPersistent;
         ForwardingLog.Error(_context, _identity, _exchange, error);
         _watch.BeginAnswer(ConnectionPhase.Responding);
-        _watch.Restart(DeadlineKind.Progress, Limits.LingerMs);
+        _watch.Restart(DeadlineKind.Progress, Http2Limits.LingerMs);
         ErrorResponse.Write(_client, error, detail, _exchange, _keep, _context.Time);
         if (!await FlushClientAsync().ConfigureAwait(false))
         {

@@ -5,13 +5,13 @@ using Spawngate.Transport;
 namespace Spawngate.Clients;
 
 /// <summary>
-/// What the coarse tick finds out about an exchange although no socket operation reports it: that a slow peer takes bytes of a send which is still
-/// pending, and that the client left while nothing is being received from it.
+/// What the coarse tick finds out about an exchange although no socket operation reports it: that a slow peer takes bytes of a send which
+/// is still pending, and that the client left while nothing is being received from it.
 /// </summary>
 /// <remarks>
-/// A send completes when the kernel has taken all of it, and a kernel with megabytes in its queue takes more only after a third of them is gone: a client on
-/// a slow line makes no visible progress for many seconds. The bytes that its kernel has acknowledged tell. Nothing is asked of the kernel about
-/// connections whose operations will report by themselves.
+/// A send completes when the kernel has taken all of it, and a kernel with megabytes in its queue takes more only after a third of them is
+/// gone: a client on a slow line makes no visible progress for many seconds. The bytes that its kernel has acknowledged tell. Nothing is
+/// asked of the kernel about connections whose operations will report by themselves.
 /// </remarks>
 internal struct PeerWatch
 {
@@ -27,7 +27,10 @@ internal struct PeerWatch
     private int _answer;
     private int _probes;
 
-    /// <summary>Bytes that the client's kernel has taken since the connection began, as of the last look, and one more; 0 when no send was pending then, or the kernel does not say.</summary>
+    /// <summary>
+    /// Bytes that the client's kernel has taken since the connection began, as of the last look, and one more; 0 when no send was pending
+    /// then, or the kernel does not say.
+    /// </summary>
     public readonly long ClientAcked => _clientAcked;
 
     /// <summary>True once since the last look when a peer took bytes of a send that is pending; on the tick.</summary>
@@ -38,13 +41,14 @@ internal struct PeerWatch
     }
 
     /// <summary>
-    /// True when the client is gone, and no pending receive says so: what it sent waits to be read, or is not read while the backend does not take it, or
-    /// the receive has already said that the client ended its side; on the tick.
+    /// True when the client is gone, and no pending receive says so: what it sent waits to be read, or is not read while the backend does
+    /// not take it, or the receive has already said that the client ended its side; on the tick.
     /// </summary>
     /// <remarks>
-    /// An end of the client's side is all that TCP says, whether the client has left or only sends no more. What tells the two apart is a byte sent
-    /// to it: a client that has left answers with a reset. So a client that has waited for a while gets the first byte of its answer ahead of time: it is
-    /// the same for every answer. While chunks stream it gets a zero of the next size, now and then. Where neither can be, and nothing is sent, only the kernel's own keep-alive tells.
+    /// An end of the client's side is all that TCP says, whether the client has left or only sends no more. What tells the two apart is a
+    /// byte sent to it: a client that has left answers with a reset. So a client that has waited for a while gets the first byte of its
+    /// answer ahead of time: it is the same for every answer. While chunks stream it gets a zero of the next size, now and then. Where
+    /// neither can be, and nothing is sent, only the kernel's own keep-alive tells.
     /// </remarks>
     /// <param name="client">The client.</param>
     /// <param name="answer">What moves the body of its answer.</param>
@@ -110,9 +114,13 @@ internal struct PeerWatch
         }
     }
 
-    /// <summary>True when the client ended its side, and nothing has moved for so long that it is asked whether it is there; each time for twice as long.</summary>
+    /// <summary>
+    /// True when the client ended its side, and nothing has moved for so long that it is asked whether it is there; each time for twice as
+    /// long.
+    /// </summary>
     private readonly bool IsProbeDue(long nowMs) =>
-        Volatile.Read(in _endedMs) is var ended and not 0 && nowMs - ended >= (long)Limits.HalfCloseMs << Volatile.Read(in _probes);
+        Volatile.Read(in _endedMs) is var ended and not 0
+        && nowMs - ended >= (long)ConnectionLimits.HalfCloseMs << Volatile.Read(in _probes);
 
     /// <summary>True while a client that ended its side may still be there to get its answer.</summary>
     private bool MayBeThere(SocketChannel client, BodyPump answer, bool kernelTells)
@@ -134,10 +142,12 @@ internal struct PeerWatch
         return sent != false;
     }
 
-    /// <summary>Within an answer: a client that has left is found out by the next bytes that it is sent, so a few of them go ahead of time.</summary>
+    /// <summary>
+    /// Within an answer: a client that has left is found out by the next bytes that it is sent, so a few of them go ahead of time.
+    /// </summary>
     private bool ProbeWithin(SocketChannel client, BodyPump answer)
     {
-        if (_probes == Limits.HalfCloseProbesMax)
+        if (_probes == ConnectionLimits.HalfCloseProbesMax)
         {
             return true;
         }

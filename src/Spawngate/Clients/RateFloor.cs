@@ -1,8 +1,10 @@
+using Spawngate.Forwarding;
+
 namespace Spawngate.Clients;
 
 /// <summary>
-/// Whether a client that holds something up moves at least <see cref="Limits.RateBytesMin"/> in <see cref="Limits.RateWindowMs"/>: one that moves a byte now and then would hold it for ever, as each byte puts the
-/// deadline off. On the tick.
+/// Whether a client that holds something up moves at least <see cref="ForwardingLimits.RateBytesMin"/> in <see cref="ForwardingLimits.RateWindowMs"/>: one that
+/// moves a byte now and then would hold it for ever, as each byte puts the deadline off. On the tick.
 /// </summary>
 internal struct RateFloor
 {
@@ -13,7 +15,9 @@ internal struct RateFloor
     /// <summary>Something else is moved from now on, and counted anew; from any thread.</summary>
     public void Restart() => Volatile.Write(ref _sinceMs, 0);
 
-    /// <summary>True when it has moved too little for a whole window, in which it held something up at every look, or at all but single ones.</summary>
+    /// <summary>
+    /// True when it has moved too little for a whole window, in which it held something up at every look, or at all but single ones.
+    /// </summary>
     /// <param name="holdsUp">True while it is the client that everything waits for.</param>
     /// <param name="bytes">Bytes that it has moved, counted from any moment on.</param>
     /// <param name="nowMs">Coarse time.</param>
@@ -30,12 +34,12 @@ internal struct RateFloor
         _isPaused = false;
 
         bool begins = _sinceMs == 0 || bytes < _fromBytes;
-        if (!begins && nowMs - _sinceMs < Limits.RateWindowMs)
+        if (!begins && nowMs - _sinceMs < ForwardingLimits.RateWindowMs)
         {
             return false;
         }
 
-        bool isBelow = !begins && bytes - _fromBytes < Limits.RateBytesMin;
+        bool isBelow = !begins && bytes - _fromBytes < ForwardingLimits.RateBytesMin;
         (_sinceMs, _fromBytes) = (nowMs, bytes);
         return isBelow;
     }

@@ -7,7 +7,7 @@ internal struct ReaderTurn
     private int _headBytes;
 
     /// <summary>True when others should have theirs.</summary>
-    public readonly bool IsOver => _requests >= Limits.RequestsPerTurn || _headBytes >= Limits.HeadBytesPerTurn;
+    public readonly bool IsOver => _requests >= ConnectionLimits.RequestsPerTurn || _headBytes >= ConnectionLimits.HeadBytesPerTurn;
 
     /// <summary>A request was begun.</summary>
     /// <param name="headBytes">Bytes of its head.</param>

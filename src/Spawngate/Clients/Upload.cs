@@ -14,7 +14,8 @@ internal interface IUploadWatcher : IProgressWatch
 }
 
 /// <summary>
-/// The request body on its way from the client to the backend, beside the response. Belongs to the connection and is used again for each request.
+/// The request body on its way from the client to the backend, beside the response. Belongs to the connection and is used again for each
+/// request.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -41,7 +42,9 @@ internal sealed class Upload(IUploadWatcher watcher)
     /// <summary>True while the pump runs.</summary>
     public bool IsRunning => _running is { IsCompleted: false };
 
-    /// <summary>True while it is the client whose bytes are missing, and nothing tells that it waits itself for a 100 that the backend owes.</summary>
+    /// <summary>
+    /// True while it is the client whose bytes are missing, and nothing tells that it waits itself for a 100 that the backend owes.
+    /// </summary>
     public bool AwaitsClient => IsRunning && !_awaitsContinue && _pump!.AwaitsSource;
 
     /// <summary>True when the client has said how long the body is.</summary>
@@ -82,13 +85,16 @@ internal sealed class Upload(IUploadWatcher watcher)
     public void Discard() => _pump!.Discard();
 
     /// <summary>
-    /// True when it ends within a moment. A body of which the last bytes are being sent has only not heard yet that the backend took them: it is not worth its connection.
+    /// True when it ends within a moment. A body of which the last bytes are being sent has only not heard yet that the backend took them:
+    /// it is not worth its connection.
     /// </summary>
     public async ValueTask<bool> EndsSoonAsync(TimeProvider time)
     {
         if (_pump!.IsSourceComplete)
         {
-            await ((Task)_running!).WaitAsync(TimeSpan.FromMilliseconds(Limits.UploadEndMs), time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)_running!)
+                .WaitAsync(TimeSpan.FromMilliseconds(ConnectionLimits.UploadEndMs), time, CancellationToken.None)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         return !IsRunning;

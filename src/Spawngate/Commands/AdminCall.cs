@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Commands;
 
@@ -49,22 +50,34 @@ internal sealed class AdminCall(CommandActions actions, CommandConsole console)
         using var sockets = new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false };
         using var client = new HttpClient(sockets)
         {
-            Timeout = TimeSpan.FromSeconds(Limits.AdminCallTimeoutSecs),
-            MaxResponseContentBufferSize = Limits.AdminCallAnswerBytesMax,
+            Timeout = TimeSpan.FromSeconds(CommandLimits.AdminCallTimeoutSecs),
+            MaxResponseContentBufferSize = CommandLimits.AdminCallAnswerBytesMax,
         };
-        client.DefaultRequestHeaders.Authorization = location.Token is null ? null : new AuthenticationHeaderValue("Bearer", location.Token);
+        client.DefaultRequestHeaders.Authorization = location.Token is null
+            ? null
+            : new AuthenticationHeaderValue("Bearer", location.Token);
         try
         {
             using HttpResponseMessage answer = await client.GetAsync(new Uri(location.Url, path), console.Cancel);
-            return new AdminAnswer(answer.StatusCode, answer.Content.Headers.ContentType?.MediaType, await answer.Content.ReadAsStringAsync(console.Cancel));
+            return new AdminAnswer(
+                answer.StatusCode,
+                answer.Content.Headers.ContentType?.MediaType,
+                await answer.Content.ReadAsStringAsync(console.Cancel)
+            );
         }
         catch (HttpRequestException e)
         {
-            throw new CannotRunException($"no gateway is reachable at {location.Url} ({e.InnerException?.Message ?? e.Message}); is Spawngate running?", e);
+            throw new CannotRunException(
+                $"no gateway is reachable at {location.Url} ({e.InnerException?.Message ?? e.Message}); is Spawngate running?",
+                e
+            );
         }
         catch (OperationCanceledException e) when (!console.Cancel.IsCancellationRequested)
         {
-            throw new CannotRunException($"the admin API at {location.Url} did not answer within {Limits.AdminCallTimeoutSecs} s", e);
+            throw new CannotRunException(
+                $"the admin API at {location.Url} did not answer within {CommandLimits.AdminCallTimeoutSecs} s",
+                e
+            );
         }
     }
 }

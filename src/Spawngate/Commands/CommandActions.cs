@@ -10,8 +10,8 @@ internal sealed record CommandActions
     public required Func<string, CommandConsole, int> Check { get; init; }
 
     /// <summary>
-    /// Reads from a configuration file where its admin API listens, whatever is wrong in the rest of it; null when the file does not say, which has been
-    /// reported then.
+    /// Reads from a configuration file where its admin API listens, whatever is wrong in the rest of it; null when the file does not say,
+    /// which has been reported then.
     /// </summary>
     public required Func<string, CommandConsole, AdminLocation?> LocateAdmin { get; init; }
 }

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
-using Spawngate.Hello;
+using Spawngate.Runtime;
 
 namespace Spawngate.Commands;
 
@@ -43,13 +43,14 @@ internal sealed class CommandLine
     /// The calls that production makes, <c>spawngate</c>, <c>spawngate CONFIG</c> and <c>spawngate hello</c>, without the parser: building
     /// it takes several milliseconds, which a cold start and an entry point of a container can do without.
     /// </summary>
-    private Task<int>? ShortcutAsync(string[] args) => args switch
-    {
-        [] => _actions.RunAsync(DefaultConfig, _console),
-        ["hello"] => HelloAsync(null, null),
-        [{ Length: > 0 } only] when only[0] != '-' && !_subcommands.Contains(only) => _actions.RunAsync(only, _console),
-        _ => null,
-    };
+    private Task<int>? ShortcutAsync(string[] args) =>
+        args switch
+        {
+            [] => _actions.RunAsync(DefaultConfig, _console),
+            ["hello"] => HelloAsync(null, null),
+            [{ Length: > 0 } only] when only[0] != '-' && !_subcommands.Contains(only) => _actions.RunAsync(only, _console),
+            _ => null,
+        };
 
     private async Task<int> ParseAsync(string[] args)
     {
@@ -75,7 +76,8 @@ internal sealed class CommandLine
                 Output = _console.Out,
                 Error = _console.Error,
             },
-            _console.Cancel);
+            _console.Cancel
+        );
     }
 
     private RootCommand BuildRoot()
@@ -87,7 +89,8 @@ internal sealed class CommandLine
 
             Without a subcommand it runs the proxy. Exit codes: 0 clean stop, 1 could not run, 2 bad usage or configuration.
             SPAWNGATE_LOG sets the log level, for example SPAWNGATE_LOG=debug.
-            """)
+            """
+        )
         {
             config,
             CheckCommand(),
@@ -105,7 +108,12 @@ internal sealed class CommandLine
         Argument<string> config = ConfigArgument();
         var live = new Option<bool>("--live") { Description = "Ask the running gateway instead whether it is well: exits 0 or 1" };
         Option<string?> admin = AdminOption("Address of the admin API to ask with --live [default: as CONFIG says]");
-        var check = new Command("check", "Validates a configuration file and prints the effective settings of every backend.") { config, live, admin };
+        var check = new Command("check", "Validates a configuration file and prints the effective settings of every backend.")
+        {
+            config,
+            live,
+            admin,
+        };
         check.Validators.Add(result =>
         {
             if (result.GetValue(admin) is not null && !result.GetValue(live))
@@ -113,15 +121,22 @@ internal sealed class CommandLine
                 result.AddError("'--admin' is of use with '--live' only.");
             }
         });
-        check.SetAction((parsed, _) => parsed.GetValue(live)
-            ? LiveCommand.RunAsync(_actions, _console, parsed.GetValue(admin), parsed.GetRequiredValue(config))
-            : Task.FromResult(_actions.Check(parsed.GetRequiredValue(config), _console)));
+        check.SetAction(
+            (parsed, _) =>
+                parsed.GetValue(live)
+                    ? LiveCommand.RunAsync(_actions, _console, parsed.GetValue(admin), parsed.GetRequiredValue(config))
+                    : Task.FromResult(_actions.Check(parsed.GetRequiredValue(config), _console))
+        );
         return check;
     }
 
     private Command HelloCommandLine()
     {
-        var port = new Option<string?>("--port") { Description = "Port to listen on [default: the environment variable PORT]", HelpName = "PORT" };
+        var port = new Option<string?>("--port")
+        {
+            Description = "Port to listen on [default: the environment variable PORT]",
+            HelpName = "PORT",
+        };
         var bind = new Option<string?>("--bind") { Description = "Address to listen on [default: 127.0.0.1]", HelpName = "ADDRESS" };
         var hello = new Command("hello", "Runs a tiny demo backend on $PORT, to try Spawngate with.") { port, bind };
         hello.SetAction((parsed, _) => HelloAsync(parsed.GetValue(port), parsed.GetValue(bind)));
@@ -139,20 +154,31 @@ internal sealed class CommandLine
             DefaultValueFactory = _ => DefaultConfig,
         };
         var json = new Option<bool>("--json") { Description = "Print the report as the admin API gives it" };
-        var explain = new Command("explain", "Says why a backend runs or not: who woke it, what holds it, when it stops.") { host, admin, config, json };
-        explain.SetAction((parsed, _) =>
+        var explain = new Command("explain", "Says why a backend runs or not: who woke it, what holds it, when it stops.")
         {
-            var command = new ExplainCommand(_actions, _console);
-            return command.RunAsync(
-                parsed.GetRequiredValue(host), parsed.GetValue(admin), parsed.GetRequiredValue(config), parsed.GetValue(json));
-        });
+            host,
+            admin,
+            config,
+            json,
+        };
+        explain.SetAction(
+            (parsed, _) =>
+            {
+                var command = new ExplainCommand(_actions, _console);
+                return command.RunAsync(
+                    parsed.GetRequiredValue(host),
+                    parsed.GetValue(admin),
+                    parsed.GetRequiredValue(config),
+                    parsed.GetValue(json)
+                );
+            }
+        );
         return explain;
     }
 
     private static Option<string?> AdminOption(string description) => new("--admin") { Description = description, HelpName = "URL" };
 
-    private Task<int> HelloAsync(string? port, string? bind) =>
-        HelloCommand.RunAsync(port ?? _console.Variable("PORT"), bind, _console);
+    private Task<int> HelloAsync(string? port, string? bind) => HelloCommand.RunAsync(port ?? _console.Variable("PORT"), bind, _console);
 
     /// <summary>A path that looks like an option is refused, because it is far more likely a mistyped option.</summary>
     private static Argument<string> ConfigArgument()

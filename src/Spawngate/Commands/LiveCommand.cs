@@ -1,10 +1,11 @@
 using System.Net;
+using Spawngate.Runtime;
 
 namespace Spawngate.Commands;
 
 /// <summary>
-/// <c>check --live</c>: whether the gateway that a configuration file describes is running and answers. Made for the health check of a container that has
-/// neither a shell nor curl, so it ends with 0 or 1 and says the reason in one line.
+/// <c>check --live</c>: whether the gateway that a configuration file describes is running and answers. Made for the health check of a
+/// container that has neither a shell nor curl, so it ends with 0 or 1 and says the reason in one line.
 /// </summary>
 internal static class LiveCommand
 {

@@ -1,7 +1,9 @@
 using Microsoft.Extensions.Logging;
+using Spawngate.Composition;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Supervision;
 
 namespace Spawngate.Commands;
@@ -16,7 +18,8 @@ internal static class RunCommand
     /// <exception cref="CannotRunException">A port or the PID file cannot be had, or a passed socket is of no use.</exception>
     public static async Task<int> RunAsync(string configPath, CommandConsole console)
     {
-        // From the first moment: the first process of a container has no default action that would end it, and a stop that was asked for must happen.
+        // From the first moment: the first process of a container has no default action that would end it, and a stop that was asked for
+        // must happen.
         using var signals = new Signals();
 
         OpenFileLimit.Own.Raise();
@@ -43,10 +46,17 @@ internal static class RunCommand
 
         using var sockets = SocketUse.Decide(PassedSocket.TakeAll(console.Variable), config.Server);
         using var pidFile = AcquirePidFile(config.Server);
-        using var writer = LogWriter.ToStderr(TimeProvider.System, LogStyles.Choose(config.Server.LogFormat, !Console.IsErrorRedirected, console.Variable));
+        using var writer = LogWriter.ToStderr(
+            TimeProvider.System,
+            LogStyles.Choose(config.Server.LogFormat, !Console.IsErrorRedirected, console.Variable)
+        );
         var filter = LogFilter.FromEnvironment(console.Variable);
         using var loggers = new LineLoggerProvider(filter, writer).CreateFactory();
-        using var supervisor = Supervisor.FromEnvironment(console.Variable, loggers.CreateLogger("spawngate.supervisor"), TimeProvider.System);
+        using var supervisor = Supervisor.FromEnvironment(
+            console.Variable,
+            loggers.CreateLogger("spawngate.supervisor"),
+            TimeProvider.System
+        );
         await using var gateway = new Gateway(config, children, sockets, supervisor, loggers, console.Variable, TimeProvider.System);
         return await ServeAsync(gateway, signals, filter, loggers).ConfigureAwait(false);
     }
@@ -63,18 +73,22 @@ internal static class RunCommand
         ConfigPrinter.Print(config, console.Out);
         OpenFileLimit.Own.Raise();
         var budget = DescriptorBudget.Shared;
-        if (budget.ClientsMax < config.Server.MaxConnections && (config.Server.SetsMaxConnections || budget.ClientsMax < Limits.ClientsFew))
+        if (
+            budget.ClientsMax < config.Server.MaxConnections
+            && (config.Server.SetsMaxConnections || budget.ClientsMax < CompositionLimits.ClientsFew)
+        )
         {
             console.Error.WriteLine(
-                $"{config.Path}: warning: server.max_connections is {config.Server.MaxConnections}; with a limit of {budget.Limit} open files, as it is here, {budget.ClientsMax} clients are served at once");
+                $"{config.Path}: warning: server.max_connections is {config.Server.MaxConnections}; with a limit of {budget.Limit} open files, as it is here, {budget.ClientsMax} clients are served at once"
+            );
         }
 
         return ExitCode.Success;
     }
 
     /// <summary>
-    /// Finds the admin API that a file describes; null when the file does not say, and the errors that prevent it are printed. Errors elsewhere are not of
-    /// interest: the gateway runs on with what it read before.
+    /// Finds the admin API that a file describes; null when the file does not say, and the errors that prevent it are printed. Errors
+    /// elsewhere are not of interest: the gateway runs on with what it read before.
     /// </summary>
     public static AdminLocation? LocateAdmin(string configPath, CommandConsole console)
     {
@@ -104,7 +118,8 @@ internal static class RunCommand
         await ended.CancelAsync().ConfigureAwait(false);
 
         // A file that is slow to come holds nobody up at the end either.
-        await Task.WhenAny(reloads, signals.KillRequested, Task.Delay(Limits.ReloadEndMs, CancellationToken.None)).ConfigureAwait(false);
+        await Task.WhenAny(reloads, signals.KillRequested, Task.Delay(CommandLimits.ReloadEndMs, CancellationToken.None))
+            .ConfigureAwait(false);
         return signals.KillRequested.IsCompleted ? ExitCode.CannotRun : ExitCode.Success;
     }
 
@@ -114,7 +129,9 @@ internal static class RunCommand
         gateway.Kill();
     }
 
-    /// <summary>Reloads whenever a signal asks for it, one after the other, also while the gateway stops: somebody may wait for what it says.</summary>
+    /// <summary>
+    /// Reloads whenever a signal asks for it, one after the other, also while the gateway stops: somebody may wait for what it says.
+    /// </summary>
     private static async Task ReloadWhenAskedAsync(Gateway gateway, Signals signals, ILogger log, CancellationToken ended)
     {
         try

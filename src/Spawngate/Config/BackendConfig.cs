@@ -1,3 +1,4 @@
+using Spawngate.Forwarding;
 using Spawngate.Protocols.Toml;
 
 namespace Spawngate.Config;
@@ -59,17 +60,20 @@ internal record BackendTimings
 internal sealed record BackendConfig : BackendTimings
 {
     /// <summary>Copies the timings of <paramref name="defaults"/>.</summary>
-    public BackendConfig(BackendTimings defaults) : base(defaults)
-    {
-    }
+    public BackendConfig(BackendTimings defaults)
+        : base(defaults) { }
 
-    /// <summary>The key of the table as normalised for routing: ASCII lower case, no trailing dot; may be <c>*</c> or <c>*.domain</c>.</summary>
+    /// <summary>
+    /// The key of the table as normalised for routing: ASCII lower case, no trailing dot; may be <c>*</c> or <c>*.domain</c>.
+    /// </summary>
     public required string Hostname { get; init; }
 
     /// <summary>Local process or Docker container.</summary>
     public BackendKind Kind { get; init; }
 
-    /// <summary>The port the backend listens on (in the container for Docker); 0 means a free loopback port is chosen at each start.</summary>
+    /// <summary>
+    /// The port the backend listens on (in the container for Docker); 0 means a free loopback port is chosen at each start.
+    /// </summary>
     public int Port { get; init; }
 
     /// <summary>The program (local); <c>spawngate</c> alone means this very executable.</summary>
@@ -88,7 +92,8 @@ internal sealed record BackendConfig : BackendTimings
     public DockerConfig? Docker { get; init; }
 
     /// <summary>
-    /// Whether <see cref="Port"/> is a port of this machine's loopback address: of a local process, or of a container that shares the machine's network.
+    /// Whether <see cref="Port"/> is a port of this machine's loopback address: of a local process, or of a container that shares the
+    /// machine's network.
     /// </summary>
     public bool UsesLoopbackPort => Kind == BackendKind.Local || Docker?.Network == DockerConfig.HostNetwork;
 
@@ -102,8 +107,8 @@ internal sealed record BackendConfig : BackendTimings
     public string Origin => $"{File}:{Position}";
 
     /// <summary>
-    /// Whether two tables mean the same, wherever they stand: what a reload asks of each. (Record equality compares lists by reference, and a position is no
-    /// setting.)
+    /// Whether two tables mean the same, wherever they stand: what a reload asks of each. (Record equality compares lists by reference, and
+    /// a position is no setting.)
     /// </summary>
     public bool HasSameSettings(BackendConfig other) =>
         base.Equals(other) // All timings, and that both are of this type.
@@ -170,7 +175,7 @@ internal sealed record DockerConfig
     public bool NoNewPrivileges { get; init; } = true;
 
     /// <summary>Processes and threads it may have; 0 for as many as the engine allows.</summary>
-    public int PidsLimit { get; init; } = Limits.DockerPidsUsual;
+    public int PidsLimit { get; init; } = ConfigLimits.DockerPidsUsual;
 
     /// <summary>Engine address (<c>unix://…</c> or <c>tcp://…</c>); null for the usual search.</summary>
     public string? DockerHost { get; init; }

@@ -20,7 +20,11 @@ internal static class BackendKeys
     {
         if (root.Find("backends") is { Value: TomlArray { IsArrayOfTables: true } } array)
         {
-            root.Report(array.Value.Position, array.Name, "found an array of tables, allowed is one table per host: [backends.\"host.name\"]");
+            root.Report(
+                array.Value.Position,
+                array.Name,
+                "found an array of tables, allowed is one table per host: [backends.\"host.name\"]"
+            );
             return [];
         }
 
@@ -152,7 +156,7 @@ internal static class BackendKeys
     {
         if (kind != BackendKind.Docker)
         {
-            return table.Int("port", 0, 0, Limits.PortMax, " (0 = a free port is chosen at each start)");
+            return table.Int("port", 0, 0, ConfigLimits.PortMax, " (0 = a free port is chosen at each start)");
         }
 
         if (table.Find("port") is null)
@@ -160,14 +164,17 @@ internal static class BackendKeys
             table.ReportMissing("port", "a docker backend needs the port its container listens on, such as port = 3000");
         }
 
-        return table.Int("port", 0, 1, Limits.PortMax, " (the container's port)");
+        return table.Int("port", 0, 1, ConfigLimits.PortMax, " (the container's port)");
     }
 
     private static string? ReadCommand(ConfigTable table)
     {
         if (table.Find("command") is null)
         {
-            table.ReportMissing("command", "a local backend needs the program to run, such as command = \"node\" (its arguments go into args)");
+            table.ReportMissing(
+                "command",
+                "a local backend needs the program to run, such as command = \"node\" (its arguments go into args)"
+            );
         }
 
         return table.Text("command", null, ConfigText.IsFilled, "the name or path of a program");
@@ -204,7 +211,11 @@ internal static class BackendKeys
 
             if (entry.Value is not TomlString text)
             {
-                env.Report(entry.Value.Position, entry.Name, $"found {entry.Value.Kind}, allowed is a string (in quotes, numbers and booleans too)");
+                env.Report(
+                    entry.Value.Position,
+                    entry.Name,
+                    $"found {entry.Value.Kind}, allowed is a string (in quotes, numbers and booleans too)"
+                );
             }
             else if (!ConfigText.IsWithoutNul(text.Value))
             {

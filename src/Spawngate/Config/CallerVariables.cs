@@ -1,5 +1,5 @@
-using Spawngate.Guarding;
 using Spawngate.Platform;
+using Spawngate.Sessions;
 
 namespace Spawngate.Config;
 
@@ -15,9 +15,11 @@ internal static class CallerVariables
     /// <summary>What is allowed for processes of this machine unless the file says otherwise.</summary>
     public static readonly IReadOnlyList<string> OfLocal = ["SESSION_*"];
 
-    private static readonly string[] Own = ["PORT", RunToken.Variable, SupervisorVariables.NotifySocket, SessionId, SessionKey];
+    private static readonly string[] Own = ["PORT", InstanceToken.Variable, SupervisorVariables.NotifySocket, SessionId, SessionKey];
 
-    /// <summary>Whether Spawngate sets it itself. In whatever case, because on some systems two names that differ in case are one variable.</summary>
+    /// <summary>
+    /// Whether Spawngate sets it itself. In whatever case, because on some systems two names that differ in case are one variable.
+    /// </summary>
     public static bool IsOwn(string name) => Own.Contains(name, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Whether it can be the name of a variable.</summary>
@@ -26,7 +28,9 @@ internal static class CallerVariables
     /// <summary>Whether an element of <c>allow_env</c> may have an effect.</summary>
     public static bool IsPattern(string text) => IsName(text) && !IsOwn(text);
 
-    /// <summary>Whether a caller may set it: a pattern admits what it matches, but what steers loaders and interpreters only by its whole name.</summary>
+    /// <summary>
+    /// Whether a caller may set it: a pattern admits what it matches, but what steers loaders and interpreters only by its whole name.
+    /// </summary>
     /// <param name="patterns">The value of <c>allow_env</c>; null for any name.</param>
     /// <param name="name">The variable.</param>
     public static bool Allows(IReadOnlyList<string>? patterns, string name) =>

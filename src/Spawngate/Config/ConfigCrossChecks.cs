@@ -38,12 +38,17 @@ internal static class ConfigCrossChecks
             if (config.Hostname.Length > 0 && !first.TryAdd(config.Hostname, table))
             {
                 var other = first[config.Hostname];
-                table.ReportHere($"found the same host as {other.Path} on line {other.Toml.HeaderPosition.Line}, allowed is one backend per host (compared without case and trailing dot)");
+                table.ReportHere(
+                    $"found the same host as {other.Path} on line {other.Toml.HeaderPosition.Line}, allowed is one backend per host (compared without case and trailing dot)"
+                );
             }
         }
     }
 
-    /// <summary>Ports of containers are their own; only local processes, and containers on the host's network, share the loopback address with each other and with Spawngate.</summary>
+    /// <summary>
+    /// Ports of containers are their own; only local processes, and containers on the host's network, share the loopback address with each
+    /// other and with Spawngate.
+    /// </summary>
     private static void CheckBackendPorts(ServerConfig server, IReadOnlyList<ReadBackend> backends)
     {
         var first = new Dictionary<int, ConfigTable>();
@@ -63,7 +68,11 @@ internal static class ConfigCrossChecks
 
             if (owner is not null)
             {
-                table.Report(table.PositionOf("port"), "port", $"found {config.Port}, which is {owner}, {(config.Kind == BackendKind.Local ? PortChoice : HostNetworkChoice)}");
+                table.Report(
+                    table.PositionOf("port"),
+                    "port",
+                    $"found {config.Port}, which is {owner}, {(config.Kind == BackendKind.Local ? PortChoice : HostNetworkChoice)}"
+                );
             }
         }
     }
@@ -84,7 +93,11 @@ internal static class ConfigCrossChecks
         var first = new Dictionary<(string? Engine, string Name), ConfigTable>();
         foreach (var (config, table) in backends)
         {
-            if (config.Docker is null || config.Hostname.Length == 0 || first.TryAdd((config.Docker.DockerHost, config.Docker.ContainerName), table))
+            if (
+                config.Docker is null
+                || config.Hostname.Length == 0
+                || first.TryAdd((config.Docker.DockerHost, config.Docker.ContainerName), table)
+            )
             {
                 continue;
             }
@@ -93,7 +106,8 @@ internal static class ConfigCrossChecks
             table.Report(
                 table.PositionOf("container_name"),
                 "container_name",
-                $"found \"{config.Docker.ContainerName}\", which is the container of {other.Path} on line {other.Toml.HeaderPosition.Line} too, allowed is a name of its own");
+                $"found \"{config.Docker.ContainerName}\", which is the container of {other.Path} on line {other.Toml.HeaderPosition.Line} too, allowed is a name of its own"
+            );
         }
     }
 
@@ -106,5 +120,6 @@ internal static class ConfigCrossChecks
     }
 
     private static bool CoversAll(IPAddress any, IPAddress other) =>
-        any.Equals(IPAddress.IPv6Any) || (any.Equals(IPAddress.Any) && (other.AddressFamily == AddressFamily.InterNetwork || other.Equals(IPAddress.IPv6Any)));
+        any.Equals(IPAddress.IPv6Any)
+        || (any.Equals(IPAddress.Any) && (other.AddressFamily == AddressFamily.InterNetwork || other.Equals(IPAddress.IPv6Any)));
 }

@@ -10,8 +10,7 @@ namespace Spawngate.Config;
 internal sealed record ConfigError(string File, TomlPosition Position, string KeyPath, string Message)
 {
     /// <summary><c>file:line:column: full.key.path: message</c>, as editors and terminals make it clickable.</summary>
-    public override string ToString() =>
-        KeyPath.Length == 0 ? $"{File}:{Position}: {Message}" : $"{File}:{Position}: {KeyPath}: {Message}";
+    public override string ToString() => KeyPath.Length == 0 ? $"{File}:{Position}: {Message}" : $"{File}:{Position}: {KeyPath}: {Message}";
 }
 
 /// <summary>A configuration, or all that is wrong with it.</summary>

@@ -15,7 +15,7 @@ internal static class ConfigLoader
     /// <param name="path">The file; errors and <see cref="GatewayConfig.Path"/> repeat it as given.</param>
     public static ConfigLoadResult LoadFile(string path)
     {
-        using var content = new FileContent(Limits.ConfigReadChunkBytes, Limits.ConfigFileBytesMax);
+        using var content = new FileContent(ConfigLimits.ConfigReadChunkBytes, ConfigLimits.ConfigFileBytesMax);
         var problem = TryRead(path, content);
         return problem is null
             ? Load(path, content.Bytes, Directory.Exists)
@@ -23,8 +23,8 @@ internal static class ConfigLoader
     }
 
     /// <summary>
-    /// Reads of a file only where its admin API listens and which token opens it. What is wrong elsewhere does not matter to those who want to talk to a
-    /// gateway that runs with an earlier version of the file.
+    /// Reads of a file only where its admin API listens and which token opens it. What is wrong elsewhere does not matter to those who want
+    /// to talk to a gateway that runs with an earlier version of the file.
     /// </summary>
     /// <param name="path">The file; errors repeat it as given.</param>
     /// <param name="server">Settings of which those of the admin API are valid.</param>
@@ -32,13 +32,13 @@ internal static class ConfigLoader
     public static IReadOnlyList<ConfigError> LoadAdminAddress(string path, out ServerConfig server)
     {
         server = new ServerConfig();
-        using var content = new FileContent(Limits.ConfigReadChunkBytes, Limits.ConfigFileBytesMax);
+        using var content = new FileContent(ConfigLimits.ConfigReadChunkBytes, ConfigLimits.ConfigFileBytesMax);
         if (TryRead(path, content) is { } problem)
         {
             return [new ConfigError(path, new TomlPosition(1, 1), "", problem)];
         }
 
-        var document = TomlReader.Read(content.Bytes, Limits.ConfigDepthMax, Limits.ConfigSyntaxErrorsMax);
+        var document = TomlReader.Read(content.Bytes, ConfigLimits.ConfigDepthMax, ConfigLimits.ConfigSyntaxErrorsMax);
         List<ConfigError> errors = [];
         var root = new ConfigTable(path, errors, document.Root);
         var table = root.Table(ServerKey);
@@ -46,7 +46,9 @@ internal static class ConfigLoader
         if (table is null || (table.Toml.IsIncomplete && table.Find(AdminPortKey) is null))
         {
             // The port may stand in what could not be read.
-            errors.AddRange(document.Errors.Where(MayHideServer).Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message)));
+            errors.AddRange(
+                document.Errors.Where(MayHideServer).Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message))
+            );
             return errors;
         }
 
@@ -59,7 +61,7 @@ internal static class ConfigLoader
     /// <param name="folderExists">Says whether a <c>working_dir</c> exists.</param>
     public static ConfigLoadResult Load(string path, ReadOnlySpan<byte> utf8, Func<string, bool> folderExists)
     {
-        var document = TomlReader.Read(utf8, Limits.ConfigDepthMax, Limits.ConfigSyntaxErrorsMax);
+        var document = TomlReader.Read(utf8, ConfigLimits.ConfigDepthMax, ConfigLimits.ConfigSyntaxErrorsMax);
         var errors = document.Errors.Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message)).ToList();
         var root = new ConfigTable(path, errors, document.Root);
         root.ReportUnknown(Sections, "the top level");
@@ -74,13 +76,24 @@ internal static class ConfigLoader
         }
 
         var configs = backends.ConvertAll(static read => read.Config);
-        return new ConfigLoadResult(new GatewayConfig { Path = path, Server = server, Defaults = defaults, Backends = configs, Sessions = sessions }, []);
+        return new ConfigLoadResult(
+            new GatewayConfig
+            {
+                Path = path,
+                Server = server,
+                Defaults = defaults,
+                Backends = configs,
+                Sessions = sessions,
+            },
+            []
+        );
     }
 
     private static bool MayHideServer(TomlError error) =>
         !Sections.Any(section => section != ServerKey && error.KeyPath.StartsWith(section, StringComparison.Ordinal));
 
-    private static ServerConfig ReadServer(ConfigTable root) => root.Table(ServerKey) is { } table ? ServerKeys.Read(table) : new ServerConfig();
+    private static ServerConfig ReadServer(ConfigTable root) =>
+        root.Table(ServerKey) is { } table ? ServerKeys.Read(table) : new ServerConfig();
 
     private static BackendTimings ReadDefaults(ConfigTable table)
     {
@@ -98,7 +111,9 @@ internal static class ConfigLoader
         try
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
-            return content.TryRead(file) ? null : $"found more than {Limits.ConfigFileBytesMax / (1024 * 1024)} MiB, a configuration file may not be larger";
+            return content.TryRead(file)
+                ? null
+                : $"found more than {ConfigLimits.ConfigFileBytesMax / (1024 * 1024)} MiB, a configuration file may not be larger";
         }
         catch (Exception problem) when (problem is FileNotFoundException or DirectoryNotFoundException)
         {

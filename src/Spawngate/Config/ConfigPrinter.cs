@@ -1,7 +1,7 @@
 using System.Globalization;
-using Spawngate.Diagnostics;
-using Spawngate.Observation;
+using Spawngate.Logging;
 using Spawngate.Protocols.Toml;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Config;
 
@@ -100,7 +100,13 @@ internal static class ConfigPrinter
 
         Line(to, "args", List(backend.Args));
         Line(to, "port", backend.Port == 0 ? "0  # a free port at each start" : Number(backend.Port));
-        Line(to, "env", backend.Env.Count == 0 ? "# none" : $"# values not shown: {string.Join(", ", backend.Env.Select(variable => TomlKeyPath.Quote(variable.Key)))}");
+        Line(
+            to,
+            "env",
+            backend.Env.Count == 0
+                ? "# none"
+                : $"# values not shown: {string.Join(", ", backend.Env.Select(variable => TomlKeyPath.Quote(variable.Key)))}"
+        );
         if (template is not null)
         {
             Line(to, "grace_period_secs", template.GracePeriodSecs);
@@ -123,7 +129,11 @@ internal static class ConfigPrinter
         Line(to, "container_name", template is null ? Quoted(docker.ContainerName) : "# called after each session");
         Line(to, "pull_policy", Quoted(policy));
         Line(to, "memory", docker.MemoryBytes is { } bytes ? $"\"{Number(bytes)}b\"" : "# no limit");
-        Line(to, "cpus", docker.NanoCpus is { } nano ? Quoted((nano / 1e9m).ToString("0.0########", CultureInfo.InvariantCulture)) : "# no limit");
+        Line(
+            to,
+            "cpus",
+            docker.NanoCpus is { } nano ? Quoted((nano / 1e9m).ToString("0.0########", CultureInfo.InvariantCulture)) : "# no limit"
+        );
         Line(to, "network", docker.Network is null ? "# the engine's default" : Quoted(docker.Network));
         Line(to, "docker_host", docker.DockerHost is null ? "# DOCKER_HOST, else the usual sockets" : Quoted(docker.DockerHost));
         Line(to, DockerKeys.NoNewPrivileges, docker.NoNewPrivileges ? "true" : "false");
@@ -157,7 +167,8 @@ internal static class ConfigPrinter
     private static void Line(TextWriter to, string key, string value) =>
         to.WriteLine(value.StartsWith('#') ? $"# {key.PadRight(KeyColumns - 2)}   {value[2..]}" : $"{key.PadRight(KeyColumns)} = {value}");
 
-    private static string Counted(int count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count} {noun}{(count == 1 ? "" : "s")}");
+    private static string Counted(int count, string noun) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count} {noun}{(count == 1 ? "" : "s")}");
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 

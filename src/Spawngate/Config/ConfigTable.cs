@@ -42,7 +42,14 @@ internal sealed class ConfigTable(string file, List<ConfigError> errors, TomlTab
 
     /// <summary>Notes an element of an array as wrong.</summary>
     public void ReportElement(TomlEntry entry, int index, string message) =>
-        errors.Add(new ConfigError(file, ((TomlArray)entry.Value).Items[index].Position, $"{TomlKeyPath.Append(Path, entry.Name)}[{index}]", message));
+        errors.Add(
+            new ConfigError(
+                file,
+                ((TomlArray)entry.Value).Items[index].Position,
+                $"{TomlKeyPath.Append(Path, entry.Name)}[{index}]",
+                message
+            )
+        );
 
     /// <summary>Notes that a required key is missing, unless a syntax error in the same table may have hidden it.</summary>
     public void ReportMissing(string key, string needed)

@@ -7,21 +7,23 @@ namespace Spawngate.Config;
 internal static class ConfigText
 {
     /// <summary>What was found, for "found …, allowed is …".</summary>
-    public static string Describe(TomlValue value) => value switch
-    {
-        TomlString { Value: "" } => "an empty string",
-        TomlString text => $"the string {Quote(text.Value)}",
-        TomlInteger integer => integer.Value.ToString(CultureInfo.InvariantCulture),
-        TomlFloat number => $"the float {number.Value.ToString("R", CultureInfo.InvariantCulture)}",
-        TomlBoolean truth => truth.Value ? "true" : "false",
-        TomlDateTime time => $"{time.Kind} ({time.Text})",
-        _ => value.Kind,
-    };
+    public static string Describe(TomlValue value) =>
+        value switch
+        {
+            TomlString { Value: "" } => "an empty string",
+            TomlString text => $"the string {Quote(text.Value)}",
+            TomlInteger integer => integer.Value.ToString(CultureInfo.InvariantCulture),
+            TomlFloat number => $"the float {number.Value.ToString("R", CultureInfo.InvariantCulture)}",
+            TomlBoolean truth => truth.Value ? "true" : "false",
+            TomlDateTime time => $"{time.Kind} ({time.Text})",
+            _ => value.Kind,
+        };
 
     /// <summary>The text in quotes, on one line and not too long.</summary>
-    public static string Quote(string text) => text.Length > Limits.ConfigShownCharsMax
-        ? TomlKeyPath.QuoteText($"{text.AsSpan(0, Limits.ConfigShownCharsMax)}…")
-        : TomlKeyPath.QuoteText(text);
+    public static string Quote(string text) =>
+        text.Length > ConfigLimits.ConfigShownCharsMax
+            ? TomlKeyPath.QuoteText($"{text.AsSpan(0, ConfigLimits.ConfigShownCharsMax)}…")
+            : TomlKeyPath.QuoteText(text);
 
     /// <summary>Whether the text can be handed to the operating system: not empty and without NUL.</summary>
     public static bool IsFilled(string text) => text.Length > 0 && IsWithoutNul(text);

@@ -50,19 +50,19 @@ internal static class DockerKeys
             Network = table.Text("network", null, ConfigText.IsVisibleAscii, "the name of a Docker network, such as \"bridge\""),
             DockerHost = table.Text("docker_host", null, IsDockerHost, HostAllowed),
             NoNewPrivileges = table.Flag(NoNewPrivileges, true),
-            PidsLimit = table.Int(PidsLimit, Limits.DockerPidsUsual, 0, Limits.DockerPidsMax, " (0 = none)"),
+            PidsLimit = table.Int(PidsLimit, ConfigLimits.DockerPidsUsual, 0, ConfigLimits.DockerPidsMax, " (0 = none)"),
         };
     }
 
     /// <summary><c>spawngate-{hostname}</c>, with what Docker refuses in names replaced by <c>-</c>.</summary>
     public static string DefaultContainerName(string hostname) =>
         string.Concat("spawngate-", string.Create(hostname.Length, hostname, static (name, host) =>
-        {
-            for (var i = 0; i < host.Length; i++)
             {
-                name[i] = IsNameCharacter(host[i]) ? host[i] : '-';
-            }
-        }));
+                for (var i = 0; i < host.Length; i++)
+                {
+                    name[i] = IsNameCharacter(host[i]) ? host[i] : '-';
+                }
+            }));
 
     /// <summary>Reads <c>512m</c>, <c>1.5g</c>, <c>2gb</c>, <c>256M</c> or a plain number of bytes.</summary>
     public static bool TryParseMemory(string text, out long bytes)
@@ -75,7 +75,13 @@ internal static class DockerKeys
         }
 
         var unit = number.IsEmpty ? '\0' : char.ToLowerInvariant(number[^1]);
-        long factor = unit switch { 'k' => 1L << 10, 'm' => 1L << 20, 'g' => 1L << 30, _ => 1 };
+        long factor = unit switch
+        {
+            'k' => 1L << 10,
+            'm' => 1L << 20,
+            'g' => 1L << 30,
+            _ => 1,
+        };
         if (unit is 'b' or 'k' or 'm' or 'g')
         {
             number = number[..^1];
@@ -106,7 +112,7 @@ internal static class DockerKeys
             return null;
         }
 
-        if (entry.Value is TomlString text && TryParseMemory(text.Value, out var bytes) && bytes >= Limits.DockerMemoryBytesMin)
+        if (entry.Value is TomlString text && TryParseMemory(text.Value, out var bytes) && bytes >= ConfigLimits.DockerMemoryBytesMin)
         {
             return bytes;
         }
@@ -129,9 +135,9 @@ internal static class DockerKeys
             TomlFloat { Value: > 0 and <= int.MaxValue } number => (decimal)number.Value,
             _ => 0,
         };
-        var isBelowMax = amount <= Limits.DockerNanoCpusMax / NanoPerCpu;
+        var isBelowMax = amount <= ConfigLimits.DockerNanoCpusMax / NanoPerCpu;
         var nanoCpus = isBelowMax ? (long)(amount * NanoPerCpu) : 0;
-        if (nanoCpus >= Limits.DockerNanoCpusMin)
+        if (nanoCpus >= ConfigLimits.DockerNanoCpusMin)
         {
             return nanoCpus;
         }
@@ -153,8 +159,7 @@ internal static class DockerKeys
 
     private static bool IsPullPolicy(string text) => text is "always" or "never" or "if-not-present";
 
-    private static bool IsContainerName(string text) =>
-        text.Length >= 2 && char.IsAsciiLetterOrDigit(text[0]) && text.All(IsNameCharacter);
+    private static bool IsContainerName(string text) => text.Length >= 2 && char.IsAsciiLetterOrDigit(text[0]) && text.All(IsNameCharacter);
 
     private static bool IsNameCharacter(char c) => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-';
 
@@ -167,7 +172,7 @@ internal static class DockerKeys
 
         return text.StartsWith("tcp://", StringComparison.Ordinal)
             && Uri.TryCreate(text, UriKind.Absolute, out var uri)
-            && uri.Port is > 0 and <= Limits.PortMax
+            && uri.Port is > 0 and <= ConfigLimits.PortMax
             && uri.Host.Length > 0
             && uri.PathAndQuery is "" or "/";
     }

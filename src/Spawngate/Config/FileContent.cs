@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Spawngate.Config;
 
 /// <summary>
-/// The bytes of a file, outside the collected heap: as arrays they would be large objects, which make the collector go through the whole heap while requests
-/// wait.
+/// The bytes of a file, outside the collected heap: as arrays they would be large objects, which make the collector go through the whole
+/// heap while requests wait.
 /// </summary>
 /// <param name="chunkBytes">How much is read at once.</param>
 /// <param name="bytesMax">How much a file may hold.</param>
@@ -27,8 +27,7 @@ internal sealed unsafe class FileContent(int chunkBytes, int bytesMax) : IDispos
             Reserve();
             count = file.Read(new Span<byte>(_bytes + _length, chunkBytes));
             _length += count;
-        }
-        while (count > 0 && _length <= bytesMax);
+        } while (count > 0 && _length <= bytesMax);
         return _length <= bytesMax;
     }
 

@@ -41,14 +41,18 @@ internal static class HostName
         host = key;
         if (key[0] != '[')
         {
-            return IPAddress.TryParse(key, out _) ? $"found an IPv6 address without brackets, allowed is \"[{key}]\"" : PortError(key, key.IndexOf(':', StringComparison.Ordinal));
+            return IPAddress.TryParse(key, out _)
+                ? $"found an IPv6 address without brackets, allowed is \"[{key}]\""
+                : PortError(key, key.IndexOf(':', StringComparison.Ordinal));
         }
 
         var close = key.IndexOf(']', StringComparison.Ordinal);
         var inner = close < 0 ? "" : key[1..close];
-        if (inner.Contains('%', StringComparison.Ordinal)
+        if (
+            inner.Contains('%', StringComparison.Ordinal)
             || !IPAddress.TryParse(inner, out var address)
-            || address.AddressFamily != AddressFamily.InterNetworkV6)
+            || address.AddressFamily != AddressFamily.InterNetworkV6
+        )
         {
             return $"found {ConfigText.Quote(key)}, which is no IPv6 address in brackets, {Allowed}";
         }
@@ -86,24 +90,26 @@ internal static class HostName
 
     private static string? LengthError(string name)
     {
-        if (name.Length > Limits.HostNameCharsMax)
+        if (name.Length > ConfigLimits.HostNameCharsMax)
         {
-            return $"found a name of {name.Length} characters, allowed are {Limits.HostNameCharsMax}";
+            return $"found a name of {name.Length} characters, allowed are {ConfigLimits.HostNameCharsMax}";
         }
 
         foreach (var label in name.AsSpan().Split('.'))
         {
             var length = label.End.Value - label.Start.Value;
-            if (length is 0 or > Limits.HostLabelCharsMax)
+            if (length is 0 or > ConfigLimits.HostLabelCharsMax)
             {
-                return $"found a label of {length} characters between dots, allowed are 1 to {Limits.HostLabelCharsMax}";
+                return $"found a label of {length} characters between dots, allowed are 1 to {ConfigLimits.HostLabelCharsMax}";
             }
         }
 
         return null;
     }
 
-    /// <summary>Underscores and hyphens are allowed anywhere: names of containers and previews contain them, and browsers send them.</summary>
+    /// <summary>
+    /// Underscores and hyphens are allowed anywhere: names of containers and previews contain them, and browsers send them.
+    /// </summary>
     private static string? CharacterError(string key, string name)
     {
         foreach (var c in name)

@@ -4,8 +4,8 @@ using Spawngate.Protocols.Http1;
 namespace Spawngate.Config;
 
 /// <summary>
-/// The requests that never start a backend and do not count as use: those below certain paths, and those of certain user agents. Two of them are equal when they
-/// were written alike.
+/// The requests that never start a backend and do not count as use: those below certain paths, and those of certain user agents. Two of
+/// them are equal when they were written alike.
 /// </summary>
 /// <remarks>Asked of every request to a backend that has such rules, so it looks at bytes and allocates nothing.</remarks>
 internal sealed class NoWakeRules : IEquatable<NoWakeRules>
@@ -33,7 +33,7 @@ internal sealed class NoWakeRules : IEquatable<NoWakeRules>
     /// <summary>Whether an entry may be one.</summary>
     public static bool IsAllowed(string entry)
     {
-        if (entry.Length is 0 or > Limits.NoWakeEntryChars)
+        if (entry.Length is 0 or > ConfigLimits.NoWakeEntryChars)
         {
             return false;
         }
@@ -73,15 +73,19 @@ internal sealed class NoWakeRules : IEquatable<NoWakeRules>
         return NormalPath.IsNormal(path) ? IsBelowAny(path) : CoverOdd(path);
     }
 
-    /// <summary>A method of its own, so that only paths in need of it pay for the stack. Of an endless path the end is not looked at.</summary>
+    /// <summary>
+    /// A method of its own, so that only paths in need of it pay for the stack. Of an endless path the end is not looked at.
+    /// </summary>
     private bool CoverOdd(ReadOnlySpan<byte> path)
     {
-        path = path[..Math.Min(path.Length, Limits.RequestLineBytesMax)];
-        Span<byte> normal = stackalloc byte[Limits.RequestLineBytesMax + 1];
+        path = path[..Math.Min(path.Length, ConfigLimits.RequestLineBytesMax)];
+        Span<byte> normal = stackalloc byte[ConfigLimits.RequestLineBytesMax + 1];
         return IsBelowAny(normal[..NormalPath.Write(path, normal)]);
     }
 
-    /// <summary>Whole segments: what is below <c>/health</c> is <c>/health</c> and <c>/health/…</c>, not <c>/healthy</c>; <c>/</c> is everything.</summary>
+    /// <summary>
+    /// Whole segments: what is below <c>/health</c> is <c>/health</c> and <c>/health/…</c>, not <c>/healthy</c>; <c>/</c> is everything.
+    /// </summary>
     private bool IsBelowAny(ReadOnlySpan<byte> path)
     {
         foreach (byte[] above in _paths)
@@ -99,7 +103,11 @@ internal sealed class NoWakeRules : IEquatable<NoWakeRules>
     {
         foreach (ref readonly var field in request.Fields.Fields)
         {
-            if (field.Known == KnownHeader.None && Grammar.EqualsIgnoreCase(field.Name(head), "user-agent"u8) && ContainAny(field.Value(head)))
+            if (
+                field.Known == KnownHeader.None
+                && Grammar.EqualsIgnoreCase(field.Name(head), "user-agent"u8)
+                && ContainAny(field.Value(head))
+            )
             {
                 return true;
             }
@@ -110,7 +118,7 @@ internal sealed class NoWakeRules : IEquatable<NoWakeRules>
 
     private bool ContainAny(ReadOnlySpan<byte> agent)
     {
-        agent = agent[..Math.Min(agent.Length, Limits.NoWakeAgentBytes)];
+        agent = agent[..Math.Min(agent.Length, ConfigLimits.NoWakeAgentBytes)];
         foreach (byte[] part in _agents)
         {
             if (Contains(agent, part))

@@ -1,6 +1,8 @@
 using System.Net;
-using Spawngate.Diagnostics;
-using Spawngate.Observation;
+using Spawngate.Forwarding;
+using Spawngate.Logging;
+using Spawngate.Platform;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Config;
 
@@ -39,7 +41,7 @@ internal sealed record ServerConfig
 
     /// <summary>Networks whose X-Forwarded-* headers are believed.</summary>
     public IReadOnlyList<IPNetwork> TrustedProxies { get; init; } =
-        [new IPNetwork(IPAddress.Parse("127.0.0.0"), 8), new IPNetwork(IPAddress.IPv6Loopback, 128)];
+    [new IPNetwork(IPAddress.Parse("127.0.0.0"), 8), new IPNetwork(IPAddress.IPv6Loopback, 128)];
 
     /// <summary>Client connections served at once; more wait in the accept backlog.</summary>
     public int MaxConnections { get; init; } = 65536;
@@ -86,7 +88,9 @@ internal sealed record ServerConfig
     /// <summary>The collector that gets a span for every sampled request; null for none.</summary>
     public Uri? OtlpEndpoint { get; init; }
 
-    /// <summary>The keys of <c>[server]</c> that differ in another configuration, in the order of the documentation: they need a restart.</summary>
+    /// <summary>
+    /// The keys of <c>[server]</c> that differ in another configuration, in the order of the documentation: they need a restart.
+    /// </summary>
     public IReadOnlyList<string> ChangedKeys(ServerConfig other)
     {
         (string Key, bool IsSame)[] keys =

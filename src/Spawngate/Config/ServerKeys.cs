@@ -1,9 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Diagnostics;
-using Spawngate.Observation;
+using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Protocols.Toml;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Config;
 
@@ -49,31 +50,76 @@ internal static class ServerKeys
         var standard = new ServerConfig();
         return new ServerConfig
         {
-            Port = table.Int("port", standard.Port, 1, Limits.PortMax),
+            Port = table.Int("port", standard.Port, 1, ConfigLimits.PortMax),
             Bind = Address(table, "bind", standard.Bind),
-            AdminPort = table.Int("admin_port", standard.AdminPort, 1, Limits.PortMax),
+            AdminPort = table.Int("admin_port", standard.AdminPort, 1, ConfigLimits.PortMax),
             AdminBind = Address(table, "admin_bind", standard.AdminBind),
             AdminToken = AdminToken(table),
-            PoolMaxIdlePerHost = table.Int("pool_max_idle_per_host", standard.PoolMaxIdlePerHost, 0, Limits.PoolIdlePerHostMax),
+            PoolMaxIdlePerHost = table.Int("pool_max_idle_per_host", standard.PoolMaxIdlePerHost, 0, ConfigLimits.PoolIdlePerHostMax),
             PoolIdleTimeoutSecs = TimingKeys.Secs(table, "pool_idle_timeout_secs", standard.PoolIdleTimeoutSecs),
             PidFile = table.Text("pid_file", null, ConfigText.IsFilled, "the path of a file"),
             TrustedProxies = TrustedProxies(table, standard.TrustedProxies),
             SetsMaxConnections = table.Find("max_connections") is not null,
-            MaxConnections = table.Int("max_connections", standard.MaxConnections, 1, Limits.ConnectionsMax),
-            MaxHeaderBytes = table.Int("max_header_bytes", standard.MaxHeaderBytes, Limits.HeaderBytesMin, Limits.HeaderBytesMax),
-            MaxHeaders = table.Int("max_headers", standard.MaxHeaders, 1, Limits.HeadersMax),
-            MemoryLimit = table.Text("memory_limit", null, static text => Config.MemoryLimit.Parse(text) is not null, Config.MemoryLimit.Allowed) is { } limit
-                ? Config.MemoryLimit.Parse(limit)! : standard.MemoryLimit,
-            MaxConnectionsPerAddress = table.Int("max_connections_per_address", standard.MaxConnectionsPerAddress, 0, Limits.PerAddressMax, NoLimit),
-            MaxRequestsPerAddress = table.Int("max_requests_per_address", standard.MaxRequestsPerAddress, 0, Limits.PerAddressMax, NoLimit),
-            RequestRatePerAddress = table.Int("request_rate_per_address", standard.RequestRatePerAddress, 0, Limits.PerAddressMax, NoLimit),
+            MaxConnections = table.Int("max_connections", standard.MaxConnections, 1, PlatformLimits.ConnectionsMax),
+            MaxHeaderBytes = table.Int(
+                "max_header_bytes",
+                standard.MaxHeaderBytes,
+                ConfigLimits.HeaderBytesMin,
+                ConfigLimits.HeaderBytesMax
+            ),
+            MaxHeaders = table.Int("max_headers", standard.MaxHeaders, 1, ConfigLimits.HeadersMax),
+            MemoryLimit = table.Text(
+                "memory_limit",
+                null,
+                static text => Config.MemoryLimit.Parse(text) is not null,
+                Config.MemoryLimit.Allowed
+            )
+                is { } limit
+                ? Config.MemoryLimit.Parse(limit)!
+                : standard.MemoryLimit,
+            MaxConnectionsPerAddress = table.Int(
+                "max_connections_per_address",
+                standard.MaxConnectionsPerAddress,
+                0,
+                ConfigLimits.PerAddressMax,
+                NoLimit
+            ),
+            MaxRequestsPerAddress = table.Int(
+                "max_requests_per_address",
+                standard.MaxRequestsPerAddress,
+                0,
+                ConfigLimits.PerAddressMax,
+                NoLimit
+            ),
+            RequestRatePerAddress = table.Int(
+                "request_rate_per_address",
+                standard.RequestRatePerAddress,
+                0,
+                ConfigLimits.PerAddressMax,
+                NoLimit
+            ),
             HeaderTimeoutSecs = TimingKeys.Secs(table, "header_timeout_secs", standard.HeaderTimeoutSecs),
             KeepAliveTimeoutSecs = TimingKeys.Secs(table, "keep_alive_timeout_secs", standard.KeepAliveTimeoutSecs),
             AccessLog = AccessLog(table, standard.AccessLog),
-            AccessLogFormat = table.Text("access_log_format", null, static text => text is "combined" or "json", "\"combined\" or \"json\"") == "json" ? AccessLogFormat.Json : standard.AccessLogFormat,
-            LogFormat = table.Text("log_format", null, static text => text is "text" or "json", "\"text\" or \"json\"") == "json" ? LogFormat.Json : standard.LogFormat,
-            OtlpEndpoint = table.Text("otlp_endpoint", null, static text => TryParseCollector(text, out _), "the address of an OTLP collector over HTTP, such as \"http://127.0.0.1:4318\"") is { } text
-                && TryParseCollector(text, out var collector) ? collector : null,
+            AccessLogFormat =
+                table.Text("access_log_format", null, static text => text is "combined" or "json", "\"combined\" or \"json\"") == "json"
+                    ? AccessLogFormat.Json
+                    : standard.AccessLogFormat,
+            LogFormat =
+                table.Text("log_format", null, static text => text is "text" or "json", "\"text\" or \"json\"") == "json"
+                    ? LogFormat.Json
+                    : standard.LogFormat,
+            OtlpEndpoint =
+                table.Text(
+                    "otlp_endpoint",
+                    null,
+                    static text => TryParseCollector(text, out _),
+                    "the address of an OTLP collector over HTTP, such as \"http://127.0.0.1:4318\""
+                )
+                    is { } text
+                && TryParseCollector(text, out var collector)
+                    ? collector
+                    : null,
             ServerTiming = table.Flag("server_timing", standard.ServerTiming),
         };
     }
@@ -121,11 +167,19 @@ internal static class ServerKeys
         return null;
     }
 
-    /// <summary>Off, standard output, or a file that can be written. A word that is none of the first two is a misspelling rather than a file: its path has to have a slash.</summary>
+    /// <summary>
+    /// Off, standard output, or a file that can be written. A word that is none of the first two is a misspelling rather than a file: its
+    /// path has to have a slash.
+    /// </summary>
     private static string AccessLog(ConfigTable table, string fallback)
     {
         const string Allowed = "\"off\", \"stdout\" or the path of a file, such as \"/var/log/spawngate/access.log\" or \"./access.log\"";
-        string? target = table.Text("access_log", null, static text => text is ServerConfig.AccessLogOff or ServerConfig.AccessLogStdout || IsPath(text), Allowed);
+        string? target = table.Text(
+            "access_log",
+            null,
+            static text => text is ServerConfig.AccessLogOff or ServerConfig.AccessLogStdout || IsPath(text),
+            Allowed
+        );
         if (target is ServerConfig.AccessLogOff or ServerConfig.AccessLogStdout or null)
         {
             return target ?? fallback;
@@ -133,7 +187,11 @@ internal static class ServerKeys
 
         if (AppendFile.FindProblem(target) is { } problem && table.Find("access_log") is { } entry)
         {
-            table.Report(entry.Value.Position, entry.Name, $"found {ConfigText.Describe(entry.Value)}, {problem}, allowed is {Allowed} that can be written");
+            table.Report(
+                entry.Value.Position,
+                entry.Name,
+                $"found {ConfigText.Describe(entry.Value)}, {problem}, allowed is {Allowed} that can be written"
+            );
         }
 
         return target;
@@ -174,12 +232,18 @@ internal static class ServerKeys
         return networks;
     }
 
-    /// <summary>An address alone is a network of one. Bits after the prefix are refused: <c>10.1.2.3/8</c> may mean one machine, and would trust 16 million.</summary>
+    /// <summary>
+    /// An address alone is a network of one. Bits after the prefix are refused: <c>10.1.2.3/8</c> may mean one machine, and would trust 16
+    /// million.
+    /// </summary>
     private static bool TryParseNetwork(string text, out IPNetwork network, ref string error)
     {
         network = default;
         var slash = text.IndexOf('/', StringComparison.Ordinal);
-        if (!TryParseAddress(slash < 0 ? text : text[..slash], out var address) || address is { AddressFamily: AddressFamily.InterNetworkV6, ScopeId: not 0 })
+        if (
+            !TryParseAddress(slash < 0 ? text : text[..slash], out var address)
+            || address is { AddressFamily: AddressFamily.InterNetworkV6, ScopeId: not 0 }
+        )
         {
             return false;
         }
@@ -195,11 +259,13 @@ internal static class ServerKeys
         var masked = Mask(address, prefix);
         if (!masked.Equals(address))
         {
-            error = $"which has bits set after the first {prefix}; allowed is the network \"{masked}/{prefix}\" or the address \"{address}\" alone";
+            error =
+                $"which has bits set after the first {prefix}; allowed is the network \"{masked}/{prefix}\" or the address \"{address}\" alone";
             return false;
         }
 
-        network = address.IsIPv4MappedToIPv6 && prefix >= 96 ? new IPNetwork(address.MapToIPv4(), prefix - 96) : new IPNetwork(address, prefix);
+        network =
+            address.IsIPv4MappedToIPv6 && prefix >= 96 ? new IPNetwork(address.MapToIPv4(), prefix - 96) : new IPNetwork(address, prefix);
         return true;
     }
 

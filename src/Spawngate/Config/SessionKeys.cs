@@ -18,11 +18,13 @@ internal static class SessionKeys
     private const string GracePeriod = "grace_period_secs";
     private const string LifetimeLimit = "lifetime_limit_secs";
     private const string DomainAllowed = "a host name without wildcard, such as \"session.localhost\"";
-    private const string UrlAllowed = "an http or https address with {} in the place of the id, such as \"http://{}.session.localhost:8080/\"";
+    private const string UrlAllowed =
+        "an http or https address with {} in the place of the id, such as \"http://{}.session.localhost:8080/\"";
     private const string ApiBaseAllowed = "an http or https address without query, such as \"http://127.0.0.1:9999\"";
     private const string ImageAllowed = "an image reference, in which * stands for any text, such as \"registry.local/ide:*\"";
 
-    private const string VariableAllowed = "the name of a variable that Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\"";
+    private const string VariableAllowed =
+        "the name of a variable that Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\"";
 
     /// <summary>The names of the keys of <c>[sessions]</c>.</summary>
     public static readonly string[] All = ["domain", "url_template", "api_base", "max", "allow_images", Templates];
@@ -49,7 +51,7 @@ internal static class SessionKeys
             Domain = ReadDomain(table),
             UrlTemplate = table.Text("url_template", null, IsUrlTemplate, UrlAllowed),
             ApiBase = table.Text("api_base", null, IsApiBase, ApiBaseAllowed)?.TrimEnd('/'),
-            Max = table.Int("max", Limits.SessionsUsual, 1, Limits.SessionsMax),
+            Max = table.Int("max", ConfigLimits.SessionsUsual, 1, ConfigLimits.SessionsMax),
             AllowImages = table.TextList("allow_images", ConfigText.IsVisibleAscii, ImageAllowed),
             Templates = ReadTemplates(table, defaults, folderExists),
             Defaults = defaults,
@@ -68,9 +70,13 @@ internal static class SessionKeys
         {
             table.ReportValue(entry, DomainAllowed);
         }
-        else if (problem is null && domain.Length > Limits.SessionDomainCharsMax)
+        else if (problem is null && domain.Length > ConfigLimits.SessionDomainCharsMax)
         {
-            table.Report(entry.Value.Position, entry.Name, $"found a domain of {domain.Length} characters, allowed are {Limits.SessionDomainCharsMax}: the id of a session comes before it");
+            table.Report(
+                entry.Value.Position,
+                entry.Name,
+                $"found a domain of {domain.Length} characters, allowed are {ConfigLimits.SessionDomainCharsMax}: the id of a session comes before it"
+            );
         }
         else if (problem is not null)
         {
@@ -84,7 +90,11 @@ internal static class SessionKeys
     {
         if (sessions.Find(Templates) is { Value: TomlArray { IsArrayOfTables: true } } array)
         {
-            sessions.Report(array.Value.Position, array.Name, "found an array of tables, allowed is one table per template: [sessions.templates.NAME]");
+            sessions.Report(
+                array.Value.Position,
+                array.Name,
+                "found an array of tables, allowed is one table per template: [sessions.templates.NAME]"
+            );
             return [];
         }
 
@@ -98,7 +108,11 @@ internal static class SessionKeys
         {
             if (!IsTemplateName(entry.Name))
             {
-                tables.Report(entry.Position, entry.Name, $"found a name that no template can have, allowed are 1 to {Limits.SessionTemplateCharsMax} letters, digits, -, _ and .");
+                tables.Report(
+                    entry.Position,
+                    entry.Name,
+                    $"found a name that no template can have, allowed are 1 to {ConfigLimits.SessionTemplateCharsMax} letters, digits, -, _ and ."
+                );
             }
 
             if (tables.Table(entry.Name) is { } table)
@@ -117,7 +131,7 @@ internal static class SessionKeys
         ReportWhatSessionsDecide(table, backend);
         return new SessionTemplate(name, backend)
         {
-            GracePeriodSecs = table.Int(GracePeriod, SessionTemplate.GracePeriodSecsDefault, 1, Limits.ConfigSecsMax),
+            GracePeriodSecs = table.Int(GracePeriod, SessionTemplate.GracePeriodSecsDefault, 1, ConfigLimits.ConfigSecsMax),
             LifetimeLimitSecs = TimingKeys.Secs(table, LifetimeLimit, 0, " (0 = none)"),
             AllowEnv = ReadAllowEnv(table, backend.Kind),
         };
@@ -138,12 +152,20 @@ internal static class SessionKeys
     {
         if (table.Find("container_name") is { } container)
         {
-            table.Report(container.Position, container.Name, "found in a template, allowed only in a backend; each session's container is called after its session");
+            table.Report(
+                container.Position,
+                container.Name,
+                "found in a template, allowed only in a backend; each session's container is called after its session"
+            );
         }
 
         if (table.Find("idle_timeout_secs") is { } idle)
         {
-            table.Report(idle.Position, idle.Name, $"found in a template, allowed only in a backend; sessions have {GracePeriod} in its place");
+            table.Report(
+                idle.Position,
+                idle.Name,
+                $"found in a template, allowed only in a backend; sessions have {GracePeriod} in its place"
+            );
         }
 
         if (backend.Kind == BackendKind.Local && backend.Port != 0)
@@ -158,16 +180,21 @@ internal static class SessionKeys
     }
 
     private static bool IsTemplateName(string name) =>
-        name.Length is > 0 and <= Limits.SessionTemplateCharsMax && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
+        name.Length is > 0 and <= ConfigLimits.SessionTemplateCharsMax
+        && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
 
     private static bool IsUrlTemplate(string text) =>
-        text.Contains(SessionsConfig.IdMark, StringComparison.Ordinal) && IsHttp(text.Replace(SessionsConfig.IdMark, "id", StringComparison.Ordinal), out _);
+        text.Contains(SessionsConfig.IdMark, StringComparison.Ordinal)
+        && IsHttp(text.Replace(SessionsConfig.IdMark, "id", StringComparison.Ordinal), out _);
 
     private static bool IsApiBase(string text) => IsHttp(text, out var uri) && uri is { Query: "", Fragment: "" };
 
     private static bool IsHttp(string text, out Uri? uri)
     {
         uri = null;
-        return ConfigText.IsVisibleAscii(text) && Uri.TryCreate(text, UriKind.Absolute, out uri) && (uri.Scheme is "http" or "https") && uri.Host.Length > 0;
+        return ConfigText.IsVisibleAscii(text)
+            && Uri.TryCreate(text, UriKind.Absolute, out uri)
+            && (uri.Scheme is "http" or "https")
+            && uri.Host.Length > 0;
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Spawngate.Admin;
+using Spawngate.Backends;
 
 namespace Spawngate.Config;
 
@@ -15,11 +16,13 @@ internal sealed record SessionsConfig
     /// <summary>Address of a session with <see cref="IdMark"/> for its id; null for the proxy's own.</summary>
     public string? UrlTemplate { get; init; }
 
-    /// <summary>Prefix of the addresses of the admin API that a call is given, without a slash at its end; null for the admin address.</summary>
+    /// <summary>
+    /// Prefix of the addresses of the admin API that a call is given, without a slash at its end; null for the admin address.
+    /// </summary>
     public string? ApiBase { get; init; }
 
     /// <summary>Sessions that live at once.</summary>
-    public int Max { get; init; } = Limits.SessionsUsual;
+    public int Max { get; init; } = ConfigLimits.SessionsUsual;
 
     /// <summary>Images that a call may name itself; <c>*</c> stands for any text.</summary>
     public IReadOnlyList<string> AllowImages { get; init; } = [];
@@ -35,7 +38,8 @@ internal sealed record SessionsConfig
 
     /// <summary>The address template in force.</summary>
     public string UrlTemplateOf(ServerConfig server) =>
-        UrlTemplate ?? string.Create(CultureInfo.InvariantCulture, $"http://{IdMark}.{Domain}{(server.Port == 80 ? "" : $":{server.Port}")}/");
+        UrlTemplate
+        ?? string.Create(CultureInfo.InvariantCulture, $"http://{IdMark}.{Domain}{(server.Port == 80 ? "" : $":{server.Port}")}/");
 
     /// <summary>The prefix of API addresses in force.</summary>
     public string ApiBaseOf(ServerConfig server) => ApiBase ?? $"http://{AdminApi.ReachableFromHere(server.AdminBind, server.AdminPort)}";
@@ -43,7 +47,9 @@ internal sealed record SessionsConfig
     /// <summary>Addresses of the Docker engines that sessions may need; null among them is the usual search.</summary>
     public IEnumerable<string?> DockerHosts()
     {
-        IEnumerable<string?> hosts = Templates.Where(static template => template.Backend.Docker is not null).Select(static template => template.Backend.Docker!.DockerHost);
+        IEnumerable<string?> hosts = Templates
+            .Where(static template => template.Backend.Docker is not null)
+            .Select(static template => template.Backend.Docker!.DockerHost);
         return AllowImages.Count == 0 ? hosts : hosts.Append(null);
     }
 }
@@ -67,6 +73,9 @@ internal sealed record SessionTemplate(string Name, BackendConfig Backend)
 
     /// <summary>Whether two tables mean the same, wherever they stand.</summary>
     public bool HasSameSettings(SessionTemplate other) =>
-        Name == other.Name && GracePeriodSecs == other.GracePeriodSecs && LifetimeLimitSecs == other.LifetimeLimitSecs
-        && (AllowEnv is null ? other.AllowEnv is null : other.AllowEnv is not null && AllowEnv.SequenceEqual(other.AllowEnv)) && Backend.HasSameSettings(other.Backend);
+        Name == other.Name
+        && GracePeriodSecs == other.GracePeriodSecs
+        && LifetimeLimitSecs == other.LifetimeLimitSecs
+        && (AllowEnv is null ? other.AllowEnv is null : other.AllowEnv is not null && AllowEnv.SequenceEqual(other.AllowEnv))
+        && Backend.HasSameSettings(other.Backend);
 }

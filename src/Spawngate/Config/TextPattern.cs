@@ -7,8 +7,8 @@ internal static class TextPattern
     public static bool MatchesAny(IReadOnlyList<string> patterns, string text) => patterns.Any(pattern => Matches(pattern, text));
 
     /// <summary>
-    /// Whether a pattern matches the whole text. Each part between two stars is taken at its first place: if a match exists at all, one with that exists, so no choice has to be
-    /// taken back and no pattern takes long.
+    /// Whether a pattern matches the whole text. Each part between two stars is taken at its first place: if a match exists at all, one
+    /// with that exists, so no choice has to be taken back and no pattern takes long.
     /// </summary>
     public static bool Matches(ReadOnlySpan<char> pattern, ReadOnlySpan<char> text)
     {

@@ -1,12 +1,14 @@
 using System.Runtime.CompilerServices;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
 namespace Spawngate.Forwarding;
 
 /// <content>
-/// Long bodies through the kernel alone: their data goes from the source into a pipe and from there to the sink, and is not copied. Of chunks only the frames are read, out of the pipe, and written
-/// anew; a few bytes of data that are read along with one go out behind the new one.
+/// Long bodies through the kernel alone: their data goes from the source into a pipe and from there to the sink, and is not copied. Of
+/// chunks only the frames are read, out of the pipe, and written anew; a few bytes of data that are read along with one go out behind the
+/// new one.
 /// <code>
 ///  source ══▶ pipe:  data ... │ \r\n 4000 \r\n data ... │ \r\n 4000 \r\n data
 ///                      │             │        │
@@ -20,19 +22,26 @@ internal sealed partial class BodyPump
     private int _smallMoves;
 
     /// <summary>
-    /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, and much is left or may be, in long pieces.
+    /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, and much is left or may be, in long
+    /// pieces.
     /// </summary>
-    private bool MaySplice => _large && _filled && IsInLongPieces(_reader) && !_discarding
-        && _source is { ReceivedLength: 0, IsArmed: false } && _sink.OutgoingLength == 0;
+    private bool MaySplice =>
+        _large
+        && _filled
+        && IsInLongPieces(_reader)
+        && !_discarding
+        && _source is { ReceivedLength: 0, IsArmed: false }
+        && _sink.OutgoingLength == 0;
 
-    private static bool IsInLongPieces(in BodyReader reader) => reader.PieceBytes >= (reader.Kind == BodyKind.Chunked ? Limits.SpliceChunkBytesMin : Limits.SpliceBytesMin);
+    private static bool IsInLongPieces(in BodyReader reader) =>
+        reader.PieceBytes >= (reader.Kind == BodyKind.Chunked ? ForwardingLimits.SpliceChunkBytesMin : ForwardingLimits.SpliceBytesMin);
 
     /// <summary>True when frames are to be read or written.</summary>
     private bool IsFramed => _chunkedOut || _reader.Kind == BodyKind.Chunked;
 
     /// <summary>
-    /// Moves data from connection to connection without reading it. Null when the rest, if any, is to be moved as usual; else how the body ended. Nobody holds a pipe while
-    /// waiting for more: they are few.
+    /// Moves data from connection to connection without reading it. Null when the rest, if any, is to be moved as usual; else how the body
+    /// ended. Nobody holds a pipe while waiting for more: they are few.
     /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<PumpOutcome?> SpliceAsync(SplicePipe? pipe)
@@ -71,7 +80,7 @@ internal sealed partial class BodyPump
         try
         {
             int filled;
-            while ((filled = pipe.Fill(_source, IsFramed ? Limits.SpliceFramedBytesMax : _reader.RemainingKnown)) > 0)
+            while ((filled = pipe.Fill(_source, IsFramed ? ForwardingLimits.SpliceFramedBytesMax : _reader.RemainingKnown)) > 0)
             {
                 _spliceWaits = false;
                 bool emptied = IsFramed ? await EmptyFramedAsync(pipe).ConfigureAwait(false) : await EmptyAsync(pipe).ConfigureAwait(false);
@@ -81,8 +90,13 @@ internal sealed partial class BodyPump
                 }
 
                 progress.OnProgress();
-                _smallMoves = filled < Limits.SpliceBytesMin ? _smallMoves + 1 : 0;
-                if (_reader.RemainingKnown == 0 || _discarding || _source.ReceivedLength > 0 || _smallMoves == Limits.SpliceSmallInARow)
+                _smallMoves = filled < ForwardingLimits.SpliceBytesMin ? _smallMoves + 1 : 0;
+                if (
+                    _reader.RemainingKnown == 0
+                    || _discarding
+                    || _source.ReceivedLength > 0
+                    || _smallMoves == ForwardingLimits.SpliceSmallInARow
+                )
                 {
                     _littleInARow = _smallMoves;
                     return null;
@@ -109,8 +123,9 @@ internal sealed partial class BodyPump
     }
 
     /// <summary>
-    /// Moves the data of the pipe to the sink, and reads what is between. What is not followed by data of a long chunk is left as received, with all behind it. False when the sink takes no
-    /// more; what it was not given is left as received, too, if the rest is to be thrown away.
+    /// Moves the data of the pipe to the sink, and reads what is between. What is not followed by data of a long chunk is left as received,
+    /// with all behind it. False when the sink takes no more; what it was not given is left as received, too, if the rest is to be thrown
+    /// away.
     /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> EmptyFramedAsync(SplicePipe pipe)
@@ -119,7 +134,7 @@ internal sealed partial class BodyPump
         bool held = false;
         while (sent && pipe.Length > 0)
         {
-            var piece = default(BodyRun);
+            var piece = default(BodySlice);
             if (_discarding || (_reader.DataBytes == 0 && !TryReadFrame(pipe, out piece)))
             {
                 break;
@@ -154,11 +169,14 @@ internal sealed partial class BodyPump
         return sent;
     }
 
-    /// <summary>Reads the frame that the pipe begins with, and finds the data that came along. False, with nothing but the bytes taken, when what follows is not a long chunk of which more is there.</summary>
-    private bool TryReadFrame(SplicePipe pipe, out BodyRun piece)
+    /// <summary>
+    /// Reads the frame that the pipe begins with, and finds the data that came along. False, with nothing but the bytes taken, when what
+    /// follows is not a long chunk of which more is there.
+    /// </summary>
+    private bool TryReadFrame(SplicePipe pipe, out BodySlice piece)
     {
         piece = default;
-        _source.TakeFrom(pipe, Limits.SpliceFrameBytes);
+        _source.TakeFrom(pipe, ForwardingLimits.SpliceFrameBytes);
         var probe = _reader;
         if (probe.Next(_source.Received, out _, out int start, out int length) != ChunkEvent.Data || !IsInLongPieces(probe))
         {
@@ -174,15 +192,15 @@ internal sealed partial class BodyPump
     private void WriteFrame(int size)
     {
         WriteOwed();
-        var writer = new HeadWriter(_sink.GetOutgoing(Limits.BufferReserveBytes));
+        var writer = new HeadWriter(_sink.GetOutgoing(TransportLimits.BufferReserveBytes));
         writer.WriteChunkSize(size);
         _sink.CommitOutgoing(writer.Length);
         _owesCrlf = true;
     }
 
     /// <summary>
-    /// Moves bytes from the pipe to the sink. When that takes nothing a little is sent as usual, which waits until there is room again. False when the sink takes no more; the pipe then holds
-    /// what follows those bytes, if the rest is to be thrown away.
+    /// Moves bytes from the pipe to the sink. When that takes nothing a little is sent as usual, which waits until there is room again.
+    /// False when the sink takes no more; the pipe then holds what follows those bytes, if the rest is to be thrown away.
     /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> DrainAsync(SplicePipe pipe, int count, bool more)
@@ -197,11 +215,17 @@ internal sealed partial class BodyPump
                 continue;
             }
 
-            byte[] buffer = BufferPool.Rent(Limits.SmallBufferBytes);
-            int read = pipe.Read(buffer.AsSpan(0, Math.Min(count, Limits.SmallBufferBytes)));
+            byte[] buffer = BufferPool.Rent(LoggingLimits.SmallBufferBytes);
+            int read = pipe.Read(buffer.AsSpan(0, Math.Min(count, LoggingLimits.SmallBufferBytes)));
             count -= read;
-            bool sent = read > 0 && !_discarding && drained != SplicePipe.Failed && await _sink.SendAsync(buffer, 0, read).ConfigureAwait(false) >= 0;
-            while (!sent && count > 0 && pipe.Read(buffer.AsSpan(0, Math.Min(count, Limits.SmallBufferBytes))) is > 0 and var dropped)
+            bool sent =
+                read > 0
+                && !_discarding
+                && drained != SplicePipe.Failed
+                && await _sink.SendAsync(buffer, 0, read).ConfigureAwait(false) >= 0;
+            while (
+                !sent && count > 0 && pipe.Read(buffer.AsSpan(0, Math.Min(count, LoggingLimits.SmallBufferBytes))) is > 0 and var dropped
+            )
             {
                 count -= dropped;
             }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
@@ -33,8 +34,8 @@ internal interface IProgressWatch
 /// <remarks>
 /// Bytes go out from where they were received. To send chunks, the size line is put in front of the data in the same
 /// buffer, into bytes that are used up or into its reserve; the CRLF that closes a chunk goes behind the data where there is
-/// room, else in front of the next chunk. Several received chunks go out in one send: short ones are joined to one, long ones get their frame where they
-/// lie. Used again for every body of a connection.
+/// room, else in front of the next chunk. Several received chunks go out in one send: short ones are joined to one, long ones get their
+/// frame where they lie. Used again for every body of a connection.
 /// <code>
 ///  copying ── a receive filled a large buffer, much is left ──▶ splicing: pipe filled, pipe emptied into the sink, wait until readable
 ///     ▲                                                             │
@@ -55,7 +56,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     private bool _chunkedOut;
     private bool _owesCrlf;
     private bool _broken;
-    private BodyRun _run;
+    private BodySlice _run;
     private int _consumed;
     private int _turnBytes;
     private bool _large;
@@ -101,8 +102,9 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     public void Discard() => _discarding = true;
 
     /// <summary>
-    /// Sends a byte ahead of the next chunk, from any thread, to see whether the sink is still there: a zero in front of its size, which may have any number of them, the last chunk's
-    /// too (RFC 9112 section 7.1). False when the connection is over; null when nothing could be sent, because no chunk is about to begin.
+    /// Sends a byte ahead of the next chunk, from any thread, to see whether the sink is still there: a zero in front of its size, which
+    /// may have any number of them, the last chunk's too (RFC 9112 section 7.1). False when the connection is over; null when nothing could
+    /// be sent, because no chunk is about to begin.
     /// </summary>
     public bool? ProbeSink()
     {
@@ -123,7 +125,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     public bool TryCopyWhole()
     {
         var received = _source.Received;
-        if (received.Length > Limits.SmallBufferBytes)
+        if (received.Length > LoggingLimits.SmallBufferBytes)
         {
             return false;
         }
@@ -144,7 +146,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
             return false;
         }
 
-        var writer = new HeadWriter(_sink.GetOutgoing(total + (2 * Limits.BufferReserveBytes)));
+        var writer = new HeadWriter(_sink.GetOutgoing(total + (2 * TransportLimits.BufferReserveBytes)));
         if (_chunkedOut && total > 0)
         {
             writer.WriteChunkSize(total);
@@ -183,9 +185,11 @@ internal sealed partial class BodyPump(IProgressWatch progress)
         while (true)
         {
             bool ended = TakeRun();
-            if (IsPlainRun
-                ? await _sink.SendReceivedAsync(_source, _run.Start, _run.Length).ConfigureAwait(false) < 0 && !_discarding
-                : OwesRun(ended) && !await SendRunAsync(ended).ConfigureAwait(false) && !_discarding)
+            if (
+                IsPlainRun
+                    ? await _sink.SendReceivedAsync(_source, _run.Start, _run.Length).ConfigureAwait(false) < 0 && !_discarding
+                    : OwesRun(ended) && !await SendRunAsync(ended).ConfigureAwait(false) && !_discarding
+            )
             {
                 return PumpOutcome.SinkFailed;
             }
@@ -208,8 +212,14 @@ internal sealed partial class BodyPump(IProgressWatch progress)
                 continue;
             }
 
-            // A head still waits for a first piece of body, or a chunk for its end, but none is here: it does not wait any longer (an event stream may be silent for long).
-            if ((_sink.OutgoingLength > 0 || OwesEndOfChunk) && _source.Arm() && !await FlushOwedAsync().ConfigureAwait(false) && !_discarding)
+            // A head still waits for a first piece of body, or a chunk for its end, but none is here: it does not wait any longer (an event
+            // stream may be silent for long).
+            if (
+                (_sink.OutgoingLength > 0 || OwesEndOfChunk)
+                && _source.Arm()
+                && !await FlushOwedAsync().ConfigureAwait(false)
+                && !_discarding
+            )
             {
                 return PumpOutcome.SinkFailed;
             }
@@ -248,9 +258,19 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     }
 
     /// <summary>True when whatever comes next goes on as it is.</summary>
-    private bool MayRelay => _reader.Kind == BodyKind.UntilClose && !_chunkedOut && !_large && !_discarding && !_source.IsArmed && _source.ReceivedLength == 0 && _sink.OutgoingLength == 0;
+    private bool MayRelay =>
+        _reader.Kind == BodyKind.UntilClose
+        && !_chunkedOut
+        && !_large
+        && !_discarding
+        && !_source.IsArmed
+        && _source.ReceivedLength == 0
+        && _sink.OutgoingLength == 0;
 
-    /// <summary>The short way for messages of tunnels, one of which fits the buffer: nothing is looked for in them. How the body ended; null when what was received wants the long way.</summary>
+    /// <summary>
+    /// The short way for messages of tunnels, one of which fits the buffer: nothing is looked for in them. How the body ended; null when
+    /// what was received wants the long way.
+    /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<PumpOutcome?> RelayAsync()
     {
@@ -267,7 +287,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
             _turnBytes += received;
             progress.OnProgress();
             NoteReceived(received);
-            if (_filled || _discarding || _turnBytes >= Limits.PumpTurnBytes)
+            if (_filled || _discarding || _turnBytes >= ForwardingLimits.PumpTurnBytes)
             {
                 return null;
             }
@@ -300,7 +320,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     private ValueTask TakeTurnAsync(int moved)
     {
         _turnBytes += moved;
-        if (_turnBytes < Limits.PumpTurnBytes)
+        if (_turnBytes < ForwardingLimits.PumpTurnBytes)
         {
             return default;
         }
@@ -312,12 +332,21 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     }
 
     /// <summary>
-    /// Makes room for a whole body of middling length whose first part filled the buffer, while its head still waits to be sent: it then goes out in one piece. How much is missing, or 0.
+    /// Makes room for a whole body of middling length whose first part filled the buffer, while its head still waits to be sent: it then
+    /// goes out in one piece. How much is missing, or 0.
     /// </summary>
     private int PrepareGather()
     {
         long missing = _reader.RemainingKnown - _source.ReceivedLength;
-        if (_chunkedOut || _discarding || _sink.OutgoingLength == 0 || missing <= 0 || _reader.RemainingKnown > Limits.GatherBytesMax || !_source.IsFull || _source.IsArmed)
+        if (
+            _chunkedOut
+            || _discarding
+            || _sink.OutgoingLength == 0
+            || missing <= 0
+            || _reader.RemainingKnown > ForwardingLimits.GatherBytesMax
+            || !_source.IsFull
+            || _source.IsArmed
+        )
         {
             return 0;
         }
@@ -362,7 +391,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
         // A head that waits to be sent takes a first piece along: to copy that costs less than to send twice.
         if (_sink.OutgoingLength > 0)
         {
-            bool fits = _run.Length <= Limits.GatherBytesMax;
+            bool fits = _run.Length <= ForwardingLimits.GatherBytesMax;
             if (fits && _run.Length > 0)
             {
                 WriteSmallRun();
@@ -399,7 +428,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     private void WriteSmallRun()
     {
         var run = _source.Received.Slice(_run.Start, _run.Length);
-        var writer = new HeadWriter(_sink.GetOutgoing(_run.Length + (2 * Limits.BufferReserveBytes)));
+        var writer = new HeadWriter(_sink.GetOutgoing(_run.Length + (2 * TransportLimits.BufferReserveBytes)));
         if (_chunkedOut)
         {
             writer.WriteChunkSize(_run.ChunkLength);
@@ -446,7 +475,10 @@ internal sealed partial class BodyPump(IProgressWatch progress)
         return sent >= 0;
     }
 
-    /// <summary>True when the chunk that the source sent has come to its end, and has none here yet. In the middle of one the end waits for the next frame.</summary>
+    /// <summary>
+    /// True when the chunk that the source sent has come to its end, and has none here yet. In the middle of one the end waits for the next
+    /// frame.
+    /// </summary>
     private bool OwesEndOfChunk => _owesCrlf && !_discarding && (_reader.Kind != BodyKind.Chunked || _reader.DataBytes == 0);
 
     private ValueTask<bool> FlushOwedAsync()
@@ -483,12 +515,12 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     private void NoteReceived(int received)
     {
         _filled = _source.IsFull;
-        _littleInARow = received < Limits.SmallBufferBytes / 2 ? _littleInARow + 1 : 0;
+        _littleInARow = received < LoggingLimits.SmallBufferBytes / 2 ? _littleInARow + 1 : 0;
     }
 
     /// <summary>
-    /// A body that comes faster than a small buffer takes it gets a large one. To announce a long body is not enough: its bytes must be there, or thousands of
-    /// clients that announce and then fall silent would hold a large buffer each.
+    /// A body that comes faster than a small buffer takes it gets a large one. To announce a long body is not enough: its bytes must be
+    /// there, or thousands of clients that announce and then fall silent would hold a large buffer each.
     /// </summary>
     private void GrowBuffer()
     {
@@ -497,9 +529,16 @@ internal sealed partial class BodyPump(IProgressWatch progress)
             return;
         }
 
-        _large = _large || (_filled && _source.ReceiveBufferBytes >= Limits.SmallBufferBytes)
-            || (_reader.RemainingKnown is > Limits.SmallBufferBytes and < long.MaxValue && _source.IsReadable());
-        if (_littleInARow >= Limits.LittleReceivesInARow && _large && _source.ReceivedLength == 0 && _reader.RemainingKnown == long.MaxValue)
+        _large =
+            _large
+            || (_filled && _source.ReceiveBufferBytes >= LoggingLimits.SmallBufferBytes)
+            || (_reader.RemainingKnown is > LoggingLimits.SmallBufferBytes and < long.MaxValue && _source.IsReadable());
+        if (
+            _littleInARow >= ForwardingLimits.LittleReceivesInARow
+            && _large
+            && _source.ReceivedLength == 0
+            && _reader.RemainingKnown == long.MaxValue
+        )
         {
             // Whoever spoke at length has gone over to short messages, or to silence.
             _large = false;
@@ -507,6 +546,6 @@ internal sealed partial class BodyPump(IProgressWatch progress)
         }
 
         // Not what a connection waits in.
-        _source.EnsureRoom(_large ? Limits.LargeBufferBytes / 2 : Limits.WaitBufferBytes);
+        _source.EnsureRoom(_large ? TransportLimits.LargeBufferBytes / 2 : TransportLimits.WaitBufferBytes);
     }
 }

@@ -29,21 +29,27 @@ internal struct BodyReader
     public readonly BodyKind Kind => _kind;
 
     /// <summary>True when nothing of the body is left to read.</summary>
-    public readonly bool IsComplete => _kind switch
-    {
-        BodyKind.None => true,
-        BodyKind.Length => _remaining == 0,
-        BodyKind.Chunked => _chunked.IsDone,
-        _ => false,
-    };
+    public readonly bool IsComplete =>
+        _kind switch
+        {
+            BodyKind.None => true,
+            BodyKind.Length => _remaining == 0,
+            BodyKind.Chunked => _chunked.IsDone,
+            _ => false,
+        };
 
     /// <summary>Bytes of data so far, without any framing.</summary>
     public readonly long Taken => _taken;
 
     /// <summary>Bytes known to be left; long.MaxValue when unknown.</summary>
-    public readonly long RemainingKnown => _kind == BodyKind.Length ? _remaining : _kind == BodyKind.None ? 0 : long.MaxValue;
+    public readonly long RemainingKnown =>
+        _kind == BodyKind.Length ? _remaining
+        : _kind == BodyKind.None ? 0
+        : long.MaxValue;
 
-    /// <summary>Bytes that come next and are data for certain: all that are left, as far as that is known, or those of this chunk.</summary>
+    /// <summary>
+    /// Bytes that come next and are data for certain: all that are left, as far as that is known, or those of this chunk.
+    /// </summary>
     public readonly long DataBytes => _kind == BodyKind.Chunked ? _chunked.DataBytes : RemainingKnown;
 
     /// <summary>How many bytes of data come in one piece: all of them, or as many as the last chunk had.</summary>

@@ -1,4 +1,3 @@
-using Spawngate.Forwarding.Waiting;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Forwarding;
@@ -6,7 +5,10 @@ namespace Spawngate.Forwarding;
 /// <content>How an exchange ends, or is ended, and whose its connection is until then.</content>
 internal sealed partial class Exchange
 {
-    /// <summary>Ends the exchange: the connection goes back to the pool, or is closed, and the backend is left. Call once, after the last byte of the response has been sent, or it has failed.</summary>
+    /// <summary>
+    /// Ends the exchange: the connection goes back to the pool, or is closed, and the backend is left. Call once, after the last byte of
+    /// the response has been sent, or it has failed.
+    /// </summary>
     /// <param name="reusable">True when request and response were both completely transferred.</param>
     /// <param name="requestBytes">Bytes of the request's body that followed its head.</param>
     /// <param name="responseBytes">Bytes of the response's body.</param>
@@ -22,7 +24,10 @@ internal sealed partial class Exchange
         }
     }
 
-    /// <summary>Whatever fails, for want of memory say: a backend that is not left would never be idle, nor an address that is not left have its place again.</summary>
+    /// <summary>
+    /// Whatever fails, for want of memory say: a backend that is not left would never be idle, nor an address that is not left have its
+    /// place again.
+    /// </summary>
     private void LetGo(bool reusable)
     {
         try
@@ -41,7 +46,10 @@ internal sealed partial class Exchange
         }
     }
 
-    /// <summary>Ends it from outside: pending operations fail and the caller's next step is <see cref="ExchangeStep.Failed"/> with this reason. Only the first counts.</summary>
+    /// <summary>
+    /// Ends it from outside: pending operations fail and the caller's next step is <see cref="ExchangeStep.Failed"/> with this reason. Only
+    /// the first counts.
+    /// </summary>
     public void Abort(ProxyError reason)
     {
         Interlocked.CompareExchange(ref _abortReason, (int)reason, 0);
@@ -53,17 +61,23 @@ internal sealed partial class Exchange
         }
     }
 
-    /// <summary>The backend's answer came in the moment its time ran out: fails with the reason of the abort that this brought or is about to bring.</summary>
+    /// <summary>
+    /// The backend's answer came in the moment its time ran out: fails with the reason of the abort that this brought or is about to bring.
+    /// </summary>
     public ExchangeStep FailLate() => Fail(ProxyError.RequestTimeout);
 
     /// <summary>The backend's answer cannot be passed on.</summary>
     public ExchangeStep FailAnswered(string reason) => Fail(ProxyError.BadBackendResponse, reason);
 
     /// <summary>
-    /// Closes the upstream connection, whose exchange is over or cannot go on; what waits for it returns. Of a tunnel, an end in order would say that all was sent: it is reset. So is that of a
-    /// client that has to give up what it holds: an end in order would keep its local port for a minute (TIME-WAIT).
+    /// Closes the upstream connection, whose exchange is over or cannot go on; what waits for it returns. Of a tunnel, an end in order
+    /// would say that all was sent: it is reset. So is that of a client that has to give up what it holds: an end in order would keep its
+    /// local port for a minute (TIME-WAIT).
     /// </summary>
-    public void CutUpstream() => Interlocked.Exchange(ref _abortable, null)?.Channel.Abort(reset: _isTunnel || Volatile.Read(ref _abortReason) == (int)ProxyError.Overloaded);
+    public void CutUpstream() =>
+        Interlocked
+            .Exchange(ref _abortable, null)
+            ?.Channel.Abort(reset: _isTunnel || Volatile.Read(ref _abortReason) == (int)ProxyError.Overloaded);
 
     private ExchangeStep Give(OwnReply reply)
     {
@@ -113,8 +127,8 @@ internal sealed partial class Exchange
         if (_run is { } run)
         {
             _run = null;
-            _backend!.Leave(run, _bystander, Record.Stage == ExchangeStage.Tunnel);
-            _bystander = false;
+            _backend!.Leave(run, _countedPassive, Record.Stage == ExchangeStage.Tunnel);
+            _countedPassive = false;
         }
     }
 }

@@ -2,11 +2,10 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using Spawngate.Backends;
-using Spawngate.Forwarding.Waiting;
-using Spawngate.Ledger;
 using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry.History;
 using Spawngate.Transport;
 using Spawngate.Upstreams;
 
@@ -26,17 +25,17 @@ namespace Spawngate.Forwarding;
 ///              Receive, closed without a byte: once more, on a new connection ─▶ Connect, or by the next process ─▶ Wait
 /// </code>
 /// A request that got no byte of an answer is sent again only while its body is still the client's, and only if it is idempotent or the
-/// kernel knows that not one byte of it arrived. On a connection that was used before, that is a close which crossed the request: it goes out on a new one. A
-/// reset on a new connection means that the process ended and left the request unread: the next process gets it, never the same.
-/// Every step is synchronous; the awaits stand in the caller, so a request to a ready backend costs no state machine here.
-/// <see cref="Abort"/> may come from any thread at any time. The upstream connection then belongs to whoever exchanges
-/// it out of its field first: the end of the exchange, or the abort.
+/// kernel knows that not one byte of it arrived. On a connection that was used before, that is a close which crossed the request: it goes
+/// out on a new one. A reset on a new connection means that the process ended and left the request unread: the next process gets it, never
+/// the same. Every step is synchronous; the awaits stand in the caller, so a request to a ready backend costs no state machine here.
+/// <see cref="Abort"/> may come from any thread at any time. The upstream connection then belongs to whoever exchanges it out of its field
+/// first: the end of the exchange, or the abort.
 /// </remarks>
 internal sealed partial class Exchange(ForwardingContext context)
 {
     private int _requestIdLength;
     private Backend? _backend;
-    private BackendRun? _run;
+    private ReadyInstance? _run;
     private BackendWaiter? _waiter;
     private ReconnectPause? _pause;
     private MessageHeads? _heads;
@@ -51,12 +50,12 @@ internal sealed partial class Exchange(ForwardingContext context)
     private bool _bodyTaken;
     private bool _noWake;
     private volatile bool _isTunnel;
-    private bool _bystander;
-    private VisitKind _visit;
+    private bool _countedPassive;
+    private NavigationKind _navigation;
     private int _awaitedStart;
     private long _sentBefore;
-    private BackendRun? _endedRun;
-    private LedgerCaller? _cause;
+    private ReadyInstance? _endedRun;
+    private HistoryCaller? _cause;
     private byte[]? _serialized;
     private UpgradeOffer? _offer;
     private ExchangeClient _client;
@@ -77,7 +76,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     public ExchangeRecord Record => Heads.Record;
 
     /// <summary>What Server-Timing says of it; empty when nobody wants to know.</summary>
-    public ReadOnlySpan<byte> ServerTiming => Observation.ServerTiming.Of(this, context);
+    public ReadOnlySpan<byte> ServerTiming => Forwarding.ServerTiming.Of(this, context);
 
     /// <summary>Why it failed.</summary>
     public ProxyError Error { get; private set; }
@@ -110,7 +109,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     public SocketChannel? WatchedUpstream => Volatile.Read(ref _abortable)?.Channel;
 
     /// <summary>Milliseconds of request_timeout_secs of its backend, or what holds without one.</summary>
-    public long TimeoutMs { get; private set; } = Limits.SendStallMs;
+    public long TimeoutMs { get; private set; } = ForwardingLimits.SendStallMs;
 
     /// <summary>True once <see cref="Abort"/> was called.</summary>
     public bool IsAborted => Volatile.Read(ref _abortReason) != 0;
@@ -129,7 +128,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         Error = ProxyError.None;
         Reply = null;
         RetryAfterSecs = 0;
-        TimeoutMs = Limits.SendStallMs;
+        TimeoutMs = ForwardingLimits.SendStallMs;
         _requestIdLength = 0;
     }
 
@@ -151,7 +150,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     {
         Error = ProxyError.None;
         Reply = null;
-        _visit = VisitKind.None;
+        _navigation = NavigationKind.None;
         RetryAfterSecs = 0;
         BodySentWithHead = 0;
         _reconnects = _interimBytes = 0;
@@ -163,7 +162,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         context.Observer?.OnBegin(this, head, client);
         if (_client.Enter(context, Request, head, client) is not ProxyError.None and var refusal)
         {
-            RetryAfterSecs = Limits.RefusalRetrySecs;
+            RetryAfterSecs = ForwardingLimits.RefusalRetrySecs;
             return Fail(refusal);
         }
 
@@ -171,7 +170,11 @@ internal sealed partial class Exchange(ForwardingContext context)
         _backend = Request.HostLength > 0 ? context.Backends.Find(Request.Host(head), out hasEnded) : context.Backends.Anything;
         if (_backend is null)
         {
-            return Fail(hasEnded ? ProxyError.SessionEnded : Request.HostLength == 0 ? ProxyError.MissingHostHeader : ProxyError.UnknownHost);
+            return Fail(
+                hasEnded ? ProxyError.SessionEnded
+                : Request.HostLength == 0 ? ProxyError.MissingHostHeader
+                : ProxyError.UnknownHost
+            );
         }
 
         if (ProxyHeaders.IsLoop(Request, head, context.Pseudonym, _backend.ViaMark))
@@ -191,16 +194,18 @@ internal sealed partial class Exchange(ForwardingContext context)
         _offer = UpgradeOffer.Of(Request, head, ReceivedBy);
         if (_noWake)
         {
-            return AfterWait(_backend.EnterAside(out _bystander), head, body, client);
+            return AfterWait(_backend.EnterPassive(out _countedPassive), head, body, client);
         }
 
-        _visit = _backend.Config.WaitingPage ? Visit.Of(Request, head, _backend.Word.Phase == BackendPhase.Ready, out _awaitedStart) : VisitKind.None;
-        if (_visit == VisitKind.Poll && _backend.Word.Phase == BackendPhase.Ready)
+        _navigation = _backend.Config.WaitingPage
+            ? NavigationClassifier.Of(Request, head, _backend.Word.Phase == BackendPhase.Ready, out _awaitedStart)
+            : NavigationKind.None;
+        if (_navigation == NavigationKind.Poll && _backend.Word.Phase == BackendPhase.Ready)
         {
             return Give(WaitingPage.Ready);
         }
 
-        if (_visit != VisitKind.Poll && _backend.TryEnter(out _run))
+        if (_navigation != NavigationKind.Poll && _backend.TryEnter(out _run))
         {
             return Dispatch(head, body, client);
         }
@@ -228,20 +233,26 @@ internal sealed partial class Exchange(ForwardingContext context)
             var pause = new ReconnectPause();
             Volatile.Write(ref _pause, pause);
             Interlocked.MemoryBarrier();
-            await pause.PassAsync(IsAborted ? TimeSpan.Zero : Limits.ReconnectPause(_reconnects), context.Time).ConfigureAwait(false);
+            await pause
+                .PassAsync(IsAborted ? TimeSpan.Zero : ForwardingLimits.ReconnectPause(_reconnects), context.Time)
+                .ConfigureAwait(false);
         }
 
-        if (_noWake && _backend!.EnterAside(out _bystander) is { Outcome: not AdmissionOutcome.NoRoom } decided)
+        if (_noWake && _backend!.EnterPassive(out _countedPassive) is { Outcome: not AdmissionOutcome.NoRoom } decided)
         {
             return decided;
         }
 
-        if (_visit == VisitKind.Poll && _backend!.FailureSince(_awaitedStart) is { } failed)
+        if (_navigation == NavigationKind.Poll && _backend!.FailureSince(_awaitedStart) is { } failed)
         {
             return failed;
         }
 
-        var waiter = _backend!.Enqueue(new WakeCause(WakeKind.Request, null, _cause), yields: _visit != VisitKind.None, aside: _noWake);
+        var waiter = _backend!.Enqueue(
+            new WakeCause(WakeKind.Request, null, _cause),
+            yields: _navigation != NavigationKind.None,
+            passive: _noWake
+        );
         Volatile.Write(ref _waiter, waiter);
         Interlocked.MemoryBarrier();
         if (IsAborted)
@@ -249,10 +260,12 @@ internal sealed partial class Exchange(ForwardingContext context)
             _backend.Cancel(waiter);
         }
 
-        var admission = await (_visit == VisitKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _visit, context.Time)).ConfigureAwait(false);
+        var admission = await (
+            _navigation == NavigationKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _navigation, context.Time)
+        ).ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
-        _bystander = waiter.IsBystander;
-        Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Run?.Steps ?? default);
+        _countedPassive = waiter.CountedPassive;
+        Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Instance?.Steps ?? default);
         return admission;
     }
 
@@ -260,8 +273,8 @@ internal sealed partial class Exchange(ForwardingContext context)
     public ExchangeStep AfterWait(Admission admission, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
         RetryAfterSecs = admission.RetryAfterSecs;
-        _run = admission.Run;
-        if (_visit != VisitKind.None && WaitingPage.Answer(context, _backend!, _visit, admission) is { } reply)
+        _run = admission.Instance;
+        if (_navigation != NavigationKind.None && WaitingPage.Answer(context, _backend!, _navigation, admission) is { } reply)
         {
             return Give(reply);
         }
@@ -271,7 +284,7 @@ internal sealed partial class Exchange(ForwardingContext context)
             AdmissionOutcome.Admitted when ReferenceEquals(_run, _endedRun) => AwaitNextRun(),
             AdmissionOutcome.Admitted => Dispatch(head, body, client),
             AdmissionOutcome.NoRoom => ExchangeStep.Wait,
-            AdmissionOutcome.ShuttingDown when _backend!.OneLife is not null => Fail(ProxyError.SessionEnded),
+            AdmissionOutcome.ShuttingDown when _backend!.EphemeralLifetime is not null => Fail(ProxyError.SessionEnded),
             _ => Fail(ProxyErrors.Of(admission.Outcome)),
         };
     }
@@ -310,11 +323,13 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <summary>Sends the head and what went with it.</summary>
     public ValueTask<int> SendAsync() => Upstream.FlushAsync();
 
-    /// <summary>Goes on after <see cref="SendAsync"/>. A failed send is not the end: the backend may have answered early and closed.</summary>
+    /// <summary>
+    /// Goes on after <see cref="SendAsync"/>. A failed send is not the end: the backend may have answered early and closed.
+    /// </summary>
     public ExchangeStep AfterSend()
     {
-        // A close that crossed the head on a reused connection shows now: the backend's kernel answers at once. As long as the body is not touched,
-        // the request can still be sent elsewhere.
+        // A close that crossed the head on a reused connection shows now: the backend's kernel answers at once. As long as the body is not
+        // touched, the request can still be sent elsewhere.
         Record.SentTimestamp = context.Time.GetTimestamp();
         _bodyHeld = BodyFollows && _upstream!.IsReused && Upstream.HasSomethingToRead();
         return ExchangeStep.Receive;
@@ -349,7 +364,10 @@ internal sealed partial class Exchange(ForwardingContext context)
 
         if (IsAborted || _receivedAny)
         {
-            return Fail(_receivedAny ? ProxyError.BadBackendResponse : ProxyError.ConnectionFailed, FailureReasons.OfHalfResponse(Upstream));
+            return Fail(
+                _receivedAny ? ProxyError.BadBackendResponse : ProxyError.ConnectionFailed,
+                FailureReasons.OfHalfResponse(Upstream)
+            );
         }
 
         // RFC 9110 section 9.2.2: a request that is not idempotent is not repeated unless it is known that it was never applied.
@@ -374,12 +392,26 @@ internal sealed partial class Exchange(ForwardingContext context)
         return AwaitNextRun();
     }
 
-    /// <summary>Writes the response head that was read, interim or final, behind what waits to be sent to an HTTP/1 client; see <see cref="ProxyHeaders.WriteResponse"/>.</summary>
+    /// <summary>
+    /// Writes the response head that was read, interim or final, behind what waits to be sent to an HTTP/1 client; see
+    /// <see cref="ProxyHeaders.WriteResponse"/>.
+    /// </summary>
     public void WriteResponseHead(SocketChannel client, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId)
     {
         Record.Status = Response.Status;
         var target = client.GetOutgoing(ProxyHeaders.ResponseBytesNeeded(Response));
-        client.CommitOutgoing(ProxyHeaders.WriteResponse(target, Response, Upstream.Received[..Response.Length], chunked, connection, requestId, requestId.IsEmpty ? default : context.Date, requestId.IsEmpty ? default : ServerTiming));
+        client.CommitOutgoing(
+            ProxyHeaders.WriteResponse(
+                target,
+                Response,
+                Upstream.Received[..Response.Length],
+                chunked,
+                connection,
+                requestId,
+                requestId.IsEmpty ? default : context.Date,
+                requestId.IsEmpty ? default : ServerTiming
+            )
+        );
     }
 
     /// <summary>The interim response has been relayed.</summary>
@@ -400,13 +432,15 @@ internal sealed partial class Exchange(ForwardingContext context)
     }
 
     /// <summary>Adds it to what holds a backend, if it does; from any thread.</summary>
-    public void AddTo(HolderSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search);
+    public void AddTo(ActiveRequestSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search);
 
     /// <summary>The request's id for a line in the log, from any thread; empty when it is over.</summary>
-    public string IdForLog() => Volatile.Read(ref _heads) is { } heads ? Encoding.ASCII.GetString(heads.RequestId.AsSpan(0, _requestIdLength)) : "";
+    public string IdForLog() =>
+        Volatile.Read(ref _heads) is { } heads ? Encoding.ASCII.GetString(heads.RequestId.AsSpan(0, _requestIdLength)) : "";
 
     /// <summary>True while bytes of the request's body are to follow its head.</summary>
-    private bool BodyFollows => Request.Framing.Kind == BodyKind.Chunked || (Request.Framing.Kind == BodyKind.Length && BodySentWithHead < Request.Framing.Length);
+    private bool BodyFollows =>
+        Request.Framing.Kind == BodyKind.Chunked || (Request.Framing.Kind == BodyKind.Length && BodySentWithHead < Request.Framing.Length);
 
     private ExchangeStep RetryOnNewConnection()
     {
@@ -428,13 +462,13 @@ internal sealed partial class Exchange(ForwardingContext context)
     }
 
     /// <summary>
-    /// Leaves a process that seems to have ended and asks again; in the worst case the gateway has not noticed its end yet, which takes moments. Or the system had nothing left for another
-    /// connection: idle ones are closed at the next tick, and others end.
+    /// Leaves a process that seems to have ended and asks again; in the worst case the gateway has not noticed its end yet, which takes
+    /// moments. Or the system had nothing left for another connection: idle ones are closed at the next tick, and others end.
     /// </summary>
     /// <param name="shortage">What there was none of; nothing when the connection was refused.</param>
     private ExchangeStep AwaitNextRun(SocketShortage shortage = SocketShortage.None)
     {
-        if (_reconnects == Limits.ReconnectsMax)
+        if (_reconnects == ForwardingLimits.ReconnectsMax)
         {
             if (shortage == SocketShortage.None)
             {
@@ -458,8 +492,8 @@ internal sealed partial class Exchange(ForwardingContext context)
     }
 
     /// <summary>
-    /// True when the backend's kernel has taken no byte of this request. It acknowledges what it takes in, before any process reads it, so such a request
-    /// cannot have had an effect. The connection's first acknowledgement is that of its SYN, which counts one.
+    /// True when the backend's kernel has taken no byte of this request. It acknowledges what it takes in, before any process reads it, so
+    /// such a request cannot have had an effect. The connection's first acknowledgement is that of its SYN, which counts one.
     /// </summary>
     private bool IsUndelivered() => TcpInfo.TryRead(Upstream.Handle, out var info) && info.BytesAcked <= _sentBefore + 1;
 
@@ -487,9 +521,14 @@ internal sealed partial class Exchange(ForwardingContext context)
         else
         {
             int needed = ProxyHeaders.RequestBytesNeeded(Request) + bodyInHand;
-            byte[] gateway = ReceivedBy == ReceivedProtocol.Http2 ? context.ViaHttp2 : Request.IsHttp11 ? context.Via : context.ViaHttp10;
-            var via = ViaMark.Join(stackalloc byte[Limits.ViaBytesMax], gateway, _backend.ViaMark);
-            channel.CommitOutgoing(ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via, Heads.Note?.Trace));
+            byte[] gateway =
+                ReceivedBy == ReceivedProtocol.Http2 ? context.ViaHttp2
+                : Request.IsHttp11 ? context.Via
+                : context.ViaHttp10;
+            var via = ViaMark.Join(stackalloc byte[ForwardingLimits.ViaBytesMax], gateway, _backend.ViaMark);
+            channel.CommitOutgoing(
+                ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via, Heads.Note?.Trace)
+            );
             channel.Write(body[..bodyInHand]);
             if (ReceivedBy == ReceivedProtocol.Http2 && bodyInHand == 0)
             {
@@ -500,9 +539,10 @@ internal sealed partial class Exchange(ForwardingContext context)
         return IsAborted ? Fail(ProxyError.ConnectionFailed) : step;
     }
 
-    /// <summary>Body bytes that are there already and of known length share the segment with the head, and can be sent again with it.</summary>
-    private int BodyInHand(int available) =>
-        Request.Framing.Kind == BodyKind.Length ? (int)Math.Min(available, Request.Framing.Length) : 0;
+    /// <summary>
+    /// Body bytes that are there already and of known length share the segment with the head, and can be sent again with it.
+    /// </summary>
+    private int BodyInHand(int available) => Request.Framing.Kind == BodyKind.Length ? (int)Math.Min(available, Request.Framing.Length) : 0;
 
     /// <summary>Out of descriptors is an answer for this request, not an end of its connection.</summary>
     private UpstreamConnection? TryCreate(UpstreamPool pool)
@@ -519,7 +559,9 @@ internal sealed partial class Exchange(ForwardingContext context)
             case HeadStatus.NeedMore:
                 return ExchangeStep.Receive;
             case HeadStatus.Complete when Response.IsInterim:
-                return (_interimBytes += Response.Length) <= Limits.InterimBytesMax ? ExchangeStep.Interim : FailAnswered("interim responses without end");
+                return (_interimBytes += Response.Length) <= ForwardingLimits.InterimBytesMax
+                    ? ExchangeStep.Interim
+                    : FailAnswered("interim responses without end");
             case HeadStatus.Complete:
                 string? fault = FailureReasons.OfResponse(Response, Upstream.Received, _offer);
                 Record.AnsweredTimestamp = fault is null ? context.Time.GetTimestamp() : 0;
@@ -532,5 +574,6 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <summary>Its heads and what goes along with them.</summary>
     public MessageHeads Heads => _heads ??= MessageHeads.Rent();
 
-    private ExchangeStep FailUnanswered() => Fail(ProxyError.ConnectionFailed, Upstream.WasReset ? FailureReasons.Reset : FailureReasons.Closed);
+    private ExchangeStep FailUnanswered() =>
+        Fail(ProxyError.ConnectionFailed, Upstream.WasReset ? FailureReasons.Reset : FailureReasons.Closed);
 }

@@ -1,4 +1,5 @@
 using Spawngate.Backends;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Forwarding;
@@ -13,7 +14,14 @@ internal static class ExchangeCount
     /// <param name="complete">Whether request and response were completely transferred.</param>
     /// <param name="requestBytes">Bytes of the request's body that followed its head.</param>
     /// <param name="responseBytes">Bytes of the response's body.</param>
-    public static void Count(ForwardingContext context, Exchange exchange, Backend? backend, bool complete, long requestBytes, long responseBytes)
+    public static void Count(
+        ForwardingContext context,
+        Exchange exchange,
+        Backend? backend,
+        bool complete,
+        long requestBytes,
+        long responseBytes
+    )
     {
         var record = exchange.Record;
         if (backend is null)
@@ -74,11 +82,12 @@ internal static class ExchangeCount
     }
 
     /// <summary>
-    /// Only of a request whose body went out with its head, to a backend that was ready, and whose answer was short: in all others somebody else's time would count as ours.
+    /// Only of a request whose body went out with its head, to a backend that was ready, and whose answer was short: in all others somebody
+    /// else's time would count as ours.
     /// </summary>
     private static bool IsOverheadKnown(Exchange exchange, ExchangeRecord record, long requestBytes, long responseBytes) =>
         record.HeldTicks == 0
         && requestBytes == exchange.BodySentWithHead
-        && responseBytes <= Limits.SmallBufferBytes
+        && responseBytes <= LoggingLimits.SmallBufferBytes
         && exchange.Response.Framing.Kind is BodyKind.Length or BodyKind.None;
 }

@@ -1,7 +1,7 @@
 using System.Text;
 using Spawngate.Backends;
-using Spawngate.Ledger;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Forwarding;
 
@@ -19,12 +19,12 @@ internal enum ExchangeStage : byte
 }
 
 /// <summary>
-/// What is noted of an exchange for others to look at while it lasts: the head's own bytes are soon gone. Its connection writes it, without a lock or an allocation; anybody
-/// may read it, and notices by the serial number when it changed meanwhile.
+/// What is noted of an exchange for others to look at while it lasts: the head's own bytes are soon gone. Its connection writes it, without
+/// a lock or an allocation; anybody may read it, and notices by the serial number when it changed meanwhile.
 /// </summary>
 internal sealed class ExchangeRecord
 {
-    private readonly byte[] _text = new byte[Limits.LedgerShortTextBytes + Limits.LedgerPathBytes];
+    private readonly byte[] _text = new byte[HistoryLimits.HistoryShortTextBytes + HistoryLimits.HistoryPathBytes];
     private int _serial;
     private Backend? _backend;
     private ClientIdentity? _client;
@@ -122,7 +122,15 @@ internal sealed class ExchangeRecord
     }
 
     /// <summary>Begins with a request that is routed.</summary>
-    public void Begin(Backend backend, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReceivedProtocol protocol, bool noWake, long nowMs)
+    public void Begin(
+        Backend backend,
+        RequestHead request,
+        ReadOnlySpan<byte> head,
+        ClientIdentity client,
+        ReceivedProtocol protocol,
+        bool noWake,
+        long nowMs
+    )
     {
         // Odd while it is being written. With a fence: no write below may be seen before this one.
         Interlocked.Increment(ref _serial);
@@ -131,8 +139,8 @@ internal sealed class ExchangeRecord
         _protocol = protocol;
         _noWake = noWake;
         _stage = ExchangeStage.Waiting;
-        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, Limits.LedgerShortTextBytes));
-        _pathLength = Copy(PathOf(request, head), _text.AsSpan(Limits.LedgerShortTextBytes));
+        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, HistoryLimits.HistoryShortTextBytes));
+        _pathLength = Copy(PathOf(request, head), _text.AsSpan(HistoryLimits.HistoryShortTextBytes));
         _backend = backend;
         Volatile.Write(ref _serial, _serial + 1);
     }
@@ -141,10 +149,15 @@ internal sealed class ExchangeRecord
     public void End() => Volatile.Write(ref _backend, null);
 
     /// <summary>Adds it to what holds a backend, if it does.</summary>
-    public void AddTo(HolderSearch search)
+    public void AddTo(ActiveRequestSearch search)
     {
         int serial = Volatile.Read(ref _serial);
-        if ((serial & 1) != 0 || !ReferenceEquals(Volatile.Read(ref _backend), search.Backend) || !search.Wants(_startedMs, _noWake) || _client is not { } client)
+        if (
+            (serial & 1) != 0
+            || !ReferenceEquals(Volatile.Read(ref _backend), search.Backend)
+            || !search.Wants(_startedMs, _noWake)
+            || _client is not { } client
+        )
         {
             return;
         }
@@ -155,18 +168,19 @@ internal sealed class ExchangeRecord
             ExchangeStage.Request => "request",
             _ => "tunnel",
         };
-        var holder = new Holder(
+        var active = new ActiveRequest(
             kind,
             _protocol == ReceivedProtocol.Http2 ? "http/2" : "http/1.1",
             Encoding.ASCII.GetString(_text, 0, _methodLength),
-            Encoding.ASCII.GetString(_text, Limits.LedgerShortTextBytes, _pathLength),
+            Encoding.ASCII.GetString(_text, HistoryLimits.HistoryShortTextBytes, _pathLength),
             client.Text,
             search.AgeSecs(_startedMs),
-            _noWake);
+            _noWake
+        );
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _serial) == serial)
         {
-            search.Add(holder);
+            search.Add(active);
         }
     }
 
@@ -178,20 +192,24 @@ internal sealed class ExchangeRecord
         return query < 0 ? target : target[..query];
     }
 
-    /// <summary>Who sent a request, for the ledger of the backend that it wakes; on the cold path.</summary>
-    public static LedgerCaller CallerOf(RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client)
+    /// <summary>Who sent a request, for the history of the backend that it wakes; on the cold path.</summary>
+    public static HistoryCaller CallerOf(RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client)
     {
         string? agent = null;
         foreach (ref readonly var field in request.Fields.Fields)
         {
             if (agent is null && Grammar.EqualsIgnoreCase(field.Name(head), "user-agent"u8))
             {
-                agent = Ascii(field.Value(head), Limits.LedgerTextBytes);
+                agent = Ascii(field.Value(head), HistoryLimits.HistoryTextBytes);
             }
         }
 
-        return new LedgerCaller(
-            Ascii(request.MethodBytes(head), Limits.LedgerShortTextBytes), Ascii(PathOf(request, head), Limits.LedgerPathBytes), client.Text, agent);
+        return new HistoryCaller(
+            Ascii(request.MethodBytes(head), HistoryLimits.HistoryShortTextBytes),
+            Ascii(PathOf(request, head), HistoryLimits.HistoryPathBytes),
+            client.Text,
+            agent
+        );
 
         static string Ascii(ReadOnlySpan<byte> bytes, int bytesMax) => Encoding.ASCII.GetString(bytes[..Math.Min(bytes.Length, bytesMax)]);
     }
@@ -204,19 +222,22 @@ internal sealed class ExchangeRecord
     }
 }
 
-/// <summary>Collects what holds a backend: so many of its open requests and tunnels, those that count as use before those that do not, and of them those that came first.</summary>
+/// <summary>
+/// Collects what holds a backend: so many of its open requests and tunnels, those that count as use before those that do not, and of them
+/// those that came first.
+/// </summary>
 /// <param name="backend">The backend.</param>
 /// <param name="max">How many are wanted.</param>
 /// <param name="nowMs">The time on the coarse clock.</param>
-internal sealed class HolderSearch(Backend backend, int max, long nowMs)
+internal sealed class ActiveRequestSearch(Backend backend, int max, long nowMs)
 {
-    private readonly List<Holder> _found = [];
+    private readonly List<ActiveRequest> _found = [];
 
     /// <summary>The backend.</summary>
     public Backend Backend => backend;
 
     /// <summary>What was found, in that order.</summary>
-    public IReadOnlyList<Holder> Found => _found;
+    public IReadOnlyList<ActiveRequest> Found => _found;
 
     /// <summary>Whether one that came at that time would be listed.</summary>
     public bool Wants(long startedMs, bool noWake) => _found.Count < max || GoesBefore(AgeSecs(startedMs), noWake, _found[^1]);
@@ -225,15 +246,16 @@ internal sealed class HolderSearch(Backend backend, int max, long nowMs)
     public double AgeSecs(long startedMs) => Math.Max(0, nowMs - startedMs) / 1000.0;
 
     /// <summary>Adds one, in the place of a younger one when there are enough.</summary>
-    public void Add(Holder holder)
+    public void Add(ActiveRequest active)
     {
-        int place = _found.FindIndex(other => GoesBefore(holder.AgeSecs, holder.NoWake, other));
-        _found.Insert(place < 0 ? _found.Count : place, holder);
+        int place = _found.FindIndex(other => GoesBefore(active.AgeSecs, active.NoWake, other));
+        _found.Insert(place < 0 ? _found.Count : place, active);
         if (_found.Count > max)
         {
             _found.RemoveAt(max);
         }
     }
 
-    private static bool GoesBefore(double ageSecs, bool noWake, Holder other) => noWake == other.NoWake ? ageSecs > other.AgeSecs : other.NoWake;
+    private static bool GoesBefore(double ageSecs, bool noWake, ActiveRequest other) =>
+        noWake == other.NoWake ? ageSecs > other.AgeSecs : other.NoWake;
 }

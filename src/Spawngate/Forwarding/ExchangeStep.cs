@@ -15,7 +15,9 @@ internal enum ExchangeStep : byte
     /// <summary>Await <see cref="Exchange.ReceiveAsync"/>, then <see cref="Exchange.AfterReceive"/>.</summary>
     Receive,
 
-    /// <summary>An interim response (1xx) lies at the front of the upstream's bytes; relay it, then <see cref="Exchange.AfterInterim"/>.</summary>
+    /// <summary>
+    /// An interim response (1xx) lies at the front of the upstream's bytes; relay it, then <see cref="Exchange.AfterInterim"/>.
+    /// </summary>
     Interim,
 
     /// <summary>The final response head is there; relay it and its body, then <see cref="Exchange.End"/>.</summary>

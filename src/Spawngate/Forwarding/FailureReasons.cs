@@ -3,7 +3,10 @@ using Spawngate.Transport;
 
 namespace Spawngate.Forwarding;
 
-/// <summary>What the log says of a request that a backend failed, for people who look for the cause. All of it is decided before a byte of the answer went to the client.</summary>
+/// <summary>
+/// What the log says of a request that a backend failed, for people who look for the cause. All of it is decided before a byte of the
+/// answer went to the client.
+/// </summary>
 internal static class FailureReasons
 {
     /// <summary>There is no connection that the request could go over.</summary>
@@ -20,13 +23,14 @@ internal static class FailureReasons
 
     /// <summary>The connection ended after something had come.</summary>
     /// <param name="upstream">The connection.</param>
-    public static string OfHalfResponse(SocketChannel upstream) => (upstream.ReceivedLength > 0, upstream.WasReset) switch
-    {
-        (true, false) => "the backend closed the connection in the middle of its response head",
-        (true, true) => "the backend reset the connection in the middle of its response head",
-        (false, false) => "the backend closed the connection after an interim response",
-        _ => "the backend reset the connection after an interim response",
-    };
+    public static string OfHalfResponse(SocketChannel upstream) =>
+        (upstream.ReceivedLength > 0, upstream.WasReset) switch
+        {
+            (true, false) => "the backend closed the connection in the middle of its response head",
+            (true, true) => "the backend reset the connection in the middle of its response head",
+            (false, false) => "the backend closed the connection after an interim response",
+            _ => "the backend reset the connection after an interim response",
+        };
 
     /// <summary>No response head came in time.</summary>
     /// <param name="receivedAny">Whether anything of one came.</param>
@@ -34,7 +38,8 @@ internal static class FailureReasons
         receivedAny ? "the backend did not send all of its response head in time" : "the backend did not answer in time";
 
     /// <summary>A client takes hardly anything of what is sent.</summary>
-    public static string TakingTooSlowly { get; } = $"it took less than {Limits.RateBytesMin} bytes in {Limits.RateWindowMs / 1000} s";
+    public static string TakingTooSlowly { get; } =
+        $"it took less than {ForwardingLimits.RateBytesMin} bytes in {ForwardingLimits.RateWindowMs / 1000} s";
 
     /// <summary>A client takes nothing of what is sent.</summary>
     public const string TakingNothing = "it takes nothing any more";

@@ -3,12 +3,13 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
-using Spawngate.Metrics;
-using Spawngate.Observation;
+using Spawngate.Logging;
 using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
+using Spawngate.Routing;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Forwarding;
 
@@ -44,7 +45,7 @@ internal sealed class ForwardingContext
         Clock = clock;
         ClientLimits = new ClientLimits(server, time);
         Log = log;
-        RequestLimits = new HeadLimits(Limits.RequestLineBytesMax, server.MaxHeaderBytes, server.MaxHeaders);
+        RequestLimits = new HeadLimits(ConfigLimits.RequestLineBytesMax, server.MaxHeaderBytes, server.MaxHeaders);
 
         // Random, so that two gateways in a row do not take each other for a loop, and ids of two runs never meet.
         Span<byte> random = stackalloc byte[12];
@@ -58,7 +59,8 @@ internal sealed class ForwardingContext
             time,
             error => ForwardingLog.NoSocket(log, error),
             (error, failures, ms) => ForwardingLog.StillNoSocket(log, error, failures, ms),
-            (failures, ms) => ForwardingLog.SocketsAgain(log, failures, ms));
+            (failures, ms) => ForwardingLog.SocketsAgain(log, failures, ms)
+        );
         RenewDate();
         clock.Tick += RenewDate;
     }
@@ -97,7 +99,8 @@ internal sealed class ForwardingContext
     public HeadLimits RequestLimits { get; }
 
     /// <summary>Bounds of response heads.</summary>
-    public static HeadLimits ResponseLimits => new(Limits.ResponseHeadBytesMax, Limits.ResponseHeadBytesMax, Limits.ResponseFieldsMax);
+    public static HeadLimits ResponseLimits =>
+        new(ForwardingLimits.ResponseHeadBytesMax, ForwardingLimits.ResponseHeadBytesMax, ForwardingLimits.ResponseFieldsMax);
 
     /// <summary>Our name in Via, up to the <see cref="ViaMark"/> of a backend: together they tell a loop.</summary>
     public byte[] Pseudonym { get; }
@@ -114,16 +117,21 @@ internal sealed class ForwardingContext
     /// <summary>The time as a Date field says it, renewed once a second by the coarse clock.</summary>
     public ReadOnlySpan<byte> Date => Volatile.Read(ref _date);
 
-    /// <summary>When a deadline so many milliseconds from now is due, on the coarse clock; one tick more, since that may be so old. 0 means never.</summary>
-    public long DueIn(long ms) => ms == 0 ? long.MaxValue >> 3 : Clock.NowMs + ms + Limits.ClockTickMs;
+    /// <summary>
+    /// When a deadline so many milliseconds from now is due, on the coarse clock; one tick more, since that may be so old. 0 means never.
+    /// </summary>
+    public long DueIn(long ms) => ms == 0 ? long.MaxValue >> 3 : Clock.NowMs + ms + RuntimeLimits.ClockTickMs;
 
-    /// <summary>Notes that a request was refused because the system has nothing left for a connection to its backend. Returns the seconds after which it may be tried again.</summary>
+    /// <summary>
+    /// Notes that a request was refused because the system has nothing left for a connection to its backend. Returns the seconds after
+    /// which it may be tried again.
+    /// </summary>
     /// <param name="hostname">The backend.</param>
     /// <param name="shortage">What there is none of.</param>
     public int NoteNoSocket(string hostname, SocketShortage shortage)
     {
         _noSocket.Add($"{hostname}: {(shortage == SocketShortage.Ports ? EphemeralPorts.NoneLeft : OpenFiles.NoneLeft)}");
-        return Limits.OverloadedRetrySecs;
+        return ForwardingLimits.OverloadedRetrySecs;
     }
 
     /// <summary>Writes a new unique request id of 32 hex digits: 64 random bits of this process and a counter.</summary>

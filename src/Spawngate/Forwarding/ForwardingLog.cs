@@ -19,19 +19,31 @@ internal static partial class ForwardingLog
     public static partial void ConnectionFault(ILogger log, string client, string code);
 
     /// <summary>A request failed at a backend.</summary>
-    [LoggerMessage(Level = LogLevel.Warning, Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" code=\"{Code}\" Request failed: {Reason}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" code=\"{Code}\" Request failed: {Reason}"
+    )]
     public static partial void Failed(ILogger log, string hostname, string client, string requestId, string code, string reason);
 
     /// <summary>A response was cut after it had begun.</summary>
-    [LoggerMessage(Level = LogLevel.Warning, Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" Response cut: {Cause}")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" Response cut: {Cause}"
+    )]
     public static partial void Cut(ILogger log, string hostname, string client, string requestId, string cause);
 
     /// <summary>So many lines of the two kinds above were not written.</summary>
-    [LoggerMessage(Level = LogLevel.Warning, Message = "hostname=\"{Hostname}\" count=\"{Count}\" More requests failed, or responses were cut, than there are lines about it")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "hostname=\"{Hostname}\" count=\"{Count}\" More requests failed, or responses were cut, than there are lines about it"
+    )]
     public static partial void Held(ILogger log, string hostname, int count);
 
     /// <summary>A client was cut in the middle of an exchange: it takes its answer too slowly.</summary>
-    [LoggerMessage(Level = LogLevel.Information, Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" Client cut: {Cause}")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" Client cut: {Cause}"
+    )]
     public static partial void ClientCut(ILogger log, string hostname, string client, string requestId, string cause);
 
     /// <summary>A connection over HTTP/2 was cut with all its streams: its client takes too slowly what is sent.</summary>
@@ -51,11 +63,17 @@ internal static partial class ForwardingLog
     public static partial void NoSocket(ILogger log, string error);
 
     /// <summary>It has failed so often since.</summary>
-    [LoggerMessage(Level = LogLevel.Error, Message = "error=\"{Error}\" failures=\"{Failures}\" Still cannot open connections to backends after {DurationMs} ms")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "error=\"{Error}\" failures=\"{Failures}\" Still cannot open connections to backends after {DurationMs} ms"
+    )]
     public static partial void StillNoSocket(ILogger log, string error, long failures, long durationMs);
 
     /// <summary>It has not failed for a while.</summary>
-    [LoggerMessage(Level = LogLevel.Information, Message = "failures=\"{Failures}\" Connections to backends can be opened again after {DurationMs} ms")]
+    [LoggerMessage(
+        Level = LogLevel.Information,
+        Message = "failures=\"{Failures}\" Connections to backends can be opened again after {DurationMs} ms"
+    )]
     public static partial void SocketsAgain(ILogger log, long failures, long durationMs);
 
     /// <summary>Accepting failed for a moment.</summary>
@@ -63,7 +81,10 @@ internal static partial class ForwardingLog
     public static partial void AcceptFailed(ILogger log, string error);
 
     /// <summary>It has failed so often since.</summary>
-    [LoggerMessage(Level = LogLevel.Error, Message = "error=\"{Error}\" failures=\"{Failures}\" Still cannot accept connections after {DurationMs} ms")]
+    [LoggerMessage(
+        Level = LogLevel.Error,
+        Message = "error=\"{Error}\" failures=\"{Failures}\" Still cannot accept connections after {DurationMs} ms"
+    )]
     public static partial void AcceptStillFails(ILogger log, string error, long failures, long durationMs);
 
     /// <summary>It has not failed for a while.</summary>
@@ -73,23 +94,39 @@ internal static partial class ForwardingLog
     /// <summary>Logs an error that an administrator should know of; what clients do wrong is not among them.</summary>
     public static void Error(ForwardingContext context, ClientIdentity client, Exchange exchange, ProxyError error)
     {
-        if (error is ProxyError.ConnectionFailed or ProxyError.BadBackendResponse or ProxyError.RequestTimeout && MayTell(context, exchange, out string hostname))
+        if (
+            error is ProxyError.ConnectionFailed or ProxyError.BadBackendResponse or ProxyError.RequestTimeout
+            && MayTell(context, exchange, out string hostname)
+        )
         {
-            Failed(context.Log, hostname, client.Text, Encoding.ASCII.GetString(exchange.RequestId), Encoding.ASCII.GetString(ProxyErrors.Code(error)), exchange.Reason);
+            Failed(
+                context.Log,
+                hostname,
+                client.Text,
+                Encoding.ASCII.GetString(exchange.RequestId),
+                Encoding.ASCII.GetString(ProxyErrors.Code(error)),
+                exchange.Reason
+            );
         }
     }
 
     /// <summary>Logs a response that its backend cut; one that ended because of the client or of us is not its fault.</summary>
     public static void BodyCut(ForwardingContext context, ClientIdentity client, Exchange exchange, PumpOutcome outcome)
     {
-        if (!exchange.IsAborted && outcome is (PumpOutcome.SourceCut or PumpOutcome.SourceBroken) && MayTell(context, exchange, out string hostname))
+        if (
+            !exchange.IsAborted
+            && outcome is (PumpOutcome.SourceCut or PumpOutcome.SourceBroken)
+            && MayTell(context, exchange, out string hostname)
+        )
         {
             var cause = outcome == PumpOutcome.SourceCut ? "the backend ended it early" : "its chunks are malformed";
             Cut(context.Log, hostname, client.Text, Encoding.ASCII.GetString(exchange.RequestId), cause);
         }
     }
 
-    /// <summary>Logs an exchange that is cut in the middle of its answer because nothing of it has moved for as long as it may; on the tick.</summary>
+    /// <summary>
+    /// Logs an exchange that is cut in the middle of its answer because nothing of it has moved for as long as it may; on the tick.
+    /// </summary>
     /// <param name="context">Whose log.</param>
     /// <param name="client">Whose request.</param>
     /// <param name="exchange">The exchange.</param>

@@ -1,20 +1,21 @@
-using Spawngate.Observation;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 using Spawngate.Transport;
 
 namespace Spawngate.Forwarding;
 
-/// <summary>The two parsed heads of an exchange, and what goes along with them. A connection has them only while it has a request, so one that waits is small.</summary>
+/// <summary>
+/// The two parsed heads of an exchange, and what goes along with them. A connection has them only while it has a request, so one that waits
+/// is small.
+/// </summary>
 internal sealed class MessageHeads
 {
-    private static readonly PoolDepot<MessageHeads> Depot = new(Limits.MessageHeadsShared);
+    private static readonly PoolDepot<MessageHeads> Depot = new(ForwardingLimits.MessageHeadsShared);
 
     [ThreadStatic]
     private static PoolStack<MessageHeads>? t_stack;
 
-    private MessageHeads()
-    {
-    }
+    private MessageHeads() { }
 
     /// <summary>The request.</summary>
     public RequestHead Request { get; } = new();
@@ -23,7 +24,7 @@ internal sealed class MessageHeads
     public ResponseHead Response { get; } = new();
 
     /// <summary>Room for the request's id.</summary>
-    public byte[] RequestId { get; } = new byte[Limits.RequestIdBytesMax];
+    public byte[] RequestId { get; } = new byte[ForwardingLimits.RequestIdBytesMax];
 
     /// <summary>What others may see of the exchange.</summary>
     public ExchangeRecord Record { get; } = new();
@@ -37,7 +38,7 @@ internal sealed class MessageHeads
     /// <summary>Takes a pair, in its first state.</summary>
     public static MessageHeads Rent()
     {
-        var heads = (t_stack ??= new PoolStack<MessageHeads>(Limits.MessageHeadsPerThread, Depot)).Pop() ?? new MessageHeads();
+        var heads = (t_stack ??= new PoolStack<MessageHeads>(ForwardingLimits.MessageHeadsPerThread, Depot)).Pop() ?? new MessageHeads();
         heads.Request.Reset();
         heads.Response.Reset();
         heads.Record.Reset();
@@ -46,5 +47,6 @@ internal sealed class MessageHeads
     }
 
     /// <summary>Gives a pair back; nobody may touch it afterwards.</summary>
-    public static void Return(MessageHeads heads) => (t_stack ??= new PoolStack<MessageHeads>(Limits.MessageHeadsPerThread, Depot)).Push(heads);
+    public static void Return(MessageHeads heads) =>
+        (t_stack ??= new PoolStack<MessageHeads>(ForwardingLimits.MessageHeadsPerThread, Depot)).Push(heads);
 }

@@ -82,17 +82,18 @@ internal static class ProxyErrors
     private static readonly Entry[] Table = BuildTable();
 
     /// <summary>What a request is told that was not admitted.</summary>
-    public static ProxyError Of(AdmissionOutcome outcome) => outcome switch
-    {
-        AdmissionOutcome.StartFailed => ProxyError.BackendStartFailed,
-        AdmissionOutcome.Unhealthy => ProxyError.BackendUnhealthy,
-        AdmissionOutcome.ShuttingDown => ProxyError.BackendShuttingDown,
-        AdmissionOutcome.QueueFull => ProxyError.QueueFull,
-        AdmissionOutcome.NotRunning => ProxyError.NotRunning,
-        AdmissionOutcome.NotYet => ProxyError.BackendStarting,
-        AdmissionOutcome.TimedOut => ProxyError.RequestTimeout,
-        _ => ProxyError.ClientGone,
-    };
+    public static ProxyError Of(AdmissionOutcome outcome) =>
+        outcome switch
+        {
+            AdmissionOutcome.StartFailed => ProxyError.BackendStartFailed,
+            AdmissionOutcome.Unhealthy => ProxyError.BackendUnhealthy,
+            AdmissionOutcome.ShuttingDown => ProxyError.BackendShuttingDown,
+            AdmissionOutcome.QueueFull => ProxyError.QueueFull,
+            AdmissionOutcome.NotRunning => ProxyError.NotRunning,
+            AdmissionOutcome.NotYet => ProxyError.BackendStarting,
+            AdmissionOutcome.TimedOut => ProxyError.RequestTimeout,
+            _ => ProxyError.ClientGone,
+        };
 
     /// <summary>HTTP status.</summary>
     public static int Status(ProxyError error) => Table[(int)error].Status;
@@ -107,9 +108,7 @@ internal static class ProxyErrors
     public static byte[] Body(ProxyError error, string? detail)
     {
         var entry = Table[(int)error];
-        return detail is null
-            ? entry.Body
-            : Json(Encoding.ASCII.GetString(entry.Code), detail, entry.Status);
+        return detail is null ? entry.Body : Json(Encoding.ASCII.GetString(entry.Code), detail, entry.Status);
     }
 
     private static byte[] Json(string code, string message, int status) =>
@@ -121,7 +120,13 @@ internal static class ProxyErrors
         Add(ProxyError.MissingHostHeader, 400, "Bad Request", "MISSING_HOST_HEADER", "The request has no Host header.");
         Add(ProxyError.UnknownHost, 404, "Not Found", "UNKNOWN_HOST", "No backend is configured for this host.");
         Add(ProxyError.BackendShuttingDown, 503, "Service Unavailable", "BACKEND_SHUTTING_DOWN", "The backend is shutting down.");
-        Add(ProxyError.BackendUnhealthy, 503, "Service Unavailable", "BACKEND_UNHEALTHY", "The backend is unhealthy and is being restarted.");
+        Add(
+            ProxyError.BackendUnhealthy,
+            503,
+            "Service Unavailable",
+            "BACKEND_UNHEALTHY",
+            "The backend is unhealthy and is being restarted."
+        );
         Add(ProxyError.BackendStartFailed, 503, "Service Unavailable", "BACKEND_START_FAILED", "The backend could not be started.");
         Add(ProxyError.RequestTimeout, 504, "Gateway Timeout", "REQUEST_TIMEOUT", "The backend did not answer in time.");
         Add(ProxyError.ConnectionFailed, 502, "Bad Gateway", "CONNECTION_FAILED", "The connection to the backend failed.");
@@ -130,20 +135,43 @@ internal static class ProxyErrors
         Add(ProxyError.QueueFull, 503, "Service Unavailable", "QUEUE_FULL", "Too many requests are waiting for the backend.");
         Add(ProxyError.ClientTimeout, 408, "Request Timeout", "CLIENT_TIMEOUT", "The request was not sent in time.");
         Add(ProxyError.UriTooLong, 414, "URI Too Long", "URI_TOO_LONG", "The request line is too long.");
-        Add(ProxyError.RequestHeaderFieldsTooLarge, 431, "Request Header Fields Too Large", "REQUEST_HEADER_FIELDS_TOO_LARGE", "The header section is too large.");
+        Add(
+            ProxyError.RequestHeaderFieldsTooLarge,
+            431,
+            "Request Header Fields Too Large",
+            "REQUEST_HEADER_FIELDS_TOO_LARGE",
+            "The header section is too large."
+        );
         Add(ProxyError.NotImplemented, 501, "Not Implemented", "NOT_IMPLEMENTED", "The method or transfer coding is not implemented.");
-        Add(ProxyError.HttpVersionNotSupported, 505, "HTTP Version Not Supported", "HTTP_VERSION_NOT_SUPPORTED", "Only HTTP/1.0 and HTTP/1.1 are supported here.");
+        Add(
+            ProxyError.HttpVersionNotSupported,
+            505,
+            "HTTP Version Not Supported",
+            "HTTP_VERSION_NOT_SUPPORTED",
+            "Only HTTP/1.0 and HTTP/1.1 are supported here."
+        );
         Add(ProxyError.None, 200, "OK", "", "");
         Add(ProxyError.BackendStarting, 503, "Service Unavailable", "BACKEND_STARTING", "The backend is starting.");
-        Add(ProxyError.NotRunning, 503, "Service Unavailable", "NOT_RUNNING", "The backend is not running, and this request does not start it.");
+        Add(
+            ProxyError.NotRunning,
+            503,
+            "Service Unavailable",
+            "NOT_RUNNING",
+            "The backend is not running, and this request does not start it."
+        );
         Add(ProxyError.LoopDetected, 508, "Loop Detected", "LOOP_DETECTED", "The request came back to this gateway.");
         Add(ProxyError.TooManyRequests, 429, "Too Many Requests", "TOO_MANY_REQUESTS", "Too many requests from this address.");
         Add(ProxyError.Overloaded, 503, "Service Unavailable", "OVERLOADED", "The gateway is overloaded.");
         Add(ProxyError.SessionEnded, 410, "Gone", "SESSION_ENDED", "The session has ended.");
         return table;
 
-        void Add(ProxyError error, int status, string reason, string code, string message) => table[(int)error] = new Entry(
-            status, Encoding.ASCII.GetBytes($"{status} {reason}"), Encoding.ASCII.GetBytes(code), Json(code, message, status));
+        void Add(ProxyError error, int status, string reason, string code, string message) =>
+            table[(int)error] = new Entry(
+                status,
+                Encoding.ASCII.GetBytes($"{status} {reason}"),
+                Encoding.ASCII.GetBytes(code),
+                Json(code, message, status)
+            );
     }
 
     private readonly record struct Entry(int Status, byte[] StatusAndReason, byte[] Code, byte[] Body);

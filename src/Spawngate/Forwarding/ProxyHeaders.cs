@@ -1,6 +1,7 @@
-using Spawngate.Observation;
+using Spawngate.Backends;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Forwarding;
 
@@ -38,11 +39,13 @@ internal sealed class ClientIdentity
 /// </summary>
 internal static class ProxyHeaders
 {
-    /// <summary>Room for what a request head gains besides its own bytes: fixed names, Via, and an address; the id and chain are counted apart.</summary>
+    /// <summary>
+    /// Room for what a request head gains besides its own bytes: fixed names, Via, and an address; the id and chain are counted apart.
+    /// </summary>
     private const int RequestAddedBytes = 512;
 
     /// <summary>Room for what a response head gains.</summary>
-    private const int ResponseAddedBytes = 320 + Limits.ServerTimingBytes;
+    private const int ResponseAddedBytes = 320 + ForwardingLimits.ServerTimingBytes;
 
     /// <summary>Bytes that <see cref="WriteRequest"/> may need.</summary>
     public static int RequestBytesNeeded(RequestHead request) =>
@@ -61,7 +64,14 @@ internal static class ProxyHeaders
     /// <param name="via">Our Via value.</param>
     /// <param name="trace">The trace that it belongs to; null leaves what the client says of one as it is.</param>
     public static int WriteRequest(
-        Span<byte> target, RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReadOnlySpan<byte> requestId, ReadOnlySpan<byte> via, TraceContext? trace = null)
+        Span<byte> target,
+        RequestHead request,
+        ReadOnlySpan<byte> head,
+        ClientIdentity client,
+        ReadOnlySpan<byte> requestId,
+        ReadOnlySpan<byte> via,
+        TraceContext? trace = null
+    )
     {
         var writer = new HeadWriter(target);
         writer.Write(request.MethodBytes(head));
@@ -93,7 +103,11 @@ internal static class ProxyHeaders
                 // Of an absolute target, its own authority (RFC 9112 section 3.2.2).
                 writer.WriteField(field.Name(head), host);
             }
-            else if (field.Known == KnownHeader.MaxForwards && CountsForwards(request) && Grammar.TryParseLength(field.Value(head), out long forwards))
+            else if (
+                field.Known == KnownHeader.MaxForwards
+                && CountsForwards(request)
+                && Grammar.TryParseLength(field.Value(head), out long forwards)
+            )
             {
                 WriteNumber(ref writer, field.Name(head), Math.Max(0, forwards - 1));
             }
@@ -102,7 +116,10 @@ internal static class ProxyHeaders
                 trailers = true;
                 writer.WriteField(field.Name(head), "trailers"u8);
             }
-            else if ((upgrade && field.Known == KnownHeader.Upgrade) || !(IsDroppedFromRequest(request, head, field, client.IsTrusted) || IsReplaced(trace, field.Name(head))))
+            else if (
+                (upgrade && field.Known == KnownHeader.Upgrade)
+                || !(IsDroppedFromRequest(request, head, field, client.IsTrusted) || IsReplaced(trace, field.Name(head)))
+            )
             {
                 writer.WriteField(field.Name(head), field.Value(head));
             }
@@ -110,7 +127,14 @@ internal static class ProxyHeaders
 
         if (upgrade || trailers)
         {
-            writer.WriteField("Connection"u8, upgrade ? trailers ? "Upgrade, TE"u8 : "Upgrade"u8 : "TE"u8);
+            writer.WriteField(
+                "Connection"u8,
+                upgrade
+                    ? trailers
+                        ? "Upgrade, TE"u8
+                        : "Upgrade"u8
+                    : "TE"u8
+            );
         }
 
         if (request.Framing.Kind == BodyKind.Chunked)
@@ -156,7 +180,10 @@ internal static class ProxyHeaders
         return true;
     }
 
-    /// <summary>The settings of a request without a body that asks to upgrade to h2c and to nothing else, and names its one HTTP2-Settings in Connection (RFC 7540 section 3.2.1); else empty.</summary>
+    /// <summary>
+    /// The settings of a request without a body that asks to upgrade to h2c and to nothing else, and names its one HTTP2-Settings in
+    /// Connection (RFC 7540 section 3.2.1); else empty.
+    /// </summary>
     public static ReadOnlySpan<byte> SettingsOfH2cUpgrade(RequestHead request, ReadOnlySpan<byte> head)
     {
         ReadOnlySpan<byte> settings = default;
@@ -177,8 +204,8 @@ internal static class ProxyHeaders
     }
 
     /// <summary>
-    /// True when the request goes in a loop: its Via fields say that this gateway has sent it to the same backend before, or to any too often. Only one who repeats what a Via field said
-    /// can bring that about, and only for requests of his own.
+    /// True when the request goes in a loop: its Via fields say that this gateway has sent it to the same backend before, or to any too
+    /// often. Only one who repeats what a Via field said can bring that about, and only for requests of his own.
     /// </summary>
     /// <param name="request">The parsed head.</param>
     /// <param name="head">Its bytes.</param>
@@ -198,7 +225,7 @@ internal static class ProxyHeaders
             while (rest.IndexOf(pseudonym) is >= 0 and var at)
             {
                 rest = rest[(at + pseudonym.Length)..];
-                if (ViaMark.Is(rest, mark) || ++passes == Limits.PassesMax)
+                if (ViaMark.Is(rest, mark) || ++passes == ForwardingLimits.PassesMax)
                 {
                     return true;
                 }
@@ -246,7 +273,7 @@ internal static class ProxyHeaders
             }
         }
 
-        return count == 1 && found.Length <= Limits.RequestIdBytesMax && Grammar.IsVisibleAscii(found) ? found : default;
+        return count == 1 && found.Length <= ForwardingLimits.RequestIdBytesMax && Grammar.IsVisibleAscii(found) ? found : default;
     }
 
     /// <summary>Takes over that id, or makes one; returns its length.</summary>
@@ -267,8 +294,15 @@ internal static class ProxyHeaders
     /// <param name="date">Added as Date if the backend sent none (RFC 9110 section 6.6.1); empty for none.</param>
     /// <param name="timing">A Server-Timing of ours, behind those of the backend; empty for none.</param>
     public static int WriteResponse(
-        Span<byte> target, ResponseHead response, ReadOnlySpan<byte> head, bool chunked, ReadOnlySpan<byte> connection, ReadOnlySpan<byte> requestId, ReadOnlySpan<byte> date = default,
-        ReadOnlySpan<byte> timing = default)
+        Span<byte> target,
+        ResponseHead response,
+        ReadOnlySpan<byte> head,
+        bool chunked,
+        ReadOnlySpan<byte> connection,
+        ReadOnlySpan<byte> requestId,
+        ReadOnlySpan<byte> date = default,
+        ReadOnlySpan<byte> timing = default
+    )
     {
         var writer = new HeadWriter(target);
         writer.Write("HTTP/1.1 "u8);
@@ -345,10 +379,14 @@ internal static class ProxyHeaders
             return keep ? "Upgrade"u8 : "Upgrade, close"u8;
         }
 
-        return !keep ? "close"u8 : isHttp11 ? default : "keep-alive"u8;
+        return !keep ? "close"u8
+            : isHttp11 ? default
+            : "keep-alive"u8;
     }
 
-    /// <summary>A span of ours stands between the client's and the backend's; the state of a trace that could not be read belongs to none.</summary>
+    /// <summary>
+    /// A span of ours stands between the client's and the backend's; the state of a trace that could not be read belongs to none.
+    /// </summary>
     private static bool IsReplaced(TraceContext? trace, ReadOnlySpan<byte> name) =>
         trace is { IsSampled: true } && (TraceContext.IsTraceParent(name) || (!trace.KeepsState && TraceContext.IsTraceState(name)));
 
@@ -364,7 +402,8 @@ internal static class ProxyHeaders
                 return !request.IsHttp11; // To be ignored there (RFC 9110 section 10.1.1), and nobody could relay the 100.
             case KnownHeader.Via:
                 return false;
-            case KnownHeader.None when KnownHeaders.IsForwardedLookalike(field.Name(head)) || (!trusted && KnownHeaders.TellsOrigin(field.Name(head))):
+            case KnownHeader.None
+                when KnownHeaders.IsForwardedLookalike(field.Name(head)) || (!trusted && KnownHeaders.TellsOrigin(field.Name(head))):
                 return true;
             default:
                 return KnownHeaders.IsHopByHop(field.Known)
@@ -373,8 +412,8 @@ internal static class ProxyHeaders
     }
 
     /// <summary>
-    /// True when the client takes trailers (RFC 9110 section 10.1.4). They pass, so the same is said to the backend, which may be waiting for it; other codings
-    /// are for one hop.
+    /// True when the client takes trailers (RFC 9110 section 10.1.4). They pass, so the same is said to the backend, which may be waiting
+    /// for it; other codings are for one hop.
     /// </summary>
     private static bool AcceptsTrailers(RequestHead request, ReadOnlySpan<byte> head)
     {

@@ -3,7 +3,9 @@ using Spawngate.Transport;
 
 namespace Spawngate.Forwarding;
 
-/// <summary>A connection that switched protocols: both sides are spliced byte for byte, and no byte is looked at (spec section 8).</summary>
+/// <summary>
+/// A connection that switched protocols: both sides are spliced byte for byte, and no byte is looked at (spec section 8).
+/// </summary>
 internal static class Tunnel
 {
     private static readonly BodyFraming UntilClose = new(BodyKind.UntilClose, 0);

@@ -3,8 +3,9 @@ using Spawngate.Protocols.Http1;
 namespace Spawngate.Forwarding;
 
 /// <summary>
-/// What a request that was passed on as an upgrade asked for, kept until a 101 is held against it: a server must not switch to anything else (RFC 9110 section 7.8). Of a WebSocket over HTTP/2 it
-/// is also the key, since there the client never sees the handshake and cannot check it (RFC 8441 section 5).
+/// What a request that was passed on as an upgrade asked for, kept until a 101 is held against it: a server must not switch to anything
+/// else (RFC 9110 section 7.8). Of a WebSocket over HTTP/2 it is also the key, since there the client never sees the handshake and cannot
+/// check it (RFC 8441 section 5).
 /// </summary>
 internal sealed class UpgradeOffer
 {
@@ -41,7 +42,12 @@ internal sealed class UpgradeOffer
                 isWebSocket = protocol == ReceivedProtocol.Http2 && Grammar.EqualsIgnoreCase(field.Value(head), "websocket"u8);
                 protocols.Add((byte)',');
             }
-            else if (isWebSocket && field.Known == KnownHeader.None && field.ValueLength == WebSocketAccept.KeyBytes && Grammar.EqualsIgnoreCase(field.Name(head), "sec-websocket-key"u8))
+            else if (
+                isWebSocket
+                && field.Known == KnownHeader.None
+                && field.ValueLength == WebSocketAccept.KeyBytes
+                && Grammar.EqualsIgnoreCase(field.Name(head), "sec-websocket-key"u8)
+            )
             {
                 key = field.Value(head).ToArray();
             }
@@ -108,5 +114,6 @@ internal sealed class UpgradeOffer
         return false;
     }
 
-    private static ReadOnlySpan<byte> NameOf(ReadOnlySpan<byte> protocol) => protocol.IndexOf((byte)'/') is >= 0 and var slash ? protocol[..slash] : protocol;
+    private static ReadOnlySpan<byte> NameOf(ReadOnlySpan<byte> protocol) =>
+        protocol.IndexOf((byte)'/') is >= 0 and var slash ? protocol[..slash] : protocol;
 }

@@ -5,8 +5,8 @@ using System.Net;
 namespace Spawngate.Overload;
 
 /// <summary>
-/// Addresses as numbers, without an object: 128 bits in network order, IPv4 in its mapped form (RFC 4291 section 2.5.5.2), and from those the key by which
-/// clients are told apart.
+/// Addresses as numbers, without an object: 128 bits in network order, IPv4 in its mapped form (RFC 4291 section 2.5.5.2), and from those
+/// the key by which clients are told apart.
 /// </summary>
 internal static class AddressBits
 {
@@ -22,7 +22,9 @@ internal static class AddressBits
     {
         Span<byte> bytes = stackalloc byte[16];
         address.TryWriteBytes(bytes, out int written);
-        return written == PartsOfIPv4 ? new UInt128(0, MappedPrefix | BinaryPrimitives.ReadUInt32BigEndian(bytes)) : BinaryPrimitives.ReadUInt128BigEndian(bytes);
+        return written == PartsOfIPv4
+            ? new UInt128(0, MappedPrefix | BinaryPrimitives.ReadUInt32BigEndian(bytes))
+            : BinaryPrimitives.ReadUInt128BigEndian(bytes);
     }
 
     /// <summary>What clients are told apart by: an IPv4 address, or the first 64 bits of an IPv6 one.</summary>
@@ -58,7 +60,8 @@ internal static class AddressBits
         int colon = text.IndexOf((byte)':');
         if (colon < 0 || text[(colon + 1)..].IndexOf((byte)':') < 0)
         {
-            bool isAddress = TryParseIPv4(colon < 0 ? text : text[..colon], out uint address) && (colon < 0 || IsPortOrNothing(text[colon..]));
+            bool isAddress =
+                TryParseIPv4(colon < 0 ? text : text[..colon], out uint address) && (colon < 0 || IsPortOrNothing(text[colon..]));
             bits = new UInt128(0, MappedPrefix | address);
             return isAddress;
         }
@@ -103,7 +106,9 @@ internal static class AddressBits
         return value <= byte.MaxValue;
     }
 
-    /// <summary>RFC 4291 section 2.2: eight groups, of which <c>::</c> stands for one or more that are 0; the last two may be an IPv4 address.</summary>
+    /// <summary>
+    /// RFC 4291 section 2.2: eight groups, of which <c>::</c> stands for one or more that are 0; the last two may be an IPv4 address.
+    /// </summary>
     private static bool TryParseIPv6(ReadOnlySpan<byte> text, out UInt128 bits)
     {
         bits = default;
@@ -135,7 +140,10 @@ internal static class AddressBits
             }
         }
 
-        bits = gapAt < 0 ? tail : gapAt == 0 ? tail : (bits << (16 * (GroupsOfIPv6 - gapAt))) | tail;
+        bits =
+            gapAt < 0 ? tail
+            : gapAt == 0 ? tail
+            : (bits << (16 * (GroupsOfIPv6 - gapAt))) | tail;
         return gapAt < 0 ? groups == GroupsOfIPv6 : groups < GroupsOfIPv6;
     }
 

@@ -1,6 +1,9 @@
 namespace Spawngate.Overload;
 
-/// <summary>A client address as all that is counted for it: connections, requests in flight, and the rate of its requests. Thread-safe, without a lock.</summary>
+/// <summary>
+/// A client address as all that is counted for it: connections, requests in flight, and the rate of its requests. Thread-safe, without a
+/// lock.
+/// </summary>
 /// <remarks>Counts of requests are kept only while a limit asks for them; see docs/concepts/overload.md.</remarks>
 internal sealed class ClientAddress
 {
@@ -40,7 +43,8 @@ internal sealed class ClientAddress
     public void Touch(long nowMs) => Volatile.Write(ref _usedMs, nowMs);
 
     /// <summary>True when nothing is counted for it, and it was not looked up for so long.</summary>
-    public bool IsForgotten(long nowMs, long afterMs) => Connections == 0 && Requests == 0 && !_isMarked && nowMs - Volatile.Read(ref _usedMs) >= afterMs;
+    public bool IsForgotten(long nowMs, long afterMs) =>
+        Connections == 0 && Requests == 0 && !_isMarked && nowMs - Volatile.Read(ref _usedMs) >= afterMs;
 
     /// <summary>A connection is open.</summary>
     /// <returns>How many there are with it.</returns>

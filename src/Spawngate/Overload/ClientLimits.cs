@@ -19,14 +19,15 @@ internal enum ClientVerdict : byte
 }
 
 /// <summary>
-/// Who may come in: whose address holds too much while something runs low, and whose is over a hard limit. Asked at every accept and every request, from any thread; while nothing
-/// runs low and no limit is set, a request pays for one look.
+/// Who may come in: whose address holds too much while something runs low, and whose is over a hard limit. Asked at every accept and every
+/// request, from any thread; while nothing runs low and no limit is set, a request pays for one look.
 /// </summary>
 /// <param name="server">The hard limits, and who names clients.</param>
 /// <param name="time">For rates.</param>
 internal sealed class ClientLimits(ServerConfig server, TimeProvider time)
 {
-    private readonly bool _hasLimits = server.MaxRequestsPerAddress > 0 || server.RequestRatePerAddress > 0 || server.MaxConnectionsPerAddress > 0;
+    private readonly bool _hasLimits =
+        server.MaxRequestsPerAddress > 0 || server.RequestRatePerAddress > 0 || server.MaxConnectionsPerAddress > 0;
     private readonly (UInt128 Network, UInt128 Mask)[] _trusted = [.. server.TrustedProxies.Select(Bits)];
     private long _refusedConnections;
     private long _limitedConnections;
@@ -48,7 +49,9 @@ internal sealed class ClientLimits(ServerConfig server, TimeProvider time)
         set => _marks = value;
     }
 
-    /// <summary>True while clients hold more than a tenth of their bound: what the kernel holds for them is looked up at every tick then.</summary>
+    /// <summary>
+    /// True while clients hold more than a tenth of their bound: what the kernel holds for them is looked up at every tick then.
+    /// </summary>
     public bool MemoryIsTight
     {
         get => _memoryIsTight;
@@ -104,7 +107,10 @@ internal sealed class ClientLimits(ServerConfig server, TimeProvider time)
             ? Addresses.Get(AddressBits.KeyOf(bits), nowMs)
             : peer;
 
-    /// <summary>Decides about a request. When it is served and <paramref name="isCounted"/>, <see cref="ClientAddress.RemoveRequest"/> follows at its end.</summary>
+    /// <summary>
+    /// Decides about a request. When it is served and <paramref name="isCounted"/>, <see cref="ClientAddress.RemoveRequest"/> follows at
+    /// its end.
+    /// </summary>
     /// <param name="client">Who it is of.</param>
     /// <param name="peer">Who sent it.</param>
     /// <param name="isTrusted">True when the peer speaks for others.</param>
@@ -131,8 +137,18 @@ internal sealed class ClientLimits(ServerConfig server, TimeProvider time)
         }
 
         // A trusted peer that names nobody is a client like any other.
-        bool overConnections = server.MaxConnectionsPerAddress > 0 && isTrusted && ReferenceEquals(client, peer) && peer.Connections > server.MaxConnectionsPerAddress;
-        if (overConnections || (server.RequestRatePerAddress > 0 && !client.TryTakeToken(time.GetTimestamp(), time.TimestampFrequency, server.RequestRatePerAddress)))
+        bool overConnections =
+            server.MaxConnectionsPerAddress > 0
+            && isTrusted
+            && ReferenceEquals(client, peer)
+            && peer.Connections > server.MaxConnectionsPerAddress;
+        if (
+            overConnections
+            || (
+                server.RequestRatePerAddress > 0
+                && !client.TryTakeToken(time.GetTimestamp(), time.TimestampFrequency, server.RequestRatePerAddress)
+            )
+        )
         {
             Interlocked.Increment(ref _limitedRequests);
             return ClientVerdict.TooMany;
@@ -152,7 +168,10 @@ internal sealed class ClientLimits(ServerConfig server, TimeProvider time)
         return isCounted ? ClientVerdict.Served : ClientVerdict.TooMany;
     }
 
-    /// <summary>From the right, the first address in X-Forwarded-For that is no trusted proxy. What cannot be read ends the search: who wrote it is not known.</summary>
+    /// <summary>
+    /// From the right, the first address in X-Forwarded-For that is no trusted proxy. What cannot be read ends the search: who wrote it is
+    /// not known.
+    /// </summary>
     private bool TryFindClient(RequestHead request, ReadOnlySpan<byte> head, out UInt128 bits)
     {
         bits = default;

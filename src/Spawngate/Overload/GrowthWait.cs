@@ -3,7 +3,9 @@ using Spawngate.Transport;
 
 namespace Spawngate.Overload;
 
-/// <summary>A connection's wait for the next look, awaited again and again by one task at a time. It goes on in the line of its loop's turns.</summary>
+/// <summary>
+/// A connection's wait for the next look, awaited again and again by one task at a time. It goes on in the line of its loop's turns.
+/// </summary>
 /// <param name="quota">Who looks.</param>
 /// <param name="loop">Number of the connection's event loop.</param>
 /// <remarks>
@@ -40,9 +42,7 @@ internal sealed class GrowthWait(GrowthQuota quota, int loop) : ICriticalNotifyC
     public GrowthWait GetAwaiter() => this;
 
     /// <summary>Nothing to get.</summary>
-    public void GetResult()
-    {
-    }
+    public void GetResult() { }
 
     /// <inheritdoc/>
     public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);

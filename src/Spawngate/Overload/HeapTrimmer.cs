@@ -1,7 +1,8 @@
 namespace Spawngate.Overload;
 
 /// <summary>
-/// Gives the memory of a burst back to the system. Left alone the collector looks again only when as much has been allocated anew, which after a burst may take hours. On the tick.
+/// Gives the memory of a burst back to the system. Left alone the collector looks again only when as much has been allocated anew, which
+/// after a burst may take hours. On the tick.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -23,21 +24,27 @@ internal sealed class HeapTrimmer(Action collect)
     public void Look(long heldBytes, long nowMs)
     {
         _peak = Math.Max(_peak, heldBytes);
-        if (heldBytes > _peak / 2 || _peak - heldBytes < Limits.HeapTrimBytesMin)
+        if (heldBytes > _peak / 2 || _peak - heldBytes < OverloadLimits.HeapTrimBytesMin)
         {
             _lowSinceMs = 0;
             return;
         }
 
         _lowSinceMs = _lowSinceMs == 0 ? nowMs : _lowSinceMs;
-        if (nowMs - _lowSinceMs >= Limits.HeapTrimAfterMs && nowMs >= _nextMs)
+        if (nowMs - _lowSinceMs >= OverloadLimits.HeapTrimAfterMs && nowMs >= _nextMs)
         {
-            _nextMs = nowMs + Limits.HeapTrimPeriodMs;
+            _nextMs = nowMs + OverloadLimits.HeapTrimPeriodMs;
             (_peak, _lowSinceMs) = (heldBytes, 0);
             collect();
         }
     }
 
-    /// <summary>Collects on a thread of the pool, so that the tick does not wait for it; all other threads do, for some milliseconds.</summary>
-    public static void CollectSoon() => ThreadPool.UnsafeQueueUserWorkItem(static _ => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true), null);
+    /// <summary>
+    /// Collects on a thread of the pool, so that the tick does not wait for it; all other threads do, for some milliseconds.
+    /// </summary>
+    public static void CollectSoon() =>
+        ThreadPool.UnsafeQueueUserWorkItem(
+            static _ => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true),
+            null
+        );
 }

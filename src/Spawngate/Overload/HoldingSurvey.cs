@@ -1,3 +1,5 @@
+using Spawngate.Platform;
+
 namespace Spawngate.Overload;
 
 /// <summary>Something that holds memory, descriptors or ports for a client, and can be made to give them up.</summary>
@@ -47,13 +49,14 @@ internal sealed class ClientHolding(ISheddable target, long bytes, int connectio
     public bool IsEnding => target.IsEnding;
 
     /// <summary>How much it holds of a resource.</summary>
-    public long Of(Resource resource) => resource switch
-    {
-        Resource.Memory => bytes,
-        Resource.Connections => connections,
-        Resource.Descriptors => connections + upstreams,
-        _ => upstreams,
-    };
+    public long Of(Resource resource) =>
+        resource switch
+        {
+            Resource.Memory => bytes,
+            Resource.Connections => connections,
+            Resource.Descriptors => connections + upstreams,
+            _ => upstreams,
+        };
 }
 
 /// <summary>All that is held for one address.</summary>

@@ -18,7 +18,9 @@ internal readonly record struct ResourceUse(long Used, long High, long Cut, long
 
     /// <summary>One of places that are free again at once, of which fewer have to be left.</summary>
     public static ResourceUse OfPlaces(long used, long bound) =>
-        bound < Limits.ShedPlacesMin ? Unbounded : new(used, bound - (bound / 16), bound - (bound / 32), bound - (bound / 8), bound / 2);
+        bound < OverloadLimits.ShedPlacesMin
+            ? Unbounded
+            : new(used, bound - (bound / 16), bound - (bound / 32), bound - (bound / 8), bound / 2);
 }
 
 /// <summary>
@@ -86,7 +88,7 @@ internal sealed class LoadShedder
 
         if (nowMs >= _nextSurveyMs || cuts)
         {
-            _nextSurveyMs = nowMs + Limits.ShedSurveyMs;
+            _nextSurveyMs = nowMs + OverloadLimits.ShedSurveyMs;
             Act();
         }
     }
@@ -246,13 +248,14 @@ internal sealed class LoadShedder
     }
 
     /// <summary>A resource, for logs and metrics.</summary>
-    public static string NameOf(Resource resource) => resource switch
-    {
-        Resource.Memory => "memory",
-        Resource.Connections => "connections",
-        Resource.Descriptors => "descriptors",
-        _ => "ports",
-    };
+    public static string NameOf(Resource resource) =>
+        resource switch
+        {
+            Resource.Memory => "memory",
+            Resource.Connections => "connections",
+            Resource.Descriptors => "descriptors",
+            _ => "ports",
+        };
 
     /// <summary>What an address still holds while it is being cut.</summary>
     private sealed class Remaining

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
-using Spawngate.Diagnostics;
-using Spawngate.Metrics;
+using Spawngate.Platform;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Overload;
 
@@ -22,7 +23,9 @@ internal interface IClientHoldings
 /// <param name="Bound">How much there is; 0 when that is not known.</param>
 internal readonly record struct Usage(long Used, long Bound);
 
-/// <summary>Looks on every tick how much of each resource is used, and has the <see cref="LoadShedder"/> act; see docs/concepts/overload.md.</summary>
+/// <summary>
+/// Looks on every tick how much of each resource is used, and has the <see cref="LoadShedder"/> act; see docs/concepts/overload.md.
+/// </summary>
 internal sealed class OverloadMonitor : IDisposable
 {
     private readonly CoarseClock _clock;
@@ -63,22 +66,23 @@ internal sealed class OverloadMonitor : IDisposable
     public Func<Usage> Ports { get; init; } = static () => default;
 
     /// <summary>What clients hold, and what has been done about it.</summary>
-    public OverloadNumbers Numbers => new()
-    {
-        HeldBytes = _clients.HeldBytes,
-        HeldBytesMax = MemoryBytesMax,
-        Addresses = _limits.Addresses.Count,
-        Resources = [.. Enum.GetValues<Resource>().Select(each => (LoadShedder.NameOf(each), _shedder.IsLow(each)))],
-        Refused =
-        [
-            ("connection", "overload", _limits.RefusedConnections),
-            ("connection", "limit", _limits.LimitedConnections),
-            ("request", "overload", _limits.RefusedRequests),
-            ("request", "limit", _limits.LimitedRequests),
-            ("idle_connection", "overload", _shedder.ClosedIdle),
-            ("in_use", "overload", _shedder.Cut),
-        ],
-    };
+    public OverloadNumbers Numbers =>
+        new()
+        {
+            HeldBytes = _clients.HeldBytes,
+            HeldBytesMax = MemoryBytesMax,
+            Addresses = _limits.Addresses.Count,
+            Resources = [.. Enum.GetValues<Resource>().Select(each => (LoadShedder.NameOf(each), _shedder.IsLow(each)))],
+            Refused =
+            [
+                ("connection", "overload", _limits.RefusedConnections),
+                ("connection", "limit", _limits.LimitedConnections),
+                ("request", "overload", _limits.RefusedRequests),
+                ("request", "limit", _limits.LimitedRequests),
+                ("idle_connection", "overload", _shedder.ClosedIdle),
+                ("in_use", "overload", _shedder.Cut),
+            ],
+        };
 
     /// <inheritdoc/>
     public void Dispose()
@@ -111,7 +115,7 @@ internal sealed class OverloadMonitor : IDisposable
         uses[(int)Resource.Connections] = ResourceUse.OfPlaces(_clients.Count, ConnectionsMax);
         uses[(int)Resource.Descriptors] = ResourceUse.OfPlaces(descriptors.Used, descriptors.Bound);
         uses[(int)Resource.Ports] = ports.Bound > 0 ? ResourceUse.OfVolume(ports.Used, ports.Bound) : ResourceUse.Unbounded;
-        _limits.MemoryIsTight = held > MemoryBytesMax / Limits.TightShare;
+        _limits.MemoryIsTight = held > MemoryBytesMax / OverloadLimits.TightShare;
         _shedder.Look(now);
         _limits.Growth.Set(uses[(int)Resource.Memory], uses[(int)Resource.Descriptors], uses[(int)Resource.Ports]);
         _heap.Look(held, now);

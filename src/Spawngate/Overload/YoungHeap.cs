@@ -1,8 +1,9 @@
 namespace Spawngate.Overload;
 
 /// <summary>
-/// Has the youngest generation collected after every so many bytes that were allocated. Left alone the collector waits for as many as the processor's cache holds, tens of megabytes, which stay resident until then;
-/// requests allocate nothing, so that this is about starts, calls of the admin API and the like. Of a large heap it is a part: then clients hold much, and what is young is in use. On the tick.
+/// Has the youngest generation collected after every so many bytes that were allocated. Left alone the collector waits for as many as the
+/// processor's cache holds, tens of megabytes, which stay resident until then; requests allocate nothing, so that this is about starts,
+/// calls of the admin API and the like. Of a large heap it is a part: then clients hold much, and what is young is in use. On the tick.
 /// </summary>
 /// <param name="heapBytes">Bytes of the heap, garbage included.</param>
 /// <param name="collections">How often the youngest generation was collected.</param>
@@ -13,7 +14,8 @@ internal sealed class YoungHeap(Func<long> heapBytes, Func<int> collections, Act
     private long _floor;
 
     /// <summary>That of this process.</summary>
-    public static YoungHeap Own { get; } = new(static () => GC.GetTotalMemory(forceFullCollection: false), static () => GC.CollectionCount(0), Collect);
+    public static YoungHeap Own { get; } =
+        new(static () => GC.GetTotalMemory(forceFullCollection: false), static () => GC.CollectionCount(0), Collect);
 
     /// <summary>Looks how much there is.</summary>
     public void Look()
@@ -24,7 +26,7 @@ internal sealed class YoungHeap(Func<long> heapBytes, Func<int> collections, Act
         {
             (_seen, _floor) = (count, heap);
         }
-        else if (heap - _floor >= Math.Max(Limits.YoungHeapBytesMin, _floor / Limits.YoungHeapShare))
+        else if (heap - _floor >= Math.Max(OverloadLimits.YoungHeapBytesMin, _floor / OverloadLimits.YoungHeapShare))
         {
             collect();
         }

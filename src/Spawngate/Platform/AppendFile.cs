@@ -3,8 +3,8 @@ using System.Runtime.Versioning;
 namespace Spawngate.Platform;
 
 /// <summary>
-/// A file, pipe or device that lines are appended to, or standard output. Appending is the kernel's (<c>O_APPEND</c>), so that a file which is cut or shared meanwhile stays whole; a pipe
-/// without a reader is an error and not a wait. Used by one thread at a time.
+/// A file, pipe or device that lines are appended to, or standard output. Appending is the kernel's (<c>O_APPEND</c>), so that a file which
+/// is cut or shared meanwhile stays whole; a pipe without a reader is an error and not a wait. Used by one thread at a time.
 /// </summary>
 internal sealed class AppendFile : IDisposable
 {
@@ -31,7 +31,10 @@ internal sealed class AppendFile : IDisposable
     /// <summary>Standard output.</summary>
     public static AppendFile Stdout() => new(null) { _descriptor = StdoutDescriptor };
 
-    /// <summary>A file, which is made if it does not exist. A pipe that nobody reads yet, or a full disk, is no reason to fail: it is tried again when there is something to write.</summary>
+    /// <summary>
+    /// A file, which is made if it does not exist. A pipe that nobody reads yet, or a full disk, is no reason to fail: it is tried again
+    /// when there is something to write.
+    /// </summary>
     public static AppendFile At(string path)
     {
         var file = new AppendFile(path);
@@ -58,7 +61,9 @@ internal sealed class AppendFile : IDisposable
         }
 
         string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
-        return !Directory.Exists(folder) ? "which is in a folder that does not exist" : IsWritable(folder) ? null : "which is in a folder that may not be written by this user";
+        return !Directory.Exists(folder) ? "which is in a folder that does not exist"
+            : IsWritable(folder) ? null
+            : "which is in a folder that may not be written by this user";
     }
 
     /// <summary>Opens the file again.</summary>
@@ -143,13 +148,16 @@ internal sealed class AppendFile : IDisposable
 
         if (!File.Exists(_path))
         {
-            using var made = new FileStream(_path!, new FileStreamOptions
-            {
-                Mode = FileMode.OpenOrCreate,
-                Access = FileAccess.Write,
-                Share = FileShare.ReadWrite | FileShare.Delete,
-                UnixCreateMode = (UnixFileMode)MadeMode,
-            });
+            using var made = new FileStream(
+                _path!,
+                new FileStreamOptions
+                {
+                    Mode = FileMode.OpenOrCreate,
+                    Access = FileAccess.Write,
+                    Share = FileShare.ReadWrite | FileShare.Delete,
+                    UnixCreateMode = (UnixFileMode)MadeMode,
+                }
+            );
         }
 
         int descriptor = Libc.Open(_path!, Appending | Libc.O_CLOEXEC);
@@ -209,7 +217,7 @@ internal sealed class AppendFile : IDisposable
         if (errno == Libc.EAGAIN)
         {
             var ready = new Libc.PollFd { Fd = _descriptor, Events = Libc.POLLOUT };
-            _ = Libc.Poll(&ready, 1, Limits.AccessLogPollMs);
+            _ = Libc.Poll(&ready, 1, PlatformLimits.AccessLogPollMs);
         }
         else if (errno != Libc.EINTR)
         {

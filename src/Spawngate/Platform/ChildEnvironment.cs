@@ -37,9 +37,13 @@ internal sealed class ChildEnvironment
     }
 
     /// <summary>Of an environment, what children inherit.</summary>
-    public static ChildEnvironment Of(IEnumerable<byte[]> entries) => new(entries.Where(entry => !OwnVariables.Withheld.Contains(NameOf(entry))));
+    public static ChildEnvironment Of(IEnumerable<byte[]> entries) =>
+        new(entries.Where(entry => !OwnVariables.Withheld.Contains(NameOf(entry))));
 
-    /// <summary>The inherited entries, without those that <paramref name="added"/> names, then the added ones in order; of equal names the last wins.</summary>
+    /// <summary>
+    /// The inherited entries, without those that <paramref name="added"/> names, then the added ones in order; of equal names the last
+    /// wins.
+    /// </summary>
     public IReadOnlyList<byte[]> With(IEnumerable<KeyValuePair<string, string>> added)
     {
         var values = new OrderedDictionary<string, string>(StringComparer.Ordinal);

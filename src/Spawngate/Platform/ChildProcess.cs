@@ -1,4 +1,4 @@
-using Spawngate.Diagnostics;
+using Spawngate.Runtime;
 
 namespace Spawngate.Platform;
 
@@ -42,7 +42,9 @@ internal sealed class ChildProcess : ICallbackOwner
     /// <summary>Read end of the pipe that is the child's stderr; the caller owns it.</summary>
     public int StderrFd { get; }
 
-    /// <summary>Completes with the leader's status when the leader has ended and nothing is left of its group (or nothing can be done about it).</summary>
+    /// <summary>
+    /// Completes with the leader's status when the leader has ended and nothing is left of its group (or nothing can be done about it).
+    /// </summary>
     public Task<WaitStatus> Ended => _ended.Task;
 
     /// <summary>Whether the leader has not been collected: until then its number cannot be another process's.</summary>
@@ -62,9 +64,12 @@ internal sealed class ChildProcess : ICallbackOwner
     /// <param name="error">Why there is none: <c>cannot execute "foo": not found in PATH</c>.</param>
     public static ChildProcess? Start(ChildCommand command, out string? error)
     {
-        int outRead = -1, outWrite = -1, errRead = -1, errWrite = -1;
+        int outRead = -1,
+            outWrite = -1,
+            errRead = -1,
+            errWrite = -1;
         ChildProcess? child = null;
-        if (!DescriptorBudget.Shared.HasRoomFor(DescriptorUse.Child, Limits.DescriptorsPerStart))
+        if (!DescriptorBudget.Shared.HasRoomFor(DescriptorUse.Child, PlatformLimits.DescriptorsPerStart))
         {
             error = $"cannot execute \"{command.Program}\": {OpenFiles.NoneLeft}";
             return null;
@@ -94,7 +99,9 @@ internal sealed class ChildProcess : ICallbackOwner
         }
     }
 
-    /// <summary>SIGTERM to the whole group, and SIGCONT so that a stopped member can act on it. From now on what outlives the leader is given time.</summary>
+    /// <summary>
+    /// SIGTERM to the whole group, and SIGCONT so that a stopped member can act on it. From now on what outlives the leader is given time.
+    /// </summary>
     public void Terminate()
     {
         lock (_gate)
@@ -210,7 +217,12 @@ internal sealed class ChildProcess : ICallbackOwner
     {
         if (_leaderGone && !_groupGone && _settle is null)
         {
-            _settle = new Timer(static state => CallbackGuard.Run(((ChildProcess)state!).GiveUp, nameof(ChildProcess)), this, Limits.KillSettleMs, Timeout.Infinite);
+            _settle = new Timer(
+                static state => CallbackGuard.Run(((ChildProcess)state!).GiveUp, nameof(ChildProcess)),
+                this,
+                PlatformLimits.KillSettleMs,
+                Timeout.Infinite
+            );
         }
     }
 

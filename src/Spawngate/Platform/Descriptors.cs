@@ -20,7 +20,9 @@ internal static unsafe class Descriptors
     private static readonly Lock SealLock = new();
     private static bool s_sealed;
 
-    /// <summary>Marks what this process inherited beyond 0-2 (a shell's leftovers, a test runner's pipes) close-on-exec. Cheap after the first call.</summary>
+    /// <summary>
+    /// Marks what this process inherited beyond 0-2 (a shell's leftovers, a test runner's pipes) close-on-exec. Cheap after the first call.
+    /// </summary>
     public static void SealInherited()
     {
         lock (SealLock)

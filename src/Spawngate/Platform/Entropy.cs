@@ -3,8 +3,9 @@ using System.Security.Cryptography;
 namespace Spawngate.Platform;
 
 /// <summary>
-/// Random bytes that nobody can guess. On Unix they come from the kernel by way of the C library: the runtime's own generator loads OpenSSL at its
-/// first use, which costs every start milliseconds and memory, and ends the process where there is no OpenSSL, as in an image with nothing in it.
+/// Random bytes that nobody can guess. On Unix they come from the kernel by way of the C library: the runtime's own generator loads OpenSSL
+/// at its first use, which costs every start milliseconds and memory, and ends the process where there is no OpenSSL, as in an image with
+/// nothing in it.
 /// </summary>
 internal static class Entropy
 {

@@ -3,15 +3,22 @@ using System.Text;
 namespace Spawngate.Platform;
 
 /// <summary>A command to run: the program as the user wrote it, and everything it gets.</summary>
-/// <param name="Program">A path if it has a slash (relative to <paramref name="WorkingDirectory"/>), else a name to look up in the child's PATH.</param>
+/// <param name="Program">
+/// A path if it has a slash (relative to <paramref name="WorkingDirectory"/>), else a name to look up in the child's PATH.
+/// </param>
 /// <param name="Arguments">Arguments after the program's own name.</param>
 /// <param name="Environment">The whole environment, <c>NAME=value</c> entries.</param>
 /// <param name="WorkingDirectory">Directory to start in; null means ours.</param>
-internal sealed record ChildCommand(string Program, IReadOnlyList<string> Arguments, IReadOnlyList<byte[]> Environment, string? WorkingDirectory);
+internal sealed record ChildCommand(
+    string Program,
+    IReadOnlyList<string> Arguments,
+    IReadOnlyList<byte[]> Environment,
+    string? WorkingDirectory
+);
 
 /// <summary>
-/// Finds the file behind a command and starts it the way <c>execvp</c> would, but says precisely why it could not. PATH is that of the child,
-/// so a PATH in a backend's [env] counts. A script without <c>#!</c> is run by /bin/sh.
+/// Finds the file behind a command and starts it the way <c>execvp</c> would, but says precisely why it could not. PATH is that of the
+/// child, so a PATH in a backend's [env] counts. A script without <c>#!</c> is run by /bin/sh.
 /// </summary>
 internal static class Executable
 {
@@ -68,7 +75,8 @@ internal static class Executable
             return "the command is empty";
         }
 
-        bool hasNul = command.Program.Contains('\0')
+        bool hasNul =
+            command.Program.Contains('\0')
             || command.Arguments.Any(static argument => argument.Contains('\0'))
             || command.Environment.Any(static entry => entry.AsSpan().Contains((byte)0));
         return hasNul ? "command, arguments and environment must not contain NUL characters" : null;
@@ -178,7 +186,7 @@ internal static class Executable
         try
         {
             using FileStream file = File.OpenRead(full);
-            byte[] head = new byte[Limits.ExecutableHeadBytes];
+            byte[] head = new byte[PlatformLimits.ExecutableHeadBytes];
             int length = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
             return head[..length];
         }

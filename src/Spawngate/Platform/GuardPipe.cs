@@ -1,4 +1,4 @@
-using Spawngate.Guarding;
+using Spawngate.Commands;
 
 namespace Spawngate.Platform;
 
@@ -21,21 +21,28 @@ internal sealed unsafe class GuardPipe
     public int Pid { get; }
 
     /// <summary>
-    /// Starts a guard. It leads a session of its own, so no signal to our group or from our terminal reaches it, and it is born with the signals blocked
-    /// that ask a process to end: whoever sends them means the gateway.
+    /// Starts a guard. It leads a session of its own, so no signal to our group or from our terminal reaches it, and it is born with the
+    /// signals blocked that ask a process to end: whoever sends them means the gateway.
     /// </summary>
     /// <param name="environment">What it inherits.</param>
     /// <param name="error">Why there is none.</param>
     public static GuardPipe? Start(IReadOnlyList<byte[]> environment, out string? error)
     {
         error = null;
-        int readFd = -1, writeFd = -1, nullFd = -1, pid = 0, errno = 0;
+        int readFd = -1,
+            writeFd = -1,
+            nullFd = -1,
+            pid = 0,
+            errno = 0;
         Reaper.Shared.BeginSpawn();
         try
         {
             errno = Descriptors.OpenPipe(out readFd, out writeFd);
             nullFd = Libc.Open("/dev/null", Libc.O_RDWR | Libc.O_CLOEXEC);
-            errno = errno != 0 ? errno : nullFd < 0 ? Libc.Errno : Spawn(environment, readFd, nullFd, out pid);
+            errno =
+                errno != 0 ? errno
+                : nullFd < 0 ? Libc.Errno
+                : Spawn(environment, readFd, nullFd, out pid);
             Volatile.Write(ref _lastPid, pid);
         }
         finally
@@ -59,7 +66,8 @@ internal sealed unsafe class GuardPipe
     /// <returns>False when the pipe is full. A pipe without a reader takes everything: the end of the guard is noticed otherwise.</returns>
     public bool TryWrite(GuardRecord record)
     {
-        // Asked first instead of a descriptor that does not block, which each system sets in its own way. There is one writer, so the answer holds.
+        // Asked first instead of a descriptor that does not block, which each system sets in its own way. There is one writer, so the
+        // answer holds.
         var pipe = new Libc.PollFd { Fd = _writeFd, Events = Libc.POLLOUT };
         if (_writeFd < 0 || Libc.Poll(&pipe, 1, 0) != 1 || (pipe.Revents & Libc.POLLOUT) == 0)
         {
@@ -94,12 +102,18 @@ internal sealed unsafe class GuardPipe
 
     private static int Spawn(IReadOnlyList<byte[]> environment, int readFd, int nullFd, out int pid)
     {
-        string[] arguments = OwnExecutable.Arguments(
-            [GuardProgram.Command, Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        string[] arguments = OwnExecutable.Arguments([
+            GuardProgram.Command,
+            Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        ]);
 
         // A gateway that was started without a stderr has none to share.
         int stderrFd = Libc.IsLinux && Libc.LinuxFcntl(Descriptors.Stderr, Descriptors.GetFlags, 0) < 0 ? nullFd : Descriptors.Stderr;
-        var plan = new SpawnPlan(OwnExecutable.ImagePath, arguments, environment, null, nullFd, stderrFd) { StdinFd = readFd, BlockedSignals = Blocked };
+        var plan = new SpawnPlan(OwnExecutable.ImagePath, arguments, environment, null, nullFd, stderrFd)
+        {
+            StdinFd = readFd,
+            BlockedSignals = Blocked,
+        };
         return PosixSpawn.Run(plan, out pid);
     }
 }

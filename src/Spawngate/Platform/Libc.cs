@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Spawngate.Clients.Http2;
 
 namespace Spawngate.Platform;
 
@@ -47,7 +48,9 @@ internal static unsafe partial class Libc
     public const short POLLOUT = 4;
     public const short POLLRDHUP = 0x2000;
 
-    /// <summary>Bytes set aside for <c>posix_spawnattr_t</c> and <c>posix_spawn_file_actions_t</c>: glibc and musl use at most 336, macOS a pointer.</summary>
+    /// <summary>
+    /// Bytes set aside for <c>posix_spawnattr_t</c> and <c>posix_spawn_file_actions_t</c>: glibc and musl use at most 336, macOS a pointer.
+    /// </summary>
     public const int SpawnStructBytes = 1024;
 
     /// <summary>Bytes set aside for <c>sigset_t</c>: 128 in glibc and musl, 4 on macOS.</summary>

@@ -11,8 +11,9 @@ namespace Spawngate.Platform;
 internal readonly record struct ListeningSocket(long Inode, long Uid);
 
 /// <summary>
-/// Which sockets get the connections to an address (Linux). The kernel is asked by <c>sock_diag(7)</c>, which tells of one port only and takes some 20 µs; where that is not to be
-/// had (a filter of system calls, a kernel without it), <c>/proc/self/net/tcp</c> is read. Linux begins it with all that listen, gVisor does not.
+/// Which sockets get the connections to an address (Linux). The kernel is asked by <c>sock_diag(7)</c>, which tells of one port only and
+/// takes some 20 µs; where that is not to be had (a filter of system calls, a kernel without it), <c>/proc/self/net/tcp</c> is read. Linux
+/// begins it with all that listen, gVisor does not.
 /// </summary>
 internal static unsafe partial class ListenerTable
 {
@@ -35,8 +36,8 @@ internal static unsafe partial class ListenerTable
     private const string Library = "libc";
 
     /// <summary>
-    /// Whether it can be asked here at all: a socket of our own must be seen, and that we hold it. WSL 1 has the files and nothing in them. It is tried once, before
-    /// anything is accepted, so that nobody can bring about a no by using up descriptors.
+    /// Whether it can be asked here at all: a socket of our own must be seen, and that we hold it. WSL 1 has the files and nothing in them.
+    /// It is tried once, before anything is accepted, so that nobody can bring about a no by using up descriptors.
     /// </summary>
     public static bool IsAvailable { get; } = Libc.IsLinux && sizeof(nint) == 8 && SeesOwn();
 
@@ -55,7 +56,8 @@ internal static unsafe partial class ListenerTable
 
         to.Clear();
         reach = new ListenerReach(at.Address, to);
-        return TryRead("/proc/self/net/tcp", at.Port, ref reach) && (!System.Net.Sockets.Socket.OSSupportsIPv6 || TryRead("/proc/self/net/tcp6", at.Port, ref reach));
+        return TryRead("/proc/self/net/tcp", at.Port, ref reach)
+            && (!System.Net.Sockets.Socket.OSSupportsIPv6 || TryRead("/proc/self/net/tcp6", at.Port, ref reach));
     }
 
     /// <summary>Takes the sockets of a port from the text of <c>/proc/net/tcp</c> or <c>tcp6</c>, line by line.</summary>
@@ -76,8 +78,13 @@ internal static unsafe partial class ListenerTable
         }
 
         byte[] address = new byte[colon / 2];
-        if (Utf8Parser.TryParse(local[(colon + 1)..], out ushort number, out _, 'x') && number == port && TryReadAddress(local[..colon], address)
-            && Utf8Parser.TryParse(line[fields[7]], out uint uid, out _) && Utf8Parser.TryParse(line[fields[9]], out long inode, out _))
+        if (
+            Utf8Parser.TryParse(local[(colon + 1)..], out ushort number, out _, 'x')
+            && number == port
+            && TryReadAddress(local[..colon], address)
+            && Utf8Parser.TryParse(line[fields[7]], out uint uid, out _)
+            && Utf8Parser.TryParse(line[fields[9]], out long inode, out _)
+        )
         {
             reach.Add(address, new ListeningSocket(inode, uid));
         }
@@ -88,7 +95,10 @@ internal static unsafe partial class ListenerTable
         try
         {
             using var listener = new System.Net.Sockets.Socket(
-                System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
+                System.Net.Sockets.AddressFamily.InterNetwork,
+                System.Net.Sockets.SocketType.Stream,
+                System.Net.Sockets.ProtocolType.Tcp
+            );
             listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
             listener.Listen(1);
             var found = new List<ListeningSocket>();
@@ -137,10 +147,10 @@ internal static unsafe partial class ListenerTable
             return false;
         }
 
-        byte* buffer = stackalloc byte[Limits.ListenerReadBytes];
+        byte* buffer = stackalloc byte[PlatformLimits.ListenerReadBytes];
         int kept = 0;
         nint length;
-        while ((length = Libc.Read(fd, buffer + kept, (nuint)(Limits.ListenerReadBytes - kept))) > 0)
+        while ((length = Libc.Read(fd, buffer + kept, (nuint)(PlatformLimits.ListenerReadBytes - kept))) > 0)
         {
             var text = new ReadOnlySpan<byte>(buffer, kept + (int)length);
             while (text.IndexOf((byte)'\n') is var end and >= 0)
@@ -187,11 +197,11 @@ internal static unsafe partial class ListenerTable
     // The kernel writes an answer within the call that asks for it, or for more of it, so there is never anything to wait for.
     private static bool TryReceive(int fd, int port, ref ListenerReach reach)
     {
-        byte* buffer = stackalloc byte[Limits.ListenerReadBytes];
+        byte* buffer = stackalloc byte[PlatformLimits.ListenerReadBytes];
         while (true)
         {
-            nint length = Receive(fd, buffer, Limits.ListenerReadBytes, MSG_DONTWAIT | MSG_TRUNC);
-            if (length is <= 0 or > Limits.ListenerReadBytes)
+            nint length = Receive(fd, buffer, PlatformLimits.ListenerReadBytes, MSG_DONTWAIT | MSG_TRUNC);
+            if (length is <= 0 or > PlatformLimits.ListenerReadBytes)
             {
                 return false;
             }
@@ -217,14 +227,16 @@ internal static unsafe partial class ListenerTable
         }
     }
 
-    // struct inet_diag_msg: family, state, timer, retransmits; ports, addresses, interface and cookie (48 bytes); expiry, two queues, user, inode.
+    // struct inet_diag_msg: family, state, timer, retransmits; ports, addresses, interface and cookie (48 bytes); expiry, two queues, user,
+    // inode.
     private static void TakeMessage(ReadOnlySpan<byte> message, int port, ref ListenerReach reach)
     {
         if (message[1] == StateListen && BinaryPrimitives.ReadUInt16BigEndian(message[4..]) == port)
         {
             reach.Add(
                 message.Slice(8, message[0] == AF_INET ? 4 : 16),
-                new ListeningSocket(MemoryMarshal.Read<uint>(message[68..]), MemoryMarshal.Read<uint>(message[64..])));
+                new ListeningSocket(MemoryMarshal.Read<uint>(message[68..]), MemoryMarshal.Read<uint>(message[64..]))
+            );
         }
     }
 
@@ -239,8 +251,9 @@ internal static unsafe partial class ListenerTable
 }
 
 /// <summary>
-/// Of the sockets that listen on a port, those of which one gets the connections to an address: the ones bound to that very address if there are any, else those
-/// bound to every IPv4 address, else those bound to every address of both kinds. That is how the kernel chooses (<c>__inet_lookup_listener</c>).
+/// Of the sockets that listen on a port, those of which one gets the connections to an address: the ones bound to that very address if
+/// there are any, else those bound to every IPv4 address, else those bound to every address of both kinds. That is how the kernel chooses
+/// (<c>__inet_lookup_listener</c>).
 /// </summary>
 /// <param name="address">Where connections are made to.</param>
 /// <param name="found">The ones found so far.</param>
@@ -277,10 +290,15 @@ internal ref struct ListenerReach(IPAddress address, List<ListeningSocket> found
         {
             // An IPv6 socket that is bound to an IPv4 address (::ffff:127.0.0.1) takes only that.
             bool isMapped = bound.StartsWith((ReadOnlySpan<byte>)[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]);
-            return isMapped ? DistanceOf(bound[MappedPrefixBytes..]) : IsZero(bound) ? Any : None;
+            return isMapped ? DistanceOf(bound[MappedPrefixBytes..])
+                : IsZero(bound) ? Any
+                : None;
         }
 
-        return bound.SequenceEqual(_address) ? Exact : bound.Length != _address.Length || !IsZero(bound) ? None : bound.Length == 4 ? AnyIPv4 : Any;
+        return bound.SequenceEqual(_address) ? Exact
+            : bound.Length != _address.Length || !IsZero(bound) ? None
+            : bound.Length == 4 ? AnyIPv4
+            : Any;
     }
 
     private static bool IsZero(ReadOnlySpan<byte> bytes) => !bytes.ContainsAnyExcept((byte)0);

@@ -4,8 +4,8 @@ using System.Text;
 namespace Spawngate.Platform;
 
 /// <summary>
-/// The datagram socket of a service manager, to which a service tells how it is (sd_notify(3), without its library). One socket for the whole life of the process, so
-/// that signs of life do not depend on a free descriptor.
+/// The datagram socket of a service manager, to which a service tells how it is (sd_notify(3), without its library). One socket for the
+/// whole life of the process, so that signs of life do not depend on a free descriptor.
 /// </summary>
 internal sealed class NotifySocket : IDisposable
 {
@@ -20,7 +20,9 @@ internal sealed class NotifySocket : IDisposable
 
     /// <summary>Connects to the address of <c>NOTIFY_SOCKET</c>: a path, or <c>@</c> and a name of Linux' abstract namespace.</summary>
     /// <param name="address">Its value.</param>
-    /// <param name="problem">Why there is none: an address of another kind (<c>vsock:</c>, of virtual machines), or one that cannot be reached.</param>
+    /// <param name="problem">
+    /// Why there is none: an address of another kind (<c>vsock:</c>, of virtual machines), or one that cannot be reached.
+    /// </param>
     public static NotifySocket? Open(string address, out string? problem)
     {
         bool isAbstract = address.StartsWith('@') && address.Length > 1 && OperatingSystem.IsLinux();
@@ -48,13 +50,13 @@ internal sealed class NotifySocket : IDisposable
         }
     }
 
-    /// <summary>Sends one notice; waits, up to <see cref="Limits.NotifyTimeoutMs"/>, when the receiver is behind.</summary>
+    /// <summary>Sends one notice; waits, up to <see cref="PlatformLimits.NotifyTimeoutMs"/>, when the receiver is behind.</summary>
     /// <param name="notice"><c>NAME=value</c> lines.</param>
     /// <returns>Null, or why it did not arrive.</returns>
     public async Task<string?> SendAsync(string notice)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(notice);
-        using var limit = new CancellationTokenSource(Limits.NotifyTimeoutMs);
+        using var limit = new CancellationTokenSource(PlatformLimits.NotifyTimeoutMs);
         try
         {
             try
@@ -70,7 +72,8 @@ internal sealed class NotifySocket : IDisposable
 
             return null;
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception e)
+            when (e is SocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
         {
             return e.Message;
         }

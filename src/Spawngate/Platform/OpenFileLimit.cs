@@ -1,8 +1,11 @@
+using Spawngate.Overload;
+
 namespace Spawngate.Platform;
 
 /// <summary>
-/// The limit of open descriptors (RLIMIT_NOFILE). The soft one is raised to the hard one for this process, which may then have as many as it is allowed to.
-/// Children get back the soft limit that we were started with: it is low by custom because of programs that use <c>select</c>, or close every number up to it.
+/// The limit of open descriptors (RLIMIT_NOFILE). The soft one is raised to the hard one for this process, which may then have as many as
+/// it is allowed to. Children get back the soft limit that we were started with: it is low by custom because of programs that use
+/// <c>select</c>, or close every number up to it.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -11,8 +14,9 @@ namespace Spawngate.Platform;
 ///  started ──▶ raised ─┤
 ///                      └ many:                  spawn ─▶ the child's own limit is lowered
 /// </code>
-/// A spawn lasts until the child has executed its file: a millisecond, but seconds when that file lies on a file system that hangs. A lowered limit does not matter as long as half of it
-/// is free. The other way is a moment late: the child may have read its limit already. A runtime that raised the limit before this program began has done so for the children, too.
+/// A spawn lasts until the child has executed its file: a millisecond, but seconds when that file lies on a file system that hangs. A
+/// lowered limit does not matter as long as half of it is free. The other way is a moment late: the child may have read its limit already.
+/// A runtime that raised the limit before this program began has done so for the children, too.
 /// </remarks>
 internal sealed unsafe class OpenFileLimit
 {
@@ -28,7 +32,8 @@ internal sealed unsafe class OpenFileLimit
     private volatile bool _isLowered;
 
     /// <summary>Reads the limit of this process.</summary>
-    public OpenFileLimit() => (_soft, _hard) = Libc.IsLinux ? Read(Self) ?? (ulong.MaxValue, ulong.MaxValue) : (ulong.MaxValue, ulong.MaxValue);
+    public OpenFileLimit() =>
+        (_soft, _hard) = Libc.IsLinux ? Read(Self) ?? (ulong.MaxValue, ulong.MaxValue) : (ulong.MaxValue, ulong.MaxValue);
 
     /// <summary>That of this process.</summary>
     public static OpenFileLimit Own { get; } = new();
@@ -37,7 +42,7 @@ internal sealed unsafe class OpenFileLimit
     public long? Soft => _soft > long.MaxValue ? null : (long)_soft;
 
     /// <summary>Raises the soft limit as far as it goes, and as far as event loops can watch.</summary>
-    public void Raise() => Raise(Math.Min(_hard, Limits.DescriptorsMax));
+    public void Raise() => Raise(Math.Min(_hard, PlatformLimits.DescriptorsMax));
 
     /// <summary>Raises the soft limit to a number, and remembers for children what it was. No effect where it is as high already.</summary>
     public void Raise(ulong soft)
@@ -52,7 +57,9 @@ internal sealed unsafe class OpenFileLimit
         }
     }
 
-    /// <summary>Whether it is that of the children at the moment. Then <see cref="RaiseIfShort"/> is to be asked for each descriptor that is opened.</summary>
+    /// <summary>
+    /// Whether it is that of the children at the moment. Then <see cref="RaiseIfShort"/> is to be asked for each descriptor that is opened.
+    /// </summary>
     public bool IsLowered => _isLowered;
 
     /// <summary>A spawn begins. Its result goes to <see cref="EndSpawn"/>.</summary>

@@ -23,15 +23,17 @@ internal static class OpenFiles
     public static bool IsShortage(int errno) => errno is Libc.EMFILE or Libc.ENFILE or Libc.ENOMEM;
 
     /// <summary>Why something could not be opened or started, with the limit that was met where there is one.</summary>
-    public static string Explain(int errno) => errno switch
-    {
-        Libc.EMFILE => NoneLeft,
-        Libc.ENFILE => "the system has no file descriptor left",
-        _ => Libc.Describe(errno),
-    };
+    public static string Explain(int errno) =>
+        errno switch
+        {
+            Libc.EMFILE => NoneLeft,
+            Libc.ENFILE => "the system has no file descriptor left",
+            _ => Libc.Describe(errno),
+        };
 
     /// <summary>Why there is no socket. The runtime's words for a limit of the process are those for a limit of the system.</summary>
-    public static string Explain(SocketException error) => error.SocketErrorCode == SocketError.TooManyOpenSockets ? NoneLeft : error.Message;
+    public static string Explain(SocketException error) =>
+        error.SocketErrorCode == SocketError.TooManyOpenSockets ? NoneLeft : error.Message;
 
     /// <summary>That this process may open no more.</summary>
     public static string NoneLeft => $"no file descriptor is left: the limit of open files is {Bound()}";

@@ -1,4 +1,5 @@
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Platform;
 
@@ -19,13 +20,17 @@ internal sealed class OutputPipe : ICallbackOwner
 
     internal LineSplitter Lines { get; }
 
-    /// <summary>True once whoever takes the lines has failed: what is still written is thrown away. The child is not to suffer for it.</summary>
+    /// <summary>
+    /// True once whoever takes the lines has failed: what is still written is thrown away. The child is not to suffer for it.
+    /// </summary>
     internal bool IsMuted { get; private set; }
 
     /// <summary>Completes when the last line has been handed on and the pipe is closed.</summary>
     public Task Closed => _closed.Task;
 
-    /// <summary>The child has ended: reads what is left in the pipe and closes it, even if someone else still holds the other end.</summary>
+    /// <summary>
+    /// The child has ended: reads what is left in the pipe and closes it, even if someone else still holds the other end.
+    /// </summary>
     public Task FinishAsync()
     {
         _drain.RequestFinish(this);
@@ -47,7 +52,7 @@ internal sealed unsafe class OutputDrain : IDisposable
     private readonly Lock _gate = new();
     private readonly Queue<(OutputPipe Pipe, bool Finish)> _requests = new();
     private readonly Dictionary<int, OutputPipe> _pipes = [];
-    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Limits.OutputReadBytes, pinned: true);
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(PlatformLimits.OutputReadBytes, pinned: true);
     private readonly IReadiness _readiness;
     private readonly Thread _thread;
     private readonly int _wakeRead;
@@ -57,9 +62,7 @@ internal sealed unsafe class OutputDrain : IDisposable
 
     /// <summary>Starts the thread.</summary>
     public OutputDrain()
-        : this(Libc.IsLinux ? new EpollReadiness() : new PollReadiness())
-    {
-    }
+        : this(Libc.IsLinux ? new EpollReadiness() : new PollReadiness()) { }
 
     /// <summary>Starts the thread on a given way of waiting.</summary>
     internal OutputDrain(IReadiness readiness)
@@ -143,7 +146,7 @@ internal sealed unsafe class OutputDrain : IDisposable
 
     private void Run()
     {
-        Span<int> ready = stackalloc int[Limits.OutputPipesPerRound];
+        Span<int> ready = stackalloc int[PlatformLimits.OutputPipesPerRound];
         while (true)
         {
             int count = _readiness.Wait(ready);
@@ -220,7 +223,7 @@ internal sealed unsafe class OutputDrain : IDisposable
     private void Finish(OutputPipe pipe)
     {
         int total = 0;
-        while (total < Limits.OutputFinalDrainBytes && IsReadable(pipe.Fd))
+        while (total < PlatformLimits.OutputFinalDrainBytes && IsReadable(pipe.Fd))
         {
             int read = ReadOnce(pipe);
             if (read <= 0)

@@ -1,16 +1,17 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Runtime;
 
 namespace Spawngate.Platform;
 
 /// <summary>
-/// One listening socket that a service manager opened and passed on (sd_listen_fds(3)). The manager keeps its copy, and the socket goes on listening with it when this
-/// process ends: who connects meanwhile waits in the kernel's queue for the next one.
+/// One listening socket that a service manager opened and passed on (sd_listen_fds(3)). The manager keeps its copy, and the socket goes on
+/// listening with it when this process ends: who connects meanwhile waits in the kernel's queue for the next one.
 /// </summary>
 /// <remarks>
-/// The socket is shared, so nothing may be done to it that its other holder would notice: it is never shut down, its queue is not emptied at a stop, and it is closed by
-/// its number, because the runtime's own way of closing may first shut a socket down or change its options.
+/// The socket is shared, so nothing may be done to it that its other holder would notice: it is never shut down, its queue is not emptied
+/// at a stop, and it is closed by its number, because the runtime's own way of closing may first shut a socket down or change its options.
 /// </remarks>
 internal sealed class PassedSocket : IDisposable
 {
@@ -39,21 +40,28 @@ internal sealed class PassedSocket : IDisposable
     /// <summary>The socket, which does not own the descriptor.</summary>
     public Socket Socket { get; }
 
-    /// <summary>Takes all sockets that were passed to this process; none if the variables are absent or meant for another process.</summary>
+    /// <summary>
+    /// Takes all sockets that were passed to this process; none if the variables are absent or meant for another process.
+    /// </summary>
     /// <param name="variable">Looks up an environment variable.</param>
     /// <param name="first">Number of the first one.</param>
     /// <exception cref="CannotRunException">Something else than listening stream sockets was passed.</exception>
     public static IReadOnlyList<PassedSocket> TakeAll(Func<string, string?> variable, int first = FirstDescriptor)
     {
-        if (OperatingSystem.IsWindows() || variable(SupervisorVariables.ListenFds) is not { } text
-            || variable(SupervisorVariables.ListenPid) != Environment.ProcessId.ToString(CultureInfo.InvariantCulture))
+        if (
+            OperatingSystem.IsWindows()
+            || variable(SupervisorVariables.ListenFds) is not { } text
+            || variable(SupervisorVariables.ListenPid) != Environment.ProcessId.ToString(CultureInfo.InvariantCulture)
+        )
         {
             return [];
         }
 
-        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) || count > Limits.PassedSocketsMax)
+        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) || count > PlatformLimits.PassedSocketsMax)
         {
-            throw new CannotRunException($"{SupervisorVariables.ListenFds} is \"{text}\", which is no number of sockets (0 to {Limits.PassedSocketsMax})");
+            throw new CannotRunException(
+                $"{SupervisorVariables.ListenFds} is \"{text}\", which is no number of sockets (0 to {PlatformLimits.PassedSocketsMax})"
+            );
         }
 
         string[] names = variable(SupervisorVariables.ListenFdNames)?.Split(':') ?? [];
@@ -94,7 +102,10 @@ internal sealed class PassedSocket : IDisposable
             throw new CannotRunException($"{who} cannot be used: {e.Message}", e);
         }
 
-        if (socket.SocketType != SocketType.Stream || socket.AddressFamily is not (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6 or AddressFamily.Unix))
+        if (
+            socket.SocketType != SocketType.Stream
+            || socket.AddressFamily is not (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6 or AddressFamily.Unix)
+        )
         {
             throw new CannotRunException($"{who} is no TCP or Unix stream socket: the socket unit needs ListenStream=");
         }

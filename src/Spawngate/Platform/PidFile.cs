@@ -33,7 +33,7 @@ internal sealed class PidFile : IDisposable
         string full = Path.GetFullPath(path);
         try
         {
-            for (int attempt = 0; attempt < Limits.PidFileAttempts; attempt++)
+            for (int attempt = 0; attempt < PlatformLimits.PidFileAttempts; attempt++)
             {
                 if (TryOnce(full, path, out PidFile? held, out error))
                 {
@@ -51,7 +51,9 @@ internal sealed class PidFile : IDisposable
         return null;
     }
 
-    /// <summary>Removes the file, then gives up the lock: in this order nobody can lock a file that is about to vanish without noticing.</summary>
+    /// <summary>
+    /// Removes the file, then gives up the lock: in this order nobody can lock a file that is about to vanish without noticing.
+    /// </summary>
     public void Dispose()
     {
         if (_removed)
@@ -194,8 +196,9 @@ internal sealed class PidFile : IDisposable
     }
 
     /// <summary>
-    /// On Linux a lock of the open file description over the whole file: it goes with the descriptor, however the process ends, it is refused within one process
-    /// too, and unlike flock it does not make the file unreadable to .NET programs, whose file calls respect flock. Elsewhere flock.
+    /// On Linux a lock of the open file description over the whole file: it goes with the descriptor, however the process ends, it is
+    /// refused within one process too, and unlike flock it does not make the file unreadable to .NET programs, whose file calls respect
+    /// flock. Elsewhere flock.
     /// </summary>
     /// <returns>0 or the errno.</returns>
     private static unsafe int Lock(int fd)

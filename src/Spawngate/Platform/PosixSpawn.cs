@@ -11,7 +11,13 @@ namespace Spawngate.Platform;
 /// <param name="StdoutFd">Becomes the child's 1.</param>
 /// <param name="StderrFd">Becomes the child's 2.</param>
 internal sealed record SpawnPlan(
-    string Path, IReadOnlyList<string> Arguments, IReadOnlyList<byte[]> Environment, string? WorkingDirectory, int StdoutFd, int StderrFd)
+    string Path,
+    IReadOnlyList<string> Arguments,
+    IReadOnlyList<byte[]> Environment,
+    string? WorkingDirectory,
+    int StdoutFd,
+    int StderrFd
+)
 {
     /// <summary>Becomes the child's 0; negative for /dev/null.</summary>
     public int StdinFd { get; init; } = -1;
@@ -22,7 +28,8 @@ internal sealed record SpawnPlan(
 
 /// <summary>
 /// The one call of <c>posix_spawn</c>. The child leads a session of its own (hence a process group of its own, whose number is its pid),
-/// starts with default handlers and, unless the plan says otherwise, an empty signal mask and /dev/null to read, and has no descriptor beyond 0-2.
+/// starts with default handlers and, unless the plan says otherwise, an empty signal mask and /dev/null to read, and has no descriptor
+/// beyond 0-2.
 /// </summary>
 internal static unsafe class PosixSpawn
 {

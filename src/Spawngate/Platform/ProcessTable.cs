@@ -1,7 +1,8 @@
 using System.Buffers.Text;
 using System.Globalization;
 using System.IO.Enumeration;
-using Spawngate.Guarding;
+using Spawngate.Clients.Http2;
+using Spawngate.Sessions;
 
 namespace Spawngate.Platform;
 
@@ -41,7 +42,14 @@ internal readonly record struct ProcessEntry(int Pid, int Parent, int Group, int
             stat = stat[(end + 1)..];
         }
 
-        return new ProcessEntry(pid, (int)fields[1], (int)fields[2], (int)fields[3], fields[StartField], hasEnded && fields[ThreadsField] <= 1);
+        return new ProcessEntry(
+            pid,
+            (int)fields[1],
+            (int)fields[2],
+            (int)fields[3],
+            fields[StartField],
+            hasEnded && fields[ThreadsField] <= 1
+        );
     }
 }
 
@@ -51,7 +59,9 @@ internal static unsafe class ProcessTable
     /// <summary>Whether this system has one that can be read.</summary>
     public static bool IsAvailable { get; } = Libc.IsLinux && Directory.Exists("/proc/self");
 
-    /// <summary>Appends an entry for every process. One that exists all the while is never missed; those that come and go meanwhile may be.</summary>
+    /// <summary>
+    /// Appends an entry for every process. One that exists all the while is never missed; those that come and go meanwhile may be.
+    /// </summary>
     /// <returns>False when some could not be read for want of a descriptor or of memory: then any may be missing.</returns>
     public static bool Read(List<ProcessEntry> to)
     {
@@ -75,8 +85,9 @@ internal static unsafe class ProcessTable
         bool isWhole = true;
 
         // Only names are looked at: the kind of an entry would cost a system call each.
-        var numbers = new FileSystemEnumerable<int>(
-            "/proc", static (ref FileSystemEntry entry) => int.Parse(entry.FileName, NumberStyles.None, CultureInfo.InvariantCulture))
+        var numbers = new FileSystemEnumerable<int>("/proc", static (ref FileSystemEntry entry) =>
+            int.Parse(entry.FileName, NumberStyles.None, CultureInfo.InvariantCulture)
+        )
         {
             ShouldIncludePredicate = static (ref FileSystemEntry entry) => char.IsAsciiDigit(entry.FileName[0]),
         };
@@ -101,7 +112,7 @@ internal static unsafe class ProcessTable
     /// <param name="errno">Why it could not be opened; 0 when it could.</param>
     public static ProcessEntry? Find(int pid, out int errno)
     {
-        byte* buffer = stackalloc byte[Limits.ProcessStatBytes];
+        byte* buffer = stackalloc byte[PlatformLimits.ProcessStatBytes];
         int fd = Open(pid, "stat\0"u8);
         errno = fd < 0 ? Libc.Errno : 0;
         if (fd < 0)
@@ -109,23 +120,23 @@ internal static unsafe class ProcessTable
             return null;
         }
 
-        nint length = Libc.Read(fd, buffer, Limits.ProcessStatBytes);
+        nint length = Libc.Read(fd, buffer, PlatformLimits.ProcessStatBytes);
         Descriptors.Close(fd);
         return length <= 0 ? null : ProcessEntry.Parse(pid, new ReadOnlySpan<byte>(buffer, (int)length));
     }
 
     /// <summary>
-    /// The token in the environment a process was executed with; null when there is none or it is not ours to read. In the moment of executing a program a process
-    /// has no environment: an empty one is looked at again.
+    /// The token in the environment a process was executed with; null when there is none or it is not ours to read. In the moment of
+    /// executing a program a process has no environment: an empty one is looked at again.
     /// </summary>
     /// <param name="pid">Its number.</param>
     /// <param name="errno">Why its environment could not be opened; 0 when it could.</param>
-    public static RunToken? TokenOfChild(int pid, out int errno)
+    public static InstanceToken? TokenOfChild(int pid, out int errno)
     {
-        RunToken? token = TokenOf(pid, out bool isEmpty, out errno);
-        for (int retry = 0; isEmpty && retry < Limits.EnvironRetriesMax; retry++)
+        InstanceToken? token = TokenOf(pid, out bool isEmpty, out errno);
+        for (int retry = 0; isEmpty && retry < PlatformLimits.EnvironRetriesMax; retry++)
         {
-            _ = Libc.Poll(null, 0, Limits.EnvironRetryMs);
+            _ = Libc.Poll(null, 0, PlatformLimits.EnvironRetryMs);
             token = TokenOf(pid, out isEmpty, out errno);
         }
 
@@ -133,9 +144,9 @@ internal static unsafe class ProcessTable
     }
 
     /// <summary>The same, looked at once.</summary>
-    public static RunToken? TokenOf(int pid) => TokenOf(pid, out _, out _);
+    public static InstanceToken? TokenOf(int pid) => TokenOf(pid, out _, out _);
 
-    private static RunToken? TokenOf(int pid, out bool isEmpty, out int errno)
+    private static InstanceToken? TokenOf(int pid, out bool isEmpty, out int errno)
     {
         isEmpty = false;
         int fd = Open(pid, "environ\0"u8);
@@ -145,20 +156,20 @@ internal static unsafe class ProcessTable
             return null;
         }
 
-        byte* buffer = stackalloc byte[Limits.EnvironReadBytes + 1];
-        RunToken? token = null;
+        byte* buffer = stackalloc byte[PlatformLimits.EnvironReadBytes + 1];
+        InstanceToken? token = null;
         int kept = 0;
         nint length;
         isEmpty = true;
-        while (token is null && (length = Libc.Read(fd, buffer + kept, (nuint)(Limits.EnvironReadBytes - kept))) > 0)
+        while (token is null && (length = Libc.Read(fd, buffer + kept, (nuint)(PlatformLimits.EnvironReadBytes - kept))) > 0)
         {
             isEmpty = false;
             int filled = kept + (int)length;
             buffer[filled] = 0; // Ends the last entry, should the process have overwritten the end of its environment.
-            token = RunToken.Find(new ReadOnlySpan<byte>(buffer, filled + 1));
+            token = InstanceToken.Find(new ReadOnlySpan<byte>(buffer, filled + 1));
 
             // An entry that is not whole yet begins in what is kept.
-            kept = Math.Min(filled, Limits.EnvironEntryBytes);
+            kept = Math.Min(filled, PlatformLimits.EnvironEntryBytes);
             new ReadOnlySpan<byte>(buffer + filled - kept, kept).CopyTo(new Span<byte>(buffer, kept));
         }
 
@@ -167,8 +178,8 @@ internal static unsafe class ProcessTable
     }
 
     /// <summary>
-    /// Sends a signal to that very process or to its group, and SIGCONT behind a SIGTERM so that a stopped one can act on it. No effect when it has
-    /// ended: its number may be another's.
+    /// Sends a signal to that very process or to its group, and SIGCONT behind a SIGTERM so that a stopped one can act on it. No effect
+    /// when it has ended: its number may be another's.
     /// </summary>
     public static void Signal(ProcessEntry process, bool wholeGroup, int signal)
     {

@@ -96,7 +96,5 @@ internal sealed unsafe class PollReadiness : IReadiness
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 }

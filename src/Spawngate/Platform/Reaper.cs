@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Spawngate.Diagnostics;
+using Spawngate.Runtime;
 
 namespace Spawngate.Platform;
 
@@ -69,7 +69,6 @@ internal sealed unsafe class Reaper
                 {
                     _children.Add(child.Pid, child);
                 }
-
             }
 
             // Also without one: what was started may be a child that is nobody's run, and its end has to be waited for.
@@ -100,9 +99,7 @@ internal sealed unsafe class Reaper
     internal static WaitStatus Collect(int pid)
     {
         int status = 0;
-        while (Libc.WaitPid(pid, &status, 0) < 0 && Libc.Errno == Libc.EINTR)
-        {
-        }
+        while (Libc.WaitPid(pid, &status, 0) < 0 && Libc.Errno == Libc.EINTR) { }
 
         return new WaitStatus(status);
     }
@@ -213,7 +210,7 @@ internal sealed unsafe class Reaper
     /// </summary>
     private void AwaitChildren(long seenRegistrations)
     {
-        int timeoutMs = Environment.ProcessId == InitPid ? Limits.ReaperIdlePollMs : Timeout.Infinite;
+        int timeoutMs = Environment.ProcessId == InitPid ? PlatformLimits.ReaperIdlePollMs : Timeout.Infinite;
         lock (_gate)
         {
             if (_registrations == seenRegistrations)

@@ -14,12 +14,14 @@ internal static class RootPower
 
     private static readonly Lazy<string> Users = new(static () => Read("/proc/self/uid_map"));
 
-    /// <summary>Whether this process is in a user namespace of its own, as in a container without root: there root is another user in disguise.</summary>
+    /// <summary>
+    /// Whether this process is in a user namespace of its own, as in a container without root: there root is another user in disguise.
+    /// </summary>
     private static bool IsConfined => Users.Value.Length > 0 && !IsWholeMap(Users.Value);
 
     /// <summary>
-    /// Whether a user is one that has no number here, and so may be root outside of this user namespace. Where the namespace has a user of that number, as in a container of an
-    /// engine that gives it 65,536 users, everybody of that number counts as him.
+    /// Whether a user is one that has no number here, and so may be root outside of this user namespace. Where the namespace has a user of
+    /// that number, as in a container of an engine that gives it 65,536 users, everybody of that number counts as him.
     /// </summary>
     public static bool IsOutsider(long user) => user == NoUser && IsConfined && !HasUser(Users.Value, user);
 
@@ -31,21 +33,35 @@ internal static class RootPower
     {
         string? effective = status.Split('\n').FirstOrDefault(static line => line.StartsWith("CapEff:", StringComparison.Ordinal));
         return effective is not null
-            && ulong.TryParse(effective.AsSpan("CapEff:".Length).Trim(), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong set)
+            && ulong.TryParse(
+                effective.AsSpan("CapEff:".Length).Trim(),
+                NumberStyles.AllowHexSpecifier,
+                CultureInfo.InvariantCulture,
+                out ulong set
+            )
             && (set & Whole) == Whole;
     }
 
     /// <summary>Whether the text of <c>/proc/PID/uid_map</c> is that of the first namespace: everybody is who he is.</summary>
-    internal static bool IsWholeMap(string map) => map.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries) is ["0", "0", "4294967295"];
+    internal static bool IsWholeMap(string map) =>
+        map.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries) is ["0", "0", "4294967295"];
 
-    /// <summary>Whether the text of <c>/proc/PID/uid_map</c> gives somebody this number: each line has the first number inside, the first outside, and how many.</summary>
+    /// <summary>
+    /// Whether the text of <c>/proc/PID/uid_map</c> gives somebody this number: each line has the first number inside, the first outside,
+    /// and how many.
+    /// </summary>
     internal static bool HasUser(string map, long user)
     {
         foreach (string line in map.Split('\n'))
         {
             string[] fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (fields.Length == 3 && long.TryParse(fields[0], CultureInfo.InvariantCulture, out long first)
-                && long.TryParse(fields[2], CultureInfo.InvariantCulture, out long count) && user >= first && user - first < count)
+            if (
+                fields.Length == 3
+                && long.TryParse(fields[0], CultureInfo.InvariantCulture, out long first)
+                && long.TryParse(fields[2], CultureInfo.InvariantCulture, out long count)
+                && user >= first
+                && user - first < count
+            )
             {
                 return true;
             }

@@ -4,8 +4,8 @@ using System.Threading.Channels;
 namespace Spawngate.Platform;
 
 /// <summary>
-/// The signals that mean something to the gateway. Their default action is suppressed as long as this object lives, and what arrives is kept until somebody
-/// asks: a signal may come while the gateway is still starting.
+/// The signals that mean something to the gateway. Their default action is suppressed as long as this object lives, and what arrives is
+/// kept until somebody asks: a signal may come while the gateway is still starting.
 /// </summary>
 internal sealed class Signals : IDisposable
 {
@@ -13,7 +13,9 @@ internal sealed class Signals : IDisposable
 
     private readonly TaskCompletionSource<string> _stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _kill = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Channel<PosixSignal> _reloads = Channel.CreateBounded<PosixSignal>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<PosixSignal> _reloads = Channel.CreateBounded<PosixSignal>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
     private readonly PosixSignalRegistration[] _registrations;
     private int _interrupts;
 
@@ -22,8 +24,8 @@ internal sealed class Signals : IDisposable
     {
         if (!OperatingSystem.IsWindows())
         {
-            // A peer that closed its connection must show as an error of the write, not end the process. The runtime does the same; this does
-            // not depend on it. Children get the default action back when they are spawned.
+            // A peer that closed its connection must show as an error of the write, not end the process. The runtime does the same; this
+            // does not depend on it. Children get the default action back when they are spawned.
             _ = Libc.Signal(Libc.SIGPIPE, Ignore);
         }
 
@@ -42,8 +44,8 @@ internal sealed class Signals : IDisposable
     public Task KillRequested => _kill.Task;
 
     /// <summary>
-    /// SIGHUP: reload the configuration. One that comes during a reload asks for another; those that come before that one begins are answered by it. Ends when
-    /// this object is disposed of.
+    /// SIGHUP: reload the configuration. One that comes during a reload asks for another; those that come before that one begins are
+    /// answered by it. Ends when this object is disposed of.
     /// </summary>
     public IAsyncEnumerable<PosixSignal> ReloadsRequested => _reloads.Reader.ReadAllAsync();
 

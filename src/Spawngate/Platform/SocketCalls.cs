@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace Spawngate.Platform;
 
-/// <summary>The socket calls of Linux that the event loops make themselves. Each holds the descriptor only while it runs and never waits.</summary>
+/// <summary>
+/// The socket calls of Linux that the event loops make themselves. Each holds the descriptor only while it runs and never waits.
+/// </summary>
 internal static unsafe partial class SocketCalls
 {
     /// <summary>The socket has been closed here.</summary>
@@ -69,7 +71,11 @@ internal static unsafe partial class SocketCalls
     /// <summary>A non-blocking TCP socket without Nagle's delay; negative errno if none can be had.</summary>
     public static int Create(AddressFamily family)
     {
-        int fd = Socket(family == AddressFamily.InterNetworkV6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+        int fd = Socket(
+            family == AddressFamily.InterNetworkV6 ? AF_INET6 : AF_INET,
+            SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+            IPPROTO_TCP
+        );
         if (fd < 0)
         {
             return -Libc.Errno;
@@ -150,7 +156,10 @@ internal static unsafe partial class SocketCalls
         }
     }
 
-    /// <summary>Has what waits in the send queue for more to follow sent now: so does asking anew for no delay. Where there is no delay to begin with nothing waits.</summary>
+    /// <summary>
+    /// Has what waits in the send queue for more to follow sent now: so does asking anew for no delay. Where there is no delay to begin
+    /// with nothing waits.
+    /// </summary>
     public static void Push(SafeHandle socket)
     {
         int on = 1;
@@ -196,7 +205,9 @@ internal static unsafe partial class SocketCalls
         return Ioctl(socket, request, &count) == 0 ? count : 0;
     }
 
-    /// <summary>Has the kernel ask the peer whether it is there after so many seconds without a word from it, and as often after that.</summary>
+    /// <summary>
+    /// Has the kernel ask the peer whether it is there after so many seconds without a word from it, and as often after that.
+    /// </summary>
     public static void KeepAlive(SafeHandle socket, int secs)
     {
         int on = 1;
@@ -206,22 +217,23 @@ internal static unsafe partial class SocketCalls
     }
 
     /// <summary>What the runtime calls an error of a connection.</summary>
-    public static SocketError Translate(int errno) => errno switch
-    {
-        32 => SocketError.Shutdown, // EPIPE
-        103 => SocketError.ConnectionAborted,
-        104 => SocketError.ConnectionReset,
-        110 => SocketError.TimedOut,
-        111 => SocketError.ConnectionRefused,
-        EBADF => SocketError.OperationAborted,
-        113 => SocketError.HostUnreachable,
-        101 => SocketError.NetworkUnreachable,
-        99 => SocketError.AddressNotAvailable,
-        13 => SocketError.AccessDenied,
-        24 or 23 => SocketError.TooManyOpenSockets,
-        105 or 12 => SocketError.NoBufferSpaceAvailable,
-        _ => SocketError.SocketError,
-    };
+    public static SocketError Translate(int errno) =>
+        errno switch
+        {
+            32 => SocketError.Shutdown, // EPIPE
+            103 => SocketError.ConnectionAborted,
+            104 => SocketError.ConnectionReset,
+            110 => SocketError.TimedOut,
+            111 => SocketError.ConnectionRefused,
+            EBADF => SocketError.OperationAborted,
+            113 => SocketError.HostUnreachable,
+            101 => SocketError.NetworkUnreachable,
+            99 => SocketError.AddressNotAvailable,
+            13 => SocketError.AccessDenied,
+            24 or 23 => SocketError.TooManyOpenSockets,
+            105 or 12 => SocketError.NoBufferSpaceAvailable,
+            _ => SocketError.SocketError,
+        };
 
     private static int Outcome(nint result) => result >= 0 ? (int)result : -Libc.Errno;
 
@@ -261,7 +273,8 @@ internal static unsafe partial class SocketCalls
 internal sealed class SocketHandle : SafeHandle
 {
     /// <summary>Owns a descriptor.</summary>
-    public SocketHandle(int descriptor) : base(-1, ownsHandle: true) => SetHandle(descriptor);
+    public SocketHandle(int descriptor)
+        : base(-1, ownsHandle: true) => SetHandle(descriptor);
 
     /// <inheritdoc/>
     public override bool IsInvalid => handle < 0;

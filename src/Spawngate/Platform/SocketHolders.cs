@@ -19,7 +19,9 @@ internal enum HolderReading
     Failed,
 }
 
-/// <summary>Which processes hold a socket, and which are below another (Linux, <c>/proc</c>): about 2 µs for each descriptor that is looked at.</summary>
+/// <summary>
+/// Which processes hold a socket, and which are below another (Linux, <c>/proc</c>): about 2 µs for each descriptor that is looked at.
+/// </summary>
 internal static unsafe partial class SocketHolders
 {
     private const int NameOffset = 19; // of struct dirent on every 64-bit Linux
@@ -38,10 +40,15 @@ internal static unsafe partial class SocketHolders
             errno = StrikeThreads(pid, wanted, errno);
         }
 
-        return wanted.Count == 0 || errno == 0 ? HolderReading.Read : OpenFiles.IsShortage(errno) ? HolderReading.Failed : WhyNot(pid);
+        return wanted.Count == 0 || errno == 0 ? HolderReading.Read
+            : OpenFiles.IsShortage(errno) ? HolderReading.Failed
+            : WhyNot(pid);
     }
 
-    /// <summary>Why the descriptors of a process could not be read: where processes of others are not shown (<c>hidepid</c>) it looks as if it had ended.</summary>
+    /// <summary>
+    /// Why the descriptors of a process could not be read: where processes of others are not shown (<c>hidepid</c>) it looks as if it had
+    /// ended.
+    /// </summary>
     private static HolderReading WhyNot(int pid)
     {
         if (Libc.Kill(pid, 0) != 0 && Libc.Errno == Libc.ESRCH)
@@ -51,7 +58,9 @@ internal static unsafe partial class SocketHolders
 
         // What has ended and was not collected cannot be looked at either, and holds nothing.
         ProcessEntry? entry = ProcessTable.Find(pid, out int errno);
-        return entry is { IsZombie: true } ? HolderReading.Gone : OpenFiles.IsShortage(errno) ? HolderReading.Failed : HolderReading.Hidden;
+        return entry is { IsZombie: true } ? HolderReading.Gone
+            : OpenFiles.IsShortage(errno) ? HolderReading.Failed
+            : HolderReading.Hidden;
     }
 
     private static int StrikeThreads(int pid, List<ListeningSocket> wanted, int errno)
@@ -136,7 +145,9 @@ internal static unsafe partial class SocketHolders
         }
     }
 
-    /// <summary>The users that a process acts as (real, effective, saved, of files); empty when that cannot be seen, null when not in this moment.</summary>
+    /// <summary>
+    /// The users that a process acts as (real, effective, saved, of files); empty when that cannot be seen, null when not in this moment.
+    /// </summary>
     public static HashSet<long>? UsersOf(int pid)
     {
         var users = new HashSet<long>();

@@ -17,7 +17,10 @@ internal static class SocketMemory
     private const int LevelTcp = 6;
     private const int OptionNotSentLowWater = 25;
 
-    /// <summary>Bytes of received data that were not read yet, and of data to send that the peer has not acknowledged, with what the kernel needs around them; 0 where it does not say.</summary>
+    /// <summary>
+    /// Bytes of received data that were not read yet, and of data to send that the peer has not acknowledged, with what the kernel needs
+    /// around them; 0 where it does not say.
+    /// </summary>
     /// <param name="socket">The socket.</param>
     /// <param name="received">Those of them that were received.</param>
     public static long Held(SafeHandle socket, out long received)
@@ -47,14 +50,15 @@ internal static class SocketMemory
     }
 
     /// <summary>
-    /// Has the kernel take data to send only while no more than so many bytes of it were never sent: what a peer does not take stays with whoever sends it. Sockets
-    /// that a listening one accepts inherit it.
+    /// Has the kernel take data to send only while no more than so many bytes of it were never sent: what a peer does not take stays with
+    /// whoever sends it. Sockets that a listening one accepts inherit it.
     /// </summary>
     public static void BoundUnsent(SafeHandle socket, int bytes) => Set(socket, LevelTcp, OptionNotSentLowWater, bytes);
 
     /// <summary>
-    /// Has the kernel receive no more than so many bytes ahead, and from now on; else it takes more the faster they were read, up to <c>net.ipv4.tcp_rmem</c>: 6 MiB, or 32 where somebody tuned it.
-    /// (<c>TCP_WINDOW_CLAMP</c> bounds nothing in kernels that let it follow their own tuning.)
+    /// Has the kernel receive no more than so many bytes ahead, and from now on; else it takes more the faster they were read, up to
+    /// <c>net.ipv4.tcp_rmem</c>: 6 MiB, or 32 where somebody tuned it. (<c>TCP_WINDOW_CLAMP</c> bounds nothing in kernels that let it
+    /// follow their own tuning.)
     /// </summary>
     /// <param name="socket">The socket.</param>
     /// <param name="bytes">Of them; the kernel takes it for the half, as it needs something around them.</param>

@@ -1,8 +1,8 @@
 namespace Spawngate.Platform;
 
 /// <summary>
-/// A descriptor that is kept open for nothing, to be given up for a connection to the admin API when there is no other: whoever wants to know why the gateway is full gets an answer.
-/// Who waits for a descriptor for clients fills it up first.
+/// A descriptor that is kept open for nothing, to be given up for a connection to the admin API when there is no other: whoever wants to
+/// know why the gateway is full gets an answer. Who waits for a descriptor for clients fills it up first.
 /// </summary>
 internal sealed class SpareDescriptor
 {
@@ -13,7 +13,10 @@ internal sealed class SpareDescriptor
     /// <summary>That of this process.</summary>
     public static SpareDescriptor Shared { get; } = new();
 
-    /// <summary>Opens it if it is not there. False when it cannot be had, and once after it has been given up for somebody: who waits for others lets that one go first.</summary>
+    /// <summary>
+    /// Opens it if it is not there. False when it cannot be had, and once after it has been given up for somebody: who waits for others
+    /// lets that one go first.
+    /// </summary>
     public bool TryRefill()
     {
         lock (_gate)

@@ -1,8 +1,9 @@
 namespace Spawngate.Platform;
 
 /// <summary>
-/// The variables by which a service manager such as systemd speaks to the one process it starts. They are addressed to that process alone, so no child gets them: a
-/// backend that inherited them could declare the gateway ready or stopped, or take descriptors that are not there for sockets.
+/// The variables by which a service manager such as systemd speaks to the one process it starts. They are addressed to that process alone,
+/// so no child gets them: a backend that inherited them could declare the gateway ready or stopped, or take descriptors that are not there
+/// for sockets.
 /// </summary>
 internal static class SupervisorVariables
 {
@@ -26,5 +27,14 @@ internal static class SupervisorVariables
 
     /// <summary>All that children do not inherit, the two besides that newer versions of systemd set.</summary>
     public static readonly string[] Withheld =
-        [NotifySocket, WatchdogUsec, WatchdogPid, ListenFds, ListenPid, ListenFdNames, "LISTEN_PIDFDID", "FDSTORE"];
+    [
+        NotifySocket,
+        WatchdogUsec,
+        WatchdogPid,
+        ListenFds,
+        ListenPid,
+        ListenFdNames,
+        "LISTEN_PIDFDID",
+        "FDSTORE",
+    ];
 }

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Spawngate.Platform;
 
-/// <summary>What the kernel knows of a TCP connection beyond what reading and writing tell (<c>TCP_INFO</c>, Linux; elsewhere nothing is known).</summary>
+/// <summary>
+/// What the kernel knows of a TCP connection beyond what reading and writing tell (<c>TCP_INFO</c>, Linux; elsewhere nothing is known).
+/// </summary>
 /// <param name="HasEnded">The peer has ended its side, although bytes may wait in front of that end.</param>
 /// <param name="IsGone">The connection is over: reset, or given up.</param>
 /// <param name="BytesAcked">Bytes that the peer's kernel has taken since the connection began.</param>

@@ -11,16 +11,16 @@ namespace Spawngate.Platform;
 internal readonly record struct TrustedFile(int Descriptor, int Errno, string? Problem);
 
 /// <summary>
-/// Opens files that are to be written, by paths from the configuration, so that no other user of the machine can lead the gateway to another file (Linux). It often runs as root, and
-/// its files often lie where others may write.
+/// Opens files that are to be written, by paths from the configuration, so that no other user of the machine can lead the gateway to
+/// another file (Linux). It often runs as root, and its files often lie where others may write.
 /// <code>
 ///   /var/log/gate/access.log     each part is opened in the folder before it, without following links
 ///      │    │        │
 ///      └────┴────────┴── a link? ── root's or our own: its target takes its place ── anybody else's: refused
 ///                    └── the file itself: no second name in a folder of others, no file or pipe of others in a folder that everybody may write
 /// </code>
-/// What the kernel refuses with <c>fs.protected_symlinks</c>, <c>_hardlinks</c>, <c>_regular</c> and <c>_fifos</c> is refused here whatever these say, and links in folders of their makers too. Links of <c>/proc</c>,
-/// to which <c>/dev/stdout</c> leads, are the kernel's own.
+/// What the kernel refuses with <c>fs.protected_symlinks</c>, <c>_hardlinks</c>, <c>_regular</c> and <c>_fifos</c> is refused here whatever
+/// these say, and links in folders of their makers too. Links of <c>/proc</c>, to which <c>/dev/stdout</c> leads, are the kernel's own.
 /// </summary>
 internal static unsafe partial class TrustedPath
 {
@@ -40,7 +40,10 @@ internal static unsafe partial class TrustedPath
     /// <summary>Whether it can be looked at here who made a link.</summary>
     public static bool IsSupported { get; } = Libc.IsLinux && StatNumber != 0 && CanStat();
 
-    private static nint StatNumber => X86Base.X64.IsSupported ? 332 : ArmBase.Arm64.IsSupported ? 291 : 0;
+    private static nint StatNumber =>
+        X86Base.X64.IsSupported ? 332
+        : ArmBase.Arm64.IsSupported ? 291
+        : 0;
 
     private static int O_NOFOLLOW => ArmBase.Arm64.IsSupported ? 0x8000 : 0x20000;
 
@@ -55,7 +58,7 @@ internal static unsafe partial class TrustedPath
             TrustedFile file = OpenOnce(path, flags, mode);
 
             // Made by somebody else, or removed, between the two looks.
-            if (mode is null || attempt == Limits.PidFileAttempts || file.Errno is not (Libc.EEXIST or Libc.ENOENT))
+            if (mode is null || attempt == PlatformLimits.PidFileAttempts || file.Errno is not (Libc.EEXIST or Libc.ENOENT))
             {
                 return file;
             }
@@ -144,8 +147,10 @@ internal static unsafe partial class TrustedPath
             {
                 string target = LinkOf(fd);
                 Descriptors.Close(fd);
-                end.Problem = IsOurs(status.Uid) ? null : $"\"{name}\" on the way to \"{full}\" is a link that user {status.Uid} made: only those of root and of the user that runs spawngate are followed";
-                end.Errno = links++ == Limits.LinksMax ? Libc.ELOOP : 0;
+                end.Problem = IsOurs(status.Uid)
+                    ? null
+                    : $"\"{name}\" on the way to \"{full}\" is a link that user {status.Uid} made: only those of root and of the user that runs spawngate are followed";
+                end.Errno = links++ == PlatformLimits.LinksMax ? Libc.ELOOP : 0;
                 if (end.Problem is not null || end.Errno != 0)
                 {
                     return end;
@@ -209,7 +214,7 @@ internal static unsafe partial class TrustedPath
 
     private static string LinkOf(int fd)
     {
-        byte[] target = new byte[Limits.PathBytes];
+        byte[] target = new byte[PlatformLimits.PathBytes];
         nint length;
         fixed (byte* start = target)
         {

@@ -1,11 +1,12 @@
 using System.Text;
 using Spawngate.Backends;
-using Spawngate.Ledger;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Sessions;
 
 /// <summary>
-/// One session: its names, its backend while it lives, and its states. The states are told by the lifecycle of its backend, after each message and in order; anybody reads them.
+/// One session: its names, its backend while it lives, and its states. The states are told by the lifecycle of its backend, after each
+/// message and in order; anybody reads them.
 /// </summary>
 internal sealed class Session
 {
@@ -115,7 +116,7 @@ internal sealed class Session
                 case BackendPhase.Ready:
                     break; // It became ready after the lease was asked for.
                 case BackendPhase.Stopped:
-                    return word.Generation == 0; // Its start is about to begin.
+                    return word.InstanceNumber == 0; // Its start is about to begin.
                 case BackendPhase.Unhealthy:
                     Volatile.Write(ref backend.LastUseMs, _env.Clock.NowMs);
                     return true;
@@ -155,7 +156,7 @@ internal sealed class Session
     }
 
     /// <summary>Takes in what has happened to the backend.</summary>
-    public void Watch(LifecycleView view, IReadOnlyList<LedgerEvent> news)
+    public void Watch(LifecycleView view, IReadOnlyList<HistoryEvent> news)
     {
         foreach (var entry in news)
         {
@@ -173,25 +174,25 @@ internal sealed class Session
         }
     }
 
-    private void Take(LedgerEvent entry)
+    private void Take(HistoryEvent entry)
     {
         switch (entry.Event)
         {
-            case LedgerEventKind.Woken:
+            case HistoryEventKind.Woken:
                 Advance(SessionState.Scheduled, entry.Time);
                 break;
-            case LedgerEventKind.Ready:
+            case HistoryEventKind.Ready:
                 Advance(SessionState.Running, entry.Time);
                 Advance(SessionState.Ready, entry.Time);
                 break;
-            case LedgerEventKind.StartFailed or LedgerEventKind.Crashed:
+            case HistoryEventKind.StartFailed or HistoryEventKind.Crashed:
                 MarkEnding();
                 Advance(SessionState.Failed, entry.Time);
                 break;
-            case LedgerEventKind.Stopping:
+            case HistoryEventKind.Stopping:
                 MarkEnding();
                 break;
-            case LedgerEventKind.Stopped:
+            case HistoryEventKind.Stopped:
                 MarkEnding();
                 Advance(SessionState.Swept, entry.Time);
                 break;

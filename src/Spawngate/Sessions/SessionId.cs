@@ -1,17 +1,19 @@
 using System.Diagnostics.CodeAnalysis;
+using Spawngate.Config;
 using Spawngate.Platform;
 
 namespace Spawngate.Sessions;
 
 /// <summary>
-/// What names a session: 120 random bits, written as 24 characters of <c>a-z2-7</c> (RFC 4648 base 32, lower case, no padding), which are one label of a host name.
+/// What names a session: 120 random bits, written as 24 characters of <c>a-z2-7</c> (RFC 4648 base 32, lower case, no padding), which are
+/// one label of a host name.
 /// </summary>
 /// <param name="High">The first 60 bits.</param>
 /// <param name="Low">The last 60 bits.</param>
 internal readonly record struct SessionId(ulong High, ulong Low)
 {
     private const int BitsPerChar = 5;
-    private const int CharsPerHalf = Limits.SessionIdChars / 2;
+    private const int CharsPerHalf = ConfigLimits.SessionIdChars / 2;
 
     /// <summary>A new one, which nobody can guess.</summary>
     public static SessionId New()
@@ -26,7 +28,11 @@ internal readonly record struct SessionId(ulong High, ulong Low)
     public static bool TryParse(ReadOnlySpan<byte> label, out SessionId id)
     {
         id = default;
-        if (label.Length != Limits.SessionIdChars || !TryParseHalf(label[..CharsPerHalf], out ulong high) || !TryParseHalf(label[CharsPerHalf..], out ulong low))
+        if (
+            label.Length != ConfigLimits.SessionIdChars
+            || !TryParseHalf(label[..CharsPerHalf], out ulong high)
+            || !TryParseHalf(label[CharsPerHalf..], out ulong low)
+        )
         {
             return false;
         }
@@ -39,12 +45,12 @@ internal readonly record struct SessionId(ulong High, ulong Low)
     public static bool TryParse([NotNullWhen(true)] string? text, out SessionId id)
     {
         id = default;
-        if (text?.Length != Limits.SessionIdChars)
+        if (text?.Length != ConfigLimits.SessionIdChars)
         {
             return false;
         }
 
-        Span<byte> label = stackalloc byte[Limits.SessionIdChars];
+        Span<byte> label = stackalloc byte[ConfigLimits.SessionIdChars];
         for (int i = 0; i < label.Length; i++)
         {
             char c = char.ToLowerInvariant(text[i]);
@@ -55,11 +61,11 @@ internal readonly record struct SessionId(ulong High, ulong Low)
     }
 
     /// <summary>The 24 characters.</summary>
-    public override string ToString() => string.Create(Limits.SessionIdChars, this, static (text, id) =>
-    {
-        WriteHalf(text[..CharsPerHalf], id.High);
-        WriteHalf(text[CharsPerHalf..], id.Low);
-    });
+    public override string ToString() => string.Create(ConfigLimits.SessionIdChars, this, static (text, id) =>
+        {
+            WriteHalf(text[..CharsPerHalf], id.High);
+            WriteHalf(text[CharsPerHalf..], id.Low);
+        });
 
     private static bool TryParseHalf(ReadOnlySpan<byte> label, out ulong half)
     {

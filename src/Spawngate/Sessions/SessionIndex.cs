@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
 using Spawngate.Backends;
+using Spawngate.Config;
 
 namespace Spawngate.Sessions;
 
 /// <summary>
-/// All sessions that live or are remembered, by id. Found without a lock or an allocation, put in and taken out in constant time, so that no number of them makes
-/// the table of configured backends be copied.
+/// All sessions that live or are remembered, by id. Found without a lock or an allocation, put in and taken out in constant time, so that
+/// no number of them makes the table of configured backends be copied.
 /// </summary>
 internal sealed class SessionIndex
 {
@@ -32,9 +33,9 @@ internal sealed class SessionIndex
 
     /// <summary>The session of a host.</summary>
     public Session? FindHost(ReadOnlySpan<byte> name) =>
-        name.Length > Limits.SessionIdChars
-        && name[Limits.SessionIdChars] == (byte)'.'
-        && SessionId.TryParse(name[..Limits.SessionIdChars], out var id)
+        name.Length > ConfigLimits.SessionIdChars
+        && name[ConfigLimits.SessionIdChars] == (byte)'.'
+        && SessionId.TryParse(name[..ConfigLimits.SessionIdChars], out var id)
         && _sessions.TryGetValue(id, out var session)
         && name.SequenceEqual(session.HostBytes)
             ? session

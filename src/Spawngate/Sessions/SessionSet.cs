@@ -1,7 +1,8 @@
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Ledger;
+using Spawngate.Runtime;
+using Spawngate.Telemetry.History;
 
 namespace Spawngate.Sessions;
 
@@ -12,7 +13,8 @@ namespace Spawngate.Sessions;
 internal readonly record struct SpawnOutcome(Session? Session, bool IsNew, SpawnError? Error);
 
 /// <summary>
-/// Makes sessions and knows all of them: which live, which key belongs to which, which have to end when. One lock, under which nothing waits; requests never take it.
+/// Makes sessions and knows all of them: which live, which key belongs to which, which have to end when. One lock, under which nothing
+/// waits; requests never take it.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -79,7 +81,13 @@ internal sealed class SessionSet
         {
             Volatile.Write(ref _config, config);
             HashSet<SessionTotals> used = [.. _live.Values.Select(static session => session.Totals)];
-            foreach (SessionTotals totals in _totals.Values.Where(each => !used.Contains(each) && each.Template != SessionTotals.NoTemplate && config?.FindTemplate(each.Template) is null).ToList())
+            foreach (
+                SessionTotals totals in _totals
+                    .Values.Where(each =>
+                        !used.Contains(each) && each.Template != SessionTotals.NoTemplate && config?.FindTemplate(each.Template) is null
+                    )
+                    .ToList()
+            )
             {
                 // A series that nothing will ever be counted in again.
                 _totals.Remove(totals.Template);
@@ -153,19 +161,21 @@ internal sealed class SessionSet
     private static SessionNumbers NumbersOf(SessionTotals totals, IEnumerable<Session> live)
     {
         int[] states = new int[(int)SessionState.Failed + 1];
-        int inFlight = 0, bystanders = 0, waiting = 0;
+        int inFlight = 0,
+            passiveCount = 0,
+            waiting = 0;
         foreach (Session session in live)
         {
             states[(int)session.Status.State]++;
             if (session.Backend?.GetStatus() is { } status)
             {
                 inFlight += (int)status.InFlight;
-                bystanders += (int)status.Bystanders;
+                passiveCount += (int)status.PassiveCount;
                 waiting += status.Waiting;
             }
         }
 
-        return new SessionNumbers(totals, states, inFlight, bystanders, waiting);
+        return new SessionNumbers(totals, states, inFlight, passiveCount, waiting);
     }
 
     private Session? FindKey(string? key)
@@ -228,7 +238,14 @@ internal sealed class SessionSet
             Serial = ++_made,
         };
         totals.CountCreated();
-        session.Attach(new Backend(_env, plan.For(session.Hostname, session.Name, key), null, new OneLife(plan.Template, totals.Traffic, session.Watch)));
+        session.Attach(
+            new Backend(
+                _env,
+                plan.For(session.Hostname, session.Name, key),
+                null,
+                new EphemeralLifetime(plan.Template, totals.Traffic, session.Watch)
+            )
+        );
         return session;
     }
 
@@ -244,7 +261,7 @@ internal sealed class SessionSet
         if (lifetimeSecs > 0)
         {
             // The coarse clock may be a tick behind, so a tick is added: never early.
-            _lifetimes.Enqueue(session, _env.Clock.NowMs + (lifetimeSecs * 1000L) + Limits.ClockTickMs);
+            _lifetimes.Enqueue(session, _env.Clock.NowMs + (lifetimeSecs * 1000L) + RuntimeLimits.ClockTickMs);
             ArmLifetimes();
         }
     }
@@ -262,7 +279,7 @@ internal sealed class SessionSet
             session.Detach();
             session.Totals.CountEnded(session.Status.State);
             _remembered.Enqueue(session);
-            if (_remembered.Count > Limits.SessionsRemembered)
+            if (_remembered.Count > SessionLimits.SessionsRemembered)
             {
                 forgotten = _remembered.Dequeue();
                 Index.Remove(forgotten);
@@ -270,7 +287,7 @@ internal sealed class SessionSet
         }
 
         OnGone?.Invoke(session.Hostname);
-        _env.Feed.Publish(new LedgerNews(session.Hostname, null));
+        _env.Feed.Publish(new HistoryNews(session.Hostname, null));
         if (forgotten is not null)
         {
             // Lines of output that came late have been kept until now.
@@ -280,14 +297,13 @@ internal sealed class SessionSet
 
     private void ForgetKey(Session session)
     {
-        if (session.Key is { } key && _byKey.TryGetValue(key, out var holder) && ReferenceEquals(holder, session))
+        if (session.Key is { } key && _byKey.TryGetValue(key, out var active) && ReferenceEquals(active, session))
         {
             _byKey.Remove(key);
         }
     }
 
-    private void ArmLifetimes() =>
-        Volatile.Write(ref _nextLifetimeMs, _lifetimes.TryPeek(out _, out long dueMs) ? dueMs : long.MaxValue);
+    private void ArmLifetimes() => Volatile.Write(ref _nextLifetimeMs, _lifetimes.TryPeek(out _, out long dueMs) ? dueMs : long.MaxValue);
 
     private void EndOverdue()
     {

@@ -1,4 +1,4 @@
-using Spawngate.Metrics;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Sessions;
 
@@ -39,6 +39,6 @@ internal sealed class SessionTotals(string template)
 /// <param name="Totals">What is counted.</param>
 /// <param name="States">Living sessions by state, as numbered.</param>
 /// <param name="InFlight">Their open requests and tunnels.</param>
-/// <param name="Bystanders">Those of them that do not keep them awake.</param>
+/// <param name="PassiveCount">Those of them that do not keep them awake.</param>
 /// <param name="Waiting">Requests that wait for them.</param>
-internal sealed record SessionNumbers(SessionTotals Totals, int[] States, int InFlight, int Bystanders, int Waiting);
+internal sealed record SessionNumbers(SessionTotals Totals, int[] States, int InFlight, int PassiveCount, int Waiting);

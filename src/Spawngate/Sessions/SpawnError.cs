@@ -8,7 +8,8 @@ namespace Spawngate.Sessions;
 internal sealed record SpawnError(int Status, string Code, string Message, string? Field = null)
 {
     /// <summary>There is no <c>[sessions]</c> table.</summary>
-    public static SpawnError NoSessions { get; } = new(404, "NO_SESSIONS", "This gateway has no sessions: its configuration has no [sessions] table.");
+    public static SpawnError NoSessions { get; } =
+        new(404, "NO_SESSIONS", "This gateway has no sessions: its configuration has no [sessions] table.");
 
     /// <summary>The gateway stops.</summary>
     public static SpawnError ShuttingDown { get; } = new(503, "SHUTTING_DOWN", "The gateway is stopping and makes no more sessions.");
@@ -23,8 +24,13 @@ internal sealed record SpawnError(int Status, string Code, string Message, strin
     public static SpawnError BadField(string field, string problem) => new(400, "BAD_FIELD", $"{field}: {problem}", field);
 
     /// <summary>A field that only callers who know the admin token may use, and there is no such token.</summary>
-    public static SpawnError TokenNeeded(string field) => new(
-        403, "ADMIN_TOKEN_NEEDED", $"{field}: found in a call to a gateway without server.admin_token, where a call may name a template, a key and a grace period, and nothing else", field);
+    public static SpawnError TokenNeeded(string field) =>
+        new(
+            403,
+            "ADMIN_TOKEN_NEEDED",
+            $"{field}: found in a call to a gateway without server.admin_token, where a call may name a template, a key and a grace period, and nothing else",
+            field
+        );
 
     /// <summary>A variable that calls may not set.</summary>
     public static SpawnError EnvNotAllowed(string name, string problem)
@@ -35,5 +41,10 @@ internal sealed record SpawnError(int Status, string Code, string Message, strin
 
     /// <summary>An image that calls may not name.</summary>
     public static SpawnError ImageNotAllowed(string image) =>
-        new(403, "IMAGE_NOT_ALLOWED", $"image: found {Config.ConfigText.Quote(image)}, which sessions.allow_images does not allow", "image");
+        new(
+            403,
+            "IMAGE_NOT_ALLOWED",
+            $"image: found {Config.ConfigText.Quote(image)}, which sessions.allow_images does not allow",
+            "image"
+        );
 }

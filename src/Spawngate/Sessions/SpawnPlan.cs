@@ -21,7 +21,8 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
         }
 
         BackendConfig settings = template?.Backend ?? OfImage(config, request.Image!);
-        error = (settings.Docker is null ? LocalError(request) : ImageError(config, settings.Docker, request)) ?? EnvError(template, request);
+        error = (settings.Docker is null ? LocalError(request) : ImageError(config, settings.Docker, request))
+            ?? EnvError(template, request);
         if (error is not null)
         {
             return null;
@@ -29,38 +30,53 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
 
         if (settings.Docker is { } docker)
         {
-            settings = settings with { Docker = docker with { Image = request.Image ?? docker.Image }, Port = request.Port ?? settings.Port };
+            settings = settings with
+            {
+                Docker = docker with { Image = request.Image ?? docker.Image },
+                Port = request.Port ?? settings.Port,
+            };
         }
 
         return new SpawnPlan(
             template?.Name ?? SessionTotals.NoTemplate,
-            settings with { Env = Merge(settings.Env, request.Env) },
+            settings with
+            {
+                Env = Merge(settings.Env, request.Env),
+            },
             request.GracePeriodSecs ?? template?.GracePeriodSecs ?? SessionTemplate.GracePeriodSecsDefault,
-            template?.LifetimeLimitSecs ?? 0);
+            template?.LifetimeLimitSecs ?? 0
+        );
     }
 
     /// <summary>The settings of one session.</summary>
     /// <param name="hostname">Its host.</param>
     /// <param name="id">Its id.</param>
     /// <param name="key">Its key; null without one.</param>
-    public BackendConfig For(string hostname, string id, string? key) => Settings with
-    {
-        Hostname = hostname,
-        IdleTimeoutSecs = GracePeriodSecs,
+    public BackendConfig For(string hostname, string id, string? key) =>
+        Settings with
+        {
+            Hostname = hostname,
+            IdleTimeoutSecs = GracePeriodSecs,
 
-        // Behind what template and call say: the last of a name holds. Without a key it is empty, as one that the gateway itself inherited would be taken for it.
-        Env = [.. Settings.Env, new(CallerVariables.SessionId, id), new(CallerVariables.SessionKey, key ?? "")],
-        Docker = Settings.Docker is { } docker ? docker with { ContainerName = DockerKeys.DefaultContainerName(hostname) } : null,
-    };
+            // Behind what template and call say: the last of a name holds. Without a key it is empty, as one that the gateway itself
+            // inherited would be taken for it.
+            Env = [.. Settings.Env, new(CallerVariables.SessionId, id), new(CallerVariables.SessionKey, key ?? "")],
+            Docker = Settings.Docker is { } docker ? docker with { ContainerName = DockerKeys.DefaultContainerName(hostname) } : null,
+        };
 
     private static SessionTemplate? FindTemplate(SessionsConfig config, SpawnRequest request, out SpawnError? error)
     {
         error = null;
-        string names = config.Templates.Count == 0 ? "there are none" : $"allowed are {string.Join(", ", config.Templates.Select(static template => template.Name))}";
+        string names =
+            config.Templates.Count == 0
+                ? "there are none"
+                : $"allowed are {string.Join(", ", config.Templates.Select(static template => template.Name))}";
         if (request.Template is { } name)
         {
             SessionTemplate? template = config.FindTemplate(name);
-            error = template is null ? SpawnError.BadField("template", $"found {ConfigText.Quote(name)}, which is no template, {names}") : null;
+            error = template is null
+                ? SpawnError.BadField("template", $"found {ConfigText.Quote(name)}, which is no template, {names}")
+                : null;
             return template;
         }
 
@@ -78,39 +94,55 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
         return null;
     }
 
-    private static BackendConfig OfImage(SessionsConfig config, string image) => new(config.Defaults)
-    {
-        Hostname = "",
-        Kind = BackendKind.Docker,
-        Port = Limits.SessionImagePort,
-        Docker = new DockerConfig { Image = image, ContainerName = "" },
-    };
+    private static BackendConfig OfImage(SessionsConfig config, string image) =>
+        new(config.Defaults)
+        {
+            Hostname = "",
+            Kind = BackendKind.Docker,
+            Port = SessionLimits.SessionImagePort,
+            Docker = new DockerConfig { Image = image, ContainerName = "" },
+        };
 
     private static SpawnError? LocalError(SpawnRequest request) =>
         request.Image is not null ? SpawnError.BadField("image", "found with a template of type \"local\", allowed only for Docker")
-        : request.Port is not null ? SpawnError.BadField("port", "found with a template of type \"local\", whose sessions get a free port each, allowed only for Docker")
+        : request.Port is not null
+            ? SpawnError.BadField(
+                "port",
+                "found with a template of type \"local\", whose sessions get a free port each, allowed only for Docker"
+            )
         : null;
 
     private static SpawnError? ImageError(SessionsConfig config, DockerConfig docker, SpawnRequest request) =>
-        request.Image is not { } image || TextPattern.MatchesAny(config.AllowImages, image) || (request.Template is not null && image == docker.Image)
+        request.Image is not { } image
+        || TextPattern.MatchesAny(config.AllowImages, image)
+        || (request.Template is not null && image == docker.Image)
             ? null
             : SpawnError.ImageNotAllowed(image);
 
     /// <summary>A call that names an image and no template gets a container of nobody's: there it may set what it likes.</summary>
     private static SpawnError? EnvError(SessionTemplate? template, SpawnRequest request)
     {
-        if (template is null || request.Env.FirstOrDefault(variable => !CallerVariables.Allows(template.AllowEnv, variable.Key)).Key is not { } name)
+        if (
+            template is null
+            || request.Env.FirstOrDefault(variable => !CallerVariables.Allows(template.AllowEnv, variable.Key)).Key is not { } name
+        )
         {
             return null;
         }
 
         string key = $"{SessionKeys.Section}.{SessionKeys.Templates}.{TomlKeyPath.Quote(template.Name)}.{SessionKeys.AllowEnv}";
-        return SpawnError.EnvNotAllowed(name, TextPattern.MatchesAny(template.AllowEnv!, name)
-            ? $"found a variable that steers loaders, interpreters or libraries, which {key} allows by its whole name only"
-            : $"found a variable that {key} does not allow");
+        return SpawnError.EnvNotAllowed(
+            name,
+            TextPattern.MatchesAny(template.AllowEnv!, name)
+                ? $"found a variable that steers loaders, interpreters or libraries, which {key} allows by its whole name only"
+                : $"found a variable that {key} does not allow"
+        );
     }
 
-    private static IReadOnlyList<KeyValuePair<string, string>> Merge(IReadOnlyList<KeyValuePair<string, string>> settings, IReadOnlyList<KeyValuePair<string, string>> request)
+    private static IReadOnlyList<KeyValuePair<string, string>> Merge(
+        IReadOnlyList<KeyValuePair<string, string>> settings,
+        IReadOnlyList<KeyValuePair<string, string>> request
+    )
     {
         if (request.Count == 0)
         {

@@ -26,8 +26,14 @@ internal sealed record SpawnRequest
     /// <summary>Its key; null for none.</summary>
     public string? Key { get; init; }
 
-    /// <summary>The first field that a caller without the admin token may not use; null for none. Allowed are template, key and grace period.</summary>
-    public string? FieldForTrusted => Image is not null ? "image" : Port is not null ? "port" : Env.Count > 0 ? "env" : null;
+    /// <summary>
+    /// The first field that a caller without the admin token may not use; null for none. Allowed are template, key and grace period.
+    /// </summary>
+    public string? FieldForTrusted =>
+        Image is not null ? "image"
+        : Port is not null ? "port"
+        : Env.Count > 0 ? "env"
+        : null;
 
     /// <summary>Reads a body; an empty one asks for nothing in particular.</summary>
     /// <returns>Null, with what is wrong with it, when it cannot be taken.</returns>
@@ -95,24 +101,46 @@ internal sealed record SpawnRequest
             case "image":
                 return isAbsent ? this : this with { Image = Text(field, ref json, out error, IsImage, "an image reference") };
             case "port":
-                return isAbsent ? this : this with { Port = Number(field, ref json, Limits.PortMax, out error) };
+                return isAbsent ? this : this with { Port = Number(field, ref json, ConfigLimits.PortMax, out error) };
             case "env":
                 return isAbsent ? this : this with { Env = Variables(ref json, out error) };
             case "gracePeriodSeconds":
-                return isAbsent ? this : this with { GracePeriodSecs = Number(field, ref json, Limits.ConfigSecsMax, out error) };
+                return isAbsent ? this : this with { GracePeriodSecs = Number(field, ref json, ConfigLimits.ConfigSecsMax, out error) };
             case "key":
-                return isAbsent ? this : this with { Key = Text(field, ref json, out error, IsKey, $"1 to {Limits.SessionKeyCharsMax} characters without control characters") };
+                return isAbsent
+                    ? this
+                    : this with
+                    {
+                        Key = Text(
+                            field,
+                            ref json,
+                            out error,
+                            IsKey,
+                            $"1 to {SessionLimits.SessionKeyCharsMax} characters without control characters"
+                        ),
+                    };
             default:
-                string hint = UnknownKey.Suggest(field, Fields) is { } meant ? $"did you mean {meant}?" : $"allowed are {string.Join(", ", Fields)}";
+                string hint = UnknownKey.Suggest(field, Fields) is { } meant
+                    ? $"did you mean {meant}?"
+                    : $"allowed are {string.Join(", ", Fields)}";
                 error = SpawnError.BadField(Short(field), $"found a field that is unknown, {hint}");
                 return this;
         }
     }
 
-    private static string? Text(string field, ref Utf8JsonReader json, out SpawnError? error, Func<string, bool>? isAllowed = null, string allowed = "a string")
+    private static string? Text(
+        string field,
+        ref Utf8JsonReader json,
+        out SpawnError? error,
+        Func<string, bool>? isAllowed = null,
+        string allowed = "a string"
+    )
     {
         string? text = json.TokenType == JsonTokenType.String ? json.GetString() : null;
-        error = text is not null && isAllowed?.Invoke(text) != false ? null : SpawnError.BadField(field, $"found {Describe(ref json)}, allowed is {allowed}");
+        error =
+            text is not null && isAllowed?.Invoke(text) != false
+                ? null
+                : SpawnError.BadField(field, $"found {Describe(ref json)}, allowed is {allowed}");
         return text;
     }
 
@@ -153,7 +181,10 @@ internal sealed record SpawnRequest
     {
         if (!CallerVariables.IsName(name))
         {
-            return SpawnError.BadField(VariableField(name), "found a name that no variable can have, allowed is any text without = and NUL");
+            return SpawnError.BadField(
+                VariableField(name),
+                "found a name that no variable can have, allowed is any text without = and NUL"
+            );
         }
 
         if (CallerVariables.IsOwn(name))
@@ -166,40 +197,49 @@ internal sealed record SpawnRequest
             return SpawnError.BadField(VariableField(name), "found twice, allowed is once");
         }
 
-        return names.Count > Limits.SessionEnvMax ? SpawnError.BadField("env", $"found more than {Limits.SessionEnvMax} variables") : null;
+        return names.Count > SessionLimits.SessionEnvMax
+            ? SpawnError.BadField("env", $"found more than {SessionLimits.SessionEnvMax} variables")
+            : null;
     }
 
     /// <summary>Values may be secrets, so messages name only their kind.</summary>
     private static SpawnError? ValueError(string name, ref Utf8JsonReader json) =>
-        json.TokenType != JsonTokenType.String ? SpawnError.BadField(VariableField(name), $"found {Kind(json.TokenType)}, allowed is a string")
-        : !ConfigText.IsWithoutNul(json.GetString()!) ? SpawnError.BadField(VariableField(name), "found a string that contains NUL, allowed is a string without it")
+        json.TokenType != JsonTokenType.String
+            ? SpawnError.BadField(VariableField(name), $"found {Kind(json.TokenType)}, allowed is a string")
+        : !ConfigText.IsWithoutNul(json.GetString()!)
+            ? SpawnError.BadField(VariableField(name), "found a string that contains NUL, allowed is a string without it")
         : null;
 
     /// <summary>The field of a variable, as errors name it.</summary>
     public static string VariableField(string name) => $"env.{Short(name)}";
 
-    private static string Short(string text) => text.Length > Limits.ConfigShownCharsMax ? $"{text.AsSpan(0, Limits.ConfigShownCharsMax)}…" : text;
+    private static string Short(string text) =>
+        text.Length > ConfigLimits.ConfigShownCharsMax ? $"{text.AsSpan(0, ConfigLimits.ConfigShownCharsMax)}…" : text;
 
-    private static string Describe(ref Utf8JsonReader json) => json.TokenType switch
-    {
-        JsonTokenType.String => $"the string {ConfigText.Quote(json.GetString()!)}",
-        JsonTokenType.Number => Short(System.Text.Encoding.ASCII.GetString(json.ValueSpan)),
-        _ => Kind(json.TokenType),
-    };
+    private static string Describe(ref Utf8JsonReader json) =>
+        json.TokenType switch
+        {
+            JsonTokenType.String => $"the string {ConfigText.Quote(json.GetString()!)}",
+            JsonTokenType.Number => Short(System.Text.Encoding.ASCII.GetString(json.ValueSpan)),
+            _ => Kind(json.TokenType),
+        };
 
-    private static string Kind(JsonTokenType type) => type switch
-    {
-        JsonTokenType.String => "a string",
-        JsonTokenType.Number => "a number",
-        JsonTokenType.True => "true",
-        JsonTokenType.False => "false",
-        JsonTokenType.Null => "null",
-        JsonTokenType.StartArray => "an array",
-        _ => "an object",
-    };
+    private static string Kind(JsonTokenType type) =>
+        type switch
+        {
+            JsonTokenType.String => "a string",
+            JsonTokenType.Number => "a number",
+            JsonTokenType.True => "true",
+            JsonTokenType.False => "false",
+            JsonTokenType.Null => "null",
+            JsonTokenType.StartArray => "an array",
+            _ => "an object",
+        };
 
     private static bool IsImage(string text) =>
-        text.Length is > 0 and <= Limits.SessionImageCharsMax && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or '/' or ':' or '@') && text[0] != '-';
+        text.Length is > 0 and <= SessionLimits.SessionImageCharsMax
+        && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or '/' or ':' or '@')
+        && text[0] != '-';
 
-    private static bool IsKey(string text) => text.Length is > 0 and <= Limits.SessionKeyCharsMax && !text.Any(char.IsControl);
+    private static bool IsKey(string text) => text.Length is > 0 and <= SessionLimits.SessionKeyCharsMax && !text.Any(char.IsControl);
 }

@@ -3,17 +3,20 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Spawngate.Admin;
 using Spawngate.Clients;
-using Spawngate.Diagnostics;
+using Spawngate.Logging;
+using Spawngate.Runtime;
 
 namespace Spawngate.Supervision;
 
 /// <summary>
-/// Whether the gateway does its work: its clock ticks, which shows that the threads of its pool run and that no tick hangs, and its proxy port answers a request, which
-/// shows that it accepts and that the threads of its sockets run. The request has no Host, so the answer is the gateway's own and no backend is woken.
+/// Whether the gateway does its work: its clock ticks, which shows that the threads of its pool run and that no tick hangs, and its proxy
+/// port answers a request, which shows that it accepts and that the threads of its sockets run. The request has no Host, so the answer is
+/// the gateway's own and no backend is woken.
 /// </summary>
 /// <remarks>
-/// Only silence counts against the gateway. When it is full, it leaves connections in the queue on purpose; when the question itself cannot be asked (no descriptor is
-/// free, or this process may not connect to its own port), that says nothing: it would be wrong to have a gateway killed that serves its clients.
+/// Only silence counts against the gateway. When it is full, it leaves connections in the queue on purpose; when the question itself cannot
+/// be asked (no descriptor is free, or this process may not connect to its own port), that says nothing: it would be wrong to have a
+/// gateway killed that serves its clients.
 /// </remarks>
 internal sealed class LivenessCheck : IDisposable
 {
@@ -82,8 +85,10 @@ internal sealed class LivenessCheck : IDisposable
             using var socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
             await socket.ConnectAsync(target, limit).ConfigureAwait(false);
             connected = true;
-            await socket.SendAsync("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"u8.ToArray(), SocketFlags.None, limit).ConfigureAwait(false);
-            byte[] answer = new byte[Limits.SmallBufferBytes];
+            await socket
+                .SendAsync("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"u8.ToArray(), SocketFlags.None, limit)
+                .ConfigureAwait(false);
+            byte[] answer = new byte[LoggingLimits.SmallBufferBytes];
             if (await socket.ReceiveAsync(answer, SocketFlags.None, limit).ConfigureAwait(false) == 0)
             {
                 return $"{address} ends connections without an answer";

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using Spawngate.Config;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Supervision;
 
@@ -17,20 +18,29 @@ internal sealed record SocketUse(IReadOnlyList<PassedSocket> Proxy, PassedSocket
     public static SocketUse None { get; } = new([], null);
 
     /// <summary>
-    /// Decides by name: <c>admin</c> is the admin API's, everything else the proxy's. Without such a name the socket on the configured admin port is the admin API's.
-    /// None is left unused: somebody would connect to it and wait for ever.
+    /// Decides by name: <c>admin</c> is the admin API's, everything else the proxy's. Without such a name the socket on the configured
+    /// admin port is the admin API's. None is left unused: somebody would connect to it and wait for ever.
     /// </summary>
-    /// <exception cref="CannotRunException">The admin API would have to take more than one socket, or one that is no TCP socket.</exception>
+    /// <exception cref="CannotRunException">
+    /// The admin API would have to take more than one socket, or one that is no TCP socket.
+    /// </exception>
     public static SocketUse Decide(IReadOnlyList<PassedSocket> passed, ServerConfig server)
     {
         int named = passed.Count(static socket => socket.Name == AdminName);
         if (named > 1)
         {
-            throw new CannotRunException($"{named} sockets named \"{AdminName}\" were passed ({SupervisorVariables.ListenFds}); the admin API listens on one");
+            throw new CannotRunException(
+                $"{named} sockets named \"{AdminName}\" were passed ({SupervisorVariables.ListenFds}); the admin API listens on one"
+            );
         }
 
         var admin = passed.FirstOrDefault(static socket => socket.Name == AdminName)
-            ?? passed.FirstOrDefault(socket => socket.Name != ProxyName && server.AdminPort != server.Port && socket.Address is IPEndPoint { Port: var port } && port == server.AdminPort);
+            ?? passed.FirstOrDefault(socket =>
+                socket.Name != ProxyName
+                && server.AdminPort != server.Port
+                && socket.Address is IPEndPoint { Port: var port }
+                && port == server.AdminPort
+            );
         if (admin is { Address: not IPEndPoint })
         {
             throw new CannotRunException($"{admin} cannot serve the admin API: backends call it back by TCP, and this is {admin.Address}");
@@ -86,5 +96,11 @@ internal sealed record SocketUse(IReadOnlyList<PassedSocket> Proxy, PassedSocket
 
     // A socket unit without an address listens on [::], for IPv4 too; that is what 0.0.0.0 asks for, and more.
     private static bool Fits(EndPoint address, IPEndPoint configured) =>
-        address.Equals(configured) || (address is IPEndPoint ip && ip.Port == configured.Port && ip.Address.Equals(IPAddress.IPv6Any) && configured.Address.Equals(IPAddress.Any));
+        address.Equals(configured)
+        || (
+            address is IPEndPoint ip
+            && ip.Port == configured.Port
+            && ip.Address.Equals(IPAddress.IPv6Any)
+            && configured.Address.Equals(IPAddress.Any)
+        );
 }

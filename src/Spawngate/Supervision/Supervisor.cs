@@ -5,13 +5,14 @@ using Spawngate.Platform;
 namespace Spawngate.Supervision;
 
 /// <summary>
-/// What the gateway tells the service manager that started it, systemd for example: that it is ready, reloads, stops, lives. Without one it tells nobody.
+/// What the gateway tells the service manager that started it, systemd for example: that it is ready, reloads, stops, lives. Without one it
+/// tells nobody.
 /// <code>
 ///   Starting ──ready──▶ Serving ◀──reloading, reloaded──▶ Reloading
 ///       └──────────────────┴───────────stopping───────────────┴──▶ Stopping
 /// </code>
-/// A notice that does not fit the state is not sent: a reload that was asked for before the gateway is ready must not declare it ready, nor one that ends after the stop
-/// began.
+/// A notice that does not fit the state is not sent: a reload that was asked for before the gateway is ready must not declare it ready, nor
+/// one that ends after the stop began.
 /// </summary>
 internal sealed class Supervisor : IDisposable
 {
@@ -68,13 +69,18 @@ internal sealed class Supervisor : IDisposable
         TellAsync(Stage.Starting, Stage.Serving, () => $"READY=1\nSTATUS={status}\nMAINPID={Environment.ProcessId}");
 
     /// <summary>A reload begins.</summary>
-    public Task ReloadingAsync() => TellAsync(Stage.Serving, Stage.Reloading, () => $"RELOADING=1\nMONOTONIC_USEC={MonotonicUsec()}\nSTATUS=Reloading the configuration");
+    public Task ReloadingAsync() =>
+        TellAsync(Stage.Serving, Stage.Reloading, () =>
+            $"RELOADING=1\nMONOTONIC_USEC={MonotonicUsec()}\nSTATUS=Reloading the configuration"
+        );
 
     /// <summary>A reload has ended, well or not: the gateway serves on.</summary>
     /// <param name="status">One line for people, which says how it ended.</param>
     public Task ReloadedAsync(string status) => TellAsync(Stage.Reloading, Stage.Serving, () => $"READY=1\nSTATUS={status}");
 
-    /// <summary>The gateway stops. Backends may drain longer than the service manager would wait by itself, so it is told how long that can take.</summary>
+    /// <summary>
+    /// The gateway stops. Backends may drain longer than the service manager would wait by itself, so it is told how long that can take.
+    /// </summary>
     /// <param name="status">One line for people.</param>
     /// <param name="atMost">How long it takes at most.</param>
     public Task StoppingAsync(string status, TimeSpan atMost) =>
@@ -95,7 +101,10 @@ internal sealed class Supervisor : IDisposable
         string own = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
         bool isOurs = (variable(SupervisorVariables.WatchdogPid) ?? own) == own;
         string? usec = variable(SupervisorVariables.WatchdogUsec);
-        return isOurs && long.TryParse(usec, NumberStyles.None, CultureInfo.InvariantCulture, out long value) && value is > 0 and <= Limits.WatchdogUsecMax
+        return
+            isOurs
+            && long.TryParse(usec, NumberStyles.None, CultureInfo.InvariantCulture, out long value)
+            && value is > 0 and <= SupervisionLimits.WatchdogUsecMax
             ? TimeSpan.FromMicroseconds(value)
             : null;
     }

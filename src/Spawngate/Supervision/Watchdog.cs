@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Spawngate.Supervision;
 
 /// <summary>
-/// Tells the service manager's watchdog at half of its time that the gateway lives, each time after having made sure. What does not live is not vouched for: the service
-/// manager then ends it and starts another.
+/// Tells the service manager's watchdog at half of its time that the gateway lives, each time after having made sure. What does not live is
+/// not vouched for: the service manager then ends it and starts another.
 /// </summary>
 internal sealed class Watchdog : IAsyncDisposable
 {

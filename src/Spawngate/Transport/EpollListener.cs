@@ -2,20 +2,23 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Spawngate.Diagnostics;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 
-/// <summary>Accepts on one <see cref="EventLoop"/> until it has more clients than the others, then on another: whoever accepts a client keeps it.</summary>
+/// <summary>
+/// Accepts on one <see cref="EventLoop"/> until it has more clients than the others, then on another: whoever accepts a client keeps it.
+/// </summary>
 /// <remarks>
 /// <code>
 ///  somebody accepts ──▶ watched by the loop that is to have the next client ── event: accept4 ──▶ the client lives there
 ///                                       ▲                                           │ found nothing (another process took it, or it left)
 ///                                       └───────────────────────────────────────────┘
 /// </code>
-/// Events are told as long as clients wait (level-triggered). One that comes while nobody accepts, because <c>max_connections</c> are open, switches them off until
-/// somebody does: clients then stay in the kernel's queue. A loop that is busy comes to its next event late. It then takes several clients at once.
+/// Events are told as long as clients wait (level-triggered). One that comes while nobody accepts, because <c>max_connections</c> are open,
+/// switches them off until somebody does: clients then stay in the kernel's queue. A loop that is busy comes to its next event late. It
+/// then takes several clients at once.
 /// </remarks>
 internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolWorkItem, ICallbackOwner
 {
@@ -31,7 +34,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     private readonly SafeHandle _handle;
     private readonly int _fd;
     private readonly SocketOperation _accept = new(null);
-    private readonly byte[] _address = new byte[Limits.SocketAddressBytes];
+    private readonly byte[] _address = new byte[TransportLimits.SocketAddressBytes];
     private EventLoop _loop = EventLoop.Next();
     private StreamSocket? _accepted;
     private int _more;
@@ -69,7 +72,9 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     public override StreamSocket? TryAccept()
     {
         int fd = Accept();
-        return fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.ForClient()) : fd == -Libc.EAGAIN ? null : throw new SocketException((int)SocketCalls.Translate(-fd));
+        return fd >= 0 ? EpollSocket.Accepted(fd, EventLoop.ForClient())
+            : fd == -Libc.EAGAIN ? null
+            : throw new SocketException((int)SocketCalls.Translate(-fd));
     }
 
     /// <inheritdoc/>
@@ -119,7 +124,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
             }
 
             _accepted = null;
-            _more = Limits.AcceptMoreMax;
+            _more = TransportLimits.AcceptMoreMax;
             _accept.SetResult(0, SocketError.Success);
             if (!_stopped && !TryComplete())
             {
@@ -191,7 +196,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     /// <summary>Takes a client without an event, where the next one would be late.</summary>
     private bool TryTakeMore()
     {
-        if (_more == 0 || EventLoop.Current is not { BatchEvents: >= Limits.AcceptMoreFromEvents })
+        if (_more == 0 || EventLoop.Current is not { BatchEvents: >= TransportLimits.AcceptMoreFromEvents })
         {
             return false;
         }
@@ -245,8 +250,10 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
         return family switch
         {
             FamilyIPv4 when address.Length >= IPv4Offset + IPv4Bytes => new IPAddress(address.Slice(IPv4Offset, IPv4Bytes)),
-            FamilyIPv6 when address.Length >= ScopeOffset + sizeof(uint) =>
-                new IPAddress(address.Slice(IPv6Offset, IPv6Bytes), MemoryMarshal.Read<uint>(address[ScopeOffset..])),
+            FamilyIPv6 when address.Length >= ScopeOffset + sizeof(uint) => new IPAddress(
+                address.Slice(IPv6Offset, IPv6Bytes),
+                MemoryMarshal.Read<uint>(address[ScopeOffset..])
+            ),
             _ => null,
         };
     }

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Spawngate.Diagnostics;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 
@@ -15,12 +15,14 @@ namespace Spawngate.Transport;
 ///                    ▼  │ nothing         │
 ///                  Waiting ───────────────┘
 /// </code>
-/// Events are told once (edge-triggered), and one may come at any moment. Before a call the direction is set to NotReady, so an event that comes during or after it is not missed;
-/// a call that took all it asked for may have left something, and one that took less has not, unless the peer has ended, or sent urgent data, at which a receive stops: that had its
-/// event together with the data's. A close is another event that makes the loop look: nothing is called then.
-/// The descriptor's number is named to the kernel only while it cannot be another's: a receive or send under way is marked in its direction (Calling), and the last to leave after
-/// a close closes the descriptor; all other calls hold the handle. Who begins a call first marks it and then looks for a close; who closes first says so and then looks for marks.
-/// A receive that finds an end waits for such marks of the sending side, and for other calls that send: one of them may just be told of the error that made it an end.
+/// Events are told once (edge-triggered), and one may come at any moment. Before a call the direction is set to NotReady, so an event that
+/// comes during or after it is not missed; a call that took all it asked for may have left something, and one that took less has not,
+/// unless the peer has ended, or sent urgent data, at which a receive stops: that had its event together with the data's. A close is
+/// another event that makes the loop look: nothing is called then. The descriptor's number is named to the kernel only while it cannot be
+/// another's: a receive or send under way is marked in its direction (Calling), and the last to leave after a close closes the descriptor;
+/// all other calls hold the handle. Who begins a call first marks it and then looks for a close; who closes first says so and then looks
+/// for marks. A receive that finds an end waits for such marks of the sending side, and for other calls that send: one of them may just be
+/// told of the error that made it an end.
 /// </remarks>
 internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkItem, ICallbackOwner
 {
@@ -86,7 +88,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
                 return false;
             }
 
-            Span<byte> mine = stackalloc byte[Limits.SocketAddressBytes];
+            Span<byte> mine = stackalloc byte[TransportLimits.SocketAddressBytes];
             try
             {
                 int length = SocketCalls.LocalAddress(_handle, mine);
@@ -99,7 +101,10 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         }
     }
 
-    /// <summary>A TCP socket that is not connected yet, on the loop of this thread; null when the system has none left, or only the reserve of <see cref="DescriptorBudget"/>.</summary>
+    /// <summary>
+    /// A TCP socket that is not connected yet, on the loop of this thread; null when the system has none left, or only the reserve of
+    /// <see cref="DescriptorBudget"/>.
+    /// </summary>
     public static new EpollSocket? TryCreate(AddressFamily family)
     {
         if (!DescriptorBudget.Shared.TryTake(DescriptorUse.Upstream))
@@ -251,7 +256,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     {
         try
         {
-            SocketCalls.KeepAlive(_handle, Limits.HalfCloseKeepAliveSecs);
+            SocketCalls.KeepAlive(_handle, TransportLimits.HalfCloseKeepAliveSecs);
         }
         catch (ObjectDisposedException)
         {
@@ -412,7 +417,12 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
                 if (read != -Libc.EINTR)
                 {
                     NoteCallFault(read);
-                    _reading!.SetResult(Math.Max(read, 0), read < 0 ? SocketCalls.Translate(-read) : read == 0 ? FaultAtEnd() : SocketError.Success);
+                    _reading!.SetResult(
+                        Math.Max(read, 0),
+                        read < 0 ? SocketCalls.Translate(-read)
+                            : read == 0 ? FaultAtEnd()
+                            : SocketError.Success
+                    );
                     return true;
                 }
             }
@@ -424,7 +434,9 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         }
     }
 
-    /// <summary>Goes on with the send or the connect. False when it waits for an event, from which moment on the loop's thread goes on.</summary>
+    /// <summary>
+    /// Goes on with the send or the connect. False when it waits for an event, from which moment on the loop's thread goes on.
+    /// </summary>
     private bool TryWrite()
     {
         while (true)
@@ -432,7 +444,8 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
             while ((Volatile.Read(ref _writeState) & Ready) != 0)
             {
                 Interlocked.Exchange(ref _writeState, Calling);
-                int result = IsClosed ? -SocketCalls.EBADF
+                int result =
+                    IsClosed ? -SocketCalls.EBADF
                     : _writeCount == ConnectMark ? AskConnect()
                     : DirectCalls.Send(_fd, _writeBuffer, _writeOffset + _written, _writeCount - _written, _moreFollows);
                 NoteCallFault(result); // Before the mark goes, for which a receive waits that finds an end.
@@ -513,7 +526,10 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         }
     }
 
-    /// <summary>A receive found an end: what is noted of an error before it, else success. A call that sends may be told of the error in this very moment; it notes it before it ends.</summary>
+    /// <summary>
+    /// A receive found an end: what is noted of an error before it, else success. A call that sends may be told of the error in this very
+    /// moment; it notes it before it ends.
+    /// </summary>
     private SocketError FaultAtEnd()
     {
         var spin = default(SpinWait);
@@ -545,7 +561,10 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
 
     private void DisposeUnlessCalling()
     {
-        if (((Volatile.Read(ref _readState) | Volatile.Read(ref _writeState)) & Calling) == 0 && Interlocked.Exchange(ref _disposed, 1) == 0)
+        if (
+            ((Volatile.Read(ref _readState) | Volatile.Read(ref _writeState)) & Calling) == 0
+            && Interlocked.Exchange(ref _disposed, 1) == 0
+        )
         {
             _handle.Dispose();
             DescriptorBudget.Shared.Release(_use);
@@ -570,12 +589,13 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     }
 
     /// <summary>Asks how the connect goes on, by doing it again: 0 once, when it is there.</summary>
-    private int AskConnect() => TryConnect() switch
-    {
-        -SocketCalls.EALREADY or -SocketCalls.EINPROGRESS => -Libc.EAGAIN,
-        -SocketCalls.EISCONN => 0,
-        var outcome => outcome,
-    };
+    private int AskConnect() =>
+        TryConnect() switch
+        {
+            -SocketCalls.EALREADY or -SocketCalls.EINPROGRESS => -Libc.EAGAIN,
+            -SocketCalls.EISCONN => 0,
+            var outcome => outcome,
+        };
 
     private int TryConnect()
     {

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
-using Spawngate.Diagnostics;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 
@@ -14,24 +14,25 @@ internal interface IEventTarget
 }
 
 /// <summary>
-/// A thread that waits for events of sockets and runs what goes on because of them (Linux). There is one for each processor; a socket belongs to one for its life.
+/// A thread that waits for events of sockets and runs what goes on because of them (Linux). There is one for each processor; a socket
+/// belongs to one for its life.
 /// </summary>
 /// <remarks>
 /// <code>
 ///  ┌─▶ epoll_wait ──▶ each event: its socket reads or writes, and whoever awaited that goes on ──▶ what was deferred to the end of the batch ──▶ who gave up its turn: some ─┐
 ///  └───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
 /// </code>
-/// Who has much to do gives up its turn now and then (<see cref="NextTurn"/>). All who did so wait in one line, and a batch takes only as many of them as fit in the time that its events took, or in
-/// <see cref="Limits.LoopTurnsMs"/>: however many there are, what is new is not kept waiting.
-/// A descriptor's number leads to its socket. The number may be taken again by another socket while an event of the old one is under way: the new one is then
-/// told of an event that does not hold, and finds that out by its next call.
-/// What throws ends what it belongs to, if that says what it is (<see cref="ICallbackOwner"/>), and never the loop.
+/// Who has much to do gives up its turn now and then (<see cref="NextTurn"/>). All who did so wait in one line, and a batch takes only as
+/// many of them as fit in the time that its events took, or in <see cref="TransportLimits.LoopTurnsMs"/>: however many there are, what is new is not
+/// kept waiting. A descriptor's number leads to its socket. The number may be taken again by another socket while an event of the old one
+/// is under way: the new one is then told of an event that does not hold, and finds that out by its next call. What throws ends what it
+/// belongs to, if that says what it is (<see cref="ICallbackOwner"/>), and never the loop.
 /// </remarks>
 internal sealed class EventLoop
 {
     private const int ChunkBits = 10;
 
-    private static readonly Entry[]?[] Targets = new Entry[]?[Limits.DescriptorsMax >> ChunkBits];
+    private static readonly Entry[]?[] Targets = new Entry[]?[PlatformLimits.DescriptorsMax >> ChunkBits];
     private static readonly Lock TargetsGate = new();
     private static readonly EventLoop[] Loops = CreateAll();
     private static uint s_next;
@@ -82,17 +83,17 @@ internal sealed class EventLoop
     public long Batch { get; private set; }
 
     /// <summary>
-    /// True when the kernel had nothing to tell of a descriptor at this loop's last wait, and little time has passed since: all that it had is in this batch, what is left of it says nothing of the
-    /// descriptor. Asked often within it, the loop looks again. On its own thread.
+    /// True when the kernel had nothing to tell of a descriptor at this loop's last wait, and little time has passed since: all that it had
+    /// is in this batch, what is left of it says nothing of the descriptor. Asked often within it, the loop looks again. On its own thread.
     /// </summary>
     public bool HasJustLooked(int fd)
     {
-        if (!_hasAll && BatchEvents - _done > Limits.EventsPerBatch / 2)
+        if (!_hasAll && BatchEvents - _done > PlatformLimits.EventsPerBatch / 2)
         {
             return false; // More than there is room for: to look again would tell too little.
         }
 
-        if (++_asked > Limits.JustLookedMax || !_hasAll)
+        if (++_asked > TransportLimits.JustLookedMax || !_hasAll)
         {
             // Once for many of them, where each of them would take as long.
             _asked = 1;
@@ -139,8 +140,8 @@ internal sealed class EventLoop
     public static EventLoop Nearest() => t_current ?? Next();
 
     /// <summary>
-    /// The loop that is to take the next client: this thread's, which is awake and needs to tell nobody, as long as it has hardly more of them than another; it is
-    /// compared with each in turn.
+    /// The loop that is to take the next client: this thread's, which is awake and needs to tell nobody, as long as it has hardly more of
+    /// them than another; it is compared with each in turn.
     /// </summary>
     public static EventLoop ForClient()
     {
@@ -151,13 +152,16 @@ internal sealed class EventLoop
         }
 
         int others = other.Clients;
-        return mine.Clients - others <= Limits.ClientsAheadMin + (others / Limits.ClientsAheadShare) ? mine : other;
+        return mine.Clients - others <= TransportLimits.ClientsAheadMin + (others / TransportLimits.ClientsAheadShare) ? mine : other;
     }
 
     /// <summary>A client begins to live here, or has ended.</summary>
     public void CountClient(int change) => Interlocked.Add(ref _clients, change);
 
-    /// <summary>Goes on after the other events of this batch, and all who gave up their turn before, have had theirs; elsewhere through the thread pool.</summary>
+    /// <summary>
+    /// Goes on after the other events of this batch, and all who gave up their turn before, have had theirs; elsewhere through the thread
+    /// pool.
+    /// </summary>
     public static TurnAwaitable NextTurn() => default;
 
     /// <summary>Tells a target of a descriptor's events from now on. 0, else the errno.</summary>
@@ -262,7 +266,7 @@ internal sealed class EventLoop
         {
             BatchEvents = _epoll.Wait(forever: _deferred.Count == 0 && _yielded.Count == 0);
             Batch++;
-            _hasAll = BatchEvents < Limits.EventsPerWait;
+            _hasAll = BatchEvents < PlatformLimits.EventsPerWait;
             _asked = _marked = _done = 0;
             _until = BatchEvents;
             do
@@ -282,8 +286,7 @@ internal sealed class EventLoop
                 }
 
                 _until = BatchEvents;
-            }
-            while (_done < BatchEvents);
+            } while (_done < BatchEvents);
         }
     }
 
@@ -341,7 +344,7 @@ internal sealed class EventLoop
     /// <summary>Runs and forgets them all, whatever becomes of one.</summary>
     private static void RunAll(List<IThreadPoolWorkItem> items)
     {
-        for (int done = 0; done < items.Count;)
+        for (int done = 0; done < items.Count; )
         {
             RunItems(items, ref done);
         }
@@ -380,13 +383,21 @@ internal sealed class EventLoop
     }
 
     /// <summary>
-    /// Those that waited when it began, one after the other until they have had their time: as much as the events before it took, within bounds. Who gives up its turn again waits for the next batch.
+    /// Those that waited when it began, one after the other until they have had their time: as much as the events before it took, within
+    /// bounds. Who gives up its turn again waits for the next batch.
     /// </summary>
     /// <param name="eventsBegan">When those began; 0 when nobody waited then.</param>
     private void RunYielded(long eventsBegan)
     {
         long began = TimeProvider.System.GetTimestamp();
-        double mostMs = eventsBegan == 0 ? Limits.LoopTurnsMs : Math.Clamp(TimeProvider.System.GetElapsedTime(eventsBegan, began).TotalMilliseconds, Limits.LoopTurnsMs, Limits.LoopTurnsMsMax);
+        double mostMs =
+            eventsBegan == 0
+                ? TransportLimits.LoopTurnsMs
+                : Math.Clamp(
+                    TimeProvider.System.GetElapsedTime(eventsBegan, began).TotalMilliseconds,
+                    TransportLimits.LoopTurnsMs,
+                    TransportLimits.LoopTurnsMsMax
+                );
         for (int left = _yielded.Count; left > 0; left--)
         {
             CallbackGuard.Run(_yielded.Dequeue(), nameof(EventLoop));
@@ -432,9 +443,7 @@ internal sealed class EventLoop
         public TurnAwaitable GetAwaiter() => this;
 
         /// <summary>Nothing to get.</summary>
-        public void GetResult()
-        {
-        }
+        public void GetResult() { }
 
         /// <inheritdoc/>
         public void OnCompleted(Action continuation) => UnsafeOnCompleted(continuation);
@@ -448,7 +457,11 @@ internal sealed class EventLoop
             }
             else
             {
-                ThreadPool.UnsafeQueueUserWorkItem(static next => CallbackGuard.Run(next, nameof(EventLoop)), continuation, preferLocal: false);
+                ThreadPool.UnsafeQueueUserWorkItem(
+                    static next => CallbackGuard.Run(next, nameof(EventLoop)),
+                    continuation,
+                    preferLocal: false
+                );
             }
         }
     }

@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace Spawngate.Transport;
 
-/// <summary>What one thread keeps of things that are used again, so that renting one on the request path costs a few loads and no lock.</summary>
+/// <summary>
+/// What one thread keeps of things that are used again, so that renting one on the request path costs a few loads and no lock.
+/// </summary>
 /// <remarks>
 /// <code>
 ///  thread A: rents more than it returns          thread B: returns more than it rents

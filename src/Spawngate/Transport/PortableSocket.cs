@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Spawngate.Diagnostics;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 
@@ -114,8 +114,8 @@ internal sealed class PortableSocket : StreamSocket, ICallbackOwner
         try
         {
             _socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-            _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, Limits.HalfCloseKeepAliveSecs);
-            _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Limits.HalfCloseKeepAliveSecs);
+            _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, TransportLimits.HalfCloseKeepAliveSecs);
+            _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, TransportLimits.HalfCloseKeepAliveSecs);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {

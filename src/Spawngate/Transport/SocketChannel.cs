@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 
@@ -74,7 +75,8 @@ internal sealed class SocketChannel : IDisposable
     public bool HasArmedResult => _receive.IsArmed && _receive.HasResult;
 
     /// <summary>True when the armed receive has ended without data: the peer closed its side, or the connection broke.</summary>
-    public bool ArmedResultIsEnd => HasArmedResult && (_receive.Error != SocketError.Success || (_receive.BytesTransferred == 0 && !_asksReadable));
+    public bool ArmedResultIsEnd =>
+        HasArmedResult && (_receive.Error != SocketError.Success || (_receive.BytesTransferred == 0 && !_asksReadable));
 
     /// <summary>True when the armed receive has ended with an error rather than an orderly close.</summary>
     public bool ArmedResultIsError => HasArmedResult && _receive.Error != SocketError.Success;
@@ -105,7 +107,8 @@ internal sealed class SocketChannel : IDisposable
     public long SentTotal { get; private set; }
 
     /// <summary>
-    /// True when the peer's kernel refused what was sent last, by a reset. It is reported once, to whichever operation asks first; EPIPE says that an end came before it.
+    /// True when the peer's kernel refused what was sent last, by a reset. It is reported once, to whichever operation asks first; EPIPE
+    /// says that an end came before it.
     /// </summary>
     public bool WasReset => IsReset(_receive.Error) || IsReset(SendError);
 
@@ -113,7 +116,8 @@ internal sealed class SocketChannel : IDisposable
     public SocketError SendError => _send.Error;
 
     /// <summary>
-    /// True when a connect to a port where nobody listens met itself: TCP lets a socket connect to its own ephemeral port. It counts as refused.
+    /// True when a connect to a port where nobody listens met itself: TCP lets a socket connect to its own ephemeral port. It counts as
+    /// refused.
     /// </summary>
     public bool IsSelfConnected => _socket.IsSelfConnected;
 
@@ -124,7 +128,7 @@ internal sealed class SocketChannel : IDisposable
         _start += bytes;
         if (_start == _end && !_receive.IsArmed && _buffer.Length > 0)
         {
-            _start = _end = Limits.BufferReserveBytes;
+            _start = _end = TransportLimits.BufferReserveBytes;
         }
     }
 
@@ -141,16 +145,16 @@ internal sealed class SocketChannel : IDisposable
 
         Debug.Assert(!_receive.IsArmed, "the buffer of an armed receive does not move");
         int length = _end - _start;
-        int needed = length + roomMin + (2 * Limits.BufferReserveBytes);
+        int needed = length + roomMin + (2 * TransportLimits.BufferReserveBytes);
         byte[] target = needed <= _buffer.Length ? _buffer : BufferPool.Rent(needed);
-        Buffer.BlockCopy(_buffer, _start, target, Limits.BufferReserveBytes, length);
+        Buffer.BlockCopy(_buffer, _start, target, TransportLimits.BufferReserveBytes, length);
         if (!ReferenceEquals(target, _buffer))
         {
             ReturnReceiveBuffer();
             _buffer = target;
         }
 
-        _start = Limits.BufferReserveBytes;
+        _start = TransportLimits.BufferReserveBytes;
         _end = _start + length;
     }
 
@@ -158,16 +162,16 @@ internal sealed class SocketChannel : IDisposable
     public void Shrink()
     {
         int length = _end - _start;
-        if (_receive.IsArmed || _buffer.Length <= Limits.SmallBufferBytes || length > Limits.SmallBufferBytes / 2)
+        if (_receive.IsArmed || _buffer.Length <= LoggingLimits.SmallBufferBytes || length > LoggingLimits.SmallBufferBytes / 2)
         {
             return;
         }
 
-        byte[] small = BufferPool.Rent(_waits && length == 0 ? Limits.WaitBufferBytes : Limits.SmallBufferBytes);
-        Buffer.BlockCopy(_buffer, _start, small, Limits.BufferReserveBytes, length);
+        byte[] small = BufferPool.Rent(_waits && length == 0 ? TransportLimits.WaitBufferBytes : LoggingLimits.SmallBufferBytes);
+        Buffer.BlockCopy(_buffer, _start, small, TransportLimits.BufferReserveBytes, length);
         ReturnReceiveBuffer();
         _buffer = small;
-        _start = Limits.BufferReserveBytes;
+        _start = TransportLimits.BufferReserveBytes;
         _end = _start + length;
     }
 
@@ -214,19 +218,24 @@ internal sealed class SocketChannel : IDisposable
         return BeginReceive() ? _receive.WaitAsync() : new ValueTask<int>(_receive.TakeSynchronousResult());
     }
 
-    /// <summary>Waits until a receive would return at once, without receiving. 0, or -1 on an error or after <see cref="Abort"/>. Not while a receive is armed.</summary>
+    /// <summary>
+    /// Waits until a receive would return at once, without receiving. 0, or -1 on an error or after <see cref="Abort"/>. Not while a
+    /// receive is armed.
+    /// </summary>
     public ValueTask<int> WaitReadableAsync()
     {
         // Of no bytes the kernel says that it has none only while there is nothing to read.
         return BeginReceive(0) ? _receive.WaitAsync() : new ValueTask<int>(_receive.TakeSynchronousResult());
     }
 
-    /// <summary>Room to write at least <paramref name="sizeMin"/> bytes behind those not yet sent; follow with <see cref="CommitOutgoing"/>.</summary>
+    /// <summary>
+    /// Room to write at least <paramref name="sizeMin"/> bytes behind those not yet sent; follow with <see cref="CommitOutgoing"/>.
+    /// </summary>
     public Span<byte> GetOutgoing(int sizeMin)
     {
         if (_outgoing.Length - _outgoingEnd < sizeMin)
         {
-            byte[] larger = BufferPool.Rent(Math.Max(_outgoingEnd + sizeMin, Limits.SmallBufferBytes));
+            byte[] larger = BufferPool.Rent(Math.Max(_outgoingEnd + sizeMin, LoggingLimits.SmallBufferBytes));
             Buffer.BlockCopy(_outgoing, 0, larger, 0, _outgoingEnd);
             BufferPool.Return(_outgoing);
             _outgoing = larger;
@@ -245,7 +254,9 @@ internal sealed class SocketChannel : IDisposable
         _outgoingEnd += bytes.Length;
     }
 
-    /// <summary>Sends what was written; it stays in <see cref="Outgoing"/> until <see cref="ReleaseOutgoing"/>. The bytes sent, or -1.</summary>
+    /// <summary>
+    /// Sends what was written; it stays in <see cref="Outgoing"/> until <see cref="ReleaseOutgoing"/>. The bytes sent, or -1.
+    /// </summary>
     /// <param name="more">True when other bytes follow at once: the kernel may let these wait for them.</param>
     public ValueTask<int> FlushAsync(bool more = false)
     {
@@ -255,7 +266,8 @@ internal sealed class SocketChannel : IDisposable
     }
 
     /// <summary>
-    /// Sends one byte at once, from any thread, while no other send is in progress. Null when the kernel would make it wait, false when the connection is over.
+    /// Sends one byte at once, from any thread, while no other send is in progress. Null when the kernel would make it wait, false when the
+    /// connection is over.
     /// </summary>
     public bool? TrySendAhead(byte value) => _socket.TrySend(value);
 
@@ -265,7 +277,7 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Takes a long head into an array of its size: while it waits to be answered it holds no more than it needs.</summary>
     public void CompactOutgoing()
     {
-        if (_outgoing.Length <= Limits.SmallBufferBytes || _outgoing.Length - _outgoingEnd <= Limits.SmallBufferBytes)
+        if (_outgoing.Length <= LoggingLimits.SmallBufferBytes || _outgoing.Length - _outgoingEnd <= LoggingLimits.SmallBufferBytes)
         {
             return;
         }
@@ -285,11 +297,14 @@ internal sealed class SocketChannel : IDisposable
         BufferPool.Return(buffer);
     }
 
-    /// <summary>Forgets what was written, but keeps a small buffer for the next head: the thread that writes it is not the one that ends this exchange.</summary>
+    /// <summary>
+    /// Forgets what was written, but keeps a small buffer for the next head: the thread that writes it is not the one that ends this
+    /// exchange.
+    /// </summary>
     public void ClearOutgoing()
     {
         _outgoingEnd = 0;
-        if (_outgoing.Length > Limits.SmallBufferBytes)
+        if (_outgoing.Length > LoggingLimits.SmallBufferBytes)
         {
             ReleaseOutgoing();
         }
@@ -303,7 +318,9 @@ internal sealed class SocketChannel : IDisposable
     {
         _send.Arm();
         SentTotal += count;
-        return _socket.BeginSend(_send, buffer, offset, count, more) ? _send.WaitAsync() : new ValueTask<int>(_send.TakeSynchronousResult());
+        return _socket.BeginSend(_send, buffer, offset, count, more)
+            ? _send.WaitAsync()
+            : new ValueTask<int>(_send.TakeSynchronousResult());
     }
 
     /// <summary>Sends received bytes of another channel from where they lie, with a chunk frame around them if asked.</summary>
@@ -325,7 +342,7 @@ internal sealed class SocketChannel : IDisposable
     /// <param name="tail">Written behind the data, where the caller knows that there is room; may be empty.</param>
     public ValueTask<int> SendChunkAsync(SocketChannel source, int offset, int count, int size, bool crlfFirst, ReadOnlySpan<byte> tail)
     {
-        var writer = new HeadWriter(stackalloc byte[Limits.BufferReserveBytes]);
+        var writer = new HeadWriter(stackalloc byte[TransportLimits.BufferReserveBytes]);
         if (crlfFirst)
         {
             writer.Write("\r\n"u8);
@@ -350,7 +367,9 @@ internal sealed class SocketChannel : IDisposable
     /// </summary>
     public bool HasSomethingToRead() => HasArmedResult || IsReadable();
 
-    /// <summary>True when it is known that nothing comes behind what may still wait to be read. No system call while there is no sign of it.</summary>
+    /// <summary>
+    /// True when it is known that nothing comes behind what may still wait to be read. No system call while there is no sign of it.
+    /// </summary>
     public bool PeerHasEnded => _socket.PeerHasEnded;
 
     /// <summary>True when bytes are here, or in the kernel, that nobody has taken.</summary>
@@ -359,7 +378,9 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Asks the kernel whether a receive would return at once. One system call.</summary>
     public bool IsReadable() => _socket.IsReadable();
 
-    /// <summary>Takes bytes that were received into a pipe behind those already here, up to <paramref name="max"/>; not while a receive is armed.</summary>
+    /// <summary>
+    /// Takes bytes that were received into a pipe behind those already here, up to <paramref name="max"/>; not while a receive is armed.
+    /// </summary>
     public void TakeFrom(SplicePipe pipe, int max)
     {
         int count = Math.Min(max, pipe.Length);
@@ -371,7 +392,10 @@ internal sealed class SocketChannel : IDisposable
         }
     }
 
-    /// <summary>Moves what the kernel has received into a pipe, past the receive buffer; none is armed. Bytes; 0 at the end of the stream; else the negative errno.</summary>
+    /// <summary>
+    /// Moves what the kernel has received into a pipe, past the receive buffer; none is armed. Bytes; 0 at the end of the stream; else the
+    /// negative errno.
+    /// </summary>
     public int SpliceTo(int pipe, int max) => _socket.SpliceTo(pipe, max);
 
     /// <summary>Moves bytes of a pipe to the send queue; no send is under way. Bytes, else the negative errno.</summary>
@@ -385,7 +409,9 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Has the kernel ask the peer from now on whether it is still there, while nothing is sent to it.</summary>
     public void KeepAlive() => _socket.KeepAlive();
 
-    /// <summary>True once <see cref="BoundReceived"/> or <see cref="BoundUnsent"/> was called: the kernel does not tune it to its way any more.</summary>
+    /// <summary>
+    /// True once <see cref="BoundReceived"/> or <see cref="BoundUnsent"/> was called: the kernel does not tune it to its way any more.
+    /// </summary>
     public bool IsBounded { get; private set; }
 
     /// <summary>Has the kernel receive no more than so many bytes ahead, for the rest of the connection; from any thread.</summary>
@@ -395,7 +421,9 @@ internal sealed class SocketChannel : IDisposable
         SocketMemory.BoundReceived(Handle, bytes);
     }
 
-    /// <summary>Has the kernel take no more to send while so many bytes of it were never sent, for the rest of the connection; from any thread.</summary>
+    /// <summary>
+    /// Has the kernel take no more to send while so many bytes of it were never sent, for the rest of the connection; from any thread.
+    /// </summary>
     public void BoundUnsent(int bytes)
     {
         IsBounded = true;
@@ -439,9 +467,9 @@ internal sealed class SocketChannel : IDisposable
         }
     }
 
-    private int FirstRoom => _waits ? 1 : Limits.SmallBufferBytes - (2 * Limits.BufferReserveBytes);
+    private int FirstRoom => _waits ? 1 : LoggingLimits.SmallBufferBytes - (2 * TransportLimits.BufferReserveBytes);
 
-    private int Room => Math.Max(0, _buffer.Length - Limits.BufferReserveBytes - _end);
+    private int Room => Math.Max(0, _buffer.Length - TransportLimits.BufferReserveBytes - _end);
 
     private bool BeginReceive() => BeginReceive(Room);
 

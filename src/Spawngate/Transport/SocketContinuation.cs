@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using Spawngate.Diagnostics;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 
@@ -19,7 +19,9 @@ internal sealed class SocketContinuation
         _completed = OnCompleted;
     }
 
-    /// <summary>True with the result when the operation has completed; else it is called back when it does, on the thread that completes it.</summary>
+    /// <summary>
+    /// True with the result when the operation has completed; else it is called back when it does, on the thread that completes it.
+    /// </summary>
     public bool TryGetResult(ValueTask<int> operation, out int result)
     {
         var awaiter = operation.GetAwaiter();

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
-using Spawngate.Diagnostics;
+using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
 
@@ -90,8 +90,7 @@ internal class SocketOperation : IValueTaskSource<int>, IThreadPoolWorkItem
     }
 
     /// <inheritdoc/>
-    public ValueTaskSourceStatus GetStatus(short token) =>
-        !HasResult ? ValueTaskSourceStatus.Pending : ValueTaskSourceStatus.Succeeded;
+    public ValueTaskSourceStatus GetStatus(short token) => !HasResult ? ValueTaskSourceStatus.Pending : ValueTaskSourceStatus.Succeeded;
 
     /// <inheritdoc/>
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
@@ -106,7 +105,9 @@ internal class SocketOperation : IValueTaskSource<int>, IThreadPoolWorkItem
         }
     }
 
-    /// <summary>Resumes the awaiter that was deferred to here; the operation is its own work item, so that this allocates nothing.</summary>
+    /// <summary>
+    /// Resumes the awaiter that was deferred to here; the operation is its own work item, so that this allocates nothing.
+    /// </summary>
     void IThreadPoolWorkItem.Execute()
     {
         var continuation = _deferred!;

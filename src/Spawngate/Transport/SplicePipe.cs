@@ -3,10 +3,12 @@ using Spawngate.Platform;
 namespace Spawngate.Transport;
 
 /// <summary>
-/// A pipe in the kernel through which bytes go from one connection to another without coming to this process (<c>splice(2)</c>, Linux). Between uses it is empty.
+/// A pipe in the kernel through which bytes go from one connection to another without coming to this process (<c>splice(2)</c>, Linux).
+/// Between uses it is empty.
 /// </summary>
 /// <remarks>
-/// Both calls hold the socket's handle only while they run, and never wait: a connection may be aborted from any thread at any time, and its descriptor then be another's.
+/// Both calls hold the socket's handle only while they run, and never wait: a connection may be aborted from any thread at any time, and
+/// its descriptor then be another's.
 /// </remarks>
 internal sealed unsafe class SplicePipe
 {
@@ -22,7 +24,7 @@ internal sealed unsafe class SplicePipe
     private const int SetPipeSize = 1031;
 
     private static readonly Lock Gate = new();
-    private static readonly Stack<SplicePipe> Idle = new(Limits.SplicePipesIdleMax);
+    private static readonly Stack<SplicePipe> Idle = new(TransportLimits.SplicePipesIdleMax);
     private static int s_open;
     private static volatile bool s_unsupported = !Libc.IsLinux;
 
@@ -41,7 +43,10 @@ internal sealed unsafe class SplicePipe
     /// <summary>Pipes open now, used or idle.</summary>
     public static int OpenCount => Volatile.Read(ref s_open);
 
-    /// <summary>An empty pipe; null when there are enough, only the reserve of descriptors is left, none can be had, or the kernel does not do this. Give it back by <see cref="Return"/>.</summary>
+    /// <summary>
+    /// An empty pipe; null when there are enough, only the reserve of descriptors is left, none can be had, or the kernel does not do this.
+    /// Give it back by <see cref="Return"/>.
+    /// </summary>
     public static SplicePipe? TryRent()
     {
         if (s_unsupported)
@@ -56,7 +61,7 @@ internal sealed unsafe class SplicePipe
                 return idle;
             }
 
-            if (s_open >= Limits.SplicePipesMax || !DescriptorBudget.Shared.TryTake(DescriptorUse.Splice, 2))
+            if (s_open >= TransportLimits.SplicePipesMax || !DescriptorBudget.Shared.TryTake(DescriptorUse.Splice, 2))
             {
                 return null;
             }
@@ -73,7 +78,7 @@ internal sealed unsafe class SplicePipe
         }
 
         // Where that is not allowed it has the 64 KiB that every pipe has.
-        Libc.LinuxFcntl(ends[1], SetPipeSize, Limits.SplicePipeBytes);
+        Libc.LinuxFcntl(ends[1], SetPipeSize, TransportLimits.SplicePipeBytes);
         return new SplicePipe(ends[0], ends[1]);
     }
 
@@ -82,7 +87,7 @@ internal sealed unsafe class SplicePipe
     {
         lock (Gate)
         {
-            if (Length == 0 && Idle.Count < Limits.SplicePipesIdleMax && !DescriptorBudget.Shared.IsLow)
+            if (Length == 0 && Idle.Count < TransportLimits.SplicePipesIdleMax && !DescriptorBudget.Shared.IsLow)
             {
                 Idle.Push(this);
                 return;
@@ -96,18 +101,25 @@ internal sealed unsafe class SplicePipe
         DescriptorBudget.Shared.Release(DescriptorUse.Splice, 2);
     }
 
-    /// <summary>Moves what a connection has received, up to <paramref name="max"/> bytes, into the empty pipe. Bytes; 0 at the end of the stream; else one of the constants.</summary>
+    /// <summary>
+    /// Moves what a connection has received, up to <paramref name="max"/> bytes, into the empty pipe. Bytes; 0 at the end of the stream;
+    /// else one of the constants.
+    /// </summary>
     public int Fill(SocketChannel source, long max)
     {
-        int moved = source.SpliceTo(_writeEnd, (int)Math.Min(max, Limits.SplicePipeBytes));
+        int moved = source.SpliceTo(_writeEnd, (int)Math.Min(max, TransportLimits.SplicePipeBytes));
         Length = Math.Max(moved, 0);
         return moved >= 0 ? moved : OfError(-moved);
     }
 
-    /// <summary>Moves what is within, up to <paramref name="max"/> bytes, to a connection's send queue. Bytes, or one of the constants.</summary>
+    /// <summary>
+    /// Moves what is within, up to <paramref name="max"/> bytes, to a connection's send queue. Bytes, or one of the constants.
+    /// </summary>
     /// <param name="sink">The connection.</param>
     /// <param name="max">How many bytes at most.</param>
-    /// <param name="more">True when others follow at once: the kernel lets these wait until a segment is full, or for <see cref="Push"/>.</param>
+    /// <param name="more">
+    /// True when others follow at once: the kernel lets these wait until a segment is full, or for <see cref="Push"/>.
+    /// </param>
     public int Drain(SocketChannel sink, int max, bool more)
     {
         int moved = sink.SpliceFrom(_readEnd, max, more);

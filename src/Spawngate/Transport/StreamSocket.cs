@@ -9,10 +9,11 @@ namespace Spawngate.Transport;
 /// The operations of a stream socket that never block: by an <see cref="EventLoop"/> where there is one, else by the runtime's own sockets.
 /// </summary>
 /// <remarks>
-/// A receive and a send may be under way at once, one of each. Begin calls say whether the operation is pending: then its <see cref="SocketOperation.Complete"/> follows, on
-/// another thread perhaps before they return; if not, it has its result.
-/// The kernel tells an error of a connection once, to whichever call comes next, a receive or a send; to receives that follow it says end of stream, as if the peer had ended in order.
-/// So each call that is told of one notes it (<see cref="Fault"/>), and an end of stream after that is that error again.
+/// A receive and a send may be under way at once, one of each. Begin calls say whether the operation is pending: then its
+/// <see cref="SocketOperation.Complete"/> follows, on another thread perhaps before they return; if not, it has its result. The kernel
+/// tells an error of a connection once, to whichever call comes next, a receive or a send; to receives that follow it says end of stream,
+/// as if the peer had ended in order. So each call that is told of one notes it (<see cref="Fault"/>), and an end of stream after that is
+/// that error again.
 /// </remarks>
 internal abstract class StreamSocket
 {
@@ -27,17 +28,25 @@ internal abstract class StreamSocket
     /// <summary>Number of the event loop it belongs to; 0 where there are none.</summary>
     public virtual int LoopIndex => 0;
 
-    /// <summary>True when it is known that the peer has ended its side, or the connection is broken: nothing comes behind what may still wait to be read. No system call while there is no sign of it.</summary>
+    /// <summary>
+    /// True when it is known that the peer has ended its side, or the connection is broken: nothing comes behind what may still wait to be
+    /// read. No system call while there is no sign of it.
+    /// </summary>
     public virtual bool PeerHasEnded => false;
 
     /// <summary>True while a send waits because the peer takes no more; perhaps also while one is only under way.</summary>
     public virtual bool WaitsToSend => true;
 
-    /// <summary>True when a connect to a port where nobody listens met itself: TCP lets a socket connect to its own ephemeral port.</summary>
+    /// <summary>
+    /// True when a connect to a port where nobody listens met itself: TCP lets a socket connect to its own ephemeral port.
+    /// </summary>
     public abstract bool IsSelfConnected { get; }
 
-    /// <summary>A socket that is not connected yet; null when the system has none left, which happens to many at once, so that it is no exception.</summary>
-    public static StreamSocket? TryCreate(AddressFamily family) => EventLoop.IsSupported ? EpollSocket.TryCreate(family) : PortableSocket.TryCreate(family);
+    /// <summary>
+    /// A socket that is not connected yet; null when the system has none left, which happens to many at once, so that it is no exception.
+    /// </summary>
+    public static StreamSocket? TryCreate(AddressFamily family) =>
+        EventLoop.IsSupported ? EpollSocket.TryCreate(family) : PortableSocket.TryCreate(family);
 
     /// <summary>Takes over a connected socket.</summary>
     public static StreamSocket Of(Socket socket) => EventLoop.IsSupported ? EpollSocket.Adopt(socket) : new PortableSocket(socket);
@@ -56,7 +65,10 @@ internal abstract class StreamSocket
     /// <summary>Begins to connect, before anything else. True while it is pending.</summary>
     public abstract bool BeginConnect(SocketOperation operation, EndPoint endpoint);
 
-    /// <summary>Moves what was received into a pipe, at once; not while a receive is under way. Bytes; 0 at the end of the stream; else the negative errno.</summary>
+    /// <summary>
+    /// Moves what was received into a pipe, at once; not while a receive is under way. Bytes; 0 at the end of the stream; else the negative
+    /// errno.
+    /// </summary>
     public virtual int SpliceTo(int pipe, int max) => -SocketCalls.ENOSYS;
 
     /// <summary>Moves bytes of a pipe to the send queue, at once; not while a send is under way. Bytes, else the negative errno.</summary>
@@ -77,19 +89,28 @@ internal abstract class StreamSocket
     /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; 0 where that cannot be told.</summary>
     public virtual int Unacknowledged => 0;
 
-    /// <summary>Has the kernel ask the peer from now on whether it is still there, every <see cref="Limits.HalfCloseKeepAliveSecs"/>.</summary>
+    /// <summary>
+    /// Has the kernel ask the peer from now on whether it is still there, every <see cref="TransportLimits.HalfCloseKeepAliveSecs"/>.
+    /// </summary>
     public abstract void KeepAlive();
 
     /// <summary>Ends a direction; of a connection that is gone it does nothing.</summary>
     public abstract void Shutdown(SocketShutdown how);
 
-    /// <summary>Closes it, from any thread and once: what is pending ends with an error. What was sent still arrives, unless it is a reset.</summary>
+    /// <summary>
+    /// Closes it, from any thread and once: what is pending ends with an error. What was sent still arrives, unless it is a reset.
+    /// </summary>
     public abstract void Close(bool reset);
 
-    /// <summary>A call ended with this error. That the peer ended before (EPIPE), that this side closed, and that memory is short, are no errors of the connection.</summary>
+    /// <summary>
+    /// A call ended with this error. That the peer ended before (EPIPE), that this side closed, and that memory is short, are no errors of
+    /// the connection.
+    /// </summary>
     protected void NoteFault(SocketError error)
     {
-        if (error is not (SocketError.Success or SocketError.Shutdown or SocketError.OperationAborted or SocketError.NoBufferSpaceAvailable))
+        if (
+            error is not (SocketError.Success or SocketError.Shutdown or SocketError.OperationAborted or SocketError.NoBufferSpaceAvailable)
+        )
         {
             Interlocked.CompareExchange(ref _fault, (int)error, (int)SocketError.Success);
         }

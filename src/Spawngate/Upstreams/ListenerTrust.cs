@@ -1,9 +1,9 @@
 namespace Spawngate.Upstreams;
 
-/// <summary>Whose the sockets are that get the connections to a run.</summary>
+/// <summary>Whose the sockets are that get the connections to an instance.</summary>
 internal enum ListenerOwner
 {
-    /// <summary>The run's own.</summary>
+    /// <summary>The instance's own.</summary>
     Run,
 
     /// <summary>Nobody listens there in this moment, or it could not be found out in this moment.</summary>
@@ -12,11 +12,14 @@ internal enum ListenerOwner
     /// <summary>Somebody else's.</summary>
     Stranger,
 
-    /// <summary>They cannot be looked at, for a reason that nobody could have brought about who would gain by it: things hold as if it was not asked.</summary>
+    /// <summary>
+    /// They cannot be looked at, for a reason that nobody could have brought about who would gain by it: things hold as if it was not
+    /// asked.
+    /// </summary>
     Hidden,
 }
 
-/// <summary>Who listens where a run is reached.</summary>
+/// <summary>Who listens where an instance is reached.</summary>
 /// <param name="Owner">Whose it is.</param>
 /// <param name="Detail">For people: <c>port 8000 is held by pid 1234 (python3)</c>.</param>
 internal readonly record struct ListenerFinding(ListenerOwner Owner, string Detail)
@@ -26,10 +29,10 @@ internal readonly record struct ListenerFinding(ListenerOwner Owner, string Deta
 }
 
 /// <summary>
-/// Whether those who get the connections to a run are known to be the run's own. Between the choice of a port and the moment in which the run listens on it, any process of the machine can
-/// take it and would get the cookies that are meant for the run.
+/// Whether those who get the connections to an instance are known to be the instance's own. Between the choice of a port and the moment in
+/// which the instance listens on it, any process of the machine can take it and would get the cookies that are meant for the instance.
 /// <code>
-///   not known ──looked at: the run's──▶ known ──a connect was refused──▶ not known
+///   not known ──looked at: the instance's──▶ known ──a connect was refused──▶ not known
 ///       └─ looked at: nobody's, a stranger's ─▶ not known
 /// </code>
 /// While it is known a request pays one comparison for each new connection, and nothing on one that is reused.

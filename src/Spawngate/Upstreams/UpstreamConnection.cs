@@ -2,7 +2,7 @@ using Spawngate.Transport;
 
 namespace Spawngate.Upstreams;
 
-/// <summary>One connection to a run of a backend. It belongs to one exchange at a time, or to the pool while idle.</summary>
+/// <summary>One connection to an instance of a backend. It belongs to one exchange at a time, or to the pool while idle.</summary>
 /// <remarks>
 /// <code>
 ///  InUse ── UpstreamPool.Return ──▶ Idle ── TryRent ──▶ InUse
@@ -48,11 +48,14 @@ internal sealed class UpstreamConnection : IReceiveWatcher
     internal int NextIdle { get; set; }
 
     /// <summary>
-    /// True when it was just looked at: its loop, whose thread this is, has waited for events while it was idle, and would have been told of anything that came; or it became idle since that wait, by a
-    /// receive that left nothing.
+    /// True when it was just looked at: its loop, whose thread this is, has waited for events while it was idle, and would have been told
+    /// of anything that came; or it became idle since that wait, by a receive that left nothing.
     /// </summary>
     internal bool WasJustLookedAt() =>
-        EventLoop.Current is { } loop && loop.Index == Channel.LoopIndex && loop.Batch >= _idleSinceBatch && loop.HasJustLooked(Channel.Descriptor);
+        EventLoop.Current is { } loop
+        && loop.Index == Channel.LoopIndex
+        && loop.Batch >= _idleSinceBatch
+        && loop.HasJustLooked(Channel.Descriptor);
 
     /// <summary>Idle → InUse: the caller owns it now, unless it closed meanwhile.</summary>
     internal bool TryClaim() => Interlocked.CompareExchange(ref _state, StateInUse, StateIdle) == StateIdle;
@@ -89,7 +92,10 @@ internal sealed class UpstreamConnection : IReceiveWatcher
         FinishClosing();
     }
 
-    /// <summary>InUse → Closing: ends a connection that was idle until the caller claimed it, in order, so that the backend reads an end and no error.</summary>
+    /// <summary>
+    /// InUse → Closing: ends a connection that was idle until the caller claimed it, in order, so that the backend reads an end and no
+    /// error.
+    /// </summary>
     internal void CloseIdle()
     {
         Volatile.Write(ref _state, StateClosing);

@@ -1,17 +1,19 @@
 using System.Net;
-using Spawngate.Diagnostics;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Upstreams;
 
-/// <summary>The connections to one run of one backend. A new run gets a new pool, so no connection outlives its process.</summary>
+/// <summary>
+/// The connections to one instance of one backend. A new instance gets a new pool, so no connection outlives its process.
+/// </summary>
 /// <remarks>
-/// Idle connections form lock-free stacks (last in, first out: the warmest is used, the rest age out), one for each event loop: who rents on a loop gets a
-/// connection of that loop if one is idle, so that both sides of an exchange are handled by one thread, else another's. A stack's head packs a
-/// tag and a slot number in one word, so that a pop cannot mistake a node that was popped and pushed again. All
-/// connections, idle or in use, stand in a table of slots; only opening and closing one takes the lock.
-/// Closed connections may stay on a stack; a pop skips them, a trim removes them.
+/// Idle connections form lock-free stacks (last in, first out: the warmest is used, the rest age out), one for each event loop: who rents
+/// on a loop gets a connection of that loop if one is idle, so that both sides of an exchange are handled by one thread, else another's. A
+/// stack's head packs a tag and a slot number in one word, so that a pop cannot mistake a node that was popped and pushed again. All
+/// connections, idle or in use, stand in a table of slots; only opening and closing one takes the lock. Closed connections may stay on a
+/// stack; a pop skips them, a trim removes them.
 /// </remarks>
 internal sealed class UpstreamPool
 {
@@ -32,7 +34,7 @@ internal sealed class UpstreamPool
     private int _unsolicited;
 
     /// <summary>Makes an empty pool.</summary>
-    /// <param name="endpoint">Where the run listens.</param>
+    /// <param name="endpoint">Where the instance listens.</param>
     /// <param name="maxIdle">Idle connections kept.</param>
     /// <param name="idleTimeoutMs">Milliseconds an idle connection is kept.</param>
     /// <param name="clock">Ages connections.</param>
@@ -47,27 +49,31 @@ internal sealed class UpstreamPool
         clock.Tick += OnTick;
     }
 
-    /// <summary>Where the run listens.</summary>
+    /// <summary>Where the instance listens.</summary>
     public IPEndPoint Endpoint { get; }
 
     /// <summary>
-    /// Whether somebody else accepts there in the run's place and passes on: a connection may then be accepted, and closed again, after the run has ended.
+    /// Whether somebody else accepts there in the instance's place and passes on: a connection may then be accepted, and closed again,
+    /// after the instance has ended.
     /// </summary>
     public bool IsForwarded { get; init; }
 
     /// <summary>
-    /// Told of each connection that was closed because the backend had sent bytes over it that no request had asked for, from any thread; true for the first of this run. The next request
-    /// would have taken them for its answer.
+    /// Told of each connection that was closed because the backend had sent bytes over it that no request had asked for, from any thread;
+    /// true for the first of this instance. The next request would have taken them for its answer.
     /// </summary>
     public Action<bool>? OnUnsolicited { get; init; }
 
     /// <summary>Where it tells how many local ports it uses; null when nobody wants to know.</summary>
     public UpstreamPorts? Ports { get; init; }
 
-    /// <summary>True when an address that is not available means that the ports are used up. Of IPv6 it may be that this machine has no address of its own.</summary>
+    /// <summary>
+    /// True when an address that is not available means that the ports are used up. Of IPv6 it may be that this machine has no address of
+    /// its own.
+    /// </summary>
     public bool TakesPorts => Endpoint.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork || OpenCount > 1;
 
-    /// <summary>Whether it is the run that listens there; null when nobody can tell.</summary>
+    /// <summary>Whether it is the instance that listens there; null when nobody can tell.</summary>
     public ListenerTrust? Trust { get; init; }
 
     /// <summary>Whether a request may be sent over a new connection.</summary>
@@ -86,8 +92,9 @@ internal sealed class UpstreamPool
     }
 
     /// <summary>
-    /// Takes the most recently used idle connection that is still good, of this thread's loop if there is one; null when there is none at all. The kernel is asked whether it is, unless
-    /// the loop has just heard: what has come a moment ago, bytes or an end, it may not know of yet.
+    /// Takes the most recently used idle connection that is still good, of this thread's loop if there is one; null when there is none at
+    /// all. The kernel is asked whether it is, unless the loop has just heard: what has come a moment ago, bytes or an end, it may not know
+    /// of yet.
     /// </summary>
     public UpstreamConnection? TryRent()
     {
@@ -234,8 +241,8 @@ internal sealed class UpstreamPool
         bool low = DescriptorBudget.Shared.IsLow;
         if ((low || now >= _nextTrimMs) && Array.Exists(_heads, static head => head != 0))
         {
-            _nextTrimMs = now + Limits.PoolTrimPeriodMs;
-            Trim(now, low ? 0 : _maxIdle, low ? Limits.ClockTickMs : Limits.PoolTrimPeriodMs);
+            _nextTrimMs = now + UpstreamLimits.PoolTrimPeriodMs;
+            Trim(now, low ? 0 : _maxIdle, low ? RuntimeLimits.ClockTickMs : UpstreamLimits.PoolTrimPeriodMs);
         }
     }
 

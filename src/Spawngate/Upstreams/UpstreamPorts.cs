@@ -3,7 +3,8 @@ using Spawngate.Platform;
 namespace Spawngate.Upstreams;
 
 /// <summary>
-/// How many local ports are in use towards the backend that most are in use towards: each connection to the same address and port takes another. Pools tell on every tick.
+/// How many local ports are in use towards the backend that most are in use towards: each connection to the same address and port takes
+/// another. Pools tell on every tick.
 /// </summary>
 internal sealed class UpstreamPorts
 {

@@ -38,10 +38,23 @@ internal sealed class Browser : IAsyncDisposable
         string program = Executables.Find("chromium") ?? Executables.FindOrSkip("chromium-browser");
         string[] flags =
         [
-            "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-            "--disable-background-timer-throttling", "--disable-renderer-backgrounding", "--remote-debugging-port=0", $"--user-data-dir={folder}", "about:blank",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+            "--disable-background-timer-throttling",
+            "--disable-renderer-backgrounding",
+            "--remote-debugging-port=0",
+            $"--user-data-dir={folder}",
+            "about:blank",
         ];
-        var browser = new Browser(Process.Start(new ProcessStartInfo(program, flags) { RedirectStandardError = true, RedirectStandardOutput = true })!);
+        var browser = new Browser(
+            Process.Start(new ProcessStartInfo(program, flags) { RedirectStandardError = true, RedirectStandardOutput = true })!
+        );
         try
         {
             await browser.ConnectAsync();
@@ -65,7 +78,15 @@ internal sealed class Browser : IAsyncDisposable
     public async Task<JsonNode?> EvaluateAsync(string expression)
     {
         JsonNode? result = await CallAsync(
-            "Runtime.evaluate", new JsonObject { ["expression"] = expression, ["awaitPromise"] = true, ["returnByValue"] = true, ["userGesture"] = true });
+            "Runtime.evaluate",
+            new JsonObject
+            {
+                ["expression"] = expression,
+                ["awaitPromise"] = true,
+                ["returnByValue"] = true,
+                ["userGesture"] = true,
+            }
+        );
         Assert.That(result?["exceptionDetails"], Is.Null, $"{expression}: {result?["exceptionDetails"]?.ToJsonString()}");
         return result?["result"]?["value"];
     }
@@ -80,8 +101,17 @@ internal sealed class Browser : IAsyncDisposable
         while (true)
         {
             // The page looks at every frame; the wait is cut where a navigation takes the page away.
-            string wait = $"new Promise(done => {{ let left = 120; const look = () => ({expression}) ? done(true) : left-- ? setTimeout(look, 16) : done(false); look(); }})";
-            JsonNode? result = await CallAsync("Runtime.evaluate", new JsonObject { ["expression"] = wait, ["awaitPromise"] = true, ["returnByValue"] = true });
+            string wait =
+                $"new Promise(done => {{ let left = 120; const look = () => ({expression}) ? done(true) : left-- ? setTimeout(look, 16) : done(false); look(); }})";
+            JsonNode? result = await CallAsync(
+                "Runtime.evaluate",
+                new JsonObject
+                {
+                    ["expression"] = wait,
+                    ["awaitPromise"] = true,
+                    ["returnByValue"] = true,
+                }
+            );
             if (result?["result"]?["value"]?.ToString() == "true")
             {
                 return;
@@ -89,7 +119,9 @@ internal sealed class Browser : IAsyncDisposable
 
             if (Stopwatch.GetElapsedTime(began) > Patience.Default)
             {
-                throw new TimeoutException($"the page never came to: {expression}\n{await TextAsync("document.body.innerText")}\n{string.Join('\n', Faults)}");
+                throw new TimeoutException(
+                    $"the page never came to: {expression}\n{await TextAsync("document.body.innerText")}\n{string.Join('\n', Faults)}"
+                );
             }
         }
     }
@@ -98,18 +130,49 @@ internal sealed class Browser : IAsyncDisposable
     public async Task PressAsync(string key)
     {
         string text = key.Length == 1 ? key : "";
-        await CallAsync("Input.dispatchKeyEvent", new JsonObject { ["type"] = "keyDown", ["key"] = key, ["text"] = text, ["code"] = key, ["windowsVirtualKeyCode"] = VirtualKey(key) });
-        await CallAsync("Input.dispatchKeyEvent", new JsonObject { ["type"] = "keyUp", ["key"] = key, ["code"] = key, ["windowsVirtualKeyCode"] = VirtualKey(key) });
+        await CallAsync(
+            "Input.dispatchKeyEvent",
+            new JsonObject
+            {
+                ["type"] = "keyDown",
+                ["key"] = key,
+                ["text"] = text,
+                ["code"] = key,
+                ["windowsVirtualKeyCode"] = VirtualKey(key),
+            }
+        );
+        await CallAsync(
+            "Input.dispatchKeyEvent",
+            new JsonObject
+            {
+                ["type"] = "keyUp",
+                ["key"] = key,
+                ["code"] = key,
+                ["windowsVirtualKeyCode"] = VirtualKey(key),
+            }
+        );
     }
 
     /// <summary>Makes the page look as on a screen of that size.</summary>
     public async Task ShowAsAsync(int width, int height, bool dark)
     {
-        await CallAsync("Emulation.setDeviceMetricsOverride", new JsonObject { ["width"] = width, ["height"] = height, ["deviceScaleFactor"] = 1, ["mobile"] = width < 600 });
-        await CallAsync("Emulation.setEmulatedMedia", new JsonObject
-        {
-            ["features"] = new JsonArray(new JsonObject { ["name"] = "prefers-color-scheme", ["value"] = dark ? "dark" : "light" }),
-        });
+        await CallAsync(
+            "Emulation.setDeviceMetricsOverride",
+            new JsonObject
+            {
+                ["width"] = width,
+                ["height"] = height,
+                ["deviceScaleFactor"] = 1,
+                ["mobile"] = width < 600,
+            }
+        );
+        await CallAsync(
+            "Emulation.setEmulatedMedia",
+            new JsonObject
+            {
+                ["features"] = new JsonArray(new JsonObject { ["name"] = "prefers-color-scheme", ["value"] = dark ? "dark" : "light" }),
+            }
+        );
     }
 
     /// <summary>A picture of the page as it is shown.</summary>
@@ -127,14 +190,15 @@ internal sealed class Browser : IAsyncDisposable
         _sending.Dispose();
     }
 
-    private static int VirtualKey(string key) => key switch
-    {
-        "Enter" => 13,
-        "Escape" => 27,
-        "Tab" => 9,
-        "/" => 191,
-        _ => char.ToUpperInvariant(key[0]),
-    };
+    private static int VirtualKey(string key) =>
+        key switch
+        {
+            "Enter" => 13,
+            "Escape" => 27,
+            "Tab" => 9,
+            "/" => 191,
+            _ => char.ToUpperInvariant(key[0]),
+        };
 
     private async Task ConnectAsync()
     {
@@ -152,10 +216,15 @@ internal sealed class Browser : IAsyncDisposable
         };
         _process.BeginErrorReadLine();
         _process.BeginOutputReadLine();
-        await _socket.ConnectAsync(new Uri(await address.Task.InTimeAsync("the browser's address")), CancellationToken.None).InTimeAsync("the browser's answer");
+        await _socket
+            .ConnectAsync(new Uri(await address.Task.InTimeAsync("the browser's address")), CancellationToken.None)
+            .InTimeAsync("the browser's answer");
         _reading = ReadAsync();
         JsonNode? target = await CallAsync("Target.createTarget", new JsonObject { ["url"] = "about:blank" });
-        JsonNode? attached = await CallAsync("Target.attachToTarget", new JsonObject { ["targetId"] = target!["targetId"]!.ToString(), ["flatten"] = true });
+        JsonNode? attached = await CallAsync(
+            "Target.attachToTarget",
+            new JsonObject { ["targetId"] = target!["targetId"]!.ToString(), ["flatten"] = true }
+        );
         _session = attached!["sessionId"]!.ToString();
         foreach (string domain in (string[])["Page", "Runtime", "Network", "Log"])
         {
@@ -166,7 +235,12 @@ internal sealed class Browser : IAsyncDisposable
     private async Task<JsonNode?> CallAsync(string method, JsonObject parameters)
     {
         int id = Interlocked.Increment(ref _next);
-        var call = new JsonObject { ["id"] = id, ["method"] = method, ["params"] = parameters };
+        var call = new JsonObject
+        {
+            ["id"] = id,
+            ["method"] = method,
+            ["params"] = parameters,
+        };
         if (_session is not null)
         {
             call["sessionId"] = _session;
@@ -177,7 +251,12 @@ internal sealed class Browser : IAsyncDisposable
         await _sending.WaitAsync();
         try
         {
-            await _socket.SendAsync(Encoding.UTF8.GetBytes(call.ToJsonString()), WebSocketMessageType.Text, endOfMessage: true, CancellationToken.None);
+            await _socket.SendAsync(
+                Encoding.UTF8.GetBytes(call.ToJsonString()),
+                WebSocketMessageType.Text,
+                endOfMessage: true,
+                CancellationToken.None
+            );
         }
         finally
         {
@@ -204,7 +283,8 @@ internal sealed class Browser : IAsyncDisposable
                 }
             }
         }
-        catch (Exception e) when (e is WebSocketException or ObjectDisposedException or OperationCanceledException or InvalidOperationException)
+        catch (Exception e)
+            when (e is WebSocketException or ObjectDisposedException or OperationCanceledException or InvalidOperationException)
         {
             foreach (TaskCompletionSource<JsonNode?> call in _calls.Values)
             {

@@ -28,7 +28,10 @@ internal sealed class DashboardTests : GatewayTest
     {
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().TestBackend(Host).TestBackend("other.test"));
         await OpenAsync(gateway);
-        Assert.That(await _browser.TextAsync("[...document.querySelectorAll('.backend')].map(b => b.dataset.host).join()"), Is.EqualTo($"{Host},other.test"));
+        Assert.That(
+            await _browser.TextAsync("[...document.querySelectorAll('.backend')].map(b => b.dataset.host).join()"),
+            Is.EqualTo($"{Host},other.test")
+        );
         await _browser.UntilAsync($"{Card()}.querySelector('.state').textContent === 'stopped'");
         await _browser.EvaluateAsync($"{Card()}.querySelector('.name').click()");
 
@@ -36,10 +39,18 @@ internal sealed class DashboardTests : GatewayTest
         await client.ExchangeAsync(Host, "/stdout?word=hello-from-the-backend");
         await _browser.UntilAsync($"{Card()}.querySelector('.state').textContent === 'ready'");
         await _browser.UntilAsync($"{Card()}.querySelector('.log').textContent.includes('hello-from-the-backend')");
-        await _browser.UntilAsync($"{Card()}.querySelector('.ledger [data-event=ready]') && {Card()}.querySelector('.ledger [data-event=woken]')");
-        Assert.That(await _browser.TextAsync($"{Card()}.querySelector('.ledger [data-event=woken]').textContent"), Does.Contain("GET /stdout from 127.0.0.1"));
+        await _browser.UntilAsync(
+            $"{Card()}.querySelector('.ledger [data-event=ready]') && {Card()}.querySelector('.ledger [data-event=woken]')"
+        );
+        Assert.That(
+            await _browser.TextAsync($"{Card()}.querySelector('.ledger [data-event=woken]').textContent"),
+            Does.Contain("GET /stdout from 127.0.0.1")
+        );
         Assert.That(await _browser.TextAsync($"{Card()}.querySelector('.bar').getAttribute('aria-label')"), Does.Contain("ready after"));
-        Assert.That(await _browser.TextAsync("document.querySelectorAll('.backend')[1].querySelector('.state').textContent"), Is.EqualTo("stopped"));
+        Assert.That(
+            await _browser.TextAsync("document.querySelectorAll('.backend')[1].querySelector('.state').textContent"),
+            Is.EqualTo("stopped")
+        );
 
         await client.SendAsync(RawClient.Head(Host, "/hold"));
         await _browser.UntilAsync($"{Card()}.querySelector('.use').textContent === '1 in flight'");
@@ -61,7 +72,9 @@ internal sealed class DashboardTests : GatewayTest
         int first = (await gateway.Admin.BackendAsync(Host)).GetProperty("generation").GetInt32();
 
         await _browser.EvaluateAsync($"{Button("restart")}.click()");
-        await _browser.UntilAsync($"{Card()}.querySelector('.state').textContent === 'ready' && document.getElementById('said').textContent.includes('restart accepted')");
+        await _browser.UntilAsync(
+            $"{Card()}.querySelector('.state').textContent === 'ready' && document.getElementById('said').textContent.includes('restart accepted')"
+        );
         while ((await gateway.Admin.BackendAsync(Host)).GetProperty("generation").GetInt32() == first)
         {
             await Task.Yield();
@@ -120,7 +133,9 @@ internal sealed class DashboardTests : GatewayTest
         Assert.That(await _browser.TextAsync($"{Button("stop")}.disabled"), Is.EqualTo("true"));
 
         await Scene.GatewayAsync(config.Without("gone.test"));
-        await _browser.UntilAsync($"{Live} && document.querySelectorAll('.backend').length === 1 && {Card()}.querySelector('.state').textContent === 'stopped'");
+        await _browser.UntilAsync(
+            $"{Live} && document.querySelectorAll('.backend').length === 1 && {Card()}.querySelector('.state').textContent === 'stopped'"
+        );
         Assert.That(await _browser.TextAsync("document.getElementById('said').textContent"), Is.EqualTo("The gateway was restarted."));
     }
 
@@ -140,11 +155,17 @@ internal sealed class DashboardTests : GatewayTest
         await _browser.PressAsync("/");
         foreach (char letter in "app-77")
         {
-            await _browser.EvaluateAsync($"document.activeElement.value += {JsonSerializer.Serialize(letter.ToString())}; document.activeElement.dispatchEvent(new Event('input'))");
+            await _browser.EvaluateAsync(
+                $"document.activeElement.value += {JsonSerializer.Serialize(letter.ToString())}; document.activeElement.dispatchEvent(new Event('input'))"
+            );
         }
 
         Assert.That(await _browser.TextAsync("document.activeElement.id"), Is.EqualTo("filter"));
-        Assert.That(await _browser.TextAsync("document.querySelectorAll('.backend:not([hidden])').length"), Is.EqualTo("11"), "77 and 770 to 779");
+        Assert.That(
+            await _browser.TextAsync("document.querySelectorAll('.backend:not([hidden])').length"),
+            Is.EqualTo("11"),
+            "77 and 770 to 779"
+        );
         await RawClient.RequestAsync(gateway.Port, "app-777.test", "/");
         await _browser.UntilAsync("document.querySelector('[data-host=\"app-777.test\"] .state').textContent === 'ready'");
 
@@ -159,15 +180,24 @@ internal sealed class DashboardTests : GatewayTest
     [Test]
     public async Task Nothing_from_outside_loads_or_runs()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Host, "command = \"/bin/sh\"", "args = [\"-c\", \"echo '<img src=x onerror=window.hacked=1><script>window.hacked=1</script>' >&2; exit 3\"]"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(
+                Host,
+                "command = \"/bin/sh\"",
+                "args = [\"-c\", \"echo '<img src=x onerror=window.hacked=1><script>window.hacked=1</script>' >&2; exit 3\"]"
+            )
+        );
         await OpenAsync(gateway);
         await _browser.EvaluateAsync($"{Card()}.querySelector('.name').click()");
         await RawClient.RequestAsync(gateway.Port, Host, "/?<script>window.hacked=1</script>");
-        await _browser.UntilAsync($"{Card()}.querySelector('.log').textContent.includes('<img src=x') && {Card()}.querySelector('.ledger [data-event=start_failed]')");
+        await _browser.UntilAsync(
+            $"{Card()}.querySelector('.log').textContent.includes('<img src=x') && {Card()}.querySelector('.ledger [data-event=start_failed]')"
+        );
         AssertClean(gateway);
 
-        await _browser.EvaluateAsync("document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.hacked = 1' }))");
+        await _browser.EvaluateAsync(
+            "document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.hacked = 1' }))"
+        );
         await _browser.EvaluateAsync("fetch('http://127.0.0.2:9/').catch(() => 0)");
         Assert.That(await _browser.TextAsync("window.hacked"), Is.Empty);
         Assert.That(_browser.Faults.Count(each => each.Contains("Content Security Policy", StringComparison.Ordinal)), Is.AtLeast(2));
@@ -180,7 +210,12 @@ internal sealed class DashboardTests : GatewayTest
     public async Task It_fits_the_screen(string name, int width, int height)
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().TestBackend("shop.test").TestBackend("wiki.test").TestBackend("blog.test").Backend("broken.test", "command = \"/bin/false\""));
+            new ConfigFile()
+                .TestBackend("shop.test")
+                .TestBackend("wiki.test")
+                .TestBackend("blog.test")
+                .Backend("broken.test", "command = \"/bin/false\"")
+        );
         await _browser.ShowAsAsync(width, height, dark: name == "dark");
         await OpenAsync(gateway);
         for (int i = 0; i < 40; i++)
@@ -190,9 +225,15 @@ internal sealed class DashboardTests : GatewayTest
 
         await RawClient.RequestAsync(gateway.Port, "broken.test", "/");
         await _browser.EvaluateAsync("document.querySelector('[data-host=\"shop.test\"] .name').click()");
-        await _browser.UntilAsync("document.querySelector('[data-host=\"shop.test\"] .ledger [data-event=ready]') && document.querySelector('[data-host=\"shop.test\"] .load polyline').getAttribute('points')");
+        await _browser.UntilAsync(
+            "document.querySelector('[data-host=\"shop.test\"] .ledger [data-event=ready]') && document.querySelector('[data-host=\"shop.test\"] .load polyline').getAttribute('points')"
+        );
 
-        Assert.That(await _browser.TextAsync("document.documentElement.scrollWidth <= innerWidth"), Is.EqualTo("true"), "nothing sticks out at the side");
+        Assert.That(
+            await _browser.TextAsync("document.documentElement.scrollWidth <= innerWidth"),
+            Is.EqualTo("true"),
+            "nothing sticks out at the side"
+        );
         byte[] picture = await _browser.PictureAsync();
         Assert.That(picture, Has.Length.GreaterThan(5000));
         if (Environment.GetEnvironmentVariable("SPAWNGATE_SCREENSHOTS") is { Length: > 0 } folder)
@@ -217,12 +258,17 @@ internal sealed class DashboardTests : GatewayTest
     {
         await _browser.UntilAsync("!document.getElementById('login').hidden");
         await _browser.EvaluateAsync(
-            $"document.getElementById('refused').textContent = ''; document.getElementById('token').value = {JsonSerializer.Serialize(token)}; document.querySelector('#login button').click()");
+            $"document.getElementById('refused').textContent = ''; document.getElementById('token').value = {JsonSerializer.Serialize(token)}; document.querySelector('#login button').click()"
+        );
     }
 
     private void AssertClean(GatewayProcess gateway)
     {
-        Assert.That(_browser.Requests.Where(each => each != "about:blank"), Is.All.StartWith(Address(gateway)), "everything comes from the gateway itself");
+        Assert.That(
+            _browser.Requests.Where(each => each != "about:blank"),
+            Is.All.StartWith(Address(gateway)),
+            "everything comes from the gateway itself"
+        );
         Assert.That(_browser.Faults, Is.Empty);
     }
 }

@@ -24,8 +24,14 @@ internal sealed class WaitingPageTests : GatewayTest
     public async Task It_shows_how_far_the_start_is_and_gives_way_to_the_real_page_by_itself()
     {
         const string Evil = "echo '<b id=evil onclick=x>step 3</b>'; exec \"$0\" --health=500";
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Address, "command = \"sh\"", $"args = [\"-c\", {ConfigFile.Quote(Evil)}, {ConfigFile.Quote(Executables.Backend)}]", "waiting_page = true"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(
+                Address,
+                "command = \"sh\"",
+                $"args = [\"-c\", {ConfigFile.Quote(Evil)}, {ConfigFile.Quote(Executables.Backend)}]",
+                "waiting_page = true"
+            )
+        );
         await _browser.OpenAsync(Url(gateway, "/?q=1#there"));
         await _browser.UntilAsync("document.body.className === 'starting'");
         await _browser.UntilAsync("document.getElementById('steps').dataset.step === 'ready'");
@@ -33,7 +39,11 @@ internal sealed class WaitingPageTests : GatewayTest
         Assert.That(await _browser.TextAsync("String(document.getElementById('evil'))"), Is.EqualTo("null"));
         await _browser.UntilAsync("parseInt(document.getElementById('elapsed').textContent) >= 2");
 
-        Assert.That(_browser.Faults.Where(static fault => !fault.Contains("503", StringComparison.Ordinal)), Is.Empty, "neither the script nor the policy complained");
+        Assert.That(
+            _browser.Faults.Where(static fault => !fault.Contains("503", StringComparison.Ordinal)),
+            Is.Empty,
+            "neither the script nor the policy complained"
+        );
         await (await Control.StartAsync()).DoAsync("health 200");
         await _browser.UntilAsync("document.body.innerText.includes('\"pid\"')");
         Assert.That(await _browser.TextAsync("location.href"), Is.EqualTo(Url(gateway, "/?q=1#there")));
@@ -46,8 +56,14 @@ internal sealed class WaitingPageTests : GatewayTest
     {
         string mark = Path.Combine(Scene.Folder, "works");
         string script = $"echo starting; test -e {mark} && exec \"$0\"; sleep 1.5; echo 'no such table' >&2; exit 3";
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Address, "command = \"sh\"", $"args = [\"-c\", {ConfigFile.Quote(script)}, {ConfigFile.Quote(Executables.Backend)}]", "waiting_page = true"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(
+                Address,
+                "command = \"sh\"",
+                $"args = [\"-c\", {ConfigFile.Quote(script)}, {ConfigFile.Quote(Executables.Backend)}]",
+                "waiting_page = true"
+            )
+        );
         await _browser.OpenAsync(Url(gateway, "/"));
         await _browser.UntilAsync("document.body.className === 'failed'");
         Assert.That(await _browser.TextAsync("document.title"), Is.EqualTo("It could not be started"));

@@ -11,16 +11,21 @@ internal sealed class ColdStartTests : ContainerTest
 {
     private const int Starts = 9;
 
-    // Of the time that a bare TestBackend takes to start and answer, measured in turn: 1.1 on an idle machine, 0.9 with two busy loops on each core, 19 if a health
-    // check came an interval of 100 ms late.
+    // Of the time that a bare TestBackend takes to start and answer, measured in turn: 1.1 on an idle machine, 0.9 with two busy loops on
+    // each core, 19 if a health check came an interval of 100 ms late.
     private const double OwnRatioMax = 4;
 
-    /// <summary>Our part is everything but the engine's create and start, and the time until the program in the container listens.</summary>
+    /// <summary>
+    /// Our part is everything but the engine's create and start, and the time until the program in the container listens.
+    /// </summary>
     [Test]
     public async Task Our_own_part_of_a_cold_start_is_at_most_4_bare_starts()
     {
         GatewayProcess gateway = await GatewayAsync();
-        List<double> own = [], engine = [], all = [], direct = [];
+        List<double> own = [],
+            engine = [],
+            all = [],
+            direct = [];
         for (int i = 0; i < Starts; i++)
         {
             direct.Add(await DirectBackend.AnswersMsAsync(Scene));

@@ -17,14 +17,18 @@ internal abstract class ContainerTest : DockerTest
         new ConfigFile().Defaults("shutdown_grace_period_secs = 5").Backend(Host, await BackendAsync(args ?? [], lines));
 
     /// <summary>A gateway with that backend.</summary>
-    protected async Task<GatewayProcess> GatewayAsync(string[]? args = null, params string[] lines) => await Scene.GatewayAsync(await ConfigAsync(args, lines));
+    protected async Task<GatewayProcess> GatewayAsync(string[]? args = null, params string[] lines) =>
+        await Scene.GatewayAsync(await ConfigAsync(args, lines));
 
     /// <summary>Lines of a backend that runs a command in busybox.</summary>
     protected async Task<string[]> BusyboxAsync(params string[] args) =>
-    [
-        "type = \"docker\"", $"image = \"{await Engine.Images.BusyboxAsync()}\"", $"docker_host = \"{Engine.Host}\"", "port = 3000",
-        $"args = [{string.Join(", ", args.Select(ConfigFile.Quote))}]",
-    ];
+        [
+            "type = \"docker\"",
+            $"image = \"{await Engine.Images.BusyboxAsync()}\"",
+            $"docker_host = \"{Engine.Host}\"",
+            "port = 3000",
+            $"args = [{string.Join(", ", args.Select(ConfigFile.Quote))}]",
+        ];
 
     /// <summary>Asks the backend.</summary>
     protected Task<RawResponse> AskAsync(GatewayProcess gateway, string target = "/") => RawClient.RequestAsync(gateway.Port, Host, target);

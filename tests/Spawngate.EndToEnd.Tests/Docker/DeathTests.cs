@@ -22,7 +22,9 @@ internal sealed class DeathTests : ContainerTest
         await gateway.UntilAsync("the load goes on", () => Task.FromResult(load.Complete > seen + 100));
         await load.StopAsync();
 
-        await Figures.NoteAsync($"a container killed under load of {Connections} connections: {load.Complete} answered, {load.Wrong} failed, {load.Cut} were cut");
+        await Figures.NoteAsync(
+            $"a container killed under load of {Connections} connections: {load.Complete} answered, {load.Wrong} failed, {load.Cut} were cut"
+        );
         Assert.That(load.Wrong + load.Cut, Is.LessThanOrEqualTo(Connections), () => string.Join(", ", load.WrongCodes));
         Assert.That(load.Unanswered, Is.Zero);
         Assert.That((await gateway.LogsAsync("Backend exited by itself")).Field("reason"), Is.EqualTo("exited with status 137 (SIGKILL)"));
@@ -59,7 +61,8 @@ internal sealed class DeathTests : ContainerTest
         Assert.That(lost.Field("reason"), Does.StartWith("was lost with its engine ("));
         Assert.That(
             (await gateway.Admin.BackendAsync(other)).GetProperty("last_failure").GetString(),
-            Is.EqualTo($"the Docker engine at {own.Host} (docker_host) does not answer: connection refused (nobody listens there)"));
+            Is.EqualTo($"the Docker engine at {own.Host} (docker_host) does not answer: connection refused (nobody listens there)")
+        );
         Assert.That(load.WrongCodes.Keys, Is.SubsetOf(new[] { "CONNECTION_FAILED", "BAD_BACKEND_RESPONSE", "BACKEND_START_FAILED" }));
         await ServesAsync(gateway);
 
@@ -91,9 +94,26 @@ internal sealed class DeathTests : ContainerTest
     public async Task What_a_gateway_and_its_guard_left_is_removed_at_the_next_start_and_nothing_else()
     {
         string image = await Engine.Images.BusyboxAsync();
-        string foreign = await Api.RunAsync($"foreign-{Id}", new { Image = image, Cmd = new[] { "sleep", "1000" }, StopTimeout = 0 });
+        string foreign = await Api.RunAsync(
+            $"foreign-{Id}",
+            new
+            {
+                Image = image,
+                Cmd = new[] { "sleep", "1000" },
+                StopTimeout = 0,
+            }
+        );
         var labels = new Dictionary<string, string> { ["spawngate.instance"] = "another gateway", ["spawngate.host"] = Host };
-        string theirs = await Api.RunAsync($"theirs-{Id}", new { Image = image, Cmd = new[] { "sleep", "1000" }, StopTimeout = 0, Labels = labels });
+        string theirs = await Api.RunAsync(
+            $"theirs-{Id}",
+            new
+            {
+                Image = image,
+                Cmd = new[] { "sleep", "1000" },
+                StopTimeout = 0,
+                Labels = labels,
+            }
+        );
         ConfigFile config = await ConfigAsync();
         GatewayProcess first = await Scene.GatewayAsync(config);
         await ServesAsync(first);

@@ -9,7 +9,8 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Docker;
 
 /// <summary>The engine refused a call.</summary>
-internal sealed class DockerRefusalException(HttpStatusCode status, string call, string message) : Exception($"{call}: {(int)status} {message}")
+internal sealed class DockerRefusalException(HttpStatusCode status, string call, string message)
+    : Exception($"{call}: {(int)status} {message}")
 {
     /// <summary>Status of the answer.</summary>
     public HttpStatusCode Status { get; } = status;
@@ -21,16 +22,18 @@ internal sealed class DockerApi(string socketPath) : IDisposable
     /// <summary>Credentials that say: none.</summary>
     private const string NoCredentials = "e30=";
 
-    private readonly HttpClient _http = new(new SocketsHttpHandler
-    {
-        UseProxy = false,
-        ConnectCallback = async (_, cancellation) =>
+    private readonly HttpClient _http = new(
+        new SocketsHttpHandler
         {
-            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), cancellation);
-            return new NetworkStream(socket, ownsSocket: true);
-        },
-    })
+            UseProxy = false,
+            ConnectCallback = async (_, cancellation) =>
+            {
+                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), cancellation);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        }
+    )
     {
         BaseAddress = new Uri("http://docker"),
         Timeout = 3 * Patience.Default,
@@ -40,7 +43,8 @@ internal sealed class DockerApi(string socketPath) : IDisposable
     public Task<JsonElement> GetAsync(string path) => CallAsync(HttpMethod.Get, path, null);
 
     /// <summary>POST, with a JSON body if one is given.</summary>
-    public Task<JsonElement> PostAsync(string path, object? body = null) => CallAsync(HttpMethod.Post, path, body is null ? null : Json(body));
+    public Task<JsonElement> PostAsync(string path, object? body = null) =>
+        CallAsync(HttpMethod.Post, path, body is null ? null : Json(body));
 
     /// <summary>DELETE.</summary>
     public Task DeleteAsync(string path) => CallAsync(HttpMethod.Delete, path, null);
@@ -54,7 +58,12 @@ internal sealed class DockerApi(string socketPath) : IDisposable
 
     /// <summary>Names of all containers, running or not.</summary>
     public async Task<List<string>> NamesAsync() =>
-        [.. (await GetAsync("/containers/json?all=1")).EnumerateArray().SelectMany(each => each.GetProperty("Names").EnumerateArray()).Select(each => each.GetString()!.TrimStart('/'))];
+        [
+            .. (await GetAsync("/containers/json?all=1"))
+                .EnumerateArray()
+                .SelectMany(each => each.GetProperty("Names").EnumerateArray())
+                .Select(each => each.GetString()!.TrimStart('/')),
+        ];
 
     /// <summary>What <c>docker inspect</c> says of a container.</summary>
     public Task<JsonElement> InspectAsync(string container) => GetAsync($"/containers/{container}/json");
@@ -86,12 +95,21 @@ internal sealed class DockerApi(string socketPath) : IDisposable
     public Task KillAsync(string container, string signal = "KILL") => PostAsync($"/containers/{container}/kill?signal={signal}");
 
     /// <summary>Waits until a container has ended and returns its exit code.</summary>
-    public async Task<int> ExitAsync(string container) => (await PostAsync($"/containers/{container}/wait")).GetProperty("StatusCode").GetInt32();
+    public async Task<int> ExitAsync(string container) =>
+        (await PostAsync($"/containers/{container}/wait")).GetProperty("StatusCode").GetInt32();
 
     /// <summary>Runs a command in a container to its end and returns its exit code.</summary>
     public async Task<int> ExecAsync(string container, params string[] command)
     {
-        JsonElement made = await PostAsync($"/containers/{container}/exec", new { Cmd = command, AttachStdout = true, AttachStderr = true });
+        JsonElement made = await PostAsync(
+            $"/containers/{container}/exec",
+            new
+            {
+                Cmd = command,
+                AttachStdout = true,
+                AttachStderr = true,
+            }
+        );
         string id = made.GetProperty("Id").GetString()!;
         using HttpResponseMessage output = await _http.PostAsync($"/exec/{id}/start", Json(new { Detach = false }));
         await output.Content.ReadAsByteArrayAsync();
@@ -115,8 +133,9 @@ internal sealed class DockerApi(string socketPath) : IDisposable
     public async Task<(string Out, string Error)> OutputAsync(string container)
     {
         byte[] all = await _http.GetByteArrayAsync($"/containers/{container}/logs?stdout=1&stderr=1");
-        StringBuilder output = new(), error = new();
-        for (int at = 0; at < all.Length;)
+        StringBuilder output = new(),
+            error = new();
+        for (int at = 0; at < all.Length; )
         {
             int length = (int)BinaryPrimitives.ReadUInt32BigEndian(all.AsSpan(at + 4));
             (all[at] == 2 ? error : output).Append(Encoding.UTF8.GetString(all, at + 8, length));
@@ -152,7 +171,12 @@ internal sealed class DockerApi(string socketPath) : IDisposable
     {
         string query = string.Concat(changes.Select(each => "&changes=" + Uri.EscapeDataString(each)));
         string[] parts = Parts(name);
-        await StreamedAsync(HttpMethod.Post, $"/images/create?fromSrc=-&repo={parts[0]}&tag={parts[1]}{query}", new StreamContent(tar), null);
+        await StreamedAsync(
+            HttpMethod.Post,
+            $"/images/create?fromSrc=-&repo={parts[0]}&tag={parts[1]}{query}",
+            new StreamContent(tar),
+            null
+        );
     }
 
     /// <summary>Builds an image of an archive with a Dockerfile and what it copies.</summary>
@@ -173,7 +197,8 @@ internal sealed class DockerApi(string socketPath) : IDisposable
         StreamedAsync(HttpMethod.Post, $"/images/{Parts(name)[0]}/push?tag={Parts(name)[1]}", null, credentials ?? NoCredentials);
 
     /// <summary>Pulls an image from the registry that its name says, without credentials.</summary>
-    public Task PullAsync(string name) => StreamedAsync(HttpMethod.Post, $"/images/create?fromImage={Parts(name)[0]}&tag={Parts(name)[1]}", null, null);
+    public Task PullAsync(string name) =>
+        StreamedAsync(HttpMethod.Post, $"/images/create?fromImage={Parts(name)[0]}&tag={Parts(name)[1]}", null, null);
 
     /// <summary>Removes one name of an image; none is no error.</summary>
     public async Task RemoveImageAsync(string name)

@@ -6,8 +6,8 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Docker;
 
 /// <summary>
-/// A real Docker engine that shares nothing with another one on this machine (<c>engine.sh</c> says how). It may be killed and started again; when it is
-/// disposed, or this process ends in whatever way, everything that it made goes with it.
+/// A real Docker engine that shares nothing with another one on this machine (<c>engine.sh</c> says how). It may be killed and started
+/// again; when it is disposed, or this process ends in whatever way, everything that it made goes with it.
 /// </summary>
 internal sealed class DockerEngine : IAsyncDisposable
 {
@@ -56,7 +56,9 @@ internal sealed class DockerEngine : IAsyncDisposable
     /// <summary>All that the engine has logged.</summary>
     public string LogText => string.Join('\n', _log.Lines);
 
-    /// <summary>Starts an engine. Where that is impossible the test is skipped with the reason, or fails if an engine is required.</summary>
+    /// <summary>
+    /// Starts an engine. Where that is impossible the test is skipped with the reason, or fails if an engine is required.
+    /// </summary>
     public static async Task<DockerEngine> StartNewAsync(params string[] arguments)
     {
         if (ReasonAgainst() is { } reason)
@@ -65,14 +67,21 @@ internal sealed class DockerEngine : IAsyncDisposable
         }
 
         string folder = Directory.CreateTempSubdirectory("spawngate-engine-").FullName;
-        var info = new ProcessStartInfo(Path.Combine(Executables.Repository, "tests/Spawngate.EndToEnd.Tests/Docker/engine.sh"), [folder, .. arguments])
+        var info = new ProcessStartInfo(
+            Path.Combine(Executables.Repository, "tests/Spawngate.EndToEnd.Tests/Docker/engine.sh"),
+            [folder, .. arguments]
+        )
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
         var engine = new DockerEngine(folder, Process.Start(info)!);
         try
         {
-            string network = await engine._events.FirstAsync(line => line.StartsWith("network ", StringComparison.Ordinal)).InTimeAsync("a network for the engine");
+            string network = await engine
+                ._events.FirstAsync(line => line.StartsWith("network ", StringComparison.Ordinal))
+                .InTimeAsync("a network for the engine");
             engine.Gateway = IPAddress.Parse(network.Split(' ')[1]);
             await engine.StartAsync();
         }
@@ -99,10 +108,13 @@ internal sealed class DockerEngine : IAsyncDisposable
     /// <summary>Starts dockerd, again if it has ended, and waits until it serves.</summary>
     public async Task StartAsync()
     {
-        int events = _events.Lines.Count, logged = _log.Lines.Count;
+        int events = _events.Lines.Count,
+            logged = _log.Lines.Count;
         await _script.StandardInput.WriteLineAsync("start");
         await _script.StandardInput.FlushAsync();
-        string started = await _events.FromAsync(events, line => line.StartsWith("started ", StringComparison.Ordinal)).InTimeAsync("start of dockerd");
+        string started = await _events
+            .FromAsync(events, line => line.StartsWith("started ", StringComparison.Ordinal))
+            .InTimeAsync("start of dockerd");
         Pid = int.Parse(started.Split(' ')[1], CultureInfo.InvariantCulture);
         Task<string> ended = _events.FromAsync(events, line => line.StartsWith("ended ", StringComparison.Ordinal));
         Task<string> serves = _log.FromAsync(logged, line => line.Contains("API listen on", StringComparison.Ordinal));
@@ -146,7 +158,9 @@ internal sealed class DockerEngine : IAsyncDisposable
     {
         int events = _events.Lines.Count;
         ProcessScan.Signal(Pid, signal);
-        await _events.FromAsync(events, line => line.StartsWith("ended ", StringComparison.Ordinal)).InTimeAsync("end of dockerd", 2 * Patience.Default);
+        await _events
+            .FromAsync(events, line => line.StartsWith("ended ", StringComparison.Ordinal))
+            .InTimeAsync("end of dockerd", 2 * Patience.Default);
     }
 
     private static string? ReasonAgainst()

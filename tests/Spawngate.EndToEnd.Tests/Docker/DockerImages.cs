@@ -9,13 +9,16 @@ internal sealed class DockerImages(DockerApi api)
     private readonly Dictionary<string, Task<string>> _made = [];
 
     /// <summary>
-    /// TestBackend on busybox. Its entry point is TestBackend, so the arguments of a backend are TestBackend's; it listens on all addresses at <c>PORT</c>.
+    /// TestBackend on busybox. Its entry point is TestBackend, so the arguments of a backend are TestBackend's; it listens on all addresses
+    /// at <c>PORT</c>.
     /// </summary>
     public Task<string> BackendAsync() => OnceAsync("spawngate-test/backend:1", MakeBackendAsync);
 
     /// <summary>Nothing but busybox, with its shell as command.</summary>
     public Task<string> BusyboxAsync() =>
-        OnceAsync("spawngate-test/busybox:1", name => api.ImportAsync(name, new ImageFiles().Busybox().Folder("/tmp").ToTar(), "CMD [\"/bin/sh\"]", "ENV PATH=/bin"));
+        OnceAsync("spawngate-test/busybox:1", name =>
+            api.ImportAsync(name, new ImageFiles().Busybox().Folder("/tmp").ToTar(), "CMD [\"/bin/sh\"]", "ENV PATH=/bin")
+        );
 
     /// <summary>Makes an image at the first call for its name, and only then.</summary>
     public Task<string> OnceAsync(string name, Func<string, Task> makeAsync)

@@ -7,8 +7,8 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Docker;
 
 /// <summary>
-/// A test with a real engine. Tests share one and run beside each other, so whatever a test names there carries its <see cref="Id"/>; afterwards the
-/// gateways must end by SIGTERM and no container with that id may be left.
+/// A test with a real engine. Tests share one and run beside each other, so whatever a test names there carries its <see cref="Id"/>;
+/// afterwards the gateways must end by SIGTERM and no container with that id may be left.
 /// </summary>
 [LongRunning]
 internal abstract class DockerTest
@@ -38,7 +38,9 @@ internal abstract class DockerTest
     /// <summary>The value of <c>TESTBACKEND_CONTROL</c> in a container on the default bridge.</summary>
     protected string ControlAddress => $"{Engine.Gateway}:{Containers.Port}";
 
-    /// <summary>Whether the test is tried on the framework-dependent gateway, too: few are, since it shows the same and takes longer.</summary>
+    /// <summary>
+    /// Whether the test is tried on the framework-dependent gateway, too: few are, since it shows the same and takes longer.
+    /// </summary>
     protected virtual bool RunsOnManaged => false;
 
     /// <summary>Gets the engine, or skips the test.</summary>
@@ -92,7 +94,8 @@ internal abstract class DockerTest
     }
 
     /// <summary>
-    /// The lines of a backend that runs the image of TestBackend, which reports to <see cref="Containers"/>, on the shared engine or on another one.
+    /// The lines of a backend that runs the image of TestBackend, which reports to <see cref="Containers"/>, on the shared engine or on
+    /// another one.
     /// </summary>
     /// <param name="args">TestBackend's arguments.</param>
     /// <param name="lines">Further lines of the table.</param>
@@ -103,8 +106,14 @@ internal abstract class DockerTest
         string control = engine is null ? $"env = {{ TESTBACKEND_CONTROL = \"{ControlAddress}\" }}" : "";
         return
         [
-            "type = \"docker\"", $"image = \"{image}\"", $"docker_host = \"{(engine ?? Engine).Host}\"", "port = 3000", "pull_policy = \"never\"",
-            $"args = [{string.Join(", ", args.Select(ConfigFile.Quote))}]", control, .. lines ?? [],
+            "type = \"docker\"",
+            $"image = \"{image}\"",
+            $"docker_host = \"{(engine ?? Engine).Host}\"",
+            "port = 3000",
+            "pull_policy = \"never\"",
+            $"args = [{string.Join(", ", args.Select(ConfigFile.Quote))}]",
+            control,
+            .. lines ?? [],
         ];
     }
 

@@ -11,7 +11,15 @@ internal sealed class EngineTests : DockerTest
     public async Task A_TestBackend_in_a_container_reports_to_its_test()
     {
         string image = await Engine.Images.BackendAsync();
-        await Api.RunAsync($"plain-{Id}", new { Image = image, Cmd = new[] { "--name=inside", "--port=3000" }, Env = new[] { "TESTBACKEND_CONTROL=" + ControlAddress } });
+        await Api.RunAsync(
+            $"plain-{Id}",
+            new
+            {
+                Image = image,
+                Cmd = new[] { "--name=inside", "--port=3000" },
+                Env = new[] { "TESTBACKEND_CONTROL=" + ControlAddress },
+            }
+        );
         BackendProcess backend = await Containers.StartAsync("inside");
         Assert.That(backend.Pid, Is.EqualTo(1), "it is the first process of its container");
         await backend.ToldAsync("listening 3000");
@@ -27,7 +35,16 @@ internal sealed class EngineTests : DockerTest
         DockerEngine engine = await OwnEngineAsync();
         string image = await engine.Images.BusyboxAsync();
         string marker = $"SPAWNGATE_ENGINE_TEST={Id}";
-        await engine.Api.RunAsync("survivor", new { Image = image, Cmd = new[] { "sleep", "1000" }, Env = new[] { marker }, StopTimeout = 1 });
+        await engine.Api.RunAsync(
+            "survivor",
+            new
+            {
+                Image = image,
+                Cmd = new[] { "sleep", "1000" },
+                Env = new[] { marker },
+                StopTimeout = 1,
+            }
+        );
         await engine.KillAsync();
         Assert.That(ProcessScan.Find(marker), Is.Not.Empty, "containers outlive a killed engine");
         await engine.StartAsync();

@@ -48,7 +48,30 @@ internal sealed class ImageFiles
         }
 
         Copy(busybox!, "/bin/busybox");
-        foreach (string applet in new[] { "sh", "sleep", "cat", "echo", "id", "ls", "ps", "kill", "setsid", "wget", "true", "false", "touch", "httpd", "nc", "env", "grep", "dd", "yes" })
+        foreach (
+            string applet in new[]
+            {
+                "sh",
+                "sleep",
+                "cat",
+                "echo",
+                "id",
+                "ls",
+                "ps",
+                "kill",
+                "setsid",
+                "wget",
+                "true",
+                "false",
+                "touch",
+                "httpd",
+                "nc",
+                "env",
+                "grep",
+                "dd",
+                "yes",
+            }
+        )
         {
             Link("/bin/" + applet, "busybox");
         }

@@ -96,24 +96,45 @@ internal sealed class LifeTests : ContainerTest
         BackendProcess backend = await Containers.StartAsync();
         await gateway.LogsAsync("Container started");
 
-        Assert.That(await gateway.LogsAsync("Backend is ready").StaysOpenAsync(TimeSpan.FromSeconds(0.5)), "only the forwarder listens so far");
+        Assert.That(
+            await gateway.LogsAsync("Backend is ready").StaysOpenAsync(TimeSpan.FromSeconds(0.5)),
+            "only the forwarder listens so far"
+        );
         await backend.ToldAsync("listening");
         Assert.That((await asked).Status, Is.EqualTo(200));
-        Assert.That((await gateway.Admin.BackendAsync(Host)).GetProperty("last_start").GetProperty("signal").GetString(), Is.EqualTo("connect"));
+        Assert.That(
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("last_start").GetProperty("signal").GetString(),
+            Is.EqualTo("connect")
+        );
     }
 
     [Test]
     public async Task Environment_and_arguments_reach_the_container()
     {
         string image = await Engine.Images.BackendAsync();
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host,
-            "type = \"docker\"", $"image = \"{image}\"", $"docker_host = \"{Engine.Host}\"", "port = 3456", "args = [\"--name=with args\"]",
-            $"env = {{ GREETING = \"hello = world\", PORT = \"1\", TESTBACKEND_CONTROL = \"{ControlAddress}\" }}"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(
+                Host,
+                "type = \"docker\"",
+                $"image = \"{image}\"",
+                $"docker_host = \"{Engine.Host}\"",
+                "port = 3456",
+                "args = [\"--name=with args\"]",
+                $"env = {{ GREETING = \"hello = world\", PORT = \"1\", TESTBACKEND_CONTROL = \"{ControlAddress}\" }}"
+            )
+        );
 
         Assert.That((await AskAsync(gateway, "/env?name=GREETING")).Text, Is.EqualTo("hello = world"));
         Assert.That((await AskAsync(gateway, "/env?name=PORT")).Text, Is.EqualTo("3456"));
-        Assert.That((await AskAsync(gateway, "/env?name=SERVERLESS_PROXY_READY_URL")).Text, Does.StartWith($"http://{Engine.Gateway}:").And.Contain($"/ready/{Host}?token="));
-        Assert.That((await AskAsync(gateway, "/env?name=SPAWNGATE_TEST")).Status, Is.EqualTo(404), "the gateway's own environment is none of its business");
+        Assert.That(
+            (await AskAsync(gateway, "/env?name=SERVERLESS_PROXY_READY_URL")).Text,
+            Does.StartWith($"http://{Engine.Gateway}:").And.Contain($"/ready/{Host}?token=")
+        );
+        Assert.That(
+            (await AskAsync(gateway, "/env?name=SPAWNGATE_TEST")).Status,
+            Is.EqualTo(404),
+            "the gateway's own environment is none of its business"
+        );
         JsonElement inspected = await Api.InspectAsync(Container);
         Assert.That(inspected.GetProperty("Args").ToString(), Is.EqualTo("""["--name=with args"]"""));
     }
@@ -122,7 +143,11 @@ internal sealed class LifeTests : ContainerTest
     public async Task Limits_are_exact()
     {
         (string Memory, string Cpus, long Bytes, long Nano)[] cases =
-            [("512m", "\"0.5\"", 536870912, 500000000), ("1.5g", "1.0", 1610612736, 1000000000), ("2gb", "\"1.25\"", 2147483648, 1250000000)];
+        [
+            ("512m", "\"0.5\"", 536870912, 500000000),
+            ("1.5g", "1.0", 1610612736, 1000000000),
+            ("2gb", "\"1.25\"", 2147483648, 1250000000),
+        ];
         var config = new ConfigFile();
         string[] hosts = [.. cases.Select((_, index) => $"limit{index}-{Id}.test")];
         for (int i = 0; i < cases.Length; i++)
@@ -142,9 +167,18 @@ internal sealed class LifeTests : ContainerTest
     [TestCase("", true, 4096, "1")]
     [TestCase("no_new_privileges = false\npids_limit = 0", false, 0, "0")]
     [TestCase("pids_limit = 50", true, 50, "1")]
-    public async Task Programs_in_a_container_get_no_more_rights_and_no_more_processes_than_configured(string lines, bool isOption, int pids, string flag)
+    public async Task Programs_in_a_container_get_no_more_rights_and_no_more_processes_than_configured(
+        string lines,
+        bool isOption,
+        int pids,
+        string flag
+    )
     {
-        string[] backend = await BusyboxAsync("sh", "-c", "while read -r line; do case $line in NoNewPrivs*) echo flag ${line##*:} end;; esac; done < /proc/self/status; exec httpd -f -p 3000 -h /tmp");
+        string[] backend = await BusyboxAsync(
+            "sh",
+            "-c",
+            "while read -r line; do case $line in NoNewPrivs*) echo flag ${line##*:} end;; esac; done < /proc/self/status; exec httpd -f -p 3000 -h /tmp"
+        );
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host, [.. backend, "health_path = \"\"", lines]));
         await AskAsync(gateway);
 
@@ -195,9 +229,17 @@ internal sealed class LifeTests : ContainerTest
             await Api.PostAsync("/networks/create", new { Name = network, Internal = kind == "internal" });
         }
 
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host,
-            "type = \"docker\"", $"image = \"{await Engine.Images.BackendAsync()}\"", $"docker_host = \"{Engine.Host}\"", $"port = {port}", $"network = \"{network}\"",
-            "args = [\"--health=500\", \"--ready-callback=0\"]"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(
+                Host,
+                "type = \"docker\"",
+                $"image = \"{await Engine.Images.BackendAsync()}\"",
+                $"docker_host = \"{Engine.Host}\"",
+                $"port = {port}",
+                $"network = \"{network}\"",
+                "args = [\"--health=500\", \"--ready-callback=0\"]"
+            )
+        );
         await ServesAsync(gateway);
 
         JsonElement start = (await gateway.Admin.BackendAsync(Host)).GetProperty("last_start");
@@ -214,9 +256,12 @@ internal sealed class LifeTests : ContainerTest
     public async Task A_container_cannot_reach_the_admin_API()
     {
         ConfigFile config = await ConfigAsync();
-        string script = $"url=$SERVERLESS_PROXY_READY_URL; door=${{url%/ready*}}; for a in $door/backends $door/metrics http://{Engine.Gateway}:{config.AdminPort}/health; do wget -q -O - $a > /dev/null 2>&1 && echo reached $a; done; echo tried; exec httpd -f -p 3000";
+        string script =
+            $"url=$SERVERLESS_PROXY_READY_URL; door=${{url%/ready*}}; for a in $door/backends $door/metrics http://{Engine.Gateway}:{config.AdminPort}/health; do wget -q -O - $a > /dev/null 2>&1 && echo reached $a; done; echo tried; exec httpd -f -p 3000";
         string host = $"curious-{Id}.test";
-        GatewayProcess gateway = await Scene.GatewayAsync(config.Backend(host, [.. await BusyboxAsync("sh", "-c", script), "health_path = \"\""]));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            config.Backend(host, [.. await BusyboxAsync("sh", "-c", script), "health_path = \"\""])
+        );
         _ = await RawClient.RequestAsync(gateway.Port, host, "/");
 
         await gateway.LogsAsync("container:", "tried");

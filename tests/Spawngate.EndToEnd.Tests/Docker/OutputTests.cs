@@ -35,7 +35,8 @@ internal sealed class OutputTests : ContainerTest
     public async Task A_container_that_dies_at_its_start_leaves_its_last_words()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Backend(Host, await BusyboxAsync("sh", "-c", "echo all is well; echo no database >&2; exit 7")));
+            new ConfigFile().Backend(Host, await BusyboxAsync("sh", "-c", "echo all is well; echo no database >&2; exit 7"))
+        );
 
         Assert.That(await FailureAsync(gateway), Is.EqualTo("exited with status 7 before it was ready"));
 

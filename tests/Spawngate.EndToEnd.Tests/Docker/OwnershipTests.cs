@@ -2,7 +2,10 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Docker;
 
-/// <summary>An image that was made of a container of ours carries its labels, and so does every container of that image. None of them is ours, and those that are come and go as ever.</summary>
+/// <summary>
+/// An image that was made of a container of ours carries its labels, and so does every container of that image. None of them is ours, and
+/// those that are come and go as ever.
+/// </summary>
 [TestFixture]
 internal sealed class OwnershipTests : ContainerTest
 {
@@ -35,7 +38,10 @@ internal sealed class OwnershipTests : ContainerTest
 
         GatewayProcess next = await Scene.GatewayAsync(gateway.Config);
         LogLine left = await next.LogsAsync("left alone");
-        Assert.That((left.Field("container"), left.Field("reason")), Is.EqualTo((Stranger, $"its labels are those of a container {Container}")));
+        Assert.That(
+            (left.Field("container"), left.Field("reason")),
+            Is.EqualTo((Stranger, $"its labels are those of a container {Container}"))
+        );
         await ServesAsync(next);
         await StillRunsAsync(stranger, "the sweep of the next start");
 
@@ -51,7 +57,10 @@ internal sealed class OwnershipTests : ContainerTest
     {
         GatewayProcess first = await GatewayAsync();
         string stranger = await CommitAsync(first);
-        ConfigFile config = new ConfigFile { Port = first.Config.Port, AdminPort = first.Config.AdminPort }.Backend(Host, await OfImageAsync());
+        ConfigFile config = new ConfigFile { Port = first.Config.Port, AdminPort = first.Config.AdminPort }.Backend(
+            Host,
+            await OfImageAsync()
+        );
         first.Reload(config.ToString());
         await first.LogsAsync("Configuration reloaded successfully");
         await first.Admin.PostAsync($"/backends/{Host}/restart");
@@ -88,11 +97,23 @@ internal sealed class OwnershipTests : ContainerTest
         await Api.RemoveAsync(Stranger);
         await gateway.Admin.PostAsync($"/backends/{Host}/stop");
         await StoppedAsync(gateway);
-        string holder = await Api.RunAsync(Container, new { Image, Cmd = new[] { "--name=by-hand", "--port=3000" }, StopTimeout = 0 });
+        string active = await Api.RunAsync(
+            Container,
+            new
+            {
+                Image,
+                Cmd = new[] { "--name=by-hand", "--port=3000" },
+                StopTimeout = 0,
+            }
+        );
 
-        Assert.That(await FailureAsync(gateway), Does.StartWith($"container name {Container} is taken by container").And.Contain("which was not created by this gateway although it has its labels (its labels are those of its image)"));
-        await StillRunsAsync(holder, "a start that wants its name");
-        await Api.RemoveAsync(holder);
+        Assert.That(
+            await FailureAsync(gateway),
+            Does.StartWith($"container name {Container} is taken by container")
+                .And.Contain("which was not created by this gateway although it has its labels (its labels are those of its image)")
+        );
+        await StillRunsAsync(active, "a start that wants its name");
+        await Api.RemoveAsync(active);
     }
 
     /// <summary>Makes an image of the backend's container, and a container of it that is somebody else's.</summary>
@@ -101,9 +122,20 @@ internal sealed class OwnershipTests : ContainerTest
         await ServesAsync(gateway);
         string[] name = Image.Split(':');
         await Api.PostAsync($"/commit?container={Container}&repo={name[0]}&tag={name[1]}");
-        string stranger = await Api.RunAsync(Stranger, new { Image, Cmd = new[] { "--name=stranger", "--port=3000" }, StopTimeout = 0 });
+        string stranger = await Api.RunAsync(
+            Stranger,
+            new
+            {
+                Image,
+                Cmd = new[] { "--name=stranger", "--port=3000" },
+                StopTimeout = 0,
+            }
+        );
         Assert.That(
-            (await Api.InspectAsync(stranger)).GetProperty("Config").GetProperty("Labels").GetProperty("spawngate.instance").GetString(), Is.Not.Empty, "it inherits all labels");
+            (await Api.InspectAsync(stranger)).GetProperty("Config").GetProperty("Labels").GetProperty("spawngate.instance").GetString(),
+            Is.Not.Empty,
+            "it inherits all labels"
+        );
         return stranger;
     }
 

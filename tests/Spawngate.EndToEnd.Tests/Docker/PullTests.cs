@@ -26,9 +26,15 @@ internal sealed class PullTests : ContainerTest
         await registry.StopAsync();
         Assert.That(await PullsAsync(gateway, "if-not-present"), Is.Zero, "nobody is asked for what is there");
         Assert.That(await PullsAsync(gateway, "never"), Is.Zero);
-        Assert.That(await FailureAsync(gateway, Of("always")), Does.StartWith($"image {_image} cannot be pulled: the registry cannot be reached ("));
+        Assert.That(
+            await FailureAsync(gateway, Of("always")),
+            Does.StartWith($"image {_image} cannot be pulled: the registry cannot be reached (")
+        );
         await Api.RemoveImageAsync(_image);
-        Assert.That(await FailureAsync(gateway, Of("if-not-present")), Does.StartWith($"image {_image} cannot be pulled: the registry cannot be reached ("));
+        Assert.That(
+            await FailureAsync(gateway, Of("if-not-present")),
+            Does.StartWith($"image {_image} cannot be pulled: the registry cannot be reached (")
+        );
     }
 
     [Test]
@@ -42,7 +48,12 @@ internal sealed class PullTests : ContainerTest
         string login = Convert.ToBase64String(Encoding.UTF8.GetBytes("tester:secret"));
         string folder = Scene.NewFolder("docker-config");
         (string Name, string Image)[] images =
-            [("tag", registry.Name($"app-{Id}:2")), ("name", registry.Name("nobody-has-this:1")), ("login", secret), ("words", "NotAReference:1")];
+        [
+            ("tag", registry.Name($"app-{Id}:2")),
+            ("name", registry.Name("nobody-has-this:1")),
+            ("login", secret),
+            ("words", "NotAReference:1"),
+        ];
         var config = new ConfigFile();
         foreach ((string name, string image) in images)
         {
@@ -50,12 +61,21 @@ internal sealed class PullTests : ContainerTest
         }
 
         GatewayProcess gateway = await Scene.GatewayAsync(config, ("DOCKER_CONFIG", folder));
-        Assert.That(await FailureAsync(gateway, $"tag-{Id}.test"), Does.Contain("cannot be pulled: the image is unknown to the registry ("));
-        Assert.That(await FailureAsync(gateway, $"name-{Id}.test"), Does.Contain("cannot be pulled: the image is unknown to the registry ("));
+        Assert.That(
+            await FailureAsync(gateway, $"tag-{Id}.test"),
+            Does.Contain("cannot be pulled: the image is unknown to the registry (")
+        );
+        Assert.That(
+            await FailureAsync(gateway, $"name-{Id}.test"),
+            Does.Contain("cannot be pulled: the image is unknown to the registry (")
+        );
         Assert.That(await FailureAsync(gateway, $"login-{Id}.test"), Does.Contain("cannot be pulled: the registry needs a login ("));
         Assert.That(await FailureAsync(gateway, $"words-{Id}.test"), Does.Contain("invalid reference format"));
 
-        await File.WriteAllTextAsync(Path.Combine(folder, "config.json"), $$"""{"auths":{"127.0.0.1:{{closed.Port}}":{"auth":"{{login}}"} } }""");
+        await File.WriteAllTextAsync(
+            Path.Combine(folder, "config.json"),
+            $$"""{"auths":{"127.0.0.1:{{closed.Port}}":{"auth":"{{login}}"} } }"""
+        );
         Assert.That((await RawClient.RequestAsync(gateway.Port, $"login-{Id}.test", "/")).Status, Is.EqualTo(200), () => gateway.LogText);
         await gateway.Admin.PostAsync($"/backends/login-{Id}.test/stop");
         await GoneAsync(Api, $"spawngate-login-{Id}.test");

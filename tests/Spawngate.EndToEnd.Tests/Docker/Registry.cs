@@ -14,12 +14,15 @@ internal sealed class Registry : IAsyncDisposable
     private Registry(bool asksForLogin) => _asksForLogin = asksForLogin;
 
     /// <summary>User and password of a registry that asks for a login, as <c>X-Registry-Auth</c> wants them.</summary>
-    public static string Credentials { get; } = Convert.ToBase64String("""{"username":"tester","password":"secret"}"""u8).Replace('+', '-').Replace('/', '_');
+    public static string Credentials { get; } =
+        Convert.ToBase64String("""{"username":"tester","password":"secret"}"""u8).Replace('+', '-').Replace('/', '_');
 
     /// <summary>Port on 127.0.0.1.</summary>
     public int Port { get; } = Ports.Free();
 
-    /// <summary>Starts a registry. The test is skipped, or fails if an engine is required, where <c>docker-registry</c> is not installed.</summary>
+    /// <summary>
+    /// Starts a registry. The test is skipped, or fails if an engine is required, where <c>docker-registry</c> is not installed.
+    /// </summary>
     public static async Task<Registry> StartNewAsync(bool asksForLogin = false)
     {
         if (Executables.Find("docker-registry") is null)
@@ -35,7 +38,9 @@ internal sealed class Registry : IAsyncDisposable
     /// <summary>Name of an image in this registry.</summary>
     public string Name(string image) => $"127.0.0.1:{Port}/{image}";
 
-    /// <summary>Puts a copy of an engine's image into the registry, under this name, and takes the name away from the engine again.</summary>
+    /// <summary>
+    /// Puts a copy of an engine's image into the registry, under this name, and takes the name away from the engine again.
+    /// </summary>
     public async Task<string> PutAsync(DockerApi api, string source, string image)
     {
         string name = Name(image);
@@ -58,11 +63,18 @@ internal sealed class Registry : IAsyncDisposable
             auth = $"auth: {{htpasswd: {{realm: test, path: {users}}}}}\n";
         }
 
-        await File.WriteAllTextAsync(config,
-            $"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {_folder}/data}}, delete: {{enabled: true}}}}\nhttp: {{addr: '127.0.0.1:{Port}'}}\n{auth}");
-        _process = Process.Start(new ProcessStartInfo("docker-registry", ["serve", config]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        await File.WriteAllTextAsync(
+            config,
+            $"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {_folder}/data}}, delete: {{enabled: true}}}}\nhttp: {{addr: '127.0.0.1:{Port}'}}\n{auth}"
+        );
+        _process = Process.Start(
+            new ProcessStartInfo("docker-registry", ["serve", config]) { RedirectStandardError = true, RedirectStandardOutput = true }
+        )!;
         var log = new LineLog<string>(line => line);
-        _logEnd = Task.WhenAll(log.ReadAsync(_process.StandardError.BaseStream), new LineLog<string>(line => line).ReadAsync(_process.StandardOutput.BaseStream));
+        _logEnd = Task.WhenAll(
+            log.ReadAsync(_process.StandardError.BaseStream),
+            new LineLog<string>(line => line).ReadAsync(_process.StandardOutput.BaseStream)
+        );
         await log.FirstAsync(line => line.Contains("listening on", StringComparison.Ordinal)).InTimeAsync("the registry serves");
     }
 

@@ -13,24 +13,45 @@ internal sealed class SessionTests : DockerTest
     {
         string domain = $"s-{Id}.test";
         string[] lines = await BackendAsync([], ["shutdown_grace_period_secs = 5", "grace_period_secs = 1"]);
-        var config = new ConfigFile().Server("admin_token = \"open-sesame\"").Section("[sessions]", $"domain = \"{domain}\"", "allow_images = [\"spawngate-test/back*:1\"]").Section(["[sessions.templates.box]", .. lines]);
+        var config = new ConfigFile()
+            .Server("admin_token = \"open-sesame\"")
+            .Section("[sessions]", $"domain = \"{domain}\"", "allow_images = [\"spawngate-test/back*:1\"]")
+            .Section(["[sessions.templates.box]", .. lines]);
         GatewayProcess gateway = await Scene.GatewayAsync(config);
         gateway.Admin.Token = "open-sesame";
 
         string swept = await SpawnAsync(gateway, """{"gracePeriodSeconds":2,"key":"a document","env":{"A":"call","PYTHONPATH":"/mine"}}""");
-        Assert.That((await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=A")).Text, Is.EqualTo("call"), () => gateway.LogText);
-        Assert.That((await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=PYTHONPATH")).Text, Is.EqualTo("/mine"), "in a container any name");
+        Assert.That((await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=A")).Text, Is.EqualTo("call"), () =>
+            gateway.LogText
+        );
+        Assert.That(
+            (await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=PYTHONPATH")).Text,
+            Is.EqualTo("/mine"),
+            "in a container any name"
+        );
         Assert.That((await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=SESSION_ID")).Text, Is.EqualTo(swept));
-        Assert.That((await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=SESSION_KEY")).Text, Is.EqualTo("a document"));
+        Assert.That(
+            (await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/env?name=SESSION_KEY")).Text,
+            Is.EqualTo("a document")
+        );
         Assert.That(await MineAsync(), Is.EqualTo([$"spawngate-{swept}.{domain}"]));
         await gateway.LogsAsync(swept, "Backend stopped");
         await gateway.UntilAsync("the container is removed", async () => (await MineAsync()).Count == 0);
         Assert.That((await RawClient.RequestAsync(gateway.Port, $"{swept}.{domain}", "/")).Status, Is.EqualTo(410));
 
-        using HttpResponseMessage refused = await gateway.Admin.SendAsync(HttpMethod.Post, "/spawn", body: """{"template":"box","image":"spawngate-test/busybox:1"}""");
+        using HttpResponseMessage refused = await gateway.Admin.SendAsync(
+            HttpMethod.Post,
+            "/spawn",
+            body: """{"template":"box","image":"spawngate-test/busybox:1"}"""
+        );
         Assert.That((int)refused.StatusCode, Is.EqualTo(403));
-        string image = await SpawnAsync(gateway, """{"template":"box","image":"spawngate-test/backend:1","port":4000,"gracePeriodSeconds":600}""");
-        Assert.That((await RawClient.RequestAsync(gateway.Port, $"{image}.{domain}", "/env?name=PORT")).Text, Is.EqualTo("4000"), () => gateway.LogText);
+        string image = await SpawnAsync(
+            gateway,
+            """{"template":"box","image":"spawngate-test/backend:1","port":4000,"gracePeriodSeconds":600}"""
+        );
+        Assert.That((await RawClient.RequestAsync(gateway.Port, $"{image}.{domain}", "/env?name=PORT")).Text, Is.EqualTo("4000"), () =>
+            gateway.LogText
+        );
 
         gateway.Signal(ProcessScan.Kill);
         await gateway.ExitAsync();

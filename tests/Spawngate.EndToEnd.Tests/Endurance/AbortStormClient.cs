@@ -17,7 +17,16 @@ namespace Spawngate.EndToEnd.Tests.Endurance;
 /// <param name="LeaveAfter">Bytes of the response after which the client leaves; -1 for never.</param>
 /// <param name="UploadBytes">Bytes of the request's body.</param>
 /// <param name="LeaveUploadAfter">Bytes of it after which the client leaves; -1 for never.</param>
-internal sealed record MarkedExchange(int Number, int Length, string Framing, int Cut, bool IsReset, int LeaveAfter, int UploadBytes, int LeaveUploadAfter)
+internal sealed record MarkedExchange(
+    int Number,
+    int Length,
+    string Framing,
+    int Cut,
+    bool IsReset,
+    int LeaveAfter,
+    int UploadBytes,
+    int LeaveUploadAfter
+)
 {
     private const int LengthMax = 400_000;
 
@@ -27,7 +36,10 @@ internal sealed record MarkedExchange(int Number, int Length, string Framing, in
     public bool IsUpload => UploadBytes > 0;
 
     /// <summary>The target.</summary>
-    public string Target => IsUpload ? $"/marked-upload?mark={Number}" : $"/marked?mark={Number}&n={Length}&framing={Framing}&cut={Cut}&how={(IsReset ? "reset" : "end")}";
+    public string Target =>
+        IsUpload
+            ? $"/marked-upload?mark={Number}"
+            : $"/marked?mark={Number}&n={Length}&framing={Framing}&cut={Cut}&how={(IsReset ? "reset" : "end")}";
 
     /// <summary>One of a storm.</summary>
     public static MarkedExchange Draw(Random random)
@@ -38,12 +50,18 @@ internal sealed record MarkedExchange(int Number, int Length, string Framing, in
         return new MarkedExchange(
             Interlocked.Increment(ref s_last),
             length,
-            random.Next(3) switch { 0 => "chunked", 1 => "close", _ => "length" },
+            random.Next(3) switch
+            {
+                0 => "chunked",
+                1 => "close",
+                _ => "length",
+            },
             !isUpload && random.Next(4) == 0 ? random.Next(length + 1) : -1,
             random.Next(2) == 0,
             random.Next(4) == 0 ? random.Next(length + 1) : -1,
             upload,
-            isUpload && random.Next(3) == 0 ? random.Next(upload) : -1);
+            isUpload && random.Next(3) == 0 ? random.Next(upload) : -1
+        );
     }
 
     /// <summary>The bytes of an upload.</summary>
@@ -56,7 +74,9 @@ internal sealed record MarkedExchange(int Number, int Length, string Framing, in
 
     /// <summary>What is wrong with a piece of the response; null when nothing is.</summary>
     public string? Check(ReadOnlySpan<byte> part, long offset) =>
-        MarkedBytes.FindStranger(part, Number, offset) is >= 0 and var place ? $"exchange {Number}: a foreign byte at {place}" : offset + part.Length > Length ? $"exchange {Number}: too long" : null;
+        MarkedBytes.FindStranger(part, Number, offset) is >= 0 and var place ? $"exchange {Number}: a foreign byte at {place}"
+        : offset + part.Length > Length ? $"exchange {Number}: too long"
+        : null;
 
     /// <summary>What is wrong with a response that has ended as if it were complete; null when nothing is.</summary>
     public string? CheckWhole(RawResponse response)
@@ -64,7 +84,9 @@ internal sealed record MarkedExchange(int Number, int Length, string Framing, in
         if (response.Status is 502 or 503 or 504)
         {
             // The backend gave up before the first byte, or died of somebody else's cut.
-            return response.Header("X-Proxy-Error") is null ? $"exchange {Number}: {response.Status} of nobody" : Cut >= 0 || IsUpload ? null : $"exchange {Number}: {response.Status} {response.Text}";
+            return response.Header("X-Proxy-Error") is null ? $"exchange {Number}: {response.Status} of nobody"
+                : Cut >= 0 || IsUpload ? null
+                : $"exchange {Number}: {response.Status} {response.Text}";
         }
 
         if (response.Status != 200 || response.Header(MarkedBytes.Field) != Number.ToString(CultureInfo.InvariantCulture))
@@ -74,22 +96,27 @@ internal sealed record MarkedExchange(int Number, int Length, string Framing, in
 
         if (IsUpload)
         {
-            return response.Text == $"{UploadBytes} -1" ? null : $"exchange {Number}: an upload of {UploadBytes} arrived as {response.Text}";
+            return response.Text == $"{UploadBytes} -1"
+                ? null
+                : $"exchange {Number}: an upload of {UploadBytes} arrived as {response.Text}";
         }
 
-        // An answer that ends with its connection and is cut in order at its very end is complete; anywhere else nobody could tell, but for a reset.
+        // An answer that ends with its connection and is cut in order at its very end is complete; anywhere else nobody could tell, but for
+        // a reset.
         bool mayEndEarly = Framing == "close" && Cut >= 0 && !IsReset;
-        return response.BodyLength == Length || (mayEndEarly && response.BodyLength == Cut) ? null
+        return response.BodyLength == Length || (mayEndEarly && response.BodyLength == Cut)
+            ? null
             : $"exchange {Number}: {response.BodyLength} of {Length} bytes look complete ({Framing}, cut at {Cut}, reset {IsReset})";
     }
 
     /// <summary>Zero, small, or so large that it goes from kernel to kernel.</summary>
-    private static int Size(Random random) => random.Next(4) switch
-    {
-        0 => random.Next(200),
-        1 => random.Next(20_000),
-        _ => random.Next(LengthMax),
-    };
+    private static int Size(Random random) =>
+        random.Next(4) switch
+        {
+            0 => random.Next(200),
+            1 => random.Next(20_000),
+            _ => random.Next(LengthMax),
+        };
 }
 
 /// <summary>One client of a storm of aborts: asks, leaves in the middle, is cut by the backend, and looks at every byte it gets.</summary>
@@ -137,7 +164,9 @@ internal sealed class AbortStormClient(int port, string host, Random random, Tas
                 Leave(reset: true);
                 if (group.All(static each => each is { Cut: < 0, IsUpload: false, LeaveAfter: < 0 }))
                 {
-                    _failures.Add($"exchanges {string.Join(", ", group.Select(static each => each.Number))}: {e.Message}, although nobody cut them");
+                    _failures.Add(
+                        $"exchanges {string.Join(", ", group.Select(static each => each.Number))}: {e.Message}, although nobody cut them"
+                    );
                 }
             }
         }
@@ -148,7 +177,10 @@ internal sealed class AbortStormClient(int port, string host, Random random, Tas
     /// <summary>One exchange, or some that share a connection at the same time: streams, or requests that are sent ahead.</summary>
     private MarkedExchange[] DrawGroup(bool http2)
     {
-        MarkedExchange[] group = [.. Enumerable.Range(0, random.Next(3) == 0 ? 2 + random.Next(GroupMax - 1) : 1).Select(_ => MarkedExchange.Draw(random))];
+        MarkedExchange[] group =
+        [
+            .. Enumerable.Range(0, random.Next(3) == 0 ? 2 + random.Next(GroupMax - 1) : 1).Select(_ => MarkedExchange.Draw(random)),
+        ];
 
         // Behind a body that is left in the middle nothing can be sent ahead.
         return http2 || group.Length == 1 ? group : group.Where(static each => !each.IsUpload).DefaultIfEmpty(group[0]).ToArray();
@@ -204,13 +236,20 @@ internal sealed class AbortStormClient(int port, string host, Random random, Tas
         }
     }
 
-    /// <summary>All of a group at once, each to its end; what is wrong with the bytes of one says more than that others were cut with it.</summary>
+    /// <summary>
+    /// All of a group at once, each to its end; what is wrong with the bytes of one says more than that others were cut with it.
+    /// </summary>
     private async Task Http2Async(MarkedExchange[] group)
     {
         H2Client client = _http2 ??= await H2Client.ConnectAsync(port);
         Task[] all = [.. group.Select(each => Task.Run(() => Http2Async(client, each)))];
         await Task.WhenAll(all).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (all.SelectMany(static each => each.Exception?.InnerExceptions ?? []).OrderByDescending(static each => each is StrangeByteException).FirstOrDefault() is { } fault)
+        if (
+            all.SelectMany(static each => each.Exception?.InnerExceptions ?? [])
+                .OrderByDescending(static each => each is StrangeByteException)
+                .FirstOrDefault() is
+            { } fault
+        )
         {
             ExceptionDispatchInfo.Throw(fault);
         }
@@ -220,7 +259,10 @@ internal sealed class AbortStormClient(int port, string host, Random random, Tas
     {
         long taken = 0;
         H2Stream stream = await client.BeginAsync(
-            H2Frame.Request(host, exchange.Target, exchange.IsUpload ? "POST" : "GET"), end: !exchange.IsUpload, take: exchange.IsUpload ? null : part => Take(exchange, part, ref taken));
+            H2Frame.Request(host, exchange.Target, exchange.IsUpload ? "POST" : "GET"),
+            end: !exchange.IsUpload,
+            take: exchange.IsUpload ? null : part => Take(exchange, part, ref taken)
+        );
         if (exchange.IsUpload)
         {
             bool leaves = exchange.LeaveUploadAfter >= 0;

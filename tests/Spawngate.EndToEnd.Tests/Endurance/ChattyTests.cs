@@ -20,7 +20,9 @@ internal sealed class ChattyTests : GatewayTest
     {
         int lines = Effort.Scale(@long: 1_000_000, native: 200_000, managed: 50_000);
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Defaults("request_timeout_secs = 300").TestBackend(Host).TestBackend(Chatty, "--name=chatty"), ("SPAWNGATE_LOG", level));
+            new ConfigFile().Defaults("request_timeout_secs = 300").TestBackend(Host).TestBackend(Chatty, "--name=chatty"),
+            ("SPAWNGATE_LOG", level)
+        );
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
         await RawClient.RequestAsync(gateway.Port, Chatty, $"/stdout?n=20000&length={LineBytes}");
         await MeasureAsync(client, Never, Baseline);
@@ -35,10 +37,12 @@ internal sealed class ChattyTests : GatewayTest
         ProcessVitals after = ProcessVitals.Of(gateway.Pid);
         Assert.That((await flood).Text, Is.EqualTo("written"));
         double mb = lines * (LineBytes + 1.0) / 1e6;
-        await Figures.NoteAsync($"{mb:F0} MB of output in {took.TotalSeconds:F1} s ({mb / took.TotalSeconds:F0} MB/s), {after.CpuMs - before.CpuMs} ms of CPU, "
-            + $"{before.ResidentBytes / 1e6:F1} MB resident before, {after.ResidentBytes / 1e6:F1} MB after; "
-            + $"another backend's requests: median {Figures.Median(alone):F2} ms alone, {Figures.Median(beside):F2} ms beside it, "
-            + $"the slowest of {beside.Count} {beside.Max():F1} ms");
+        await Figures.NoteAsync(
+            $"{mb:F0} MB of output in {took.TotalSeconds:F1} s ({mb / took.TotalSeconds:F0} MB/s), {after.CpuMs - before.CpuMs} ms of CPU, "
+                + $"{before.ResidentBytes / 1e6:F1} MB resident before, {after.ResidentBytes / 1e6:F1} MB after; "
+                + $"another backend's requests: median {Figures.Median(alone):F2} ms alone, {Figures.Median(beside):F2} ms beside it, "
+                + $"the slowest of {beside.Count} {beside.Max():F1} ms"
+        );
         Assert.That(after.ResidentBytes - before.ResidentBytes, Is.LessThan(GrowthBytesMax));
 
         // The writer and the reader of the log want a core each, so on two cores everybody else waits for a turn now and then.

@@ -12,7 +12,11 @@ internal sealed class CloseTests : GatewayTest
     [TestCase("HTTP/1.1", "Connection: close\r\n", "length")]
     [TestCase("HTTP/1.0", "", "length")]
     [TestCase("HTTP/1.0", "", "chunked")]
-    public async Task A_client_that_reads_slowly_gets_all_of_the_last_response_and_an_orderly_end(string version, string headers, string framing)
+    public async Task A_client_that_reads_slowly_gets_all_of_the_last_response_and_an_orderly_end(
+        string version,
+        string headers,
+        string framing
+    )
     {
         GatewayProcess gateway = await GatewayAsync();
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
@@ -27,9 +31,7 @@ internal sealed class CloseTests : GatewayTest
             await SipAsync(client, received);
             return (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() == 0;
         });
-        while (await SipAsync(client, received) > 0)
-        {
-        }
+        while (await SipAsync(client, received) > 0) { }
 
         int head = received.GetBuffer().AsSpan().IndexOf("\r\n\r\n"u8) + 4;
         Assert.That(Encoding.ASCII.GetString(received.GetBuffer(), 0, head), Does.Contain(" 200 "));

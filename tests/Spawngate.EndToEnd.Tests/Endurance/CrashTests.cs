@@ -17,14 +17,24 @@ internal sealed class CrashTests : GatewayTest
         using RawClient inBody = await HoldAsync(gateway, "/hold?key=c&at=body", "GET");
         using RawClient inTunnel = await HoldAsync(gateway, "/upgrade", "GET", "Connection: Upgrade\r\nUpgrade: echo\r\n");
         BackendProcess backend = await Control.StartAsync();
-        Array.ForEach(await Task.WhenAll(backend.ToldAsync("hold a"), backend.ToldAsync("hold b"), backend.ToldAsync("hold c"), backend.ToldAsync("tunnel")), _ => { });
+        Array.ForEach(
+            await Task.WhenAll(
+                backend.ToldAsync("hold a"),
+                backend.ToldAsync("hold b"),
+                backend.ToldAsync("hold c"),
+                backend.ToldAsync("tunnel")
+            ),
+            _ => { }
+        );
         Assert.That((await inTunnel.ReadHeadAsync()).Status, Is.EqualTo(101));
 
         await backend.SendAsync("crash");
         long crashed = Stopwatch.GetTimestamp();
 
         // Until it has crashed it may still answer.
-        await gateway.UntilAsync("the exit is noticed", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty("state").GetString() == "stopped");
+        await gateway.UntilAsync("the exit is noticed", async () =>
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("state").GetString() == "stopped"
+        );
         RawResponse next = await RawClient.RequestAsync(gateway.Port, Host, "/");
 
         Assert.That(next.Status, Is.EqualTo(200));
@@ -35,14 +45,19 @@ internal sealed class CrashTests : GatewayTest
         Assert.That(async () => await inBody.ReadResponseAsync(), Throws.InstanceOf<IncompleteMessageException>());
         Assert.That(await inTunnel.EndsAsync());
         Assert.That(Stopwatch.GetElapsedTime(crashed).TotalSeconds, Strain.Within(crashed, 0, 3), "seconds until all of them knew");
-        await gateway.UntilAsync("nothing is in flight", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() == 0);
+        await gateway.UntilAsync("nothing is in flight", async () =>
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() == 0
+        );
     }
 
     /// <summary>
-    /// The kernel of a process that is being killed may still take a connection and a request for it. Nobody read them, so the next process gets the request.
+    /// The kernel of a process that is being killed may still take a connection and a request for it. Nobody read them, so the next process
+    /// gets the request.
     /// </summary>
     [Test]
-    public async Task A_request_that_meets_a_process_in_the_moment_of_its_death_is_served_by_the_next([Values("GET", "DELETE")] string method)
+    public async Task A_request_that_meets_a_process_in_the_moment_of_its_death_is_served_by_the_next(
+        [Values("GET", "DELETE")] string method
+    )
     {
         string[] hosts = [.. Enumerable.Range(0, Effort.Scale(@long: 40, native: 20, managed: 5)).Select(i => $"dying{i}.test")];
         var config = new ConfigFile();
@@ -76,7 +91,9 @@ internal sealed class CrashTests : GatewayTest
         await gateway.UntilAsync("the load goes on", () => Task.FromResult(load.Complete > seen + 500));
 
         await load.StopAsync();
-        await Figures.NoteAsync($"a crash under load of {Connections} connections: {load.Complete} answered, {load.Wrong} got 502, {load.Cut} were cut");
+        await Figures.NoteAsync(
+            $"a crash under load of {Connections} connections: {load.Complete} answered, {load.Wrong} got 502, {load.Cut} were cut"
+        );
         Assert.That(load.Wrong + load.Cut, Is.LessThanOrEqualTo(Connections));
         Assert.That(load.Unanswered, Is.Zero);
         Assert.That(load.WrongCodes.Keys, Is.SubsetOf(new[] { "CONNECTION_FAILED", "BAD_BACKEND_RESPONSE" }));
@@ -106,8 +123,9 @@ internal sealed class CrashTests : GatewayTest
     [Test]
     public async Task An_unhealthy_restart_under_load_loses_only_what_is_refused_as_unhealthy()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .Defaults("ready_health_check_interval_ms = 200", "unhealthy_threshold = 2").TestBackend(Host));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("ready_health_check_interval_ms = 200", "unhealthy_threshold = 2").TestBackend(Host)
+        );
         using var load = new LoadLoop(gateway.Port, Host, "/bytes?n=2000", connections: 8, warmAfter: 200);
         await load.Warm.InTimeAsync("load");
         Task<RawResponse> held = RawClient.RequestAsync(gateway.Port, Host, "/hold?key=a");
@@ -124,7 +142,9 @@ internal sealed class CrashTests : GatewayTest
         await gateway.UntilAsync("the load goes on", () => Task.FromResult(load.Complete > seen + 200));
 
         await load.StopAsync();
-        await Figures.NoteAsync($"an unhealthy restart under load: {load.Complete} answered, {load.Wrong} refused as unhealthy, {load.Cut} cut, {load.Unanswered} unanswered");
+        await Figures.NoteAsync(
+            $"an unhealthy restart under load: {load.Complete} answered, {load.Wrong} refused as unhealthy, {load.Cut} cut, {load.Unanswered} unanswered"
+        );
         Assert.That((load.Cut, load.Unanswered), Is.EqualTo((0, 0)));
         Assert.That(load.WrongCodes.Keys, Is.SubsetOf(new[] { "BACKEND_UNHEALTHY" }));
         Assert.That(first.Told, Has.Some.StartsWith("sigterm").And.Contains("inflight=0"));
@@ -135,8 +155,9 @@ internal sealed class CrashTests : GatewayTest
     [TestCase("close")]
     public async Task A_health_endpoint_that_stops_answering_well_has_its_backend_restarted(string answer)
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .Defaults("ready_health_check_interval_ms = 200", "unhealthy_threshold = 2").TestBackend(Host));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("ready_health_check_interval_ms = 200", "unhealthy_threshold = 2").TestBackend(Host)
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/");
         BackendProcess first = await Control.StartAsync();
 
@@ -151,8 +172,11 @@ internal sealed class CrashTests : GatewayTest
     [Test]
     public async Task A_health_endpoint_that_answers_slowly_is_healthy_and_is_never_asked_twice_at_once()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .Defaults("ready_health_check_interval_ms = 100", "unhealthy_threshold = 1").TestBackend(Host, "--health=slow-700"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile()
+                .Defaults("ready_health_check_interval_ms = 100", "unhealthy_threshold = 1")
+                .TestBackend(Host, "--health=slow-700")
+        );
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
         BackendProcess backend = await Control.StartAsync();
 
@@ -171,7 +195,9 @@ internal sealed class CrashTests : GatewayTest
         return client;
     }
 
-    /// <summary>Takes note of the wait that a refused request names, sees that it is also in the report, and waits until it is over.</summary>
+    /// <summary>
+    /// Takes note of the wait that a refused request names, sees that it is also in the report, and waits until it is over.
+    /// </summary>
     private static async Task WaitOutAsync(GatewayProcess gateway, List<int> waits)
     {
         JsonElement report = await gateway.Admin.BackendAsync(Host);
@@ -184,6 +210,7 @@ internal sealed class CrashTests : GatewayTest
         Assert.That((refused.Status, refused.Header("X-Proxy-Error")), Is.EqualTo((503, "BACKEND_START_FAILED")));
         waits.Add(int.Parse(refused.Header("Retry-After")!, CultureInfo.InvariantCulture));
         await gateway.UntilAsync("the wait is over", async () =>
-            (await gateway.Admin.BackendAsync(Host)).GetProperty("retry_after_secs").ValueKind == JsonValueKind.Null);
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("retry_after_secs").ValueKind == JsonValueKind.Null
+        );
     }
 }

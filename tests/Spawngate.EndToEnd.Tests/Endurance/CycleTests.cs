@@ -9,7 +9,8 @@ internal sealed class CycleTests : GatewayTest
     private const int DescriptorsSpare = 3; // Connections of this test to the admin API come and go.
     private const int ThreadsSpare = 4; // The runtime's pool breathes.
 
-    // The collector lets its youngest generation grow with the processor's last cache, here to some 25 MB in the first cycles; then it stays there, as a long run shows.
+    // The collector lets its youngest instance number grow with the processor's last cache, here to some 25 MB in the first cycles; then it
+    // stays there, as a long run shows.
     private const long GrowthBytesMax = 32 * 1024 * 1024;
     private const string Failing = "fails.test";
 
@@ -17,8 +18,9 @@ internal sealed class CycleTests : GatewayTest
     public async Task Cycles_of_start_and_stop_leave_descriptors_threads_memory_and_zombies_as_they_were()
     {
         int cycles = Effort.Scale(@long: 1000, native: 100, managed: 15);
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .Defaults("idle_timeout_secs = 1").TestBackend(Host).TestBackend(Failing, "--name=fails", "--exit-code=1"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("idle_timeout_secs = 1").TestBackend(Host).TestBackend(Failing, "--name=fails", "--exit-code=1")
+        );
         await CyclesAsync(gateway, cycles / 5, 0);
         ProcessVitals before = ProcessVitals.Of(gateway.Pid);
 

@@ -4,7 +4,9 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Endurance;
 
-/// <summary>What a backend is in the middle of outlives its idle timeout and a stop, for as long as the drain timeout allows and no longer.</summary>
+/// <summary>
+/// What a backend is in the middle of outlives its idle timeout and a stop, for as long as the drain timeout allows and no longer.
+/// </summary>
 internal sealed class DrainTests : GatewayTest
 {
     private const int ChunkBytes = 1000;
@@ -29,7 +31,10 @@ internal sealed class DrainTests : GatewayTest
         using RawClient socket = await WebSocketAsync(gateway);
         BackendProcess backend = await Control.StartAsync();
 
-        Assert.That(await backend.ToldAsync("sigterm").StaysOpenAsync(TimeSpan.FromSeconds(1.8)), "stopped for idleness in the middle of a download");
+        Assert.That(
+            await backend.ToldAsync("sigterm").StaysOpenAsync(TimeSpan.FromSeconds(1.8)),
+            "stopped for idleness in the middle of a download"
+        );
         await EchoAsync(socket, "after the idle timeout");
         Ask(gateway, stop);
         await download.ReadBodyAsync(response);
@@ -40,7 +45,11 @@ internal sealed class DrainTests : GatewayTest
         socket.Dispose();
         await backend.ToldAsync("sigterm");
 
-        Assert.That(Stopwatch.GetElapsedTime(closed).TotalSeconds, Strain.Within(closed, 0, 2), "seconds from the end of the last one to SIGTERM");
+        Assert.That(
+            Stopwatch.GetElapsedTime(closed).TotalSeconds,
+            Strain.Within(closed, 0, 2),
+            "seconds from the end of the last one to SIGTERM"
+        );
         await backend.ExitedInTimeAsync();
         download.Dispose();
     }
@@ -63,7 +72,11 @@ internal sealed class DrainTests : GatewayTest
         await backend.ExitedInTimeAsync();
 
         Assert.That(closed.TotalSeconds, Strain.Within(asked, 1.9, 3.5), "seconds from the request to stop to the end of the WebSocket");
-        Assert.That((await cut).TotalSeconds, Strain.Within(asked, 1.9, 3.5), "seconds from the request to stop to the cut of the download");
+        Assert.That(
+            (await cut).TotalSeconds,
+            Strain.Within(asked, 1.9, 3.5),
+            "seconds from the request to stop to the cut of the download"
+        );
     }
 
     /// <summary>The idle clock starts when the last of them ends, not before.</summary>
@@ -82,8 +95,13 @@ internal sealed class DrainTests : GatewayTest
         Assert.That(Stopwatch.GetElapsedTime(closed).TotalSeconds, Strain.Within(closed, 0.95, 2.3));
     }
 
-    private Task<GatewayProcess> GatewayAsync(int drainSecs) => Scene.GatewayAsync(new ConfigFile()
-        .Defaults("idle_timeout_secs = 1", $"drain_timeout_secs = {drainSecs}").TestBackend(Host).TestBackend("other.test", "--name=other"));
+    private Task<GatewayProcess> GatewayAsync(int drainSecs) =>
+        Scene.GatewayAsync(
+            new ConfigFile()
+                .Defaults("idle_timeout_secs = 1", $"drain_timeout_secs = {drainSecs}")
+                .TestBackend(Host)
+                .TestBackend("other.test", "--name=other")
+        );
 
     private static void Ask(GatewayProcess gateway, StopBy stop)
     {
@@ -104,13 +122,19 @@ internal sealed class DrainTests : GatewayTest
     private static async Task<(RawClient Client, RawResponse Response)> DownloadAsync(GatewayProcess gateway, int secs)
     {
         RawClient client = await RawClient.ConnectAsync(gateway.Port);
-        await client.SendAsync(RawClient.Head(Host, $"/bytes?n={secs * ChunksPerSec * ChunkBytes}&chunk={ChunkBytes}&delayMs={1000 / ChunksPerSec}"));
+        await client.SendAsync(
+            RawClient.Head(Host, $"/bytes?n={secs * ChunksPerSec * ChunkBytes}&chunk={ChunkBytes}&delayMs={1000 / ChunksPerSec}")
+        );
         return (client, await client.ReadHeadAsync());
     }
 
     private static async Task<TimeSpan> CutAsync(RawClient download, RawResponse response, long asked)
     {
-        Assert.That(async () => await download.ReadBodyAsync(response), Throws.InstanceOf<IncompleteMessageException>(), "a cut download must not look complete");
+        Assert.That(
+            async () => await download.ReadBodyAsync(response),
+            Throws.InstanceOf<IncompleteMessageException>(),
+            "a cut download must not look complete"
+        );
         TimeSpan cut = Stopwatch.GetElapsedTime(asked);
         download.Dispose();
         return cut;
@@ -119,8 +143,13 @@ internal sealed class DrainTests : GatewayTest
     private static async Task<RawClient> WebSocketAsync(GatewayProcess gateway)
     {
         RawClient client = await RawClient.ConnectAsync(gateway.Port);
-        await client.SendAsync(RawClient.Head(
-            Host, "/ws", headers: "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
+        await client.SendAsync(
+            RawClient.Head(
+                Host,
+                "/ws",
+                headers: "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            )
+        );
         RawResponse response = await client.ReadHeadAsync();
         Assert.That(response.Status, Is.EqualTo(101));
         await EchoAsync(client, "at once");

@@ -3,8 +3,8 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Endurance;
 
 /// <summary>
-/// What lasts is tried on the executable that is shipped: on the framework-dependent build the same tests would take minutes of every run and show the same. They
-/// run there, too, when <c>SPAWNGATE_ENDURANCE_SECS</c> asks for it.
+/// What lasts is tried on the executable that is shipped: on the framework-dependent build the same tests would take minutes of every run
+/// and show the same. They run there, too, when <c>SPAWNGATE_ENDURANCE_SECS</c> asks for it.
 /// </summary>
 [SetUpFixture]
 internal sealed class EnduranceSetUp

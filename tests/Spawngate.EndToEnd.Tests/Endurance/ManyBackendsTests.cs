@@ -31,9 +31,11 @@ internal sealed class ManyBackendsTests : GatewayTest
         ConfigFile renamed = Configure(new ConfigFile { Port = config.Port, AdminPort = config.AdminPort }, "x");
         double replaced = await ReloadMsAsync(gateway, renamed.ToString(), ("10000", "10000", "0"));
 
-        await Figures.NoteAsync($"{Configured} configured: served after {loadMs:F0} ms, {resident / 1e6:F1} MB resident, {100 * idle:F2} % of a core when idle; "
-            + $"reload {same:F0} ms unchanged, {changed:F0} ms all changed, {replaced:F0} ms all replaced; "
-            + $"{ProcessScan.ResidentBytes(gateway.Pid) / 1e6:F1} MB resident afterwards");
+        await Figures.NoteAsync(
+            $"{Configured} configured: served after {loadMs:F0} ms, {resident / 1e6:F1} MB resident, {100 * idle:F2} % of a core when idle; "
+                + $"reload {same:F0} ms unchanged, {changed:F0} ms all changed, {replaced:F0} ms all replaced; "
+                + $"{ProcessScan.ResidentBytes(gateway.Pid) / 1e6:F1} MB resident afterwards"
+        );
         Assert.That((await RawClient.RequestAsync(gateway.Port, "x9999.test", "/")).Status, Is.EqualTo(200));
         Assert.That((await RawClient.RequestAsync(gateway.Port, "9999.test", "/")).Status, Is.EqualTo(404));
         Assert.That(idle, Is.LessThan(0.02 * Slack), "share of a core used when nothing runs");
@@ -45,7 +47,8 @@ internal sealed class ManyBackendsTests : GatewayTest
     public async Task A_reload_of_ten_thousand_backends_is_not_noticed_by_requests()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(Configure(new ConfigFile(), ""));
-        ConfigFile more = Configure(new ConfigFile { Port = gateway.Config.Port, AdminPort = gateway.Config.AdminPort }, "").TestBackend("more.test");
+        ConfigFile more = Configure(new ConfigFile { Port = gateway.Config.Port, AdminPort = gateway.Config.AdminPort }, "")
+            .TestBackend("more.test");
         using var load = new LoadLoop(gateway.Port, "0.test", "/bytes?n=500", connections: 8, warmAfter: 200);
         await load.Warm.InTimeAsync("load");
         double slowest = 0;
@@ -54,7 +57,11 @@ internal sealed class ManyBackendsTests : GatewayTest
 
         for (int i = 0; i < 4; i++)
         {
-            Task reload = ReloadMsAsync(gateway, (i % 2 == 0 ? more : gateway.Config).ToString(), (i % 2 == 0 ? "1" : "0", i % 2 == 0 ? "0" : "1", "0"));
+            Task reload = ReloadMsAsync(
+                gateway,
+                (i % 2 == 0 ? more : gateway.Config).ToString(),
+                (i % 2 == 0 ? "1" : "0", i % 2 == 0 ? "0" : "1", "0")
+            );
             while (!reload.IsCompleted)
             {
                 long asked = Stopwatch.GetTimestamp();
@@ -66,7 +73,9 @@ internal sealed class ManyBackendsTests : GatewayTest
         }
 
         await load.StopAsync();
-        await Figures.NoteAsync($"slowest request beside reloads of {Configured} backends: {slowest:F1} ms; {load.Complete} requests of the load, none lost");
+        await Figures.NoteAsync(
+            $"slowest request beside reloads of {Configured} backends: {slowest:F1} ms; {load.Complete} requests of the load, none lost"
+        );
         Assert.That((load.Wrong, load.Cut, load.Unanswered), Is.EqualTo((0, 0, 0)));
         double slowestMax = (Executables.GatewayIsNative ? 250 : 1000) + (1000 * Strain.SecsSince(began));
         Assert.That(slowest, Is.LessThan(slowestMax), "ms; the collector stops everybody for some 15, the rest is waiting for a core");
@@ -77,17 +86,25 @@ internal sealed class ManyBackendsTests : GatewayTest
     {
         int running = Effort.Scale(@long: 500, native: 500, managed: 10);
         const int IntervalMs = 1000;
-        GatewayProcess gateway = await Scene.GatewayAsync(Configure(new ConfigFile().Defaults(Unused, $"ready_health_check_interval_ms = {IntervalMs}"), "", named: running));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            Configure(new ConfigFile().Defaults(Unused, $"ready_health_check_interval_ms = {IntervalMs}"), "", named: running)
+        );
         TimeSpan started = await StartAllAsync(gateway, running);
         double checking = await CpuShareAsync(gateway);
         BackendProcess[] processes = [.. Enumerable.Range(0, running).Select(i => Control.Started($"b{i}").Single())];
         double checksPerSec = processes.Sum(each => Recent(each).Count()) / Watched.TotalSeconds;
         int[] perTick = Arrivals(processes, IntervalMs);
-        await ReloadMsAsync(gateway, Configure(Fresh(gateway).Defaults(Unused, "ready_health_check_interval_ms = 0"), "", named: running).ToString(), ("0", "0", $"{Configured}"));
+        await ReloadMsAsync(
+            gateway,
+            Configure(Fresh(gateway).Defaults(Unused, "ready_health_check_interval_ms = 0"), "", named: running).ToString(),
+            ("0", "0", $"{Configured}")
+        );
         double unwatched = await CpuShareAsync(gateway);
 
-        await Figures.NoteAsync($"{running} of {Configured} running, started in {started.TotalSeconds:F1} s: {100 * checking:F2} % of a core with {checksPerSec:F0} checks a second "
-            + $"({1e6 * (checking - unwatched) / checksPerSec:F0} us each), {100 * unwatched:F2} % without checks, {ProcessVitals.Of(gateway.Pid)}");
+        await Figures.NoteAsync(
+            $"{running} of {Configured} running, started in {started.TotalSeconds:F1} s: {100 * checking:F2} % of a core with {checksPerSec:F0} checks a second "
+                + $"({1e6 * (checking - unwatched) / checksPerSec:F0} us each), {100 * unwatched:F2} % without checks, {ProcessVitals.Of(gateway.Pid)}"
+        );
         await Figures.NoteAsync($"checks by tenth of their interval: {string.Join(' ', perTick)}");
         Assert.That(checksPerSec, Is.InRange(0.8 * running, 1.2 * running));
         Assert.That(unwatched, Is.LessThan(0.03 * Slack), "share of a core without checks");
@@ -115,11 +132,14 @@ internal sealed class ManyBackendsTests : GatewayTest
         await ReloadMsAsync(gateway, Running(Fresh(gateway), "idle_timeout_secs = 1", running).ToString(), ("0", "0", $"{running}"));
         await gateway.UntilAsync("all have stopped", async () => await StatesAsync(gateway, "stopped") == running);
         double stoppedMs = Stopwatch.GetElapsedTime(asked).TotalMilliseconds;
-        await gateway.UntilAsync(
-            "the descriptors are closed", () => Task.FromResult(ProcessVitals.Of(gateway.Pid).Descriptors <= before.Descriptors + DescriptorsSpare));
+        await gateway.UntilAsync("the descriptors are closed", () =>
+            Task.FromResult(ProcessVitals.Of(gateway.Pid).Descriptors <= before.Descriptors + DescriptorsSpare)
+        );
 
-        await Figures.NoteAsync($"{running} backends, started in {started.TotalSeconds:F1} s, idle at once: stopped after {stoppedMs:F0} ms; "
-            + $"before: {before}; running: {during}; after: {ProcessVitals.Of(gateway.Pid)}");
+        await Figures.NoteAsync(
+            $"{running} backends, started in {started.TotalSeconds:F1} s, idle at once: stopped after {stoppedMs:F0} ms; "
+                + $"before: {before}; running: {during}; after: {ProcessVitals.Of(gateway.Pid)}"
+        );
         Assert.That(Scene.Children(), Is.Empty);
         AssertAllEndedBySigterm(gateway, running);
     }
@@ -136,13 +156,18 @@ internal sealed class ManyBackendsTests : GatewayTest
 
         Assert.That(await gateway.ExitAsync(), Is.Zero);
         TimeSpan took = Stopwatch.GetElapsedTime(asked);
-        await Figures.NoteAsync($"{running} backends, started in {started.TotalSeconds:F1} s: the gateway ended {took.TotalMilliseconds:F0} ms after SIGTERM");
+        await Figures.NoteAsync(
+            $"{running} backends, started in {started.TotalSeconds:F1} s: the gateway ended {took.TotalMilliseconds:F0} ms after SIGTERM"
+        );
         Assert.That(Scene.Children().Select(ProcessScan.CommandLine), Is.Empty);
         Assert.That(took.TotalSeconds, Strain.Within(asked, 0, 8));
         AssertAllEndedBySigterm(gateway, running);
     }
 
-    /// <summary>Connections of this test to the admin API come and go; the framework-dependent build opens files of its own while it runs. A leak would be four for each backend.</summary>
+    /// <summary>
+    /// Connections of this test to the admin API come and go; the framework-dependent build opens files of its own while it runs. A leak
+    /// would be four for each backend.
+    /// </summary>
     private static readonly int DescriptorsSpare = Executables.GatewayIsNative ? 3 : 20;
 
     private const string Unused = "idle_timeout_secs = 600";
@@ -163,7 +188,8 @@ internal sealed class ManyBackendsTests : GatewayTest
     /// <summary>Each got one SIGTERM, and none had to be killed.</summary>
     private void AssertAllEndedBySigterm(GatewayProcess gateway, int count)
     {
-        IEnumerable<int> terms = Enumerable.Range(0, count)
+        IEnumerable<int> terms = Enumerable
+            .Range(0, count)
             .Select(i => Control.Started($"b{i}").Single().Told.Count(line => line.StartsWith("sigterm", StringComparison.Ordinal)));
         Assert.That(terms, Has.All.EqualTo(1));
         Assert.That(gateway.Log.Lines.Where(line => line.Says("SIGKILL")), Is.Empty);
@@ -180,7 +206,11 @@ internal sealed class ManyBackendsTests : GatewayTest
     }
 
     /// <summary>Milliseconds from the signal to the report of success, which must have these counts.</summary>
-    private static async Task<double> ReloadMsAsync(GatewayProcess gateway, string text, (string Added, string Removed, string Updated) counts)
+    private static async Task<double> ReloadMsAsync(
+        GatewayProcess gateway,
+        string text,
+        (string Added, string Removed, string Updated) counts
+    )
     {
         int lines = gateway.Log.Lines.Count;
         string fresh = gateway.ConfigPath + ".new";
@@ -208,12 +238,16 @@ internal sealed class ManyBackendsTests : GatewayTest
     private async Task<TimeSpan> StartAllAsync(GatewayProcess gateway, int count)
     {
         long began = Stopwatch.GetTimestamp();
-        await Task.WhenAll(Enumerable.Range(0, count).Select(async i =>
-        {
-            using RawClient client = await RawClient.ConnectAsync(gateway.Port);
-            RawResponse response = await client.ExchangeAsync($"{i}.test", "/");
-            Assert.That(response.Status, Is.EqualTo(200), response.Text);
-        }));
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, count)
+                .Select(async i =>
+                {
+                    using RawClient client = await RawClient.ConnectAsync(gateway.Port);
+                    RawResponse response = await client.ExchangeAsync($"{i}.test", "/");
+                    Assert.That(response.Status, Is.EqualTo(200), response.Text);
+                })
+        );
         TimeSpan took = Stopwatch.GetElapsedTime(began);
         Assert.That(await StatesAsync(gateway, "ready"), Is.EqualTo(count));
         await Task.WhenAll(Enumerable.Range(0, count).Select(i => Control.StartAsync($"b{i}")));

@@ -145,9 +145,11 @@ internal sealed class QueueTests : GatewayTest
         var all = new StringBuilder();
         for (int i = 1; i <= 20; i++)
         {
-            all.Append(i % 5 == 0
-                ? RawClient.Head(Host, "/upload", "POST", $"Content-Length: {i}\r\n") + new string('p', i)
-                : RawClient.Head(Host, $"/bytes?n={i}"));
+            all.Append(
+                i % 5 == 0
+                    ? RawClient.Head(Host, "/upload", "POST", $"Content-Length: {i}\r\n") + new string('p', i)
+                    : RawClient.Head(Host, $"/bytes?n={i}")
+            );
         }
 
         await client.SendAsync(all.ToString());
@@ -167,8 +169,12 @@ internal sealed class QueueTests : GatewayTest
     private GatewayProcess? _last;
 
     /// <summary>A gateway whose backend starts but is not ready until the test says so.</summary>
-    private Task<GatewayProcess> HoldingAsync(int queueMax = QueueMax) => Scene.GatewayAsync(new ConfigFile()
-        .Defaults("idle_timeout_secs = 2", $"max_queued_requests = {queueMax}", "health_check_interval_ms = 20").TestBackend(Host, "--health=500"));
+    private Task<GatewayProcess> HoldingAsync(int queueMax = QueueMax) =>
+        Scene.GatewayAsync(
+            new ConfigFile()
+                .Defaults("idle_timeout_secs = 2", $"max_queued_requests = {queueMax}", "health_check_interval_ms = 20")
+                .TestBackend(Host, "--health=500")
+        );
 
     /// <summary>Requests one after the other, each seen to be waiting before the next is sent.</summary>
     private static async Task<List<RawClient>> WaitAsync(GatewayProcess gateway, int count, int already = 0)
@@ -195,8 +201,10 @@ internal sealed class QueueTests : GatewayTest
 
     private static Task UntilWaitingAsync(GatewayProcess gateway, int count) => UntilAsync(gateway, "waiting", count);
 
-    private static Task UntilAsync(GatewayProcess gateway, string field, int count) => gateway.UntilAsync(
-        $"{field} is {count}", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty(field).GetInt32() == count);
+    private static Task UntilAsync(GatewayProcess gateway, string field, int count) =>
+        gateway.UntilAsync($"{field} is {count}", async () =>
+            (await gateway.Admin.BackendAsync(Host)).GetProperty(field).GetInt32() == count
+        );
 
     /// <summary>Nothing waits or is in flight, and the backend, when it stops for idleness, has served so many.</summary>
     private async Task AssertNothingHeldAsync(GatewayProcess gateway, int served)

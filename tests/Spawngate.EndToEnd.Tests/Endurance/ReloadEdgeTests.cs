@@ -14,8 +14,12 @@ internal sealed class ReloadEdgeTests : GatewayTest
     {
         string alone = Scene.NewFolder("alone");
         string[] lines = fixedPort ? [$"port = {Ports.Free()}"] : [];
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .Defaults("drain_timeout_secs = 20").TestBackend("other.test", "--name=other").TestBackendWith(Host, lines, $"--alone={alone}"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile()
+                .Defaults("drain_timeout_secs = 20")
+                .TestBackend("other.test", "--name=other")
+                .TestBackendWith(Host, lines, $"--alone={alone}")
+        );
         Task<RawResponse> held = RawClient.RequestAsync(gateway.Port, Host, "/hold?key=a");
         BackendProcess first = await Control.StartAsync();
         await first.ToldAsync("hold a");
@@ -25,7 +29,9 @@ internal sealed class ReloadEdgeTests : GatewayTest
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(404));
         await ReloadAsync(gateway, original);
         Task<RawResponse>[] waiting = [.. Enumerable.Range(0, 5).Select(_ => RawClient.RequestAsync(gateway.Port, Host, "/"))];
-        await gateway.UntilAsync("they wait", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty("waiting").GetInt32() == waiting.Length);
+        await gateway.UntilAsync("they wait", async () =>
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("waiting").GetInt32() == waiting.Length
+        );
         Assert.That(first.Told, Has.None.StartsWith("sigterm"), "what is in flight in the removed one goes on");
         await first.DoAsync("release a");
 
@@ -44,7 +50,9 @@ internal sealed class ReloadEdgeTests : GatewayTest
     public async Task Removing_and_adding_again_many_times_leaves_one_process()
     {
         string alone = Scene.NewFolder("alone");
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().TestBackend("other.test", "--name=other").TestBackend(Host, $"--alone={alone}", "--exit-delay-ms=50"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().TestBackend("other.test", "--name=other").TestBackend(Host, $"--alone={alone}", "--exit-delay-ms=50")
+        );
         string with = gateway.Config.ToString();
         string without = gateway.Config.Without(Host).ToString();
         for (int i = 0; i < 15; i++)
@@ -54,7 +62,9 @@ internal sealed class ReloadEdgeTests : GatewayTest
             await ReloadAsync(gateway, with);
         }
 
-        await gateway.UntilAsync("the removed ones have ended", () => Task.FromResult(Control.Started().All(each => each.Exited.IsCompleted)));
+        await gateway.UntilAsync("the removed ones have ended", () =>
+            Task.FromResult(Control.Started().All(each => each.Exited.IsCompleted))
+        );
         Assert.That(Directory.GetFiles(alone, "overlap-*"), Is.Empty, "two processes of the backend at once");
         Assert.That(Control.Started(), Has.Count.EqualTo(15));
     }
@@ -71,14 +81,20 @@ internal sealed class ReloadEdgeTests : GatewayTest
         long changed = Stopwatch.GetTimestamp();
         await backend.ToldAsync("sigterm");
 
-        Assert.That(Stopwatch.GetElapsedTime(changed).TotalSeconds, Strain.Within(changed, 2, 4.5), "seconds from the reload to the stop for idleness");
+        Assert.That(
+            Stopwatch.GetElapsedTime(changed).TotalSeconds,
+            Strain.Within(changed, 2, 4.5),
+            "seconds from the reload to the stop for idleness"
+        );
         Assert.That(backend.Checked.Length - before.Length, Is.GreaterThan(5), "checks in three seconds at five a second");
     }
 
     [Test]
     public async Task A_removed_backend_that_is_starting_answers_those_who_wait_and_ends()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().TestBackend("other.test", "--name=other").TestBackend(Host, "--never-listen"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().TestBackend("other.test", "--name=other").TestBackend(Host, "--never-listen")
+        );
         Task<RawResponse> waiting = RawClient.RequestAsync(gateway.Port, Host, "/");
         BackendProcess backend = await Control.StartAsync();
 

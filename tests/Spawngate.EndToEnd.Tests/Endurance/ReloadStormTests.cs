@@ -37,7 +37,8 @@ internal sealed class ReloadStormTests : GatewayTest
         gateway.ReloadAtomically(Changed(gateway.Config, 3).ToString());
         await gateway.UntilAsync("the last file is in force", async () =>
             await gateway.Admin.StatusAsync("/backends/added2.test") == System.Net.HttpStatusCode.OK
-            && await gateway.Admin.StatusAsync("/backends/added1.test") == System.Net.HttpStatusCode.NotFound);
+            && await gateway.Admin.StatusAsync("/backends/added1.test") == System.Net.HttpStatusCode.NotFound
+        );
 
         await load.StopAsync();
         await AssertUnharmedAsync(gateway, load, sent);
@@ -50,17 +51,31 @@ internal sealed class ReloadStormTests : GatewayTest
         GatewayProcess gateway = await GatewayAsync();
         TimeSpan span = Effort.Span(native: 6, managed: 4);
         await RawClient.RequestAsync(gateway.Port, Host, "/");
-        Task<Tool> load = Tool.RunAsync(span + Patience.Default, wrk, "--timeout", "30s", "-t1", "-c32", $"-d{span.TotalSeconds:F0}s", "-H", $"Host: {Host}", $"http://127.0.0.1:{gateway.Port}/bytes?n=500");
+        Task<Tool> load = Tool.RunAsync(
+            span + Patience.Default,
+            wrk,
+            "--timeout",
+            "30s",
+            "-t1",
+            "-c32",
+            $"-d{span.TotalSeconds:F0}s",
+            "-H",
+            $"Host: {Host}",
+            $"http://127.0.0.1:{gateway.Port}/bytes?n=500"
+        );
 
         int sent = await ReloadAsync(gateway, span - Interval, round => Changed(gateway.Config, round).ToString());
 
         string report = (await load).Out;
-        await Figures.NoteAsync($"wrk beside {sent} reloads: {Regex.Match(report, @"\d+ requests in [^,]*,").Value} {Regex.Match(report, @"Requests/sec:.*").Value}");
+        await Figures.NoteAsync(
+            $"wrk beside {sent} reloads: {Regex.Match(report, @"\d+ requests in [^,]*,").Value} {Regex.Match(report, @"Requests/sec:.*").Value}"
+        );
         Assert.That(report, Does.Not.Contain("Non-2xx").And.Not.Contain("Socket errors").And.Contain("Requests/sec"));
         Assert.That(Control.Started(), Has.Count.EqualTo(1));
     }
 
-    private Task<GatewayProcess> GatewayAsync() => Scene.GatewayAsync(new ConfigFile().TestBackend(Host).TestBackend(Bystander, "--name=bystander"));
+    private Task<GatewayProcess> GatewayAsync() =>
+        Scene.GatewayAsync(new ConfigFile().TestBackend(Host).TestBackend(Bystander, "--name=bystander"));
 
     /// <summary>The file of a round: others are added, removed and changed, and so are the variables of the loaded backend.</summary>
     private static ConfigFile Changed(ConfigFile original, int round)
@@ -93,7 +108,9 @@ internal sealed class ReloadStormTests : GatewayTest
     private async Task AssertUnharmedAsync(GatewayProcess gateway, LoadLoop load, int sent)
     {
         int reloads = gateway.Log.Lines.Count(line => line.Says(Reloaded));
-        await Figures.NoteAsync($"{sent} signals, {reloads} reloads, {load.Complete} requests, {load.Wrong} of another status, {load.Cut} cut, {load.Unanswered} unanswered");
+        await Figures.NoteAsync(
+            $"{sent} signals, {reloads} reloads, {load.Complete} requests, {load.Wrong} of another status, {load.Cut} cut, {load.Unanswered} unanswered"
+        );
         Assert.That((load.Wrong, load.Cut, load.Unanswered), Is.EqualTo((0, 0, 0)), string.Join(", ", load.WrongCodes));
         Assert.That(reloads, Is.GreaterThan(sent / 2), "signals that came while the last one was being handled may merge, no more");
         Assert.That(Control.Started(), Has.Count.EqualTo(1), "the loaded backend ran on");

@@ -5,8 +5,8 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Endurance;
 
 /// <summary>
-/// One backend's share of a storm: bursts of requests of every kind, most of them at the moment when the idle timeout of one second runs out. Every request is
-/// accounted for.
+/// One backend's share of a storm: bursts of requests of every kind, most of them at the moment when the idle timeout of one second runs
+/// out. Every request is accounted for.
 /// </summary>
 internal sealed class StormClient(int port, string host, Random random, Task over)
 {
@@ -33,7 +33,10 @@ internal sealed class StormClient(int port, string host, Random random, Task ove
         while (await over.StaysOpenAsync(Gap()))
         {
             // Drawn before the burst runs: its requests end in any order, and the seed has to decide all the same.
-            var draws = Enumerable.Range(0, random.Next(1, BurstMax + 1)).Select(i => (Kind: random.Next(i == 0 ? 7 : 6), Ms: random.Next(1500))).ToList();
+            var draws = Enumerable
+                .Range(0, random.Next(1, BurstMax + 1))
+                .Select(i => (Kind: random.Next(i == 0 ? 7 : 6), Ms: random.Next(1500)))
+                .ToList();
             await Task.WhenAll(draws.Select(draw => Task.Run(() => AccountAsync(draw.Kind, draw.Ms))));
         }
 
@@ -41,12 +44,15 @@ internal sealed class StormClient(int port, string host, Random random, Task ove
     }
 
     /// <summary>Mostly around the moment of the idle stop, which comes within a second and two ticks of the last use.</summary>
-    private TimeSpan Gap() => TimeSpan.FromSeconds(random.NextDouble() switch
-    {
-        < 0.65 => 0.95 + (0.4 * random.NextDouble()),
-        < 0.9 => 2.2 * random.NextDouble(),
-        _ => 0,
-    });
+    private TimeSpan Gap() =>
+        TimeSpan.FromSeconds(
+            random.NextDouble() switch
+            {
+                < 0.65 => 0.95 + (0.4 * random.NextDouble()),
+                < 0.9 => 2.2 * random.NextDouble(),
+                _ => 0,
+            }
+        );
 
     private async Task AccountAsync(int kind, int ms)
     {
@@ -67,22 +73,27 @@ internal sealed class StormClient(int port, string host, Random random, Task ove
         }
     }
 
-    /// <summary>One request; what was wrong with its answer, null when nothing was. Only one request of a burst is of the last kind.</summary>
-    private Task<string?> AskAsync(int kind, int ms) => kind switch
-    {
-        0 => CheckAsync(RawClient.RequestAsync(port, host, "/bytes?n=100000"), 100_000),
-        1 => CheckAsync(RawClient.RequestAsync(port, host, $"/slow?bodyMs={ms}"), 4),
-        2 => CheckAsync(RawClient.RequestAsync(port, host, $"/slow?headMs={ms}"), 4),
-        3 => CheckAsync(RawClient.RequestAsync(port, host, "/upload", "POST", body: new string('u', 3000)), null),
-        4 => TunnelAsync(ms),
-        5 => CheckAsync(RawClient.RequestAsync(port, host, "/", headers: "Connection: close\r\n"), null),
-        _ => KeptAsync(),
-    };
+    /// <summary>
+    /// One request; what was wrong with its answer, null when nothing was. Only one request of a burst is of the last kind.
+    /// </summary>
+    private Task<string?> AskAsync(int kind, int ms) =>
+        kind switch
+        {
+            0 => CheckAsync(RawClient.RequestAsync(port, host, "/bytes?n=100000"), 100_000),
+            1 => CheckAsync(RawClient.RequestAsync(port, host, $"/slow?bodyMs={ms}"), 4),
+            2 => CheckAsync(RawClient.RequestAsync(port, host, $"/slow?headMs={ms}"), 4),
+            3 => CheckAsync(RawClient.RequestAsync(port, host, "/upload", "POST", body: new string('u', 3000)), null),
+            4 => TunnelAsync(ms),
+            5 => CheckAsync(RawClient.RequestAsync(port, host, "/", headers: "Connection: close\r\n"), null),
+            _ => KeptAsync(),
+        };
 
     private static async Task<string?> CheckAsync(Task<RawResponse> request, int? length)
     {
         RawResponse response = await request;
-        return response.Status == 200 && (length is null || response.BodyLength == length) ? null : $"{response.Status} {response.BodyLength} {response.Text}";
+        return response.Status == 200 && (length is null || response.BodyLength == length)
+            ? null
+            : $"{response.Status} {response.BodyLength} {response.Text}";
     }
 
     /// <summary>On a connection that was idle since the last time, while backends came and went behind it.</summary>
@@ -136,5 +147,6 @@ internal sealed class StormClient(int port, string host, Random random, Task ove
         }
     }
 
-    private static string Time() => TimeProvider.System.GetUtcNow().ToString("HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture);
+    private static string Time() =>
+        TimeProvider.System.GetUtcNow().ToString("HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -16,7 +16,10 @@ internal sealed class StormTests : GatewayTest
         TimeSpan span = Effort.Span(native: 40, managed: 15);
         Random random = await Effort.SeededAsync();
         GatewayProcess gateway = await Scene.GatewayAsync(Config(backends));
-        StormClient[] clients = [.. Enumerable.Range(0, backends).Select(i => new StormClient(gateway.Port, HostOf(i), new Random(random.Next()), _over.Task))];
+        StormClient[] clients =
+        [
+            .. Enumerable.Range(0, backends).Select(i => new StormClient(gateway.Port, HostOf(i), new Random(random.Next()), _over.Task)),
+        ];
 
         Task storm = Task.WhenAll(clients.Select(each => each.RunAsync()));
         Assert.That(await storm.StaysOpenAsync(span), "a client broke off");
@@ -30,7 +33,9 @@ internal sealed class StormTests : GatewayTest
 
         int starts = Enumerable.Range(0, backends).Sum(i => Directory.GetFiles(Starts(i)).Length);
         int answered = clients.Sum(each => each.Answered);
-        await Figures.NoteAsync($"storm of {span.TotalSeconds} s, {backends} backends: {clients.Sum(each => each.Asked)} requests, {answered} answered, {starts} starts");
+        await Figures.NoteAsync(
+            $"storm of {span.TotalSeconds} s, {backends} backends: {clients.Sum(each => each.Asked)} requests, {answered} answered, {starts} starts"
+        );
         Assert.That(clients.SelectMany(each => each.Failures), Is.Empty);
         Assert.That(answered, Is.EqualTo(clients.Sum(each => each.Asked)));
         Assert.That(Overlaps(backends), Is.Empty, "two processes of a backend at once");
@@ -47,13 +52,25 @@ internal sealed class StormTests : GatewayTest
 
     private ConfigFile Config(int backends)
     {
-        ConfigFile config = new ConfigFile().Server("keep_alive_timeout_secs = 3600").Defaults("idle_timeout_secs = 1", "ready_health_check_interval_ms = 300");
+        ConfigFile config = new ConfigFile()
+            .Server("keep_alive_timeout_secs = 3600")
+            .Defaults("idle_timeout_secs = 1", "ready_health_check_interval_ms = 300");
         for (int i = 0; i < backends; i++)
         {
             Scene.NewFolder($"starts{i}");
             Scene.NewFolder($"exits{i}");
-            string[] args = [$"--name=b{i}", $"--start-log={Starts(i)}", $"--exit-log={Path.Combine(Scene.Folder, $"exits{i}")}", $"--alone={Scene.NewFolder($"alone{i}")}"];
-            config.TestBackendWith(HostOf(i), i % 4 == 1 ? [$"port = {Ports.Free()}"] : [], i % 4 == 2 ? [.. args, "--exit-delay-ms=120"] : args);
+            string[] args =
+            [
+                $"--name=b{i}",
+                $"--start-log={Starts(i)}",
+                $"--exit-log={Path.Combine(Scene.Folder, $"exits{i}")}",
+                $"--alone={Scene.NewFolder($"alone{i}")}",
+            ];
+            config.TestBackendWith(
+                HostOf(i),
+                i % 4 == 1 ? [$"port = {Ports.Free()}"] : [],
+                i % 4 == 2 ? [.. args, "--exit-delay-ms=120"] : args
+            );
         }
 
         return config;

@@ -87,7 +87,10 @@ internal sealed class BodyTests : SharedGatewayTest
     public async Task Trailers_of_a_request_pass()
     {
         using RawClient client = await ConnectAsync();
-        await client.SendAsync(RawClient.Head(Host, "/echo", "POST", "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n") + "5\r\nhello\r\n0\r\nX-Sum: abc\r\n\r\n");
+        await client.SendAsync(
+            RawClient.Head(Host, "/echo", "POST", "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n")
+                + "5\r\nhello\r\n0\r\nX-Sum: abc\r\n\r\n"
+        );
 
         RawResponse response = await client.ReadResponseAsync();
 
@@ -113,7 +116,11 @@ internal sealed class BodyTests : SharedGatewayTest
         for (int i = 0; i < 10; i++)
         {
             await client.SendAsync("5\r\nping" + i + "\r\n");
-            Assert.That(Encoding.Latin1.GetString(await client.ReadBytesAsync(10)), Is.EqualTo("5\r\nping" + i + "\r\n"), "each piece comes back before the next one is sent");
+            Assert.That(
+                Encoding.Latin1.GetString(await client.ReadBytesAsync(10)),
+                Is.EqualTo("5\r\nping" + i + "\r\n"),
+                "each piece comes back before the next one is sent"
+            );
         }
 
         await client.SendAsync("0\r\n\r\n");

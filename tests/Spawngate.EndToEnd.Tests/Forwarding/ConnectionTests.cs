@@ -24,8 +24,16 @@ internal sealed class ConnectionTests : SharedGatewayTest
         var requests = new StringBuilder();
         for (int i = 0; i < Count; i++)
         {
-            string target = (i % 4) switch { 0 => $"/bytes?n={i}&framing=chunked", 1 => $"/slow?headMs=5&i={i}", 2 => $"/bytes?n={i}", _ => $"/echo?i={i}" };
-            requests.Append(i % 4 == 3 ? RawClient.Head(Host, target, "POST", "Content-Length: 3\r\n") + "abc" : RawClient.Head(Host, target));
+            string target = (i % 4) switch
+            {
+                0 => $"/bytes?n={i}&framing=chunked",
+                1 => $"/slow?headMs=5&i={i}",
+                2 => $"/bytes?n={i}",
+                _ => $"/echo?i={i}",
+            };
+            requests.Append(
+                i % 4 == 3 ? RawClient.Head(Host, target, "POST", "Content-Length: 3\r\n") + "abc" : RawClient.Head(Host, target)
+            );
         }
 
         await client.SendAsync(requests.ToString());
@@ -34,7 +42,12 @@ internal sealed class ConnectionTests : SharedGatewayTest
         {
             RawResponse response = await client.ReadResponseAsync();
             Assert.That(response.Status, Is.EqualTo(200));
-            string expected = (i % 4) switch { 1 => "slow", 3 => $"POST /echo?i={i} HTTP/1.1", _ => Encoding.UTF8.GetString(TestBackend.Pattern.Take(i)) };
+            string expected = (i % 4) switch
+            {
+                1 => "slow",
+                3 => $"POST /echo?i={i} HTTP/1.1",
+                _ => Encoding.UTF8.GetString(TestBackend.Pattern.Take(i)),
+            };
             Assert.That(response.Text, Does.StartWith(expected), $"response {i}");
         }
     }
@@ -123,7 +136,11 @@ internal sealed class ConnectionTests : SharedGatewayTest
         await client.SendAsync(request);
         RawResponse second = await client.ReadResponseAsync();
 
-        Assert.That(first.Header("Connection"), Is.EqualTo("keep-alive").IgnoreCase, "or the client would wait for the end of the connection");
+        Assert.That(
+            first.Header("Connection"),
+            Is.EqualTo("keep-alive").IgnoreCase,
+            "or the client would wait for the end of the connection"
+        );
         Assert.That(second.BodyLength, Is.EqualTo(10));
     }
 
@@ -144,7 +161,11 @@ internal sealed class ConnectionTests : SharedGatewayTest
         RawResponse head = await client.ExchangeAsync(Host, target, "HEAD");
 
         Assert.That((head.Status, head.Header("Content-Length")), Is.EqualTo((200, length)));
-        Assert.That((await client.ExchangeAsync(Host, "/status?code=200")).Text, Is.EqualTo("status 200"), "nothing stands between two responses");
+        Assert.That(
+            (await client.ExchangeAsync(Host, "/status?code=200")).Text,
+            Is.EqualTo("status 200"),
+            "nothing stands between two responses"
+        );
     }
 
     [TestCase(204, "")]
@@ -156,7 +177,11 @@ internal sealed class ConnectionTests : SharedGatewayTest
         RawResponse response = await client.ExchangeAsync(Host, $"/status?code={status}{parameters}");
 
         Assert.That((response.Status, response.Framing, response.Header("ETag")), Is.EqualTo((status, Framing.None, "\"tag\"")));
-        Assert.That((await client.ExchangeAsync(Host, "/status?code=200")).Text, Is.EqualTo("status 200"), "nothing stands between two responses");
+        Assert.That(
+            (await client.ExchangeAsync(Host, "/status?code=200")).Text,
+            Is.EqualTo("status 200"),
+            "nothing stands between two responses"
+        );
     }
 
     [TestCase(201)]
@@ -224,14 +249,18 @@ internal sealed class ConnectionTests : SharedGatewayTest
     [Test]
     public async Task Many_connections_at_once_are_kept_apart()
     {
-        await Task.WhenAll(Enumerable.Range(1, 100).Select(async i =>
-        {
-            using RawClient client = await ConnectAsync();
-            for (int round = 0; round < 10; round++)
-            {
-                int size = i * 37;
-                Assert.That((await client.ExchangeAsync(Host, $"/bytes?n={size}")).BodyLength, Is.EqualTo(size));
-            }
-        }));
+        await Task.WhenAll(
+            Enumerable
+                .Range(1, 100)
+                .Select(async i =>
+                {
+                    using RawClient client = await ConnectAsync();
+                    for (int round = 0; round < 10; round++)
+                    {
+                        int size = i * 37;
+                        Assert.That((await client.ExchangeAsync(Host, $"/bytes?n={size}")).BodyLength, Is.EqualTo(size));
+                    }
+                })
+        );
     }
 }

@@ -5,20 +5,43 @@ namespace Spawngate.EndToEnd.Tests.Forwarding;
 /// <summary>What reaches the backend, and what comes back: everything but what belongs to one connection.</summary>
 internal sealed class HeaderForwardingTests : SharedGatewayTest
 {
-    private static readonly string[] AddedByTheGateway = ["X-Request-ID", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via"];
+    private static readonly string[] AddedByTheGateway =
+    [
+        "X-Request-ID",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "Via",
+    ];
 
     [Test]
     public async Task Method_target_order_and_case_are_kept()
     {
         const string Target = "/echo?q=%2F..%2f&empty=&a=b;c=d&utf=%C3%A9";
-        RawResponse response = await RequestAsync(Target, "PATCH", "zZ-Last: 1\r\naCCept: */*\r\nX-Dup: one\r\nx-other:  spaced \r\nX-Dup: two\r\nX-Empty:\r\nCookie: a=b; c=d\r\n");
+        RawResponse response = await RequestAsync(
+            Target,
+            "PATCH",
+            "zZ-Last: 1\r\naCCept: */*\r\nX-Dup: one\r\nx-other:  spaced \r\nX-Dup: two\r\nX-Empty:\r\nCookie: a=b; c=d\r\n"
+        );
 
         EchoedRequest request = response.Echoed;
         Assert.That(request.RequestLine, Is.EqualTo($"PATCH {Target} HTTP/1.1"));
-        Assert.That(request.Headers.Where(each => !AddedByTheGateway.Contains(each.Name)), Is.EqualTo(new[]
-        {
-            ("Host", Host), ("zZ-Last", "1"), ("aCCept", "*/*"), ("X-Dup", "one"), ("x-other", "spaced"), ("X-Dup", "two"), ("X-Empty", ""), ("Cookie", "a=b; c=d"),
-        }));
+        Assert.That(
+            request.Headers.Where(each => !AddedByTheGateway.Contains(each.Name)),
+            Is.EqualTo(
+                new[]
+                {
+                    ("Host", Host),
+                    ("zZ-Last", "1"),
+                    ("aCCept", "*/*"),
+                    ("X-Dup", "one"),
+                    ("x-other", "spaced"),
+                    ("X-Dup", "two"),
+                    ("X-Empty", ""),
+                    ("Cookie", "a=b; c=d"),
+                }
+            )
+        );
     }
 
     [Test]
@@ -49,7 +72,11 @@ internal sealed class HeaderForwardingTests : SharedGatewayTest
     public async Task Naming_an_end_to_end_field_in_Connection_cannot_remove_what_the_gateway_adds_or_frames()
     {
         RawResponse response = await RequestAsync(
-            "/echo", "POST", "Connection: X-Forwarded-For, Content-Length, Host, X-Request-ID\r\n", "hello");
+            "/echo",
+            "POST",
+            "Connection: X-Forwarded-For, Content-Length, Host, X-Request-ID\r\n",
+            "hello"
+        );
 
         Assert.That(response.Header("X-Body-Length"), Is.EqualTo("5"));
         Assert.That(response.Echoed.Header("Host"), Is.EqualTo(Host));
@@ -60,11 +87,17 @@ internal sealed class HeaderForwardingTests : SharedGatewayTest
     public async Task Hop_by_hop_fields_of_the_response_are_dropped_and_the_rest_is_kept_in_order()
     {
         RawResponse response = await RequestAsync(
-            "/headers?h=X-B:%202|x-a:%201|Connection:%20X-Private|X-Private:%201|Keep-Alive:%20timeout%3D5|Set-Cookie:%20a%3Db|Set-Cookie:%20c%3Dd|Server:%20mine");
+            "/headers?h=X-B:%202|x-a:%201|Connection:%20X-Private|X-Private:%201|Keep-Alive:%20timeout%3D5|Set-Cookie:%20a%3Db|Set-Cookie:%20c%3Dd|Server:%20mine"
+        );
 
         Assert.That(response.Text, Is.EqualTo("ok"));
-        IEnumerable<(string, string)> kept = response.Headers.Where(each => each.Name is not ("Content-Length" or "X-Request-ID" or "Via" or "Date"));
-        Assert.That(kept, Is.EqualTo(new[] { ("X-B", "2"), ("x-a", "1"), ("Set-Cookie", "a=b"), ("Set-Cookie", "c=d"), ("Server", "mine") }));
+        IEnumerable<(string, string)> kept = response.Headers.Where(each =>
+            each.Name is not ("Content-Length" or "X-Request-ID" or "Via" or "Date")
+        );
+        Assert.That(
+            kept,
+            Is.EqualTo(new[] { ("X-B", "2"), ("x-a", "1"), ("Set-Cookie", "a=b"), ("Set-Cookie", "c=d"), ("Server", "mine") })
+        );
     }
 
     [Test]
@@ -144,8 +177,14 @@ internal sealed class AddedHeaderTests : SharedGatewayTest
     {
         string longest = new('a', 128);
 
-        Assert.That((await RequestAsync("/echo", headers: $"X-Request-ID: {longest}\r\n")).Echoed.Header("X-Request-ID"), Is.EqualTo(longest));
-        Assert.That((await RequestAsync("/echo", headers: $"X-Request-ID: {longest}a\r\n")).Echoed.Header("X-Request-ID"), Has.Length.LessThan(128));
+        Assert.That(
+            (await RequestAsync("/echo", headers: $"X-Request-ID: {longest}\r\n")).Echoed.Header("X-Request-ID"),
+            Is.EqualTo(longest)
+        );
+        Assert.That(
+            (await RequestAsync("/echo", headers: $"X-Request-ID: {longest}a\r\n")).Echoed.Header("X-Request-ID"),
+            Has.Length.LessThan(128)
+        );
     }
 
     [Test]
@@ -160,7 +199,9 @@ internal sealed class AddedHeaderTests : SharedGatewayTest
     public async Task A_trusted_peers_chain_is_extended_and_its_host_and_proto_are_kept()
     {
         RawResponse response = await RequestAsync(
-            "/echo", headers: "X-Forwarded-For: 203.0.113.7, 10.0.0.1\r\nX-Forwarded-Host: public.example\r\nX-Forwarded-Proto: https\r\n");
+            "/echo",
+            headers: "X-Forwarded-For: 203.0.113.7, 10.0.0.1\r\nX-Forwarded-Host: public.example\r\nX-Forwarded-Proto: https\r\n"
+        );
 
         Assert.That(response.Echoed.Header("X-Forwarded-For"), Is.EqualTo("203.0.113.7, 10.0.0.1, 127.0.0.1"));
         Assert.That(response.Echoed.Header("X-Forwarded-Host"), Is.EqualTo("public.example"));
@@ -205,7 +246,11 @@ internal sealed class ChainTests : GatewayTest
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Server("trusted_proxies = []").TestBackend(Host));
 
         RawResponse response = await RawClient.RequestAsync(
-            gateway.Port, Host, "/echo", headers: "X-Forwarded-For: 203.0.113.7\r\nx-forwarded-host: evil.example\r\nX-Forwarded-Proto: https\r\n");
+            gateway.Port,
+            Host,
+            "/echo",
+            headers: "X-Forwarded-For: 203.0.113.7\r\nx-forwarded-host: evil.example\r\nX-Forwarded-Proto: https\r\n"
+        );
 
         Assert.That(response.Echoed.Header("X-Forwarded-For"), Is.EqualTo("127.0.0.1"));
         Assert.That(response.Echoed.Header("X-Forwarded-Host"), Is.EqualTo(Host));
@@ -217,7 +262,8 @@ internal sealed class ChainTests : GatewayTest
     {
         GatewayProcess inner = await GatewayAsync();
         GatewayProcess outer = await Scene.GatewayAsync(
-            new ConfigFile().TestBackendWith(Host, ["health_path = \"\""], "--name=relay", $"--relay={inner.Port}"));
+            new ConfigFile().TestBackendWith(Host, ["health_path = \"\""], "--name=relay", $"--relay={inner.Port}")
+        );
 
         RawResponse response = await RawClient.RequestAsync(outer.Port, Host, "/echo");
 

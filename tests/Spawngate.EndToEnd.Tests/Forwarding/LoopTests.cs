@@ -25,7 +25,11 @@ internal sealed class LoopTests : GatewayTest
 
         RawResponse response = await CallAsync(gateway.Port, chain, "");
 
-        Assert.That((response.Status, response.Header("X-Proxy-Error")), Is.EqualTo((status, status == 508 ? "LOOP_DETECTED" : null)), response.Text);
+        Assert.That(
+            (response.Status, response.Header("X-Proxy-Error")),
+            Is.EqualTo((status, status == 508 ? "LOOP_DETECTED" : null)),
+            response.Text
+        );
         Assert.That(_lastVia, Does.Not.Contain("a.test").And.Not.Contain("b.test"), "it tells nobody who the others are");
     }
 

@@ -12,8 +12,23 @@ internal sealed class OriginTests : GatewayTest
 
     private static readonly string[] Told =
     [
-        "Forwarded", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Ssl", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Scheme",
-        "X-Forwarded-Server", "X_Forwarded_For", "X_Forwarded_Proto", "X_Forwarded_Prefix", "x-forwarded_host", "X_REAL_IP", "x-real_ip", "X.Forwarded.Prefix",
+        "Forwarded",
+        "X-Real-IP",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Ssl",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Scheme",
+        "X-Forwarded-Server",
+        "X_Forwarded_For",
+        "X_Forwarded_Proto",
+        "X_Forwarded_Prefix",
+        "x-forwarded_host",
+        "X_REAL_IP",
+        "x-real_ip",
+        "X.Forwarded.Prefix",
     ];
 
     private static readonly string[] Own = ["X-Forwarded-For: 127.0.0.1", $"X-Forwarded-Host: {Scripted}", "X-Forwarded-Proto: http"];
@@ -42,14 +57,27 @@ internal sealed class OriginTests : GatewayTest
 
         using H2Client http2 = await H2Client.ConnectAsync(gateway.Port);
         await http2.ExchangeAsync(Scripted, "/", [.. Told.Select(name => (name.ToLowerInvariant(), "evil"))]);
-        H2Stream tunnel = await http2.BeginAsync(
-            [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/"), (":authority", Scripted), .. Told.Select(name => (name.ToLowerInvariant(), "evil"))]);
+        H2Stream tunnel = await http2.BeginAsync([
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "http"),
+            (":path", "/"),
+            (":authority", Scripted),
+            .. Told.Select(name => (name.ToLowerInvariant(), "evil")),
+        ]);
         await tunnel.ResponseAsync();
 
         Assert.That(_heads, Has.Count.EqualTo(5).And.None.Contains("evil"));
         foreach (string head in _heads)
         {
-            string[] lines = [.. head.Split("\r\n").Where(line => line.Contains("forwarded", StringComparison.OrdinalIgnoreCase) || line.Contains("real", StringComparison.OrdinalIgnoreCase))];
+            string[] lines =
+            [
+                .. head.Split("\r\n")
+                    .Where(line =>
+                        line.Contains("forwarded", StringComparison.OrdinalIgnoreCase)
+                        || line.Contains("real", StringComparison.OrdinalIgnoreCase)
+                    ),
+            ];
             Assert.That(lines, Is.EqualTo(Own), head);
         }
     }
@@ -61,7 +89,9 @@ internal sealed class OriginTests : GatewayTest
         string trailers = string.Concat(Told.Select(name => $"{name}: evil\r\n"));
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
 
-        await client.SendAsync(RawClient.Head(Scripted, "/", "POST", "Transfer-Encoding: chunked\r\n") + $"0\r\n{trailers}X-Kept: 1\r\n\r\n");
+        await client.SendAsync(
+            RawClient.Head(Scripted, "/", "POST", "Transfer-Encoding: chunked\r\n") + $"0\r\n{trailers}X-Kept: 1\r\n\r\n"
+        );
         await client.ReadResponseAsync();
         Assert.That(_trailers, Is.EqualTo("X-Kept: 1\r\n\r\n"));
 
@@ -78,9 +108,17 @@ internal sealed class OriginTests : GatewayTest
         GatewayProcess gateway = await ScriptedGatewayAsync("trusted_proxies = [\"127.0.0.0/8\"]");
 
         await RawClient.RequestAsync(
-            gateway.Port, Scripted, "/", headers: "Forwarded: for=1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\nX_Forwarded_Proto: ftp\r\n");
+            gateway.Port,
+            Scripted,
+            "/",
+            headers: "Forwarded: for=1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\nX_Forwarded_Proto: ftp\r\n"
+        );
 
-        Assert.That(_heads.Single(), Does.Contain("\r\nForwarded: for=1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\n").And.Not.Contain("ftp"));
+        Assert.That(
+            _heads.Single(),
+            Does.Contain("\r\nForwarded: for=1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\n")
+                .And.Not.Contain("ftp")
+        );
     }
 
     private async Task<GatewayProcess> ScriptedGatewayAsync(string server)
@@ -111,14 +149,11 @@ internal sealed class OriginTests : GatewayTest
     private static async Task<string> TrailersAsync(UpstreamPeer peer)
     {
         var text = new StringBuilder();
-        while (!text.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal)
-            && await peer.ReadAsync(1, piece =>
+        while (!text.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal) && await peer.ReadAsync(1, piece =>
             {
                 text.Append((char)piece.Span[0]);
                 return Task.CompletedTask;
-            }))
-        {
-        }
+            })) { }
 
         return text.ToString()["0\r\n".Length..];
     }

@@ -10,7 +10,10 @@ internal sealed class RefusalTests : SharedGatewayTest
 
     private static IEnumerable<TestCaseData> Malformed()
     {
-        yield return Named("Content_Length_and_Transfer_Encoding", Post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+        yield return Named(
+            "Content_Length_and_Transfer_Encoding",
+            Post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        );
         yield return Named("Two_different_lengths", Post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!");
         yield return Named("Repeated_length", Post + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello");
         yield return Named("List_of_lengths", Post + "Content-Length: 5, 5\r\n\r\nhello");
@@ -84,8 +87,16 @@ internal sealed class RefusalTests : SharedGatewayTest
     }
 
     [TestCase("CONNECT app.test:80 HTTP/1.1\r\nHost: app.test:80\r\n\r\n", 400, 405, 501, TestName = "CONNECT_is_refused")]
-    [TestCase("POST /echo HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, TestName = "An_unknown_coding_is_501")]
-    [TestCase("POST /echo HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: nonsense\r\n\r\n0\r\n\r\n", 501, TestName = "A_nonsensical_coding_is_501")]
+    [TestCase(
+        "POST /echo HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        501,
+        TestName = "An_unknown_coding_is_501"
+    )]
+    [TestCase(
+        "POST /echo HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: nonsense\r\n\r\n0\r\n\r\n",
+        501,
+        TestName = "A_nonsensical_coding_is_501"
+    )]
     [TestCase("GET / HTTP/2.0\r\nHost: app.test\r\n\r\n", 505, TestName = "An_unknown_version_is_505")]
     [TestCase("GET / HTTP/1.2\r\nHost: app.test\r\n\r\n", 505, 200, TestName = "A_higher_minor_version_is_505_or_served")]
     public async Task Refused_with_a_status_of_its_own(string request, params int[] statuses)

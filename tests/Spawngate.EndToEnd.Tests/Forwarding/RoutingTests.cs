@@ -127,7 +127,9 @@ internal sealed class ErrorResponseTests : SharedGatewayTest
     public async Task The_connection_serves_on_after_an_error_and_its_body_is_not_taken_for_a_request()
     {
         using RawClient client = await ConnectAsync();
-        await client.SendAsync(RawClient.Head("unknown.test", "/", "POST", "Content-Length: 33\r\n") + "GET /evil HTTP/1.1\r\nHost: x.y\r\n\r\n");
+        await client.SendAsync(
+            RawClient.Head("unknown.test", "/", "POST", "Content-Length: 33\r\n") + "GET /evil HTTP/1.1\r\nHost: x.y\r\n\r\n"
+        );
         RawResponse error = await client.ReadResponseAsync();
 
         Assert.That(error.Status, Is.EqualTo(404));

@@ -20,10 +20,12 @@ internal sealed class SharedGateway
     public static async Task StartAsync()
     {
         _scene = new Scene();
-        _gateway = await _scene.GatewayAsync(new ConfigFile()
-            .Defaults("request_timeout_secs = 10")
-            .TestBackend(SharedGatewayTest.Host)
-            .TestBackendWith("impatient.test", ["request_timeout_secs = 1"], "--name=impatient"));
+        _gateway = await _scene.GatewayAsync(
+            new ConfigFile()
+                .Defaults("request_timeout_secs = 10")
+                .TestBackend(SharedGatewayTest.Host)
+                .TestBackendWith("impatient.test", ["request_timeout_secs = 1"], "--name=impatient")
+        );
     }
 
     [OneTimeTearDown]
@@ -57,7 +59,9 @@ internal abstract class SharedGatewayTest
     {
         if (TestContext.CurrentContext.Result.Outcome.Status == TestStatus.Failed)
         {
-            await TestContext.Out.WriteLineAsync(string.Join('\n', SharedGateway.Gateway.Log.Lines.TakeLast(LogLinesShown).Select(line => line.Text)));
+            await TestContext.Out.WriteLineAsync(
+                string.Join('\n', SharedGateway.Gateway.Log.Lines.TakeLast(LogLinesShown).Select(line => line.Text))
+            );
         }
     }
 

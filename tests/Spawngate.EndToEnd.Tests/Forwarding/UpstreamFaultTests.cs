@@ -147,7 +147,9 @@ internal sealed class PooledConnectionTests : GatewayTest
 
         for (int round = 0; round < 20; round++)
         {
-            RawResponse[] responses = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => RawClient.RequestAsync(gateway.Port, Host, "/status?code=200", "POST")));
+            RawResponse[] responses = await Task.WhenAll(
+                Enumerable.Range(0, 8).Select(_ => RawClient.RequestAsync(gateway.Port, Host, "/status?code=200", "POST"))
+            );
             Assert.That(responses.Select(each => each.Status), Has.All.EqualTo(200), $"round {round}");
             await backend.DoAsync("close-idle");
         }
@@ -193,7 +195,8 @@ internal sealed class PooledConnectionTests : GatewayTest
         }
 
         await gateway.UntilAsync("nothing is in flight", async () =>
-            (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() == 0);
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() == 0
+        );
     }
 
     [Test]
@@ -212,8 +215,9 @@ internal sealed class PooledConnectionTests : GatewayTest
     [Test]
     public async Task Idle_connections_end_after_the_pool_timeout()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .Server("pool_idle_timeout_secs = 1").Defaults("ready_health_check_interval_ms = 600000").TestBackend(Host));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Server("pool_idle_timeout_secs = 1").Defaults("ready_health_check_interval_ms = 600000").TestBackend(Host)
+        );
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => RawClient.RequestAsync(gateway.Port, Host, "/slow?headMs=100")));
         BackendProcess backend = await Control.StartAsync();
 
@@ -225,7 +229,8 @@ internal sealed class PooledConnectionTests : GatewayTest
     {
         const string EstablishedState = "01";
         string port = $":{backend.Port:X4}";
-        return File.ReadLines("/proc/net/tcp").Skip(1)
+        return File.ReadLines("/proc/net/tcp")
+            .Skip(1)
             .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .Count(fields => fields[1].EndsWith(port, StringComparison.Ordinal) && fields[3] == EstablishedState);
     }

@@ -18,9 +18,18 @@ internal sealed class AdminClient(int port) : IDisposable
     public string? Token { get; set; }
 
     /// <summary>Sends one request; a body is sent as JSON.</summary>
-    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? host = null, string? body = null, HttpCompletionOption until = HttpCompletionOption.ResponseContentRead)
+    public Task<HttpResponseMessage> SendAsync(
+        HttpMethod method,
+        string path,
+        string? host = null,
+        string? body = null,
+        HttpCompletionOption until = HttpCompletionOption.ResponseContentRead
+    )
     {
-        var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json") };
+        var request = new HttpRequestMessage(method, path)
+        {
+            Content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json"),
+        };
         request.Headers.Host = host;
         request.Headers.Authorization = Token is null ? null : new AuthenticationHeaderValue("Bearer", Token);
         return _http.SendAsync(request, until);

@@ -50,8 +50,14 @@ internal sealed class BackendProcess : IDisposable
     /// <summary>Waits for the first message, which introduces the process.</summary>
     public async Task IntroduceAsync()
     {
-        string start = await _lines.FirstAsync(line => line.StartsWith("start ", StringComparison.Ordinal)).InTimeAsync("introduction of a backend");
-        Dictionary<string, string> fields = start.Split(' ').Skip(1).Select(each => each.Split('=')).ToDictionary(each => each[0], each => each[1]);
+        string start = await _lines
+            .FirstAsync(line => line.StartsWith("start ", StringComparison.Ordinal))
+            .InTimeAsync("introduction of a backend");
+        Dictionary<string, string> fields = start
+            .Split(' ')
+            .Skip(1)
+            .Select(each => each.Split('='))
+            .ToDictionary(each => each[0], each => each[1]);
         Name = fields["name"];
         Pid = int.Parse(fields["pid"], CultureInfo.InvariantCulture);
         Port = int.Parse(fields["port"], CultureInfo.InvariantCulture);
@@ -65,7 +71,9 @@ internal sealed class BackendProcess : IDisposable
     public Task ToldTimesAsync(string beginning, int count)
     {
         int seen = 0;
-        return _lines.FirstAsync(line => line.StartsWith(beginning, StringComparison.Ordinal) && ++seen == count).InTimeAsync($"{Name} tells '{beginning}' {count} times");
+        return _lines
+            .FirstAsync(line => line.StartsWith(beginning, StringComparison.Ordinal) && ++seen == count)
+            .InTimeAsync($"{Name} tells '{beginning}' {count} times");
     }
 
     /// <summary>Gives a command and waits until it has been carried out.</summary>

@@ -52,8 +52,13 @@ internal sealed class ConfigFile
     }
 
     /// <summary>Adds a template of sessions that runs TestBackend with these arguments, and further lines of its table.</summary>
-    public ConfigFile Template(string name, string[] lines, params string[] args) => Section(
-        [$"[sessions.templates.{name}]", $"command = {Quote(Executables.Backend)}", $"args = [{string.Join(", ", args.Select(Quote))}]", .. lines]);
+    public ConfigFile Template(string name, string[] lines, params string[] args) =>
+        Section([
+            $"[sessions.templates.{name}]",
+            $"command = {Quote(Executables.Backend)}",
+            $"args = [{string.Join(", ", args.Select(Quote))}]",
+            .. lines,
+        ]);
 
     /// <summary>Takes a backend out again.</summary>
     public ConfigFile Without(string host)
@@ -79,5 +84,6 @@ internal sealed class ConfigFile
     }
 
     /// <summary>A TOML basic string.</summary>
-    public static string Quote(string text) => "\"" + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal) + "\"";
+    public static string Quote(string text) =>
+        "\"" + text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal) + "\"";
 }

@@ -79,7 +79,9 @@ internal sealed class ControlListener : IDisposable
         lock (_lock)
         {
             _processes.Add(process);
-            _waiters.RemoveAll(waiter => Started(waiter.Name) is { } started && started.Count > waiter.Index && waiter.Found.TrySetResult(started[waiter.Index]));
+            _waiters.RemoveAll(waiter =>
+                Started(waiter.Name) is { } started && started.Count > waiter.Index && waiter.Found.TrySetResult(started[waiter.Index])
+            );
         }
     }
 }

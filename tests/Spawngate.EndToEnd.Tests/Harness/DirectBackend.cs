@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Spawngate.EndToEnd.Tests.Harness;
 
 /// <summary>
-/// A TestBackend without a gateway: the measure for times that depend on the machine and on what else runs on it. Whoever asserts a time measures this beside it, in
-/// turn, and asserts the ratio.
+/// A TestBackend without a gateway: the measure for times that depend on the machine and on what else runs on it. Whoever asserts a time
+/// measures this beside it, in turn, and asserts the ratio.
 /// </summary>
 internal sealed class DirectBackend : IDisposable
 {

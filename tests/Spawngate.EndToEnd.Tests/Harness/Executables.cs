@@ -19,12 +19,15 @@ internal static class Executables
     /// <summary>True when the gateway is one native file: a framework-dependent one has its assembly beside it.</summary>
     public static bool GatewayIsNative { get; } = !File.Exists(Gateway + ".dll");
 
-    /// <summary>Where the runtime of this very test process lives, so that framework-dependent executables find it on any machine.</summary>
+    /// <summary>
+    /// Where the runtime of this very test process lives, so that framework-dependent executables find it on any machine.
+    /// </summary>
     public static string DotnetRoot { get; } = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
 
     /// <summary>Full path of a program on PATH; null without one.</summary>
     public static string? Find(string program) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)
+        (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(':', StringSplitOptions.RemoveEmptyEntries)
             .Select(folder => Path.Combine(folder, program))
             .FirstOrDefault(File.Exists);
 
@@ -40,13 +43,18 @@ internal static class Executables
         return path!;
     }
 
-    /// <summary>A python that has a library; the test is skipped, with its name, where there is none. The system's is asked first, since packages are installed for it.</summary>
+    /// <summary>
+    /// A python that has a library; the test is skipped, with its name, where there is none. The system's is asked first, since packages
+    /// are installed for it.
+    /// </summary>
     public static string PythonWithOrSkip(string library)
     {
         string[] candidates = ["/usr/bin/python3", Find("python3") ?? ""];
         foreach (string python in candidates.Where(File.Exists))
         {
-            using Process process = Process.Start(new ProcessStartInfo(python, ["-c", $"import {library}"]) { RedirectStandardError = true })!;
+            using Process process = Process.Start(
+                new ProcessStartInfo(python, ["-c", $"import {library}"]) { RedirectStandardError = true }
+            )!;
             process.WaitForExit();
             if (process.ExitCode == 0)
             {

@@ -20,7 +20,13 @@ internal static class Figures
     /// <summary>The middle of a series.</summary>
     public static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
 
-    /// <summary>Asserts that the middle of a series is at most so many times that of another one, which was measured in turn with it.</summary>
+    /// <summary>
+    /// Asserts that the middle of a series is at most so many times that of another one, which was measured in turn with it.
+    /// </summary>
     public static void AssertRatio(List<double> values, List<double> measure, double ratioMax, string what) =>
-        Assert.That(Median(values) / Median(measure), Is.LessThanOrEqualTo(ratioMax), $"{what}: {Median(values):F1} over {Median(measure):F1}");
+        Assert.That(
+            Median(values) / Median(measure),
+            Is.LessThanOrEqualTo(ratioMax),
+            $"{what}: {Median(values):F1} over {Median(measure):F1}"
+        );
 }

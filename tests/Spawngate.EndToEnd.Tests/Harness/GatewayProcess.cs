@@ -55,11 +55,20 @@ internal sealed class GatewayProcess : IDisposable
     /// <param name="folder">Where it is started and its configuration written.</param>
     /// <param name="environment">Variables added to those of the test.</param>
     /// <param name="wrapper">A command that runs the command which follows it; empty for none.</param>
-    public static GatewayProcess Launch(ConfigFile config, string folder, IReadOnlyDictionary<string, string> environment, params string[] wrapper)
+    public static GatewayProcess Launch(
+        ConfigFile config,
+        string folder,
+        IReadOnlyDictionary<string, string> environment,
+        params string[] wrapper
+    )
     {
         string path = Path.Combine(folder, $"config-{config.Port}.toml");
         File.WriteAllText(path, config.ToString());
-        ProcessStartInfo info = StartInfo(wrapper.Length == 0 ? [path] : [.. wrapper.Skip(1), Executables.Gateway, path], folder, environment);
+        ProcessStartInfo info = StartInfo(
+            wrapper.Length == 0 ? [path] : [.. wrapper.Skip(1), Executables.Gateway, path],
+            folder,
+            environment
+        );
         info.FileName = wrapper.Length == 0 ? info.FileName : wrapper[0];
         return new GatewayProcess(Process.Start(info)!, config, path);
     }
@@ -74,7 +83,9 @@ internal sealed class GatewayProcess : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardInput = true,
         };
-        foreach (string name in new[] { "SPAWNGATE_LOG", "RUST_LOG", "PORT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS" })
+        foreach (
+            string name in new[] { "SPAWNGATE_LOG", "RUST_LOG", "PORT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS" }
+        )
         {
             info.Environment.Remove(name);
         }
@@ -92,7 +103,8 @@ internal sealed class GatewayProcess : IDisposable
     public async Task ServesAsync()
     {
         await UntilAsync("the gateway serves", async () =>
-            await Ports.AcceptsAsync(Config.Port) && await Admin.StatusAsync("/health") == HttpStatusCode.OK);
+            await Ports.AcceptsAsync(Config.Port) && await Admin.StatusAsync("/health") == HttpStatusCode.OK
+        );
     }
 
     /// <summary>
@@ -144,7 +156,10 @@ internal sealed class GatewayProcess : IDisposable
     /// <summary>What it wrote to stdout, once it has ended.</summary>
     public Task<string> StdoutAsync() => _stdout.InTimeAsync("end of stdout");
 
-    /// <summary>Replaces the configuration file in one step, as an editor does, and asks for a reload: a reload that is under way reads the old or the new one.</summary>
+    /// <summary>
+    /// Replaces the configuration file in one step, as an editor does, and asks for a reload: a reload that is under way reads the old or
+    /// the new one.
+    /// </summary>
     public void ReloadAtomically(string text)
     {
         string fresh = ConfigPath + ".new";

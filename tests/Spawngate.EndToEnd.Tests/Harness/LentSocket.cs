@@ -6,7 +6,8 @@ namespace Spawngate.EndToEnd.Tests.Harness;
 /// <summary>Duplicates a socket of another process, which goes on holding it (pidfd_getfd(2), Linux 5.6).</summary>
 internal static partial class LentSocket
 {
-    private const long PidfdOpen = 434, PidfdGetfd = 438; // The same numbers on all processors.
+    private const long PidfdOpen = 434,
+        PidfdGetfd = 438; // The same numbers on all processors.
 
     /// <summary>Takes a socket that a process offers, see <c>--mode=lend</c> of the TestBackend.</summary>
     public static Socket Take(int pid, int descriptor)

@@ -92,7 +92,9 @@ internal sealed class LineLog<T>(Func<string, T> parse, Func<T, bool>? keeps = n
         lock (_lock)
         {
             _ended = true;
-            _waiters.ForEach(waiter => waiter.Found.TrySetException(new EndOfStreamException("the stream ended without the line that was waited for")));
+            _waiters.ForEach(waiter =>
+                waiter.Found.TrySetException(new EndOfStreamException("the stream ended without the line that was waited for"))
+            );
             _waiters.Clear();
         }
     }

@@ -71,9 +71,7 @@ internal sealed class LoadLoop : IDisposable
             while (!_stop.IsCancellationRequested)
             {
                 using RawClient client = await RawClient.ConnectAsync(_port);
-                while (!_stop.IsCancellationRequested && await AskAsync(client))
-                {
-                }
+                while (!_stop.IsCancellationRequested && await AskAsync(client)) { }
             }
         }
         catch (SocketException)
@@ -93,7 +91,12 @@ internal sealed class LoadLoop : IDisposable
         }
         catch (Exception error) when (error is SocketException or IncompleteMessageException)
         {
-            Interlocked.Increment(ref error.Message.Contains("the response head", StringComparison.Ordinal) && !error.Message.Contains("no byte", StringComparison.Ordinal) ? ref _cut : ref _unanswered);
+            Interlocked.Increment(
+                ref error.Message.Contains("the response head", StringComparison.Ordinal)
+                && !error.Message.Contains("no byte", StringComparison.Ordinal)
+                    ? ref _cut
+                    : ref _unanswered
+            );
             return false;
         }
 

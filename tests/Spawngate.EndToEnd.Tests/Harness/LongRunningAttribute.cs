@@ -4,13 +4,14 @@ using NUnit.Framework.Internal;
 namespace Spawngate.EndToEnd.Tests.Harness;
 
 /// <summary>
-/// Tests that take long: they mostly wait for time to pass, need engines, or move much. Where the same run tries them on the native executable afterwards (<c>SPAWNGATE_NATIVE_FOLLOWS=1</c>), they are
-/// skipped on the framework-dependent build, which would show the same.
+/// Tests that take long: they mostly wait for time to pass, need engines, or move much. Where the same run tries them on the native
+/// executable afterwards (<c>SPAWNGATE_NATIVE_FOLLOWS=1</c>), they are skipped on the framework-dependent build, which would show the same.
 /// </summary>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
 internal sealed class LongRunningAttribute : NUnitAttribute, IApplyToTest
 {
-    private static readonly bool Skips = !Executables.GatewayIsNative && Environment.GetEnvironmentVariable("SPAWNGATE_NATIVE_FOLLOWS") == "1";
+    private static readonly bool Skips =
+        !Executables.GatewayIsNative && Environment.GetEnvironmentVariable("SPAWNGATE_NATIVE_FOLLOWS") == "1";
 
     /// <inheritdoc/>
     public void ApplyToTest(Test test)

@@ -32,7 +32,8 @@ internal sealed class NoticeListener : IDisposable
     public IReadOnlyList<Notice> All => _notices.Lines;
 
     /// <summary>Waits for a notice that says <c>name=1</c>, not counting the first <paramref name="skip"/> notices.</summary>
-    public Task<Notice> SaysAsync(string name, int skip = 0) => _notices.FromAsync(skip, notice => notice.Is(name)).InTimeAsync($"{name}=1");
+    public Task<Notice> SaysAsync(string name, int skip = 0) =>
+        _notices.FromAsync(skip, notice => notice.Is(name)).InTimeAsync($"{name}=1");
 
     /// <inheritdoc/>
     public void Dispose() => _socket.Dispose();

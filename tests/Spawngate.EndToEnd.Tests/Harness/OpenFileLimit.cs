@@ -3,7 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace Spawngate.EndToEnd.Tests.Harness;
 
-/// <summary>The soft limit of open files of a process that runs, changed from outside (Linux): without a free number below it, nothing can be opened.</summary>
+/// <summary>
+/// The soft limit of open files of a process that runs, changed from outside (Linux): without a free number below it, nothing can be
+/// opened.
+/// </summary>
 internal sealed partial class OpenFileLimit(int pid)
 {
     private const int Resource = 7; // RLIMIT_NOFILE
@@ -11,7 +14,12 @@ internal sealed partial class OpenFileLimit(int pid)
     /// <summary>What it is.</summary>
     public ulong Soft => Read().Soft;
 
-    private HashSet<int> Open => [.. Directory.EnumerateFileSystemEntries($"/proc/{pid}/fd").Select(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture))];
+    private HashSet<int> Open =>
+        [
+            .. Directory
+                .EnumerateFileSystemEntries($"/proc/{pid}/fd")
+                .Select(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture)),
+        ];
 
     /// <summary>Sets it to just above the highest number that is open. Returns how many below it are free.</summary>
     public int LeaveGaps()

@@ -35,7 +35,9 @@ internal static class Ports
         throw new InvalidOperationException("no free port");
     }
 
-    /// <summary>Tries until something accepts connections on the port: for what measures the time until then, and so may not look only now and then.</summary>
+    /// <summary>
+    /// Tries until something accepts connections on the port: for what measures the time until then, and so may not look only now and then.
+    /// </summary>
     public static async Task AcceptingAsync(int port)
     {
         long began = Stopwatch.GetTimestamp();

@@ -9,7 +9,12 @@ namespace Spawngate.EndToEnd.Tests.Harness;
 internal static partial class ProcessScan
 {
     /// <summary>Numbers of the signals used here; they are the same on all Linux platforms.</summary>
-    public const int Hup = 1, Int = 2, Kill = 9, Term = 15, Stop = 19, Continue = 18;
+    public const int Hup = 1,
+        Int = 2,
+        Kill = 9,
+        Term = 15,
+        Stop = 19,
+        Continue = 18;
 
     /// <summary>Process ids whose environment contains the marker; zombies have no environment and are not found.</summary>
     public static List<int> Find(string marker)
@@ -18,7 +23,10 @@ internal static partial class ProcessScan
         var found = new List<int>();
         foreach (string folder in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && Contains(folder, wanted))
+            if (
+                int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
+                && Contains(folder, wanted)
+            )
             {
                 found.Add(pid);
             }
@@ -30,7 +38,10 @@ internal static partial class ProcessScan
     /// <summary>Sends a signal; a process that has ended already is no error.</summary>
     public static void Signal(int pid, int signal) => _ = SendSignal(pid, signal);
 
-    /// <summary>Sends SIGSTOP and waits until it holds: the signal is sent at once, but threads that run or wait for a processor stop one after the other.</summary>
+    /// <summary>
+    /// Sends SIGSTOP and waits until it holds: the signal is sent at once, but threads that run or wait for a processor stop one after the
+    /// other.
+    /// </summary>
     public static async Task FreezeAsync(int pid)
     {
         Signal(pid, Stop);
@@ -56,7 +67,8 @@ internal static partial class ProcessScan
     }
 
     /// <summary>Whether a process is the guard of a gateway.</summary>
-    public static bool IsGuard(int pid) => System.Text.RegularExpressions.Regex.IsMatch(CommandLine(pid), @"spawngate(\.dll)? guard \d+\]$");
+    public static bool IsGuard(int pid) =>
+        System.Text.RegularExpressions.Regex.IsMatch(CommandLine(pid), @"spawngate(\.dll)? guard \d+\]$");
 
     /// <summary>The children of a process with the letter of their state (Z for zombies).</summary>
     public static List<(int Pid, char State)> ChildrenOf(int parent)
@@ -64,8 +76,11 @@ internal static partial class ProcessScan
         var found = new List<(int, char)>();
         foreach (string folder in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && StatOf($"/proc/{pid}/stat") is { } stat
-                && stat[1] == parent.ToString(CultureInfo.InvariantCulture))
+            if (
+                int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
+                && StatOf($"/proc/{pid}/stat") is { } stat
+                && stat[1] == parent.ToString(CultureInfo.InvariantCulture)
+            )
             {
                 found.Add((pid, stat[0][0]));
             }

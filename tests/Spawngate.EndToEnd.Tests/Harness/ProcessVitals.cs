@@ -11,7 +11,10 @@ namespace Spawngate.EndToEnd.Tests.Harness;
 internal sealed record ProcessVitals(int Descriptors, int Threads, int Zombies, long ResidentBytes, long CpuMs)
 {
     private const int MsPerTick = 10; // USER_HZ is 100 on every Linux platform.
-    private const int State = 0, ParentPid = 1, UserTime = 11, KernelTime = 12; // Fields of /proc/PID/stat behind the name.
+    private const int State = 0,
+        ParentPid = 1,
+        UserTime = 11,
+        KernelTime = 12; // Fields of /proc/PID/stat behind the name.
 
     /// <summary>Reads them.</summary>
     public static ProcessVitals Of(int pid)
@@ -22,7 +25,8 @@ internal sealed record ProcessVitals(int Descriptors, int Threads, int Zombies, 
             Directory.GetDirectories($"/proc/{pid}/task").Length,
             ZombiesOf(pid),
             ProcessScan.ResidentBytes(pid),
-            MsPerTick * (Number(stat[UserTime]) + Number(stat[KernelTime])));
+            MsPerTick * (Number(stat[UserTime]) + Number(stat[KernelTime]))
+        );
     }
 
     /// <inheritdoc/>
@@ -34,8 +38,12 @@ internal sealed record ProcessVitals(int Descriptors, int Threads, int Zombies, 
         int count = 0;
         foreach (string folder in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int child)
-                && Stat(child) is { } stat && stat[State] == "Z" && Number(stat[ParentPid]) == pid)
+            if (
+                int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out int child)
+                && Stat(child) is { } stat
+                && stat[State] == "Z"
+                && Number(stat[ParentPid]) == pid
+            )
             {
                 count++;
             }

@@ -7,7 +7,9 @@ using System.Text.RegularExpressions;
 
 namespace Spawngate.EndToEnd.Tests.Harness;
 
-/// <summary>An HTTP/1.1 client that sends bytes exactly as told and reads responses strictly: what is not by the book is a failure.</summary>
+/// <summary>
+/// An HTTP/1.1 client that sends bytes exactly as told and reads responses strictly: what is not by the book is a failure.
+/// </summary>
 internal sealed partial class RawClient : IDisposable
 {
     private const int KeptBodyBytesMax = 1024 * 1024;
@@ -52,7 +54,14 @@ internal sealed partial class RawClient : IDisposable
     }
 
     /// <summary>One request on a connection of its own.</summary>
-    public static async Task<RawResponse> RequestAsync(int port, string host, string target, string method = "GET", string headers = "", string body = "")
+    public static async Task<RawResponse> RequestAsync(
+        int port,
+        string host,
+        string target,
+        string method = "GET",
+        string headers = "",
+        string body = ""
+    )
     {
         using RawClient client = await ConnectAsync(port);
         return await client.ExchangeAsync(host, target, method, headers, body);
@@ -156,12 +165,16 @@ internal sealed partial class RawClient : IDisposable
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         using var kept = new MemoryStream();
-        await ReadBodyAsync(response, part =>
-        {
-            hash.AppendData(part.Span);
-            kept.Write(part.Span[..(int)Math.Min(part.Length, KeptBodyBytesMax - kept.Length)]);
-            return Task.CompletedTask;
-        }, method);
+        await ReadBodyAsync(
+            response,
+            part =>
+            {
+                hash.AppendData(part.Span);
+                kept.Write(part.Span[..(int)Math.Min(part.Length, KeptBodyBytesMax - kept.Length)]);
+                return Task.CompletedTask;
+            },
+            method
+        );
         response.Body = kept.ToArray();
         response.Sha256 = Convert.ToHexStringLower(hash.GetHashAndReset());
     }
@@ -287,8 +300,7 @@ internal sealed partial class RawClient : IDisposable
             ReadOnlyMemory<byte> piece = _buffer.AsMemory(_start, _end - _start);
             _start = _end;
             await take(piece);
-        }
-        while (await FillAsync());
+        } while (await FillAsync());
     }
 
     private async Task<string> ReadUntilAsync(string end, string where)

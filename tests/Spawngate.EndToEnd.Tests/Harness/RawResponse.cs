@@ -65,7 +65,8 @@ internal sealed class RawResponse(string version, int status, IReadOnlyList<(str
     public bool Closes => string.Equals(Header("Connection"), "close", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The value of a header field that may occur once; null when it does not occur.</summary>
-    public string? Header(string name) => Headers.SingleOrDefault(each => string.Equals(each.Name, name, StringComparison.OrdinalIgnoreCase)).Value;
+    public string? Header(string name) =>
+        Headers.SingleOrDefault(each => string.Equals(each.Name, name, StringComparison.OrdinalIgnoreCase)).Value;
 
     /// <summary>For a response of <c>/echo</c>: the request as the backend received it.</summary>
     public EchoedRequest Echoed => new(Text);
@@ -89,5 +90,6 @@ internal sealed class EchoedRequest
     public IReadOnlyList<(string Name, string Value)> Headers { get; }
 
     /// <summary>The value of a header field that may occur once; null when it does not occur.</summary>
-    public string? Header(string name) => Headers.SingleOrDefault(each => string.Equals(each.Name, name, StringComparison.OrdinalIgnoreCase)).Value;
+    public string? Header(string name) =>
+        Headers.SingleOrDefault(each => string.Equals(each.Name, name, StringComparison.OrdinalIgnoreCase)).Value;
 }

@@ -78,13 +78,18 @@ internal sealed class Scene : IAsyncDisposable
     }
 
     /// <summary>
-    /// Processes of this scene other than its gateways and their guards. A process between its fork and its exec still has the command line of the gateway,
-    /// whatever it is going to be.
+    /// Processes of this scene other than its gateways and their guards. A process between its fork and its exec still has the command line
+    /// of the gateway, whatever it is going to be.
     /// </summary>
     public List<int> Children()
     {
         var gateways = _gateways.Where(each => !each.HasExited).ToDictionary(each => each.Pid, each => Arguments(each.Pid));
-        return [.. ProcessScan.Find(_marker).Where(pid => !gateways.ContainsKey(pid) && !ProcessScan.IsGuard(pid) && !gateways.ContainsValue(Arguments(pid)))];
+        return
+        [
+            .. ProcessScan
+                .Find(_marker)
+                .Where(pid => !gateways.ContainsKey(pid) && !ProcessScan.IsGuard(pid) && !gateways.ContainsValue(Arguments(pid))),
+        ];
 
         static string Arguments(int pid) => ProcessScan.CommandLine(pid)[$"{pid} ".Length..];
     }

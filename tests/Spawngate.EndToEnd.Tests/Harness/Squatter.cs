@@ -60,7 +60,7 @@ internal sealed class Squatter : IDisposable
             try
             {
                 byte[] bytes = new byte[4096];
-                for (int length; (length = await socket.ReceiveAsync(bytes)) > 0;)
+                for (int length; (length = await socket.ReceiveAsync(bytes)) > 0; )
                 {
                     lock (_received)
                     {

@@ -14,7 +14,12 @@ internal sealed record Tool(int Code, string Out, string Error)
     /// <summary>Runs a program that ends within a limit.</summary>
     public static async Task<Tool> RunAsync(TimeSpan limit, string program, params string[] args)
     {
-        var info = new ProcessStartInfo(program, args) { RedirectStandardError = true, RedirectStandardOutput = true, RedirectStandardInput = true };
+        var info = new ProcessStartInfo(program, args)
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            RedirectStandardInput = true,
+        };
         info.Environment["no_proxy"] = "*";
         return await RunAsync(info, limit);
     }
@@ -24,7 +29,8 @@ internal sealed record Tool(int Code, string Out, string Error)
         RunAsync(GatewayProcess.StartInfo(args, scene.Folder, scene.Environment));
 
     /// <summary>Runs curl, quietly, with the given arguments; the test is skipped where there is none.</summary>
-    public static Task<Tool> CurlAsync(params string[] args) => RunAsync(Executables.FindOrSkip("curl"), ["-sS", "--max-time", "60", .. args]);
+    public static Task<Tool> CurlAsync(params string[] args) =>
+        RunAsync(Executables.FindOrSkip("curl"), ["-sS", "--max-time", "60", .. args]);
 
     private static async Task<Tool> RunAsync(ProcessStartInfo info, TimeSpan? limit = null)
     {
@@ -39,12 +45,16 @@ internal sealed record Tool(int Code, string Out, string Error)
         catch (TimeoutException e)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{e.Message}; it was told: {string.Join(' ', info.ArgumentList)}; it had said: {await SaidAsync(output)}{await SaidAsync(error)}", e);
+            throw new TimeoutException(
+                $"{e.Message}; it was told: {string.Join(' ', info.ArgumentList)}; it had said: {await SaidAsync(output)}{await SaidAsync(error)}",
+                e
+            );
         }
 
         return new Tool(process.ExitCode, await output, await error);
     }
 
     // Somebody who was not killed with it may hold the pipe.
-    private static async Task<string> SaidAsync(Task<string> stream) => await stream.StaysOpenAsync(TimeSpan.FromSeconds(5)) ? "(not to be had)" : await stream;
+    private static async Task<string> SaidAsync(Task<string> stream) =>
+        await stream.StaysOpenAsync(TimeSpan.FromSeconds(5)) ? "(not to be had)" : await stream;
 }

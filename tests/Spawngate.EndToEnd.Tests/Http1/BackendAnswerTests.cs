@@ -4,7 +4,10 @@ using Spawngate.EndToEnd.Tests.Http2;
 
 namespace Spawngate.EndToEnd.Tests.Http1;
 
-/// <summary>Answers of backends that break the rules: what can only be meant in one way is passed on in the right form, and what is refused is called by its name.</summary>
+/// <summary>
+/// Answers of backends that break the rules: what can only be meant in one way is passed on in the right form, and what is refused is
+/// called by its name.
+/// </summary>
 internal sealed class BackendAnswerTests : GatewayTest
 {
     private const string Scripted = "scripted.test";
@@ -13,14 +16,30 @@ internal sealed class BackendAnswerTests : GatewayTest
     private static readonly (string Answer, string Code, string Reason)[] Refused =
     [
         ("\x15\x03\x01\0\x02\x02\x46", "BAD_BACKEND_RESPONSE", "the backend speaks TLS on this port"),
-        ("\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01", "BAD_BACKEND_RESPONSE", "the backend speaks HTTP/2 on this port, not HTTP/1.1"),
+        (
+            "\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01",
+            "BAD_BACKEND_RESPONSE",
+            "the backend speaks HTTP/2 on this port, not HTTP/1.1"
+        ),
         ("HTTP/1.1 200 OK\r\nContent-Le", "BAD_BACKEND_RESPONSE", "the backend closed the connection in the middle of its response head"),
         ("HTTP/1.1 103 Early Hints\r\n\r\n", "BAD_BACKEND_RESPONSE", "the backend closed the connection after an interim response"),
         ("", "CONNECTION_FAILED", "the backend closed the connection without an answer"),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "BAD_BACKEND_RESPONSE", "there is more than one Content-Length header"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+            "BAD_BACKEND_RESPONSE",
+            "there is more than one Content-Length header"
+        ),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello", "BAD_BACKEND_RESPONSE", "Content-Length is not one plain number"),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5 5\r\nhello\r\n0\r\n\r\n", "BAD_BACKEND_RESPONSE", "its chunks are malformed"),
-        ("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", "BAD_BACKEND_RESPONSE", "a 101 although no upgrade was asked for"),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5 5\r\nhello\r\n0\r\n\r\n",
+            "BAD_BACKEND_RESPONSE",
+            "its chunks are malformed"
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n",
+            "BAD_BACKEND_RESPONSE",
+            "a 101 although no upgrade was asked for"
+        ),
     ];
 
     private ScriptedUpstream? _upstream;
@@ -40,11 +59,17 @@ internal sealed class BackendAnswerTests : GatewayTest
             foreach (bool overHttp2 in new[] { false, true })
             {
                 int before = gateway.Log.Lines.Count;
-                RawResponse response = overHttp2 ? await http2.ExchangeAsync(Scripted, "/") : await RawClient.RequestAsync(gateway.Port, Scripted, "/");
+                RawResponse response = overHttp2
+                    ? await http2.ExchangeAsync(Scripted, "/")
+                    : await RawClient.RequestAsync(gateway.Port, Scripted, "/");
                 LogLine line = await gateway.LogsAsync(before, "Request failed");
 
                 Assert.That((response.Status, response.Header("X-Proxy-Error")), Is.EqualTo((502, code)), reason);
-                Assert.That((line.Level, line.Field("hostname"), line.Field("code"), line.Field("request_id")), Is.EqualTo(("WARN", Scripted, code, response.Header("X-Request-ID"))), line.Text);
+                Assert.That(
+                    (line.Level, line.Field("hostname"), line.Field("code"), line.Field("request_id")),
+                    Is.EqualTo(("WARN", Scripted, code, response.Header("X-Request-ID"))),
+                    line.Text
+                );
                 Assert.That(line.Message, Does.EndWith($"Request failed: {reason}"));
             }
         }
@@ -78,8 +103,12 @@ internal sealed class BackendAnswerTests : GatewayTest
         // The reader takes one length, and sizes without anything around them.
         RawResponse response = await RawClient.RequestAsync(gateway.Port, Scripted, "/");
         Assert.That((response.Status, response.Text), Is.EqualTo((200, "hello")));
-        Assert.That(response.Headers.Where(each => each.Name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)).Select(each => each.Value),
-            Is.EqualTo(answer.StartsWith('C') ? ["5"] : Array.Empty<string>()));
+        Assert.That(
+            response
+                .Headers.Where(each => each.Name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase))
+                .Select(each => each.Value),
+            Is.EqualTo(answer.StartsWith('C') ? ["5"] : Array.Empty<string>())
+        );
 
         using H2Client http2 = await H2Client.ConnectAsync(gateway.Port);
         RawResponse stream = await http2.ExchangeAsync(Scripted, "/");

@@ -2,7 +2,10 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Http1;
 
-/// <summary>A backend that closes, resets or stalls at each point of its response, with both framings: the client learns the truth, and nobody else notices.</summary>
+/// <summary>
+/// A backend that closes, resets or stalls at each point of its response, with both framings: the client learns the truth, and nobody else
+/// notices.
+/// </summary>
 [LongRunning]
 internal sealed class BackendFaultTests() : FaultTest(patient: false)
 {
@@ -12,21 +15,25 @@ internal sealed class BackendFaultTests() : FaultTest(patient: false)
     public async Task The_client_learns_what_became_of_its_answer([Values] FaultPoint at, [Values] FaultKind how, [Values] bool chunked)
     {
         var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Backend.Answers(async (peer, _) =>
-        {
-            await peer.SendAsync(Response(at, chunked));
-            await FailAsync(peer, how);
-            ended.TrySetResult();
-            return false;
-        });
+        Backend.Answers(
+            async (peer, _) =>
+            {
+                await peer.SendAsync(Response(at, chunked));
+                await FailAsync(peer, how);
+                ended.TrySetResult();
+                return false;
+            }
+        );
         if (at == FaultPoint.AfterBody && how == FaultKind.Stall)
         {
             // To do nothing more is what a backend does between two requests.
-            Backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync(Response(at, chunked));
-                return true;
-            });
+            Backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync(Response(at, chunked));
+                    return true;
+                }
+            );
         }
 
         using RawClient client = await ConnectAsync();
@@ -36,8 +43,10 @@ internal sealed class BackendFaultTests() : FaultTest(patient: false)
         {
             case FaultPoint.BeforeHead or FaultPoint.InHead:
                 RawResponse error = await client.ReadResponseAsync();
-                (int Status, string Code) expected = how == FaultKind.Stall ? (504, "REQUEST_TIMEOUT")
-                    : at == FaultPoint.InHead ? (502, "BAD_BACKEND_RESPONSE") : (502, "CONNECTION_FAILED");
+                (int Status, string Code) expected =
+                    how == FaultKind.Stall ? (504, "REQUEST_TIMEOUT")
+                    : at == FaultPoint.InHead ? (502, "BAD_BACKEND_RESPONSE")
+                    : (502, "CONNECTION_FAILED");
                 Assert.That((error.Status, error.Header("X-Proxy-Error")), Is.EqualTo((expected.Status, expected.Code)));
                 break;
             case FaultPoint.AfterHead or FaultPoint.InBody:
@@ -66,17 +75,19 @@ internal sealed class BackendFaultTests() : FaultTest(patient: false)
     [TestCase("MOVE", false, 1)]
     public async Task Only_an_idempotent_request_is_sent_a_second_time(string method, bool served, int asked)
     {
-        Backend.Answers(async (peer, _) =>
-        {
-            if (Interlocked.Increment(ref _asked) == 1)
+        Backend.Answers(
+            async (peer, _) =>
             {
-                peer.Close();
-                return false;
-            }
+                if (Interlocked.Increment(ref _asked) == 1)
+                {
+                    peer.Close();
+                    return false;
+                }
 
-            await peer.SendAsync(FaultyBackend.Ok[..^(method == "HEAD" ? 2 : 0)]);
-            return true;
-        });
+                await peer.SendAsync(FaultyBackend.Ok[..^(method == "HEAD" ? 2 : 0)]);
+                return true;
+            }
+        );
         using RawClient client = await ConnectAsync();
 
         RawResponse response = await client.ExchangeAsync(Backend.Host, "/fault", method);
@@ -90,13 +101,15 @@ internal sealed class BackendFaultTests() : FaultTest(patient: false)
         for (int i = 0; i < rounds; i++)
         {
             var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            Backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync(FaultyBackend.Ok);
-                peer.Close();
-                closed.TrySetResult();
-                return false;
-            });
+            Backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync(FaultyBackend.Ok);
+                    peer.Close();
+                    closed.TrySetResult();
+                    return false;
+                }
+            );
             using RawClient client = await ConnectAsync();
             Assert.That((await client.ExchangeAsync(Backend.Host, "/fault", "POST")).Status, Is.EqualTo(200), $"round {i}");
 
@@ -107,22 +120,31 @@ internal sealed class BackendFaultTests() : FaultTest(patient: false)
     }
 
     [Test]
-    public async Task An_early_answer_reaches_a_client_that_is_still_sending([Values] bool chunked, [Values(FaultKind.Close, FaultKind.Stall)] FaultKind how)
+    public async Task An_early_answer_reaches_a_client_that_is_still_sending(
+        [Values] bool chunked,
+        [Values(FaultKind.Close, FaultKind.Stall)] FaultKind how
+    )
     {
-        Backend.Answers(async (peer, _) =>
-        {
-            await peer.SendAsync("HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge");
-            if (how == FaultKind.Close)
+        Backend.Answers(
+            async (peer, _) =>
             {
-                peer.Close();
+                await peer.SendAsync("HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge");
+                if (how == FaultKind.Close)
+                {
+                    peer.Close();
+                    return false;
+                }
+
+                await peer.EndedAsync();
                 return false;
             }
-
-            await peer.EndedAsync();
-            return false;
-        });
+        );
         using RawClient client = await ConnectAsync();
-        await client.SendAsync(Head("POST", chunked ? "Transfer-Encoding: chunked\r\n" : "Content-Length: 1000000\r\n") + (chunked ? "f4240\r\n" : "") + "only the beginning");
+        await client.SendAsync(
+            Head("POST", chunked ? "Transfer-Encoding: chunked\r\n" : "Content-Length: 1000000\r\n")
+                + (chunked ? "f4240\r\n" : "")
+                + "only the beginning"
+        );
 
         RawResponse response = await client.ReadResponseAsync();
 

@@ -58,15 +58,24 @@ internal sealed class BrowserPage
     private static async Task EchoAsync(UpstreamPeer peer, string key)
     {
         string accept = Convert.ToBase64String(SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
-        await peer.SendAsync($"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n");
-        using WebSocket socket = WebSocket.CreateFromStream(new NetworkStream(peer.Socket), new WebSocketCreationOptions { IsServer = true });
+        await peer.SendAsync(
+            $"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        using WebSocket socket = WebSocket.CreateFromStream(
+            new NetworkStream(peer.Socket),
+            new WebSocketCreationOptions { IsServer = true }
+        );
         byte[] block = new byte[64 * 1024];
         while (true)
         {
             WebSocketReceiveResult part = await socket.ReceiveAsync(block, CancellationToken.None);
             if (part.MessageType == WebSocketMessageType.Close)
             {
-                await socket.CloseAsync(part.CloseStatus ?? WebSocketCloseStatus.Empty, part.CloseStatusDescription, CancellationToken.None);
+                await socket.CloseAsync(
+                    part.CloseStatus ?? WebSocketCloseStatus.Empty,
+                    part.CloseStatusDescription,
+                    CancellationToken.None
+                );
                 return;
             }
 

@@ -102,28 +102,49 @@ internal static class ChunkVariants
     ];
 
     private static readonly string[] DroppedTrailers =
-        ["Content-Length: 50", "Transfer-Encoding: chunked", "Host: other.test", "Connection: close", "Expect: 100-continue", "Upgrade: h2c", "Authorization: Basic YQ=="];
+    [
+        "Content-Length: 50",
+        "Transfer-Encoding: chunked",
+        "Host: other.test",
+        "Connection: close",
+        "Expect: 100-continue",
+        "Upgrade: h2c",
+        "Authorization: Basic YQ==",
+    ];
 
     /// <summary>All of them.</summary>
     public static IEnumerable<SmugglingVariant> All() =>
-    [
-        .. BadSizes.Select(each => Refuse($"Size_{each.Name}", 400, $"{Chunked}{each.Line}\r\nhello{End}{Hidden}")),
-        .. BadExtensions.Select(each => Refuse($"Extension_{each.Name}", 400, $"{Chunked}{each.Line}\r\nhello{End}{Hidden}")),
-        .. GoodSizes.Select(each => Pass($"Size_proper_{each.Name}", $"{Chunked}{each.Line}\r\nhello{End}{Hidden}", "POST /{v}/a hello", HiddenSeen)),
-        .. BadEnds.Select(each => Refuse($"Chunk_{each.Name}", 400, $"{Chunked}{each.Chunk}0\r\n\r\n{Hidden}")),
-        .. BadTrailers.Select(each => Refuse($"Trailer_{each.Name}", 400, $"{Chunked}5\r\nhello\r\n0\r\n{each.End}{Hidden}")),
-        .. DroppedTrailers.Select(each =>
-            Pass($"Trailer_dropped_{each.Split(':')[0]}", $"{Chunked}5\r\nhello\r\n0\r\n{each}\r\n\r\n{Hidden}", "POST /{v}/a hello", HiddenSeen)),
-        Pass("Trailer_kept", $"{Chunked}5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n{Hidden}", "POST /{v}/a hello +xsum", HiddenSeen),
-        Pass("Last_chunk_of_two_zeros", $"{Chunked}5\r\nhello\r\n00\r\n\r\n{Hidden}", "POST /{v}/a hello", HiddenSeen),
-        Pass("Last_chunk_with_extension", $"{Chunked}5\r\nhello\r\n0;a=b\r\n\r\n{Hidden}", "POST /{v}/a hello", HiddenSeen),
-        Pass("Many_small_chunks", Chunked + string.Concat(Enumerable.Repeat("1\r\nx\r\n", 500)) + "0\r\n\r\n" + Hidden, "POST /{v}/a " + new string('x', 500), HiddenSeen),
-        Refuse("Last_chunk_with_LF_alone", 400, $"{Chunked}5\r\nhello\r\n0\n\n{Hidden}"),
-        Refuse("Last_chunk_with_half_a_line_end", 400, $"{Chunked}5\r\nhello\r\n0\r\n\n{Hidden}"),
-        Refuse("Last_chunk_with_space", 400, $"{Chunked}5\r\nhello\r\n0 \r\n\r\n{Hidden}"),
-        Refuse("Last_chunk_negative", 400, $"{Chunked}5\r\nhello\r\n-0\r\n\r\n{Hidden}"),
-        Refuse("Last_chunk_in_hex", 400, $"{Chunked}5\r\nhello\r\n0x0\r\n\r\n{Hidden}"),
-        Refuse("No_empty_line_after_the_last_chunk", 400, $"{Chunked}5\r\nhello\r\n0\r\n{Hidden}"),
-        Refuse("Request_where_a_size_belongs", 400, $"{Chunked}{Hidden}"),
-    ];
+        [
+            .. BadSizes.Select(each => Refuse($"Size_{each.Name}", 400, $"{Chunked}{each.Line}\r\nhello{End}{Hidden}")),
+            .. BadExtensions.Select(each => Refuse($"Extension_{each.Name}", 400, $"{Chunked}{each.Line}\r\nhello{End}{Hidden}")),
+            .. GoodSizes.Select(each =>
+                Pass($"Size_proper_{each.Name}", $"{Chunked}{each.Line}\r\nhello{End}{Hidden}", "POST /{v}/a hello", HiddenSeen)
+            ),
+            .. BadEnds.Select(each => Refuse($"Chunk_{each.Name}", 400, $"{Chunked}{each.Chunk}0\r\n\r\n{Hidden}")),
+            .. BadTrailers.Select(each => Refuse($"Trailer_{each.Name}", 400, $"{Chunked}5\r\nhello\r\n0\r\n{each.End}{Hidden}")),
+            .. DroppedTrailers.Select(each =>
+                Pass(
+                    $"Trailer_dropped_{each.Split(':')[0]}",
+                    $"{Chunked}5\r\nhello\r\n0\r\n{each}\r\n\r\n{Hidden}",
+                    "POST /{v}/a hello",
+                    HiddenSeen
+                )
+            ),
+            Pass("Trailer_kept", $"{Chunked}5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n{Hidden}", "POST /{v}/a hello +xsum", HiddenSeen),
+            Pass("Last_chunk_of_two_zeros", $"{Chunked}5\r\nhello\r\n00\r\n\r\n{Hidden}", "POST /{v}/a hello", HiddenSeen),
+            Pass("Last_chunk_with_extension", $"{Chunked}5\r\nhello\r\n0;a=b\r\n\r\n{Hidden}", "POST /{v}/a hello", HiddenSeen),
+            Pass(
+                "Many_small_chunks",
+                Chunked + string.Concat(Enumerable.Repeat("1\r\nx\r\n", 500)) + "0\r\n\r\n" + Hidden,
+                "POST /{v}/a " + new string('x', 500),
+                HiddenSeen
+            ),
+            Refuse("Last_chunk_with_LF_alone", 400, $"{Chunked}5\r\nhello\r\n0\n\n{Hidden}"),
+            Refuse("Last_chunk_with_half_a_line_end", 400, $"{Chunked}5\r\nhello\r\n0\r\n\n{Hidden}"),
+            Refuse("Last_chunk_with_space", 400, $"{Chunked}5\r\nhello\r\n0 \r\n\r\n{Hidden}"),
+            Refuse("Last_chunk_negative", 400, $"{Chunked}5\r\nhello\r\n-0\r\n\r\n{Hidden}"),
+            Refuse("Last_chunk_in_hex", 400, $"{Chunked}5\r\nhello\r\n0x0\r\n\r\n{Hidden}"),
+            Refuse("No_empty_line_after_the_last_chunk", 400, $"{Chunked}5\r\nhello\r\n0\r\n{Hidden}"),
+            Refuse("Request_where_a_size_belongs", 400, $"{Chunked}{Hidden}"),
+        ];
 }

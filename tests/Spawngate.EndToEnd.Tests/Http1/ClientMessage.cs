@@ -23,7 +23,9 @@ internal static class ClientMessage
         byte[] block = new byte[64 * 1024];
         try
         {
-            await peer.SendAsync($"HTTP/1.1 200 OK\r\n{(chunked ? "Transfer-Encoding: chunked" : "Content-Length: 1000000000000")}\r\n\r\n");
+            await peer.SendAsync(
+                $"HTTP/1.1 200 OK\r\n{(chunked ? "Transfer-Encoding: chunked" : "Content-Length: 1000000000000")}\r\n\r\n"
+            );
             while (true)
             {
                 await peer.SendAsync(chunked ? $"{block.Length:x}\r\n" : "");

@@ -2,7 +2,9 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Http1;
 
-/// <summary>A client that stops at each point of its request, or while it gets its response: it is told 408 where it can be told, and holds nothing.</summary>
+/// <summary>
+/// A client that stops at each point of its request, or while it gets its response: it is told 408 where it can be told, and holds nothing.
+/// </summary>
 [LongRunning]
 internal sealed class ClientStallTests() : FaultTest(patient: false)
 {
@@ -11,16 +13,18 @@ internal sealed class ClientStallTests() : FaultTest(patient: false)
     [Test]
     public async Task A_request_that_is_not_sent_whole_is_408([Values] FaultPoint at, [Values] bool chunked)
     {
-        Backend.Answers(async (peer, request) =>
-        {
-            if (await peer.ReadBodyAsync(request))
+        Backend.Answers(
+            async (peer, request) =>
             {
-                await peer.SendAsync(FaultyBackend.Ok);
-                return true;
-            }
+                if (await peer.ReadBodyAsync(request))
+                {
+                    await peer.SendAsync(FaultyBackend.Ok);
+                    return true;
+                }
 
-            return false;
-        });
+                return false;
+            }
+        );
         using RawClient client = await ConnectAsync();
         await client.SendAsync(ClientMessage.Until(at, Head, chunked));
 
@@ -42,11 +46,13 @@ internal sealed class ClientStallTests() : FaultTest(patient: false)
     [Test]
     public async Task A_download_that_makes_no_progress_is_cancelled([Values] bool chunked)
     {
-        Backend.Answers(async (peer, _) =>
-        {
-            await ClientMessage.SendForEverAsync(peer, chunked, _cancelled);
-            return false;
-        });
+        Backend.Answers(
+            async (peer, _) =>
+            {
+                await ClientMessage.SendForEverAsync(peer, chunked, _cancelled);
+                return false;
+            }
+        );
         using RawClient client = await ConnectAsync();
         await client.SendAsync(Head());
         await client.ReadHeadAsync();
@@ -58,13 +64,17 @@ internal sealed class ClientStallTests() : FaultTest(patient: false)
     public async Task A_download_that_is_taken_slowly_goes_on([Values] bool chunked)
     {
         const int Size = 24 * 1024 * 1024;
-        Backend.Answers(async (peer, _) =>
-        {
-            await peer.SendAsync($"HTTP/1.1 200 OK\r\n{(chunked ? "Transfer-Encoding: chunked" : $"Content-Length: {Size}")}\r\n\r\n{(chunked ? $"{Size:x}\r\n" : "")}");
-            await peer.SendAsync(TestBackend.Pattern.Take(Size));
-            await peer.SendAsync(chunked ? "\r\n0\r\n\r\n" : "");
-            return true;
-        });
+        Backend.Answers(
+            async (peer, _) =>
+            {
+                await peer.SendAsync(
+                    $"HTTP/1.1 200 OK\r\n{(chunked ? "Transfer-Encoding: chunked" : $"Content-Length: {Size}")}\r\n\r\n{(chunked ? $"{Size:x}\r\n" : "")}"
+                );
+                await peer.SendAsync(TestBackend.Pattern.Take(Size));
+                await peer.SendAsync(chunked ? "\r\n0\r\n\r\n" : "");
+                return true;
+            }
+        );
         using RawClient client = await ConnectAsync();
         await client.SendAsync(Head());
         RawResponse response = await client.ReadHeadAsync();
@@ -85,26 +95,31 @@ internal sealed class ClientStallTests() : FaultTest(patient: false)
     {
         const int Size = 128 * 1024 * 1024; // More than the kernel takes in on the way, however large its buffers may grow.
         var taken = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Backend.Answers(async (peer, request) =>
-        {
-            // Of a large buffer a sixteenth must be free before the kernel takes any more; that is to be less than what is read within the timeout.
-            peer.Socket.ReceiveBufferSize = 256 * 1024;
-            using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
-            for (int i = 0; i < 50; i++)
+        Backend.Answers(
+            async (peer, request) =>
             {
-                await tick.WaitForNextTickAsync();
-                if (!await peer.ReadAsync(64 * 1024, _ => Task.CompletedTask))
+                // Of a large buffer a sixteenth must be free before the kernel takes any more; that is to be less than what is read within
+                // the timeout.
+                peer.Socket.ReceiveBufferSize = 256 * 1024;
+                using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+                for (int i = 0; i < 50; i++)
                 {
-                    break;
+                    await tick.WaitForNextTickAsync();
+                    if (!await peer.ReadAsync(64 * 1024, _ => Task.CompletedTask))
+                    {
+                        break;
+                    }
                 }
-            }
 
-            taken.TrySetResult();
-            await peer.EndedAsync();
-            return false;
-        });
+                taken.TrySetResult();
+                await peer.EndedAsync();
+                return false;
+            }
+        );
         using RawClient client = await ConnectAsync();
-        await client.SendAsync(Head("PUT", chunked ? "Transfer-Encoding: chunked\r\n" : $"Content-Length: {Size}\r\n") + (chunked ? $"{Size:x}\r\n" : ""));
+        await client.SendAsync(
+            Head("PUT", chunked ? "Transfer-Encoding: chunked\r\n" : $"Content-Length: {Size}\r\n") + (chunked ? $"{Size:x}\r\n" : "")
+        );
         Task sending = client.SendAsync(new byte[Size]);
         await taken.Task.InTimeAsync("the backend has read for five seconds");
 

@@ -3,22 +3,30 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Http1;
 
-/// <summary>A backend that is reset within its answer while its client reads slowly: whatever the framings, the client never takes what it got for the whole.</summary>
+/// <summary>
+/// A backend that is reset within its answer while its client reads slowly: whatever the framings, the client never takes what it got for
+/// the whole.
+/// </summary>
 internal sealed class CutAnswerTests() : FaultTest(patient: true)
 {
     private readonly TaskCompletionSource _reset = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     [Test]
     public async Task A_reset_within_an_answer_is_never_its_end(
-        [Values("close", "chunked", "length")] string framing, [Values("1.1", "1.0")] string version, [Values(0, 1, 30_000, 400_000, 20_000_000)] int sent)
+        [Values("close", "chunked", "length")] string framing,
+        [Values("1.1", "1.0")] string version,
+        [Values(0, 1, 30_000, 400_000, 20_000_000)] int sent
+    )
     {
-        Backend.Answers(async (peer, _) =>
-        {
-            await SendUntilFullAsync(peer, framing, sent);
-            peer.Reset();
-            _reset.TrySetResult();
-            return false;
-        });
+        Backend.Answers(
+            async (peer, _) =>
+            {
+                await SendUntilFullAsync(peer, framing, sent);
+                peer.Reset();
+                _reset.TrySetResult();
+                return false;
+            }
+        );
         using RawClient client = await ConnectAsync();
         await client.SendAsync($"GET /fault HTTP/{version}\r\nHost: {Backend.Host}\r\n\r\n");
         await IsCutAsync(client);
@@ -26,20 +34,26 @@ internal sealed class CutAnswerTests() : FaultTest(patient: true)
 
     /// <summary>It is the request body's send, beside the answer, that is told of the reset.</summary>
     [Test]
-    public async Task A_reset_is_no_end_although_the_upload_was_told_of_it_first([Values("close", "chunked", "length")] string framing, [Values] bool stopsReading, [Values(1, 400_000)] int sent)
+    public async Task A_reset_is_no_end_although_the_upload_was_told_of_it_first(
+        [Values("close", "chunked", "length")] string framing,
+        [Values] bool stopsReading,
+        [Values(1, 400_000)] int sent
+    )
     {
-        Backend.Answers(async (peer, _) =>
-        {
-            if (!stopsReading)
+        Backend.Answers(
+            async (peer, _) =>
             {
-                await peer.ReadAsync(1_000_000, _ => Task.CompletedTask);
-            }
+                if (!stopsReading)
+                {
+                    await peer.ReadAsync(1_000_000, _ => Task.CompletedTask);
+                }
 
-            await SendUntilFullAsync(peer, framing, sent);
-            peer.Reset();
-            _reset.TrySetResult();
-            return false;
-        });
+                await SendUntilFullAsync(peer, framing, sent);
+                peer.Reset();
+                _reset.TrySetResult();
+                return false;
+            }
+        );
         using RawClient client = await ConnectAsync();
         await client.SendAsync(Head("PUT", "Content-Length: 1000000000\r\n"));
         byte[] block = new byte[200_000];
@@ -79,12 +93,15 @@ internal sealed class CutAnswerTests() : FaultTest(patient: true)
     /// <summary>Sends a head and so much of a longer body, or until nobody takes more for a moment.</summary>
     private static async Task SendUntilFullAsync(UpstreamPeer peer, string framing, int count)
     {
-        await peer.SendAsync("HTTP/1.1 200 OK\r\n" + framing switch
-        {
-            "chunked" => "Transfer-Encoding: chunked\r\n\r\n",
-            "length" => "Content-Length: 100000000\r\n\r\n",
-            _ => "\r\n",
-        });
+        await peer.SendAsync(
+            "HTTP/1.1 200 OK\r\n"
+                + framing switch
+                {
+                    "chunked" => "Transfer-Encoding: chunked\r\n\r\n",
+                    "length" => "Content-Length: 100000000\r\n\r\n",
+                    _ => "\r\n",
+                }
+        );
         const int Piece = 50_000;
         for (int left = count; left > 0; left -= Piece)
         {

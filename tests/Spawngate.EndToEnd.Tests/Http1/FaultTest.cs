@@ -36,7 +36,9 @@ internal enum FaultKind
     Stall,
 }
 
-/// <summary>A test that has a scripted backend for itself; whatever happened, afterwards nothing is in flight and the next requests are served.</summary>
+/// <summary>
+/// A test that has a scripted backend for itself; whatever happened, afterwards nothing is in flight and the next requests are served.
+/// </summary>
 internal abstract class FaultTest(bool patient)
 {
     /// <summary>A second, as promised, and half of one for a machine that is busy with other tests.</summary>
@@ -70,7 +72,9 @@ internal abstract class FaultTest(bool patient)
             FaultyBackend.Give(Backend);
             if (TestContext.CurrentContext.Result.Outcome.Status == TestStatus.Failed)
             {
-                await TestContext.Out.WriteLineAsync(string.Join('\n', Http1Gateway.Gateway.Log.Lines.TakeLast(20).Select(line => line.Text)));
+                await TestContext.Out.WriteLineAsync(
+                    string.Join('\n', Http1Gateway.Gateway.Log.Lines.TakeLast(20).Select(line => line.Text))
+                );
             }
         }
     }
@@ -91,7 +95,11 @@ internal abstract class FaultTest(bool patient)
         long left = Stopwatch.GetTimestamp();
         Leave(client, how);
         await cancelled.InTimeAsync("the backend is told that the client left");
-        Assert.That(Stopwatch.GetElapsedTime(left).TotalSeconds, Strain.Within(left, 0, CancelSecsMax), "seconds until the upstream work is cancelled");
+        Assert.That(
+            Stopwatch.GetElapsedTime(left).TotalSeconds,
+            Strain.Within(left, 0, CancelSecsMax),
+            "seconds until the upstream work is cancelled"
+        );
     }
 
     /// <summary>Ends the client's connection.</summary>

@@ -123,18 +123,29 @@ internal static class FramingVariants
 
     /// <summary>All of them.</summary>
     public static IEnumerable<SmugglingVariant> All() =>
-    [
-        .. Spellings.Select(each => Refuse($"TE_{each.Name}", each.Alone, $"{Post}{each.Line}\r\n\r\n{LastChunk}{Hidden}")),
-        .. Spellings.Select(each => Refuse($"TE_{each.Name}_then_CL", each.Alone, $"{Post}{each.Line}\r\nContent-Length: 5\r\n\r\n{LastChunk}{Hidden}")),
-        .. Spellings.Where(each => each.Line[0] is not (' ' or '\t'))
-            .Select(each => Refuse($"CL_then_TE_{each.Name}", each.Alone, $"{Post}Content-Length: 5\r\n{each.Line}\r\n\r\n{LastChunk}{Hidden}")),
-        .. Proper.Select(each => Pass($"TE_proper_{each.Name}", $"{Post}{each.Line}\r\n\r\n{LastChunk}{Hidden}", "POST /{v}/a", HiddenSeen)),
-        .. Proper.Select(each => Refuse($"CL_TE_{each.Name}", 400, $"{Post}Content-Length: 6\r\n{each.Line}\r\n\r\n0\r\n\r\nG{Hidden}")),
-        .. Proper.Select(each => Refuse($"TE_CL_{each.Name}", 400, $"{Post}{each.Line}\r\nContent-Length: 4\r\n\r\n5c\r\n{Hidden}\r\n{LastChunk}")),
-        .. OddLengths.Select(each => Refuse($"CL_{each.Name}", 400, $"{Post}{each.Lines}\r\n\r\nhello{Hidden}")),
-        .. OddLengths.Select(each => Refuse($"CL_{each.Name}_and_TE", 400, $"{Post}{each.Lines}\r\n{Chunked}\r\n{LastChunk}{Hidden}")),
-        .. Bodies(),
-    ];
+        [
+            .. Spellings.Select(each => Refuse($"TE_{each.Name}", each.Alone, $"{Post}{each.Line}\r\n\r\n{LastChunk}{Hidden}")),
+            .. Spellings.Select(each =>
+                Refuse($"TE_{each.Name}_then_CL", each.Alone, $"{Post}{each.Line}\r\nContent-Length: 5\r\n\r\n{LastChunk}{Hidden}")
+            ),
+            .. Spellings
+                .Where(each => each.Line[0] is not (' ' or '\t'))
+                .Select(each =>
+                    Refuse($"CL_then_TE_{each.Name}", each.Alone, $"{Post}Content-Length: 5\r\n{each.Line}\r\n\r\n{LastChunk}{Hidden}")
+                ),
+            .. Proper.Select(each =>
+                Pass($"TE_proper_{each.Name}", $"{Post}{each.Line}\r\n\r\n{LastChunk}{Hidden}", "POST /{v}/a", HiddenSeen)
+            ),
+            .. Proper.Select(each =>
+                Refuse($"CL_TE_{each.Name}", 400, $"{Post}Content-Length: 6\r\n{each.Line}\r\n\r\n0\r\n\r\nG{Hidden}")
+            ),
+            .. Proper.Select(each =>
+                Refuse($"TE_CL_{each.Name}", 400, $"{Post}{each.Line}\r\nContent-Length: 4\r\n\r\n5c\r\n{Hidden}\r\n{LastChunk}")
+            ),
+            .. OddLengths.Select(each => Refuse($"CL_{each.Name}", 400, $"{Post}{each.Lines}\r\n\r\nhello{Hidden}")),
+            .. OddLengths.Select(each => Refuse($"CL_{each.Name}_and_TE", 400, $"{Post}{each.Lines}\r\n{Chunked}\r\n{LastChunk}{Hidden}")),
+            .. Bodies(),
+        ];
 
     private static IEnumerable<SmugglingVariant> Bodies()
     {
@@ -152,11 +163,34 @@ internal static class FramingVariants
         yield return Pass("CL_like_octal", $"{Post}Content-Length: 010\r\n\r\n0123456789{Hidden}", "POST /{v}/a 0123456789", HiddenSeen);
         yield return Pass("CL_tabs_around", $"{Post}Content-Length:\t5\t\r\n\r\nhello{Hidden}", "POST /{v}/a hello", HiddenSeen);
         yield return Pass("No_framing_at_all", $"{Post}\r\n{Hidden}", "POST /{v}/a", HiddenSeen);
-        yield return Pass("Similar_names_mean_nothing", $"{Post}X-Content-Length: 5\r\nContent-Lengths: 5\r\nX-Transfer-Encodings: chunked\r\n\r\n{Hidden}", "POST /{v}/a", HiddenSeen);
-        yield return Pass("Short_length_makes_an_odd_method_of_the_rest", $"{Post}Content-Length: 3\r\n\r\nhello{Hidden}", "POST /{v}/a hel", "loGET /{v}/hidden");
-        yield return Refuse("Short_length_makes_a_bad_method_of_the_rest", 400, $"{Post}Content-Length: 3\r\n\r\nhel@@{Hidden}", "POST /{v}/a hel");
+        yield return Pass(
+            "Similar_names_mean_nothing",
+            $"{Post}X-Content-Length: 5\r\nContent-Lengths: 5\r\nX-Transfer-Encodings: chunked\r\n\r\n{Hidden}",
+            "POST /{v}/a",
+            HiddenSeen
+        );
+        yield return Pass(
+            "Short_length_makes_an_odd_method_of_the_rest",
+            $"{Post}Content-Length: 3\r\n\r\nhello{Hidden}",
+            "POST /{v}/a hel",
+            "loGET /{v}/hidden"
+        );
+        yield return Refuse(
+            "Short_length_makes_a_bad_method_of_the_rest",
+            400,
+            $"{Post}Content-Length: 3\r\n\r\nhel@@{Hidden}",
+            "POST /{v}/a hel"
+        );
         yield return Refuse("TE_in_HTTP_1_0", 400, $"POST /{{v}}/a HTTP/1.0\r\n{Host}{Chunked}\r\n{LastChunk}{Hidden}");
-        yield return Refuse("TE_and_CL_in_HTTP_1_0", 400, $"POST /{{v}}/a HTTP/1.0\r\n{Host}{Chunked}Content-Length: 5\r\n\r\n{LastChunk}{Hidden}");
-        yield return Refuse("TE_in_HTTP_1_0_kept_alive", 400, $"POST /{{v}}/a HTTP/1.0\r\n{Host}Connection: keep-alive\r\n{Chunked}\r\n{LastChunk}{Hidden}");
+        yield return Refuse(
+            "TE_and_CL_in_HTTP_1_0",
+            400,
+            $"POST /{{v}}/a HTTP/1.0\r\n{Host}{Chunked}Content-Length: 5\r\n\r\n{LastChunk}{Hidden}"
+        );
+        yield return Refuse(
+            "TE_in_HTTP_1_0_kept_alive",
+            400,
+            $"POST /{{v}}/a HTTP/1.0\r\n{Host}Connection: keep-alive\r\n{Chunked}\r\n{LastChunk}{Hidden}"
+        );
     }
 }

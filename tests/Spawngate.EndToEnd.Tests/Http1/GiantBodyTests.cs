@@ -5,8 +5,8 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Http1;
 
 /// <summary>
-/// A gibibyte in each direction with each framing: every byte is the expected one at its place, and the gateway is no larger afterwards. In the first half
-/// the receiver pauses now and then, so that the sender is held back; in the second half the sender does.
+/// A gibibyte in each direction with each framing: every byte is the expected one at its place, and the gateway is no larger afterwards. In
+/// the first half the receiver pauses now and then, so that the sender is held back; in the second half the sender does.
 /// </summary>
 /// <remarks>The native executable is tried with all of it; <c>SPAWNGATE_GIANT_MIB</c> says otherwise.</remarks>
 [NonParallelizable]
@@ -20,44 +20,64 @@ internal sealed class GiantBodyTests : GatewayTest
     /// <summary>Not a divisor of any buffer's size, so that a block that is lost, doubled or swapped shows.</summary>
     private static readonly byte[] Block = TestBackend.Pattern.Take(1_000_003);
 
-    private static readonly long Size = MiB * (Environment.GetEnvironmentVariable("SPAWNGATE_GIANT_MIB") is { Length: > 0 } text ? long.Parse(text)
-        : Executables.GatewayIsNative ? 1024 : 64);
+    private static readonly long Size =
+        MiB
+        * (
+            Environment.GetEnvironmentVariable("SPAWNGATE_GIANT_MIB") is { Length: > 0 } text ? long.Parse(text)
+            : Executables.GatewayIsNative ? 1024
+            : 64
+        );
 
     [Test]
     public async Task A_gibibyte_comes_down([Values] bool chunked)
     {
-        await MeasureAsync("down", chunked, async (peer, _) =>
-        {
-            await peer.SendAsync($"HTTP/1.1 200 OK\r\n{Framing(chunked)}\r\n");
-            await SendAsync(peer.SendAsync, chunked);
-        }, async (client, host) =>
-        {
-            await client.SendAsync(RawClient.Head(host, "/giant"));
-            RawResponse response = await client.ReadHeadAsync();
-            using var expected = new Expectation();
-            await client.ReadBodyAsync(response, expected.TakeAsync);
-            return expected.Length;
-        });
+        await MeasureAsync(
+            "down",
+            chunked,
+            async (peer, _) =>
+            {
+                await peer.SendAsync($"HTTP/1.1 200 OK\r\n{Framing(chunked)}\r\n");
+                await SendAsync(peer.SendAsync, chunked);
+            },
+            async (client, host) =>
+            {
+                await client.SendAsync(RawClient.Head(host, "/giant"));
+                RawResponse response = await client.ReadHeadAsync();
+                using var expected = new Expectation();
+                await client.ReadBodyAsync(response, expected.TakeAsync);
+                return expected.Length;
+            }
+        );
     }
 
     [Test]
     public async Task A_gibibyte_goes_up([Values] bool chunked)
     {
-        await MeasureAsync("up", chunked, async (peer, request) =>
-        {
-            using var expected = new Expectation();
-            string fault = await peer.ReadBodyAsync(request, expected.TakeAsync) ? "" : "cut short";
-            string answer = $"{expected.Length}{fault}";
-            await peer.SendAsync($"HTTP/1.1 200 OK\r\nContent-Length: {answer.Length}\r\n\r\n{answer}");
-        }, async (client, host) =>
-        {
-            await client.SendAsync(RawClient.Head(host, "/giant", "PUT", Framing(chunked)));
-            await SendAsync(client.SendAsync, chunked);
-            return long.Parse((await client.ReadResponseAsync()).Text);
-        });
+        await MeasureAsync(
+            "up",
+            chunked,
+            async (peer, request) =>
+            {
+                using var expected = new Expectation();
+                string fault = await peer.ReadBodyAsync(request, expected.TakeAsync) ? "" : "cut short";
+                string answer = $"{expected.Length}{fault}";
+                await peer.SendAsync($"HTTP/1.1 200 OK\r\nContent-Length: {answer.Length}\r\n\r\n{answer}");
+            },
+            async (client, host) =>
+            {
+                await client.SendAsync(RawClient.Head(host, "/giant", "PUT", Framing(chunked)));
+                await SendAsync(client.SendAsync, chunked);
+                return long.Parse((await client.ReadResponseAsync()).Text);
+            }
+        );
     }
 
-    private async Task MeasureAsync(string direction, bool chunked, Func<UpstreamPeer, UpstreamRequest, Task> serve, Func<RawClient, string, Task<long>> use)
+    private async Task MeasureAsync(
+        string direction,
+        bool chunked,
+        Func<UpstreamPeer, UpstreamRequest, Task> serve,
+        Func<RawClient, string, Task<long>> use
+    )
     {
         GatewayProcess gateway = await Scene.GatewayAsync(ScriptedUpstream.Configure(new ConfigFile(), Host));
         using ScriptedUpstream upstream = await ScriptedUpstream.StartAsync(gateway, Control, Host, async socket =>
@@ -78,7 +98,9 @@ internal sealed class GiantBodyTests : GatewayTest
         double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
         long grown = ProcessScan.ResidentBytes(gateway.Pid) - before;
         long peak = ProcessScan.PeakResidentBytes(gateway.Pid) - peakBefore;
-        await Figures.NoteAsync($"{Size / MiB} MiB {direction}, {(chunked ? "chunked" : "with length")}: {seconds:F1} s, resident memory {grown / 1024.0:+0;-0} KiB, its peak {peak / 1024.0:+0;-0} KiB");
+        await Figures.NoteAsync(
+            $"{Size / MiB} MiB {direction}, {(chunked ? "chunked" : "with length")}: {seconds:F1} s, resident memory {grown / 1024.0:+0;-0} KiB, its peak {peak / 1024.0:+0;-0} KiB"
+        );
         Assert.That(length, Is.EqualTo(Size));
         Assert.That(grown, Is.LessThan(GrowthMax));
         Assert.That(peak, Is.LessThan(GrowthMax), "not even for a moment");

@@ -11,7 +11,14 @@ internal sealed class Http1Gateway
 
     /// <summary>Hosts of the scripted backends; a test borrows one for itself.</summary>
     private static readonly (string Host, bool IsPatient)[] Faulty =
-        [("hasty-0.test", false), ("hasty-1.test", false), ("hasty-2.test", false), ("patient-0.test", true), ("patient-1.test", true), ("patient-2.test", true)];
+    [
+        ("hasty-0.test", false),
+        ("hasty-1.test", false),
+        ("hasty-2.test", false),
+        ("patient-0.test", true),
+        ("patient-1.test", true),
+        ("patient-2.test", true),
+    ];
 
     private static readonly List<ScriptedUpstream> Upstreams = [];
     private static Scene? _scene;

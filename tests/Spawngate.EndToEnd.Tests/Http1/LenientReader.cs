@@ -19,7 +19,9 @@ internal sealed record LenientRequest(string Method, string Target, string Body,
 /// <param name="ChunkedAnywhere">Any Transfer-Encoding that contains the word means chunked; otherwise only the exact word.</param>
 internal sealed record LenientWays(string Name, bool LengthFirst, bool LastWins, bool CrEndsLine, bool JoinsFolds, bool ChunkedAnywhere);
 
-/// <summary>Reads requests the way sloppy servers do: LF alone, odd numbers, both framings, control characters and other spellings are all taken.</summary>
+/// <summary>
+/// Reads requests the way sloppy servers do: LF alone, odd numbers, both framings, control characters and other spellings are all taken.
+/// </summary>
 internal static class LenientReader
 {
     /// <summary>The one that answers.</summary>
@@ -58,8 +60,7 @@ internal static class LenientReader
         do
         {
             first = NextLine(stream, ways, ref used);
-        }
-        while (first is { } text && text.Trim().Length == 0);
+        } while (first is { } text && text.Trim().Length == 0);
 
         var fields = new List<(string Name, string Value)>();
         if (first is null || !ReadFields(stream, ways, ref used, fields))
@@ -72,10 +73,13 @@ internal static class LenientReader
         string trailers = "";
         string? coding = Find(fields, "transferencoding", ways);
         string? length = Find(fields, "contentlength", ways);
-        bool chunked = coding is not null && (ways.ChunkedAnywhere ? coding.Contains("chunked", StringComparison.OrdinalIgnoreCase) : coding == "chunked");
-        bool complete = chunked && !(ways.LengthFirst && length is not null)
-            ? ReadChunks(stream, ways, ref used, ref body, ref trailers)
-            : length is null || ReadLength(stream, Leading(length, NumberStyles.None), ref used, ref body);
+        bool chunked =
+            coding is not null
+            && (ways.ChunkedAnywhere ? coding.Contains("chunked", StringComparison.OrdinalIgnoreCase) : coding == "chunked");
+        bool complete =
+            chunked && !(ways.LengthFirst && length is not null)
+                ? ReadChunks(stream, ways, ref used, ref body, ref trailers)
+                : length is null || ReadLength(stream, Leading(length, NumberStyles.None), ref used, ref body);
         request = new LenientRequest(words.ElementAtOrDefault(0) ?? "", words.ElementAtOrDefault(1) ?? "", body, trailers);
         return complete;
     }
@@ -135,7 +139,10 @@ internal static class LenientReader
             }
 
             body += part;
-            used += stream[used..].StartsWith("\r\n"u8) ? 2 : used < stream.Length && stream[used] is (byte)'\r' or (byte)'\n' ? 1 : 0;
+            used +=
+                stream[used..].StartsWith("\r\n"u8) ? 2
+                : used < stream.Length && stream[used] is (byte)'\r' or (byte)'\n' ? 1
+                : 0;
         }
 
         return false;
@@ -147,7 +154,9 @@ internal static class LenientReader
         text = text.Trim().TrimStart('+', '-').Replace("0x", "", StringComparison.OrdinalIgnoreCase);
         bool hex = style == NumberStyles.AllowHexSpecifier;
         string digits = new([.. text.TakeWhile(hex ? char.IsAsciiHexDigit : char.IsAsciiDigit)]);
-        return long.TryParse(digits, style, CultureInfo.InvariantCulture, out long number) && number is >= 0 and < int.MaxValue ? number : 0;
+        return long.TryParse(digits, style, CultureInfo.InvariantCulture, out long number) && number is >= 0 and < int.MaxValue
+            ? number
+            : 0;
     }
 
     private static string? Find(List<(string Name, string Value)> fields, string name, LenientWays ways)

@@ -5,8 +5,8 @@ using System.Text;
 namespace Spawngate.EndToEnd.Tests.Http1;
 
 /// <summary>
-/// A server that takes whatever resembles HTTP, as old or sloppy servers do, and says in each answer which request it believes to answer. It keeps
-/// all bytes of every connection, to be read again as other sloppy servers would.
+/// A server that takes whatever resembles HTTP, as old or sloppy servers do, and says in each answer which request it believes to answer.
+/// It keeps all bytes of every connection, to be read again as other sloppy servers would.
 /// </summary>
 internal sealed class LenientServer
 {
@@ -36,7 +36,12 @@ internal sealed class LenientServer
                 await socket.SendAsync(Encoding.Latin1.GetBytes(Answer(request)));
             }
 
-            if (!continued && Encoding.Latin1.GetString(received, answered, received.Length - answered).Contains("100-continue", StringComparison.OrdinalIgnoreCase))
+            if (
+                !continued
+                && Encoding
+                    .Latin1.GetString(received, answered, received.Length - answered)
+                    .Contains("100-continue", StringComparison.OrdinalIgnoreCase)
+            )
             {
                 continued = true;
                 await socket.SendAsync("HTTP/1.1 100 Continue\r\n\r\n"u8.ToArray());
@@ -51,11 +56,16 @@ internal sealed class LenientServer
     {
         byte[] wanted = Encoding.Latin1.GetBytes(tag);
         byte[][] streams = [.. _connections.Select(Copy).Where(stream => stream.AsSpan().IndexOf(wanted) >= 0)];
-        return LenientReader.All.ToDictionary(reader => reader.Name, reader => streams
-            .SelectMany(stream => LenientReader.ReadAll(stream, reader))
-            .Select(request => request.ToString())
-            .Where(text => text.Contains(tag, StringComparison.Ordinal))
-            .Order(StringComparer.Ordinal).ToArray());
+        return LenientReader.All.ToDictionary(
+            reader => reader.Name,
+            reader =>
+                streams
+                    .SelectMany(stream => LenientReader.ReadAll(stream, reader))
+                    .Select(request => request.ToString())
+                    .Where(text => text.Contains(tag, StringComparison.Ordinal))
+                    .Order(StringComparer.Ordinal)
+                    .ToArray()
+        );
     }
 
     private static byte[] Copy(List<byte> bytes)

@@ -58,22 +58,34 @@ internal static class LineVariants
 
     /// <summary>All of them.</summary>
     public static IEnumerable<SmugglingVariant> All() =>
-    [
-        .. BadHeads.Select(each => Refuse($"Head_{each.Name}", 400, each.Bytes + Hidden)),
-        .. BadHeads.Where(each => each.Name != "Many_empty_lines_before")
-            .Select(each => Refuse($"Head_{each.Name}_pipelined", 400, $"GET /{{v}}/first HTTP/1.1\r\n{Host}\r\n{each.Bytes}{Hidden}", "GET /{v}/first")),
-        .. "(),/;<=>?@[\\]{}\"".Select(odd => Refuse($"Name_with_{(int)odd:x2}", 400, $"{Get}X{odd}A: b\r\n\r\n{Hidden}")),
-        Pass("One_empty_line_before", $"\r\n{Get}\r\n", "GET /{v}/a"),
-        Pass("One_empty_line_between", $"{Post}Content-Length: 5\r\n\r\nhello\r\n{Hidden}", "POST /{v}/a hello", HiddenSeen),
-        Pass("Obs_text_in_a_value", $"{Get}X-A: \u00e4\u00ff\u0080\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
-        Pass("Tab_in_a_value", $"{Get}X-A: b\tc\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
-        Pass("Method_in_lower_case_is_another_method", $"get /{{v}}/a HTTP/1.1\r\n{Host}\r\n{Hidden}", "get /{v}/a", HiddenSeen),
-        Pass("Method_of_odd_tokens", $"M-SEARCH!#$ /{{v}}/a HTTP/1.1\r\n{Host}\r\n{Hidden}", "M-SEARCH!#$ /{v}/a", HiddenSeen),
-        Pass("Higher_minor_version", $"GET /{{v}}/a HTTP/1.9\r\n{Host}\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
-        Refuse("Major_version_2", 505, $"GET /{{v}}/a HTTP/2.0\r\n{Host}\r\n{Hidden}"),
-        Refuse("Major_version_0", 505, $"GET /{{v}}/a HTTP/0.9\r\n{Host}\r\n{Hidden}"),
-        Refuse("Nine_kilobytes_of_target", 414, $"GET /{{v}}/{new string('a', 9000)} HTTP/1.1\r\n{Host}\r\n{Hidden}"),
-        Refuse("Forty_kilobytes_of_field", 431, $"{Get}X-A: {new string('a', 40_000)}\r\n\r\n{Hidden}"),
-        Refuse("A_hundred_and_one_fields", 431, Get + string.Concat(Enumerable.Range(0, 100).Select(i => $"X-{i}: a\r\n")) + "\r\n" + Hidden),
-    ];
+        [
+            .. BadHeads.Select(each => Refuse($"Head_{each.Name}", 400, each.Bytes + Hidden)),
+            .. BadHeads
+                .Where(each => each.Name != "Many_empty_lines_before")
+                .Select(each =>
+                    Refuse(
+                        $"Head_{each.Name}_pipelined",
+                        400,
+                        $"GET /{{v}}/first HTTP/1.1\r\n{Host}\r\n{each.Bytes}{Hidden}",
+                        "GET /{v}/first"
+                    )
+                ),
+            .. "(),/;<=>?@[\\]{}\"".Select(odd => Refuse($"Name_with_{(int)odd:x2}", 400, $"{Get}X{odd}A: b\r\n\r\n{Hidden}")),
+            Pass("One_empty_line_before", $"\r\n{Get}\r\n", "GET /{v}/a"),
+            Pass("One_empty_line_between", $"{Post}Content-Length: 5\r\n\r\nhello\r\n{Hidden}", "POST /{v}/a hello", HiddenSeen),
+            Pass("Obs_text_in_a_value", $"{Get}X-A: \u00e4\u00ff\u0080\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
+            Pass("Tab_in_a_value", $"{Get}X-A: b\tc\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
+            Pass("Method_in_lower_case_is_another_method", $"get /{{v}}/a HTTP/1.1\r\n{Host}\r\n{Hidden}", "get /{v}/a", HiddenSeen),
+            Pass("Method_of_odd_tokens", $"M-SEARCH!#$ /{{v}}/a HTTP/1.1\r\n{Host}\r\n{Hidden}", "M-SEARCH!#$ /{v}/a", HiddenSeen),
+            Pass("Higher_minor_version", $"GET /{{v}}/a HTTP/1.9\r\n{Host}\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
+            Refuse("Major_version_2", 505, $"GET /{{v}}/a HTTP/2.0\r\n{Host}\r\n{Hidden}"),
+            Refuse("Major_version_0", 505, $"GET /{{v}}/a HTTP/0.9\r\n{Host}\r\n{Hidden}"),
+            Refuse("Nine_kilobytes_of_target", 414, $"GET /{{v}}/{new string('a', 9000)} HTTP/1.1\r\n{Host}\r\n{Hidden}"),
+            Refuse("Forty_kilobytes_of_field", 431, $"{Get}X-A: {new string('a', 40_000)}\r\n\r\n{Hidden}"),
+            Refuse(
+                "A_hundred_and_one_fields",
+                431,
+                Get + string.Concat(Enumerable.Range(0, 100).Select(i => $"X-{i}: a\r\n")) + "\r\n" + Hidden
+            ),
+        ];
 }

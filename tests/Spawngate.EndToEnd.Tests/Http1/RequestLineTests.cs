@@ -10,15 +10,17 @@ internal sealed class RequestLineTests : GatewayTest
     public async Task A_method_longer_than_any_limit_is_not_implemented_and_a_longer_target_too_long()
     {
         GatewayProcess gateway = await GatewayAsync();
-        foreach ((string line, int status, string code) in new[]
-        {
-            (new string('M', 9000) + " / HTTP/1.1", 501, "NOT_IMPLEMENTED"),
-            (new string('M', 20000) + " / HTTP/1.1", 501, "NOT_IMPLEMENTED"),
-            (new string('M', 9000), 501, "NOT_IMPLEMENTED"),
-            (new string('M', 8000) + "( / HTTP/1.1", 400, "BAD_REQUEST"),
-            (new string('M', 9000) + "( / HTTP/1.1", 400, "BAD_REQUEST"),
-            ("GET /" + new string('x', 9000) + " HTTP/1.1", 414, "URI_TOO_LONG"),
-        })
+        foreach (
+            (string line, int status, string code) in new[]
+            {
+                (new string('M', 9000) + " / HTTP/1.1", 501, "NOT_IMPLEMENTED"),
+                (new string('M', 20000) + " / HTTP/1.1", 501, "NOT_IMPLEMENTED"),
+                (new string('M', 9000), 501, "NOT_IMPLEMENTED"),
+                (new string('M', 8000) + "( / HTTP/1.1", 400, "BAD_REQUEST"),
+                (new string('M', 9000) + "( / HTTP/1.1", 400, "BAD_REQUEST"),
+                ("GET /" + new string('x', 9000) + " HTTP/1.1", 414, "URI_TOO_LONG"),
+            }
+        )
         {
             using RawClient client = await RawClient.ConnectAsync(gateway.Port);
             await client.SendAsync($"{line}\r\nHost: {Host}\r\n\r\n");
@@ -27,7 +29,12 @@ internal sealed class RequestLineTests : GatewayTest
         }
 
         using H2Client http2 = await H2Client.ConnectAsync(gateway.Port);
-        H2Stream stream = await http2.BeginAsync([(":method", new string('M', 9000)), (":scheme", "http"), (":path", "/"), (":authority", Host)]);
+        H2Stream stream = await http2.BeginAsync([
+            (":method", new string('M', 9000)),
+            (":scheme", "http"),
+            (":path", "/"),
+            (":authority", Host),
+        ]);
         Assert.That((await stream.ResponseAsync()).Status, Is.EqualTo(501));
     }
 

@@ -5,8 +5,8 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Http1;
 
 /// <summary>
-/// A backend whose connections the test itself serves: its process listens on the port that the gateway chose for it, and the test accepts there in its place. So a
-/// script has the raw socket in its hands and sees every byte and end.
+/// A backend whose connections the test itself serves: its process listens on the port that the gateway chose for it, and the test accepts
+/// there in its place. So a script has the raw socket in its hands and sees every byte and end.
 /// </summary>
 internal sealed class ScriptedUpstream : IDisposable
 {
@@ -20,12 +20,24 @@ internal sealed class ScriptedUpstream : IDisposable
         _ = AcceptAsync();
     }
 
-    /// <summary>Adds such a backend to a configuration: it counts as ready when its port accepts, and is never asked for its health otherwise.</summary>
+    /// <summary>
+    /// Adds such a backend to a configuration: it counts as ready when its port accepts, and is never asked for its health otherwise.
+    /// </summary>
     public static ConfigFile Configure(ConfigFile config, string host, params string[] lines) =>
-        config.TestBackendWith(host, ["health_path = \"\"", "ready_health_check_interval_ms = 3600000", .. lines], "--mode=lend", $"--name={host}");
+        config.TestBackendWith(
+            host,
+            ["health_path = \"\"", "ready_health_check_interval_ms = 3600000", .. lines],
+            "--mode=lend",
+            $"--name={host}"
+        );
 
     /// <summary>Starts the backend of this host and serves its port.</summary>
-    public static async Task<ScriptedUpstream> StartAsync(GatewayProcess gateway, ControlListener control, string host, Func<Socket, Task> serve)
+    public static async Task<ScriptedUpstream> StartAsync(
+        GatewayProcess gateway,
+        ControlListener control,
+        string host,
+        Func<Socket, Task> serve
+    )
     {
         await gateway.Admin.PostAsync($"/backends/{host}/start");
         BackendProcess process = await control.StartAsync(host);

@@ -15,12 +15,14 @@ internal sealed class SlowBodyTests() : FaultTest(patient: true)
     [Test]
     public async Task A_response_arrives_whole([ValueSource(nameof(Sizes))] int size, [Values] bool chunked, [Values] bool slowBackend)
     {
-        Backend.Answers(async (peer, _) =>
-        {
-            await peer.SendAsync($"HTTP/1.1 200 OK\r\n{Framing(size, chunked)}\r\n");
-            await SendAsync(peer.SendAsync, size, chunked, slowBackend);
-            return true;
-        });
+        Backend.Answers(
+            async (peer, _) =>
+            {
+                await peer.SendAsync($"HTTP/1.1 200 OK\r\n{Framing(size, chunked)}\r\n");
+                await SendAsync(peer.SendAsync, size, chunked, slowBackend);
+                return true;
+            }
+        );
         using RawClient client = await ConnectAsync();
         await client.SendAsync(Head());
         RawResponse response = await client.ReadHeadAsync();
@@ -33,24 +35,26 @@ internal sealed class SlowBodyTests() : FaultTest(patient: true)
     [Test]
     public async Task A_request_arrives_whole([ValueSource(nameof(Sizes))] int size, [Values] bool chunked, [Values] bool slowBackend)
     {
-        Backend.Answers(async (peer, request) =>
-        {
-            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
-            long length = 0;
-            Assert.That(await peer.ReadBodyAsync(request, async part =>
+        Backend.Answers(
+            async (peer, request) =>
             {
-                hash.AppendData(part.Span);
-                length += part.Length;
-                if (slowBackend)
-                {
-                    await tick.WaitForNextTickAsync();
-                }
-            }));
-            string answer = $"{length} {Convert.ToHexStringLower(hash.GetHashAndReset())}";
-            await peer.SendAsync($"HTTP/1.1 200 OK\r\nContent-Length: {answer.Length}\r\n\r\n{answer}");
-            return true;
-        });
+                using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+                using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
+                long length = 0;
+                Assert.That(await peer.ReadBodyAsync(request, async part =>
+                    {
+                        hash.AppendData(part.Span);
+                        length += part.Length;
+                        if (slowBackend)
+                        {
+                            await tick.WaitForNextTickAsync();
+                        }
+                    }));
+                string answer = $"{length} {Convert.ToHexStringLower(hash.GetHashAndReset())}";
+                await peer.SendAsync($"HTTP/1.1 200 OK\r\nContent-Length: {answer.Length}\r\n\r\n{answer}");
+                return true;
+            }
+        );
         using RawClient client = await ConnectAsync();
         await client.SendAsync(Head("POST", Framing(size, chunked)));
         await SendAsync(client.SendAsync, size, chunked, slow: !slowBackend);

@@ -4,15 +4,23 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Http1;
 
 /// <summary>
-/// What a client sends so that two parties might read it differently, in front of a backend that takes everything: whatever kind of lenient reader
-/// the backend is, it never sees one request more or less than was meant, and no client gets an answer to a question that it did not ask.
+/// What a client sends so that two parties might read it differently, in front of a backend that takes everything: whatever kind of lenient
+/// reader the backend is, it never sees one request more or less than was meant, and no client gets an answer to a question that it did not
+/// ask.
 /// </summary>
 internal sealed class SmugglingTests
 {
     private static readonly SmugglingVariant[] Variants =
-        [.. FramingVariants.All(), .. ChunkVariants.All(), .. LineVariants.All(), .. TargetVariants.All(), .. ConnectionVariants.All()];
+    [
+        .. FramingVariants.All(),
+        .. ChunkVariants.All(),
+        .. LineVariants.All(),
+        .. TargetVariants.All(),
+        .. ConnectionVariants.All(),
+    ];
 
-    private static IEnumerable<TestCaseData> Cases() => Variants.Select(variant => new TestCaseData(variant).SetArgDisplayNames(variant.Name));
+    private static IEnumerable<TestCaseData> Cases() =>
+        Variants.Select(variant => new TestCaseData(variant).SetArgDisplayNames(variant.Name));
 
     [Test]
     public void There_are_enough_variants_and_each_has_a_name_of_its_own()
@@ -68,7 +76,10 @@ internal sealed class SmugglingTests
     {
         const string Tag = "/h2c-taken-up/";
         using RawClient client = await RawClient.ConnectAsync(Http1Gateway.Port);
-        await client.SendAsync(RawClient.Head(Http1Gateway.LenientHost, $"{Tag}a", "GET", ConnectionVariants.H2CTakenUp) + RawClient.Head(Http1Gateway.LenientHost, $"{Tag}hidden"));
+        await client.SendAsync(
+            RawClient.Head(Http1Gateway.LenientHost, $"{Tag}a", "GET", ConnectionVariants.H2CTakenUp)
+                + RawClient.Head(Http1Gateway.LenientHost, $"{Tag}hidden")
+        );
 
         Assert.That((await client.ReadHeadAsync()).Status, Is.EqualTo(101));
         Assert.That(async () => await ReadOnAsync(client), Throws.Exception, "settings and GOAWAY come, and the end");

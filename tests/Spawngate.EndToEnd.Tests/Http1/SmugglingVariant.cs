@@ -26,17 +26,27 @@ internal sealed record SmugglingVariant(string Name, string Bytes, int Refused, 
     public bool Closes { get; init; }
 
     /// <summary>A variant that is refused, after the requests that came before in good order.</summary>
-    public static SmugglingVariant Refuse(string name, int status, string bytes, params string[] before) => Make(name, bytes, status, before);
+    public static SmugglingVariant Refuse(string name, int status, string bytes, params string[] before) =>
+        Make(name, bytes, status, before);
 
     /// <summary>A variant that is forwarded, and so is harmless only when it is understood in one way.</summary>
     public static SmugglingVariant Pass(string name, string bytes, params string[] meant) => Make(name, bytes, 0, meant);
 
     /// <summary>Like <see cref="Pass"/>, with an orderly end of the connection.</summary>
-    public static SmugglingVariant PassAndClose(string name, string bytes, params string[] meant) => Make(name, bytes, 0, meant) with { Closes = true };
+    public static SmugglingVariant PassAndClose(string name, string bytes, params string[] meant) =>
+        Make(name, bytes, 0, meant) with
+        {
+            Closes = true,
+        };
 
     /// <inheritdoc/>
     public override string ToString() => Name;
 
     private static SmugglingVariant Make(string name, string bytes, int refused, string[] meant) =>
-        new(name, bytes.Replace("{v}", name, StringComparison.Ordinal), refused, [.. meant.Select(each => each.Replace("{v}", name, StringComparison.Ordinal))]);
+        new(
+            name,
+            bytes.Replace("{v}", name, StringComparison.Ordinal),
+            refused,
+            [.. meant.Select(each => each.Replace("{v}", name, StringComparison.Ordinal))]
+        );
 }

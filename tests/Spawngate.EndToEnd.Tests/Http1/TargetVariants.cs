@@ -89,21 +89,28 @@ internal static class TargetVariants
 
     /// <summary>All of them.</summary>
     public static IEnumerable<SmugglingVariant> All() =>
-    [
-        .. BadHosts.Select(each => Refuse($"Host_{each.Name}", 400, $"GET /{{v}}/a HTTP/1.1\r\n{each.Lines}\r\n{Hidden}")),
-        .. BadTargets.Select(each => Refuse($"Target_{each.Name}", 400, $"GET {each.Target} HTTP/1.1\r\n{Host}\r\n{Hidden}")),
-        .. GoodTargets.Select(each => Pass($"Target_proper_{each.Name}", $"GET {each.Target} HTTP/1.1\r\n{Host}\r\n{Hidden}", $"GET {each.Seen}", HiddenSeen)),
-        Refuse("Target_absolute_without_Host", 400, $"GET http://lenient.test/{{v}}/a HTTP/1.1\r\n\r\n{Hidden}"),
-        Refuse("Target_absolute_with_bad_Host", 400, $"GET http://lenient.test/{{v}}/a HTTP/1.1\r\nHost: a b\r\n\r\n{Hidden}"),
-        Refuse("Target_absolute_with_two_Hosts", 400, $"GET http://lenient.test/{{v}}/a HTTP/1.1\r\n{Host}{Host}\r\n{Hidden}"),
-        Refuse("Target_CONNECT", 501, $"CONNECT lenient.test:80 HTTP/1.1\r\nHost: lenient.test:80\r\n\r\n{Hidden}"),
-        Refuse("Target_CONNECT_with_a_path", 501, $"CONNECT /{{v}}/a HTTP/1.1\r\n{Host}\r\n{Hidden}"),
-        Pass("Host_with_port", $"GET /{{v}}/a HTTP/1.1\r\nHost: lenient.test:80\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
-        Pass("Host_with_empty_port", $"GET /{{v}}/a HTTP/1.1\r\nHost: lenient.test:\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
-        Pass("Host_with_trailing_dot", $"GET /{{v}}/a HTTP/1.1\r\nHost: lenient.test.\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
-        Pass("Host_in_upper_case", $"GET /{{v}}/a HTTP/1.1\r\nHOST: LENIENT.TEST\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
-        Pass("Host_of_others_in_other_fields", $"{Get}X-Host: other.test\r\nX-Forwarded-Host: other.test\r\nForwarded: host=other.test\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
-        PassAndClose("Target_absolute_in_HTTP_1_0_without_Host", "GET http://lenient.test/{v}/a HTTP/1.0\r\n\r\n", "GET /{v}/a"),
-        PassAndClose("Requests_after_an_HTTP_1_0_one", $"GET /{{v}}/a HTTP/1.0\r\n{Host}\r\n{Hidden}", "GET /{v}/a"),
-    ];
+        [
+            .. BadHosts.Select(each => Refuse($"Host_{each.Name}", 400, $"GET /{{v}}/a HTTP/1.1\r\n{each.Lines}\r\n{Hidden}")),
+            .. BadTargets.Select(each => Refuse($"Target_{each.Name}", 400, $"GET {each.Target} HTTP/1.1\r\n{Host}\r\n{Hidden}")),
+            .. GoodTargets.Select(each =>
+                Pass($"Target_proper_{each.Name}", $"GET {each.Target} HTTP/1.1\r\n{Host}\r\n{Hidden}", $"GET {each.Seen}", HiddenSeen)
+            ),
+            Refuse("Target_absolute_without_Host", 400, $"GET http://lenient.test/{{v}}/a HTTP/1.1\r\n\r\n{Hidden}"),
+            Refuse("Target_absolute_with_bad_Host", 400, $"GET http://lenient.test/{{v}}/a HTTP/1.1\r\nHost: a b\r\n\r\n{Hidden}"),
+            Refuse("Target_absolute_with_two_Hosts", 400, $"GET http://lenient.test/{{v}}/a HTTP/1.1\r\n{Host}{Host}\r\n{Hidden}"),
+            Refuse("Target_CONNECT", 501, $"CONNECT lenient.test:80 HTTP/1.1\r\nHost: lenient.test:80\r\n\r\n{Hidden}"),
+            Refuse("Target_CONNECT_with_a_path", 501, $"CONNECT /{{v}}/a HTTP/1.1\r\n{Host}\r\n{Hidden}"),
+            Pass("Host_with_port", $"GET /{{v}}/a HTTP/1.1\r\nHost: lenient.test:80\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
+            Pass("Host_with_empty_port", $"GET /{{v}}/a HTTP/1.1\r\nHost: lenient.test:\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
+            Pass("Host_with_trailing_dot", $"GET /{{v}}/a HTTP/1.1\r\nHost: lenient.test.\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
+            Pass("Host_in_upper_case", $"GET /{{v}}/a HTTP/1.1\r\nHOST: LENIENT.TEST\r\n\r\n{Hidden}", "GET /{v}/a", HiddenSeen),
+            Pass(
+                "Host_of_others_in_other_fields",
+                $"{Get}X-Host: other.test\r\nX-Forwarded-Host: other.test\r\nForwarded: host=other.test\r\n\r\n{Hidden}",
+                "GET /{v}/a",
+                HiddenSeen
+            ),
+            PassAndClose("Target_absolute_in_HTTP_1_0_without_Host", "GET http://lenient.test/{v}/a HTTP/1.0\r\n\r\n", "GET /{v}/a"),
+            PassAndClose("Requests_after_an_HTTP_1_0_one", $"GET /{{v}}/a HTTP/1.0\r\n{Host}\r\n{Hidden}", "GET /{v}/a"),
+        ];
 }

@@ -27,8 +27,14 @@ internal sealed class TunnelTests() : FaultTest(patient: false)
         UpstreamPeer peer = await _opened.Task.InTimeAsync("the tunnel");
         await peer.SendAsync("second from the backend;");
 
-        Assert.That((response.Status, response.Header("Upgrade"), response.Header("Connection")), Is.EqualTo((101, "my-protocol/7", "Upgrade")));
-        Assert.That(Encoding.Latin1.GetString(await client.ReadBytesAsync(47)), Is.EqualTo("first from the backend;second from the backend;"));
+        Assert.That(
+            (response.Status, response.Header("Upgrade"), response.Header("Connection")),
+            Is.EqualTo((101, "my-protocol/7", "Upgrade"))
+        );
+        Assert.That(
+            Encoding.Latin1.GetString(await client.ReadBytesAsync(47)),
+            Is.EqualTo("first from the backend;second from the backend;")
+        );
         Assert.That(await ReadAsync(peer, 45), Is.EqualTo("first from the client;second from the client;"));
     }
 
@@ -90,7 +96,11 @@ internal sealed class TunnelTests() : FaultTest(patient: false)
         (Socket from, Socket to) = byClient ? (client.Socket, peer.Socket) : (peer.Socket, client.Socket);
         for (int left = sent; left > 0; left -= 100_000)
         {
-            if (await from.SendAsync(new byte[Math.Min(left, 100_000)].AsMemory(), SocketFlags.None).AsTask().StaysOpenAsync(TimeSpan.FromSeconds(0.3)))
+            if (
+                await from.SendAsync(new byte[Math.Min(left, 100_000)].AsMemory(), SocketFlags.None)
+                    .AsTask()
+                    .StaysOpenAsync(TimeSpan.FromSeconds(0.3))
+            )
             {
                 break;
             }
@@ -149,12 +159,16 @@ internal sealed class TunnelTests() : FaultTest(patient: false)
     [TestCase(426)]
     public async Task Another_status_than_101_is_the_answer_and_the_connection_goes_on(int status)
     {
-        Backend.Answers(async (peer, request) =>
-        {
-            Assert.That((request.Field("Upgrade"), request.Field("Connection")), Is.EqualTo(("my-protocol/7", "Upgrade")));
-            await peer.SendAsync($"HTTP/1.1 {status} No\r\nUpgrade: my-protocol/8\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nno");
-            return true;
-        });
+        Backend.Answers(
+            async (peer, request) =>
+            {
+                Assert.That((request.Field("Upgrade"), request.Field("Connection")), Is.EqualTo(("my-protocol/7", "Upgrade")));
+                await peer.SendAsync(
+                    $"HTTP/1.1 {status} No\r\nUpgrade: my-protocol/8\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nno"
+                );
+                return true;
+            }
+        );
         using RawClient client = await ConnectAsync();
         await client.SendAsync(Head(headers: Asked));
         RawResponse response = await client.ReadResponseAsync();
@@ -167,17 +181,22 @@ internal sealed class TunnelTests() : FaultTest(patient: false)
     [Test]
     public async Task A_body_before_the_switch_arrives_as_one([Values] bool chunked)
     {
-        Backend.Answers(async (peer, request) =>
-        {
-            await peer.ReadBodyAsync(request);
-            await peer.SendAsync(Granted);
-            _opened.SetResult(peer);
-            await _done.Task;
-            return false;
-        });
+        Backend.Answers(
+            async (peer, request) =>
+            {
+                await peer.ReadBodyAsync(request);
+                await peer.SendAsync(Granted);
+                _opened.SetResult(peer);
+                await _done.Task;
+                return false;
+            }
+        );
         using RawClient client = await ConnectAsync();
-        await client.SendAsync(Head("POST", Asked + (chunked ? "Transfer-Encoding: chunked\r\n" : "Content-Length: 5\r\n"))
-            + (chunked ? "5\r\nhello\r\n0\r\n\r\n" : "hello") + "tunnel");
+        await client.SendAsync(
+            Head("POST", Asked + (chunked ? "Transfer-Encoding: chunked\r\n" : "Content-Length: 5\r\n"))
+                + (chunked ? "5\r\nhello\r\n0\r\n\r\n" : "hello")
+                + "tunnel"
+        );
 
         Assert.That((await client.ReadHeadAsync()).Status, Is.EqualTo(101));
         Assert.That(await ReadAsync(await _opened.Task, 6), Is.EqualTo("tunnel"));
@@ -187,29 +206,33 @@ internal sealed class TunnelTests() : FaultTest(patient: false)
     private static async Task ReadToEndAsync(Socket socket)
     {
         byte[] buffer = new byte[100_000];
-        while (await socket.ReceiveAsync(buffer) > 0)
-        {
-        }
+        while (await socket.ReceiveAsync(buffer) > 0) { }
     }
 
     private static async Task<string> ReadAsync(UpstreamPeer peer, int count)
     {
         var text = new StringBuilder();
-        Assert.That(await peer.ReadAsync(count, part =>
-        {
-            text.Append(Encoding.Latin1.GetString(part.Span));
-            return Task.CompletedTask;
-        }).InTimeAsync("bytes at the backend"));
+        Assert.That(
+            await peer.ReadAsync(count, part =>
+                {
+                    text.Append(Encoding.Latin1.GetString(part.Span));
+                    return Task.CompletedTask;
+                })
+                .InTimeAsync("bytes at the backend")
+        );
         return text.ToString();
     }
 
-    private void Opens(string answer) => Backend.Answers(async (peer, _) =>
-    {
-        await peer.SendAsync(answer);
-        _opened.SetResult(peer);
-        await _done.Task;
-        return false;
-    });
+    private void Opens(string answer) =>
+        Backend.Answers(
+            async (peer, _) =>
+            {
+                await peer.SendAsync(answer);
+                _opened.SetResult(peer);
+                await _done.Task;
+                return false;
+            }
+        );
 
     private async Task<RawClient> OpenAsync()
     {

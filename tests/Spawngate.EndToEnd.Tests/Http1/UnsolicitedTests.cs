@@ -15,19 +15,21 @@ internal sealed partial class UnsolicitedTests() : FaultTest(patient: true)
     public async Task Bytes_that_nobody_asked_for_answer_no_request(string when)
     {
         long before = await CountAsync();
-        Backend.Answers(async (peer, _) =>
-        {
-            string answer = $"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{Interlocked.Increment(ref _asked):00}";
-            if (when == "along with the answer")
+        Backend.Answers(
+            async (peer, _) =>
             {
-                await peer.SendAsync(answer + Twice);
+                string answer = $"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{Interlocked.Increment(ref _asked):00}";
+                if (when == "along with the answer")
+                {
+                    await peer.SendAsync(answer + Twice);
+                    return true;
+                }
+
+                await peer.SendAsync(answer);
+                await peer.SendAsync(Twice);
                 return true;
             }
-
-            await peer.SendAsync(answer);
-            await peer.SendAsync(Twice);
-            return true;
-        });
+        );
         using RawClient client = await ConnectAsync();
         for (int i = 1; i <= 12; i++)
         {
@@ -35,8 +37,14 @@ internal sealed partial class UnsolicitedTests() : FaultTest(patient: true)
             await Http1Gateway.Gateway.UntilAsync("the connection is dropped, and counted", async () => await CountAsync() == before + i);
         }
 
-        Assert.That(Http1Gateway.Gateway.Log.Lines.Count(line => line.Text.Contains($"hostname=\"{Backend.Host}\"", StringComparison.Ordinal)
-            && line.Text.Contains("no request had asked for", StringComparison.Ordinal)), Is.EqualTo(1), "told once for each run");
+        Assert.That(
+            Http1Gateway.Gateway.Log.Lines.Count(line =>
+                line.Text.Contains($"hostname=\"{Backend.Host}\"", StringComparison.Ordinal)
+                && line.Text.Contains("no request had asked for", StringComparison.Ordinal)
+            ),
+            Is.EqualTo(1),
+            "told once for each run"
+        );
     }
 
     private async Task<long> CountAsync()

@@ -22,8 +22,11 @@ internal sealed record UpstreamRequest(string Head)
     public long Length => Field("Content-Length") is { } text ? long.Parse(text, CultureInfo.InvariantCulture) : 0;
 
     /// <summary>All values of a field.</summary>
-    public IEnumerable<string> Fields(string name) => Head.Split("\r\n").Skip(1)
-        .Where(line => line.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase)).Select(line => line[(name.Length + 1)..].Trim());
+    public IEnumerable<string> Fields(string name) =>
+        Head.Split("\r\n")
+            .Skip(1)
+            .Where(line => line.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase))
+            .Select(line => line[(name.Length + 1)..].Trim());
 
     /// <summary>The value of a field that may occur once; null without one.</summary>
     public string? Field(string name) => Fields(name).SingleOrDefault();
@@ -127,8 +130,7 @@ internal sealed class UpstreamPeer(Socket socket) : IDisposable
         do
         {
             _start = _end = 0;
-        }
-        while (await FillAsync());
+        } while (await FillAsync());
     }
 
     /// <summary>Ends the connection in order: what was sent arrives, then the end.</summary>

@@ -18,8 +18,14 @@ internal sealed class WebSocketTests : GatewayTest
     {
         string python = Executables.PythonWithOrSkip("websockets");
         string scripts = Path.Combine(Executables.Repository, "tests", "Spawngate.EndToEnd.Tests", "Http1", "Scripts");
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Host, $"command = {ConfigFile.Quote(python)}", $"args = [{ConfigFile.Quote(Path.Combine(scripts, "websocket_server.py"))}]", "health_path = \"\""));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(
+                Host,
+                $"command = {ConfigFile.Quote(python)}",
+                $"args = [{ConfigFile.Quote(Path.Combine(scripts, "websocket_server.py"))}]",
+                "health_path = \"\""
+            )
+        );
 
         Task<Tool> client = Tool.RunAsync(ScriptLimit, python, Path.Combine(scripts, "websocket_client.py"), Host, $"{gateway.Port}");
 
@@ -42,8 +48,7 @@ internal sealed class WebSocketTests : GatewayTest
         {
             result = await socket.ReceiveAsync(back.AsMemory(length), CancellationToken.None).AsTask().InTimeAsync("a message");
             length += result.Count;
-        }
-        while (!result.EndOfMessage);
+        } while (!result.EndOfMessage);
         await sent;
 
         Assert.That(back.AsSpan(0, length).SequenceEqual(message));
@@ -66,16 +71,24 @@ internal sealed class WebSocketTests : GatewayTest
             await Task.WhenAll(sockets.Select((socket, i) => EchoedAsync(socket, $"message {round} of {i}")));
         }
 
-        await Task.WhenAll(sockets.Select(socket => socket.CloseAsync(WebSocketCloseStatus.NormalClosure, "", CancellationToken.None).InTimeAsync("the close")));
+        await Task.WhenAll(
+            sockets.Select(socket =>
+                socket.CloseAsync(WebSocketCloseStatus.NormalClosure, "", CancellationToken.None).InTimeAsync("the close")
+            )
+        );
         Array.ForEach(sockets, socket => socket.Dispose());
         await gateway.UntilAsync("nothing is in flight", async () => await InFlightAsync(gateway) == 0);
-        await Figures.NoteAsync($"{Count} tunnels opened, used three times and closed: {Stopwatch.GetElapsedTime(began).TotalSeconds:F1} s");
+        await Figures.NoteAsync(
+            $"{Count} tunnels opened, used three times and closed: {Stopwatch.GetElapsedTime(began).TotalSeconds:F1} s"
+        );
     }
 
     [Test]
     public async Task An_open_tunnel_prevents_the_idle_stop()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Defaults("idle_timeout_secs = 1", "request_timeout_secs = 1").TestBackend(Host));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("idle_timeout_secs = 1", "request_timeout_secs = 1").TestBackend(Host)
+        );
         using ClientWebSocket socket = await ConnectAsync(gateway);
         BackendProcess backend = await Control.StartAsync();
 
@@ -85,7 +98,11 @@ internal sealed class WebSocketTests : GatewayTest
 
         long closed = Stopwatch.GetTimestamp();
         await backend.ExitedInTimeAsync();
-        Assert.That(Stopwatch.GetElapsedTime(closed).TotalSeconds, Strain.Within(closed, 0.8, 3.5), "the idle clock starts when the tunnel ends");
+        Assert.That(
+            Stopwatch.GetElapsedTime(closed).TotalSeconds,
+            Strain.Within(closed, 0.8, 3.5),
+            "the idle clock starts when the tunnel ends"
+        );
     }
 
     [Test]
@@ -111,8 +128,20 @@ internal sealed class WebSocketTests : GatewayTest
         GatewayProcess gateway = await Scene.GatewayAsync(ScriptedUpstream.Configure(new ConfigFile(), BrowserHost));
         var page = new BrowserPage();
         using ScriptedUpstream upstream = await ScriptedUpstream.StartAsync(gateway, Control, BrowserHost, page.ServeAsync);
-        string[] flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-        var info = new ProcessStartInfo(browser, [.. flags, $"--user-data-dir={Scene.NewFolder("browser")}", $"http://{BrowserHost}:{gateway.Port}/"])
+        string[] flags =
+        [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ];
+        var info = new ProcessStartInfo(
+            browser,
+            [.. flags, $"--user-data-dir={Scene.NewFolder("browser")}", $"http://{BrowserHost}:{gateway.Port}/"]
+        )
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
@@ -156,7 +185,9 @@ internal sealed class WebSocketTests : GatewayTest
         };
         var client = new ClientWebSocket();
         client.Options.KeepAliveInterval = TimeSpan.Zero;
-        await client.ConnectAsync(new Uri($"ws://{Host}/ws"), new HttpMessageInvoker(handler), CancellationToken.None).InTimeAsync("the handshake");
+        await client
+            .ConnectAsync(new Uri($"ws://{Host}/ws"), new HttpMessageInvoker(handler), CancellationToken.None)
+            .InTimeAsync("the handshake");
         return client;
     }
 }

@@ -6,14 +6,16 @@ using Spawngate.EndToEnd.Tests.Http1;
 namespace Spawngate.EndToEnd.Tests.Http2;
 
 /// <summary>
-/// Clients that do not read, and answers that come before the client is done. What waits for a client is bounded, whatever it asks for and whatever a backend says; a client that takes nothing is
-/// cut, and the gateway serves on.
+/// Clients that do not read, and answers that come before the client is done. What waits for a client is bounded, whatever it asks for and
+/// whatever a backend says; a client that takes nothing is cut, and the gateway serves on.
 /// </summary>
 [NonParallelizable]
 [LongRunning]
 internal sealed class BackPressureTests : Http2Test
 {
-    /// <summary>Requests after which a client has had its chance to fill more than the kernel's buffers, some 20 MiB of heads of 40 bytes.</summary>
+    /// <summary>
+    /// Requests after which a client has had its chance to fill more than the kernel's buffers, some 20 MiB of heads of 40 bytes.
+    /// </summary>
     private const int RequestsMax = 1_500_000;
 
     private const int Batch = 200;
@@ -49,11 +51,13 @@ internal sealed class BackPressureTests : Http2Test
         try
         {
             string answer = $"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Long: {new string('x', 30_000)}\r\n\r\n";
-            backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync(answer);
-                return true;
-            });
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync(answer);
+                    return true;
+                }
+            );
             await NeverReadAsync(backend.Host, "/fault", GrowthWithHeadsMax);
             using H2Client client = await ConnectAsync();
             await StillServesAsync(client);
@@ -71,12 +75,16 @@ internal sealed class BackPressureTests : Http2Test
         FaultyBackend backend = await Http2Gateway.TakeAsync();
         try
         {
-            string answer = string.Concat(Enumerable.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 500)) + FaultyBackend.Ok;
-            backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync(answer);
-                return true;
-            });
+            string answer =
+                string.Concat(Enumerable.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n", 500))
+                + FaultyBackend.Ok;
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync(answer);
+                    return true;
+                }
+            );
             await NeverReadAsync(backend.Host, "/fault", GrowthWithHeadsMax);
             using H2Client client = await ConnectAsync();
             await StillServesAsync(client);
@@ -98,12 +106,14 @@ internal sealed class BackPressureTests : Http2Test
             const int Enough = 20; // More is not read from a client whose output is full, so that not all may come before it reads.
             using var asked = new SemaphoreSlim(0);
             string answer = $"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Long: {new string('x', 30_000)}\r\n\r\nok";
-            backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync(answer);
-                asked.Release();
-                return true;
-            });
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync(answer);
+                    asked.Release();
+                    return true;
+                }
+            );
             using H2Client client = await H2Client.DialAsync(Port);
             await client.SendAsync([.. H2Frame.Preface, .. H2Frame.Settings()]);
             H2Stream[] streams = [.. Enumerable.Range(0, Streams).Select(_ => client.Open())];
@@ -140,20 +150,22 @@ internal sealed class BackPressureTests : Http2Test
         {
             string interim = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
             string many = string.Concat(Enumerable.Repeat(interim, 100));
-            backend.Answers(async (peer, _) =>
-            {
-                try
+            backend.Answers(
+                async (peer, _) =>
                 {
-                    while (true)
+                    try
                     {
-                        await peer.SendAsync(many);
+                        while (true)
+                        {
+                            await peer.SendAsync(many);
+                        }
+                    }
+                    catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
+                    {
+                        return false;
                     }
                 }
-                catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
-                {
-                    return false;
-                }
-            });
+            );
             int logged = Gateway.Log.Lines.Count;
             (RawResponse response, int count) = http2 ? await AskHttp2Async(backend.Host) : await AskHttp1Async(backend.Host);
 
@@ -174,11 +186,13 @@ internal sealed class BackPressureTests : Http2Test
         try
         {
             const int Interims = 1000;
-            backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync(string.Concat(Enumerable.Repeat("HTTP/1.1 102 Processing\r\n\r\n", Interims)) + FaultyBackend.Ok);
-                return true;
-            });
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync(string.Concat(Enumerable.Repeat("HTTP/1.1 102 Processing\r\n\r\n", Interims)) + FaultyBackend.Ok);
+                    return true;
+                }
+            );
             (RawResponse response, int count) = http2 ? await AskHttp2Async(backend.Host) : await AskHttp1Async(backend.Host);
             Assert.That((response.Status, response.Text, count), Is.EqualTo((200, "ok", Interims)));
         }
@@ -195,12 +209,14 @@ internal sealed class BackPressureTests : Http2Test
         FaultyBackend backend = await Http2Gateway.TakeAsync();
         try
         {
-            backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
-                await peer.EndedAsync();
-                return false;
-            });
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
+                    await peer.EndedAsync();
+                    return false;
+                }
+            );
             using H2Client client = await ConnectAsync();
             H2Stream? ends = null;
             for (int i = 0; i < Attempts && ends is null; i++)
@@ -242,17 +258,29 @@ internal sealed class BackPressureTests : Http2Test
         try
         {
             await File.WriteAllBytesAsync(file, new byte[4_000_000]);
-            backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
-                await peer.EndedAsync();
-                return false;
-            });
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
+                    await peer.EndedAsync();
+                    return false;
+                }
+            );
             var seen = new List<string>();
             for (int run = 0; run < Runs; run++)
             {
                 Tool curl = await Tool.CurlAsync(
-                    "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}", "-H", $"Host: {backend.Host}", "--data-binary", "@" + file, $"http://127.0.0.1:{Port}/fault");
+                    "--http2-prior-knowledge",
+                    "-o",
+                    "/dev/null",
+                    "-w",
+                    "%{http_code}",
+                    "-H",
+                    $"Host: {backend.Host}",
+                    "--data-binary",
+                    "@" + file,
+                    $"http://127.0.0.1:{Port}/fault"
+                );
                 seen.Add(curl.Out);
             }
 
@@ -265,19 +293,29 @@ internal sealed class BackPressureTests : Http2Test
         }
     }
 
-    /// <summary>Sends requests and reads nothing, until it is cut. Their answers are heads, which no window holds back. The gateway's memory is looked at all the while.</summary>
+    /// <summary>
+    /// Sends requests and reads nothing, until it is cut. Their answers are heads, which no window holds back. The gateway's memory is
+    /// looked at all the while.
+    /// </summary>
     private static async Task NeverReadAsync(string host, string path, long growthMax)
     {
         long before = ProcessVitals.Of(Gateway.Pid).ResidentBytes;
         long most = 0;
         int sent = 0;
         using H2Client client = await H2Client.DialAsync(Port); // Begin() is never called.
-        await client.SendAsync([.. H2Frame.Preface, .. H2Frame.Settings((H2Frame.InitialWindowSize, int.MaxValue)), .. H2Frame.Window(0, int.MaxValue - 65535)]);
+        await client.SendAsync([
+            .. H2Frame.Preface,
+            .. H2Frame.Settings((H2Frame.InitialWindowSize, int.MaxValue)),
+            .. H2Frame.Window(0, int.MaxValue - 65535),
+        ]);
         try
         {
             for (; sent < RequestsMax && most < growthMax; sent += Batch)
             {
-                byte[] batch = [.. Enumerable.Range(sent, Batch).SelectMany(i => H2Frame.Headers(1 + (2 * i), H2Frame.Request(host, path, "HEAD")))];
+                byte[] batch =
+                [
+                    .. Enumerable.Range(sent, Batch).SelectMany(i => H2Frame.Headers(1 + (2 * i), H2Frame.Request(host, path, "HEAD"))),
+                ];
                 await client.SendAsync(batch).InTimeAsync("the gateway cuts a client that takes nothing", CutLimit);
                 most = Math.Max(most, ProcessVitals.Of(Gateway.Pid).ResidentBytes - before);
             }

@@ -27,16 +27,20 @@ internal sealed class ClientLibraryTests : Http2Test
     public async Task The_client_of_the_runtime_sends_and_receives_at_once()
     {
         using HttpClient http = Create();
-        await Task.WhenAll(Enumerable.Range(0, 50).Select(async i =>
-        {
-            int size = 20_000 * i;
-            using HttpRequestMessage request = Request(HttpMethod.Post, "/mirror");
-            request.Content = new StreamContent(new MemoryStream(Pattern.Take(size)));
-            using HttpResponseMessage response = await http.SendAsync(request).InTimeAsync("a response");
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 50)
+                .Select(async i =>
+                {
+                    int size = 20_000 * i;
+                    using HttpRequestMessage request = Request(HttpMethod.Post, "/mirror");
+                    request.Content = new StreamContent(new MemoryStream(Pattern.Take(size)));
+                    using HttpResponseMessage response = await http.SendAsync(request).InTimeAsync("a response");
 
-            byte[] body = await response.Content.ReadAsByteArrayAsync().InTimeAsync("a body");
-            Assert.That(Convert.ToHexStringLower(SHA256.HashData(body)), Is.EqualTo(Pattern.Sha256(size)));
-        }));
+                    byte[] body = await response.Content.ReadAsByteArrayAsync().InTimeAsync("a body");
+                    Assert.That(Convert.ToHexStringLower(SHA256.HashData(body)), Is.EqualTo(Pattern.Sha256(size)));
+                })
+        );
     }
 
     [Test]
@@ -51,7 +55,10 @@ internal sealed class ClientLibraryTests : Http2Test
         using HttpResponseMessage refused = await http.SendAsync(unknown).InTimeAsync("a response");
         Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
 
-        Assert.That(async () => await http.SendAsync(Request(HttpMethod.Get, "/close?at=mid-body")), Throws.InstanceOf<HttpRequestException>().Or.InstanceOf<HttpIOException>());
+        Assert.That(
+            async () => await http.SendAsync(Request(HttpMethod.Get, "/close?at=mid-body")),
+            Throws.InstanceOf<HttpRequestException>().Or.InstanceOf<HttpIOException>()
+        );
         using HttpResponseMessage next = await http.SendAsync(Request(HttpMethod.Get, "/status?code=200")).InTimeAsync("a response");
         Assert.That(next.StatusCode, Is.EqualTo(HttpStatusCode.OK));
     }
@@ -94,7 +101,14 @@ internal sealed class ClientLibraryTests : Http2Test
     [TestCase("--http2")]
     public async Task Curl_understands(string way)
     {
-        Tool curl = await Tool.CurlAsync(way, "-w", " %{http_version} %{http_code}", "-H", $"Host: {Host}", $"http://127.0.0.1:{Port}/status?code=200");
+        Tool curl = await Tool.CurlAsync(
+            way,
+            "-w",
+            " %{http_version} %{http_code}",
+            "-H",
+            $"Host: {Host}",
+            $"http://127.0.0.1:{Port}/status?code=200"
+        );
 
         Assert.That(curl.Out, Is.EqualTo("status 200 2 200"), curl.Error);
     }
@@ -111,11 +125,16 @@ internal sealed class ClientLibraryTests : Http2Test
         Assert.That(tool.Out, Does.Contain(":status: 200").And.Contain("status 200"), tool.Error);
     }
 
-    private static HttpClient Create() => new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri($"http://127.0.0.1:{Port}") };
+    private static HttpClient Create() =>
+        new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri($"http://127.0.0.1:{Port}") };
 
     private static HttpRequestMessage Request(HttpMethod method, string path)
     {
-        var request = new HttpRequestMessage(method, path) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        var request = new HttpRequestMessage(method, path)
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         request.Headers.Host = Host;
         return request;
     }

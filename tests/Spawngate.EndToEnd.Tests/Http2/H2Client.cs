@@ -13,8 +13,8 @@ namespace Spawngate.EndToEnd.Tests.Http2;
 internal sealed record H2GoAway(int LastStream, H2Error Code);
 
 /// <summary>
-/// An HTTP/2 client made of frames: sends what it is told, and reads strictly. Flow control is checked to the byte; whatever the gateway does against the rules
-/// ends the connection and fails all that is waited for.
+/// An HTTP/2 client made of frames: sends what it is told, and reads strictly. Flow control is checked to the byte; whatever the gateway
+/// does against the rules ends the connection and fails all that is waited for.
 /// </summary>
 internal sealed class H2Client : IDisposable
 {
@@ -68,7 +68,8 @@ internal sealed class H2Client : IDisposable
     public bool IgnoresStreams { get; set; }
 
     /// <summary>Connects with prior knowledge, and waits for the gateway's settings.</summary>
-    public static Task<H2Client> ConnectAsync(int port, params (ushort Id, uint Value)[] settings) => ConnectAsync(port, IPAddress.Loopback, settings);
+    public static Task<H2Client> ConnectAsync(int port, params (ushort Id, uint Value)[] settings) =>
+        ConnectAsync(port, IPAddress.Loopback, settings);
 
     /// <summary>Connects from one of the machine's addresses.</summary>
     public static async Task<H2Client> ConnectAsync(int port, IPAddress from, params (ushort Id, uint Value)[] settings)
@@ -128,7 +129,7 @@ internal sealed class H2Client : IDisposable
         await _sending.WaitAsync();
         try
         {
-            for (ReadOnlyMemory<byte> bytes = make(); bytes.Length > 0;)
+            for (ReadOnlyMemory<byte> bytes = make(); bytes.Length > 0; )
             {
                 bytes = bytes[await _socket.SendAsync(bytes)..];
             }
@@ -144,7 +145,12 @@ internal sealed class H2Client : IDisposable
     {
         lock (_windows)
         {
-            var stream = new H2Stream(_next, _streamWindow) { Grants = grants, Take = take, Allowed = _allowedPerStream };
+            var stream = new H2Stream(_next, _streamWindow)
+            {
+                Grants = grants,
+                Take = take,
+                Allowed = _allowedPerStream,
+            };
             _streams[_next] = stream;
             _next += 2;
             if (_isOver)
@@ -156,8 +162,15 @@ internal sealed class H2Client : IDisposable
         }
     }
 
-    /// <summary>Opens a stream with these fields. Of several at once the one with the lower number is sent first, or it would count as closed (RFC 9113 section 5.1.1).</summary>
-    public async Task<H2Stream> BeginAsync(IEnumerable<(string Name, string Value)> fields, bool end = true, Func<ReadOnlyMemory<byte>, Task>? take = null)
+    /// <summary>
+    /// Opens a stream with these fields. Of several at once the one with the lower number is sent first, or it would count as closed (RFC
+    /// 9113 section 5.1.1).
+    /// </summary>
+    public async Task<H2Stream> BeginAsync(
+        IEnumerable<(string Name, string Value)> fields,
+        bool end = true,
+        Func<ReadOnlyMemory<byte>, Task>? take = null
+    )
     {
         H2Stream? stream = null;
         await SendAsync(() =>
@@ -169,14 +182,20 @@ internal sealed class H2Client : IDisposable
     }
 
     /// <summary>Opens a stream with a request without body.</summary>
-    public Task<H2Stream> GetAsync(string host, string path, params (string Name, string Value)[] fields) => BeginAsync([.. H2Frame.Request(host, path), .. fields]);
+    public Task<H2Stream> GetAsync(string host, string path, params (string Name, string Value)[] fields) =>
+        BeginAsync([.. H2Frame.Request(host, path), .. fields]);
 
     /// <summary>One request and its response.</summary>
     public async Task<RawResponse> ExchangeAsync(string host, string path, params (string Name, string Value)[] fields) =>
         await (await GetAsync(host, path, fields)).ResponseAsync();
 
     /// <summary>One request with a body, and its response.</summary>
-    public async Task<RawResponse> PostAsync(string host, string path, ReadOnlyMemory<byte> body, params (string Name, string Value)[] fields)
+    public async Task<RawResponse> PostAsync(
+        string host,
+        string path,
+        ReadOnlyMemory<byte> body,
+        params (string Name, string Value)[] fields
+    )
     {
         H2Stream stream = await BeginAsync([.. H2Frame.Request(host, path, "POST"), .. fields], end: false);
         await SendBodyAsync(stream, body);
@@ -199,8 +218,7 @@ internal sealed class H2Client : IDisposable
             body.Span[..part].CopyTo(frame.AsSpan(H2Frame.HeaderBytes));
             body = body[part..];
             await SendAsync(frame.AsMemory(0, H2Frame.HeaderBytes + part));
-        }
-        while (body.Length > 0);
+        } while (body.Length > 0);
         return true;
     }
 
@@ -213,7 +231,9 @@ internal sealed class H2Client : IDisposable
     public async Task<TimeSpan> PingAsync()
     {
         long opaque = Interlocked.Increment(ref _pinged);
-        TaskCompletionSource acknowledged = _pings.GetOrAdd(opaque, _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        TaskCompletionSource acknowledged = _pings.GetOrAdd(opaque, _ => new TaskCompletionSource(
+            TaskCreationOptions.RunContinuationsAsynchronously
+        ));
         long began = Stopwatch.GetTimestamp();
         await SendAsync(H2Frame.Ping(opaque));
         await acknowledged.Task.InTimeAsync("acknowledgement of a PING");
@@ -301,9 +321,7 @@ internal sealed class H2Client : IDisposable
         Exception? fault = null;
         try
         {
-            while (await FrameAsync())
-            {
-            }
+            while (await FrameAsync()) { }
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
@@ -396,7 +414,10 @@ internal sealed class H2Client : IDisposable
                 await SendLooselyAsync(H2Frame.Of(H2Type.Ping, H2Frame.EndStream, 0, payload.Span));
                 break;
             case H2Type.GoAway:
-                LastGoAway = new H2GoAway(BinaryPrimitives.ReadInt32BigEndian(payload.Span), (H2Error)BinaryPrimitives.ReadUInt32BigEndian(payload.Span[4..]));
+                LastGoAway = new H2GoAway(
+                    BinaryPrimitives.ReadInt32BigEndian(payload.Span),
+                    (H2Error)BinaryPrimitives.ReadUInt32BigEndian(payload.Span[4..])
+                );
                 _goAway.TrySetResult(LastGoAway);
                 break;
             case H2Type.WindowUpdate:
@@ -485,7 +506,9 @@ internal sealed class H2Client : IDisposable
         byte[] updates =
         [
             .. Grants && _taken >= GrantBytes ? Granting(null, _taken) : [],
-            .. stream.Grants && !ends && stream.Taken >= Math.Min(GrantBytes, (_allowedPerStream + 1) / 2) ? Granting(stream, stream.Taken) : [],
+            .. stream.Grants && !ends && stream.Taken >= Math.Min(GrantBytes, (_allowedPerStream + 1) / 2)
+                ? Granting(stream, stream.Taken)
+                : [],
         ];
         if (updates.Length > 0)
         {

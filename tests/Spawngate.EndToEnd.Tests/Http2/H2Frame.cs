@@ -99,7 +99,10 @@ internal static class H2Frame
     public static readonly byte[] Preface = [.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8];
 
     /// <summary>SETTINGS identifiers used by tests.</summary>
-    public const ushort HeaderTableSize = 1, InitialWindowSize = 4, MaxFrameSize = 5, MaxHeaderListSize = 6;
+    public const ushort HeaderTableSize = 1,
+        InitialWindowSize = 4,
+        MaxFrameSize = 5,
+        MaxHeaderListSize = 6;
 
     /// <summary>One frame.</summary>
     public static byte[] Of(H2Type type, int flags, int stream, params ReadOnlySpan<byte> payload)
@@ -174,7 +177,8 @@ internal static class H2Frame
         Of(H2Type.Settings, 0, 0, [.. settings.SelectMany(each => (byte[])[(byte)(each.Id >> 8), (byte)each.Id, .. Number(each.Value)])]);
 
     /// <summary>PRIORITY_UPDATE.</summary>
-    public static byte[] PriorityUpdate(int stream, string value) => Of(H2Type.PriorityUpdate, 0, 0, [.. Number((uint)stream), .. Encoding.Latin1.GetBytes(value)]);
+    public static byte[] PriorityUpdate(int stream, string value) =>
+        Of(H2Type.PriorityUpdate, 0, 0, [.. Number((uint)stream), .. Encoding.Latin1.GetBytes(value)]);
 
     /// <summary>A number of 32 bits.</summary>
     public static byte[] Number(uint value)

@@ -143,7 +143,11 @@ internal sealed class H2Stream(int id, long window) : IDisposable
 
     private void OnHead(List<(string Name, string Value)> fields, bool ends)
     {
-        if (fields.Count == 0 || fields[0].Name != ":status" || fields.Skip(1).Any(each => each.Name.StartsWith(':') || each.Name.Any(char.IsAsciiLetterUpper)))
+        if (
+            fields.Count == 0
+            || fields[0].Name != ":status"
+            || fields.Skip(1).Any(each => each.Name.StartsWith(':') || each.Name.Any(char.IsAsciiLetterUpper))
+        )
         {
             throw new NotHttpException("response head: " + string.Join(", ", fields));
         }

@@ -23,7 +23,16 @@ internal sealed class HandshakeTests : Http2Test
         var got = new TaskCompletionSource<UpstreamRequest>(TaskCreationOptions.RunContinuationsAsynchronously);
         Answer(Right, got);
         using H2Client client = await ConnectAsync();
-        H2Stream stream = await client.BeginAsync([.. Fields(), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="), ("sec_websocket_key", "x"), ("sec-websocket-accept", "y"), ("sec-websocket-protocol", "chat")], end: false);
+        H2Stream stream = await client.BeginAsync(
+            [
+                .. Fields(),
+                ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+                ("sec_websocket_key", "x"),
+                ("sec-websocket-accept", "y"),
+                ("sec-websocket-protocol", "chat"),
+            ],
+            end: false
+        );
         RawResponse head = await stream.HeadAsync();
         UpstreamRequest request = await got.Task;
 
@@ -35,7 +44,10 @@ internal sealed class HandshakeTests : Http2Test
     }
 
     [TestCase("Connection: Upgrade\r\nUpgrade: websocket\r\n", "a 101 without Sec-WebSocket-Accept")]
-    [TestCase("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", "a 101 with a wrong Sec-WebSocket-Accept")]
+    [TestCase(
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+        "a 101 with a wrong Sec-WebSocket-Accept"
+    )]
     [TestCase(Right + "Sec-WebSocket-Accept: {accept}\r\n", "a 101 with a wrong Sec-WebSocket-Accept")]
     [TestCase("Connection: Upgrade\r\nUpgrade: other\r\nSec-WebSocket-Accept: {accept}\r\n", "a 101 to a protocol that was not asked for")]
     [TestCase("Connection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n", "a 101 without an Upgrade field")]
@@ -50,18 +62,30 @@ internal sealed class HandshakeTests : Http2Test
 
         Assert.That((response.Status, response.Header("x-proxy-error")), Is.EqualTo((502, "BAD_BACKEND_RESPONSE")));
         LogLine line = await Gateway.LogsAsync(before, "Request failed", _backend.Host);
-        Assert.That((line.Field("hostname"), line.Message[line.Message.IndexOf("Request", StringComparison.Ordinal)..]), Is.EqualTo((_backend.Host, $"Request failed: {reason}")));
+        Assert.That(
+            (line.Field("hostname"), line.Message[line.Message.IndexOf("Request", StringComparison.Ordinal)..]),
+            Is.EqualTo((_backend.Host, $"Request failed: {reason}"))
+        );
         await StillServesAsync(client);
     }
 
-    private void Answer(string fields, TaskCompletionSource<UpstreamRequest>? got = null) => _backend.Answers(async (peer, request) =>
-    {
-        string accept = Convert.ToBase64String(SHA1.HashData(Encoding.ASCII.GetBytes(request.Fields("Sec-WebSocket-Key").First() + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
-        got?.TrySetResult(request);
-        await peer.SendAsync($"HTTP/1.1 101 Switching Protocols\r\n{fields.Replace("{accept}", accept, StringComparison.Ordinal)}\r\n");
-        await peer.EndedAsync();
-        return false;
-    });
+    private void Answer(string fields, TaskCompletionSource<UpstreamRequest>? got = null) =>
+        _backend.Answers(
+            async (peer, request) =>
+            {
+                string accept = Convert.ToBase64String(
+                    SHA1.HashData(
+                        Encoding.ASCII.GetBytes(request.Fields("Sec-WebSocket-Key").First() + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")
+                    )
+                );
+                got?.TrySetResult(request);
+                await peer.SendAsync(
+                    $"HTTP/1.1 101 Switching Protocols\r\n{fields.Replace("{accept}", accept, StringComparison.Ordinal)}\r\n"
+                );
+                await peer.EndedAsync();
+                return false;
+            }
+        );
 
     private IEnumerable<(string Name, string Value)> Fields() =>
         [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/fault"), (":authority", _backend.Host)];

@@ -5,7 +5,10 @@ using Spawngate.EndToEnd.Tests.Http1;
 
 namespace Spawngate.EndToEnd.Tests.Http2;
 
-/// <summary>One gateway for the tests of this namespace that leave it as they found it: a TestBackend, one with little patience, and some that a test scripts.</summary>
+/// <summary>
+/// One gateway for the tests of this namespace that leave it as they found it: a TestBackend, one with little patience, and some that a
+/// test scripts.
+/// </summary>
 [SetUpFixture]
 internal sealed class Http2Gateway
 {

@@ -7,7 +7,9 @@ namespace Spawngate.EndToEnd.Tests.Http2;
 [LongRunning]
 internal sealed class LifecycleTests : GatewayTest
 {
-    /// <summary>The drain timeout is 30 s unless a test sets a shorter one; a busy machine takes a few for what takes none on an idle one.</summary>
+    /// <summary>
+    /// The drain timeout is 30 s unless a test sets a shorter one; a busy machine takes a few for what takes none on an idle one.
+    /// </summary>
     private static readonly TimeSpan LessThanADrain = TimeSpan.FromSeconds(20);
 
     [Test]
@@ -16,7 +18,10 @@ internal sealed class LifecycleTests : GatewayTest
         GatewayProcess gateway = await GatewayAsync("--listen-delay-ms=300");
         using H2Client client = await H2Client.ConnectAsync(gateway.Port);
         Task<RawResponse>[] gets = [.. Enumerable.Range(0, 100).Select(i => client.ExchangeAsync(Host, $"/echo?i={i}"))];
-        Task<RawResponse>[] posts = [.. Enumerable.Range(0, 10).Select(i => client.PostAsync(Host, "/upload", TestBackend.Pattern.Take(20_000)))];
+        Task<RawResponse>[] posts =
+        [
+            .. Enumerable.Range(0, 10).Select(i => client.PostAsync(Host, "/upload", TestBackend.Pattern.Take(20_000))),
+        ];
 
         RawResponse[] got = await Task.WhenAll(gets);
         RawResponse[] posted = await Task.WhenAll(posts);
@@ -141,7 +146,9 @@ internal sealed class LifecycleTests : GatewayTest
         yield return new TestCaseData(H2Frame.Preface).SetArgDisplayNames("a preface alone");
         yield return new TestCaseData((byte[])[.. start, .. headers.AsSpan(0, 4)]).SetArgDisplayNames("half a frame header");
         yield return new TestCaseData((byte[])[.. start, .. headers.AsSpan(0, 20)]).SetArgDisplayNames("half a HEADERS");
-        yield return new TestCaseData((byte[])[.. start, .. H2Frame.Of(H2Type.Headers, 0, 1, H2Frame.Block(H2Frame.Request(Host, "/")))]).SetArgDisplayNames("HEADERS without the rest of its block");
+        yield return new TestCaseData(
+            (byte[])[.. start, .. H2Frame.Of(H2Type.Headers, 0, 1, H2Frame.Block(H2Frame.Request(Host, "/")))]
+        ).SetArgDisplayNames("HEADERS without the rest of its block");
         yield return new TestCaseData(start).SetArgDisplayNames("settings that are not acknowledged");
     }
 
@@ -153,9 +160,7 @@ internal sealed class LifecycleTests : GatewayTest
         long began = Stopwatch.GetTimestamp();
         await client.SendAsync(bytes);
         byte[] buffer = new byte[4096];
-        while (await client.Socket.ReceiveAsync(buffer).InTimeAsync("end of the connection") > 0)
-        {
-        }
+        while (await client.Socket.ReceiveAsync(buffer).InTimeAsync("end of the connection") > 0) { }
 
         Assert.That(Stopwatch.GetElapsedTime(began).TotalSeconds, Strain.Within(began, 0.8, 5));
     }
@@ -177,7 +182,9 @@ internal sealed class LifecycleTests : GatewayTest
             int before = gateway.Log.Lines.Count;
             config.Without("new.test");
             gateway.ReloadAtomically(config.TestBackend("new.test", $"--name=new-{i}").ToString());
-            await gateway.Log.FromAsync(before, line => line.Text.Contains("Configuration reloaded successfully", StringComparison.Ordinal)).InTimeAsync("reload");
+            await gateway
+                .Log.FromAsync(before, line => line.Text.Contains("Configuration reloaded successfully", StringComparison.Ordinal))
+                .InTimeAsync("reload");
         }
 
         Assert.That((await client.ExchangeAsync("new.test", "/")).Status, Is.EqualTo(200), "a new host is served on the same connection");

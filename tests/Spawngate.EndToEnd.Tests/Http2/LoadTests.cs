@@ -15,7 +15,10 @@ internal sealed partial class LoadTests : GatewayTest
     private const int MiB = 1024 * 1024;
     private const long GrowthMax = 16 * MiB;
 
-    /// <summary>In its first 200,000 requests the heap of the gateway grows to its size under this load, some 25 MB more than after a second; a long run begins to measure there.</summary>
+    /// <summary>
+    /// In its first 200,000 requests the heap of the gateway grows to its size under this load, some 25 MB more than after a second; a long
+    /// run begins to measure there.
+    /// </summary>
     private const long WarmingMax = 40 * MiB;
 
     private const int DescriptorsMax = (2 * 16 * 32) + 100;
@@ -23,8 +26,14 @@ internal sealed partial class LoadTests : GatewayTest
     /// <summary>Not a divisor of any buffer's size, so that a block that is lost, doubled or swapped shows.</summary>
     private static readonly byte[] Block = TestBackend.Pattern.Take(1_000_003);
 
-    private static readonly long Size = MiB * (Environment.GetEnvironmentVariable("SPAWNGATE_GIANT_MIB") is { Length: > 0 } text ? long.Parse(text, CultureInfo.InvariantCulture)
-        : Executables.GatewayIsNative ? 1024 : 64);
+    private static readonly long Size =
+        MiB
+        * (
+            Environment.GetEnvironmentVariable("SPAWNGATE_GIANT_MIB") is { Length: > 0 } text
+                ? long.Parse(text, CultureInfo.InvariantCulture)
+            : Executables.GatewayIsNative ? 1024
+            : 64
+        );
 
     [Test]
     public async Task A_gibibyte_comes_down_while_another_goes_up_on_one_connection()
@@ -55,7 +64,9 @@ internal sealed partial class LoadTests : GatewayTest
         double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
         long grown = ProcessScan.ResidentBytes(gateway.Pid) - before;
         long peak = ProcessScan.PeakResidentBytes(gateway.Pid) - peakBefore;
-        await Figures.NoteAsync($"{Size / MiB} MiB each way: {seconds:F1} s (up {upSeconds:F1} s), resident memory {grown / 1024.0:+0;-0} KiB, its peak {peak / 1024.0:+0;-0} KiB");
+        await Figures.NoteAsync(
+            $"{Size / MiB} MiB each way: {seconds:F1} s (up {upSeconds:F1} s), resident memory {grown / 1024.0:+0;-0} KiB, its peak {peak / 1024.0:+0;-0} KiB"
+        );
         Assert.That((uploaded.Text, expected.Length), Is.EqualTo(($"{Size}", Size)));
         Assert.That(grown, Is.LessThan(GrowthMax));
         Assert.That(peak, Is.LessThan(GrowthMax), "not even for a moment");
@@ -73,7 +84,9 @@ internal sealed partial class LoadTests : GatewayTest
         int served = await LoadAsync(h2load, gateway, Effort.Span(native: 3, managed: 2));
 
         ProcessVitals after = ProcessVitals.Of(gateway.Pid);
-        await Figures.NoteAsync($"{served} requests, {1000.0 * (after.CpuMs - before.CpuMs) / served:F1} µs of CPU each; before {before}, after {after}");
+        await Figures.NoteAsync(
+            $"{served} requests, {1000.0 * (after.CpuMs - before.CpuMs) / served:F1} µs of CPU each; before {before}, after {after}"
+        );
         Assert.That(after.Descriptors, Is.LessThan(DescriptorsMax), "two for each stream of two loads, and some");
         Assert.That(after.ResidentBytes - before.ResidentBytes, Is.LessThan(Effort.IsLong ? GrowthMax : WarmingMax));
         using H2Client client = await H2Client.ConnectAsync(gateway.Port);
@@ -83,7 +96,16 @@ internal sealed partial class LoadTests : GatewayTest
     /// <summary>Requests that were answered; all of them, and all with 2xx.</summary>
     private static async Task<int> LoadAsync(string h2load, GatewayProcess gateway, TimeSpan span)
     {
-        Tool load = await Tool.RunAsync(span + Patience.Default, h2load, "-c16", "-m32", "-t1", "-D", $"{span.TotalSeconds:F0}", $"http://127.0.0.1:{gateway.Port}/status?code=200");
+        Tool load = await Tool.RunAsync(
+            span + Patience.Default,
+            h2load,
+            "-c16",
+            "-m32",
+            "-t1",
+            "-D",
+            $"{span.TotalSeconds:F0}",
+            $"http://127.0.0.1:{gateway.Port}/status?code=200"
+        );
         Match requests = Requests().Match(load.Out);
         Assert.That(requests.Success, load.Out + load.Error);
         Assert.That((requests.Groups[2].Value, requests.Groups[3].Value, requests.Groups[4].Value), Is.EqualTo(("0", "0", "0")), load.Out);

@@ -3,7 +3,10 @@ using Spawngate.EndToEnd.Tests.Http1;
 
 namespace Spawngate.EndToEnd.Tests.Http2;
 
-/// <summary>Errors are answered as over HTTP/1.1, with the same heads and bodies; what is malformed resets its stream. Either way the connection goes on.</summary>
+/// <summary>
+/// Errors are answered as over HTTP/1.1, with the same heads and bodies; what is malformed resets its stream. Either way the connection
+/// goes on.
+/// </summary>
 internal sealed class RefusalTests : Http2Test
 {
     private static readonly string Long = new('a', 9000);
@@ -13,25 +16,57 @@ internal sealed class RefusalTests : Http2Test
         yield return new TestCaseData(404, "UNKNOWN_HOST", H2Frame.Request("nobody.test", "/")).SetArgDisplayNames("unknown host");
         yield return new TestCaseData(400, "MISSING_HOST_HEADER", H2Frame.Request(Host, "/").Take(3)).SetArgDisplayNames("no host");
         yield return new TestCaseData(414, "URI_TOO_LONG", H2Frame.Request(Host, "/" + Long)).SetArgDisplayNames("long path");
-        yield return new TestCaseData(431, "REQUEST_HEADER_FIELDS_TOO_LARGE", H2Frame.Request(Host, "/").Concat(Enumerable.Range(0, 4).Select(i => ($"x-{i}", Long)))).SetArgDisplayNames("large head");
-        yield return new TestCaseData(431, "REQUEST_HEADER_FIELDS_TOO_LARGE", H2Frame.Request(Host, "/").Concat(Enumerable.Range(0, 101).Select(i => ($"x-{i}", "")))).SetArgDisplayNames("many fields");
-        yield return new TestCaseData(501, "NOT_IMPLEMENTED", new[] { (":method", "CONNECT"), (":authority", "app.test:443") }).SetArgDisplayNames("CONNECT");
-        yield return new TestCaseData(502, "CONNECTION_FAILED", H2Frame.Request(Host, "/close?at=before-head", "POST")).SetArgDisplayNames("backend closes before its head");
-        yield return new TestCaseData(502, "BAD_BACKEND_RESPONSE", H2Frame.Request(Host, "/wrong?kind=garbage")).SetArgDisplayNames("backend talks garbage");
-        yield return new TestCaseData(502, "BAD_BACKEND_RESPONSE", H2Frame.Request(Host, "/wrong?kind=both-framings")).SetArgDisplayNames("two framings");
-        yield return new TestCaseData(503, "BACKEND_START_FAILED", H2Frame.Request(BrokenHost, "/")).SetArgDisplayNames("backend cannot start");
-        yield return new TestCaseData(504, "REQUEST_TIMEOUT", H2Frame.Request(ImpatientHost, "/slow?headMs=15000")).SetArgDisplayNames("backend is slow");
+        yield return new TestCaseData(
+            431,
+            "REQUEST_HEADER_FIELDS_TOO_LARGE",
+            H2Frame.Request(Host, "/").Concat(Enumerable.Range(0, 4).Select(i => ($"x-{i}", Long)))
+        ).SetArgDisplayNames("large head");
+        yield return new TestCaseData(
+            431,
+            "REQUEST_HEADER_FIELDS_TOO_LARGE",
+            H2Frame.Request(Host, "/").Concat(Enumerable.Range(0, 101).Select(i => ($"x-{i}", "")))
+        ).SetArgDisplayNames("many fields");
+        yield return new TestCaseData(
+            501,
+            "NOT_IMPLEMENTED",
+            new[] { (":method", "CONNECT"), (":authority", "app.test:443") }
+        ).SetArgDisplayNames("CONNECT");
+        yield return new TestCaseData(502, "CONNECTION_FAILED", H2Frame.Request(Host, "/close?at=before-head", "POST")).SetArgDisplayNames(
+            "backend closes before its head"
+        );
+        yield return new TestCaseData(502, "BAD_BACKEND_RESPONSE", H2Frame.Request(Host, "/wrong?kind=garbage")).SetArgDisplayNames(
+            "backend talks garbage"
+        );
+        yield return new TestCaseData(502, "BAD_BACKEND_RESPONSE", H2Frame.Request(Host, "/wrong?kind=both-framings")).SetArgDisplayNames(
+            "two framings"
+        );
+        yield return new TestCaseData(503, "BACKEND_START_FAILED", H2Frame.Request(BrokenHost, "/")).SetArgDisplayNames(
+            "backend cannot start"
+        );
+        yield return new TestCaseData(504, "REQUEST_TIMEOUT", H2Frame.Request(ImpatientHost, "/slow?headMs=15000")).SetArgDisplayNames(
+            "backend is slow"
+        );
     }
 
     [TestCaseSource(nameof(Errors))]
-    public async Task An_error_has_the_head_and_body_of_the_contract(int status, string code, IEnumerable<(string Name, string Value)> fields)
+    public async Task An_error_has_the_head_and_body_of_the_contract(
+        int status,
+        string code,
+        IEnumerable<(string Name, string Value)> fields
+    )
     {
         using H2Client client = await ConnectAsync();
         RawResponse response = await (await client.BeginAsync(fields)).ResponseAsync();
 
-        Assert.That((response.Status, response.Header("x-proxy-error"), response.Header("content-type")), Is.EqualTo((status, code, "application/json")));
+        Assert.That(
+            (response.Status, response.Header("x-proxy-error"), response.Header("content-type")),
+            Is.EqualTo((status, code, "application/json"))
+        );
         Assert.That(response.Json.EnumerateObject().Select(each => each.Name), Is.EqualTo(new[] { "code", "message", "status" }));
-        Assert.That((response.Json.GetProperty("code").GetString(), response.Json.GetProperty("status").GetInt32()), Is.EqualTo((code, status)));
+        Assert.That(
+            (response.Json.GetProperty("code").GetString(), response.Json.GetProperty("status").GetInt32()),
+            Is.EqualTo((code, status))
+        );
         Assert.That(response.Header("content-length"), Is.EqualTo($"{response.BodyLength}"));
         await StillServesAsync(client);
     }
@@ -92,14 +127,18 @@ internal sealed class RefusalTests : Http2Test
         try
         {
             int asked = 0;
-            backend.Answers(async (peer, _) =>
-            {
-                Interlocked.Increment(ref asked);
-                await peer.SendAsync(FaultyBackend.Ok);
-                return true;
-            });
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    Interlocked.Increment(ref asked);
+                    await peer.SendAsync(FaultyBackend.Ok);
+                    return true;
+                }
+            );
             using H2Client client = await ConnectAsync();
-            H2Stream stream = await client.BeginAsync(fields.Select(each => (each.Name, each.Value.Replace("HOST", backend.Host, StringComparison.Ordinal))));
+            H2Stream stream = await client.BeginAsync(
+                fields.Select(each => (each.Name, each.Value.Replace("HOST", backend.Host, StringComparison.Ordinal)))
+            );
             await ResetAsync(stream, H2Error.Protocol);
             RawResponse next = await client.ExchangeAsync(backend.Host, "/fault");
 

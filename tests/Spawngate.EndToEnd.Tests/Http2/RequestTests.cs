@@ -38,7 +38,14 @@ internal sealed class RequestTests : Http2Test
     {
         using H2Client client = await ConnectAsync();
 
-        RawResponse response = await client.ExchangeAsync(Host, "/echo", ("cookie", "a=1"), ("x", "y"), ("cookie", "b=2"), ("cookie", "c=3"));
+        RawResponse response = await client.ExchangeAsync(
+            Host,
+            "/echo",
+            ("cookie", "a=1"),
+            ("x", "y"),
+            ("cookie", "b=2"),
+            ("cookie", "c=3")
+        );
 
         Assert.That(response.Echoed.Header("Cookie"), Is.EqualTo("a=1; b=2; c=3"));
     }
@@ -48,11 +55,17 @@ internal sealed class RequestTests : Http2Test
     {
         using H2Client client = await ConnectAsync();
 
-        RawResponse response = await client.ExchangeAsync(Host, "/headers?h=Connection:%20X-Hop|X-Hop:%201|Keep-Alive:%20timeout=5|X-Kept:%20Two|Set-Cookie:%20a=1|Set-Cookie:%20b=2");
+        RawResponse response = await client.ExchangeAsync(
+            Host,
+            "/headers?h=Connection:%20X-Hop|X-Hop:%201|Keep-Alive:%20timeout=5|X-Kept:%20Two|Set-Cookie:%20a=1|Set-Cookie:%20b=2"
+        );
 
         Assert.That(response.Headers.Select(each => each.Name), Has.None.AnyOf("connection", "x-hop", "keep-alive", "transfer-encoding"));
         Assert.That(response.Header("x-kept"), Is.EqualTo("Two"));
-        Assert.That(response.Headers.Where(each => each.Name == "set-cookie").Select(each => each.Value), Is.EqualTo(new[] { "a=1", "b=2" }));
+        Assert.That(
+            response.Headers.Where(each => each.Name == "set-cookie").Select(each => each.Value),
+            Is.EqualTo(new[] { "a=1", "b=2" })
+        );
     }
 
     [Test]
@@ -111,7 +124,10 @@ internal sealed class RequestTests : Http2Test
     public async Task Expect_100_continue_works_end_to_end()
     {
         using H2Client client = await ConnectAsync();
-        H2Stream stream = await client.BeginAsync([.. H2Frame.Request(Host, "/upload", "POST"), ("expect", "100-continue"), ("content-length", "5")], end: false);
+        H2Stream stream = await client.BeginAsync(
+            [.. H2Frame.Request(Host, "/upload", "POST"), ("expect", "100-continue"), ("content-length", "5")],
+            end: false
+        );
         Assert.That((await stream.InterimAsync()).Status, Is.EqualTo(100));
         await client.SendBodyAsync(stream, "hello"u8.ToArray());
 
@@ -128,7 +144,10 @@ internal sealed class RequestTests : Http2Test
         RawResponse response = await stream.ResponseAsync();
 
         Assert.That((response.Header("x-body-framing"), response.Header("x-body-length")), Is.EqualTo(("chunked", "5")));
-        Assert.That(response.Headers.Where(each => each.Name == "x-echo-trailer").Select(each => each.Value), Is.EqualTo(new[] { "x-sum=abc", "x-two=2" }));
+        Assert.That(
+            response.Headers.Where(each => each.Name == "x-echo-trailer").Select(each => each.Value),
+            Is.EqualTo(new[] { "x-sum=abc", "x-two=2" })
+        );
     }
 
     [Test]
@@ -147,7 +166,10 @@ internal sealed class RequestTests : Http2Test
         using H2Client client = await ConnectAsync();
         RawResponse[] responses = await Task.WhenAll(Enumerable.Range(0, 100).Select(i => client.ExchangeAsync(Host, $"/echo?i={i}")));
 
-        Assert.That(responses.Select(each => each.Echoed.RequestLine), Is.EqualTo(Enumerable.Range(0, 100).Select(i => $"GET /echo?i={i} HTTP/1.1")));
+        Assert.That(
+            responses.Select(each => each.Echoed.RequestLine),
+            Is.EqualTo(Enumerable.Range(0, 100).Select(i => $"GET /echo?i={i} HTTP/1.1"))
+        );
     }
 
     [Test]
@@ -156,8 +178,7 @@ internal sealed class RequestTests : Http2Test
         using H2Client client = await ConnectAsync();
         H2Stream stream = client.Open();
         byte[] block = H2Frame.Block([.. H2Frame.Request(Host, "/upload", "POST"), ("x-pad", "1")]);
-        await client.SendAsync(
-        [
+        await client.SendAsync([
             .. H2Frame.Of(H2Type.Headers, 8 | 32, stream.Id, [3, 0, 0, 0, 0, 15, .. block.AsSpan(0, 20), 0, 0, 0]), // PADDED, PRIORITY
             .. H2Frame.Of(H2Type.Continuation, 0, stream.Id, block.AsSpan(20, 1)),
             .. H2Frame.Of(H2Type.Continuation, H2Frame.EndHeaders, stream.Id, block.AsSpan(21)),
@@ -173,7 +194,9 @@ internal sealed class RequestTests : Http2Test
     {
         using H2Client client = await ConnectAsync();
 
-        Assert.That(client.Settings.OrderBy(each => each.Key).Select(each => (each.Key, each.Value)),
-            Is.EqualTo(new (int, uint)[] { (3, 250), (4, 65536), (6, 32768), (8, 1), (9, 1) }));
+        Assert.That(
+            client.Settings.OrderBy(each => each.Key).Select(each => (each.Key, each.Value)),
+            Is.EqualTo(new (int, uint)[] { (3, 250), (4, 65536), (6, 32768), (8, 1), (9, 1) })
+        );
     }
 }

@@ -8,15 +8,22 @@ internal sealed class SharingTests : Http2Test
     [Test]
     public async Task Streams_without_window_do_not_hold_up_the_others()
     {
-        const int Stalled = 50, Others = 200, Size = 100_000, Window = 65535;
+        const int Stalled = 50,
+            Others = 200,
+            Size = 100_000,
+            Window = 65535;
         string sum = TestBackend.Pattern.Sha256(Size);
         using H2Client client = await ConnectAsync();
         H2Stream[] stalled = [.. Enumerable.Range(0, Stalled).Select(_ => client.Open(grants: false))];
         await client.SendAsync([.. stalled.SelectMany(stream => H2Frame.Headers(stream.Id, H2Frame.Request(Host, $"/bytes?n={Size}")))]);
-        RawResponse[] responses = await Task.WhenAll(Enumerable.Range(0, Others).Select(_ => client.ExchangeAsync(Host, $"/bytes?n={Size}")));
+        RawResponse[] responses = await Task.WhenAll(
+            Enumerable.Range(0, Others).Select(_ => client.ExchangeAsync(Host, $"/bytes?n={Size}"))
+        );
 
         Assert.That(responses.Select(each => each.Sha256), Is.All.EqualTo(sum));
-        await Gateway.UntilAsync("the others have used up their windows", () => Task.FromResult(stalled.All(each => each.Length == Window)));
+        await Gateway.UntilAsync("the others have used up their windows", () =>
+            Task.FromResult(stalled.All(each => each.Length == Window))
+        );
         foreach (H2Stream stream in stalled)
         {
             Assert.That(stream.IsOver, Is.False);
@@ -33,20 +40,22 @@ internal sealed class SharingTests : Http2Test
         {
             var reads = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var began = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            backend.Answers(async (peer, request) =>
-            {
-                began.TrySetResult();
-                await reads.Task;
-                long length = 0;
-                await peer.ReadBodyAsync(request, part =>
+            backend.Answers(
+                async (peer, request) =>
                 {
-                    length += part.Length;
-                    return Task.CompletedTask;
-                });
-                string text = $"{length}";
-                await peer.SendAsync($"HTTP/1.1 200 OK\r\nContent-Length: {text.Length}\r\n\r\n{text}");
-                return true;
-            });
+                    began.TrySetResult();
+                    await reads.Task;
+                    long length = 0;
+                    await peer.ReadBodyAsync(request, part =>
+                    {
+                        length += part.Length;
+                        return Task.CompletedTask;
+                    });
+                    string text = $"{length}";
+                    await peer.SendAsync($"HTTP/1.1 200 OK\r\nContent-Length: {text.Length}\r\n\r\n{text}");
+                    return true;
+                }
+            );
             const int Size = 20_000_000;
             using H2Client client = await ConnectAsync();
             H2Stream stalled = await client.BeginAsync(H2Frame.Request(backend.Host, "/fault", "POST"), end: false);
@@ -81,7 +90,9 @@ internal sealed class SharingTests : Http2Test
         client.Grants = false;
         long before = Window - client.Ungranted;
         H2Stream[] lazy = [.. Enumerable.Range(0, 5).Select(_ => client.Open(grants: false))];
-        await client.SendAsync([.. lazy.SelectMany(stream => H2Frame.Headers(stream.Id, [.. H2Frame.Request(Host, "/bytes?n=60000"), ("priority", "u=6")]))]);
+        await client.SendAsync([
+            .. lazy.SelectMany(stream => H2Frame.Headers(stream.Id, [.. H2Frame.Request(Host, "/bytes?n=60000"), ("priority", "u=6")])),
+        ]);
         await Gateway.UntilAsync("the window is used up", () => Task.FromResult(lazy.Sum(each => each.Length) == before));
         H2Stream urgent = await client.GetAsync(Host, "/echo?1", ("priority", byUpdate ? "u=7" : "u=0"), ("x-pad", padding));
         Assert.That((await urgent.HeadAsync()).Status, Is.EqualTo(200));

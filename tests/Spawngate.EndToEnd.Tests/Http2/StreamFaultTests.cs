@@ -19,7 +19,10 @@ internal sealed class StreamFaultTests : GatewayTest
 
         H2Stream early = await client.BeginAsync([(":method", "GET"), (":path", "/never"), (":authority", Host)]);
         H2Stream late = await client.BeginAsync([.. H2Frame.Request(Host, "/late?a=b"), ("Upper", "1")]);
-        H2Stream broken = await client.BeginAsync([.. H2Frame.Request(Host, "/slow?headMs=2000", "POST"), ("content-length", "5")], end: false);
+        H2Stream broken = await client.BeginAsync(
+            [.. H2Frame.Request(Host, "/slow?headMs=2000", "POST"), ("content-length", "5")],
+            end: false
+        );
         await client.SendAsync(H2Frame.Of(H2Type.Data, H2Frame.EndStream, broken.Id, "longer than 5"u8));
         foreach (H2Stream stream in new[] { early, late, broken })
         {
@@ -27,13 +30,26 @@ internal sealed class StreamFaultTests : GatewayTest
         }
 
         LogLine line = await gateway.LogsAsync("Request reset: a pseudo-header field is missing");
-        Assert.That((line.Level, line.Category, line.Field("client"), line.Field("stream")), Is.EqualTo(("DEBUG", "spawngate.forwarding", "127.0.0.1", $"{early.Id}")));
-        Assert.That((await gateway.LogsAsync("Request reset: a field name is not a token in lower case")).Field("stream"), Is.EqualTo($"{late.Id}"));
-        Assert.That((await gateway.LogsAsync("Request reset: content-length disagrees with the body")).Field("stream"), Is.EqualTo($"{broken.Id}"));
+        Assert.That(
+            (line.Level, line.Category, line.Field("client"), line.Field("stream")),
+            Is.EqualTo(("DEBUG", "spawngate.forwarding", "127.0.0.1", $"{early.Id}"))
+        );
+        Assert.That(
+            (await gateway.LogsAsync("Request reset: a field name is not a token in lower case")).Field("stream"),
+            Is.EqualTo($"{late.Id}")
+        );
+        Assert.That(
+            (await gateway.LogsAsync("Request reset: content-length disagrees with the body")).Field("stream"),
+            Is.EqualTo($"{broken.Id}")
+        );
 
         JsonElement[] lines = await LinesAsync(gateway, 3);
-        Assert.That(lines.Select(each => (Number(each, "status"), Text(each, "error"), each.GetProperty("complete").GetBoolean(), Text(each, "client"))),
-            Is.All.EqualTo((400, "BAD_REQUEST", false, "127.0.0.1")));
+        Assert.That(
+            lines.Select(each =>
+                (Number(each, "status"), Text(each, "error"), each.GetProperty("complete").GetBoolean(), Text(each, "client"))
+            ),
+            Is.All.EqualTo((400, "BAD_REQUEST", false, "127.0.0.1"))
+        );
         Assert.That(lines.Select(each => Text(each, "target")), Is.EquivalentTo(new[] { null, "GET /late?a=b", "/slow?headMs=2000" }));
     }
 
@@ -49,8 +65,14 @@ internal sealed class StreamFaultTests : GatewayTest
         await client.SendAsync([.. streams.SelectMany(stream => H2Frame.Headers(stream.Id, H2Frame.Request(Host, "/slow?headMs=600000")))]);
         Assert.That(await streams[^1].ResetAsync(), Is.EqualTo(H2Error.RefusedStream));
 
-        Assert.That((await gateway.LogsAsync("Request reset: there are more streams than are allowed")).Field("stream"), Is.EqualTo($"{streams[^1].Id}"));
-        Assert.That((await LinesAsync(gateway, 1)).Select(each => (Number(each, "status"), each.GetProperty("complete").GetBoolean())), Is.All.EqualTo((503, false)));
+        Assert.That(
+            (await gateway.LogsAsync("Request reset: there are more streams than are allowed")).Field("stream"),
+            Is.EqualTo($"{streams[^1].Id}")
+        );
+        Assert.That(
+            (await LinesAsync(gateway, 1)).Select(each => (Number(each, "status"), each.GetProperty("complete").GetBoolean())),
+            Is.All.EqualTo((503, false))
+        );
     }
 
     [Test]
@@ -67,8 +89,11 @@ internal sealed class StreamFaultTests : GatewayTest
         Assert.That(gateway.Log.Lines.Count(line => line.Says("by a fault of the client")), Is.EqualTo(1));
     }
 
-    private Task<GatewayProcess> LoggingGatewayAsync() => Scene.GatewayAsync(
-        new ConfigFile().Server($"access_log = \"{LogPath}\"", "access_log_format = \"json\"").TestBackend(Host), ("SPAWNGATE_LOG", "info,spawngate.forwarding=debug"));
+    private Task<GatewayProcess> LoggingGatewayAsync() =>
+        Scene.GatewayAsync(
+            new ConfigFile().Server($"access_log = \"{LogPath}\"", "access_log_format = \"json\"").TestBackend(Host),
+            ("SPAWNGATE_LOG", "info,spawngate.forwarding=debug")
+        );
 
     /// <summary>So many lines of requests that were not answered with 200.</summary>
     private async Task<JsonElement[]> LinesAsync(GatewayProcess gateway, int count)
@@ -76,7 +101,12 @@ internal sealed class StreamFaultTests : GatewayTest
         JsonElement[] lines = [];
         await gateway.UntilAsync($"{count} lines of the access log", async () =>
         {
-            lines = [.. (await File.ReadAllLinesAsync(LogPath)).Select(static line => JsonDocument.Parse(line).RootElement).Where(static line => Number(line, "status") != 200)];
+            lines =
+            [
+                .. (await File.ReadAllLinesAsync(LogPath))
+                    .Select(static line => JsonDocument.Parse(line).RootElement)
+                    .Where(static line => Number(line, "status") != 200),
+            ];
             return lines.Length >= count;
         });
         return lines;

@@ -111,25 +111,38 @@ internal sealed class StreamTests : Http2Test
 
     /// <summary>Whatever windows are closed meanwhile, and whether an upload beside it is told of the reset first.</summary>
     [Test]
-    public async Task A_backend_that_is_reset_within_its_answer_never_ends_the_stream([Values("close", "chunked", "length")] string framing, [Values] bool uploading, [Values(1, 2_000_000)] int sent)
+    public async Task A_backend_that_is_reset_within_its_answer_never_ends_the_stream(
+        [Values("close", "chunked", "length")] string framing,
+        [Values] bool uploading,
+        [Values(1, 2_000_000)] int sent
+    )
     {
         FaultyBackend backend = await Http2Gateway.TakeAsync();
         try
         {
             var reset = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            backend.Answers(async (peer, _) =>
-            {
-                string field = framing switch { "close" => "", "chunked" => "Transfer-Encoding: chunked\r\n", _ => "Content-Length: 10000000\r\n" };
-                string body = new('x', sent);
-                string answer = $"HTTP/1.1 200 OK\r\n{field}\r\n{(framing == "chunked" ? $"{sent:x}\r\n{body}\r\n" : body)}";
-                await peer.SendAsync(answer).StaysOpenAsync(TimeSpan.FromSeconds(1));
-                peer.Reset();
-                reset.SetResult();
-                return false;
-            });
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    string field = framing switch
+                    {
+                        "close" => "",
+                        "chunked" => "Transfer-Encoding: chunked\r\n",
+                        _ => "Content-Length: 10000000\r\n",
+                    };
+                    string body = new('x', sent);
+                    string answer = $"HTTP/1.1 200 OK\r\n{field}\r\n{(framing == "chunked" ? $"{sent:x}\r\n{body}\r\n" : body)}";
+                    await peer.SendAsync(answer).StaysOpenAsync(TimeSpan.FromSeconds(1));
+                    peer.Reset();
+                    reset.SetResult();
+                    return false;
+                }
+            );
             using H2Client client = await ConnectAsync();
             H2Stream stream = client.Open(grants: false);
-            await client.SendAsync(H2Frame.Headers(stream.Id, H2Frame.Request(backend.Host, "/fault", uploading ? "POST" : "GET"), end: !uploading));
+            await client.SendAsync(
+                H2Frame.Headers(stream.Id, H2Frame.Request(backend.Host, "/fault", uploading ? "POST" : "GET"), end: !uploading)
+            );
             if (uploading)
             {
                 // Into the reset, and beyond.
@@ -163,12 +176,14 @@ internal sealed class StreamTests : Http2Test
         try
         {
             var dies = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
-                await dies.Task;
-                return false;
-            });
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+                    await dies.Task;
+                    return false;
+                }
+            );
             using H2Client client = await ConnectAsync();
             H2Stream stream = await client.GetAsync(backend.Host, "/fault");
             Assert.That((await stream.HeadAsync()).Status, Is.EqualTo(200));
@@ -187,7 +202,10 @@ internal sealed class StreamTests : Http2Test
     public async Task An_answer_before_the_upload_is_done_ends_the_stream_without_an_error()
     {
         using H2Client client = await ConnectAsync();
-        H2Stream stream = await client.BeginAsync([.. H2Frame.Request(Host, "/upload?answer=early&close=1", "POST"), ("content-length", "1000000")], end: false);
+        H2Stream stream = await client.BeginAsync(
+            [.. H2Frame.Request(Host, "/upload?answer=early&close=1", "POST"), ("content-length", "1000000")],
+            end: false
+        );
         await client.SendBodyAsync(stream, new byte[1000], end: false);
         RawResponse response = await stream.ResponseAsync();
 
@@ -203,12 +221,14 @@ internal sealed class StreamTests : Http2Test
         FaultyBackend backend = await Http2Gateway.TakeAsync();
         try
         {
-            backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
-                await peer.EndedAsync();
-                return false;
-            });
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
+                    await peer.EndedAsync();
+                    return false;
+                }
+            );
             using H2Client client = await ConnectAsync();
             H2Stream stream = await client.BeginAsync(H2Frame.Request(backend.Host, "/fault", "POST"), end: false);
             Task<bool> sent = client.SendBodyAsync(stream, new byte[2_000_000]);
@@ -235,14 +255,16 @@ internal sealed class StreamTests : Http2Test
         {
             var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var cancelled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync(where == "in the body" ? "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello" : "");
-                asked.TrySetResult();
-                await peer.EndedAsync();
-                cancelled.TrySetResult();
-                return false;
-            });
+            backend.Answers(
+                async (peer, _) =>
+                {
+                    await peer.SendAsync(where == "in the body" ? "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello" : "");
+                    asked.TrySetResult();
+                    await peer.EndedAsync();
+                    cancelled.TrySetResult();
+                    return false;
+                }
+            );
             using H2Client client = await ConnectAsync();
             H2Stream stream = await client.BeginAsync(H2Frame.Request(backend.Host, "/fault", "POST"), end: where != "in the upload");
             await asked.Task.InTimeAsync("the request at the backend");
@@ -256,7 +278,9 @@ internal sealed class StreamTests : Http2Test
             await cancelled.Task.InTimeAsync("the backend is told that the client left");
 
             Assert.That(Stopwatch.GetElapsedTime(left).TotalSeconds, Strain.Within(left, 0, CancelSecsMax));
-            await Gateway.UntilAsync("nothing is in flight", async () => (await Gateway.Admin.BackendAsync(backend.Host)).GetProperty("in_flight").GetInt32() == 0);
+            await Gateway.UntilAsync("nothing is in flight", async () =>
+                (await Gateway.Admin.BackendAsync(backend.Host)).GetProperty("in_flight").GetInt32() == 0
+            );
             await StillServesAsync(client);
         }
         finally
@@ -275,17 +299,19 @@ internal sealed class StreamTests : Http2Test
             using var asked = new CountdownEvent(Streams);
             int cancelled = 0;
             var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            backend.Answers(async (peer, _) =>
-            {
-                asked.Signal();
-                await peer.EndedAsync();
-                if (Interlocked.Increment(ref cancelled) == Streams)
+            backend.Answers(
+                async (peer, _) =>
                 {
-                    all.SetResult();
-                }
+                    asked.Signal();
+                    await peer.EndedAsync();
+                    if (Interlocked.Increment(ref cancelled) == Streams)
+                    {
+                        all.SetResult();
+                    }
 
-                return false;
-            });
+                    return false;
+                }
+            );
             H2Client client = await ConnectAsync();
             for (int i = 0; i < Streams; i++)
             {
@@ -308,7 +334,10 @@ internal sealed class StreamTests : Http2Test
     public async Task A_body_that_the_client_does_not_send_on_is_408()
     {
         using H2Client client = await ConnectAsync();
-        H2Stream stream = await client.BeginAsync([.. H2Frame.Request(ImpatientHost, "/upload", "POST"), ("content-length", "10")], end: false);
+        H2Stream stream = await client.BeginAsync(
+            [.. H2Frame.Request(ImpatientHost, "/upload", "POST"), ("content-length", "10")],
+            end: false
+        );
         await client.SendBodyAsync(stream, "hello"u8.ToArray(), end: false);
         RawResponse response = await stream.ResponseAsync();
 

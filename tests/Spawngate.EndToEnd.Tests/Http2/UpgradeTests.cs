@@ -55,10 +55,19 @@ internal sealed class UpgradeTests : Http2Test
         Assert.That(response.Text, Does.StartWith("5 2cf24dba"));
     }
 
-    [TestCase("Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n", TestName = "Settings_that_Connection_does_not_name_are_no_offer")]
-    [TestCase("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: !!\r\n", TestName = "Settings_that_cannot_be_read_are_no_offer")]
+    [TestCase(
+        "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+        TestName = "Settings_that_Connection_does_not_name_are_no_offer"
+    )]
+    [TestCase(
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: !!\r\n",
+        TestName = "Settings_that_cannot_be_read_are_no_offer"
+    )]
     [TestCase("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n", TestName = "An_offer_without_settings_is_none")]
-    [TestCase("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n", TestName = "Upgrade_to_h2_is_no_offer")]
+    [TestCase(
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+        TestName = "Upgrade_to_h2_is_no_offer"
+    )]
     public async Task What_is_no_offer_is_answered_over_HTTP_1_1(string headers)
     {
         RawResponse response = await RawClient.RequestAsync(Port, Host, "/status?code=200", "GET", headers);
@@ -109,9 +118,18 @@ internal sealed class UpgradeTests : Http2Test
 
             return Task.CompletedTask;
         });
-        await client.SendAsync(H2Frame.Headers(stream.Id, [.. Connect("websocket", "/ws"), ("sec-websocket-version", "13"), ("origin", "http://app.test")], end: false));
+        await client.SendAsync(
+            H2Frame.Headers(
+                stream.Id,
+                [.. Connect("websocket", "/ws"), ("sec-websocket-version", "13"), ("origin", "http://app.test")],
+                end: false
+            )
+        );
         RawResponse head = await stream.HeadAsync();
-        Assert.That((head.Status, head.Header("sec-websocket-accept"), head.Header("upgrade"), head.Header("connection")), Is.EqualTo((200, (string?)null, (string?)null, (string?)null)));
+        Assert.That(
+            (head.Status, head.Header("sec-websocket-accept"), head.Header("upgrade"), head.Header("connection")),
+            Is.EqualTo((200, (string?)null, (string?)null, (string?)null))
+        );
         await client.SendBodyAsync(stream, (byte[])[0x81, 0x85, 0, 0, 0, 0, .. "hello"u8], end: false); // a text frame, masked with zeros
         await done.Task.InTimeAsync("the echo");
         Assert.That(received.ToArray(), Is.EqualTo((byte[])[0x81, 5, .. "hello"u8]));
@@ -142,14 +160,19 @@ internal sealed class UpgradeTests : Http2Test
         try
         {
             var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            backend.Answers(async (peer, request) =>
-            {
-                Assert.That((request.Method, request.Field("Upgrade"), request.Field("Connection")), Is.EqualTo(("GET", "my-protocol", "Upgrade")));
-                await peer.SendAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: my-protocol\r\n\r\n");
-                await peer.EndedAsync();
-                ended.SetResult();
-                return false;
-            });
+            backend.Answers(
+                async (peer, request) =>
+                {
+                    Assert.That(
+                        (request.Method, request.Field("Upgrade"), request.Field("Connection")),
+                        Is.EqualTo(("GET", "my-protocol", "Upgrade"))
+                    );
+                    await peer.SendAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: my-protocol\r\n\r\n");
+                    await peer.EndedAsync();
+                    ended.SetResult();
+                    return false;
+                }
+            );
             H2Stream stream = await TunnelAsync(client, backend);
             Assert.That(await ended.Task.StaysOpenAsync(TimeSpan.FromSeconds(0.3)), "nobody ended it yet");
             await client.SendAsync(H2Frame.Reset(stream.Id));
@@ -175,31 +198,31 @@ internal sealed class UpgradeTests : Http2Test
         {
             var resets = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var ended = new TaskCompletionSource<SocketError>(TaskCreationOptions.RunContinuationsAsynchronously);
-            backend.Answers(async (peer, _) =>
-            {
-                await peer.SendAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: my-protocol\r\n\r\n");
-                if (side == "backend")
+            backend.Answers(
+                async (peer, _) =>
                 {
-                    await resets.Task;
-                    peer.Reset();
-                    return false;
-                }
-
-                try
-                {
-                    while (await peer.Socket.ReceiveAsync(new byte[100]) > 0)
+                    await peer.SendAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: my-protocol\r\n\r\n");
+                    if (side == "backend")
                     {
+                        await resets.Task;
+                        peer.Reset();
+                        return false;
                     }
 
-                    ended.SetResult(SocketError.Success);
-                }
-                catch (SocketException e)
-                {
-                    ended.SetResult(e.SocketErrorCode);
-                }
+                    try
+                    {
+                        while (await peer.Socket.ReceiveAsync(new byte[100]) > 0) { }
 
-                return false;
-            });
+                        ended.SetResult(SocketError.Success);
+                    }
+                    catch (SocketException e)
+                    {
+                        ended.SetResult(e.SocketErrorCode);
+                    }
+
+                    return false;
+                }
+            );
             H2Stream stream = await TunnelAsync(client, backend);
             switch (side)
             {

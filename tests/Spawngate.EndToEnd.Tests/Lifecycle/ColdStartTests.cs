@@ -36,7 +36,9 @@ internal sealed class ColdStartTests : GatewayTest
         string starts = Scene.NewFolder("starts");
         GatewayProcess gateway = await GatewayAsync($"--start-log={starts}", "--listen-delay-ms=300");
 
-        RawResponse[] responses = await Task.WhenAll(Enumerable.Range(0, 1000).Select(_ => RawClient.RequestAsync(gateway.Port, Host, "/")));
+        RawResponse[] responses = await Task.WhenAll(
+            Enumerable.Range(0, 1000).Select(_ => RawClient.RequestAsync(gateway.Port, Host, "/"))
+        );
 
         Assert.That(responses.Select(each => each.Status).Distinct(), Is.EqualTo(new[] { 200 }));
         Assert.That(responses.Select(each => each.Json.GetProperty("pid").GetInt32()).Distinct().Count(), Is.EqualTo(1));
@@ -93,7 +95,8 @@ internal sealed class ColdStartTests : GatewayTest
     public async Task A_client_that_hangs_up_leaves_the_queue_and_the_others_stay()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().TestBackendWith(Host, ["max_queued_requests = 2"], "--health=500"));
+            new ConfigFile().TestBackendWith(Host, ["max_queued_requests = 2"], "--health=500")
+        );
         using RawClient stays = await RawClient.ConnectAsync(gateway.Port);
         await stays.SendAsync(RawClient.Head(Host, "/"));
         BackendProcess backend = await Control.StartAsync();
@@ -117,7 +120,8 @@ internal sealed class ColdStartTests : GatewayTest
     public async Task More_requests_than_the_queue_holds_are_refused_with_QUEUE_FULL()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().TestBackendWith(Host, ["max_queued_requests = 3"], "--health=500"));
+            new ConfigFile().TestBackendWith(Host, ["max_queued_requests = 3"], "--health=500")
+        );
         Task<RawResponse>[] requests = [.. Enumerable.Range(0, 5).Select(_ => RawClient.RequestAsync(gateway.Port, Host, "/"))];
         BackendProcess backend = await Control.StartAsync();
 
@@ -133,9 +137,9 @@ internal sealed class ColdStartTests : GatewayTest
     [Test]
     public async Task A_port_is_chosen_when_none_is_given_and_another_process_gets_another_environment()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .TestBackend(Host, "--name=one")
-            .TestBackendWith("other.test", ["port = 0"], "--name=two"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().TestBackend(Host, "--name=one").TestBackendWith("other.test", ["port = 0"], "--name=two")
+        );
 
         RawResponse one = await RawClient.RequestAsync(gateway.Port, Host, "/env?name=PORT");
         RawResponse two = await RawClient.RequestAsync(gateway.Port, "other.test", "/env?name=PORT");
@@ -163,7 +167,8 @@ internal sealed class ColdStartTests : GatewayTest
         GatewayProcess gateway = await Scene.GatewayAsync(
             new ConfigFile().TestBackendWith(Host, ["env = { OWN = \"a = b\", BOTH = \"backend\", PORT = \"1\" }"]),
             ("INHERITED", "from the gateway"),
-            ("BOTH", "gateway"));
+            ("BOTH", "gateway")
+        );
 
         async Task<string> Value(string name) => (await RawClient.RequestAsync(gateway.Port, Host, "/env?name=" + name)).Text;
 
@@ -179,7 +184,8 @@ internal sealed class ColdStartTests : GatewayTest
     {
         string folder = Scene.NewFolder("work");
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().TestBackendWith(Host, [$"working_dir = {ConfigFile.Quote(folder)}"]));
+            new ConfigFile().TestBackendWith(Host, [$"working_dir = {ConfigFile.Quote(folder)}"])
+        );
 
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/cwd")).Text, Is.EqualTo(folder));
     }
@@ -188,7 +194,8 @@ internal sealed class ColdStartTests : GatewayTest
     public async Task The_command_spawngate_is_this_very_executable()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Backend("hello.test", "command = \"spawngate\"", "args = [\"hello\"]"));
+            new ConfigFile().Backend("hello.test", "command = \"spawngate\"", "args = [\"hello\"]")
+        );
 
         RawResponse response = await RawClient.RequestAsync(gateway.Port, "hello.test", "/");
 
@@ -200,7 +207,8 @@ internal sealed class ColdStartTests : GatewayTest
     public async Task An_empty_health_path_means_ready_when_the_port_accepts()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().TestBackendWith(Host, ["health_path = \"\""], "--health=500", "--listen-delay-ms=200"));
+            new ConfigFile().TestBackendWith(Host, ["health_path = \"\""], "--health=500", "--listen-delay-ms=200")
+        );
 
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
         BackendProcess backend = await Control.StartAsync();
@@ -211,7 +219,8 @@ internal sealed class ColdStartTests : GatewayTest
     public async Task A_health_path_of_another_name_is_asked()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().TestBackendWith(Host, ["health_path = \"/status?code=200\""], "--health=500"));
+            new ConfigFile().TestBackendWith(Host, ["health_path = \"/status?code=200\""], "--health=500")
+        );
 
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
     }
@@ -223,7 +232,10 @@ internal sealed class ColdStartTests : GatewayTest
 
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
         BackendProcess backend = await Control.StartAsync();
-        Assert.That(backend.Told.Where(each => each.StartsWith("health", StringComparison.Ordinal)), Is.EqualTo(Enumerable.Repeat("health 500", 5).Append("health 200")));
+        Assert.That(
+            backend.Told.Where(each => each.StartsWith("health", StringComparison.Ordinal)),
+            Is.EqualTo(Enumerable.Repeat("health 500", 5).Append("health 200"))
+        );
     }
 
     [Test]

@@ -14,7 +14,8 @@ internal sealed class ConcurrencyTests : GatewayTest
     [Test]
     public async Task Of_a_hundred_requests_over_both_protocols_never_more_than_four_are_at_the_process_and_all_are_answered_in_order()
     {
-        const int Requests = 100, Max = 4;
+        const int Requests = 100,
+            Max = 4;
         GatewayProcess gateway = await StartAsync($"max_concurrency = {Max}");
         await RawClient.RequestAsync(gateway.Port, Host, "/");
         BackendProcess backend = await Control.StartAsync();
@@ -22,9 +23,13 @@ internal sealed class ConcurrencyTests : GatewayTest
         var answers = new List<Task<RawResponse>>();
         for (int i = 0; i < Requests; i++)
         {
-            answers.Add(i % 2 == 0 ? RawClient.RequestAsync(gateway.Port, Host, $"/hold?key={i};") : http2.ExchangeAsync(Host, $"/hold?key={i};"));
+            answers.Add(
+                i % 2 == 0 ? RawClient.RequestAsync(gateway.Port, Host, $"/hold?key={i};") : http2.ExchangeAsync(Host, $"/hold?key={i};")
+            );
             int sent = i + 1;
-            await gateway.UntilAsync($"{sent} are there", async () => Numbers(await gateway.Admin.BackendAsync(Host)) == (Math.Min(sent, Max), Math.Max(0, sent - Max)));
+            await gateway.UntilAsync($"{sent} are there", async () =>
+                Numbers(await gateway.Admin.BackendAsync(Host)) == (Math.Min(sent, Max), Math.Max(0, sent - Max))
+            );
         }
 
         Assert.That(backend.Told.Count(IsHold), Is.EqualTo(Max));
@@ -48,17 +53,21 @@ internal sealed class ConcurrencyTests : GatewayTest
     {
         GatewayProcess gateway = await StartAsync("max_concurrency = 2");
         using H2Client http2 = await H2Client.ConnectAsync(gateway.Port);
-        int[][] statuses = await Task.WhenAll(Enumerable.Range(0, 60).Select(async i =>
-        {
-            var seen = new List<int>();
-            using RawClient http1 = await RawClient.ConnectAsync(gateway.Port);
-            for (int n = 0; n < 20; n++)
-            {
-                seen.Add((i % 2 == 0 ? await http1.ExchangeAsync(Host, "/") : await http2.ExchangeAsync(Host, "/")).Status);
-            }
+        int[][] statuses = await Task.WhenAll(
+            Enumerable
+                .Range(0, 60)
+                .Select(async i =>
+                {
+                    var seen = new List<int>();
+                    using RawClient http1 = await RawClient.ConnectAsync(gateway.Port);
+                    for (int n = 0; n < 20; n++)
+                    {
+                        seen.Add((i % 2 == 0 ? await http1.ExchangeAsync(Host, "/") : await http2.ExchangeAsync(Host, "/")).Status);
+                    }
 
-            return seen.ToArray();
-        }));
+                    return seen.ToArray();
+                })
+        );
 
         Assert.That(statuses.SelectMany(each => each), Is.All.EqualTo(200).And.Exactly(1200).Items);
         BackendProcess backend = await Control.StartAsync();
@@ -80,9 +89,17 @@ internal sealed class ConcurrencyTests : GatewayTest
         await backend.DoAsync("release a");
 
         Assert.That((refused.Status, refused.Header("X-Proxy-Error")), Is.EqualTo((503, "QUEUE_FULL")));
-        Assert.That(told, Does.Contain("1 request or tunnel in flight, 2 requests waiting for room (max_concurrency = 1)").And.Contain("waiting GET / from 127.0.0.1"));
+        Assert.That(
+            told,
+            Does.Contain("1 request or tunnel in flight, 2 requests waiting for room (max_concurrency = 1)")
+                .And.Contain("waiting GET / from 127.0.0.1")
+        );
         Assert.That((Numbers(report), report.GetProperty("max_concurrency").GetInt32()), Is.EqualTo(((1, 2), 1)));
-        Assert.That(metrics, Does.Contain($"spawngate_backend_max_concurrency{{hostname=\"{Host}\"}} 1").And.Contain($"spawngate_backend_waiting{{hostname=\"{Host}\"}} 2"));
+        Assert.That(
+            metrics,
+            Does.Contain($"spawngate_backend_max_concurrency{{hostname=\"{Host}\"}} 1")
+                .And.Contain($"spawngate_backend_waiting{{hostname=\"{Host}\"}} 2")
+        );
         Assert.That((await Task.WhenAll(waiting)).Select(each => each.Status), Is.All.EqualTo(200));
     }
 
@@ -133,9 +150,16 @@ internal sealed class ConcurrencyTests : GatewayTest
     {
         GatewayProcess gateway = await StartAsync("max_concurrency = 1", "waiting_page = true", "max_queued_requests = 2");
         BackendProcess backend = await FillAsync(gateway);
-        Task<RawResponse>[] browsers = [await QueueAsync(gateway, "/", 1, "Accept: text/html\r\n"), await QueueAsync(gateway, "/", 2, "Accept: text/html\r\n")];
+        Task<RawResponse>[] browsers =
+        [
+            await QueueAsync(gateway, "/", 1, "Accept: text/html\r\n"),
+            await QueueAsync(gateway, "/", 2, "Accept: text/html\r\n"),
+        ];
 
-        Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/", headers: "Accept: text/html\r\n")).Header("X-Proxy-Error"), Is.EqualTo("QUEUE_FULL"));
+        Assert.That(
+            (await RawClient.RequestAsync(gateway.Port, Host, "/", headers: "Accept: text/html\r\n")).Header("X-Proxy-Error"),
+            Is.EqualTo("QUEUE_FULL")
+        );
         Assert.That(await Task.WhenAny(browsers).StaysOpenAsync(TimeSpan.FromSeconds(2)), "the page would have come after a second");
         await backend.DoAsync("release a");
         Assert.That((await Task.WhenAll(browsers)).Select(each => each.Status), Is.All.EqualTo(200));
@@ -156,7 +180,9 @@ internal sealed class ConcurrencyTests : GatewayTest
         await third.SendAsync(RawClient.Head(Host, "/upgrade", headers: Upgrade));
         await UntilWaitingAsync(gateway, 1);
         first.Dispose();
-        await gateway.UntilAsync("the tunnel is over", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty("tunnels").GetInt32() == 1);
+        await gateway.UntilAsync("the tunnel is over", async () =>
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("tunnels").GetInt32() == 1
+        );
         await UntilWaitingAsync(gateway, 1);
         await backend.DoAsync("release a");
 
@@ -179,7 +205,9 @@ internal sealed class ConcurrencyTests : GatewayTest
         await backend.ToldAsync("hold c");
         await UntilWaitingAsync(gateway, 0);
         gateway.ReloadAtomically(gateway.Config.Without(Host).TestBackendWith(Host, ["max_concurrency = 3"]).ToString());
-        await gateway.UntilAsync("the limit is there", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty("max_concurrency").GetInt32() == 3);
+        await gateway.UntilAsync("the limit is there", async () =>
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("max_concurrency").GetInt32() == 3
+        );
         Task<RawResponse> last = await QueueAsync(gateway, "/", 1);
         await backend.DoAsync("release b");
 
@@ -263,7 +291,8 @@ internal sealed class ConcurrencyTests : GatewayTest
 
     private static bool IsHold(string line) => line.StartsWith("hold ", StringComparison.Ordinal);
 
-    private static (int InFlight, int Waiting) Numbers(JsonElement report) => (report.GetProperty("in_flight").GetInt32(), report.GetProperty("waiting").GetInt32());
+    private static (int InFlight, int Waiting) Numbers(JsonElement report) =>
+        (report.GetProperty("in_flight").GetInt32(), report.GetProperty("waiting").GetInt32());
 
     private static Task UntilWaitingAsync(GatewayProcess gateway, int count) =>
         gateway.UntilAsync($"{count} wait", async () => Numbers(await gateway.Admin.BackendAsync(Host)).Waiting == count);

@@ -4,7 +4,10 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Lifecycle;
 
-/// <summary>When the gateway itself is killed, nothing of what it started runs on: its guard sees to that. At a clean stop nothing is left for it to do.</summary>
+/// <summary>
+/// When the gateway itself is killed, nothing of what it started runs on: its guard sees to that. At a clean stop nothing is left for it to
+/// do.
+/// </summary>
 [LongRunning]
 internal sealed class DeathTests : GatewayTest
 {
@@ -17,14 +20,18 @@ internal sealed class DeathTests : GatewayTest
         ConfigFile config = Twenty();
         GatewayProcess gateway = await Scene.GatewayAsync(config);
         await AskAllAsync(gateway);
-        BackendProcess[] daemons = await Task.WhenAll(new[] { "b2-", "b6-", "b18-" }.Select(prefix => Control.StartAsync(prefix + "stubborn")));
+        BackendProcess[] daemons = await Task.WhenAll(
+            new[] { "b2-", "b6-", "b18-" }.Select(prefix => Control.StartAsync(prefix + "stubborn"))
+        );
         Assert.That(Scene.Children(), Has.Count.GreaterThanOrEqualTo(20));
 
         gateway.Signal(ProcessScan.Kill);
         long killed = Stopwatch.GetTimestamp();
         await Scene.NothingRunsAsync();
 
-        await Figures.NoteAsync($"nothing of 20 backends ran {Stopwatch.GetElapsedTime(killed).TotalSeconds:F2} s after SIGKILL, with a grace period of {GraceSecs} s");
+        await Figures.NoteAsync(
+            $"nothing of 20 backends ran {Stopwatch.GetElapsedTime(killed).TotalSeconds:F2} s after SIGKILL, with a grace period of {GraceSecs} s"
+        );
         await gateway.ExitAsync();
         await gateway.LogsAsync("spawngate.guard", "runs=\"20\"", "The gateway has died");
         await gateway.LogsAsync("spawngate.guard", "left=\"0\"");
@@ -153,14 +160,16 @@ internal sealed class DeathTests : GatewayTest
         string unshare = await UnshareAsync();
         Executables.FindOrSkip("setsid");
         string[] script = Trees.Shell("(setsid sh -c 'exit 0' &); (setsid sh -c '(sleep 0.1 &) ; exit 0' &); exec \"$0\"");
-        GatewayProcess gateway = await Scene.GatewayUnderAsync([unshare, "--pid", "--fork", "--mount-proc"], Config().Backend(Host, script));
+        GatewayProcess gateway = await Scene.GatewayUnderAsync(
+            [unshare, "--pid", "--fork", "--mount-proc"],
+            Config().Backend(Host, script)
+        );
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
         BackendProcess backend = await Control.StartAsync();
         int init = ProcessScan.ChildrenOf(gateway.Pid).Single().Pid;
         Assert.That(Scene.Guards(), Is.Empty);
 
-        await gateway.UntilAsync("only the backend is left", () =>
-            Task.FromResult(ProcessScan.ChildrenOf(init) is [{ State: not 'Z' }]));
+        await gateway.UntilAsync("only the backend is left", () => Task.FromResult(ProcessScan.ChildrenOf(init) is [{ State: not 'Z' }]));
         ProcessScan.Signal(init, ProcessScan.Term);
 
         Assert.That(await gateway.ExitAsync(), Is.Zero);
@@ -173,7 +182,9 @@ internal sealed class DeathTests : GatewayTest
     {
         string unshare = await UnshareAsync();
         GatewayProcess gateway = await Scene.GatewayUnderAsync(
-            [unshare, "--pid", "--fork", "--mount-proc"], Config().Backend(Host, Trees.WithDaemons()));
+            [unshare, "--pid", "--fork", "--mount-proc"],
+            Config().Backend(Host, Trees.WithDaemons())
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/");
         BackendProcess daemon = await Control.StartAsync("stubborn");
 
@@ -187,7 +198,8 @@ internal sealed class DeathTests : GatewayTest
 
     private static ConfigFile Config(int port) => new ConfigFile { Port = port }.Defaults($"shutdown_grace_period_secs = {GraceSecs}");
 
-    // Plain ones, ones that ignore SIGTERM, ones with daemons, ones under a shell with a child that ignores it: five of each, each on a port of its own.
+    // Plain ones, ones that ignore SIGTERM, ones with daemons, ones under a shell with a child that ignores it: five of each, each on a
+    // port of its own.
     private static ConfigFile Twenty()
     {
         ConfigFile config = Config();
@@ -208,7 +220,9 @@ internal sealed class DeathTests : GatewayTest
 
     private static async Task AskAllAsync(GatewayProcess gateway)
     {
-        RawResponse[] answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => RawClient.RequestAsync(gateway.Port, $"b{i}.test", "/")));
+        RawResponse[] answers = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(i => RawClient.RequestAsync(gateway.Port, $"b{i}.test", "/"))
+        );
         Assert.That(answers.Select(answer => (HttpStatusCode)answer.Status), Is.All.EqualTo(HttpStatusCode.OK));
     }
 

@@ -91,7 +91,8 @@ internal sealed class IdleStopTests : GatewayTest
     public async Task Use_moves_the_stop_and_health_checks_do_not()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Defaults("idle_timeout_secs = 1", "ready_health_check_interval_ms = 100").TestBackend(Host));
+            new ConfigFile().Defaults("idle_timeout_secs = 1", "ready_health_check_interval_ms = 100").TestBackend(Host)
+        );
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
         await client.ExchangeAsync(Host, "/");
         BackendProcess backend = await Control.StartAsync();

@@ -51,8 +51,9 @@ internal sealed class MonitoringTests : GatewayTest
     [Test]
     public async Task Failing_health_checks_make_a_backend_unhealthy_and_it_is_restarted()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .Defaults("ready_health_check_interval_ms = 100", "unhealthy_threshold = 3").TestBackend(Host));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("ready_health_check_interval_ms = 100", "unhealthy_threshold = 3").TestBackend(Host)
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/");
         BackendProcess first = await Control.StartAsync();
 
@@ -68,8 +69,11 @@ internal sealed class MonitoringTests : GatewayTest
     [Test]
     public async Task A_request_to_an_unhealthy_backend_gets_BACKEND_UNHEALTHY()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .Defaults("ready_health_check_interval_ms = 100", "unhealthy_threshold = 2").TestBackend(Host, "--exit-delay-ms=1500"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile()
+                .Defaults("ready_health_check_interval_ms = 100", "unhealthy_threshold = 2")
+                .TestBackend(Host, "--exit-delay-ms=1500")
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/");
         BackendProcess first = await Control.StartAsync();
         await first.DoAsync("health 500");
@@ -84,8 +88,9 @@ internal sealed class MonitoringTests : GatewayTest
     [Test]
     public async Task Fewer_failures_than_the_threshold_change_nothing()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .Defaults("ready_health_check_interval_ms = 50", "unhealthy_threshold = 1000").TestBackend(Host));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("ready_health_check_interval_ms = 50", "unhealthy_threshold = 1000").TestBackend(Host)
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/");
         BackendProcess backend = await Control.StartAsync();
 

@@ -16,7 +16,10 @@ internal sealed class NoWakeTests : GatewayTest
     {
         GatewayProcess gateway = await StartAsync();
         RawResponse down = await RawClient.RequestAsync(gateway.Port, Host, "/health%7a?x");
-        Assert.That((down.Status, down.Header("X-Proxy-Error"), down.Json.GetProperty("code").GetString()), Is.EqualTo((503, "NOT_RUNNING", "NOT_RUNNING")));
+        Assert.That(
+            (down.Status, down.Header("X-Proxy-Error"), down.Json.GetProperty("code").GetString()),
+            Is.EqualTo((503, "NOT_RUNNING", "NOT_RUNNING"))
+        );
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/", headers: Bot)).Status, Is.EqualTo(503));
         Assert.That(Control.Started(), Is.Empty);
 
@@ -33,7 +36,11 @@ internal sealed class NoWakeTests : GatewayTest
             served += checkedNow.Status == 200 ? 1 : 0;
         }
 
-        Assert.That(Stopwatch.GetElapsedTime(used).TotalSeconds, Strain.Within(used, 0.95, 2.3), "seconds from the last use to SIGTERM, under checks without a pause");
+        Assert.That(
+            Stopwatch.GetElapsedTime(used).TotalSeconds,
+            Strain.Within(used, 0.95, 2.3),
+            "seconds from the last use to SIGTERM, under checks without a pause"
+        );
         Assert.That(served, Is.Positive);
         await gateway.UntilStateAsync(Host, "stopped");
         Assert.That((await client.ExchangeAsync(Host, "/", headers: Bot)).Header("X-Proxy-Error"), Is.EqualTo("NOT_RUNNING"));
@@ -41,8 +48,14 @@ internal sealed class NoWakeTests : GatewayTest
 
         JsonElement report = await gateway.Admin.BackendAsync(Host);
         Assert.That(report.GetProperty("turned_away_total").GetInt64(), Is.GreaterThanOrEqualTo(3));
-        Assert.That(await gateway.Admin.TextAsync($"/backends/{Host}?format=text"), Does.Contain("were turned away since the gateway started: they never wake it"));
-        Assert.That(await gateway.Admin.TextAsync("/metrics"), Does.Contain($"spawngate_requests_turned_away_total{{hostname=\"{Host}\"}} "));
+        Assert.That(
+            await gateway.Admin.TextAsync($"/backends/{Host}?format=text"),
+            Does.Contain("were turned away since the gateway started: they never wake it")
+        );
+        Assert.That(
+            await gateway.Admin.TextAsync("/metrics"),
+            Does.Contain($"spawngate_requests_turned_away_total{{hostname=\"{Host}\"}} ")
+        );
     }
 
     [Test]
@@ -58,9 +71,18 @@ internal sealed class NoWakeTests : GatewayTest
 
         // The state is told before the reason.
         string told = "";
-        await gateway.UntilAsync("it says why it stops", async () => (told = await gateway.Admin.TextAsync($"/backends/{Host}?format=text")).Contains("stops      now: idle", StringComparison.Ordinal));
+        await gateway.UntilAsync("it says why it stops", async () =>
+            (told = await gateway.Admin.TextAsync($"/backends/{Host}?format=text")).Contains(
+                "stops      now: idle",
+                StringComparison.Ordinal
+            )
+        );
         Assert.That(told, Does.Contain("that does not count as use (no_wake)"));
-        Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/healthz")).Header("X-Proxy-Error"), Is.EqualTo("NOT_RUNNING"), "while it stops it does not run");
+        Assert.That(
+            (await RawClient.RequestAsync(gateway.Port, Host, "/healthz")).Header("X-Proxy-Error"),
+            Is.EqualTo("NOT_RUNNING"),
+            "while it stops it does not run"
+        );
         await backend.DoAsync("release a");
 
         Assert.That((await held).Text, Is.EqualTo("held"));
@@ -105,12 +127,15 @@ internal sealed class NoWakeTests : GatewayTest
         Assert.That(await (await held).Content.ReadAsStringAsync(), Is.EqualTo("held"));
         await backend.ExitedInTimeAsync();
 
-        Task<HttpResponseMessage> AskAsync(string path, string agent = "me") => http.SendAsync(new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{gateway.Port}{path}")
-        {
-            Version = HttpVersion.Version20,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Headers = { Host = Host, UserAgent = { new(agent, "1") } },
-        });
+        Task<HttpResponseMessage> AskAsync(string path, string agent = "me") =>
+            http.SendAsync(
+                new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{gateway.Port}{path}")
+                {
+                    Version = HttpVersion.Version20,
+                    VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+                    Headers = { Host = Host, UserAgent = { new(agent, "1") } },
+                }
+            );
     }
 
     private Task<GatewayProcess> StartAsync() =>

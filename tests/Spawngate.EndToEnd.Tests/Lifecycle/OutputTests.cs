@@ -16,8 +16,14 @@ internal sealed class OutputTests : GatewayTest
         LogLine output = await gateway.LogsAsync("hello-out");
         LogLine error = await gateway.LogsAsync("hello-err");
 
-        Assert.That((output.Level, output.Category, output.Field("hostname"), output.Field("stream")), Is.EqualTo(("INFO", "backend", Host, "stdout")));
-        Assert.That((error.Level, error.Category, error.Field("hostname"), error.Field("stream")), Is.EqualTo(("WARN", "backend", Host, "stderr")));
+        Assert.That(
+            (output.Level, output.Category, output.Field("hostname"), output.Field("stream")),
+            Is.EqualTo(("INFO", "backend", Host, "stdout"))
+        );
+        Assert.That(
+            (error.Level, error.Category, error.Field("hostname"), error.Field("stream")),
+            Is.EqualTo(("WARN", "backend", Host, "stderr"))
+        );
         Assert.That(output.Message, Does.Match("\" hello-out 1 x+$"));
     }
 
@@ -32,7 +38,9 @@ internal sealed class OutputTests : GatewayTest
 
         foreach (string stream in new[] { "stdout", "stderr" })
         {
-            IEnumerable<string> numbers = gateway.Log.Lines.Where(line => line.Field("stream") == stream).Select(line => line.Message.Split(' ')[^2]);
+            IEnumerable<string> numbers = gateway
+                .Log.Lines.Where(line => line.Field("stream") == stream)
+                .Select(line => line.Message.Split(' ')[^2]);
             Assert.That(numbers, Is.EqualTo(Enumerable.Range(1, 1000).Select(i => $"{i}")), stream);
         }
     }
@@ -80,8 +88,13 @@ internal sealed class OutputTests : GatewayTest
     [Test]
     public async Task Control_characters_of_a_line_cannot_forge_log_lines()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Host, "command = \"sh\"", $"args = [\"-c\", \"printf 'forged\\\\rline \\\\033[31mred\\\\n'; exec {Executables.Backend}\"]"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(
+                Host,
+                "command = \"sh\"",
+                $"args = [\"-c\", \"printf 'forged\\\\rline \\\\033[31mred\\\\n'; exec {Executables.Backend}\"]"
+            )
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/");
 
         LogLine line = await gateway.LogsAsync("forged");
@@ -93,8 +106,9 @@ internal sealed class OutputTests : GatewayTest
     [Test]
     public async Task What_was_written_just_before_the_exit_is_in_the_log()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Host, "command = \"sh\"", "args = [\"-c\", \"echo last words; printf unfinished >&2; exit 1\"]"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(Host, "command = \"sh\"", "args = [\"-c\", \"echo last words; printf unfinished >&2; exit 1\"]")
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/");
 
         await gateway.LogsAsync("last words");

@@ -49,7 +49,10 @@ internal sealed class PortOwnerTests : GatewayTest
 
         Assert.That(response.Status, Is.EqualTo(503));
         Assert.That(squatter.Received, Is.Empty);
-        Assert.That((await gateway.LogsAsync(Host, "Backend failed to start")).Field("reason"), Does.Contain("before it was ready; port").And.Contain($"pid {Environment.ProcessId} ("));
+        Assert.That(
+            (await gateway.LogsAsync(Host, "Backend failed to start")).Field("reason"),
+            Does.Contain("before it was ready; port").And.Contain($"pid {Environment.ProcessId} (")
+        );
     }
 
     [Test]
@@ -74,7 +77,8 @@ internal sealed class PortOwnerTests : GatewayTest
     public async Task The_word_of_a_backend_that_it_is_ready_does_not_make_a_strangers_port_its_own()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Server("admin_token = \"open-sesame\"").Defaults(Patient).TestBackend(Host, "--never-listen"));
+            new ConfigFile().Server("admin_token = \"open-sesame\"").Defaults(Patient).TestBackend(Host, "--never-listen")
+        );
         gateway.Admin.Token = "open-sesame";
         Task<RawResponse> held = AskAsync(gateway);
         BackendProcess backend = await Control.StartAsync();
@@ -90,8 +94,14 @@ internal sealed class PortOwnerTests : GatewayTest
     public async Task Who_takes_the_port_while_a_ready_backend_does_not_listen_gets_nothing()
     {
         string gate = Path.Combine(Scene.Folder, "go");
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Defaults("ready_health_check_interval_ms = 0").Backend(
-            Host, Trees.Shell($"\"$0\" --name=first; while ! test -e {gate}; do sleep 0.05; done; \"$0\" --name=second; exit 0")));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile()
+                .Defaults("ready_health_check_interval_ms = 0")
+                .Backend(
+                    Host,
+                    Trees.Shell($"\"$0\" --name=first; while ! test -e {gate}; do sleep 0.05; done; \"$0\" --name=second; exit 0")
+                )
+        );
         Assert.That((await AskAsync(gateway)).Status, Is.EqualTo(200));
         BackendProcess first = await Control.StartAsync("first");
         await first.SendAsync("crash");
@@ -116,13 +126,18 @@ internal sealed class PortOwnerTests : GatewayTest
     [TestCase("", "setsid \"$0\" & wait", TestName = "A_child_in_a_session_of_its_own_may_listen")]
     [TestCase("", "(setsid sh -c '\"$0\" & exit 0' \"$0\" &) ; exec sleep 1000", TestName = "A_daemon_forked_twice_may_listen")]
     [TestCase("", "exec setpriv --reuid 12345 --regid 12345 --clear-groups \"$0\"", TestName = "A_process_of_another_user_may_listen")]
-    [TestCase("setpriv --bounding-set -sys_ptrace", "setpriv --reuid 12345 --regid 12345 --clear-groups \"$0\"; exit $?", TestName = "A_process_of_another_user_that_cannot_be_looked_at_may_listen")]
+    [TestCase(
+        "setpriv --bounding-set -sys_ptrace",
+        "setpriv --reuid 12345 --regid 12345 --clear-groups \"$0\"; exit $?",
+        TestName = "A_process_of_another_user_that_cannot_be_looked_at_may_listen"
+    )]
     public async Task Whatever_process_of_the_run_listens_is_asked(string wrapper, string script)
     {
         Executables.FindOrSkip("setpriv");
         Assume.That(script.Contains("setpriv", StringComparison.Ordinal) && !Environment.IsPrivilegedProcess, Is.False, "needs root");
         ConfigFile config = new ConfigFile().Defaults("shutdown_grace_period_secs = 1").Backend(Host, Trees.Shell(script));
-        GatewayProcess gateway = wrapper.Length == 0 ? await Scene.GatewayAsync(config) : await Scene.GatewayUnderAsync(wrapper.Split(' '), config);
+        GatewayProcess gateway =
+            wrapper.Length == 0 ? await Scene.GatewayAsync(config) : await Scene.GatewayUnderAsync(wrapper.Split(' '), config);
 
         Assert.That((await AskAsync(gateway)).Status, Is.EqualTo(200));
     }
@@ -131,8 +146,11 @@ internal sealed class PortOwnerTests : GatewayTest
     [Test]
     public async Task A_daemon_that_left_the_session_and_shows_no_token_may_listen()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Defaults("shutdown_grace_period_secs = 1").Backend(
-            Host, Trees.Shell("(env -u SERVERLESS_PROXY_READY_URL setsid \"$0\" &) ; exec sleep 1000")));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile()
+                .Defaults("shutdown_grace_period_secs = 1")
+                .Backend(Host, Trees.Shell("(env -u SERVERLESS_PROXY_READY_URL setsid \"$0\" &) ; exec sleep 1000"))
+        );
 
         Assert.That((await AskAsync(gateway)).Status, Is.EqualTo(200));
 
@@ -146,13 +164,16 @@ internal sealed class PortOwnerTests : GatewayTest
     {
         Executables.FindOrSkip("python3");
         Scene.Write("health", "");
-        string program = Scene.Write("server.py", """
+        string program = Scene.Write(
+            "server.py",
+            """
             import ctypes, http.server, os, platform, threading
             server = http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler)
             os.chdir(os.path.dirname(os.path.abspath(__file__)))
             threading.Thread(target=server.serve_forever).start()
             ctypes.CDLL(None).syscall({"x86_64": 60}.get(platform.machine(), 93), 0)
-            """);
+            """
+        );
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host, Trees.Shell($"python3 {program}; exit $?")));
 
         Assert.That((await AskAsync(gateway)).Status, Is.EqualTo(200));
@@ -168,7 +189,10 @@ internal sealed class PortOwnerTests : GatewayTest
         const string Caps = "+setuid,+setgid";
         string[] wrapper =
         [
-            "unshare", "--mount", "/bin/sh", "-c",
+            "unshare",
+            "--mount",
+            "/bin/sh",
+            "-c",
             $"mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 12345 --regid 12345 --clear-groups --inh-caps {Caps} --ambient-caps {Caps} --bounding-set -sys_ptrace \"$@\"",
             "sh",
         ];
@@ -177,8 +201,12 @@ internal sealed class PortOwnerTests : GatewayTest
             File.SetUnixFileMode(Scene.Folder, (UnixFileMode)0b111_111_111);
         }
 
-        GatewayProcess gateway = await Scene.GatewayUnderAsync(wrapper, new ConfigFile().Defaults("shutdown_grace_period_secs = 1").Backend(
-            Host, Trees.Shell("setpriv --reuid 23456 --regid 23456 --clear-groups \"$0\"; exit $?")));
+        GatewayProcess gateway = await Scene.GatewayUnderAsync(
+            wrapper,
+            new ConfigFile()
+                .Defaults("shutdown_grace_period_secs = 1")
+                .Backend(Host, Trees.Shell("setpriv --reuid 23456 --regid 23456 --clear-groups \"$0\"; exit $?"))
+        );
 
         Assert.That((await AskAsync(gateway)).Status, Is.EqualTo(200));
 
@@ -192,11 +220,18 @@ internal sealed class PortOwnerTests : GatewayTest
     {
         Executables.FindOrSkip("setpriv");
         Assume.That(Environment.IsPrivilegedProcess, "needs root");
-        GatewayProcess gateway = await Scene.GatewayUnderAsync(["setpriv", "--bounding-set", "-sys_ptrace"], new ConfigFile().Defaults(Patient).Backend(
-            Host, Trees.Shell("exec setpriv --reuid 12345 --regid 12345 --clear-groups \"$0\" --never-listen")));
+        GatewayProcess gateway = await Scene.GatewayUnderAsync(
+            ["setpriv", "--bounding-set", "-sys_ptrace"],
+            new ConfigFile()
+                .Defaults(Patient)
+                .Backend(Host, Trees.Shell("exec setpriv --reuid 12345 --regid 12345 --clear-groups \"$0\" --never-listen"))
+        );
         Task<RawResponse> held = AskAsync(gateway);
         int port = (await Control.StartAsync()).Port;
-        var info = new ProcessStartInfo("setpriv", ["--reuid", "23456", "--regid", "23456", "--clear-groups", Executables.Backend, "--name=stranger", $"--port={port}"]);
+        var info = new ProcessStartInfo(
+            "setpriv",
+            ["--reuid", "23456", "--regid", "23456", "--clear-groups", Executables.Backend, "--name=stranger", $"--port={port}"]
+        );
         foreach ((string name, string value) in Scene.Environment)
         {
             info.Environment[name] = value;
@@ -222,7 +257,10 @@ internal sealed class PortOwnerTests : GatewayTest
     private static async Task<int> PortAsync(GatewayProcess gateway)
     {
         int port = 0;
-        await gateway.UntilAsync("it has a port", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty("port") is { ValueKind: JsonValueKind.Number } number && number.TryGetInt32(out port));
+        await gateway.UntilAsync("it has a port", async () =>
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("port") is { ValueKind: JsonValueKind.Number } number
+            && number.TryGetInt32(out port)
+        );
         return port;
     }
 }

@@ -22,8 +22,14 @@ internal sealed class ReadyCallbackTests : GatewayTest
     public async Task The_callback_works_with_curl_as_documented()
     {
         string curl = Executables.FindOrSkip("curl");
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Host, "command = \"sh\"", $"args = [\"-c\", \"{Executables.Backend} --health=500 & {curl} -sS --noproxy '*' --retry 3 -X POST $SERVERLESS_PROXY_READY_URL; wait\"]", "health_path = \"/health\""));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(
+                Host,
+                "command = \"sh\"",
+                $"args = [\"-c\", \"{Executables.Backend} --health=500 & {curl} -sS --noproxy '*' --retry 3 -X POST $SERVERLESS_PROXY_READY_URL; wait\"]",
+                "health_path = \"/health\""
+            )
+        );
         BackendProcess? backend = null;
         await gateway.UntilAsync("the backend is up", async () =>
         {
@@ -63,7 +69,10 @@ internal sealed class ReadyCallbackTests : GatewayTest
         string path = new Uri(url).PathAndQuery;
 
         Assert.That(await gateway.Admin.PostAsync(path), Is.EqualTo(HttpStatusCode.Conflict));
-        Assert.That(await gateway.Admin.PostAsync(path.Replace(Host, "unknown.test", StringComparison.Ordinal)), Is.EqualTo(HttpStatusCode.Unauthorized));
+        Assert.That(
+            await gateway.Admin.PostAsync(path.Replace(Host, "unknown.test", StringComparison.Ordinal)),
+            Is.EqualTo(HttpStatusCode.Unauthorized)
+        );
         gateway.Admin.Token = "open-sesame";
         Assert.That(await gateway.Admin.PostAsync("/ready/unknown.test"), Is.EqualTo(HttpStatusCode.NotFound));
     }
@@ -79,12 +88,22 @@ internal sealed class ReadyCallbackTests : GatewayTest
         foreach (string method in (string[])["POST", "GET", "PUT"])
         {
             answers.Clear();
-            foreach (string host in (string[])[Host, "stopped.test", "*.wild.test", "unknown.test", "*", "aaaaaaaaaaaaaaaaaaaaaaaa.session.test"])
+            foreach (
+                string host in (string[])[Host, "stopped.test", "*.wild.test", "unknown.test", "*", "aaaaaaaaaaaaaaaaaaaaaaaa.session.test"]
+            )
             {
                 foreach (string query in host == Host ? (string[])["", "?token=0"] : ["", "?token=0", new Uri(url).Query])
                 {
-                    RawResponse response = await RawClient.RequestAsync(gateway.Config.AdminPort, $"127.0.0.1:{gateway.Config.AdminPort}", $"/ready/{host}{query}", method);
-                    string head = string.Join('\n', response.Headers.Where(field => field.Name != "Date").Select(field => $"{field.Name}: {field.Value}"));
+                    RawResponse response = await RawClient.RequestAsync(
+                        gateway.Config.AdminPort,
+                        $"127.0.0.1:{gateway.Config.AdminPort}",
+                        $"/ready/{host}{query}",
+                        method
+                    );
+                    string head = string.Join(
+                        '\n',
+                        response.Headers.Where(field => field.Name != "Date").Select(field => $"{field.Name}: {field.Value}")
+                    );
                     answers.Add($"{response.Status}\n{head}\n\n{response.Text}");
                 }
             }
@@ -121,7 +140,8 @@ internal sealed class ReadyCallbackTests : GatewayTest
     public async Task The_admin_token_may_declare_a_starting_backend_ready()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Server("admin_token = \"open-sesame\"").TestBackend(Host, "--health=500"));
+            new ConfigFile().Server("admin_token = \"open-sesame\"").TestBackend(Host, "--health=500")
+        );
         Task<RawResponse> held = RawClient.RequestAsync(gateway.Port, Host, "/");
         await (await Control.StartAsync()).ToldAsync("listening");
 
@@ -137,7 +157,8 @@ internal sealed class ReadyCallbackTests : GatewayTest
     public async Task The_callback_of_the_backend_works_when_an_admin_token_is_set()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Server("admin_token = \"open-sesame\"").TestBackend(Host, "--health=500", "--ready-callback=0"));
+            new ConfigFile().Server("admin_token = \"open-sesame\"").TestBackend(Host, "--health=500", "--ready-callback=0")
+        );
 
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
     }

@@ -25,8 +25,9 @@ internal sealed class StartFailureTests : GatewayTest
     [Test]
     public async Task The_last_lines_of_stderr_are_in_the_log_of_the_failure()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Host, "command = \"sh\"", "args = [\"-c\", \"echo the disk is full >&2; exit 3\"]"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(Host, "command = \"sh\"", "args = [\"-c\", \"echo the disk is full >&2; exit 3\"]")
+        );
 
         await FailsAsync(gateway, AtOnce);
 
@@ -37,7 +38,9 @@ internal sealed class StartFailureTests : GatewayTest
     [Test]
     public async Task A_backend_killed_by_a_signal_while_starting_names_the_signal()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host, "command = \"sh\"", "args = [\"-c\", \"kill -SEGV $$\"]"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(Host, "command = \"sh\"", "args = [\"-c\", \"kill -SEGV $$\"]")
+        );
 
         await FailsAsync(gateway, AtOnce);
 
@@ -86,7 +89,10 @@ internal sealed class StartFailureTests : GatewayTest
 
         await FailsAsync(gateway, AtOnce);
 
-        Assert.That((await gateway.LogsAsync("spawngate.lifecycle", Host, "data.txt")).Text, Does.Contain("permission").IgnoreCase.Or.Contain("not executable").IgnoreCase);
+        Assert.That(
+            (await gateway.LogsAsync("spawngate.lifecycle", Host, "data.txt")).Text,
+            Does.Contain("permission").IgnoreCase.Or.Contain("not executable").IgnoreCase
+        );
     }
 
     [Test]
@@ -121,8 +127,9 @@ internal sealed class StartFailureTests : GatewayTest
     [TestCase("--never-listen", "--ignore-sigterm", TestName = "A_failed_start_that_ignores_SIGTERM_is_killed")]
     public async Task Fails_at_the_timeout(params string[] args)
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .Defaults("startup_timeout_secs = 2", "shutdown_grace_period_secs = 1").TestBackend(Host, args));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("startup_timeout_secs = 2", "shutdown_grace_period_secs = 1").TestBackend(Host, args)
+        );
 
         TimeSpan took = await FailsAsync(gateway, TimeSpan.FromSeconds(4));
 
@@ -134,13 +141,16 @@ internal sealed class StartFailureTests : GatewayTest
     public async Task A_start_that_failed_is_tried_again_by_a_later_request()
     {
         string flag = Path.Combine(Scene.Folder, "works-now");
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Host, "command = \"sh\"", $"args = [\"-c\", \"test -e {flag} && exec {Executables.Backend}; exit 1\"]"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(Host, "command = \"sh\"", $"args = [\"-c\", \"test -e {flag} && exec {Executables.Backend}; exit 1\"]")
+        );
         await FailsAsync(gateway, AtOnce);
 
         Scene.Write("works-now", "");
 
-        await gateway.UntilAsync("a later request is served", async () => (await RawClient.RequestAsync(gateway.Port, Host, "/")).Status == 200);
+        await gateway.UntilAsync("a later request is served", async () =>
+            (await RawClient.RequestAsync(gateway.Port, Host, "/")).Status == 200
+        );
     }
 
     [Test]
@@ -169,8 +179,15 @@ internal sealed class StartFailureTests : GatewayTest
     [Test]
     public async Task A_docker_backend_fails_with_a_reason_as_long_as_there_is_no_engine()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Host, "type = \"docker\"", "image = \"nothing:latest\"", "port = 80", "docker_host = \"unix:///nonexistent/docker.sock\""));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(
+                Host,
+                "type = \"docker\"",
+                "image = \"nothing:latest\"",
+                "port = 80",
+                "docker_host = \"unix:///nonexistent/docker.sock\""
+            )
+        );
 
         await FailsAsync(gateway, AtOnce);
 

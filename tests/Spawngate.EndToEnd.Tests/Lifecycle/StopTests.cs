@@ -26,7 +26,8 @@ internal sealed class StopTests : GatewayTest
     public async Task A_backend_that_ignores_SIGTERM_is_killed_after_the_grace_period()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Defaults("shutdown_grace_period_secs = 1").TestBackend(Host, "--ignore-sigterm"));
+            new ConfigFile().Defaults("shutdown_grace_period_secs = 1").TestBackend(Host, "--ignore-sigterm")
+        );
         BackendProcess backend = await StartedAsync(gateway);
 
         long before = Stopwatch.GetTimestamp();
@@ -44,7 +45,8 @@ internal sealed class StopTests : GatewayTest
     public async Task A_grandchild_that_ignores_SIGTERM_goes_with_its_parent()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Defaults("shutdown_grace_period_secs = 1").TestBackend(Host, "--grandchild"));
+            new ConfigFile().Defaults("shutdown_grace_period_secs = 1").TestBackend(Host, "--grandchild")
+        );
         BackendProcess backend = await StartedAsync(gateway);
         BackendProcess grandchild = await Control.StartAsync("backend-grandchild");
 
@@ -59,7 +61,8 @@ internal sealed class StopTests : GatewayTest
     public async Task An_orphaned_process_of_the_group_goes_too()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Defaults("shutdown_grace_period_secs = 1").TestBackend(Host, "--daemon"));
+            new ConfigFile().Defaults("shutdown_grace_period_secs = 1").TestBackend(Host, "--daemon")
+        );
         await StartedAsync(gateway);
         BackendProcess daemon = await Control.StartAsync("backend-daemon");
 
@@ -73,7 +76,8 @@ internal sealed class StopTests : GatewayTest
     {
         Executables.FindOrSkip("setsid");
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Defaults("shutdown_grace_period_secs = 1").Backend(Host, Trees.WithDaemons()));
+            new ConfigFile().Defaults("shutdown_grace_period_secs = 1").Backend(Host, Trees.WithDaemons())
+        );
         await StartedAsync(gateway);
         BackendProcess stubborn = await Control.StartAsync("stubborn");
         BackendProcess obedient = await Control.StartAsync("obedient");
@@ -109,7 +113,9 @@ internal sealed class StopTests : GatewayTest
         await backend.ExitedInTimeAsync();
         await gateway.UntilStateAsync(Host, "stopped");
 
-        await gateway.UntilAsync("the backend's entry in the process table is gone", () => Task.FromResult(!Directory.Exists($"/proc/{backend.Pid}")));
+        await gateway.UntilAsync("the backend's entry in the process table is gone", () =>
+            Task.FromResult(!Directory.Exists($"/proc/{backend.Pid}"))
+        );
     }
 
     [Test]
@@ -127,7 +133,11 @@ internal sealed class StopTests : GatewayTest
         gateway.Signal(ProcessScan.Term);
 
         Assert.That(await gateway.ExitAsync(), Is.Zero);
-        Assert.That(Stopwatch.GetElapsedTime(asked).TotalSeconds, Strain.Within(asked, 0, 4.5), "four stops of 1.5 s, one after the other, take 6");
+        Assert.That(
+            Stopwatch.GetElapsedTime(asked).TotalSeconds,
+            Strain.Within(asked, 0, 4.5),
+            "four stops of 1.5 s, one after the other, take 6"
+        );
     }
 
     [Test]
@@ -175,7 +185,11 @@ internal sealed class StopTests : GatewayTest
         Assert.That((response.Status, response.Header("X-Proxy-Error")), Is.EqualTo((503, "BACKEND_SHUTTING_DOWN")));
         await backend.ExitedInTimeAsync();
         await gateway.UntilStateAsync(Host, "stopped");
-        Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200), "a stopped backend starts again on demand");
+        Assert.That(
+            (await RawClient.RequestAsync(gateway.Port, Host, "/")).Status,
+            Is.EqualTo(200),
+            "a stopped backend starts again on demand"
+        );
     }
 
     [Test]

@@ -43,7 +43,8 @@ internal sealed class TreeTests : GatewayTest
     {
         Executables.FindOrSkip("setsid");
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Defaults("shutdown_grace_period_secs = 2").Backend(Host, Trees.WithDaemons(args: "--ignore-sigterm")));
+            new ConfigFile().Defaults("shutdown_grace_period_secs = 2").Backend(Host, Trees.WithDaemons(args: "--ignore-sigterm"))
+        );
         BackendProcess backend = await StartedAsync(gateway);
         BackendProcess obedient = await Control.StartAsync("obedient");
         BackendProcess stubborn = await Control.StartAsync("stubborn");
@@ -64,7 +65,8 @@ internal sealed class TreeTests : GatewayTest
     public async Task A_pipe_that_a_child_keeps_open_does_not_delay_the_end_of_a_crashed_backend()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            Quick().Backend(Host, Trees.Shell("(trap '' TERM HUP; exec sleep 1000) & exec \"$0\"")));
+            Quick().Backend(Host, Trees.Shell("(trap '' TERM HUP; exec sleep 1000) & exec \"$0\""))
+        );
         BackendProcess backend = await StartedAsync(gateway);
 
         await backend.SendAsync("crash");
@@ -79,7 +81,8 @@ internal sealed class TreeTests : GatewayTest
         string script = Scene.Write("start", $"exec {Executables.Backend} \"$@\"\n");
         File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         GatewayProcess gateway = await Scene.GatewayAsync(
-            Quick().Backend(Host, $"command = {ConfigFile.Quote(script)}", "args = [\"--name=scripted\"]"));
+            Quick().Backend(Host, $"command = {ConfigFile.Quote(script)}", "args = [\"--name=scripted\"]")
+        );
 
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
         await Control.StartAsync("scripted");
@@ -89,8 +92,7 @@ internal sealed class TreeTests : GatewayTest
     public async Task A_working_directory_that_has_vanished_fails_the_start_and_is_named()
     {
         string folder = Scene.NewFolder("gone");
-        GatewayProcess gateway = await Scene.GatewayAsync(
-            Quick().TestBackendWith(Host, [$"working_dir = {ConfigFile.Quote(folder)}"]));
+        GatewayProcess gateway = await Scene.GatewayAsync(Quick().TestBackendWith(Host, [$"working_dir = {ConfigFile.Quote(folder)}"]));
         Directory.Delete(folder);
 
         RawResponse response = await RawClient.RequestAsync(gateway.Port, Host, "/");

@@ -18,14 +18,27 @@ internal sealed class WaitingPageTests : GatewayTest
         GatewayProcess gateway = await StartAsync("--health=500", "--stdout-lines=1");
         long begun = Stopwatch.GetTimestamp();
         Task<RawResponse> program = RawClient.RequestAsync(gateway.Port, Host, "/", headers: "Accept: application/json\r\n");
-        Task<RawResponse> fetch = RawClient.RequestAsync(gateway.Port, Host, "/", headers: Browser.Replace("navigate", "cors", StringComparison.Ordinal));
+        Task<RawResponse> fetch = RawClient.RequestAsync(
+            gateway.Port,
+            Host,
+            "/",
+            headers: Browser.Replace("navigate", "cors", StringComparison.Ordinal)
+        );
         Task<RawResponse> form = RawClient.RequestAsync(gateway.Port, Host, "/mirror", "POST", Browser, "a=b");
         using RawClient browser = await RawClient.ConnectAsync(gateway.Port);
         RawResponse page = await browser.ExchangeAsync(Host, "/?<script>x</script>", headers: Browser);
 
         Assert.That(Stopwatch.GetElapsedTime(begun).TotalSeconds, Strain.Within(begun, 0.95, 2));
-        Assert.That((page.Status, page.Header("Content-Type"), page.Header("X-Proxy-Error"), page.Header("Cache-Control"), page.Header("Retry-After")),
-            Is.EqualTo((503, "text/html; charset=utf-8", "BACKEND_STARTING", "no-store", "1")));
+        Assert.That(
+            (
+                page.Status,
+                page.Header("Content-Type"),
+                page.Header("X-Proxy-Error"),
+                page.Header("Cache-Control"),
+                page.Header("Retry-After")
+            ),
+            Is.EqualTo((503, "text/html; charset=utf-8", "BACKEND_STARTING", "no-store", "1"))
+        );
         Assert.That(page.Header("Content-Security-Policy"), Does.StartWith("default-src 'none'; script-src 'sha256-"));
         Assert.That(page.Text, Does.Contain("data-step=\"ready\"").And.Contain("<pre id=\"line\">out ").And.Not.Contain("<script>x"));
         Assert.That(page.Text, Does.Not.Contain(Host));
@@ -41,11 +54,22 @@ internal sealed class WaitingPageTests : GatewayTest
             answer = await browser.ExchangeAsync(Host, "/?q", headers: Poll);
         }
 
-        Assert.That((answer.Status, answer.Header("X-Spawngate-Waiting"), answer.Header("X-Proxy-Error")), Is.EqualTo((200, "1", default(string))));
+        Assert.That(
+            (answer.Status, answer.Header("X-Spawngate-Waiting"), answer.Header("X-Proxy-Error")),
+            Is.EqualTo((200, "1", default(string)))
+        );
         Assert.That(answer.Json.GetProperty("state").GetString(), Is.EqualTo("ready"));
         Assert.That(((await program).Status, (await fetch).Status, (await form).Text), Is.EqualTo((200, 200, "a=b")));
-        Assert.That((await browser.ExchangeAsync(Host, "/", headers: Browser)).Json.GetProperty("pid").GetInt32(), Is.EqualTo((await Control.StartAsync()).Pid), "the same connection goes on");
-        Assert.That((await browser.ExchangeAsync(Host, "/", headers: Poll)).Json.GetProperty("state").GetString(), Is.EqualTo("ready"), "never forwarded");
+        Assert.That(
+            (await browser.ExchangeAsync(Host, "/", headers: Browser)).Json.GetProperty("pid").GetInt32(),
+            Is.EqualTo((await Control.StartAsync()).Pid),
+            "the same connection goes on"
+        );
+        Assert.That(
+            (await browser.ExchangeAsync(Host, "/", headers: Poll)).Json.GetProperty("state").GetString(),
+            Is.EqualTo("ready"),
+            "never forwarded"
+        );
         Assert.That(Control.Started(), Has.Count.EqualTo(1));
     }
 
@@ -76,7 +100,10 @@ internal sealed class WaitingPageTests : GatewayTest
         RawResponse poll = await RawClient.RequestAsync(gateway.Port, Host, "/", headers: Poll);
         Assert.That((poll.Status, poll.Json.GetProperty("state").GetString()), Is.EqualTo((200, "failed")));
         Assert.That(poll.Json.GetProperty("line").GetString(), Does.StartWith("err "));
-        Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/", headers: Poll)).Json.GetProperty("state").GetString(), Is.EqualTo("failed"));
+        Assert.That(
+            (await RawClient.RequestAsync(gateway.Port, Host, "/", headers: Poll)).Json.GetProperty("state").GetString(),
+            Is.EqualTo("failed")
+        );
         Assert.That(Control.Started(), Has.Count.EqualTo(1), "a page that shows a failure does not try again by itself");
     }
 
@@ -85,7 +112,10 @@ internal sealed class WaitingPageTests : GatewayTest
     {
         GatewayProcess gateway = await StartAsync("--exit-code=3", "--never-listen");
         RawResponse page = await RawClient.RequestAsync(gateway.Port, Host, "/", headers: Browser);
-        Assert.That((page.Status, page.Header("X-Proxy-Error"), page.Header("Content-Type")), Is.EqualTo((503, "BACKEND_START_FAILED", "text/html; charset=utf-8")));
+        Assert.That(
+            (page.Status, page.Header("X-Proxy-Error"), page.Header("Content-Type")),
+            Is.EqualTo((503, "BACKEND_START_FAILED", "text/html; charset=utf-8"))
+        );
         Assert.That(page.Text, Does.Contain("<body class=\"failed\"").And.Not.Contain("status 3"));
         RawResponse program = await RawClient.RequestAsync(gateway.Port, Host, "/");
         Assert.That((program.Status, program.Header("Content-Type")), Is.EqualTo((503, "application/json")));
@@ -98,8 +128,10 @@ internal sealed class WaitingPageTests : GatewayTest
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
         Task<HttpResponseMessage> program = AskAsync(("accept", "*/*"));
         using HttpResponseMessage page = await AskAsync(("accept", "text/html"));
-        Assert.That((page.StatusCode, page.Content.Headers.ContentType!.ToString(), page.Headers.GetValues("x-proxy-error").Single()),
-            Is.EqualTo((HttpStatusCode.ServiceUnavailable, "text/html; charset=utf-8", "BACKEND_STARTING")));
+        Assert.That(
+            (page.StatusCode, page.Content.Headers.ContentType!.ToString(), page.Headers.GetValues("x-proxy-error").Single()),
+            Is.EqualTo((HttpStatusCode.ServiceUnavailable, "text/html; charset=utf-8", "BACKEND_STARTING"))
+        );
         Assert.That(await page.Content.ReadAsStringAsync(), Does.Contain("data-step=\"ready\"").And.EndWith("</html>\n"));
         Assert.That(page.Headers.GetValues("content-security-policy").Single(), Does.StartWith("default-src 'none'; "));
         Assert.That(await StateAsync(), Is.EqualTo("starting"));
@@ -138,7 +170,9 @@ internal sealed class WaitingPageTests : GatewayTest
             await Control.StartAsync();
         }
 
-        await gateway.UntilAsync("nothing waits", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty("waiting").GetInt32() == 0);
+        await gateway.UntilAsync("nothing waits", async () =>
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("waiting").GetInt32() == 0
+        );
     }
 
     private Task<GatewayProcess> StartAsync(params string[] args) =>

@@ -15,7 +15,12 @@ internal sealed class AccessLogTests : GatewayTest
     public async Task Every_kind_of_end_has_its_line()
     {
         GatewayProcess gateway = await JsonGatewayAsync();
-        await RawClient.RequestAsync(gateway.Port, Host, "/bytes?n=1000", headers: "X-Request-ID: cold-1\r\nUser-Agent: t\"\\\t\xE9\r\nReferer: r\r\n");
+        await RawClient.RequestAsync(
+            gateway.Port,
+            Host,
+            "/bytes?n=1000",
+            headers: "X-Request-ID: cold-1\r\nUser-Agent: t\"\\\t\xE9\r\nReferer: r\r\n"
+        );
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
         RawResponse echoed = await client.ExchangeAsync(Host, "/echo", "POST", body: "12345");
         await client.ExchangeAsync("unknown.test", "/nowhere");
@@ -28,23 +33,41 @@ internal sealed class AccessLogTests : GatewayTest
         JsonElement[] lines = await LinesAsync(gateway, 6);
 
         JsonElement cold = lines.Single(line => Text(line, "request_id") == "cold-1");
-        Assert.That((Text(cold, "method"), Text(cold, "target"), Text(cold, "protocol"), Text(cold, "host"), Text(cold, "backend")), Is.EqualTo(("GET", "/bytes?n=1000", "HTTP/1.1", Host, Host)));
-        Assert.That((Number(cold, "status"), Number(cold, "bytes_out"), Number(cold, "bytes_in"), Text(cold, "start")), Is.EqualTo((200, 1000, 0, "cold")));
+        Assert.That(
+            (Text(cold, "method"), Text(cold, "target"), Text(cold, "protocol"), Text(cold, "host"), Text(cold, "backend")),
+            Is.EqualTo(("GET", "/bytes?n=1000", "HTTP/1.1", Host, Host))
+        );
+        Assert.That(
+            (Number(cold, "status"), Number(cold, "bytes_out"), Number(cold, "bytes_in"), Text(cold, "start")),
+            Is.EqualTo((200, 1000, 0, "cold"))
+        );
         Assert.That((Text(cold, "user_agent"), Text(cold, "referer"), Text(cold, "client")), Is.EqualTo(("t\"\\\t\xE9", "r", "127.0.0.1")));
         Assert.That(Number(cold, "held_ms"), Is.GreaterThan(0).And.LessThanOrEqualTo(Number(cold, "duration_ms")));
         Assert.That(Number(cold, "upstream_ms"), Is.GreaterThan(0).And.LessThan(Number(cold, "duration_ms")));
 
         JsonElement post = lines.Single(line => Text(line, "method") == "POST");
-        Assert.That((Number(post, "bytes_out"), Number(post, "bytes_in"), Text(post, "start"), post.GetProperty("complete").GetBoolean()), Is.EqualTo((echoed.Text.Length, 5, "warm", true)));
+        Assert.That(
+            (Number(post, "bytes_out"), Number(post, "bytes_in"), Text(post, "start"), post.GetProperty("complete").GetBoolean()),
+            Is.EqualTo((echoed.Text.Length, 5, "warm", true))
+        );
         JsonElement unknown = lines.Single(line => Text(line, "target") == "/nowhere");
-        Assert.That((Number(unknown, "status"), Text(unknown, "error"), Text(unknown, "backend"), Text(unknown, "start")), Is.EqualTo((404, "UNKNOWN_HOST", null as string, null as string)));
+        Assert.That(
+            (Number(unknown, "status"), Text(unknown, "error"), Text(unknown, "backend"), Text(unknown, "start")),
+            Is.EqualTo((404, "UNKNOWN_HOST", null as string, null as string))
+        );
         Assert.That(Number(unknown, "bytes_out"), Is.GreaterThan(0));
         JsonElement refused = lines.Single(line => Number(line, "status") == 400);
-        Assert.That((Text(refused, "target"), Text(refused, "error"), Text(refused, "method")), Is.EqualTo(("GET /x HTTP/1.1 \"odd", "BAD_REQUEST", null as string)));
+        Assert.That(
+            (Text(refused, "target"), Text(refused, "error"), Text(refused, "method")),
+            Is.EqualTo(("GET /x HTTP/1.1 \"odd", "BAD_REQUEST", null as string))
+        );
         JsonElement stream = lines.Single(line => Text(line, "protocol") == "HTTP/2.0");
         Assert.That((Number(stream, "status"), Text(stream, "target"), Text(stream, "host")), Is.EqualTo((404, "/status?code=404", Host)));
         JsonElement left = lines.Single(line => Number(line, "status") == 499);
-        Assert.That((Text(left, "target"), Number(left, "bytes_out"), left.GetProperty("complete").GetBoolean()), Is.EqualTo(("/hold?key=gone", 0, false)));
+        Assert.That(
+            (Text(left, "target"), Number(left, "bytes_out"), left.GetProperty("complete").GetBoolean()),
+            Is.EqualTo(("/hold?key=gone", 0, false))
+        );
     }
 
     /// <summary>Also one that is taken back before anything of it was begun.</summary>
@@ -69,7 +92,10 @@ internal sealed class AccessLogTests : GatewayTest
         }
 
         JsonElement line = (await LinesAsync(gateway, 2)).Single(each => Text(each, "target") == "/upload");
-        Assert.That((Text(line, "request_id"), Text(line, "backend"), Number(line, "status"), Text(line, "host")), Is.EqualTo(("taken-back", Host, 499, Host)));
+        Assert.That(
+            (Text(line, "request_id"), Text(line, "backend"), Number(line, "status"), Text(line, "host")),
+            Is.EqualTo(("taken-back", Host, 499, Host))
+        );
     }
 
     [Test]
@@ -88,7 +114,10 @@ internal sealed class AccessLogTests : GatewayTest
         }
 
         JsonElement line = (await LinesAsync(gateway, 1))[0];
-        Assert.That((Number(line, "status"), Number(line, "bytes_in"), Number(line, "bytes_out"), line.GetProperty("complete").GetBoolean()), Is.EqualTo((101, 5, 5, true)));
+        Assert.That(
+            (Number(line, "status"), Number(line, "bytes_in"), Number(line, "bytes_out"), line.GetProperty("complete").GetBoolean()),
+            Is.EqualTo((101, 5, 5, true))
+        );
     }
 
     [Test]
@@ -107,8 +136,12 @@ internal sealed class AccessLogTests : GatewayTest
         Assert.That(lines, Has.Length.EqualTo(50));
         for (int i = 0; i < 50; i++)
         {
-            Assert.That(lines, Has.One.Matches(
-                $"^127\\.0\\.0\\.1 - - \\[\\d\\d/[A-Z][a-z][a-z]/\\d{{4}}:\\d\\d:\\d\\d:\\d\\d \\+0000\\] \"GET /n/{i} HTTP/1\\.1\" \\d{{3}} \\d+ \"-\" \"-\" host=\"{Host}\" id=\"a\" time=\\d+\\.\\d{{6}} upstream=\\d+\\.\\d{{6}} start=(cold|warm) in=0 forwarded=\"-\"$"));
+            Assert.That(
+                lines,
+                Has.One.Matches(
+                    $"^127\\.0\\.0\\.1 - - \\[\\d\\d/[A-Z][a-z][a-z]/\\d{{4}}:\\d\\d:\\d\\d:\\d\\d \\+0000\\] \"GET /n/{i} HTTP/1\\.1\" \\d{{3}} \\d+ \"-\" \"-\" host=\"{Host}\" id=\"a\" time=\\d+\\.\\d{{6}} upstream=\\d+\\.\\d{{6}} start=(cold|warm) in=0 forwarded=\"-\"$"
+                )
+            );
         }
     }
 
@@ -130,10 +163,16 @@ internal sealed class AccessLogTests : GatewayTest
     public async Task A_path_that_cannot_be_written_is_an_error_at_the_start_and_at_a_reload()
     {
         GatewayProcess gateway = await JsonGatewayAsync();
-        gateway.Reload(new ConfigFile { Port = gateway.Config.Port, AdminPort = gateway.Config.AdminPort }.Server($"access_log = \"{Scene.Folder}\"").ToString());
+        gateway.Reload(
+            new ConfigFile { Port = gateway.Config.Port, AdminPort = gateway.Config.AdminPort }
+                .Server($"access_log = \"{Scene.Folder}\"")
+                .ToString()
+        );
         await gateway.LogsAsync("server.access_log: found the string", "which is a folder");
         await gateway.LogsAsync("nothing has changed");
-        GatewayProcess other = Scene.Launch(new ConfigFile().Server($"access_log = \"{Scene.Folder}/no/such/folder.log\"").TestBackend(Host));
+        GatewayProcess other = Scene.Launch(
+            new ConfigFile().Server($"access_log = \"{Scene.Folder}/no/such/folder.log\"").TestBackend(Host)
+        );
         Assert.That(await other.ExitAsync(), Is.EqualTo(2));
         Assert.That(other.LogText, Does.Contain("server.access_log").And.Contain("in a folder that does not exist"));
     }
@@ -156,7 +195,10 @@ internal sealed class AccessLogTests : GatewayTest
     [Test]
     public async Task A_pipe_of_stdout_whose_reader_has_gone_does_no_harm()
     {
-        GatewayProcess gateway = await Scene.GatewayUnderAsync(["bash", "-c", "exec \"$@\" > >(exec true)", "bash"], new ConfigFile().Server("access_log = \"stdout\"").TestBackend(Host));
+        GatewayProcess gateway = await Scene.GatewayUnderAsync(
+            ["bash", "-c", "exec \"$@\" > >(exec true)", "bash"],
+            new ConfigFile().Server("access_log = \"stdout\"").TestBackend(Host)
+        );
         for (int i = 0; i < 3; i++)
         {
             Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
@@ -185,18 +227,22 @@ internal sealed class AccessLogTests : GatewayTest
         const int clients = 4;
         const int batches = 60;
         const int batch = 20;
-        await Task.WhenAll(Enumerable.Range(0, clients).Select(async _ =>
-        {
-            using RawClient client = await RawClient.ConnectAsync(gateway.Port);
-            for (int i = 0; i < batches; i++)
-            {
-                await client.SendAsync(string.Concat(Enumerable.Repeat(request, batch)));
-                for (int answer = 0; answer < batch; answer++)
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, clients)
+                .Select(async _ =>
                 {
-                    Assert.That((await client.ReadResponseAsync()).Status, Is.EqualTo(200));
-                }
-            }
-        }));
+                    using RawClient client = await RawClient.ConnectAsync(gateway.Port);
+                    for (int i = 0; i < batches; i++)
+                    {
+                        await client.SendAsync(string.Concat(Enumerable.Repeat(request, batch)));
+                        for (int answer = 0; answer < batch; answer++)
+                        {
+                            Assert.That((await client.ReadResponseAsync()).Status, Is.EqualTo(200));
+                        }
+                    }
+                })
+        );
         const int requests = clients * batches * batch;
         double lost = 0;
         await gateway.UntilAsync("all are counted", async () =>
@@ -232,7 +278,9 @@ internal sealed class AccessLogTests : GatewayTest
             await (await Control.StartAsync()).ToldAsync("hold gone");
         }
 
-        await gateway.UntilAsync("nothing is in flight", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() == 0);
+        await gateway.UntilAsync("nothing is in flight", async () =>
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() == 0
+        );
     }
 
     private async Task<JsonElement[]> LinesAsync(GatewayProcess gateway, int count)
@@ -250,6 +298,9 @@ internal sealed class AccessLogTests : GatewayTest
     private static async Task<double> SampleAsync(GatewayProcess gateway, string name)
     {
         string page = await gateway.Admin.TextAsync("/metrics");
-        return double.Parse(page.Split('\n').Single(line => line.StartsWith(name + " ", StringComparison.Ordinal))[(name.Length + 1)..], System.Globalization.CultureInfo.InvariantCulture);
+        return double.Parse(
+            page.Split('\n').Single(line => line.StartsWith(name + " ", StringComparison.Ordinal))[(name.Length + 1)..],
+            System.Globalization.CultureInfo.InvariantCulture
+        );
     }
 }

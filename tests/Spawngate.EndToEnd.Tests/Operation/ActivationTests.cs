@@ -18,9 +18,15 @@ internal sealed class ActivationTests : GatewayTest
     public void EndListening() => _notices.Dispose();
 
     private static string[] Activator(params string[] options) =>
-        [Executables.PythonWithOrSkip("socket"), Path.Combine(Executables.Repository, "tests", "Spawngate.EndToEnd.Tests", "Operation", "Scripts", "activate.py"), .. options, "--"];
+        [
+            Executables.PythonWithOrSkip("socket"),
+            Path.Combine(Executables.Repository, "tests", "Spawngate.EndToEnd.Tests", "Operation", "Scripts", "activate.py"),
+            .. options,
+            "--",
+        ];
 
-    private GatewayProcess Launch(ConfigFile config, params string[] options) => Scene.LaunchUnder(Activator(options), config, ("NOTIFY_SOCKET", _notices.Address));
+    private GatewayProcess Launch(ConfigFile config, params string[] options) =>
+        Scene.LaunchUnder(Activator(options), config, ("NOTIFY_SOCKET", _notices.Address));
 
     private static ConfigFile Config(params string[] backendArgs) => new ConfigFile().TestBackend(Host, backendArgs);
 
@@ -43,7 +49,10 @@ internal sealed class ActivationTests : GatewayTest
 
         Assert.That(await StatusAsync(Loopback(port)), Is.EqualTo(200));
         Assert.That(await Ports.AcceptsAsync(gateway.Port), Is.False, "the configured port");
-        Assert.That((line.Level, line.Field("address"), line.Field("configured")), Is.EqualTo(("WARN", $"127.0.0.1:{port}", $"127.0.0.1:{gateway.Port}")));
+        Assert.That(
+            (line.Level, line.Field("address"), line.Field("configured")),
+            Is.EqualTo(("WARN", $"127.0.0.1:{port}", $"127.0.0.1:{gateway.Port}"))
+        );
         gateway.ReloadAtomically(gateway.Config.ToString());
         await gateway.LogsAsync("Configuration reloaded");
         Assert.That(gateway.LogText, Does.Not.Contain("needs a restart"), "the file has not changed");
@@ -107,7 +116,11 @@ internal sealed class ActivationTests : GatewayTest
         Assert.That(ready.Fields["STATUS"], Is.EqualTo($"Listening on 127.0.0.1:{config.Port}, [::1]:{other}, {path}, 1 backends"));
         using RawClient client = await RawClient.ConnectAsync(unix);
         RawResponse mirrored = await client.ExchangeAsync(Host, "/echo", headers: "X-Forwarded-Proto: https\r\n");
-        Assert.That(mirrored.Text, Does.Contain("X-Forwarded-For: 127.0.0.1\r\n").And.Contain("X-Forwarded-Proto: https\r\n"), "a client on this machine");
+        Assert.That(
+            mirrored.Text,
+            Does.Contain("X-Forwarded-For: 127.0.0.1\r\n").And.Contain("X-Forwarded-Proto: https\r\n"),
+            "a client on this machine"
+        );
     }
 
     [TestCase("needs ListenStream=", "--datagram")]
@@ -177,10 +190,18 @@ internal sealed class ActivationTests : GatewayTest
 
         await load.StopAsync();
         await Figures.NoteAsync($"{load.Complete} requests during {Restarts} restarts");
-        Assert.That((load.Wrong, load.Cut, load.Unanswered, load.Refused), Is.EqualTo((0, 0, 0, 0)), $"other than 200, cut, unanswered, refused; {string.Join(' ', load.WrongCodes)}");
+        Assert.That(
+            (load.Wrong, load.Cut, load.Unanswered, load.Refused),
+            Is.EqualTo((0, 0, 0, 0)),
+            $"other than 200, cut, unanswered, refused; {string.Join(' ', load.WrongCodes)}"
+        );
         LogLine[] ends = [.. activator.Log.Lines.Where(line => line.Category == "activator")];
         Assert.That(ends, Has.Length.EqualTo(Restarts));
-        Assert.That(ends.Select(line => (line.Field("status"), line.Field("listens"), line.Field("linger"))), Has.All.EqualTo(("0", "1", "0")), "the socket is as it was");
+        Assert.That(
+            ends.Select(line => (line.Field("status"), line.Field("listens"), line.Field("linger"))),
+            Has.All.EqualTo(("0", "1", "0")),
+            "the socket is as it was"
+        );
     }
 
     [Test]

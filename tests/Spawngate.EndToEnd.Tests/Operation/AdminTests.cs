@@ -34,11 +34,20 @@ internal sealed class AdminTests : GatewayTest
         await held;
 
         Assert.That(all.GetProperty("count").GetInt32(), Is.EqualTo(2));
-        Assert.That(all.GetProperty("backends").EnumerateArray().Select(each => (each.GetProperty("hostname").GetString(), each.GetProperty("state").GetString())),
-            Is.EquivalentTo(new[] { (Host, "ready"), ("idle.test", "stopped") }));
-        Assert.That(one.EnumerateObject().Take(4).Select(each => each.Name), Is.EqualTo(new[] { "hostname", "state", "port", "in_flight" }));
+        Assert.That(
+            all.GetProperty("backends")
+                .EnumerateArray()
+                .Select(each => (each.GetProperty("hostname").GetString(), each.GetProperty("state").GetString())),
+            Is.EquivalentTo(new[] { (Host, "ready"), ("idle.test", "stopped") })
+        );
+        Assert.That(
+            one.EnumerateObject().Take(4).Select(each => each.Name),
+            Is.EqualTo(new[] { "hostname", "state", "port", "in_flight" })
+        );
         Assert.That((one.GetProperty("port").GetInt32(), one.GetProperty("in_flight").GetInt32()), Is.EqualTo((backend.Port, 1)));
-        await gateway.UntilAsync("nothing is in flight", async () => (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() == 0);
+        await gateway.UntilAsync("nothing is in flight", async () =>
+            (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32() == 0
+        );
     }
 
     [TestCase("GET", "/backends/unknown.test")]
@@ -65,7 +74,10 @@ internal sealed class AdminTests : GatewayTest
         string text = await gateway.Admin.TextAsync("/metrics");
 
         Assert.That(text, Does.Contain("# TYPE spawngate_"));
-        Assert.That(text.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.All.Match("^(# .*|[a-zA-Z_:][a-zA-Z0-9_:]*({[^}]*})? [-+0-9.eE]+(NaN|Inf)?)$"));
+        Assert.That(
+            text.Split('\n', StringSplitOptions.RemoveEmptyEntries),
+            Has.All.Match("^(# .*|[a-zA-Z_:][a-zA-Z0-9_:]*({[^}]*})? [-+0-9.eE]+(NaN|Inf)?)$")
+        );
         Assert.That(text, Does.Contain(Host));
     }
 
@@ -125,7 +137,14 @@ internal sealed class AdminTests : GatewayTest
     {
         GatewayProcess gateway = await GatewayAsync();
 
-        foreach ((HttpMethod method, string path) in new[] { (HttpMethod.Get, "/backends"), (HttpMethod.Post, $"/backends/{Host}/start"), (HttpMethod.Get, "/") })
+        foreach (
+            (HttpMethod method, string path) in new[]
+            {
+                (HttpMethod.Get, "/backends"),
+                (HttpMethod.Post, $"/backends/{Host}/start"),
+                (HttpMethod.Get, "/"),
+            }
+        )
         {
             using HttpResponseMessage response = await gateway.Admin.SendAsync(method, path, host);
             Assert.That((int)response.StatusCode, Is.InRange(400, 499).And.Not.EqualTo(404), $"{method} {path}");

@@ -8,9 +8,10 @@ namespace Spawngate.EndToEnd.Tests.Operation;
 [NonParallelizable]
 internal sealed class BudgetTests : GatewayTest
 {
-    // Times are those of the machine and its load before they are the gateway's, so they are asserted as multiples of the time that a bare TestBackend takes, measured
-    // in turn. Exec to accept measures 3.5 of its 4.4 ms on an idle machine and 4.1 of its 24 with two busy loops on each core; a cold start 1.2 of its 5.4 and 0.5
-    // of its 56. A wait of 100 ms, such as a health check that comes an interval late, makes 26 and 20 of them.
+    // Times are those of the machine and its load before they are the gateway's, so they are asserted as multiples of the time that a bare
+    // TestBackend takes, measured in turn. Exec to accept measures 3.5 of its 4.4 ms on an idle machine and 4.1 of its 24 with two busy
+    // loops on each core; a cold start 1.2 of its 5.4 and 0.5 of its 56. A wait of 100 ms, such as a health check that comes an interval
+    // late, makes 26 and 20 of them.
     private const double AcceptRatioMax = 10;
     private const double ColdRatioMax = 4;
 
@@ -64,7 +65,8 @@ internal sealed class BudgetTests : GatewayTest
     public async Task It_accepts_within_10_bare_starts()
     {
         OnlyBesideANativeBackend();
-        List<double> times = [], direct = [];
+        List<double> times = [],
+            direct = [];
         for (int i = 0; i < 15; i++)
         {
             direct.Add(await DirectBackend.AcceptsMsAsync(Scene));
@@ -100,7 +102,8 @@ internal sealed class BudgetTests : GatewayTest
     {
         OnlyBesideANativeBackend();
         GatewayProcess gateway = await GatewayAsync();
-        List<double> times = [], direct = [];
+        List<double> times = [],
+            direct = [];
         for (int i = 0; i < 50; i++)
         {
             direct.Add(await DirectBackend.AnswersMsAsync(Scene));
@@ -165,9 +168,19 @@ internal sealed class MemoryTests : GatewayTest
     {
         if (Executables.Find("wrk") is { } wrk)
         {
-            // On few processors TestBackend leaves some of its connections alone for seconds: the pool of its runtime serves first what came last.
+            // On few processors TestBackend leaves some of its connections alone for seconds: the pool of its runtime serves first what
+            // came last.
             Tool result = await Tool.RunAsync(
-                wrk, "--timeout", "30s", "-t2", "-c64", $"-d{span.TotalSeconds:F0}s", "-H", $"Host: {Host}", $"http://127.0.0.1:{gateway.Port}/bytes?n=100");
+                wrk,
+                "--timeout",
+                "30s",
+                "-t2",
+                "-c64",
+                $"-d{span.TotalSeconds:F0}s",
+                "-H",
+                $"Host: {Host}",
+                $"http://127.0.0.1:{gateway.Port}/bytes?n=100"
+            );
             await Figures.NoteAsync(Regex.Match(result.Out, @"Requests/sec:.*").Value);
             Assert.That(result.Out, Does.Not.Contain("Non-2xx").And.Not.Contain("Socket errors").And.Contain("Requests/sec"));
             return;

@@ -87,7 +87,10 @@ internal sealed class CommandLineTests : GatewayTest
 
         Assert.That(result.Code, Is.EqualTo(2));
         string text = result.Error + result.Out;
-        int[] lines = [.. Regex.Matches(text, @"bad\.toml:(\d+):\d+: ").Select(match => int.Parse(match.Groups[1].Value)).Distinct().Order()];
+        int[] lines =
+        [
+            .. Regex.Matches(text, @"bad\.toml:(\d+):\d+: ").Select(match => int.Parse(match.Groups[1].Value)).Distinct().Order(),
+        ];
         Assert.That(lines, Is.EqualTo(new[] { 2, 3, 6, 8, 12, 16 }), text);
         Assert.That(text, Does.Contain("server.port").And.Contain("70000").And.Contain("65535"));
         Assert.That(text, Does.Contain("prot").And.Contain("did you mean"));
@@ -107,8 +110,10 @@ internal sealed class CommandLineTests : GatewayTest
     [Test]
     public async Task Check_prints_the_effective_settings_of_every_backend()
     {
-        ConfigFile config = new ConfigFile().Defaults("idle_timeout_secs = 123")
-            .Backend("one.test", "command = \"one\"", "startup_timeout_secs = 45").Backend("two.test", "command = \"two\"");
+        ConfigFile config = new ConfigFile()
+            .Defaults("idle_timeout_secs = 123")
+            .Backend("one.test", "command = \"one\"", "startup_timeout_secs = 45")
+            .Backend("two.test", "command = \"two\"");
         string path = Scene.Write("good.toml", config.ToString());
 
         Tool result = await Tool.GatewayAsync(Scene, "check", path);
@@ -141,7 +146,10 @@ internal sealed class CommandLineTests : GatewayTest
         string line = $"pid_file = {ConfigFile.Quote(pidFile)}";
         GatewayProcess first = await Scene.GatewayAsync(new ConfigFile().Server(line).TestBackend(Host));
 
-        Tool second = await Tool.GatewayAsync(Scene, Scene.Write("second.toml", new ConfigFile().Server(line).TestBackend(Host).ToString()));
+        Tool second = await Tool.GatewayAsync(
+            Scene,
+            Scene.Write("second.toml", new ConfigFile().Server(line).TestBackend(Host).ToString())
+        );
 
         Assert.That((await File.ReadAllTextAsync(pidFile)).Trim(), Is.EqualTo($"{first.Pid}"));
         Assert.That(second.Code, Is.EqualTo(1), second.Error);
@@ -168,7 +176,8 @@ internal sealed class CommandLineTests : GatewayTest
     {
         string pidFile = Path.Combine(Scene.Folder, "spawngate.pid");
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Server($"pid_file = {ConfigFile.Quote(pidFile)}").TestBackend(Host));
+            new ConfigFile().Server($"pid_file = {ConfigFile.Quote(pidFile)}").TestBackend(Host)
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/");
         BackendProcess backend = await Control.StartAsync();
 

@@ -5,7 +5,9 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Operation;
 
-/// <summary>A gateway that runs out of descriptors: by its limit of open files, which it shares out, and by one that leaves it none at all.</summary>
+/// <summary>
+/// A gateway that runs out of descriptors: by its limit of open files, which it shares out, and by one that leaves it none at all.
+/// </summary>
 internal sealed class DescriptorTests : GatewayTest
 {
     private const int LimitHere = 256;
@@ -17,11 +19,16 @@ internal sealed class DescriptorTests : GatewayTest
     [TearDown]
     public void CloseClients() => Leave(_clients.Count);
 
-    /// <summary>As many clients as there are descriptors for are served, the others wait; whatever else the gateway does goes on, and those who wait are served when others leave.</summary>
+    /// <summary>
+    /// As many clients as there are descriptors for are served, the others wait; whatever else the gateway does goes on, and those who wait
+    /// are served when others leave.
+    /// </summary>
     [Test]
     public async Task Clients_cannot_use_up_what_others_need()
     {
-        GatewayProcess gateway = await LimitedAsync(new ConfigFile().Server(["max_connections = 1000", .. Patient]).TestBackend(Host).TestBackend("other.test"));
+        GatewayProcess gateway = await LimitedAsync(
+            new ConfigFile().Server(["max_connections = 1000", .. Patient]).TestBackend(Host).TestBackend("other.test")
+        );
         LogLine warning = await gateway.LogsAsync("max_connections=\"1000\"", "limit of open files allows fewer clients");
         Assert.That(warning.Text, Does.Contain("WARN").And.Contain("open_files_limit=\"256\""));
         int allowed = int.Parse(warning.Field("effective")!, CultureInfo.InvariantCulture);
@@ -30,14 +37,25 @@ internal sealed class DescriptorTests : GatewayTest
         await ConnectAsync(gateway.Port, LimitHere + 50);
         await gateway.UntilAsync("all that may are accepted", async () => await ConnectionsAsync(gateway) == allowed);
         long cpuBefore = ProcessVitals.Of(gateway.Pid).CpuMs;
-        Assert.That(await gateway.Log.FirstAsync(line => line.Says("cannot accept")).StaysOpenAsync(Watched), "nothing is wrong: the others wait");
-        Assert.That(ProcessVitals.Of(gateway.Pid).CpuMs - cpuBefore, Is.LessThan(Watched.TotalMilliseconds / 3), "ms of CPU while clients wait");
+        Assert.That(
+            await gateway.Log.FirstAsync(line => line.Says("cannot accept")).StaysOpenAsync(Watched),
+            "nothing is wrong: the others wait"
+        );
+        Assert.That(
+            ProcessVitals.Of(gateway.Pid).CpuMs - cpuBefore,
+            Is.LessThan(Watched.TotalMilliseconds / 3),
+            "ms of CPU while clients wait"
+        );
 
         await LivesAsync(gateway);
         Assert.That(await gateway.Admin.PostAsync("/backends/other.test/start"), Is.EqualTo(HttpStatusCode.Accepted));
         await gateway.UntilStateAsync("other.test", "ready");
         var answers = await Task.WhenAll(_clients.Take(allowed).Select(client => client.ExchangeAsync(Host, "/")));
-        Assert.That(answers.Select(answer => answer.Status), Is.All.EqualTo(200), "every client that was accepted can have a backend at the same time");
+        Assert.That(
+            answers.Select(answer => answer.Status),
+            Is.All.EqualTo(200),
+            "every client that was accepted can have a backend at the same time"
+        );
         RawResponse large = await _clients[0].ExchangeAsync(Host, "/bytes?n=20000000");
         Assert.That((large.Status, large.BodyLength), Is.EqualTo((200, 20_000_000L)));
 
@@ -62,7 +80,11 @@ internal sealed class DescriptorTests : GatewayTest
         int lines = gateway.Log.Lines.Count;
         long cpuBefore = ProcessVitals.Of(gateway.Pid).CpuMs;
         Assert.That(await gateway.Log.FromAsync(lines, line => line.Says("accept")).StaysOpenAsync(Watched), "it is said once");
-        Assert.That(ProcessVitals.Of(gateway.Pid).CpuMs - cpuBefore, Is.LessThan(Watched.TotalMilliseconds / 3), "ms of CPU while clients wait");
+        Assert.That(
+            ProcessVitals.Of(gateway.Pid).CpuMs - cpuBefore,
+            Is.LessThan(Watched.TotalMilliseconds / 3),
+            "ms of CPU while clients wait"
+        );
 
         limit.Set(usual);
         var waited = await Task.WhenAll(_clients.Select(client => client.ExchangeAsync(Host, "/")));
@@ -71,7 +93,10 @@ internal sealed class DescriptorTests : GatewayTest
         Assert.That(int.Parse(over.Field("failures")!, CultureInfo.InvariantCulture), Is.GreaterThan(5));
     }
 
-    /// <summary>When clients hold every descriptor, and more wait, the admin API answers nevertheless, and does not use up a processor for a connection that waits.</summary>
+    /// <summary>
+    /// When clients hold every descriptor, and more wait, the admin API answers nevertheless, and does not use up a processor for a
+    /// connection that waits.
+    /// </summary>
     [Test]
     public async Task Without_a_descriptor_the_admin_API_answers()
     {
@@ -93,14 +118,21 @@ internal sealed class DescriptorTests : GatewayTest
         await gateway.LogsAsync("Admin API cannot accept connections for the moment");
         int lines = gateway.Log.Lines.Count;
         Assert.That(await gateway.Log.FromAsync(lines, line => line.Says("cannot accept")).StaysOpenAsync(Watched), "it is said once");
-        Assert.That(ProcessVitals.Of(gateway.Pid).CpuMs - cpuBefore, Is.LessThan(Watched.TotalMilliseconds / 2), "ms of CPU while connections wait");
+        Assert.That(
+            ProcessVitals.Of(gateway.Pid).CpuMs - cpuBefore,
+            Is.LessThan(Watched.TotalMilliseconds / 2),
+            "ms of CPU while connections wait"
+        );
         await LivesAsync(gateway);
         limit.Set(usual);
         await gateway.LogsAsync("Connections are accepted again");
         await gateway.LogsAsync("Admin API accepts connections again");
     }
 
-    /// <summary>A start that cannot have a descriptor fails like any other: the request is told, the state is a defined one, and the next start after the wait works.</summary>
+    /// <summary>
+    /// A start that cannot have a descriptor fails like any other: the request is told, the state is a defined one, and the next start
+    /// after the wait works.
+    /// </summary>
     [Test]
     public async Task Without_a_descriptor_a_start_fails_with_a_reason()
     {
@@ -125,8 +157,12 @@ internal sealed class DescriptorTests : GatewayTest
     public async Task Without_a_descriptor_a_healthy_backend_stays_ready()
     {
         NeedsNative();
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile()
-            .TestBackendWith(Host, ["ready_health_check_interval_ms = 100", "unhealthy_threshold = 1", "health_path = \"\""]));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().TestBackendWith(
+                Host,
+                ["ready_health_check_interval_ms = 100", "unhealthy_threshold = 1", "health_path = \"\""]
+            )
+        );
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
         Assert.That((await client.ExchangeAsync(Host, "/")).Status, Is.EqualTo(200));
         var limit = new OpenFileLimit(gateway.Pid);
@@ -167,7 +203,10 @@ internal sealed class DescriptorTests : GatewayTest
         Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200), "clients are served as well");
     }
 
-    /// <summary>Streams of the admin API have a bound below its connections: those beyond it are refused, and nobody who comes cuts one that is in use.</summary>
+    /// <summary>
+    /// Streams of the admin API have a bound below its connections: those beyond it are refused, and nobody who comes cuts one that is in
+    /// use.
+    /// </summary>
     [Test]
     public async Task Streams_leave_the_admin_API_places_and_are_not_cut()
     {
@@ -177,7 +216,10 @@ internal sealed class DescriptorTests : GatewayTest
         var refused = new List<HttpStatusCode>();
         for (int i = 0; i < 40; i++)
         {
-            HttpResponseMessage answer = await http.GetAsync(new Uri($"http://127.0.0.1:{gateway.Config.AdminPort}/events"), HttpCompletionOption.ResponseHeadersRead);
+            HttpResponseMessage answer = await http.GetAsync(
+                new Uri($"http://127.0.0.1:{gateway.Config.AdminPort}/events"),
+                HttpCompletionOption.ResponseHeadersRead
+            );
             if (answer.StatusCode == HttpStatusCode.OK)
             {
                 streams.Add(new StreamReader(await answer.Content.ReadAsStreamAsync()));
@@ -196,7 +238,7 @@ internal sealed class DescriptorTests : GatewayTest
         foreach (StreamReader stream in streams)
         {
             // More than can be underway: what was told before the others came, and after.
-            for (int samples = 0; samples < 2;)
+            for (int samples = 0; samples < 2; )
             {
                 string? line = await stream.ReadLineAsync();
                 Assert.That(line, Is.Not.Null, "the stream goes on");
@@ -207,7 +249,10 @@ internal sealed class DescriptorTests : GatewayTest
         }
     }
 
-    /// <summary>Requests of one connection that need more connections to a backend than there can be: some wait and are refused, and nothing else suffers.</summary>
+    /// <summary>
+    /// Requests of one connection that need more connections to a backend than there can be: some wait and are refused, and nothing else
+    /// suffers.
+    /// </summary>
     [Test]
     public async Task Requests_beyond_the_descriptors_are_refused_and_later_ones_served()
     {
@@ -221,10 +266,14 @@ internal sealed class DescriptorTests : GatewayTest
         Assert.That(await gateway.Admin.PostAsync("/backends/other.test/start"), Is.EqualTo(HttpStatusCode.Accepted));
         await gateway.UntilStateAsync("other.test", "ready");
         await gateway.UntilAsync("those without a connection are refused", async () =>
-            held.Count(each => !each.IsCompleted) <= (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32());
+            held.Count(each => !each.IsCompleted) <= (await gateway.Admin.BackendAsync(Host)).GetProperty("in_flight").GetInt32()
+        );
         await backend.DoAsync("release all");
         var answers = await Task.WhenAll(held).InTimeAsync("all answers");
-        Assert.That(answers.Select(answer => (answer.Status, answer.Code)).Distinct(), Is.EquivalentTo(new[] { (200, ""), (503, "OVERLOADED") }));
+        Assert.That(
+            answers.Select(answer => (answer.Status, answer.Code)).Distinct(),
+            Is.EquivalentTo(new[] { (200, ""), (503, "OVERLOADED") })
+        );
         Assert.That(answers.Count(answer => answer.Status == 200), Is.GreaterThan(60));
         Assert.That((await AskAsync(http, gateway, "/")).Status, Is.EqualTo(200), "afterwards all is as before");
         Assert.That(gateway.Log.Lines.Count(line => line.Says("Cannot open connections to backends")), Is.EqualTo(1), "said once");
@@ -235,8 +284,12 @@ internal sealed class DescriptorTests : GatewayTest
     public async Task The_soft_limit_is_raised_here_and_not_in_backends()
     {
         NeedsNative();
-        GatewayProcess gateway = await Scene.GatewayUnderAsync(["bash", "-c", "ulimit -Sn 700; exec \"$@\"", "bash"], new ConfigFile().TestBackendWith(
-            Host, [], []).Backend("limit.test", "command = \"bash\"", "args = [\"-c\", \"echo soft is $(ulimit -Sn)\"]"));
+        GatewayProcess gateway = await Scene.GatewayUnderAsync(
+            ["bash", "-c", "ulimit -Sn 700; exec \"$@\"", "bash"],
+            new ConfigFile()
+                .TestBackendWith(Host, [], [])
+                .Backend("limit.test", "command = \"bash\"", "args = [\"-c\", \"echo soft is $(ulimit -Sn)\"]")
+        );
         await RawClient.RequestAsync(gateway.Port, "limit.test", "/");
         await gateway.LogsAsync("soft is 700");
 
@@ -254,7 +307,10 @@ internal sealed class DescriptorTests : GatewayTest
         Assert.That(check.Error, Does.Contain("warning: server.max_connections is 5000; with a limit of 256 open files"));
     }
 
-    /// <summary>A build that is not native opens its assemblies when they are needed, and ends when it cannot; its runtime also raises the limit before the program begins.</summary>
+    /// <summary>
+    /// A build that is not native opens its assemblies when they are needed, and ends when it cannot; its runtime also raises the limit
+    /// before the program begins.
+    /// </summary>
     private static void NeedsNative()
     {
         if (!Executables.GatewayIsNative)
@@ -290,7 +346,11 @@ internal sealed class DescriptorTests : GatewayTest
 
     private static async Task<(int Status, string Code)> AskAsync(HttpClient http, GatewayProcess gateway, string path)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{gateway.Port}{path}") { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{gateway.Port}{path}")
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         request.Headers.Host = Host;
         using HttpResponseMessage answer = await http.SendAsync(request);
         return ((int)answer.StatusCode, answer.Headers.TryGetValues("X-Proxy-Error", out var codes) ? codes.Single() : "");

@@ -4,8 +4,8 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Operation;
 
 /// <summary>
-/// <c>spawngate explain</c> in the situations that people ask about. With <c>SPAWNGATE_EXPLANATIONS</c> set, what it prints is written into that folder: the examples of
-/// docs/how-to/explain.md are made so.
+/// <c>spawngate explain</c> in the situations that people ask about. With <c>SPAWNGATE_EXPLANATIONS</c> set, what it prints is written into
+/// that folder: the examples of docs/how-to/explain.md are made so.
 /// </summary>
 [LongRunning]
 internal sealed class ExplainTests : GatewayTest
@@ -13,7 +13,8 @@ internal sealed class ExplainTests : GatewayTest
     private const string Agent = "User-Agent: curl/8.5.0\r\n";
 
     [Test]
-    public async Task Never_woken() => await SaysAsync("1-never-woken", await GatewayAsync(), "is stopped (local)", "woken by   nobody yet", "the next request starts it");
+    public async Task Never_woken() =>
+        await SaysAsync("1-never-woken", await GatewayAsync(), "is stopped (local)", "woken by   nobody yet", "the next request starts it");
 
     [Test]
     public async Task Starting_slowly()
@@ -22,7 +23,15 @@ internal sealed class ExplainTests : GatewayTest
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
         await client.SendAsync(RawClient.Head(Host, "/report?month=7", "GET", Agent));
         await Control.StartAsync();
-        await SaysAsync("2-starting", gateway, "is starting (pid ", "woken by   GET /report from 127.0.0.1 (curl/8.5.0)", "1 request waiting for it to be ready", "waiting GET /report from 127.0.0.1", "not while it starts");
+        await SaysAsync(
+            "2-starting",
+            gateway,
+            "is starting (pid ",
+            "woken by   GET /report from 127.0.0.1 (curl/8.5.0)",
+            "1 request waiting for it to be ready",
+            "waiting GET /report from 127.0.0.1",
+            "not while it starts"
+        );
     }
 
     [Test]
@@ -30,7 +39,15 @@ internal sealed class ExplainTests : GatewayTest
     {
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Defaults("idle_timeout_secs = 60").TestBackend(Host));
         await RawClient.RequestAsync(gateway.Port, Host, "/", headers: Agent);
-        await SaysAsync("3-idle", gateway, "is ready (pid ", "ready after ", "held by    nothing", "seconds, if nobody uses it; a request puts that off until 60 seconds after its end", "1 request had waited");
+        await SaysAsync(
+            "3-idle",
+            gateway,
+            "is ready (pid ",
+            "ready after ",
+            "held by    nothing",
+            "seconds, if nobody uses it; a request puts that off until 60 seconds after its end",
+            "1 request had waited"
+        );
     }
 
     [Test]
@@ -38,19 +55,36 @@ internal sealed class ExplainTests : GatewayTest
     {
         GatewayProcess gateway = await GatewayAsync();
         using RawClient client = await HeldAsync(gateway);
-        await SaysAsync("4-in-use", gateway, "1 request or tunnel in flight", "request GET /hold from 127.0.0.1, ", "600 seconds after the last of them ends");
+        await SaysAsync(
+            "4-in-use",
+            gateway,
+            "1 request or tunnel in flight",
+            "request GET /hold from 127.0.0.1, ",
+            "600 seconds after the last of them ends"
+        );
         await client.ReadResponseAsync();
     }
 
     [Test]
     public async Task Kept_awake_by_a_tunnel()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Defaults("idle_timeout_secs = 1", "ready_health_check_interval_ms = 200").TestBackend(Host));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("idle_timeout_secs = 1", "ready_health_check_interval_ms = 200").TestBackend(Host)
+        );
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
         await client.SendAsync(RawClient.Head(Host, "/upgrade", "GET", Agent + "Connection: Upgrade\r\nUpgrade: echo\r\n"));
         await client.ReadHeadAsync();
-        await gateway.UntilAsync("it was kept awake twice", async () => (await LedgerAsync(gateway)).Any(entry => entry.TryGetProperty("times", out JsonElement times) && times.GetInt32() >= 2));
-        await SaysAsync("5-kept-awake", gateway, "1 of them tunnels", "tunnel GET /upgrade from 127.0.0.1, ", "kept awake for ", "idle timeouts in a row by 1 open request or tunnel: tunnel GET /upgrade from 127.0.0.1");
+        await gateway.UntilAsync("it was kept awake twice", async () =>
+            (await HistoryAsync(gateway)).Any(entry => entry.TryGetProperty("times", out JsonElement times) && times.GetInt32() >= 2)
+        );
+        await SaysAsync(
+            "5-kept-awake",
+            gateway,
+            "1 of them tunnels",
+            "tunnel GET /upgrade from 127.0.0.1, ",
+            "kept awake for ",
+            "idle timeouts in a row by 1 open request or tunnel: tunnel GET /upgrade from 127.0.0.1"
+        );
         Assert.That((await gateway.Admin.BackendAsync(Host)).GetProperty("tunnels").GetInt32(), Is.EqualTo(1));
     }
 
@@ -58,7 +92,14 @@ internal sealed class ExplainTests : GatewayTest
     public async Task Failing_to_start()
     {
         GatewayProcess gateway = await GatewayAsync("--exit-code=3", "--exit-after-ms=100", "--never-listen", "--stderr-lines=2");
-        string[] phrases = ["is stopped", "starts in a row failed; last: exited with status 3 before it was ready; the next start is tried in ", "start failed after ", "1 request failed with it", "| "];
+        string[] phrases =
+        [
+            "is stopped",
+            "starts in a row failed; last: exited with status 3 before it was ready; the next start is tried in ",
+            "start failed after ",
+            "1 request failed with it",
+            "| ",
+        ];
 
         // Each failure in a row makes the pause longer, so that at last the question comes within it, however slow the machine is.
         string said = "";
@@ -79,18 +120,34 @@ internal sealed class ExplainTests : GatewayTest
         BackendProcess backend = await Control.StartAsync();
         ProcessScan.Signal(backend.Pid, ProcessScan.Kill);
         await gateway.UntilStateAsync(Host, "stopped");
-        await SaysAsync("7-crashed", gateway, "is stopped", "last stop  exited by itself", "killed by signal 9 (SIGKILL), by itself, after it was ready for ", "| ");
+        await SaysAsync(
+            "7-crashed",
+            gateway,
+            "is stopped",
+            "last stop  exited by itself",
+            "killed by signal 9 (SIGKILL), by itself, after it was ready for ",
+            "| "
+        );
     }
 
     [Test]
     public async Task Unhealthy_and_restarted()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Defaults("ready_health_check_interval_ms = 200").TestBackend(Host));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("ready_health_check_interval_ms = 200").TestBackend(Host)
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/", headers: Agent);
         await (await Control.StartAsync()).DoAsync("health 500");
         await Control.StartAsync(index: 1);
         await gateway.UntilStateAsync(Host, "ready");
-        await SaysAsync("8-unhealthy", gateway, "unhealthy after ", "stopping (unhealthy)", "woken by restart: unhealthy", "last stop  unhealthy");
+        await SaysAsync(
+            "8-unhealthy",
+            gateway,
+            "unhealthy after ",
+            "stopping (unhealthy)",
+            "woken by restart: unhealthy",
+            "last stop  unhealthy"
+        );
     }
 
     [Test]
@@ -100,8 +157,18 @@ internal sealed class ExplainTests : GatewayTest
         using RawClient client = await HeldAsync(gateway);
         await gateway.Admin.PostAsync($"/backends/{Host}/stop");
         await gateway.UntilStateAsync(Host, "stopping");
-        await gateway.UntilAsync("the reason is told as well", async () => (await LedgerAsync(gateway))[^1].GetProperty("event").GetString() == "stopping");
-        await SaysAsync("9-stopping", gateway, "is stopping (pid ", "stops      now: asked", "request GET /hold from 127.0.0.1", "stopping (asked) after it was ready for ", "; 1 request in flight");
+        await gateway.UntilAsync("the reason is told as well", async () =>
+            (await HistoryAsync(gateway))[^1].GetProperty("event").GetString() == "stopping"
+        );
+        await SaysAsync(
+            "9-stopping",
+            gateway,
+            "is stopping (pid ",
+            "stops      now: asked",
+            "request GET /hold from 127.0.0.1",
+            "stopping (asked) after it was ready for ",
+            "; 1 request in flight"
+        );
     }
 
     [Test]
@@ -110,7 +177,14 @@ internal sealed class ExplainTests : GatewayTest
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Defaults("idle_timeout_secs = 1").TestBackend(Host));
         await RawClient.RequestAsync(gateway.Port, Host, "/", headers: Agent);
         await gateway.UntilStateAsync(Host, "stopped");
-        await SaysAsync("10-stopped", gateway, "is stopped", "last stop  idle", "stopping (idle) after it was ready for ", "stopped (idle) after ");
+        await SaysAsync(
+            "10-stopped",
+            gateway,
+            "is stopped",
+            "last stop  idle",
+            "stopping (idle) after it was ready for ",
+            "stopped (idle) after "
+        );
     }
 
     [Test]
@@ -120,7 +194,10 @@ internal sealed class ExplainTests : GatewayTest
         await RawClient.RequestAsync(gateway.Port, Host, "/?secret=1", headers: Agent);
         Tool explained = await Tool.GatewayAsync(Scene, "explain", Host, "--config", gateway.ConfigPath, "--json");
         JsonElement woken = JsonDocument.Parse(explained.Out).RootElement.GetProperty("ledger")[0];
-        Assert.That(woken.GetProperty("by").GetRawText(), Is.EqualTo("""{"method":"GET","path":"/","client":"127.0.0.1","user_agent":"curl/8.5.0"}"""));
+        Assert.That(
+            woken.GetProperty("by").GetRawText(),
+            Is.EqualTo("""{"method":"GET","path":"/","client":"127.0.0.1","user_agent":"curl/8.5.0"}""")
+        );
     }
 
     private async Task<RawClient> HeldAsync(GatewayProcess gateway)
@@ -143,10 +220,11 @@ internal sealed class ExplainTests : GatewayTest
 
     private Func<Task> _release = static () => Task.CompletedTask;
 
-    private static async Task<List<JsonElement>> LedgerAsync(GatewayProcess gateway) =>
+    private static async Task<List<JsonElement>> HistoryAsync(GatewayProcess gateway) =>
         [.. (await gateway.Admin.BackendAsync(Host)).GetProperty("ledger").EnumerateArray()];
 
-    private async Task SaysAsync(string name, GatewayProcess gateway, params string[] phrases) => AssertSays(await ExplainedAsync(name, gateway), phrases);
+    private async Task SaysAsync(string name, GatewayProcess gateway, params string[] phrases) =>
+        AssertSays(await ExplainedAsync(name, gateway), phrases);
 
     private static void AssertSays(string said, string[] phrases) =>
         Assert.That(phrases.Where(phrase => !said.Contains(phrase, StringComparison.Ordinal)), Is.Empty, said);

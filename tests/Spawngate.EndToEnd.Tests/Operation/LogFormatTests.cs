@@ -12,21 +12,46 @@ internal sealed class LogFormatTests : GatewayTest
     [Test]
     public async Task Every_line_is_one_object_in_json()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Server("log_format = \"json\"").TestBackend(Host, "--stdout-lines=3", "--stderr-lines=2"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Server("log_format = \"json\"").TestBackend(Host, "--stdout-lines=3", "--stderr-lines=2")
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/");
         gateway.Signal(ProcessScan.Term);
         Assert.That(await gateway.ExitAsync(), Is.Zero);
         JsonElement[] lines = [.. gateway.Log.Lines.Select(static line => JsonDocument.Parse(line.Text).RootElement)];
         foreach (JsonElement line in lines)
         {
-            Assert.That(line.EnumerateObject().Select(static each => each.Name), Is.EqualTo(["time", "level", "category", "message", "properties"]));
+            Assert.That(
+                line.EnumerateObject().Select(static each => each.Name),
+                Is.EqualTo(["time", "level", "category", "message", "properties"])
+            );
         }
 
-        Assert.That(lines.Count(static line => Of(line, "category") == "backend" && Property(line, "stream") == "stdout" && Property(line, "hostname") == Host && Of(line, "level") == "info"), Is.EqualTo(3));
-        Assert.That(lines.Count(static line => Of(line, "category") == "backend" && Property(line, "stream") == "stderr" && Of(line, "level") == "warn"), Is.EqualTo(2));
+        Assert.That(
+            lines.Count(static line =>
+                Of(line, "category") == "backend"
+                && Property(line, "stream") == "stdout"
+                && Property(line, "hostname") == Host
+                && Of(line, "level") == "info"
+            ),
+            Is.EqualTo(3)
+        );
+        Assert.That(
+            lines.Count(static line =>
+                Of(line, "category") == "backend" && Property(line, "stream") == "stderr" && Of(line, "level") == "warn"
+            ),
+            Is.EqualTo(2)
+        );
         JsonElement listening = lines.Single(static line => Of(line, "message") == "Proxy is listening");
         Assert.That(listening.GetProperty("properties").GetProperty("backends").GetInt32(), Is.EqualTo(1));
-        Assert.That(lines.Single(static line => Of(line, "message") == "Backend is starting").GetProperty("properties").GetProperty("generation").GetInt32(), Is.EqualTo(1));
+        Assert.That(
+            lines
+                .Single(static line => Of(line, "message") == "Backend is starting")
+                .GetProperty("properties")
+                .GetProperty("generation")
+                .GetInt32(),
+            Is.EqualTo(1)
+        );
     }
 
     [Test]
@@ -45,11 +70,15 @@ internal sealed class LogFormatTests : GatewayTest
         Assert.That(await gateway.ExitAsync(), Is.Zero);
         string log = await gateway.StdoutAsync();
         Assert.That(log, Does.Contain("Proxy is listening").And.Contains("Stopped"));
-        Assert.That(log, coloured ? Does.Contain("\e[32m INFO \e[0m \e[36mspawngate.gateway\e[0m:") : Does.Contain("Z INFO  spawngate.gateway:   "));
+        Assert.That(
+            log,
+            coloured ? Does.Contain("\e[32m INFO \e[0m \e[36mspawngate.gateway\e[0m:") : Does.Contain("Z INFO  spawngate.gateway:   ")
+        );
         Assert.That(Regex.IsMatch(log, "\e\\[[0-9;]*m"), Is.EqualTo(coloured));
     }
 
     private static string? Of(JsonElement line, string name) => line.GetProperty(name).GetString();
 
-    private static string? Property(JsonElement line, string name) => line.GetProperty("properties").TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
+    private static string? Property(JsonElement line, string name) =>
+        line.GetProperty("properties").TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
 }

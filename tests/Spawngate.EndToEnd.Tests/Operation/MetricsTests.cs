@@ -18,11 +18,15 @@ internal sealed class MetricsTests : GatewayTest
         await broken.SendAsync("GET / HTTP/1.1\r\nNo colon\r\n\r\n");
         await broken.ReadResponseAsync();
 
-        await gateway.UntilAsync("all are counted", async () => (await SampleAsync(gateway, "spawngate_requests_total", Host, "code=\"2xx\"")) == 2);
+        await gateway.UntilAsync("all are counted", async () =>
+            (await SampleAsync(gateway, "spawngate_requests_total", Host, "code=\"2xx\"")) == 2
+        );
         Assert.That(await SampleAsync(gateway, "spawngate_requests_total", Host, "protocol=\"h1\"", "code=\"4xx\""), Is.EqualTo(1));
 
         // The malformed one counts when its connection has ended.
-        await gateway.UntilAsync("what no backend serves is counted", async () => (await SampleAsync(gateway, "spawngate_requests_total", "_none", "code=\"4xx\"")) == 2);
+        await gateway.UntilAsync("what no backend serves is counted", async () =>
+            (await SampleAsync(gateway, "spawngate_requests_total", "_none", "code=\"4xx\"")) == 2
+        );
         Assert.That(await SampleAsync(gateway, "spawngate_request_body_bytes_total", Host), Is.EqualTo(5));
         Assert.That(await SampleAsync(gateway, "spawngate_response_body_bytes_total", Host), Is.GreaterThanOrEqualTo(1005));
 
@@ -43,7 +47,10 @@ internal sealed class MetricsTests : GatewayTest
     {
         string page = await gateway.Admin.TextAsync("/metrics");
         string[] wanted = host is null ? [name + " "] : [name + "{", $"hostname=\"{host}\"", .. labels];
-        string? line = page.Split('\n').SingleOrDefault(line => line.StartsWith(wanted[0], StringComparison.Ordinal) && wanted.All(line.Contains));
-        return line is null ? double.NaN : double.Parse(line[(line.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture);
+        string? line = page.Split('\n')
+            .SingleOrDefault(line => line.StartsWith(wanted[0], StringComparison.Ordinal) && wanted.All(line.Contains));
+        return line is null
+            ? double.NaN
+            : double.Parse(line[(line.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture);
     }
 }

@@ -12,9 +12,18 @@ internal sealed class RealProgramTests : GatewayTest
         string folder = Scene.NewFolder("www");
         await File.WriteAllTextAsync(Path.Combine(folder, "page.txt"), "a page");
         int port = Ports.Free();
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Defaults("idle_timeout_secs = 1").Backend(
-            Host, $"command = {ConfigFile.Quote(python)}", $"args = [\"-m\", \"http.server\", \"{port}\", \"--bind\", \"127.0.0.1\"]", $"port = {port}",
-            $"working_dir = {ConfigFile.Quote(folder)}", "health_path = \"/\""));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile()
+                .Defaults("idle_timeout_secs = 1")
+                .Backend(
+                    Host,
+                    $"command = {ConfigFile.Quote(python)}",
+                    $"args = [\"-m\", \"http.server\", \"{port}\", \"--bind\", \"127.0.0.1\"]",
+                    $"port = {port}",
+                    $"working_dir = {ConfigFile.Quote(folder)}",
+                    "health_path = \"/\""
+                )
+        );
 
         RawResponse page = await RawClient.RequestAsync(gateway.Port, Host, "/page.txt");
         RawResponse missing = await RawClient.RequestAsync(gateway.Port, Host, "/missing");
@@ -29,15 +38,24 @@ internal sealed class RealProgramTests : GatewayTest
     public async Task A_node_server_streams_and_echoes()
     {
         string node = Executables.FindOrSkip("node");
-        string script = Scene.Write("server.js", """
+        string script = Scene.Write(
+            "server.js",
+            """
             require('http').createServer((request, response) => {
               response.setHeader('X-Node', process.version);
               request.pipe(response);
               request.on('end', () => console.log('echoed ' + request.url));
             }).listen(process.env.PORT, '127.0.0.1');
-            """);
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(
-            Host, $"command = {ConfigFile.Quote(node)}", $"args = [{ConfigFile.Quote(script)}]", "health_path = \"/health\""));
+            """
+        );
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(
+                Host,
+                $"command = {ConfigFile.Quote(node)}",
+                $"args = [{ConfigFile.Quote(script)}]",
+                "health_path = \"/health\""
+            )
+        );
 
         RawResponse response = await RawClient.RequestAsync(gateway.Port, Host, "/x", "POST", body: "hello node");
 
@@ -77,7 +95,15 @@ internal sealed class RealProgramTests : GatewayTest
     {
         GatewayProcess gateway = await GatewayAsync();
 
-        Tool result = await CurlAsync(gateway, "/bytes?n=100000&framing=chunked", "--http1.0", "-o", "/dev/null", "-w", "%{http_code} %{size_download}");
+        Tool result = await CurlAsync(
+            gateway,
+            "/bytes?n=100000&framing=chunked",
+            "--http1.0",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code} %{size_download}"
+        );
 
         Assert.That(result.Out, Is.EqualTo("200 100000"), result.Error);
     }
@@ -87,7 +113,16 @@ internal sealed class RealProgramTests : GatewayTest
     {
         GatewayProcess gateway = await GatewayAsync();
 
-        Tool result = await CurlAsync(gateway, "/bytes?n=1000", "-r", "10-19", "-o", "/dev/null", "-w", "%{http_code} %{size_download} %header{content-range}");
+        Tool result = await CurlAsync(
+            gateway,
+            "/bytes?n=1000",
+            "-r",
+            "10-19",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code} %{size_download} %header{content-range}"
+        );
 
         Assert.That(result.Out, Is.EqualTo("206 10 bytes 10-19/1000"), result.Error);
     }

@@ -8,7 +8,9 @@ namespace Spawngate.EndToEnd.Tests.Operation;
 [LongRunning]
 internal sealed class ShutdownTests : GatewayTest
 {
-    /// <summary>The drain timeout is 30 s unless a test sets a shorter one; a busy machine takes a few for what takes none on an idle one.</summary>
+    /// <summary>
+    /// The drain timeout is 30 s unless a test sets a shorter one; a busy machine takes a few for what takes none on an idle one.
+    /// </summary>
     private static readonly TimeSpan LessThanADrain = TimeSpan.FromSeconds(20);
 
     [Test, NonParallelizable]

@@ -21,7 +21,11 @@ internal sealed class SignalTests : GatewayTest
         }
 
         Assert.That(code, Is.Zero);
-        Assert.That(gateway.LogText, Is.Empty.Or.Contains($"reason=\"{(signal == ProcessScan.Term ? "SIGTERM" : "SIGINT")}\""), "nothing had begun, or it has been ended in order");
+        Assert.That(
+            gateway.LogText,
+            Is.Empty.Or.Contains($"reason=\"{(signal == ProcessScan.Term ? "SIGTERM" : "SIGINT")}\""),
+            "nothing had begun, or it has been ended in order"
+        );
     }
 
     [Test, Repeat(5)]
@@ -31,7 +35,10 @@ internal sealed class SignalTests : GatewayTest
         await CatchesAsync(gateway.Pid, ProcessScan.Hup);
         gateway.Signal(ProcessScan.Hup);
         await gateway.LogsAsync("Configuration reloaded");
-        Assert.That(gateway.LogText.IndexOf("Proxy is listening", StringComparison.Ordinal), Is.InRange(0, gateway.LogText.IndexOf("Configuration reloaded", StringComparison.Ordinal)));
+        Assert.That(
+            gateway.LogText.IndexOf("Proxy is listening", StringComparison.Ordinal),
+            Is.InRange(0, gateway.LogText.IndexOf("Configuration reloaded", StringComparison.Ordinal))
+        );
     }
 
     [Test]
@@ -60,6 +67,7 @@ internal sealed class SignalTests : GatewayTest
     private static bool Catches(int pid, int signal)
     {
         string line = File.ReadLines($"/proc/{pid}/status").First(static each => each.StartsWith("SigCgt:", StringComparison.Ordinal));
-        return (ulong.Parse(line["SigCgt:".Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) >> (signal - 1) & 1) == 1;
+        return (ulong.Parse(line["SigCgt:".Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) >> (signal - 1) & 1)
+            == 1;
     }
 }

@@ -90,7 +90,9 @@ internal sealed class SupervisorTests : GatewayTest
     [Test]
     public async Task A_stop_says_STOPPING_first_and_how_long_it_may_take()
     {
-        GatewayProcess gateway = Launch(new ConfigFile().Defaults("drain_timeout_secs = 70", "shutdown_grace_period_secs = 20").TestBackend(Host));
+        GatewayProcess gateway = Launch(
+            new ConfigFile().Defaults("drain_timeout_secs = 70", "shutdown_grace_period_secs = 20").TestBackend(Host)
+        );
         await _notices.SaysAsync("READY");
         using RawClient client = await RawClient.ConnectAsync(gateway.Port);
         await client.SendAsync(RawClient.Head(Host, "/hold?key=a"));
@@ -107,7 +109,10 @@ internal sealed class SupervisorTests : GatewayTest
         Assert.That(code, Is.Zero);
         Assert.That(stopping.Fields["STATUS"], Does.StartWith("Stopping after SIGTERM"));
         Assert.That(
-            long.Parse(stopping.Fields["EXTEND_TIMEOUT_USEC"], CultureInfo.InvariantCulture), Is.InRange(90_000_000, 130_000_000), "70 s, 20 s, and what else a stop may wait for");
+            long.Parse(stopping.Fields["EXTEND_TIMEOUT_USEC"], CultureInfo.InvariantCulture),
+            Is.InRange(90_000_000, 130_000_000),
+            "70 s, 20 s, and what else a stop may wait for"
+        );
         Assert.That(_notices.All, Has.Count.EqualTo(2), "a reload during the stop does not say READY");
     }
 
@@ -176,7 +181,15 @@ internal sealed class SupervisorTests : GatewayTest
     public async Task Backends_and_the_guard_learn_nothing_of_the_service_manager()
     {
         GatewayProcess gateway = Launch(
-            Config(), ("WATCHDOG_USEC", "60000000"), ("WATCHDOG_PID", "1"), ("LISTEN_FDS", "1"), ("LISTEN_PID", "1"), ("LISTEN_FDNAMES", "proxy"), ("FDSTORE", "1"), ("INVOCATION_ID", "abc"));
+            Config(),
+            ("WATCHDOG_USEC", "60000000"),
+            ("WATCHDOG_PID", "1"),
+            ("LISTEN_FDS", "1"),
+            ("LISTEN_PID", "1"),
+            ("LISTEN_FDNAMES", "proxy"),
+            ("FDSTORE", "1"),
+            ("INVOCATION_ID", "abc")
+        );
         await _notices.SaysAsync("READY");
         await RawClient.RequestAsync(gateway.Port, Host, "/");
         BackendProcess backend = await Control.StartAsync();
@@ -184,8 +197,21 @@ internal sealed class SupervisorTests : GatewayTest
 
         foreach (int pid in new[] { backend.Pid, guard })
         {
-            string[] names = [.. Encoding.UTF8.GetString(await File.ReadAllBytesAsync($"/proc/{pid}/environ")).Split('\0').Select(entry => entry.Split('=')[0])];
-            Assert.That(names.Where(name => name is "NOTIFY_SOCKET" or "FDSTORE" || name.StartsWith("WATCHDOG_", StringComparison.Ordinal) || name.StartsWith("LISTEN_", StringComparison.Ordinal)), Is.Empty);
+            string[] names =
+            [
+                .. Encoding
+                    .UTF8.GetString(await File.ReadAllBytesAsync($"/proc/{pid}/environ"))
+                    .Split('\0')
+                    .Select(entry => entry.Split('=')[0]),
+            ];
+            Assert.That(
+                names.Where(name =>
+                    name is "NOTIFY_SOCKET" or "FDSTORE"
+                    || name.StartsWith("WATCHDOG_", StringComparison.Ordinal)
+                    || name.StartsWith("LISTEN_", StringComparison.Ordinal)
+                ),
+                Is.Empty
+            );
             Assert.That(names, Does.Contain("INVOCATION_ID"), "everything else is inherited");
         }
     }

@@ -15,7 +15,12 @@ internal sealed class TracingTests : GatewayTest
     public async Task Without_tracing_a_trace_context_passes_unchanged([Values] bool http2)
     {
         GatewayProcess gateway = await GatewayAsync();
-        string seen = await HeadersAsync(gateway, http2, ("traceparent", $"00-{TraceId}-{Parent}-01"), ("tracestate", "vendor=a:b,other=c"));
+        string seen = await HeadersAsync(
+            gateway,
+            http2,
+            ("traceparent", $"00-{TraceId}-{Parent}-01"),
+            ("tracestate", "vendor=a:b,other=c")
+        );
         Assert.That(seen, Does.Contain($"traceparent: 00-{TraceId}-{Parent}-01").IgnoreCase);
         Assert.That(seen, Does.Contain("tracestate: vendor=a:b,other=c").IgnoreCase);
     }
@@ -33,18 +38,30 @@ internal sealed class TracingTests : GatewayTest
 
         OtlpSpan first = collector.Spans.Single(static each => each.Span.TraceId == TraceId).Span;
         Assert.That((first.Parent, first.Name, first.Kind), Is.EqualTo((Parent, "GET", 2)));
-        Assert.That(cold, Does.Contain($"traceparent: 00-{TraceId}-{first.SpanId}-01").IgnoreCase.And.Contain("tracestate: vendor=a").IgnoreCase);
-        Assert.That(first.Events.Select(static each => each.Name), Is.EqualTo(["queue", "spawn", "ready", "connect", "upstream", "answer"]));
+        Assert.That(
+            cold,
+            Does.Contain($"traceparent: 00-{TraceId}-{first.SpanId}-01").IgnoreCase.And.Contain("tracestate: vendor=a").IgnoreCase
+        );
+        Assert.That(
+            first.Events.Select(static each => each.Name),
+            Is.EqualTo(["queue", "spawn", "ready", "connect", "upstream", "answer"])
+        );
         Assert.That(first.Events.Select(static each => each.Time), Is.Ordered);
         Assert.That(first.Events[0].Time, Is.GreaterThanOrEqualTo(first.Start));
         Assert.That(first.Events[^1].Time, Is.LessThanOrEqualTo(first.End));
-        Assert.That((first.Attributes["spawngate.cold_start"], first.Attributes["http.response.status_code"], first.Attributes["server.address"]), Is.EqualTo(((object)true, (object)200L, (object)Host)));
+        Assert.That(
+            (first.Attributes["spawngate.cold_start"], first.Attributes["http.response.status_code"], first.Attributes["server.address"]),
+            Is.EqualTo(((object)true, (object)200L, (object)Host))
+        );
 
         OtlpSpan second = collector.Spans.Single(static each => each.Span.Attributes["network.protocol.version"].Equals("2")).Span;
         Assert.That((second.Parent, second.Attributes["spawngate.cold_start"]), Is.EqualTo((null as string, (object)false)));
         Assert.That(warm, Does.Contain($"traceparent: 00-{second.TraceId}-{second.SpanId}-01").IgnoreCase);
         Assert.That(unsampled, Does.Contain($"traceparent: 00-{TraceId}-{Parent}-00").IgnoreCase, "nobody records it, so it passes");
-        Assert.That(collector.Spans.Single(static each => each.Span.Attributes.ContainsKey("error.type")).Span.Attributes["error.type"], Is.EqualTo("UNKNOWN_HOST"));
+        Assert.That(
+            collector.Spans.Single(static each => each.Span.Attributes.ContainsKey("error.type")).Span.Attributes["error.type"],
+            Is.EqualTo("UNKNOWN_HOST")
+        );
         Assert.That(collector.Spans, Has.All.Matches<(string Service, OtlpSpan)>(static each => each.Service == "spawngate"));
     }
 
@@ -93,7 +110,9 @@ internal sealed class TracingTests : GatewayTest
     [Test]
     public async Task Server_timing_of_a_failed_start_and_none_when_it_is_off()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Server("server_timing = true").TestBackend(Host, "--exit-code=3"));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Server("server_timing = true").TestBackend(Host, "--exit-code=3")
+        );
         RawResponse failed = await RawClient.RequestAsync(gateway.Port, Host, "/");
         Assert.That((failed.Status, failed.Header("Server-Timing")), Is.EqualTo((503, failed.Header("Server-Timing"))));
         Assert.That(failed.Header("Server-Timing"), Does.Match(@"^queue;dur=\d+\.\d{3}$"));
@@ -107,7 +126,12 @@ internal sealed class TracingTests : GatewayTest
     private static async Task<string> HeadersAsync(GatewayProcess gateway, bool http2, params (string Name, string Value)[] fields) =>
         (await ExchangeAsync(gateway, http2, "/echo", fields)).Text;
 
-    private static async Task<RawResponse> ExchangeAsync(GatewayProcess gateway, bool http2, string target, params (string Name, string Value)[] fields)
+    private static async Task<RawResponse> ExchangeAsync(
+        GatewayProcess gateway,
+        bool http2,
+        string target,
+        params (string Name, string Value)[] fields
+    )
     {
         if (http2)
         {
@@ -115,6 +139,11 @@ internal sealed class TracingTests : GatewayTest
             return await client.ExchangeAsync(Host, target, fields);
         }
 
-        return await RawClient.RequestAsync(gateway.Port, Host, target, headers: string.Concat(fields.Select(static field => $"{field.Name}: {field.Value}\r\n")));
+        return await RawClient.RequestAsync(
+            gateway.Port,
+            Host,
+            target,
+            headers: string.Concat(fields.Select(static field => $"{field.Name}: {field.Value}\r\n"))
+        );
     }
 }

@@ -13,7 +13,11 @@ internal sealed class TrustTests : GatewayTest
     public async Task The_admin_token_of_the_environment_does_not_reach_backends()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().TestBackend(Host), ("SPAWNGATE_ADMIN_TOKEN", "open-sesame"), ("SPAWNGATE_INSTANCE", "one"), ("OTHER_VARIABLE", "seen"));
+            new ConfigFile().TestBackend(Host),
+            ("SPAWNGATE_ADMIN_TOKEN", "open-sesame"),
+            ("SPAWNGATE_INSTANCE", "one"),
+            ("OTHER_VARIABLE", "seen")
+        );
 
         string token = (await RawClient.RequestAsync(gateway.Port, Host, "/env?name=SPAWNGATE_ADMIN_TOKEN")).Text;
         string instance = (await RawClient.RequestAsync(gateway.Port, Host, "/env?name=SPAWNGATE_INSTANCE")).Text;
@@ -51,10 +55,15 @@ internal sealed class TrustTests : GatewayTest
         string link = Path.Combine(Scene.Folder, "log");
         Directory.CreateSymbolicLink(link, "real");
         GatewayProcess gateway = await Scene.GatewayAsync(
-            new ConfigFile().Server($"access_log = {ConfigFile.Quote(link + "/access.log")}", $"pid_file = {ConfigFile.Quote(link + "/pid")}").TestBackend(Host));
+            new ConfigFile()
+                .Server($"access_log = {ConfigFile.Quote(link + "/access.log")}", $"pid_file = {ConfigFile.Quote(link + "/pid")}")
+                .TestBackend(Host)
+        );
         await RawClient.RequestAsync(gateway.Port, Host, "/first");
         string log = Path.Combine(folder, "access.log");
-        await gateway.UntilAsync("the line is there", async () => (await File.ReadAllTextAsync(log)).Contains("/first", StringComparison.Ordinal));
+        await gateway.UntilAsync("the line is there", async () =>
+            (await File.ReadAllTextAsync(log)).Contains("/first", StringComparison.Ordinal)
+        );
         Assert.That((await File.ReadAllTextAsync(Path.Combine(folder, "pid"))).Trim(), Is.EqualTo($"{gateway.Pid}"));
 
         File.Move(log, log + ".1");
@@ -62,7 +71,9 @@ internal sealed class TrustTests : GatewayTest
         await gateway.LogsAsync("Configuration reloaded");
         await RawClient.RequestAsync(gateway.Port, Host, "/second");
 
-        await gateway.UntilAsync("the new file has the line", async () => File.Exists(log) && (await File.ReadAllTextAsync(log)).Contains("/second", StringComparison.Ordinal));
+        await gateway.UntilAsync("the new file has the line", async () =>
+            File.Exists(log) && (await File.ReadAllTextAsync(log)).Contains("/second", StringComparison.Ordinal)
+        );
     }
 
     [Test]
@@ -98,7 +109,8 @@ internal sealed class TrustTests : GatewayTest
             File.SetUnixFileMode(Scene.Folder, (UnixFileMode)0x1ED);
         }
 
-        GatewayProcess gateway = wrapper.Length == 0 ? await Scene.GatewayAsync(config) : await Scene.GatewayUnderAsync(wrapper.Split(' '), config);
+        GatewayProcess gateway =
+            wrapper.Length == 0 ? await Scene.GatewayAsync(config) : await Scene.GatewayUnderAsync(wrapper.Split(' '), config);
         gateway.ReloadAtomically(config.ToString());
         await gateway.LogsAsync("Configuration reloaded");
 
@@ -110,7 +122,15 @@ internal sealed class TrustTests : GatewayTest
     {
         Assume.That(Environment.IsPrivilegedProcess, "needs root");
         var config = new ConfigFile();
-        GatewayProcess gateway = await Scene.GatewayAsync(config.Backend(Host, "type = \"docker\"", "image = \"nothing:latest\"", "port = 80", "docker_host = \"unix:///nonexistent/docker.sock\""));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            config.Backend(
+                Host,
+                "type = \"docker\"",
+                "image = \"nothing:latest\"",
+                "port = 80",
+                "docker_host = \"unix:///nonexistent/docker.sock\""
+            )
+        );
         Assert.That(gateway.LogText, Does.Not.Contain(RootWarning));
 
         gateway.ReloadAtomically(config.TestBackend("local.test").ToString());

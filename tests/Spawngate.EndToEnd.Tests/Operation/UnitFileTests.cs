@@ -23,13 +23,22 @@ internal sealed class UnitFileTests
     public async Task Systemd_finds_nothing_wrong(params string[] dropIns)
     {
         string systemd = Executables.FindOrSkip("systemd-analyze");
-        string service = (await File.ReadAllTextAsync(Path.Combine(Shipped, "spawngate.service"))).Replace("/usr/local/bin/spawngate", Executables.Gateway, StringComparison.Ordinal);
+        string service = (await File.ReadAllTextAsync(Path.Combine(Shipped, "spawngate.service"))).Replace(
+            "/usr/local/bin/spawngate",
+            Executables.Gateway,
+            StringComparison.Ordinal
+        );
         await File.WriteAllTextAsync(Path.Combine(_folder, "spawngate.service"), service);
         File.Copy(Path.Combine(Shipped, "spawngate.socket"), Path.Combine(_folder, "spawngate.socket"));
         string additions = Directory.CreateDirectory(Path.Combine(_folder, "spawngate.service.d")).FullName;
         Array.ForEach(dropIns, name => File.Copy(Path.Combine(Shipped, name), Path.Combine(additions, name)));
 
-        Tool verdict = await Tool.RunAsync(systemd, "verify", Path.Combine(_folder, "spawngate.service"), Path.Combine(_folder, "spawngate.socket"));
+        Tool verdict = await Tool.RunAsync(
+            systemd,
+            "verify",
+            Path.Combine(_folder, "spawngate.service"),
+            Path.Combine(_folder, "spawngate.socket")
+        );
 
         // What it finds in other units of this machine is not our concern.
         Assert.That(verdict.Error.Split('\n').Where(line => line.Contains("spawngate", StringComparison.Ordinal)), Is.Empty);

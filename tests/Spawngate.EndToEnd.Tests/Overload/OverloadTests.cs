@@ -7,7 +7,9 @@ using Spawngate.EndToEnd.Tests.Http2;
 
 namespace Spawngate.EndToEnd.Tests.Overload;
 
-/// <summary>What clients can make the gateway hold, and who has to go; the addresses of clients are those of the loopback network.</summary>
+/// <summary>
+/// What clients can make the gateway hold, and who has to go; the addresses of clients are those of the loopback network.
+/// </summary>
 [NonParallelizable]
 internal sealed class OverloadTests : GatewayTest
 {
@@ -25,7 +27,9 @@ internal sealed class OverloadTests : GatewayTest
         _clients.Clear();
     }
 
-    /// <summary>Sixty downloads that nobody reads, with a bound that holds a third of them; beside it one client asks again and again.</summary>
+    /// <summary>
+    /// Sixty downloads that nobody reads, with a bound that holds a third of them; beside it one client asks again and again.
+    /// </summary>
     [Test]
     public async Task Who_holds_most_goes_and_a_polite_client_never_notices()
     {
@@ -38,13 +42,18 @@ internal sealed class OverloadTests : GatewayTest
         }
 
         await gateway.LogsAsync("resource=\"memory\"", "Running low");
-        await gateway.UntilAsync("somebody was cut", async () => await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"in_use\",reason=\"overload\"}") > 0);
+        await gateway.UntilAsync("somebody was cut", async () =>
+            await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"in_use\",reason=\"overload\"}") > 0
+        );
         await gateway.UntilAsync("clients hold less than the bound", async () => await HeldAsync(gateway) < 16 * MiB);
         await stop.CancelAsync();
         Assert.That(await polite, Is.GreaterThan(0), "requests that were answered beside it");
     }
 
-    /// <summary>Uploads that their backend does not read: what waits of them lies in the kernel, and goes at once when they are cut, although more comes all the time.</summary>
+    /// <summary>
+    /// Uploads that their backend does not read: what waits of them lies in the kernel, and goes at once when they are cut, although more
+    /// comes all the time.
+    /// </summary>
     [Test]
     [LongRunning]
     public async Task Uploads_that_nobody_reads_are_cut_and_hold_nothing_any_more()
@@ -54,7 +63,9 @@ internal sealed class OverloadTests : GatewayTest
         Task<int> polite = AskAgainAndAgainAsync(gateway, stop.Token, fewest: 20);
         Task[] uploads = [.. Enumerable.Range(0, 60).Select(_ => UploadUntilCutAsync(gateway))];
         await gateway.LogsAsync("resource=\"memory\"", "Running low");
-        await gateway.UntilAsync("somebody was cut", async () => await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"in_use\",reason=\"overload\"}") > 0);
+        await gateway.UntilAsync("somebody was cut", async () =>
+            await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"in_use\",reason=\"overload\"}") > 0
+        );
         await gateway.UntilAsync("clients hold less than the bound", async () => await HeldAsync(gateway) < 32 * MiB);
         await stop.CancelAsync();
         Assert.That(await polite, Is.GreaterThanOrEqualTo(20), "requests that were answered beside it");
@@ -69,7 +80,11 @@ internal sealed class OverloadTests : GatewayTest
         using RawClient proxy = await RawClient.ConnectAsync(gateway.Port);
         for (int i = 0; i < 60; i++)
         {
-            await OpenAsync(gateway, IPAddress.Loopback, RawClient.Head(Host, "/bytes?n=100000000", headers: "X-Forwarded-For: 198.51.100.1\r\n"));
+            await OpenAsync(
+                gateway,
+                IPAddress.Loopback,
+                RawClient.Head(Host, "/bytes?n=100000000", headers: "X-Forwarded-For: 198.51.100.1\r\n")
+            );
         }
 
         await gateway.LogsAsync("resource=\"memory\"", "Running low");
@@ -138,13 +153,18 @@ internal sealed class OverloadTests : GatewayTest
 
         int served = await polite;
         (int servedHttp2, double slowestSecs) = await politeHttp2;
-        await Figures.NoteAsync($"200 addresses of 250 requests with heads of 30 KB, memory_limit 64m: {held / 1e6:F0} MB counted, {peak / 1e6:F0} MB resident, {served} and {servedHttp2} (HTTP/2) polite exchanges beside them, the slowest {slowestSecs * 1000:F0} ms");
+        await Figures.NoteAsync(
+            $"200 addresses of 250 requests with heads of 30 KB, memory_limit 64m: {held / 1e6:F0} MB counted, {peak / 1e6:F0} MB resident, {served} and {servedHttp2} (HTTP/2) polite exchanges beside them, the slowest {slowestSecs * 1000:F0} ms"
+        );
         Assert.That(held, Is.LessThan(Bound * 3 / 2), "cut at seven eighths, once a tick");
         Assert.That(peak, Is.LessThan(Bound + (192 * MiB)), "with what is garbage and not collected yet");
         Assert.That(slowestSecs, Is.LessThan(5), "before anybody gave up a turn it was twelve");
     }
 
-    /// <summary>A heap that is full stops everything, for ever: each allocation collects it in vain. So clients never get it full, even when <c>memory_limit</c> says that they may.</summary>
+    /// <summary>
+    /// A heap that is full stops everything, for ever: each allocation collects it in vain. So clients never get it full, even when
+    /// <c>memory_limit</c> says that they may.
+    /// </summary>
     [Test]
     [LongRunning]
     public async Task With_a_heap_that_may_have_less_than_memory_limit_it_is_not_filled()
@@ -156,8 +176,12 @@ internal sealed class OverloadTests : GatewayTest
 
         const string Greediest = "greedy.test";
         string[] unlimited = ["env = { DOTNET_GCHeapHardLimit = \"0\" }"];
-        ConfigFile config = new ConfigFile().Server("memory_limit = \"1g\"", "trusted_proxies = []").TestBackendWith(Host, unlimited).TestBackendWith(Greediest, unlimited);
-        GatewayProcess gateway = await Scene.GatewayAsync(config, ("DOTNET_GCHeapHardLimit", "5000000")); // 80 MiB, as a hexadecimal number.
+        ConfigFile config = new ConfigFile()
+            .Server("memory_limit = \"1g\"", "trusted_proxies = []")
+            .TestBackendWith(Host, unlimited)
+            .TestBackendWith(Greediest, unlimited);
+        // 80 MiB, as a hexadecimal number.
+        GatewayProcess gateway = await Scene.GatewayAsync(config, ("DOTNET_GCHeapHardLimit", "5000000"));
         await gateway.LogsAsync("memory_limit=\"1g\"", "effective=\"41943040\"");
         foreach (string host in new[] { Host, Greediest })
         {
@@ -174,7 +198,9 @@ internal sealed class OverloadTests : GatewayTest
                 await SendLargeRequestsAsync(gateway, new IPAddress([127, 9, 0, (byte)i]), Greediest);
             }
 
-            await gateway.UntilAsync("many are refused", async () => await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"request\",reason=\"overload\"}") > 1000);
+            await gateway.UntilAsync("many are refused", async () =>
+                await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"request\",reason=\"overload\"}") > 1000
+            );
         }
         finally
         {
@@ -182,7 +208,9 @@ internal sealed class OverloadTests : GatewayTest
         }
 
         Assert.That(await polite, Is.GreaterThanOrEqualTo(50), "requests that were answered beside it");
-        await Figures.NoteAsync($"200 addresses of 250 requests with heads of 30 KB, a heap of 80 MiB: {ProcessScan.PeakResidentBytes(gateway.Pid) / 1e6:F0} MB resident at most");
+        await Figures.NoteAsync(
+            $"200 addresses of 250 requests with heads of 30 KB, a heap of 80 MiB: {ProcessScan.PeakResidentBytes(gateway.Pid) / 1e6:F0} MB resident at most"
+        );
         Assert.That(gateway.LogText, Does.Not.Contain("OutOfMemory"));
     }
 
@@ -195,7 +223,9 @@ internal sealed class OverloadTests : GatewayTest
 
         // Several, because each backend has no more descriptors itself, and hears late that a request was cut.
         string[] greediest = ["one.test", "two.test", "three.test", "four.test"];
-        ConfigFile config = greediest.Aggregate(new ConfigFile().Server("trusted_proxies = []").TestBackend(Host), static (file, host) => file.TestBackend(host, "--name=" + host));
+        ConfigFile config = greediest.Aggregate(new ConfigFile().Server("trusted_proxies = []").TestBackend(Host), static (file, host) =>
+            file.TestBackend(host, "--name=" + host)
+        );
         GatewayProcess gateway = await Scene.GatewayUnderAsync(["bash", "-c", "ulimit -n 400; exec \"$@\"", "bash"], config);
         foreach (string host in greediest.Append(Host))
         {
@@ -213,11 +243,17 @@ internal sealed class OverloadTests : GatewayTest
                 H2Client client = await H2Client.ConnectAsync(gateway.Port, Greedy);
                 _clients.Add(client);
                 client.IgnoresStreams = true;
-                await client.SendAsync([.. Enumerable.Range(0, 250).SelectMany(each => H2Frame.Headers(1 + (2 * each), H2Frame.Request(host, "/slow?headMs=20000")))]);
+                await client.SendAsync([
+                    .. Enumerable
+                        .Range(0, 250)
+                        .SelectMany(each => H2Frame.Headers(1 + (2 * each), H2Frame.Request(host, "/slow?headMs=20000"))),
+                ]);
             }
 
             await gateway.LogsAsync("resource=\"descriptors\"", "Running low");
-            await gateway.UntilAsync("somebody was cut", async () => await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"in_use\",reason=\"overload\"}") > 0);
+            await gateway.UntilAsync("somebody was cut", async () =>
+                await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"in_use\",reason=\"overload\"}") > 0
+            );
         }
         finally
         {
@@ -226,7 +262,9 @@ internal sealed class OverloadTests : GatewayTest
 
         Assert.That(await polite, Is.GreaterThanOrEqualTo(Fewest));
         (int asked, double slowestSecs) = await politeHttp2;
-        await Figures.NoteAsync($"one address that takes all of 400 descriptors: {asked} polite requests over HTTP/2 beside it, the slowest {slowestSecs * 1000:F0} ms");
+        await Figures.NoteAsync(
+            $"one address that takes all of 400 descriptors: {asked} polite requests over HTTP/2 beside it, the slowest {slowestSecs * 1000:F0} ms"
+        );
         Assert.That(asked, Is.GreaterThanOrEqualTo(Fewest));
     }
 
@@ -243,13 +281,21 @@ internal sealed class OverloadTests : GatewayTest
             H2Client client = await H2Client.ConnectAsync(gateway.Port, Greedy);
             _clients.Add(client);
             client.IgnoresStreams = true;
-            await client.SendAsync([.. Enumerable.Range(0, 250).SelectMany(each => H2Frame.Headers(1 + (2 * each), [.. H2Frame.Request(Host, "/slow?headMs=60000"), ("x-fill", new string('x', 6000))]))]);
+            await client.SendAsync([
+                .. Enumerable
+                    .Range(0, 250)
+                    .SelectMany(each =>
+                        H2Frame.Headers(1 + (2 * each), [.. H2Frame.Request(Host, "/slow?headMs=60000"), ("x-fill", new string('x', 6000))])
+                    ),
+            ]);
         }
 
         await gateway.UntilAsync("they hold much", async () => await HeldAsync(gateway) > 40 * MiB);
         long burst = ProcessScan.ResidentBytes(gateway.Pid) - before;
         CloseClients();
-        await gateway.UntilAsync("memory has come back", () => Task.FromResult(ProcessScan.ResidentBytes(gateway.Pid) - before < burst / 3));
+        await gateway.UntilAsync("memory has come back", () =>
+            Task.FromResult(ProcessScan.ResidentBytes(gateway.Pid) - before < burst / 3)
+        );
         await Figures.NoteAsync($"a burst of {burst / 1e6:F0} MB left {(ProcessScan.ResidentBytes(gateway.Pid) - before) / 1e6:F0} MB");
     }
 
@@ -277,7 +323,10 @@ internal sealed class OverloadTests : GatewayTest
         using H2Client client = await H2Client.ConnectAsync(gateway.Port);
         H2Stream[] held = [await client.GetAsync(Host, "/slow?headMs=3000"), await client.GetAsync(Host, "/slow?headMs=3000")];
         RawResponse refused = await client.ExchangeAsync(Host, "/status?code=200");
-        Assert.That((refused.Status, refused.Header("x-proxy-error"), refused.Header("retry-after")), Is.EqualTo((429, "TOO_MANY_REQUESTS", "1")));
+        Assert.That(
+            (refused.Status, refused.Header("x-proxy-error"), refused.Header("retry-after")),
+            Is.EqualTo((429, "TOO_MANY_REQUESTS", "1"))
+        );
         foreach (H2Stream stream in held)
         {
             Assert.That((await stream.ResponseAsync()).Status, Is.EqualTo(200));
@@ -302,10 +351,15 @@ internal sealed class OverloadTests : GatewayTest
             Assert.That((await (await ConnectAsync(gateway, Polite)).ExchangeAsync(Host, "/status?code=200")).Status, Is.EqualTo(200));
         }
 
-        Assert.That(await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"idle_connection\",reason=\"overload\"}"), Is.GreaterThan(0));
+        Assert.That(
+            await MetricAsync(gateway, "spawngate_clients_refused_total{what=\"idle_connection\",reason=\"overload\"}"),
+            Is.GreaterThan(0)
+        );
     }
 
-    /// <summary>250 requests with heads of 30 KB, which are a few hundred bytes, because they name an entry of the table seven times.</summary>
+    /// <summary>
+    /// 250 requests with heads of 30 KB, which are a few hundred bytes, because they name an entry of the table seven times.
+    /// </summary>
     private async Task SendLargeRequestsAsync(GatewayProcess gateway, IPAddress from, string host = Host)
     {
         byte[] entry = [0x40, .. H2Frame.Block([("x-large", new string('b', 3900))]).AsSpan(1)];
@@ -314,12 +368,20 @@ internal sealed class OverloadTests : GatewayTest
         _clients.Add(client);
         client.IgnoresStreams = true;
         byte[] first = H2Frame.Of(H2Type.Headers, H2Frame.EndHeaders | H2Frame.EndStream, 1, [.. request, .. entry, .. Repeated(6)]);
-        await client.SendAsync([.. first, .. Enumerable.Range(1, 249).SelectMany(each => H2Frame.Of(H2Type.Headers, H2Frame.EndHeaders | H2Frame.EndStream, 1 + (2 * each), [.. request, .. Repeated(7)]))]);
+        await client.SendAsync([
+            .. first,
+            .. Enumerable
+                .Range(1, 249)
+                .SelectMany(each =>
+                    H2Frame.Of(H2Type.Headers, H2Frame.EndHeaders | H2Frame.EndStream, 1 + (2 * each), [.. request, .. Repeated(7)])
+                ),
+        ]);
 
         static IEnumerable<byte> Repeated(int times) => Enumerable.Repeat((byte)0xbe, times);
     }
 
-    private Task<GatewayProcess> StartAsync(params string[] server) => Scene.GatewayAsync(new ConfigFile().Server(server).TestBackend(Host));
+    private Task<GatewayProcess> StartAsync(params string[] server) =>
+        Scene.GatewayAsync(new ConfigFile().Server(server).TestBackend(Host));
 
     private static async Task<bool> IsServedAsync(GatewayProcess gateway, IPAddress from)
     {

@@ -4,7 +4,10 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Overload;
 
-/// <summary>Towards one backend there are as many connections as the system has local ports. Here four, in a network of their own, in which the client is, too; the gateway has begun when there were more, as if others had taken them.</summary>
+/// <summary>
+/// Towards one backend there are as many connections as the system has local ports. Here four, in a network of their own, in which the
+/// client is, too; the gateway has begun when there were more, as if others had taken them.
+/// </summary>
 [Platform("Linux")]
 internal sealed class PortShortageTests : GatewayTest
 {
@@ -25,7 +28,10 @@ internal sealed class PortShortageTests : GatewayTest
         Assert.That(log, Does.Not.Contain("CONNECTION_FAILED"));
     }
 
-    /// <summary>Of 128 ports most are taken by one address, which asks for more all the time. Those of another, one after the other and each over a connection of its own, are all served.</summary>
+    /// <summary>
+    /// Of 128 ports most are taken by one address, which asks for more all the time. Those of another, one after the other and each over a
+    /// connection of its own, are all served.
+    /// </summary>
     [Test]
     [LongRunning]
     public async Task Who_takes_most_of_them_is_refused_and_another_is_not()
@@ -34,7 +40,8 @@ internal sealed class PortShortageTests : GatewayTest
         string curl = Executables.FindOrSkip("curl");
         string load = Executables.FindOrSkip("h2load");
         ConfigFile config = new ConfigFile().Server("trusted_proxies = []").TestBackend(Host);
-        Tool done = await RunAsync($"""
+        Tool done = await RunAsync(
+            $"""
             echo 40000 40127 > /proc/sys/net/ipv4/ip_local_port_range || exit 77
             "$0" {await FileAsync(config)} 2> {Log} &
             gateway=$!
@@ -44,8 +51,13 @@ internal sealed class PortShortageTests : GatewayTest
             greedy=$!
             until grep -q 'resource="ports".*Running low' {Log}; do kill -0 $gateway || exit 1; done
             for i in $(seq {Polite}); do {curl} -s -m 20 --interface 127.0.0.3 -o /dev/null -w '%{"{http_code}"}\n' -H 'Host: {Host}' http://127.0.0.1:{config.Port}/status?code=200; done
-            """);
-        Assert.That(done.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(Polite).And.All.EqualTo("200"), await File.ReadAllTextAsync(Log));
+            """
+        );
+        Assert.That(
+            done.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries),
+            Has.Length.EqualTo(Polite).And.All.EqualTo("200"),
+            await File.ReadAllTextAsync(Log)
+        );
     }
 
     private string Log => Path.Combine(Scene.Folder, "gateway.log");
@@ -56,16 +68,21 @@ internal sealed class PortShortageTests : GatewayTest
         string load = Executables.FindOrSkip("h2load");
         string curl = Executables.FindOrSkip("curl");
         var config = new ConfigFile().TestBackend(Host);
-        Tool done = await RunAsync($"""
+        Tool done = await RunAsync(
+            $"""
             "$0" {await FileAsync(config)} 2> {Log} &
             trap 'kill $!; wait $!' EXIT
             until {curl} -s -o /dev/null -H 'Host: {Host}' http://127.0.0.1:{config.Port}/status?code=200; do kill -0 $! || exit 1; done
             echo 40000 40003 > /proc/sys/net/ipv4/ip_local_port_range || exit 77
             {load} -n 8 -c 1 -m 8 --connect-to=127.0.0.1:{config.Port} 'http://{Host}{target}'
-            """);
+            """
+        );
         Match codes = Regex.Match(done.Out, @"status codes: (\d+) 2xx, 0 3xx, 0 4xx, (\d+) 5xx");
         Assert.That(codes.Success, $"{done.Out}{done.Error}");
-        return (int.Parse(codes.Groups[1].Value, CultureInfo.InvariantCulture), int.Parse(codes.Groups[2].Value, CultureInfo.InvariantCulture));
+        return (
+            int.Parse(codes.Groups[1].Value, CultureInfo.InvariantCulture),
+            int.Parse(codes.Groups[2].Value, CultureInfo.InvariantCulture)
+        );
     }
 
     private async Task<string> FileAsync(ConfigFile config)
@@ -81,7 +98,14 @@ internal sealed class PortShortageTests : GatewayTest
         Assume.That(Environment.IsPrivilegedProcess, "needs root");
         string unshare = Executables.FindOrSkip("unshare");
         string ip = Executables.FindOrSkip("ip");
-        Tool done = await Tool.RunAsync(unshare, "--net", "/bin/sh", "-c", $"{ip} link set lo up || exit 77\n{script}", Executables.Gateway);
+        Tool done = await Tool.RunAsync(
+            unshare,
+            "--net",
+            "/bin/sh",
+            "-c",
+            $"{ip} link set lo up || exit 77\n{script}",
+            Executables.Gateway
+        );
         Assume.That(done.Code, Is.Not.EqualTo(77), $"no network of its own can be had: {done.Error}");
         return done;
     }

@@ -13,29 +13,35 @@ internal sealed class SessionCallTests : SessionTest
     public async Task Wrong_calls_are_refused_by_field()
     {
         GatewayProcess gateway = await GatewayWithTokenAsync(Config());
-        foreach ((string body, int status, string code, string? field) in ((string, int, string, string?)[])
-        [
-            ("{\"tempalte\":\"t\"}", 400, "BAD_FIELD", "tempalte"),
-            ("{\"template\":\"x\"}", 400, "BAD_FIELD", "template"),
-            ("{\"port\":80}", 400, "BAD_FIELD", "port"),
-            ("{\"env\":{\"PORT\":\"1\"}}", 400, "BAD_FIELD", "env.PORT"),
-            ("{\"env\":{\"NOTIFY_SOCKET\":\"/tmp/x\"}}", 400, "BAD_FIELD", "env.NOTIFY_SOCKET"),
-            ("{\"env\":{\"SESSION_ID\":\"1\"}}", 400, "BAD_FIELD", "env.SESSION_ID"),
-            ("{\"env\":{\"SESSION_KEY\":\"1\"}}", 400, "BAD_FIELD", "env.SESSION_KEY"),
-            ("{\"env\":{\"SESSION_X\":\"1\",\"LD_PRELOAD\":\"/tmp/x.so\"}}", 403, "ENV_NOT_ALLOWED", "env.LD_PRELOAD"),
-            ("{\"env\":{\"DOCUMENT\":\"1\"}}", 403, "ENV_NOT_ALLOWED", "env.DOCUMENT"),
-            ("{\"image\":\"ubuntu\"}", 403, "IMAGE_NOT_ALLOWED", "image"),
-            ("{\"key\":\"a\",\"key\":\"b\"}", 400, "BAD_FIELD", "key"),
-            ("{", 400, "BAD_JSON", null),
-            ("[]", 400, "BAD_JSON", null),
-            ("\0", 400, "BAD_JSON", null),
-            (new string('[', 60_000), 400, "BAD_JSON", null),
-            (new string(' ', 70_000), 413, "PAYLOAD_TOO_LARGE", null),
-        ])
+        foreach (
+            (string body, int status, string code, string? field) in ((string, int, string, string?)[])
+                [
+                    ("{\"tempalte\":\"t\"}", 400, "BAD_FIELD", "tempalte"),
+                    ("{\"template\":\"x\"}", 400, "BAD_FIELD", "template"),
+                    ("{\"port\":80}", 400, "BAD_FIELD", "port"),
+                    ("{\"env\":{\"PORT\":\"1\"}}", 400, "BAD_FIELD", "env.PORT"),
+                    ("{\"env\":{\"NOTIFY_SOCKET\":\"/tmp/x\"}}", 400, "BAD_FIELD", "env.NOTIFY_SOCKET"),
+                    ("{\"env\":{\"SESSION_ID\":\"1\"}}", 400, "BAD_FIELD", "env.SESSION_ID"),
+                    ("{\"env\":{\"SESSION_KEY\":\"1\"}}", 400, "BAD_FIELD", "env.SESSION_KEY"),
+                    ("{\"env\":{\"SESSION_X\":\"1\",\"LD_PRELOAD\":\"/tmp/x.so\"}}", 403, "ENV_NOT_ALLOWED", "env.LD_PRELOAD"),
+                    ("{\"env\":{\"DOCUMENT\":\"1\"}}", 403, "ENV_NOT_ALLOWED", "env.DOCUMENT"),
+                    ("{\"image\":\"ubuntu\"}", 403, "IMAGE_NOT_ALLOWED", "image"),
+                    ("{\"key\":\"a\",\"key\":\"b\"}", 400, "BAD_FIELD", "key"),
+                    ("{", 400, "BAD_JSON", null),
+                    ("[]", 400, "BAD_JSON", null),
+                    ("\0", 400, "BAD_JSON", null),
+                    (new string('[', 60_000), 400, "BAD_JSON", null),
+                    (new string(' ', 70_000), 413, "PAYLOAD_TOO_LARGE", null),
+                ]
+        )
         {
             (int seen, JsonElement answer) = await CallAsync(gateway, HttpMethod.Post, "/spawn", body);
             string? named = answer.TryGetProperty("field", out JsonElement value) ? value.GetString() : null;
-            Assert.That((seen, answer.GetProperty("code").GetString(), answer.GetProperty("status").GetInt32(), named), Is.EqualTo((status, code, status, field)), body[..Math.Min(body.Length, 50)]);
+            Assert.That(
+                (seen, answer.GetProperty("code").GetString(), answer.GetProperty("status").GetInt32(), named),
+                Is.EqualTo((status, code, status, field)),
+                body[..Math.Min(body.Length, 50)]
+            );
         }
 
         using HttpResponseMessage get = await gateway.Admin.SendAsync(HttpMethod.Get, "/spawn");
@@ -43,11 +49,24 @@ internal sealed class SessionCallTests : SessionTest
         Assert.That(get.Content.Headers.Allow, Is.EqualTo(["POST"]));
         foreach (string path in (string[])["", "/ready", "/status", "/status/stream", "/events"])
         {
-            Assert.That((await CallAsync(gateway, path.Length == 0 ? HttpMethod.Delete : HttpMethod.Get, $"/backend/aaaaaaaaaaaaaaaaaaaaaaaa{path}")).Status, Is.EqualTo(404), path);
+            Assert.That(
+                (
+                    await CallAsync(
+                        gateway,
+                        path.Length == 0 ? HttpMethod.Delete : HttpMethod.Get,
+                        $"/backend/aaaaaaaaaaaaaaaaaaaaaaaa{path}"
+                    )
+                ).Status,
+                Is.EqualTo(404),
+                path
+            );
         }
 
         Spawned session = await SpawnAsync(gateway);
-        Assert.That((await CallAsync(gateway, HttpMethod.Get, $"/backend/{session.Name}/ready?wait=-1")).Answer.GetProperty("field").GetString(), Is.EqualTo("wait"));
+        Assert.That(
+            (await CallAsync(gateway, HttpMethod.Get, $"/backend/{session.Name}/ready?wait=-1")).Answer.GetProperty("field").GetString(),
+            Is.EqualTo("wait")
+        );
         Assert.That((await CallAsync(gateway, HttpMethod.Post, $"/backends/{session.Host}/restart")).Status, Is.EqualTo(409));
         Assert.That((await CallAsync(gateway, HttpMethod.Post, $"/backends/{session.Host}/stop")).Status, Is.EqualTo(202));
         await UntilAsync(gateway, session, "Swept");
@@ -70,12 +89,23 @@ internal sealed class SessionCallTests : SessionTest
         await cut.SendAsync($"POST /spawn HTTP/1.1\r\nHost: {admin}\r\nContent-Length: 100\r\n\r\n{{");
         cut.Dispose();
         using RawClient foreign = await RawClient.ConnectAsync(gateway.Config.AdminPort);
-        Assert.That((await foreign.ExchangeAsync(admin, "/spawn", "POST", "Content-Type: application/json\r\nOrigin: http://evil.test\r\n", "{}")).Status, Is.EqualTo(403));
+        Assert.That(
+            (
+                await foreign.ExchangeAsync(admin, "/spawn", "POST", "Content-Type: application/json\r\nOrigin: http://evil.test\r\n", "{}")
+            ).Status,
+            Is.EqualTo(403)
+        );
         using RawClient rebound = await RawClient.ConnectAsync(gateway.Config.AdminPort);
-        Assert.That((await rebound.ExchangeAsync("evil.test", "/spawn", "POST", "Content-Type: application/json\r\n", "{}")).Status, Is.EqualTo(403));
+        Assert.That(
+            (await rebound.ExchangeAsync("evil.test", "/spawn", "POST", "Content-Type: application/json\r\n", "{}")).Status,
+            Is.EqualTo(403)
+        );
         Spawned session = await SpawnAsync(gateway, "{}");
         using RawClient deletes = await RawClient.ConnectAsync(gateway.Config.AdminPort);
-        Assert.That((await deletes.ExchangeAsync(admin, $"/backend/{session.Name}", "DELETE", "Origin: http://evil.test\r\n")).Status, Is.EqualTo(403));
+        Assert.That(
+            (await deletes.ExchangeAsync(admin, $"/backend/{session.Name}", "DELETE", "Origin: http://evil.test\r\n")).Status,
+            Is.EqualTo(403)
+        );
         Assert.That((await AskAsync(gateway, session)).Status, Is.EqualTo(200));
         Assert.That(Control.Started(), Has.Count.EqualTo(1), "only the one call that was in order made a session");
     }
@@ -84,17 +114,26 @@ internal sealed class SessionCallTests : SessionTest
     public async Task Without_an_admin_token_a_call_names_a_template_a_key_and_a_grace_period_and_nothing_else()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(Config(["allow_env = [\"BASH_ENV\", \"SESSION_*\"]"]));
-        foreach ((string body, string field) in ((string, string)[])
-        [
-            ("""{"template":"t","env":{"BASH_ENV":"/tmp/evil"}}""", "env"),
-            ("""{"template":"t","env":{"SESSION_A":"1"},"key":"k"}""", "env"),
-            ("""{"template":"t","port":80}""", "port"),
-            ("""{"image":"ubuntu"}""", "image"),
-        ])
+        foreach (
+            (string body, string field) in ((string, string)[])
+                [
+                    ("""{"template":"t","env":{"BASH_ENV":"/tmp/evil"}}""", "env"),
+                    ("""{"template":"t","env":{"SESSION_A":"1"},"key":"k"}""", "env"),
+                    ("""{"template":"t","port":80}""", "port"),
+                    ("""{"image":"ubuntu"}""", "image"),
+                ]
+        )
         {
             (int status, JsonElement answer) = await CallAsync(gateway, HttpMethod.Post, "/spawn", body);
-            Assert.That((status, answer.GetProperty("code").GetString(), answer.GetProperty("field").GetString()), Is.EqualTo((403, "ADMIN_TOKEN_NEEDED", field)), body);
-            Assert.That(answer.GetProperty("message").GetString(), Does.Contain("server.admin_token").And.Contain("a template, a key and a grace period"));
+            Assert.That(
+                (status, answer.GetProperty("code").GetString(), answer.GetProperty("field").GetString()),
+                Is.EqualTo((403, "ADMIN_TOKEN_NEEDED", field)),
+                body
+            );
+            Assert.That(
+                answer.GetProperty("message").GetString(),
+                Does.Contain("server.admin_token").And.Contain("a template, a key and a grace period")
+            );
         }
 
         Spawned session = await SpawnAsync(gateway, """{"template":"t","key":"k","gracePeriodSeconds":50,"env":null}""");
@@ -109,7 +148,8 @@ internal sealed class SessionCallTests : SessionTest
         string script = Path.Combine(Scene.Folder, "evil.sh");
         await File.WriteAllTextAsync(script, $"echo ran > {marker}\n");
         string[] shell = ["command = \"bash\"", $"args = [\"-c\", \"exec {Executables.Backend}\"]"];
-        ConfigFile config = new ConfigFile().Section("[sessions]", $"domain = \"{Domain}\"")
+        ConfigFile config = new ConfigFile()
+            .Section("[sessions]", $"domain = \"{Domain}\"")
             .Section(["[sessions.templates.usual]", .. shell])
             .Section(["[sessions.templates.wide]", .. shell, "allow_env = [\"*\", \"BASH_*\"]"])
             .Section(["[sessions.templates.literal]", .. shell, "allow_env = [\"BASH_ENV\"]"]);
@@ -117,7 +157,12 @@ internal sealed class SessionCallTests : SessionTest
         string env = $$"""{"BASH_ENV":{{JsonSerializer.Serialize(script)}} }""";
         foreach (string template in (string[])["usual", "wide"])
         {
-            (int status, JsonElement answer) = await CallAsync(gateway, HttpMethod.Post, "/spawn", $$"""{"template":"{{template}}","env":{{env}} }""");
+            (int status, JsonElement answer) = await CallAsync(
+                gateway,
+                HttpMethod.Post,
+                "/spawn",
+                $$"""{"template":"{{template}}","env":{{env}} }"""
+            );
             Assert.That((status, answer.GetProperty("field").GetString()), Is.EqualTo((403, "env.BASH_ENV")), template);
             Spawned plain = await SpawnAsync(gateway, $$"""{"template":"{{template}}","env":{"SESSION_A":"mine"} }""");
             Assert.That((await AskAsync(gateway, plain, "/env?name=SESSION_A")).Text, Is.EqualTo("mine"));
@@ -162,8 +207,13 @@ internal sealed class SessionCallTests : SessionTest
         Assert.That(response.Status, Is.EqualTo(expected), response.Text);
         if (expected == 415)
         {
-            Assert.That((response.Header("Accept"), JsonDocument.Parse(response.Text).RootElement.GetProperty("code").GetString()), Is.EqualTo(("application/json", "UNSUPPORTED_MEDIA_TYPE")));
-            await client.SendAsync($"POST /spawn HTTP/1.1\r\nHost: {admin}\r\n{type}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
+            Assert.That(
+                (response.Header("Accept"), JsonDocument.Parse(response.Text).RootElement.GetProperty("code").GetString()),
+                Is.EqualTo(("application/json", "UNSUPPORTED_MEDIA_TYPE"))
+            );
+            await client.SendAsync(
+                $"POST /spawn HTTP/1.1\r\nHost: {admin}\r\n{type}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
+            );
             Assert.That((await client.ReadResponseAsync()).Status, Is.EqualTo(415), "in chunks");
         }
 
@@ -189,9 +239,14 @@ internal sealed class SessionCallTests : SessionTest
         int calls = Executables.GatewayIsNative ? 10_000 : 1000;
         GatewayProcess gateway = await Scene.GatewayAsync(Config());
         var sessions = new ConcurrentBag<Spawned>();
-        await Parallel.ForEachAsync(Enumerable.Range(0, calls), new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (_, _) => sessions.Add(await SpawnAsync(gateway, """{"key":"one document"}""")));
+        await Parallel.ForEachAsync(Enumerable.Range(0, calls), new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (_, _) =>
+            sessions.Add(await SpawnAsync(gateway, """{"key":"one document"}"""))
+        );
 
-        Assert.That((sessions.Count, sessions.Select(session => session.Name).Distinct().Count(), sessions.Count(session => session.IsNew)), Is.EqualTo((calls, 1, 1)));
+        Assert.That(
+            (sessions.Count, sessions.Select(session => session.Name).Distinct().Count(), sessions.Count(session => session.IsNew)),
+            Is.EqualTo((calls, 1, 1))
+        );
         await gateway.LogsAsync("Backend is ready");
         Assert.That(Control.Started(), Has.Count.EqualTo(1));
     }
@@ -199,7 +254,9 @@ internal sealed class SessionCallTests : SessionTest
     [Test]
     public async Task Past_the_most_there_is_no_room_and_then_there_is_again()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Section("[sessions]", $"domain = \"{Domain}\"", "max = 2").Template("t", []));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Section("[sessions]", $"domain = \"{Domain}\"", "max = 2").Template("t", [])
+        );
         Spawned first = await SpawnAsync(gateway);
         await SpawnAsync(gateway);
         using HttpResponseMessage full = await gateway.Admin.SendAsync(HttpMethod.Post, "/spawn", body: "{}");
@@ -226,7 +283,12 @@ internal sealed class SessionCallTests : SessionTest
 
         async Task<(int Status, string Body)> ResumeAsync(string id)
         {
-            RawResponse response = await RawClient.RequestAsync(gateway.Config.AdminPort, $"127.0.0.1:{gateway.Config.AdminPort}", path, headers: $"Last-Event-ID: {id}\r\n");
+            RawResponse response = await RawClient.RequestAsync(
+                gateway.Config.AdminPort,
+                $"127.0.0.1:{gateway.Config.AdminPort}",
+                path,
+                headers: $"Last-Event-ID: {id}\r\n"
+            );
             return (response.Status, response.Text);
         }
     }
@@ -255,7 +317,9 @@ internal sealed class SessionCallTests : SessionTest
 
         Spawned other = await SpawnAsync(gateway);
         await ReadyAsync(gateway, other);
-        await Figures.NoteAsync($"{Unread} streams that nobody reads: {(ProcessScan.ResidentBytes(gateway.Pid) - before) / 1024.0 / Unread:F0} KB each");
+        await Figures.NoteAsync(
+            $"{Unread} streams that nobody reads: {(ProcessScan.ResidentBytes(gateway.Pid) - before) / 1024.0 / Unread:F0} KB each"
+        );
         await CallAsync(gateway, HttpMethod.Delete, $"/backend/{session.Name}");
         await UntilAsync(gateway, session, "Swept");
         foreach (RawClient client in clients)

@@ -17,8 +17,14 @@ internal sealed class SessionDashboardTests : SessionTest
 
         Spawned one = await SpawnAsync(gateway);
         Spawned two = await SpawnAsync(gateway);
-        await browser.UntilAsync($"{Card(one)}?.querySelector('.state').textContent === 'ready' && {Card(two)}?.querySelector('.state').textContent === 'ready'");
-        Assert.That(await browser.TextAsync($"{Button(one, "restart")}.disabled && {Button(one, "start")}.disabled"), Is.EqualTo("true"), "it starts once");
+        await browser.UntilAsync(
+            $"{Card(one)}?.querySelector('.state').textContent === 'ready' && {Card(two)}?.querySelector('.state').textContent === 'ready'"
+        );
+        Assert.That(
+            await browser.TextAsync($"{Button(one, "restart")}.disabled && {Button(one, "start")}.disabled"),
+            Is.EqualTo("true"),
+            "it starts once"
+        );
         await browser.EvaluateAsync($"{Button(one, "stop")}.click()");
 
         await browser.UntilAsync($"!{Card(one)}");

@@ -40,7 +40,11 @@ internal sealed class SessionExampleTests : SessionTest
         string text = await one.TextAsync("document.getElementById('text').value");
         await two.UntilAsync($"document.getElementById('text').value === {JsonSerializer.Serialize(text)}");
         Assert.That((text.Count(c => c == '1'), text.Count(c => c == '2')), Is.EqualTo((20, 20)), "nothing that was typed at once is lost");
-        Assert.That((await SessionsAsync(gateway)).Single().GetProperty("pid").GetInt32(), Is.EqualTo(session.GetProperty("pid").GetInt32()), "one process for both");
+        Assert.That(
+            (await SessionsAsync(gateway)).Single().GetProperty("pid").GetInt32(),
+            Is.EqualTo(session.GetProperty("pid").GetInt32()),
+            "one process for both"
+        );
 
         await CloseAsync(one);
         await two.UntilAsync("document.getElementById('peers').textContent === '1 person'");
@@ -54,7 +58,11 @@ internal sealed class SessionExampleTests : SessionTest
 
         Browser three = await OpenAsync(gateway, "three", "plans");
         await three.UntilAsync($"document.getElementById('text').value === {JsonSerializer.Serialize(text)}");
-        Assert.That((await SessionsAsync(gateway)).Single().GetProperty("hostname").GetString(), Is.Not.EqualTo(host), "a new process with the text that the first one saved");
+        Assert.That(
+            (await SessionsAsync(gateway)).Single().GetProperty("hostname").GetString(),
+            Is.Not.EqualTo(host),
+            "a new process with the text that the first one saved"
+        );
         Assert.That(_browsers.SelectMany(browser => browser.Faults), Is.Empty);
     }
 
@@ -68,11 +76,16 @@ internal sealed class SessionExampleTests : SessionTest
         var config = new ConfigFile();
         string text = File.ReadAllText(Path.Combine(folder, "config.toml"));
         text = text[text.IndexOf("[backends", StringComparison.Ordinal)..];
-        foreach ((string from, string to) in ((string, string)[])
-        [
-            ("8080", $"{config.Port}"), ("9999", $"{config.AdminPort}"), ("\"documents\"", ConfigFile.Quote(Path.Combine(Scene.Folder, "documents"))),
-            ("command = \"python3\"", $"command = {ConfigFile.Quote(python)}\nworking_dir = {ConfigFile.Quote(folder)}"), ("grace_period_secs = 60", $"grace_period_secs = {GraceSecs}"),
-        ])
+        foreach (
+            (string from, string to) in ((string, string)[])
+                [
+                    ("8080", $"{config.Port}"),
+                    ("9999", $"{config.AdminPort}"),
+                    ("\"documents\"", ConfigFile.Quote(Path.Combine(Scene.Folder, "documents"))),
+                    ("command = \"python3\"", $"command = {ConfigFile.Quote(python)}\nworking_dir = {ConfigFile.Quote(folder)}"),
+                    ("grace_period_secs = 60", $"grace_period_secs = {GraceSecs}"),
+                ]
+        )
         {
             Assert.That(text, Does.Contain(from));
             text = text.Replace(from, to, StringComparison.Ordinal);
@@ -82,16 +95,25 @@ internal sealed class SessionExampleTests : SessionTest
     }
 
     private static async Task<List<JsonElement>> SessionsAsync(GatewayProcess gateway) =>
-        [.. (await gateway.Admin.JsonAsync("/backends")).GetProperty("backends").EnumerateArray().Where(each => each.GetProperty("session").ValueKind != JsonValueKind.Null)];
+        [
+            .. (await gateway.Admin.JsonAsync("/backends"))
+                .GetProperty("backends")
+                .EnumerateArray()
+                .Where(each => each.GetProperty("session").ValueKind != JsonValueKind.Null),
+        ];
 
-    private static Task TypeAsync(Browser browser, string text) => browser.EvaluateAsync(
-        $"{{ const box = document.getElementById('text'); box.value = {JsonSerializer.Serialize(text)}; box.dispatchEvent(new Event('input')); }}");
+    private static Task TypeAsync(Browser browser, string text) =>
+        browser.EvaluateAsync(
+            $"{{ const box = document.getElementById('text'); box.value = {JsonSerializer.Serialize(text)}; box.dispatchEvent(new Event('input')); }}"
+        );
 
     private static async Task AppendAsync(Browser browser, string letter, int times)
     {
         for (int i = 0; i < times; i++)
         {
-            await browser.EvaluateAsync($"{{ const box = document.getElementById('text'); box.value += '{letter}'; box.dispatchEvent(new Event('input')); }}");
+            await browser.EvaluateAsync(
+                $"{{ const box = document.getElementById('text'); box.value += '{letter}'; box.dispatchEvent(new Event('input')); }}"
+            );
         }
     }
 

@@ -11,7 +11,9 @@ internal sealed class SessionLifeTests : SessionTest
     [Test]
     public async Task A_session_is_made_followed_used_and_swept()
     {
-        GatewayProcess gateway = await GatewayWithTokenAsync(Config(["grace_period_secs = 1", "allow_env = [\"B\"]", "env = { A = \"template\", B = \"template\" }"]));
+        GatewayProcess gateway = await GatewayWithTokenAsync(
+            Config(["grace_period_secs = 1", "allow_env = [\"B\"]", "env = { A = \"template\", B = \"template\" }"])
+        );
         Spawned session = await SpawnAsync(gateway, """{"template":"t","env":{"B":"call"}}""");
         Task<List<(string? Id, string Data)>> states = StreamAsync(gateway, $"/backend/{session.Name}/status/stream");
         Task<List<(string? Id, string Data)>> uses = StreamAsync(gateway, $"/backend/{session.Name}/events");
@@ -19,7 +21,11 @@ internal sealed class SessionLifeTests : SessionTest
         Assert.That(session.Name, Does.Match("^[a-z2-7]{24}$"));
         Assert.That(session.Url, Is.EqualTo($"http://{session.Name}.{Domain}:{gateway.Port}/"));
         Assert.That(session.ReadyUrl, Is.EqualTo($"http://127.0.0.1:{gateway.Config.AdminPort}/backend/{session.Name}/ready"));
-        Assert.That((await AskAsync(gateway, session, "/env?name=A")).Text, Is.EqualTo("template"), "at once: it waits until the session is ready");
+        Assert.That(
+            (await AskAsync(gateway, session, "/env?name=A")).Text,
+            Is.EqualTo("template"),
+            "at once: it waits until the session is ready"
+        );
         Assert.That((await AskAsync(gateway, session, "/env?name=B")).Text, Is.EqualTo("call"));
         await ReadyAsync(gateway, session);
         JsonElement listed = await gateway.Admin.BackendAsync(session.Host);
@@ -27,7 +33,8 @@ internal sealed class SessionLifeTests : SessionTest
 
         Assert.That(
             (await states).Select(each => $"{each.Id} {JsonDocument.Parse(each.Data).RootElement.GetProperty("state").GetString()}"),
-            Is.EqualTo(["1 Submitted", "2 Constructed", "3 Scheduled", "4 Running", "5 Ready", "6 Swept"]));
+            Is.EqualTo(["1 Submitted", "2 Constructed", "3 Scheduled", "4 Running", "5 Ready", "6 Swept"])
+        );
         Assert.That((await uses)[^1].Data, Is.EqualTo("""{"ready":false}"""));
         RawResponse late = await AskAsync(gateway, session);
         Assert.That((late.Status, late.Header("X-Proxy-Error")), Is.EqualTo((410, "SESSION_ENDED")));
@@ -62,7 +69,11 @@ internal sealed class SessionLifeTests : SessionTest
     [Test]
     public async Task A_crash_and_a_start_that_fails_are_Failed_and_not_repeated()
     {
-        GatewayProcess gateway = await Scene.GatewayAsync(Config().Template("never", ["startup_timeout_secs = 3"], "--never-listen").Section("[sessions.templates.missing]", "command = \"/no/such/program\""));
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            Config()
+                .Template("never", ["startup_timeout_secs = 3"], "--never-listen")
+                .Section("[sessions.templates.missing]", "command = \"/no/such/program\"")
+        );
         Spawned crashed = await SpawnAsync(gateway);
         await ReadyAsync(gateway, crashed);
         Spawned never = await SpawnAsync(gateway, """{"template":"never"}""");
@@ -112,14 +123,24 @@ internal sealed class SessionLifeTests : SessionTest
         Spawned session = await SpawnAsync(gateway);
         await ReadyAsync(gateway, session);
 
-        gateway.Reload(new ConfigFile { Port = config.Port, AdminPort = config.AdminPort }.Section("[sessions]", "domain = \"other.localhost\"").Template("u", []).ToString());
+        gateway.Reload(
+            new ConfigFile { Port = config.Port, AdminPort = config.AdminPort }
+                .Section("[sessions]", "domain = \"other.localhost\"")
+                .Template("u", [])
+                .ToString()
+        );
         await gateway.LogsAsync("Configuration reloaded successfully");
 
         Assert.That((await AskAsync(gateway, session)).Status, Is.EqualTo(200));
-        Assert.That((await CallAsync(gateway, HttpMethod.Post, "/spawn", """{"template":"t"}""")).Answer.GetProperty("field").GetString(), Is.EqualTo("template"));
+        Assert.That(
+            (await CallAsync(gateway, HttpMethod.Post, "/spawn", """{"template":"t"}""")).Answer.GetProperty("field").GetString(),
+            Is.EqualTo("template")
+        );
         Assert.That((await SpawnAsync(gateway, "")).Url, Does.Contain(".other.localhost"));
         gateway.Reload(new ConfigFile { Port = config.Port, AdminPort = config.AdminPort }.ToString());
-        await gateway.UntilAsync("sessions are gone from the file", async () => (await CallAsync(gateway, HttpMethod.Post, "/spawn", "{}")).Status == 404);
+        await gateway.UntilAsync("sessions are gone from the file", async () =>
+            (await CallAsync(gateway, HttpMethod.Post, "/spawn", "{}")).Status == 404
+        );
         Assert.That((await AskAsync(gateway, session)).Status, Is.EqualTo(200));
         Assert.That((await CallAsync(gateway, HttpMethod.Delete, $"/backend/{session.Name}")).Status, Is.EqualTo(202));
         await UntilAsync(gateway, session, "Swept");
@@ -136,7 +157,10 @@ internal sealed class SessionLifeTests : SessionTest
         Task<List<(string? Id, string Data)>> states = StreamAsync(gateway, $"/backend/{session.Name}/status/stream");
 
         gateway.Signal(ProcessScan.Term);
-        await gateway.UntilAsync("no session is made", async () => (await CallAsync(gateway, HttpMethod.Post, "/spawn", "{}")) is (503, var answer) && answer.GetProperty("code").GetString() == "SHUTTING_DOWN");
+        await gateway.UntilAsync("no session is made", async () =>
+            (await CallAsync(gateway, HttpMethod.Post, "/spawn", "{}")) is (503, var answer)
+            && answer.GetProperty("code").GetString() == "SHUTTING_DOWN"
+        );
         await process.DoAsync("release a");
 
         Assert.That((await held).Text, Is.EqualTo("held"));

@@ -30,12 +30,21 @@ internal abstract class SessionTest : GatewayTest
         (int status, JsonElement answer) = await CallAsync(gateway, HttpMethod.Post, "/spawn", body);
         Assert.That(status, Is.EqualTo(200), answer.ToString());
         return new Spawned(
-            answer.GetProperty("url").GetString()!, answer.GetProperty("name").GetString()!, answer.GetProperty("readyUrl").GetString()!,
-            answer.GetProperty("statusUrl").GetString()!, answer.GetProperty("spawned").GetBoolean());
+            answer.GetProperty("url").GetString()!,
+            answer.GetProperty("name").GetString()!,
+            answer.GetProperty("readyUrl").GetString()!,
+            answer.GetProperty("statusUrl").GetString()!,
+            answer.GetProperty("spawned").GetBoolean()
+        );
     }
 
     /// <summary>Any call; the body of the answer is JSON.</summary>
-    protected static async Task<(int Status, JsonElement Answer)> CallAsync(GatewayProcess gateway, HttpMethod method, string path, string? body = null)
+    protected static async Task<(int Status, JsonElement Answer)> CallAsync(
+        GatewayProcess gateway,
+        HttpMethod method,
+        string path,
+        string? body = null
+    )
     {
         using HttpResponseMessage response = await gateway.Admin.SendAsync(method, path, body: body);
         return ((int)response.StatusCode, JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement);
@@ -58,7 +67,8 @@ internal abstract class SessionTest : GatewayTest
         gateway.UntilAsync($"{session.Name} is {state}", async () => await StateAsync(gateway, session) == state);
 
     /// <summary>Asks a session.</summary>
-    protected static Task<RawResponse> AskAsync(GatewayProcess gateway, Spawned session, string target = "/") => RawClient.RequestAsync(gateway.Port, session.Host, target);
+    protected static Task<RawResponse> AskAsync(GatewayProcess gateway, Spawned session, string target = "/") =>
+        RawClient.RequestAsync(gateway.Port, session.Host, target);
 
     /// <summary>Opens a WebSocket to a session, whose name no resolver needs to know.</summary>
     protected static async Task<ClientWebSocket> TunnelAsync(GatewayProcess gateway, Spawned session)
@@ -74,7 +84,9 @@ internal abstract class SessionTest : GatewayTest
             },
         };
         var client = new ClientWebSocket();
-        await client.ConnectAsync(new Uri($"ws://{session.Host}:{gateway.Port}/ws"), new HttpMessageInvoker(handler), CancellationToken.None).InTimeAsync("the handshake");
+        await client
+            .ConnectAsync(new Uri($"ws://{session.Host}:{gateway.Port}/ws"), new HttpMessageInvoker(handler), CancellationToken.None)
+            .InTimeAsync("the handshake");
         return client;
     }
 
@@ -90,7 +102,10 @@ internal abstract class SessionTest : GatewayTest
     private static (string? Id, string Data) Parse(string text)
     {
         string[] lines = text.Split('\n');
-        return (lines.FirstOrDefault(line => line.StartsWith("id: ", StringComparison.Ordinal))?[4..], lines.Single(line => line.StartsWith("data: ", StringComparison.Ordinal))[6..]);
+        return (
+            lines.FirstOrDefault(line => line.StartsWith("id: ", StringComparison.Ordinal))?[4..],
+            lines.Single(line => line.StartsWith("data: ", StringComparison.Ordinal))[6..]
+        );
     }
 
     /// <summary>What a call gave.</summary>

@@ -5,8 +5,8 @@ using System.Text;
 namespace Spawngate.Protocols.Tests.Fuzz;
 
 /// <summary>
-/// One codec under mutation: inputs that show something new are changed further. It runs for two seconds, or for as many as <c>SPAWNGATE_FUZZ_SECS</c>
-/// says; <c>SPAWNGATE_FUZZ_SEED</c> repeats a run. The first inputs lie in <c>Corpus/</c>, a file each.
+/// One codec under mutation: inputs that show something new are changed further. It runs for two seconds, or for as many as
+/// <c>SPAWNGATE_FUZZ_SECS</c> says; <c>SPAWNGATE_FUZZ_SEED</c> repeats a run. The first inputs lie in <c>Corpus/</c>, a file each.
 /// </summary>
 internal static class FuzzTarget
 {
@@ -24,7 +24,13 @@ internal static class FuzzTarget
         int seed = Setting("SPAWNGATE_FUZZ_SEED", Random.Shared.Next());
         var random = new Random(seed);
         var mutator = new Mutator(random, [.. dictionary.Select(Encoding.Latin1.GetBytes)]);
-        List<byte[]> pool = [.. Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Fuzz", "Corpus", corpus)).Order(StringComparer.Ordinal).Select(File.ReadAllBytes)];
+        List<byte[]> pool =
+        [
+            .. Directory
+                .EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "Fuzz", "Corpus", corpus))
+                .Order(StringComparer.Ordinal)
+                .Select(File.ReadAllBytes),
+        ];
         Assert.That(pool, Is.Not.Empty, "the corpus is there");
         var outlines = new HashSet<string>();
         pool.ForEach(input => outlines.Add(Checked(input, seed, random, check)));
@@ -51,7 +57,10 @@ internal static class FuzzTarget
         }
         catch (Exception error)
         {
-            throw new AssertionException($"seed {seed}, input {Convert.ToBase64String(input)}: {Uri.EscapeDataString(Encoding.Latin1.GetString(input))}", error);
+            throw new AssertionException(
+                $"seed {seed}, input {Convert.ToBase64String(input)}: {Uri.EscapeDataString(Encoding.Latin1.GetString(input))}",
+                error
+            );
         }
     }
 

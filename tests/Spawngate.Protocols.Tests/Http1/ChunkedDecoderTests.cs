@@ -161,7 +161,11 @@ internal sealed class ChunkedDecoderTests
         byte[] bytes = Bytes(input);
         foreach (int[] cut in Cuts(bytes.Length))
         {
-            Assert.That(Decode(bytes, cut, padded: true), Is.EqualTo((expected, ChunkEvent.End, bytes.Length)), $"cut at {string.Join(',', cut)}");
+            Assert.That(
+                Decode(bytes, cut, padded: true),
+                Is.EqualTo((expected, ChunkEvent.End, bytes.Length)),
+                $"cut at {string.Join(',', cut)}"
+            );
             Assert.That(Decode(bytes, cut).End, Is.EqualTo(ChunkEvent.Broken));
         }
     }
@@ -214,5 +218,6 @@ internal sealed class ChunkedDecoderTests
         return (text.ToString(), last, offset);
     }
 
-    private static TestCaseData Case(string input, string expected) => new TestCaseData(input, expected).SetArgDisplayNames(Uri.EscapeDataString(input));
+    private static TestCaseData Case(string input, string expected) =>
+        new TestCaseData(input, expected).SetArgDisplayNames(Uri.EscapeDataString(input));
 }

@@ -20,7 +20,12 @@ internal static class HeadParsing
         return (Feed(bytes, pieces, piece => RequestHeadParser.Parse(head, piece, limits ?? Limits)), head);
     }
 
-    public static (HeadStatus Status, ResponseHead Head) Response(byte[] bytes, bool toHead = false, HeadLimits? limits = null, params int[] pieces)
+    public static (HeadStatus Status, ResponseHead Head) Response(
+        byte[] bytes,
+        bool toHead = false,
+        HeadLimits? limits = null,
+        params int[] pieces
+    )
     {
         var head = new ResponseHead();
         head.Reset();
@@ -48,8 +53,12 @@ internal static class HeadParsing
 
         var text = new StringBuilder();
         text.Append(Text(head.MethodBytes(bytes))).Append(' ').Append(head.NeedsSlash(bytes) ? "/" : "").Append(Text(head.Target(bytes)));
-        text.Append($" 1.{head.MinorVersion} {head.Method} host={Text(head.Host(bytes))} {head.Framing.Kind}:{head.Framing.Length} length={head.Length}");
-        text.Append(head.IsPersistent ? " keep" : " close").Append(head.WantsUpgrade ? " upgrade" : "").Append(head.IsAbsoluteForm ? " absolute" : "");
+        text.Append(
+            $" 1.{head.MinorVersion} {head.Method} host={Text(head.Host(bytes))} {head.Framing.Kind}:{head.Framing.Length} length={head.Length}"
+        );
+        text.Append(head.IsPersistent ? " keep" : " close")
+            .Append(head.WantsUpgrade ? " upgrade" : "")
+            .Append(head.IsAbsoluteForm ? " absolute" : "");
         return text.Append(Fields(head.Fields, bytes)).ToString();
     }
 
@@ -61,7 +70,9 @@ internal static class HeadParsing
         }
 
         var text = new StringBuilder();
-        text.Append($"{Text(head.StatusAndReason(bytes))}|{head.Status} 1.{head.MinorVersion} {head.Framing.Kind}:{head.Framing.Length} length={head.Length}");
+        text.Append(
+            $"{Text(head.StatusAndReason(bytes))}|{head.Status} 1.{head.MinorVersion} {head.Framing.Kind}:{head.Framing.Length} length={head.Length}"
+        );
         text.Append(head.IsPersistent ? " keep" : " close").Append(head.IsInterim ? " interim" : "");
         return text.Append(Fields(head.Fields, bytes)).ToString();
     }

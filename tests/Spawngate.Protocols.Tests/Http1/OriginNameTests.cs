@@ -7,7 +7,20 @@ namespace Spawngate.Protocols.Tests.Http1;
 internal sealed class OriginNameTests
 {
     private static readonly string[] Origins =
-        ["Forwarded", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Ssl", "X-Forwarded-Scheme", "X-Forwarded-Server", "X-Forwarded-By", "X-Forwarded-"];
+    [
+        "Forwarded",
+        "X-Real-IP",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Ssl",
+        "X-Forwarded-Scheme",
+        "X-Forwarded-Server",
+        "X-Forwarded-By",
+        "X-Forwarded-",
+    ];
 
     [TestCaseSource(nameof(Origins))]
     public void Are_known_in_every_spelling(string name)
@@ -18,10 +31,23 @@ internal sealed class OriginNameTests
         {
             int at = 0;
             string folded = string.Concat(name.Select(c => c == '-' && (mask >> at++ & 1) == 1 ? '_' : c));
-            foreach (string spelled in new[] { folded, folded.ToUpperInvariant(), folded.ToLowerInvariant(), folded.Replace('_', '.'), folded.Replace('-', '!') })
+            foreach (
+                string spelled in new[]
+                {
+                    folded,
+                    folded.ToUpperInvariant(),
+                    folded.ToLowerInvariant(),
+                    folded.Replace('_', '.'),
+                    folded.Replace('-', '!'),
+                }
+            )
             {
                 bool plain = spelled.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
-                Assert.That((KnownHeaders.TellsOrigin(Bytes(spelled)), KnownHeaders.IsForwardedLookalike(Bytes(spelled))), Is.EqualTo((true, !plain)), spelled);
+                Assert.That(
+                    (KnownHeaders.TellsOrigin(Bytes(spelled)), KnownHeaders.IsForwardedLookalike(Bytes(spelled))),
+                    Is.EqualTo((true, !plain)),
+                    spelled
+                );
                 Assert.That(KnownHeaders.IsForbiddenInTrailer(Bytes(spelled)), spelled);
             }
         }
@@ -43,7 +69,10 @@ internal sealed class OriginNameTests
     [TestCase("F", false, false)]
     [TestCase("From", false, false)]
     public void Other_names_are_not_taken_for_them(string name, bool origin, bool lookalike) =>
-        Assert.That((KnownHeaders.TellsOrigin(Bytes(name)), KnownHeaders.IsForwardedLookalike(Bytes(name))), Is.EqualTo((origin, lookalike)));
+        Assert.That(
+            (KnownHeaders.TellsOrigin(Bytes(name)), KnownHeaders.IsForwardedLookalike(Bytes(name))),
+            Is.EqualTo((origin, lookalike))
+        );
 
     private static byte[] Bytes(string name) => Encoding.ASCII.GetBytes(name);
 }

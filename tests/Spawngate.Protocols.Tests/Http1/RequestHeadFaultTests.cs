@@ -41,7 +41,24 @@ internal sealed class RequestHeadFaultTests
 
     private static IEnumerable<TestCaseData> RequestLines()
     {
-        foreach (string line in new[] { "GET", "GET /", "GET  / HTTP/1.1 ", "GET /HTTP/1.1", "GET / HTTP/1", "GET / HTTP/11", "GET / HTTP/1.1.1", "GET / http/1.1", "GET / HTTP/1.x", "GET / HTTP /1.1", "GET  HTTP/1.1", "GET / FTP/1.1", "GET / HTTP/+.1" })
+        foreach (
+            string line in new[]
+            {
+                "GET",
+                "GET /",
+                "GET  / HTTP/1.1 ",
+                "GET /HTTP/1.1",
+                "GET / HTTP/1",
+                "GET / HTTP/11",
+                "GET / HTTP/1.1.1",
+                "GET / http/1.1",
+                "GET / HTTP/1.x",
+                "GET / HTTP /1.1",
+                "GET  HTTP/1.1",
+                "GET / FTP/1.1",
+                "GET / HTTP/+.1",
+            }
+        )
         {
             yield return Case(HeadFault.BadRequestLine, line + "\r\nHost: a\r\n\r\n");
         }
@@ -50,7 +67,25 @@ internal sealed class RequestHeadFaultTests
         yield return Case(HeadFault.BadMethod, "G@T / HTTP/1.1\r\nHost: a\r\n\r\n");
         yield return Case(HeadFault.BadMethod, "GE\tT / HTTP/1.1\r\nHost: a\r\n\r\n");
         yield return Case(HeadFault.BadMethod, "GET,PUT / HTTP/1.1\r\nHost: a\r\n\r\n");
-        foreach (string target in new[] { "/a b", "/ ", "/a#b", "/\xe9", "*", "a", "a:80", "*x", "ftp://a/", "http:/a", "http:a", "://a", "http://a b/", "/a\tb" })
+        foreach (
+            string target in new[]
+            {
+                "/a b",
+                "/ ",
+                "/a#b",
+                "/\xe9",
+                "*",
+                "a",
+                "a:80",
+                "*x",
+                "ftp://a/",
+                "http:/a",
+                "http:a",
+                "://a",
+                "http://a b/",
+                "/a\tb",
+            }
+        )
         {
             yield return Case(HeadFault.BadTarget, $"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
         }
@@ -78,7 +113,34 @@ internal sealed class RequestHeadFaultTests
         yield return Case(HeadFault.HostMismatch, "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n");
         yield return Case(HeadFault.HostMismatch, "GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n");
         yield return Case(HeadFault.HostMismatch, "GET http://a/ HTTP/1.0\r\nHost: b\r\n\r\n");
-        foreach (string host in new[] { "a:x", "a:-1", "a:65536", "a:123456", "a:1:2", "a b", "a/b", "a\\b", "a?b", "a#b", "a\"b", "a<b", "b\xfccher", ":80", "[::1", "[]", "[:]", "[::1]x", "[::1]80", "[g::]", "::1", "a]", "a[b]" })
+        foreach (
+            string host in new[]
+            {
+                "a:x",
+                "a:-1",
+                "a:65536",
+                "a:123456",
+                "a:1:2",
+                "a b",
+                "a/b",
+                "a\\b",
+                "a?b",
+                "a#b",
+                "a\"b",
+                "a<b",
+                "b\xfccher",
+                ":80",
+                "[::1",
+                "[]",
+                "[:]",
+                "[::1]x",
+                "[::1]80",
+                "[g::]",
+                "::1",
+                "a]",
+                "a[b]",
+            }
+        )
         {
             yield return Case(HeadFault.BadHost, $"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
         }
@@ -91,23 +153,77 @@ internal sealed class RequestHeadFaultTests
 
     private static IEnumerable<TestCaseData> Framings()
     {
-        foreach (string value in new[] { "", "+5", "-5", "5,5", "5, 5", "5 5", "0x5", "5.0", "5;", "'5'", "five", "99999999999999999999", "9223372036854775808", "00000000000000000005", "\xb2" })
+        foreach (
+            string value in new[]
+            {
+                "",
+                "+5",
+                "-5",
+                "5,5",
+                "5, 5",
+                "5 5",
+                "0x5",
+                "5.0",
+                "5;",
+                "'5'",
+                "five",
+                "99999999999999999999",
+                "9223372036854775808",
+                "00000000000000000005",
+                "\xb2",
+            }
+        )
         {
             yield return Case(HeadFault.BadContentLength, $"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {value}\r\n\r\n");
         }
 
         yield return Case(HeadFault.RepeatedContentLength, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n");
         yield return Case(HeadFault.RepeatedContentLength, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\ncontent-length: 5\r\n\r\n");
-        yield return Case(HeadFault.LengthAndTransferEncoding, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n");
-        yield return Case(HeadFault.LengthAndTransferEncoding, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n");
+        yield return Case(
+            HeadFault.LengthAndTransferEncoding,
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+        yield return Case(
+            HeadFault.LengthAndTransferEncoding,
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n"
+        );
         yield return Case(HeadFault.TransferEncodingInHttp10, "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-        yield return Case(HeadFault.TransferEncodingInHttp10, "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n");
-        foreach (string value in new[] { "", ",", "chunked, chunked", "chunked, gzip", "chunked,identity", "\"chunked\"", "chun ked", "chunked\r\nTransfer-Encoding: chunked", "chunked\r\nTransfer-Encoding: identity", "chunked\r\nTransfer-Encoding:" })
+        yield return Case(
+            HeadFault.TransferEncodingInHttp10,
+            "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"
+        );
+        foreach (
+            string value in new[]
+            {
+                "",
+                ",",
+                "chunked, chunked",
+                "chunked, gzip",
+                "chunked,identity",
+                "\"chunked\"",
+                "chun ked",
+                "chunked\r\nTransfer-Encoding: chunked",
+                "chunked\r\nTransfer-Encoding: identity",
+                "chunked\r\nTransfer-Encoding:",
+            }
+        )
         {
             yield return Case(HeadFault.BadTransferEncoding, $"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {value}\r\n\r\n");
         }
 
-        foreach (string value in new[] { "xchunked", "chunkedx", "chunked;q=1", "gzip, chunked", "identity", "gzip", "identity\r\nTransfer-Encoding: chunked", "x-chunked" })
+        foreach (
+            string value in new[]
+            {
+                "xchunked",
+                "chunkedx",
+                "chunked;q=1",
+                "gzip, chunked",
+                "identity",
+                "gzip",
+                "identity\r\nTransfer-Encoding: chunked",
+                "x-chunked",
+            }
+        )
         {
             yield return Case(HeadFault.UnknownTransferCoding, $"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {value}\r\n\r\n");
         }
@@ -132,7 +248,17 @@ internal sealed class RequestHeadFaultTests
     {
         foreach (int b in Enumerable.Range(0, 0x20).Append(0x7f).Where(b => b is not ('\t' or '\n')))
         {
-            foreach (string input in new[] { $"G{(char)b}T / HTTP/1.1\r\nHost: a\r\n\r\n", $"GET /{(char)b} HTTP/1.1\r\nHost: a\r\n\r\n", $"GET / HTTP/1.1{(char)b}\r\nHost: a\r\n\r\n", $"GET / HTTP/1.1\r\nHost: a{(char)b}\r\n\r\n", $"GET / HTTP/1.1\r\nHost: a\r\nX: {(char)b}\r\n\r\n", $"GET / HTTP/1.1\r\nHost: a\r\nX{(char)b}: b\r\n\r\n" })
+            foreach (
+                string input in new[]
+                {
+                    $"G{(char)b}T / HTTP/1.1\r\nHost: a\r\n\r\n",
+                    $"GET /{(char)b} HTTP/1.1\r\nHost: a\r\n\r\n",
+                    $"GET / HTTP/1.1{(char)b}\r\nHost: a\r\n\r\n",
+                    $"GET / HTTP/1.1\r\nHost: a{(char)b}\r\n\r\n",
+                    $"GET / HTTP/1.1\r\nHost: a\r\nX: {(char)b}\r\n\r\n",
+                    $"GET / HTTP/1.1\r\nHost: a\r\nX{(char)b}: b\r\n\r\n",
+                }
+            )
             {
                 Assert.That(Request(Bytes(input)).Status, Is.EqualTo(HeadStatus.Refused), $"0x{b:x2} in {input}");
             }
@@ -220,7 +346,10 @@ internal sealed class RequestHeadFaultTests
     {
         string half = string.Join(',', Enumerable.Repeat("x", 16));
         string rest = string.Join(',', Enumerable.Repeat("y", options - 16));
-        Assert.That(Request(Bytes($"GET / HTTP/1.1\r\nHost: a\r\nConnection: {half}\r\nConnection: {rest}\r\n\r\n")).Head.Fault, Is.EqualTo(fault));
+        Assert.That(
+            Request(Bytes($"GET / HTTP/1.1\r\nHost: a\r\nConnection: {half}\r\nConnection: {rest}\r\n\r\n")).Head.Fault,
+            Is.EqualTo(fault)
+        );
     }
 
     [Test]

@@ -10,10 +10,19 @@ internal sealed class RequestHeadTests
     [
         Case("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / 1.1 Get host=a None:0 length=27 keep\nHost=a (Host)"),
         Case("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / 1.1 Get host=a None:0 length=29 keep\nHost=a (Host)"),
-        Case("GET /p?q=1&r=%20 HTTP/1.0\r\nhOsT:\t a:8080 \t\r\n\r\n", "GET /p?q=1&r=%20 1.0 Get host=a:8080 None:0 length=46 close\nhOsT=a:8080 (Host)"),
+        Case(
+            "GET /p?q=1&r=%20 HTTP/1.0\r\nhOsT:\t a:8080 \t\r\n\r\n",
+            "GET /p?q=1&r=%20 1.0 Get host=a:8080 None:0 length=46 close\nhOsT=a:8080 (Host)"
+        ),
         Case("GET / HTTP/1.9\r\nHost: a\r\n\r\n", "GET / 1.1 Get host=a None:0 length=27 keep\nHost=a (Host)"),
-        Case("GET / HTTP/1.0\r\nHost: a\r\nConnection: Keep-Alive\r\n\r\n", "GET / 1.0 Get host=a None:0 length=51 keep\nHost=a (Host)\nConnection=Keep-Alive (Connection)"),
-        Case("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, ,CLOSE\r\n\r\n", "GET / 1.1 Get host=a None:0 length=50 close\nHost=a (Host)\nConnection=x, ,CLOSE (Connection)"),
+        Case(
+            "GET / HTTP/1.0\r\nHost: a\r\nConnection: Keep-Alive\r\n\r\n",
+            "GET / 1.0 Get host=a None:0 length=51 keep\nHost=a (Host)\nConnection=Keep-Alive (Connection)"
+        ),
+        Case(
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: x, ,CLOSE\r\n\r\n",
+            "GET / 1.1 Get host=a None:0 length=50 close\nHost=a (Host)\nConnection=x, ,CLOSE (Connection)"
+        ),
         Case("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * 1.1 Options host=a None:0 length=31 keep\nHost=a (Host)"),
         Case("OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * 1.1 Options host=a None:0 length=38 keep absolute\nHost=a (Host)"),
         Case("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", "GET / 1.1 Get host=a None:0 length=34 keep absolute\nHost=a (Host)"),
@@ -26,18 +35,48 @@ internal sealed class RequestHeadTests
         Case("GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", "GET / 1.1 Get host=[::1]:8080 None:0 length=36 keep\nHost=[::1]:8080 (Host)"),
         Case("GET / HTTP/1.1\r\nHost: a:\r\n\r\n", "GET / 1.1 Get host=a: None:0 length=28 keep\nHost=a: (Host)"),
         Case("GET / HTTP/1.1\r\nHost: a:65535\r\n\r\n", "GET / 1.1 Get host=a:65535 None:0 length=33 keep\nHost=a:65535 (Host)"),
-        Case("GET / HTTP/1.1\r\nHost: a\r\nEmpty:\r\nTab:\tx\ty\t\r\nLatin: \xe9\r\n\r\n", "GET / 1.1 Get host=a None:0 length=56 keep\nHost=a (Host)\nEmpty= (None)\nTab=x\ty (None)\nLatin=\xe9 (None)"),
-        Case("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "POST / 1.1 Post host=a Length:5 length=47 keep\nHost=a (Host)\nContent-Length=5 (ContentLength)"),
-        Case("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "POST / 1.1 Post host=a None:0 length=47 keep\nHost=a (Host)\nContent-Length=0 (ContentLength)"),
-        Case("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 007\r\n\r\n", "POST / 1.1 Post host=a Length:7 length=49 keep\nHost=a (Host)\nContent-Length=007 (ContentLength)"),
-        Case("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\n", "POST / 1.1 Post host=a Length:9223372036854775807 length=65 keep\nHost=a (Host)\nContent-Length=9223372036854775807 (ContentLength)"),
-        Case("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n", "PUT / 1.1 Put host=a Chunked:0 length=55 keep\nHost=a (Host)\nTransfer-Encoding=Chunked (TransferEncoding)"),
-        Case("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: , chunked ,\r\n\r\n", "PUT / 1.1 Put host=a Chunked:0 length=59 keep\nHost=a (Host)\nTransfer-Encoding=, chunked , (TransferEncoding)"),
+        Case(
+            "GET / HTTP/1.1\r\nHost: a\r\nEmpty:\r\nTab:\tx\ty\t\r\nLatin: \xe9\r\n\r\n",
+            "GET / 1.1 Get host=a None:0 length=56 keep\nHost=a (Host)\nEmpty= (None)\nTab=x\ty (None)\nLatin=\xe9 (None)"
+        ),
+        Case(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+            "POST / 1.1 Post host=a Length:5 length=47 keep\nHost=a (Host)\nContent-Length=5 (ContentLength)"
+        ),
+        Case(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+            "POST / 1.1 Post host=a None:0 length=47 keep\nHost=a (Host)\nContent-Length=0 (ContentLength)"
+        ),
+        Case(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 007\r\n\r\n",
+            "POST / 1.1 Post host=a Length:7 length=49 keep\nHost=a (Host)\nContent-Length=007 (ContentLength)"
+        ),
+        Case(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\n",
+            "POST / 1.1 Post host=a Length:9223372036854775807 length=65 keep\nHost=a (Host)\nContent-Length=9223372036854775807 (ContentLength)"
+        ),
+        Case(
+            "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n",
+            "PUT / 1.1 Put host=a Chunked:0 length=55 keep\nHost=a (Host)\nTransfer-Encoding=Chunked (TransferEncoding)"
+        ),
+        Case(
+            "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: , chunked ,\r\n\r\n",
+            "PUT / 1.1 Put host=a Chunked:0 length=59 keep\nHost=a (Host)\nTransfer-Encoding=, chunked , (TransferEncoding)"
+        ),
         Case("get / HTTP/1.1\r\nHost: a\r\n\r\n", "get / 1.1 Other host=a None:0 length=27 keep\nHost=a (Host)"),
         Case("M-SEARCH! / HTTP/1.1\r\nHost: a\r\n\r\n", "M-SEARCH! / 1.1 Other host=a None:0 length=33 keep\nHost=a (Host)"),
-        Case("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", "GET / 1.1 Get host=a None:0 length=68 keep upgrade\nHost=a (Host)\nConnection=upgrade (Connection)\nUpgrade=websocket (Upgrade)"),
-        Case("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", "GET / 1.1 Get host=a None:0 length=47 keep\nHost=a (Host)\nUpgrade=websocket (Upgrade)"),
-        Case("GET / HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "GET / 1.0 Get host=a None:0 length=60 close\nHost=a (Host)\nConnection=upgrade (Connection)\nUpgrade=x (Upgrade)"),
+        Case(
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+            "GET / 1.1 Get host=a None:0 length=68 keep upgrade\nHost=a (Host)\nConnection=upgrade (Connection)\nUpgrade=websocket (Upgrade)"
+        ),
+        Case(
+            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+            "GET / 1.1 Get host=a None:0 length=47 keep\nHost=a (Host)\nUpgrade=websocket (Upgrade)"
+        ),
+        Case(
+            "GET / HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+            "GET / 1.0 Get host=a None:0 length=60 close\nHost=a (Host)\nConnection=upgrade (Connection)\nUpgrade=x (Upgrade)"
+        ),
     ];
 
     [TestCaseSource(nameof(WellFormed))]
@@ -118,5 +157,6 @@ internal sealed class RequestHeadTests
         Assert.That(head.IsIdempotent, Is.EqualTo(idempotent));
     }
 
-    private static TestCaseData Case(string input, string expected) => new TestCaseData(input, expected).SetArgDisplayNames(input.ReplaceLineEndings("|"));
+    private static TestCaseData Case(string input, string expected) =>
+        new TestCaseData(input, expected).SetArgDisplayNames(input.ReplaceLineEndings("|"));
 }

@@ -20,7 +20,9 @@ internal sealed class WebSocketAcceptTests
         {
             random.NextBytes(nonce);
             byte[] key = Encoding.ASCII.GetBytes(Convert.ToBase64String(nonce));
-            byte[] accept = Encoding.ASCII.GetBytes(Convert.ToBase64String(SHA1.HashData([.. key, .. "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"u8])));
+            byte[] accept = Encoding.ASCII.GetBytes(
+                Convert.ToBase64String(SHA1.HashData([.. key, .. "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"u8]))
+            );
             Assert.That(WebSocketAccept.Answers(key, accept), Is.True);
             accept[random.Next(accept.Length)]++;
             Assert.That(WebSocketAccept.Answers(key, accept), Is.False);

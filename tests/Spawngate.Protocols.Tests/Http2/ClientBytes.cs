@@ -68,7 +68,8 @@ internal sealed class ClientBytes
 
     public ClientBytes Priority(int id, int dependsOn) => Frame(FrameType.Priority, 0, id, [.. Number((uint)dependsOn), 15]);
 
-    public ClientBytes PriorityUpdate(int id, string value) => Frame(FrameType.PriorityUpdate, 0, 0, [.. Number((uint)id), .. HpackCodes.Latin(value)]);
+    public ClientBytes PriorityUpdate(int id, string value) =>
+        Frame(FrameType.PriorityUpdate, 0, 0, [.. Number((uint)id), .. HpackCodes.Latin(value)]);
 
     public static byte[] Number(uint value)
     {

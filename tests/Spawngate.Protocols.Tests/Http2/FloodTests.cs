@@ -29,7 +29,8 @@ internal sealed class FloodTests
         yield return Idle("SETTINGS (CVE-2019-9515)", client => client.Settings(), CodecLimits.SettingsCost);
     }
 
-    private static TestCaseData Idle(string name, Func<ClientBytes, ClientBytes> one, int cost = 1) => new TestCaseData(one, cost).SetName($"{{m}}: {name}");
+    private static TestCaseData Idle(string name, Func<ClientBytes, ClientBytes> one, int cost = 1) =>
+        new TestCaseData(one, cost).SetName($"{{m}}: {name}");
 
     [TestCaseSource(nameof(IdleFrames))]
     public void A_flood_is_stopped_and_a_trickle_is_not(Func<ClientBytes, ClientBytes> one, int cost)
@@ -69,15 +70,22 @@ internal sealed class FloodTests
         yield return Reset("made you reset: window overflow", (client, id) => client.Request(id).Window(id, int.MaxValue));
         yield return Reset("made you reset: HEADERS after END_STREAM", (client, id) => client.Request(id).Headers(id, [("a", "b")]));
         yield return Reset("made you reset: DATA after END_STREAM", (client, id) => client.Request(id).Data(id, "x"));
-        yield return Reset("made you reset: PRIORITY of a wrong length", (client, id) => client.Request(id).Frame(FrameType.Priority, 0, id, 1));
+        yield return Reset("made you reset: PRIORITY of a wrong length", (client, id) =>
+            client.Request(id).Frame(FrameType.Priority, 0, id, 1)
+        );
         yield return Reset("made you reset: PRIORITY on itself", (client, id) => client.Request(id).Priority(id, id));
-        yield return Reset("made you reset: data unlike its length", (client, id) => client.Upload(id, ("content-length", "1")).Data(id, "xx"));
-        yield return Reset("made you reset: more than the window", (client, id) => client.Upload(id).Data(id, 16384).Data(id, 16384).Data(id, 16384).Data(id, 16384).Data(id, 1));
+        yield return Reset("made you reset: data unlike its length", (client, id) =>
+            client.Upload(id, ("content-length", "1")).Data(id, "xx")
+        );
+        yield return Reset("made you reset: more than the window", (client, id) =>
+            client.Upload(id).Data(id, 16384).Data(id, 16384).Data(id, 16384).Data(id, 16384).Data(id, 1)
+        );
         yield return Reset("malformed requests", (client, id) => client.Request(id, ("X", "y")));
         yield return Reset("trailers without an end", (client, id) => client.Upload(id).Headers(id, [("a", "b")], end: false));
     }
 
-    private static TestCaseData Reset(string name, Func<ClientBytes, int, ClientBytes> one) => new TestCaseData(one).SetName($"{{m}}: {name}");
+    private static TestCaseData Reset(string name, Func<ClientBytes, int, ClientBytes> one) =>
+        new TestCaseData(one).SetName($"{{m}}: {name}");
 
     [TestCaseSource(nameof(Resets))]
     public void Resets_are_counted_whoever_sends_them(Func<ClientBytes, int, ClientBytes> one)

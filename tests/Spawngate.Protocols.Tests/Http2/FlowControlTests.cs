@@ -8,7 +8,8 @@ namespace Spawngate.Protocols.Tests.Http2;
 internal sealed class FlowControlTests
 {
     [Test]
-    public void The_opening_tells_what_we_allow() => Assert.That(new SessionRun().Opening, Is.EqualTo(new[] { "SETTINGS 5", "WINDOW 0 +196609" }));
+    public void The_opening_tells_what_we_allow() =>
+        Assert.That(new SessionRun().Opening, Is.EqualTo(new[] { "SETTINGS 5", "WINDOW 0 +196609" }));
 
     [Test]
     public void What_is_consumed_is_told_by_half_windows()
@@ -23,7 +24,11 @@ internal sealed class FlowControlTests
         run.Session.ConsumeData(run.Slots[1], 1);
         run.Drain();
         Assert.That(run.Sent, Is.EqualTo(new[] { "WINDOW 1 +32768" }));
-        Assert.That(() => run.Session.ConsumeData(run.Slots[1], 1), Throws.InstanceOf<ArgumentOutOfRangeException>(), "nothing is held any more");
+        Assert.That(
+            () => run.Session.ConsumeData(run.Slots[1], 1),
+            Throws.InstanceOf<ArgumentOutOfRangeException>(),
+            "nothing is held any more"
+        );
     }
 
     [Test]
@@ -79,7 +84,11 @@ internal sealed class FlowControlTests
         }
 
         Assert.That(run.Session.Failure, Is.Null);
-        Assert.That(run.Sent.Where(line => line.StartsWith("WINDOW 0", StringComparison.Ordinal)).Sum(line => int.Parse(line["WINDOW 0 +".Length..])), Is.InRange((100 * 32768) - 131072, 100 * 32768));
+        Assert.That(
+            run.Sent.Where(line => line.StartsWith("WINDOW 0", StringComparison.Ordinal))
+                .Sum(line => int.Parse(line["WINDOW 0 +".Length..])),
+            Is.InRange((100 * 32768) - 131072, 100 * 32768)
+        );
     }
 
     [Test]
@@ -170,14 +179,19 @@ internal sealed class FlowControlTests
     public void We_send_what_stream_connection_and_frame_allow()
     {
         var client = Start();
-        var run = new SessionRun().Feed(client.Settings((SettingId.InitialWindowSize, 20000), (SettingId.MaxFrameSize, 18000)).Request(1).Request(3));
+        var run = new SessionRun().Feed(
+            client.Settings((SettingId.InitialWindowSize, 20000), (SettingId.MaxFrameSize, 18000)).Request(1).Request(3)
+        );
         Assert.That(run.Session.SendQuota(run.Slots[1]), Is.EqualTo(18000));
         run.Respond(1, 200, end: false);
         run.SendData(1, 18000, end: false);
         Assert.That(run.Session.SendQuota(run.Slots[1]), Is.EqualTo(2000));
         run.SendData(1, 2000, end: false);
         Assert.That(run.Session.SendQuota(run.Slots[1]), Is.Zero);
-        Assert.That(() => run.Session.WriteDataHeader(new byte[9], run.Slots[1], 1, false), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(
+            () => run.Session.WriteDataHeader(new byte[9], run.Slots[1], 1, false),
+            Throws.InstanceOf<ArgumentOutOfRangeException>()
+        );
         run.SendData(1, 0, end: true);
         Assert.That(() => run.Session.WriteDataHeader(new byte[9], run.Slots[1], 0, false), Throws.InvalidOperationException);
 
@@ -225,9 +239,7 @@ internal sealed class FlowControlTests
         var client = Start();
         var run = new SessionRun { Consumes = false }.Feed(client.Upload(1).Data(1, 16384).Data(1, 16384));
         run.Sent.Clear();
-        while (run.Session.TryPing(1))
-        {
-        }
+        while (run.Session.TryPing(1)) { }
 
         run.Session.ConsumeData(run.Slots[1], 32768);
         run.Drain();

@@ -22,7 +22,11 @@ internal static class HpackCodes
         HpackStatus status;
         while ((status = decoder.Next(block, ref at, out var field)) == HpackStatus.Field)
         {
-            Assert.That(field.Traits, Is.EqualTo(FieldTraits.Classify(field.Name, field.Value)), "traits kept in a table are those of the bytes");
+            Assert.That(
+                field.Traits,
+                Is.EqualTo(FieldTraits.Classify(field.Name, field.Value)),
+                "traits kept in a table are those of the bytes"
+            );
             fields.Add((Latin(field.Name), Latin(field.Value)));
         }
 

@@ -5,7 +5,9 @@ using static Spawngate.Protocols.Tests.Http2.HpackCodes;
 
 namespace Spawngate.Protocols.Tests.Http2;
 
-/// <summary>Our HPACK against python's: it reads what we write, and we read what it writes, story after story with the state of a connection.</summary>
+/// <summary>
+/// Our HPACK against python's: it reads what we write, and we read what it writes, story after story with the state of a connection.
+/// </summary>
 [TestFixture]
 internal sealed class HpackPeerTests
 {
@@ -53,8 +55,19 @@ internal sealed class HpackPeerTests
     private static List<(string Name, string Value)>[] Turns(string file)
     {
         using var story = JsonDocument.Parse(File.ReadAllBytes(file));
-        return [.. story.RootElement.GetProperty("cases").EnumerateArray().Select(turn =>
-            turn.GetProperty("headers").EnumerateArray().Select(header => header.EnumerateObject().Single()).Select(field => (field.Name, field.Value.GetString()!)).ToList())];
+        return
+        [
+            .. story
+                .RootElement.GetProperty("cases")
+                .EnumerateArray()
+                .Select(turn =>
+                    turn.GetProperty("headers")
+                        .EnumerateArray()
+                        .Select(header => header.EnumerateObject().Single())
+                        .Select(field => (field.Name, field.Value.GetString()!))
+                        .ToList()
+                ),
+        ];
     }
 
     private static bool HasPeer()
@@ -70,6 +83,13 @@ internal sealed class HpackPeerTests
         return trial.ExitCode == 0;
     }
 
-    private static Process Run(string script) => Process.Start(
-        new ProcessStartInfo(Python, [script]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true })!;
+    private static Process Run(string script) =>
+        Process.Start(
+            new ProcessStartInfo(Python, [script])
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
 }

@@ -9,20 +9,46 @@ namespace Spawngate.Protocols.Tests.Http2;
 [TestFixture]
 internal sealed class HpackTests
 {
-    private static readonly (string, string)[] FirstRequest = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "www.example.com")];
+    private static readonly (string, string)[] FirstRequest =
+    [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":path", "/"),
+        (":authority", "www.example.com"),
+    ];
     private static readonly (string, string)[] SecondRequest = [.. FirstRequest, ("cache-control", "no-cache")];
     private static readonly (string, string)[] ThirdRequest =
-        [(":method", "GET"), (":scheme", "https"), (":path", "/index.html"), (":authority", "www.example.com"), ("custom-key", "custom-value")];
+    [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":path", "/index.html"),
+        (":authority", "www.example.com"),
+        ("custom-key", "custom-value"),
+    ];
 
     private static readonly (string, string)[] FirstResponse =
-        [(":status", "302"), ("cache-control", "private"), ("date", "Mon, 21 Oct 2013 20:13:21 GMT"), ("location", "https://www.example.com")];
+    [
+        (":status", "302"),
+        ("cache-control", "private"),
+        ("date", "Mon, 21 Oct 2013 20:13:21 GMT"),
+        ("location", "https://www.example.com"),
+    ];
 
     private static readonly (string, string)[] SecondResponse =
-        [(":status", "307"), ("cache-control", "private"), ("date", "Mon, 21 Oct 2013 20:13:21 GMT"), ("location", "https://www.example.com")];
+    [
+        (":status", "307"),
+        ("cache-control", "private"),
+        ("date", "Mon, 21 Oct 2013 20:13:21 GMT"),
+        ("location", "https://www.example.com"),
+    ];
 
     private static readonly (string, string)[] ThirdResponse =
     [
-        (":status", "200"), ("cache-control", "private"), ("date", "Mon, 21 Oct 2013 20:13:22 GMT"), ("location", "https://www.example.com"), ("content-encoding", "gzip"),
+        (":status", "200"),
+        ("cache-control", "private"),
+        ("date", "Mon, 21 Oct 2013 20:13:22 GMT"),
+        ("location", "https://www.example.com"),
+        ("content-encoding", "gzip"),
         ("set-cookie", "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1"),
     ];
 
@@ -61,12 +87,21 @@ internal sealed class HpackTests
             {
                 int length = HpackInteger.Write(target, 0, prefix, value);
                 int at = 0;
-                Assert.That(HpackInteger.TryRead(target.AsSpan(0, length), ref at, prefix, out int read) && read == value && at == length, $"{value} in {prefix}");
+                Assert.That(
+                    HpackInteger.TryRead(target.AsSpan(0, length), ref at, prefix, out int read) && read == value && at == length,
+                    $"{value} in {prefix}"
+                );
             }
         }
     }
 
-    [TestCase("400a637573746f6d2d6b65790d637573746f6d2d686561646572", "custom-key", "custom-header", 55, TestName = "C.2.1: literal that is indexed")]
+    [TestCase(
+        "400a637573746f6d2d6b65790d637573746f6d2d686561646572",
+        "custom-key",
+        "custom-header",
+        55,
+        TestName = "C.2.1: literal that is indexed"
+    )]
     [TestCase("040c2f73616d706c652f70617468", ":path", "/sample/path", 0, TestName = "C.2.2: literal")]
     [TestCase("100870617373776f726406736563726574", "password", "secret", 0, TestName = "C.2.3: literal never indexed")]
     [TestCase("82", ":method", "GET", 0, TestName = "C.2.4: indexed")]
@@ -80,7 +115,15 @@ internal sealed class HpackTests
     [Test]
     public void Never_indexed_is_told()
     {
-        foreach (var (hex, expected) in new[] { ("100870617373776f726406736563726574", true), ("000870617373776f726406736563726574", false), ("400870617373776f726406736563726574", false), ("82", false) })
+        foreach (
+            var (hex, expected) in new[]
+            {
+                ("100870617373776f726406736563726574", true),
+                ("000870617373776f726406736563726574", false),
+                ("400870617373776f726406736563726574", false),
+                ("82", false),
+            }
+        )
         {
             var decoder = new HpackDecoder(CodecLimits.HpackTableBytes);
             byte[] block = Hex(hex);
@@ -93,32 +136,56 @@ internal sealed class HpackTests
     }
 
     [Test]
-    public void Appendix_C3_requests_without_huffman() => AssertBlocks(
-        4096,
-        ("828684410f7777772e6578616d706c652e636f6d", FirstRequest, 57),
-        ("828684be58086e6f2d6361636865", SecondRequest, 110),
-        ("828785bf400a637573746f6d2d6b65790c637573746f6d2d76616c7565", ThirdRequest, 164));
+    public void Appendix_C3_requests_without_huffman() =>
+        AssertBlocks(
+            4096,
+            ("828684410f7777772e6578616d706c652e636f6d", FirstRequest, 57),
+            ("828684be58086e6f2d6361636865", SecondRequest, 110),
+            ("828785bf400a637573746f6d2d6b65790c637573746f6d2d76616c7565", ThirdRequest, 164)
+        );
 
     [Test]
-    public void Appendix_C4_requests_with_huffman() => AssertBlocks(
-        4096,
-        ("828684418cf1e3c2e5f23a6ba0ab90f4ff", FirstRequest, 57),
-        ("828684be5886a8eb10649cbf", SecondRequest, 110),
-        ("828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf", ThirdRequest, 164));
+    public void Appendix_C4_requests_with_huffman() =>
+        AssertBlocks(
+            4096,
+            ("828684418cf1e3c2e5f23a6ba0ab90f4ff", FirstRequest, 57),
+            ("828684be5886a8eb10649cbf", SecondRequest, 110),
+            ("828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf", ThirdRequest, 164)
+        );
 
     [Test]
-    public void Appendix_C5_responses_without_huffman() => AssertBlocks(
-        256,
-        ("4803333032580770726976617465611d4d6f6e2c203231204f637420323031332032303a31333a323120474d546e1768747470733a2f2f7777772e6578616d706c652e636f6d", FirstResponse, 222),
-        ("4803333037c1c0bf", SecondResponse, 222),
-        ("88c1611d4d6f6e2c203231204f637420323031332032303a31333a323220474d54c05a04677a69707738666f6f3d4153444a4b48514b425a584f5157454f50495541585157454f49553b206d61782d6167653d333630303b2076657273696f6e3d31", ThirdResponse, 215));
+    public void Appendix_C5_responses_without_huffman() =>
+        AssertBlocks(
+            256,
+            (
+                "4803333032580770726976617465611d4d6f6e2c203231204f637420323031332032303a31333a323120474d546e1768747470733a2f2f7777772e6578616d706c652e636f6d",
+                FirstResponse,
+                222
+            ),
+            ("4803333037c1c0bf", SecondResponse, 222),
+            (
+                "88c1611d4d6f6e2c203231204f637420323031332032303a31333a323220474d54c05a04677a69707738666f6f3d4153444a4b48514b425a584f5157454f50495541585157454f49553b206d61782d6167653d333630303b2076657273696f6e3d31",
+                ThirdResponse,
+                215
+            )
+        );
 
     [Test]
-    public void Appendix_C6_responses_with_huffman() => AssertBlocks(
-        256,
-        ("488264025885aec3771a4b6196d07abe941054d444a8200595040b8166e082a62d1bff6e919d29ad171863c78f0b97c8e9ae82ae43d3", FirstResponse, 222),
-        ("4883640effc1c0bf", SecondResponse, 222),
-        ("88c16196d07abe941054d444a8200595040b8166e084a62d1bffc05a839bd9ab77ad94e7821dd7f2e6c7b335dfdfcd5b3960d5af27087f3672c1ab270fb5291f9587316065c003ed4ee5b1063d5007", ThirdResponse, 215));
+    public void Appendix_C6_responses_with_huffman() =>
+        AssertBlocks(
+            256,
+            (
+                "488264025885aec3771a4b6196d07abe941054d444a8200595040b8166e082a62d1bff6e919d29ad171863c78f0b97c8e9ae82ae43d3",
+                FirstResponse,
+                222
+            ),
+            ("4883640effc1c0bf", SecondResponse, 222),
+            (
+                "88c16196d07abe941054d444a8200595040b8166e084a62d1bffc05a839bd9ab77ad94e7821dd7f2e6c7b335dfdfcd5b3960d5af27087f3672c1ab270fb5291f9587316065c003ed4ee5b1063d5007",
+                ThirdResponse,
+                215
+            )
+        );
 
     [Test]
     public void Our_requests_are_those_of_appendix_C4()
@@ -126,7 +193,10 @@ internal sealed class HpackTests
         var encoder = new HpackEncoder(CodecLimits.HpackTableBytes);
         Assert.That(Convert.ToHexStringLower(Encode(encoder, FirstRequest)), Is.EqualTo("828684418cf1e3c2e5f23a6ba0ab90f4ff"));
         Assert.That(Convert.ToHexStringLower(Encode(encoder, SecondRequest)), Is.EqualTo("828684be5886a8eb10649cbf"));
-        Assert.That(Convert.ToHexStringLower(Encode(encoder, ThirdRequest)), Is.EqualTo("828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf"));
+        Assert.That(
+            Convert.ToHexStringLower(Encode(encoder, ThirdRequest)),
+            Is.EqualTo("828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf")
+        );
     }
 
     [TestCase("80", TestName = "Index 0 (6.1)")]
@@ -209,7 +279,10 @@ internal sealed class HpackTests
         Assert.That(encoder.TableSize > 0, Is.EqualTo(firstByte >= 0x40));
         byte[] again = Encode(encoder, [(name, value + "x")]);
         Assert.That(again[0] >= 0x40, Is.EqualTo(name is "content-type" or "x-powered-by"), "the next value");
-        Assert.That(Decode(new HpackDecoder(CodecLimits.HpackTableBytes), [.. block, .. again]), Is.EqualTo(new[] { (name, value), (name, value + "x") }));
+        Assert.That(
+            Decode(new HpackDecoder(CodecLimits.HpackTableBytes), [.. block, .. again]),
+            Is.EqualTo(new[] { (name, value), (name, value + "x") })
+        );
     }
 
     [Test]
@@ -237,13 +310,18 @@ internal sealed class HpackTests
     }
 
     [Test]
-    public void Any_text_is_coded_and_decoded() => Prop.ForAll(
-        Gen.ListOf(Gen.OneOf(Gen.Choose(0, 255), Gen.Choose(32, 126))).Select(list => list.Select(b => (byte)b).ToArray()).ToArbitrary(),
-        text =>
-        {
-            AssertHuffman(text);
-            return true;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
+    public void Any_text_is_coded_and_decoded() =>
+        Prop.ForAll(
+                Gen.ListOf(Gen.OneOf(Gen.Choose(0, 255), Gen.Choose(32, 126)))
+                    .Select(list => list.Select(b => (byte)b).ToArray())
+                    .ToArbitrary(),
+                text =>
+                {
+                    AssertHuffman(text);
+                    return true;
+                }
+            )
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
 
     [TestCase("07", "0", TestName = "Padding of 3 ones (5.2)")]
     [TestCase("ff", null, TestName = "Padding of 8 ones")]
@@ -265,45 +343,56 @@ internal sealed class HpackTests
     }
 
     [Test]
-    public void Any_bytes_give_fields_or_are_refused() => Prop.ForAll(
-        Gen.ListOf(Gen.OneOf(Gen.Choose(0, 255), Gen.Elements(0x82, 0x40, 0x01, 0x61, 0xbe, 0x20, 0x3f, 0x85))).Select(list => list.Select(b => (byte)b).ToArray()).ToArbitrary(),
-        block =>
-        {
-            var fields = Decode(new HpackDecoder(CodecLimits.HpackTableBytes), block);
-            return fields is null || fields.Count <= block.Length;
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+    public void Any_bytes_give_fields_or_are_refused() =>
+        Prop.ForAll(
+                Gen.ListOf(Gen.OneOf(Gen.Choose(0, 255), Gen.Elements(0x82, 0x40, 0x01, 0x61, 0xbe, 0x20, 0x3f, 0x85)))
+                    .Select(list => list.Select(b => (byte)b).ToArray())
+                    .ToArbitrary(),
+                block =>
+                {
+                    var fields = Decode(new HpackDecoder(CodecLimits.HpackTableBytes), block);
+                    return fields is null || fields.Count <= block.Length;
+                }
+            )
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
 
     /// <summary>Both tables see the same evictions, whatever is put in and however large they are.</summary>
     [Test]
     public void Any_fields_are_told_on_small_tables()
     {
         var names = Gen.Elements("a", "content-type", "x-custom", "x-request-id", "set-cookie", "via", "a-rather-long-name-of-a-field");
-        var field = from name in names
-                    from length in Gen.Choose(0, 60)
-                    from letter in Gen.Elements('x', 'y', '\xff')
-                    select (name, new string(letter, length));
-        var blocks = Gen.ListOf(from size in Gen.Elements(-1, -1, -1, 0, 40, 100, 200, 4096)
-                                from fields in Gen.ListOf(field)
-                                select (size, fields.ToArray()));
+        var field =
+            from name in names
+            from length in Gen.Choose(0, 60)
+            from letter in Gen.Elements('x', 'y', '\xff')
+            select (name, new string(letter, length));
+        var blocks = Gen.ListOf(
+            from size in Gen.Elements(-1, -1, -1, 0, 40, 100, 200, 4096)
+            from fields in Gen.ListOf(field)
+            select (size, fields.ToArray())
+        );
         Prop.ForAll(blocks.ToArbitrary(), story =>
-        {
-            var encoder = new HpackEncoder(CodecLimits.HpackTableBytes);
-            var decoder = new HpackDecoder(CodecLimits.HpackTableBytes);
-            foreach (var (size, fields) in story)
             {
-                if (size >= 0)
+                var encoder = new HpackEncoder(CodecLimits.HpackTableBytes);
+                var decoder = new HpackDecoder(CodecLimits.HpackTableBytes);
+                foreach (var (size, fields) in story)
                 {
-                    encoder.SetTableSizeLimit((uint)size);
-                    decoder.SetTableSizeLimit(size);
-                }
+                    if (size >= 0)
+                    {
+                        encoder.SetTableSizeLimit((uint)size);
+                        decoder.SetTableSizeLimit(size);
+                    }
 
-                Assert.That(Decode(decoder, Encode(encoder, fields)), Is.EqualTo(fields));
-                Assert.That(decoder.TableSize, Is.EqualTo(encoder.TableSize));
-            }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+                    Assert.That(Decode(decoder, Encode(encoder, fields)), Is.EqualTo(fields));
+                    Assert.That(decoder.TableSize, Is.EqualTo(encoder.TableSize));
+                }
+            })
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(500));
     }
 
-    /// <summary>RFC 7541 section 4.4: the name may be that of the entry which the insertion evicts, also when the table moves its text.</summary>
+    /// <summary>
+    /// RFC 7541 section 4.4: the name may be that of the entry which the insertion evicts, also when the table moves its text.
+    /// </summary>
     [Test]
     public void A_name_may_come_from_the_entry_it_evicts()
     {
@@ -334,7 +423,11 @@ internal sealed class HpackTests
                     Decode(decoder, [0x7E, .. LengthAnd(first, 'z')]);
                     Assert.That(Decode(decoder, [0xBE]), Is.EqualTo(new[] { ("b", new string('z', first)) }), $"{first} and {second}");
                     bool fits = first + second + 66 <= CodecLimits.HpackTableBytes;
-                    Assert.That(Decode(decoder, [0xBF]), Is.EqualTo(fits ? new[] { ("b", new string('y', second)) } : null), $"{first} and {second}");
+                    Assert.That(
+                        Decode(decoder, [0xBF]),
+                        Is.EqualTo(fits ? new[] { ("b", new string('y', second)) } : null),
+                        $"{first} and {second}"
+                    );
                 }
             }
         }
@@ -345,8 +438,27 @@ internal sealed class HpackTests
     {
         // 1,024 + 701 bytes at first, all of them in use, then 2,001 more.
         var decoder = new HpackDecoder(CodecLimits.HpackTableBytes);
-        Decode(decoder, [0x40, 1, (byte)'a', .. LengthAnd(700, 'x'), 0x40, 1, (byte)'b', .. LengthAnd(1023, 'y'), 0x40, 1, (byte)'c', .. LengthAnd(2000, 'z')]);
-        Assert.That(Decode(decoder, [0xC0, 0xBF, 0xBE]), Is.EqualTo(new[] { ("a", new string('x', 700)), ("b", new string('y', 1023)), ("c", new string('z', 2000)) }));
+        Decode(
+            decoder,
+            [
+                0x40,
+                1,
+                (byte)'a',
+                .. LengthAnd(700, 'x'),
+                0x40,
+                1,
+                (byte)'b',
+                .. LengthAnd(1023, 'y'),
+                0x40,
+                1,
+                (byte)'c',
+                .. LengthAnd(2000, 'z'),
+            ]
+        );
+        Assert.That(
+            Decode(decoder, [0xC0, 0xBF, 0xBE]),
+            Is.EqualTo(new[] { ("a", new string('x', 700)), ("b", new string('y', 1023)), ("c", new string('z', 2000)) })
+        );
     }
 
     private static byte[] LengthAnd(int length, char letter = 'v')

@@ -44,7 +44,11 @@ internal sealed class HpackVectorTests
                 listener.SetTableSizeLimit(Math.Min(CodecLimits.HpackTableBytes, size.GetInt32()));
             }
 
-            var expected = turn.GetProperty("headers").EnumerateArray().Select(header => header.EnumerateObject().Single()).Select(field => (Name: field.Name, Value: field.Value.GetString()!)).ToList();
+            var expected = turn.GetProperty("headers")
+                .EnumerateArray()
+                .Select(header => header.EnumerateObject().Single())
+                .Select(field => (Name: field.Name, Value: field.Value.GetString()!))
+                .ToList();
             string what = $"case {turn.GetProperty("seqno")}";
             Assert.That(Decode(decoder, Hex(turn.GetProperty("wire").GetString()!)), Is.EqualTo(expected), what);
             Assert.That(Decode(listener, Encode(encoder, expected)), Is.EqualTo(expected), what);

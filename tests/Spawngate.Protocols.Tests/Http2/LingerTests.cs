@@ -55,7 +55,12 @@ internal sealed class LingerTests
 
         Assert.That(run.Session.Failure, Is.Null);
         Assert.That(run.Sent.Count(line => line.StartsWith("WINDOW 0 ", StringComparison.Ordinal)), Is.GreaterThanOrEqualTo(9));
-        Assert.That(run.Sent.Where(line => line.StartsWith("WINDOW ", StringComparison.Ordinal) && !line.StartsWith("WINDOW 0 ", StringComparison.Ordinal)), Is.Empty);
+        Assert.That(
+            run.Sent.Where(line =>
+                line.StartsWith("WINDOW ", StringComparison.Ordinal) && !line.StartsWith("WINDOW 0 ", StringComparison.Ordinal)
+            ),
+            Is.Empty
+        );
         run.Feed(client.Data(1, 1));
         Assert.That(run.Events[^1], Does.StartWith("reset 1 FlowControl"), "more than its window");
     }

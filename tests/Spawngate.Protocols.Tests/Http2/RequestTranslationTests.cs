@@ -12,7 +12,8 @@ namespace Spawngate.Protocols.Tests.Http2;
 [TestFixture]
 internal sealed class RequestTranslationTests
 {
-    private static IEnumerable<TestCaseData> Malformed() => MalformedCases.All().Select(c => new TestCaseData(c).SetName($"{{m}}: {c.Name}"));
+    private static IEnumerable<TestCaseData> Malformed() =>
+        MalformedCases.All().Select(c => new TestCaseData(c).SetName($"{{m}}: {c.Name}"));
 
     [TestCaseSource(nameof(Malformed))]
     public void Malformed_or_not(MalformedCases.Request request)
@@ -33,9 +34,26 @@ internal sealed class RequestTranslationTests
     [Test]
     public void The_head_is_written_as_http1_has_it()
     {
-        var run = new SessionRun().Feed(Start().Headers(
-            1, [(":authority", "app.example.com"), (":path", "/a?b=c"), (":method", "POST"), (":scheme", "http"), ("user-agent", "x y"), ("content-length", "5"), ("accept", "*/*")], end: false));
-        Assert.That(Latin(run.HeadBytes), Is.EqualTo("POST /a?b=c HTTP/1.1\r\nHost: app.example.com\r\nuser-agent: x y\r\ncontent-length: 5\r\naccept: */*\r\n\r\n"));
+        var run = new SessionRun().Feed(
+            Start()
+                .Headers(
+                    1,
+                    [
+                        (":authority", "app.example.com"),
+                        (":path", "/a?b=c"),
+                        (":method", "POST"),
+                        (":scheme", "http"),
+                        ("user-agent", "x y"),
+                        ("content-length", "5"),
+                        ("accept", "*/*"),
+                    ],
+                    end: false
+                )
+        );
+        Assert.That(
+            Latin(run.HeadBytes),
+            Is.EqualTo("POST /a?b=c HTTP/1.1\r\nHost: app.example.com\r\nuser-agent: x y\r\ncontent-length: 5\r\naccept: */*\r\n\r\n")
+        );
         Assert.That(run.Head.Framing, Is.EqualTo(new BodyFraming(BodyKind.Length, 5)));
         AssertLikeHttp1(run);
     }
@@ -47,7 +65,9 @@ internal sealed class RequestTranslationTests
     [TestCase("GET", false, "Transfer-Encoding: chunked\r\n", BodyKind.Chunked)]
     public void The_body_is_framed(string method, bool end, string line, BodyKind kind)
     {
-        var run = new SessionRun().Feed(Start().Headers(1, [(":method", method), (":scheme", "http"), (":path", "/"), (":authority", "a")], end));
+        var run = new SessionRun().Feed(
+            Start().Headers(1, [(":method", method), (":scheme", "http"), (":path", "/"), (":authority", "a")], end)
+        );
         Assert.That(Latin(run.HeadBytes), Is.EqualTo($"{method} / HTTP/1.1\r\nHost: a\r\n{line}\r\n"));
         Assert.That(run.Head.Framing.Kind, Is.EqualTo(kind));
         AssertLikeHttp1(run);
@@ -65,7 +85,9 @@ internal sealed class RequestTranslationTests
     [Test]
     public void Cookie_crumbs_are_joined()
     {
-        var run = new SessionRun().Feed(Start().Request(1, ("cookie", "a=1"), ("cookie", "b=2"), ("x", "y"), ("cookie", "c=3"), ("cookie", "d=4"), ("z", "w")));
+        var run = new SessionRun().Feed(
+            Start().Request(1, ("cookie", "a=1"), ("cookie", "b=2"), ("x", "y"), ("cookie", "c=3"), ("cookie", "d=4"), ("z", "w"))
+        );
         Assert.That(Latin(run.HeadBytes), Does.EndWith("\r\nx: y\r\ncookie: a=1; b=2; c=3; d=4\r\nz: w\r\n\r\n"));
         AssertLikeHttp1(run);
     }
@@ -82,17 +104,28 @@ internal sealed class RequestTranslationTests
     [Test]
     public void Many_crumbs_between_many_fields()
     {
-        var fields = Enumerable.Range(0, 60).SelectMany(i => new[] { ("cookie", $"c{i}=v"), ($"x-{i}", "y") }).Concat(Enumerable.Range(0, 200).Select(i => ("cookie", $"e{i}=v"))).ToArray();
+        var fields = Enumerable
+            .Range(0, 60)
+            .SelectMany(i => new[] { ("cookie", $"c{i}=v"), ($"x-{i}", "y") })
+            .Concat(Enumerable.Range(0, 200).Select(i => ("cookie", $"e{i}=v")))
+            .ToArray();
         var run = new SessionRun().Feed(Start().Request(1, fields));
         Assert.That(run.Head.Fields.Count, Is.EqualTo(62), "crumbs are one field, however many");
-        Assert.That(Latin(run.HeadBytes), Does.EndWith("cookie: " + string.Join("; ", fields.Where(field => field.Item1 == "cookie").Select(field => field.Item2)) + "\r\n\r\n"));
+        Assert.That(
+            Latin(run.HeadBytes),
+            Does.EndWith(
+                "cookie: " + string.Join("; ", fields.Where(field => field.Item1 == "cookie").Select(field => field.Item2)) + "\r\n\r\n"
+            )
+        );
         AssertLikeHttp1(run);
     }
 
     [Test]
     public void Without_authority_and_host_it_is_refused_as_over_http1()
     {
-        var run = new SessionRun().Feed(Start().Headers(1, Get[..3]).Headers(3, [.. Get[..3], (":authority", "")]).Headers(5, [.. Get[..3], ("host", "")]));
+        var run = new SessionRun().Feed(
+            Start().Headers(1, Get[..3]).Headers(3, [.. Get[..3], (":authority", "")]).Headers(5, [.. Get[..3], ("host", "")])
+        );
         Assert.That(run.Events.Skip(1), Is.EqualTo(new[] { "refused 1 MissingHost", "refused 3 MissingHost", "refused 5 MissingHost" }));
         Assert.That(run.Sent, Has.None.StartsWith("RST"));
     }
@@ -110,10 +143,30 @@ internal sealed class RequestTranslationTests
     {
         var run = new SessionRun();
         run.Session.SetWebSocketKey("AAAAAAAAAAAAAAAAAAAAAA=="u8);
-        run.Feed(Start().Headers(1, [(":method", "CONNECT"), (":protocol", protocol), (":scheme", "http"), (":path", "/chat"), (":authority", "a"), ("sec-websocket-version", "13")], end: false).Data(1, "frame"));
+        run.Feed(
+            Start()
+                .Headers(
+                    1,
+                    [
+                        (":method", "CONNECT"),
+                        (":protocol", protocol),
+                        (":scheme", "http"),
+                        (":path", "/chat"),
+                        (":authority", "a"),
+                        ("sec-websocket-version", "13"),
+                    ],
+                    end: false
+                )
+                .Data(1, "frame")
+        );
         Assert.That(run.Events[^2], Does.StartWith("request 1 tunnel GET"));
         Assert.That(run.Events[^1], Is.EqualTo("data 1 frame"));
-        Assert.That(Latin(run.HeadBytes), Is.EqualTo($"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n{key}sec-websocket-version: 13\r\n\r\n"));
+        Assert.That(
+            Latin(run.HeadBytes),
+            Is.EqualTo(
+                $"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n{key}sec-websocket-version: 13\r\n\r\n"
+            )
+        );
         Assert.That((run.Head.WantsUpgrade, run.Head.Framing.Kind), Is.EqualTo((true, BodyKind.None)));
         AssertLikeHttp1(run);
     }
@@ -121,10 +174,25 @@ internal sealed class RequestTranslationTests
     [Test]
     public void A_client_of_a_tunnel_has_no_say_in_the_handshake()
     {
-        (string, string)[] connect = [(":method", "CONNECT"), (":protocol", "WebSocket"), (":scheme", "http"), (":path", "/"), (":authority", "a")];
-        (string, string)[] own = [("sec-websocket-key", "BBBBBBBBBBBBBBBBBBBBBB=="), ("sec-websocket-key", "C"), ("sec_websocket_key", "D"), ("sec-websocket_accept", "E"), ("sec-websocket-accept", "F")];
+        (string, string)[] connect =
+        [
+            (":method", "CONNECT"),
+            (":protocol", "WebSocket"),
+            (":scheme", "http"),
+            (":path", "/"),
+            (":authority", "a"),
+        ];
+        (string, string)[] own =
+        [
+            ("sec-websocket-key", "BBBBBBBBBBBBBBBBBBBBBB=="),
+            ("sec-websocket-key", "C"),
+            ("sec_websocket_key", "D"),
+            ("sec-websocket_accept", "E"),
+            ("sec-websocket-accept", "F"),
+        ];
         (string, string)[] theirs = [("sec-websocket-protocol", "p"), ("sec-websocket-extensions", "e"), ("sec-websocket-keys", "k")];
-        const string start = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+        const string start =
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
         const string rest = "sec-websocket-protocol: p\r\nsec-websocket-extensions: e\r\nsec-websocket-keys: k\r\n";
         var run = new SessionRun();
         var client = Start();
@@ -154,7 +222,9 @@ internal sealed class RequestTranslationTests
     [TestCase(40000, "refused 1 RequestLineTooLong")]
     public void Long_paths(int length, string expected)
     {
-        var run = new SessionRun().Feed(Start().Raw(Long(1, [.. Get[..2], (":path", "/" + new string('p', length - 1)), Get[3]])).Request(3));
+        var run = new SessionRun().Feed(
+            Start().Raw(Long(1, [.. Get[..2], (":path", "/" + new string('p', length - 1)), Get[3]])).Request(3)
+        );
         Assert.That(run.Events[1], Does.StartWith(expected));
         Assert.That(run.Events[2], Does.StartWith("request 3"), "the table is in step");
     }
@@ -163,7 +233,14 @@ internal sealed class RequestTranslationTests
     public void The_head_may_have_exactly_its_limit()
     {
         const int Overhead = 16 + 9 + 3 + 2 + 2; // GET / HTTP/1.1, Host: a, x: and CRLF, the empty line.
-        foreach (var (length, expected) in new[] { (32768 - Overhead, "request 1 end"), (32768 - Overhead + 1, "refused 1 HeadTooLarge"), (60000, "refused 1 HeadTooLarge") })
+        foreach (
+            var (length, expected) in new[]
+            {
+                (32768 - Overhead, "request 1 end"),
+                (32768 - Overhead + 1, "refused 1 HeadTooLarge"),
+                (60000, "refused 1 HeadTooLarge"),
+            }
+        )
         {
             var run = new SessionRun().Feed(Start().Raw(Long(1, [.. Get, ("x", new string('v', length))])).Request(3));
             Assert.That(run.Events[1], Does.StartWith(expected), $"{length}");
@@ -233,7 +310,9 @@ internal sealed class RequestTranslationTests
     [Test]
     public void Trailers_lose_what_must_not_stand_there_and_have_a_limit()
     {
-        var run = new SessionRun().Feed(Start().Upload(1).Headers(1, [("x-a", "b"), ("content-length", "5"), ("host", "evil"), ("authorization", "x"), ("x-c", "d")]));
+        var run = new SessionRun().Feed(
+            Start().Upload(1).Headers(1, [("x-a", "b"), ("content-length", "5"), ("host", "evil"), ("authorization", "x"), ("x-c", "d")])
+        );
         Assert.That(run.Events[^1], Is.EqualTo("trailers 1 x-a: b|x-c: d|"));
         run = new SessionRun().Feed(Start().Upload(1).Headers(1, [("x", new string('v', 8192 - 5))]));
         Assert.That(run.Events[^1], Does.StartWith("trailers 1 x: v"));
@@ -251,42 +330,112 @@ internal sealed class RequestTranslationTests
     [TestCase("0", "h", "reset 1 Protocol LengthMismatch")]
     public void The_length_must_be_that_of_the_data(string length, string data, string expected)
     {
-        Assert.That(new SessionRun().Feed(Start().Upload(1, ("content-length", length)).Data(1, data, end: true)).Events[^1], Is.EqualTo(expected));
-        Assert.That(new SessionRun().Feed(Start().Upload(1, ("content-length", length)).Data(1, data[..1]).Data(1, data[1..], end: true)).Events[^1], expected.StartsWith("reset", StringComparison.Ordinal) ? Is.EqualTo(expected) : Does.StartWith(expected));
+        Assert.That(
+            new SessionRun().Feed(Start().Upload(1, ("content-length", length)).Data(1, data, end: true)).Events[^1],
+            Is.EqualTo(expected)
+        );
+        Assert.That(
+            new SessionRun().Feed(Start().Upload(1, ("content-length", length)).Data(1, data[..1]).Data(1, data[1..], end: true)).Events[
+                ^1
+            ],
+            expected.StartsWith("reset", StringComparison.Ordinal) ? Is.EqualTo(expected) : Does.StartWith(expected)
+        );
     }
 
     [Test]
     public void Trailers_do_not_make_up_for_missing_data()
     {
-        Assert.That(new SessionRun().Feed(Start().Upload(1, ("content-length", "5")).Data(1, "hell").Headers(1, [("a", "b")])).Events[^1], Is.EqualTo("reset 1 Protocol LengthMismatch"));
+        Assert.That(
+            new SessionRun().Feed(Start().Upload(1, ("content-length", "5")).Data(1, "hell").Headers(1, [("a", "b")])).Events[^1],
+            Is.EqualTo("reset 1 Protocol LengthMismatch")
+        );
     }
 
-    /// <summary>Whatever fields come: what is accepted reads the same through the HTTP/1.1 parser. That is the proof against smuggling through the downgrade.</summary>
+    /// <summary>
+    /// Whatever fields come: what is accepted reads the same through the HTTP/1.1 parser. That is the proof against smuggling through the
+    /// downgrade.
+    /// </summary>
     [Test]
     public void What_is_accepted_reads_the_same_over_http1()
     {
-        var piece = Gen.Elements("a", "b", "/", ":", " ", "\r\n", "\0", "\t", "\xff", "-", "_", "A", "5", ",", "chunked", "content-length", "transfer-encoding", "host", "x", ";", "=", "\n", "\r", "%", "?", "#", "*");
+        var piece = Gen.Elements(
+            "a",
+            "b",
+            "/",
+            ":",
+            " ",
+            "\r\n",
+            "\0",
+            "\t",
+            "\xff",
+            "-",
+            "_",
+            "A",
+            "5",
+            ",",
+            "chunked",
+            "content-length",
+            "transfer-encoding",
+            "host",
+            "x",
+            ";",
+            "=",
+            "\n",
+            "\r",
+            "%",
+            "?",
+            "#",
+            "*"
+        );
         var text = Gen.ListOf(piece).Select(pieces => string.Concat(pieces.Take(4)));
-        var name = Gen.OneOf(text, Gen.Elements("content-length", "host", "cookie", "te", "transfer-encoding", "connection", "x", "content_length", "expect", "via", ":path", ":authority", ":method", ":scheme", ":protocol", "upgrade", "priority"));
-        var field = from n in name
-                    from v in Gen.OneOf(text, Gen.Elements("5", "0", "a", "trailers", "chunked", "websocket", "CONNECT", "/", "u=1"))
-                    select (n, v);
-        var requests = from method in Gen.Elements("GET", "POST", "OPTIONS", "CONNECT")
-                       from path in Gen.OneOf(Gen.Constant("/"), text)
-                       from authority in Gen.OneOf(Gen.Constant("a"), text)
-                       from fields in Gen.ListOf(field)
-                       from end in Gen.Elements(true, false)
-                       select (Fields: ((string, string)[])[(":method", method), (":scheme", "http"), (":path", path), (":authority", authority), .. fields], End: end);
+        var name = Gen.OneOf(
+            text,
+            Gen.Elements(
+                "content-length",
+                "host",
+                "cookie",
+                "te",
+                "transfer-encoding",
+                "connection",
+                "x",
+                "content_length",
+                "expect",
+                "via",
+                ":path",
+                ":authority",
+                ":method",
+                ":scheme",
+                ":protocol",
+                "upgrade",
+                "priority"
+            )
+        );
+        var field =
+            from n in name
+            from v in Gen.OneOf(text, Gen.Elements("5", "0", "a", "trailers", "chunked", "websocket", "CONNECT", "/", "u=1"))
+            select (n, v);
+        var requests =
+            from method in Gen.Elements("GET", "POST", "OPTIONS", "CONNECT")
+            from path in Gen.OneOf(Gen.Constant("/"), text)
+            from authority in Gen.OneOf(Gen.Constant("a"), text)
+            from fields in Gen.ListOf(field)
+            from end in Gen.Elements(true, false)
+            select (
+                Fields: ((string, string)[])
+                    [(":method", method), (":scheme", "http"), (":path", path), (":authority", authority), .. fields],
+                End: end
+            );
         int accepted = 0;
         Prop.ForAll(requests.ToArbitrary(), request =>
-        {
-            var run = new SessionRun().Feed(Start().Headers(1, request.Fields, request.End));
-            if (run.Events[^1].StartsWith("request", StringComparison.Ordinal))
             {
-                accepted++;
-                AssertLikeHttp1(run);
-            }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
+                var run = new SessionRun().Feed(Start().Headers(1, request.Fields, request.End));
+                if (run.Events[^1].StartsWith("request", StringComparison.Ordinal))
+                {
+                    accepted++;
+                    AssertLikeHttp1(run);
+                }
+            })
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(3000));
         Assert.That(accepted, Is.GreaterThan(20));
     }
 
@@ -295,8 +444,14 @@ internal sealed class RequestTranslationTests
         var parsed = new RequestHead();
         parsed.Reset();
         var status = RequestHeadParser.Parse(parsed, run.HeadBytes, SessionRun.Limits);
-        Assert.That(HeadParsing.Describe(HeadStatus.Complete, run.Head, run.HeadBytes), Is.EqualTo(HeadParsing.Describe(status, parsed, run.HeadBytes)));
-        Assert.That((run.Head.Fields.ContentLength, run.Head.Fields.IsChunked, run.Head.Fields.HostIndex, run.Head.WantsUpgrade), Is.EqualTo((parsed.Fields.ContentLength, parsed.Fields.IsChunked, parsed.Fields.HostIndex, parsed.WantsUpgrade)));
+        Assert.That(
+            HeadParsing.Describe(HeadStatus.Complete, run.Head, run.HeadBytes),
+            Is.EqualTo(HeadParsing.Describe(status, parsed, run.HeadBytes))
+        );
+        Assert.That(
+            (run.Head.Fields.ContentLength, run.Head.Fields.IsChunked, run.Head.Fields.HostIndex, run.Head.WantsUpgrade),
+            Is.EqualTo((parsed.Fields.ContentLength, parsed.Fields.IsChunked, parsed.Fields.HostIndex, parsed.WantsUpgrade))
+        );
         Assert.That(run.Head.Length, Is.EqualTo(run.HeadBytes.Length));
     }
 
@@ -318,7 +473,12 @@ internal sealed class RequestTranslationTests
         for (int at = 0; at < block.Count; at += CodecLimits.FrameBytes)
         {
             byte[] piece = [.. block.Skip(at).Take(CodecLimits.FrameBytes)];
-            client.Frame(at == 0 ? FrameType.Headers : FrameType.Continuation, (at == 0 ? 1 : 0) | (at + piece.Length == block.Count ? 4 : 0), id, piece);
+            client.Frame(
+                at == 0 ? FrameType.Headers : FrameType.Continuation,
+                (at == 0 ? 1 : 0) | (at + piece.Length == block.Count ? 4 : 0),
+                id,
+                piece
+            );
         }
 
         return client.Bytes;

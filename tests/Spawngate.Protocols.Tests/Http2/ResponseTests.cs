@@ -16,11 +16,23 @@ internal sealed class ResponseTests
     {
         var fields = Relay(
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Connection: x\r\nTransfer-Encoding: chunked\r\nUpgrade: h2c\r\nTE: x\r\n"
-            + "Set-Cookie: a=b\r\nSet-Cookie: c=d\r\nX-UPPER-Case: Value \r\nX-Empty:\r\nDate: today\r\n\r\n");
-        Assert.That(fields, Is.EqualTo(new[]
-        {
-            (":status", "200"), ("content-type", "text/html"), ("set-cookie", "a=b"), ("set-cookie", "c=d"), ("x-upper-case", "Value"), ("x-empty", ""), ("date", "today"),
-        }));
+                + "Set-Cookie: a=b\r\nSet-Cookie: c=d\r\nX-UPPER-Case: Value \r\nX-Empty:\r\nDate: today\r\n\r\n"
+        );
+        Assert.That(
+            fields,
+            Is.EqualTo(
+                new[]
+                {
+                    (":status", "200"),
+                    ("content-type", "text/html"),
+                    ("set-cookie", "a=b"),
+                    ("set-cookie", "c=d"),
+                    ("x-upper-case", "Value"),
+                    ("x-empty", ""),
+                    ("date", "today"),
+                }
+            )
+        );
     }
 
     [TestCase("HTTP/1.1 200 OK\r\nContent-Length: 007\r\n\r\n", "7", TestName = "Its length is the number we understood")]
@@ -28,12 +40,18 @@ internal sealed class ResponseTests
     [TestCase("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", null, TestName = "204 has no length")]
     [TestCase("HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\nLink: x\r\n\r\n", null, TestName = "1xx has no length")]
     public void Length(string head, string? expected) =>
-        Assert.That(Relay(head).Where(field => field.Name == "content-length").Select(field => field.Value), Is.EqualTo(expected is null ? [] : new[] { expected }));
+        Assert.That(
+            Relay(head).Where(field => field.Name == "content-length").Select(field => field.Value),
+            Is.EqualTo(expected is null ? [] : new[] { expected })
+        );
 
     [Test]
     public void A_tunnel_is_opened_with_200()
     {
-        var fields = Relay("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: xyz\r\nSec-WebSocket-Protocol: chat\r\n\r\n", tunnel: true);
+        var fields = Relay(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: xyz\r\nSec-WebSocket-Protocol: chat\r\n\r\n",
+            tunnel: true
+        );
         Assert.That(fields, Is.EqualTo(new[] { (":status", "200"), ("sec-websocket-protocol", "chat") }));
     }
 
@@ -77,13 +95,24 @@ internal sealed class ResponseTests
             bool last = at + FrameHeader.Size + header.Length == length;
             Assert.That(header.Length, Is.LessThanOrEqualTo(frameSize));
             Assert.That(header.StreamId, Is.EqualTo(1));
-            Assert.That((header.Type, header.Flags), Is.EqualTo((count == 0 ? FrameType.Headers : FrameType.Continuation, (count == 0 ? FrameFlags.EndStream : 0) | (last ? FrameFlags.EndHeaders : 0))));
+            Assert.That(
+                (header.Type, header.Flags),
+                Is.EqualTo(
+                    (
+                        count == 0 ? FrameType.Headers : FrameType.Continuation,
+                        (count == 0 ? FrameFlags.EndStream : 0) | (last ? FrameFlags.EndHeaders : 0)
+                    )
+                )
+            );
             block.AddRange(target.AsSpan(at + FrameHeader.Size, header.Length));
             at += FrameHeader.Size + header.Length;
         }
 
         Assert.That(count, Is.EqualTo(frames));
-        Assert.That(Decode(new HpackDecoder(CodecLimits.HpackTableBytes), [.. block]), Is.EqualTo(new[] { (":status", "200"), ("x-long", value) }));
+        Assert.That(
+            Decode(new HpackDecoder(CodecLimits.HpackTableBytes), [.. block]),
+            Is.EqualTo(new[] { (":status", "200"), ("x-long", value) })
+        );
     }
 
     [TestCase(100, "100")]
@@ -92,7 +121,8 @@ internal sealed class ResponseTests
     [TestCase(418, "418")]
     [TestCase(503, "503")]
     [TestCase(999, "999")]
-    public void Status(int status, string expected) => Assert.That(new SessionRun().Feed(Start().Request(1)).Respond(1, status, end: true)[0], Is.EqualTo((":status", expected)));
+    public void Status(int status, string expected) =>
+        Assert.That(new SessionRun().Feed(Start().Request(1)).Respond(1, status, end: true)[0], Is.EqualTo((":status", expected)));
 
     [Test]
     public void A_changed_table_size_is_told_with_the_next_head()
@@ -119,7 +149,10 @@ internal sealed class ResponseTests
         writer.Field("content-length"u8, long.MaxValue);
         writer.FieldOfAnyCase(Latin(name), "v"u8);
         int length = run.Session.EndHead(run.Slots[1], ref writer, endStream: false);
-        Assert.That(Decode(new HpackDecoder(CodecLimits.HpackTableBytes), target[9..length]), Is.EqualTo(new[] { (":status", "200"), ("content-length", "9223372036854775807"), (name.ToLowerInvariant(), "v") }));
+        Assert.That(
+            Decode(new HpackDecoder(CodecLimits.HpackTableBytes), target[9..length]),
+            Is.EqualTo(new[] { (":status", "200"), ("content-length", "9223372036854775807"), (name.ToLowerInvariant(), "v") })
+        );
     }
 
     [Test]
@@ -271,7 +304,15 @@ internal sealed class ResponseTests
         var (status, response) = HeadParsing.Response(bytes);
         Assert.That(status, Is.EqualTo(HeadStatus.Complete).Or.EqualTo(HeadStatus.Refused));
         var client = Start();
-        var run = new SessionRun().Feed(tunnel ? client.Headers(1, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/"), (":authority", "a")], end: false) : client.Request(1));
+        var run = new SessionRun().Feed(
+            tunnel
+                ? client.Headers(
+                    1,
+                    [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/"), (":authority", "a")],
+                    end: false
+                )
+                : client.Request(1)
+        );
         byte[] target = new byte[Http2Session.HeadBytesNeeded(bytes.Length, response.Fields.Count + 1, 0)];
         var writer = run.Session.BeginHead(target, run.Slots[1]);
         writer.Response(response, bytes);

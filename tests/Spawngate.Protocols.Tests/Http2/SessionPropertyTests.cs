@@ -18,54 +18,65 @@ internal sealed class SessionPropertyTests
         select (Action<ClientBytes>)(client => client.Frame((FrameType)type, flags, id, [.. payload.Select(b => (byte)b)])),
         from id in Gen.Elements(1, 3, 5, 7, 9)
         from what in Gen.Choose(0, 8)
-        select (Action<ClientBytes>)(client => _ = what switch
-        {
-            0 => client.Request(id),
-            1 => client.Upload(id),
-            2 => client.Data(id, "data"),
-            3 => client.Data(id, "data", end: true),
-            4 => client.Headers(id, [("a", "b")]),
-            5 => client.Reset(id),
-            6 => client.Window(id, 100),
-            7 => client.Data(id, "", end: true),
-            _ => client.Settings((SettingId.InitialWindowSize, (uint)(id * 10))),
-        }));
+        select (Action<ClientBytes>)(
+            client =>
+                _ = what switch
+                {
+                    0 => client.Request(id),
+                    1 => client.Upload(id),
+                    2 => client.Data(id, "data"),
+                    3 => client.Data(id, "data", end: true),
+                    4 => client.Headers(id, [("a", "b")]),
+                    5 => client.Reset(id),
+                    6 => client.Window(id, 100),
+                    7 => client.Data(id, "", end: true),
+                    _ => client.Settings((SettingId.InitialWindowSize, (uint)(id * 10))),
+                }
+        )
+    );
 
     [Test]
     public void Any_frames_give_the_same_events_wherever_they_are_cut()
     {
-        var inputs = from frames in Gen.ListOf(AnyFrame)
-                     from cuts in Gen.ListOf(Gen.Choose(0, 400))
-                     select (Bytes: BytesOf(frames), Cuts: cuts.ToArray());
+        var inputs =
+            from frames in Gen.ListOf(AnyFrame)
+            from cuts in Gen.ListOf(Gen.Choose(0, 400))
+            select (Bytes: BytesOf(frames), Cuts: cuts.ToArray());
         int accepted = 0;
         Prop.ForAll(inputs.ToArbitrary(), input =>
-        {
-            var whole = SessionRun.Of(input.Bytes);
-            accepted += whole.Events.Count(line => line.StartsWith("request", StringComparison.Ordinal));
-            var cut = SessionRun.Of(input.Bytes, [.. input.Cuts.Where(c => c <= input.Bytes.Length).Order()]);
-            Assert.That(cut.ToString(), Is.EqualTo(whole.ToString()));
-            AssertSound(whole);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(1500));
+            {
+                var whole = SessionRun.Of(input.Bytes);
+                accepted += whole.Events.Count(line => line.StartsWith("request", StringComparison.Ordinal));
+                var cut = SessionRun.Of(input.Bytes, [.. input.Cuts.Where(c => c <= input.Bytes.Length).Order()]);
+                Assert.That(cut.ToString(), Is.EqualTo(whole.ToString()));
+                AssertSound(whole);
+            })
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(1500));
         Assert.That(accepted, Is.GreaterThan(100));
     }
 
     [Test]
     public void Any_bytes_give_events_or_one_error()
     {
-        var inputs = from bytes in Gen.ListOf(Gen.OneOf(Gen.Choose(0, 255), Gen.Elements(0, 0, 0, 1, 4, 5, 9)))
-                     select (byte[])[.. Start().Bytes, .. bytes.Select(b => (byte)b)];
+        var inputs =
+            from bytes in Gen.ListOf(Gen.OneOf(Gen.Choose(0, 255), Gen.Elements(0, 0, 0, 1, 4, 5, 9)))
+            select (byte[])[.. Start().Bytes, .. bytes.Select(b => (byte)b)];
         Prop.ForAll(inputs.ToArbitrary(), bytes =>
-        {
-            var whole = SessionRun.Of(bytes);
-            Assert.That(SessionRun.Of(bytes, [.. Enumerable.Range(1, bytes.Length - 1)]).ToString(), Is.EqualTo(whole.ToString()));
-            AssertSound(whole);
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
+            {
+                var whole = SessionRun.Of(bytes);
+                Assert.That(SessionRun.Of(bytes, [.. Enumerable.Range(1, bytes.Length - 1)]).ToString(), Is.EqualTo(whole.ToString()));
+                AssertSound(whole);
+            })
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(1000));
     }
 
     /// <summary>What must hold at the end of any run: also used by the fuzz target.</summary>
     internal static void AssertSound(SessionRun run)
     {
-        Assert.That(run.Events.Count(line => line.StartsWith("error", StringComparison.Ordinal)), Is.EqualTo(run.Session.Failure is null ? 0 : 1));
+        Assert.That(
+            run.Events.Count(line => line.StartsWith("error", StringComparison.Ordinal)),
+            Is.EqualTo(run.Session.Failure is null ? 0 : 1)
+        );
         Assert.That(run.Session.ActiveStreams, Is.InRange(0, run.Slots.Count));
         run.Slots.Keys.ToList().ForEach(run.Release);
         Assert.That(run.Session.ActiveStreams, Is.Zero);
@@ -85,7 +96,19 @@ internal sealed class SessionPropertyTests
         byte[] target = new byte[4096];
         Feed(session, head, client.Take(), target);
         const int Requests = 1200;
-        byte[][] rounds = [.. Enumerable.Range(0, Requests).Select(i => client.Upload((2 * i) + 1, ("user-agent", "test"), ("x-number", $"{i}")).Data((2 * i) + 1, new string('d', 100), end: true).Window(0, 100).Ping().Take())];
+        byte[][] rounds =
+        [
+            .. Enumerable
+                .Range(0, Requests)
+                .Select(i =>
+                    client
+                        .Upload((2 * i) + 1, ("user-agent", "test"), ("x-number", $"{i}"))
+                        .Data((2 * i) + 1, new string('d', 100), end: true)
+                        .Window(0, 100)
+                        .Ping()
+                        .Take()
+                ),
+        ];
         long least = long.MaxValue;
         for (int pass = 0; pass < 4; pass++)
         {

@@ -115,7 +115,10 @@ internal sealed class SessionRun
     {
         byte[] target = new byte[Http2Session.DataHeaderSize];
         Session.WriteDataHeader(target, Slots[id], length, end);
-        Assert.That(FrameHeader.Read(target), Is.EqualTo(new FrameHeader(length, FrameType.Data, end ? FrameFlags.EndStream : FrameFlags.None, id)));
+        Assert.That(
+            FrameHeader.Read(target),
+            Is.EqualTo(new FrameHeader(length, FrameType.Data, end ? FrameFlags.EndStream : FrameFlags.None, id))
+        );
     }
 
     public void Release(int id)
@@ -151,14 +154,16 @@ internal sealed class SessionRun
         string text = kind switch
         {
             Http2EventKind.NeedMore => "",
-            Http2EventKind.Request => $"request {found.StreamId}{(found.EndStream ? " end" : "")}{(found.IsTunnel ? " tunnel" : "")} {Lines()}",
+            Http2EventKind.Request =>
+                $"request {found.StreamId}{(found.EndStream ? " end" : "")}{(found.IsTunnel ? " tunnel" : "")} {Lines()}",
             Http2EventKind.RequestRefused => $"refused {found.StreamId} {Head.Fault}",
             Http2EventKind.Data => $"data {found.StreamId} {Latin(input.AsSpan(found.Start, found.Length))}",
             Http2EventKind.Trailers => $"trailers {found.StreamId} {Lines()}",
             Http2EventKind.StreamReset => $"reset {found.StreamId} {found.Code}{(found.ByPeer ? " by peer" : "")}{Reason(found)}",
             Http2EventKind.StreamRefused => $"unopened {found.StreamId} {found.Code}{Reason(found)}",
             Http2EventKind.WindowOpened => $"window {(found.Slot < 0 ? 0 : found.StreamId)}",
-            Http2EventKind.PriorityChanged => $"priority {found.StreamId} {Session.Stream(found.Slot).Priority.Urgency} {Session.Stream(found.Slot).Priority.Incremental}",
+            Http2EventKind.PriorityChanged =>
+                $"priority {found.StreamId} {Session.Stream(found.Slot).Priority.Urgency} {Session.Stream(found.Slot).Priority.Incremental}",
             Http2EventKind.Settings => "settings",
             Http2EventKind.PingAck => $"pong {found.Opaque}",
             Http2EventKind.GoAway => $"goaway {found.Code}",
@@ -217,7 +222,8 @@ internal sealed class SessionRun
             FrameType.Settings when (header.Flags & FrameFlags.Ack) != 0 => "SETTINGS ACK",
             FrameType.Settings => $"SETTINGS {header.Length / 6}",
             FrameType.Ping => $"PING{(header.Flags != 0 ? " ACK" : "")} {BinaryPrimitives.ReadUInt64BigEndian(payload)}",
-            FrameType.GoAway => $"GOAWAY {BinaryPrimitives.ReadInt32BigEndian(payload)} {(ErrorCode)BinaryPrimitives.ReadUInt32BigEndian(payload[4..])}",
+            FrameType.GoAway =>
+                $"GOAWAY {BinaryPrimitives.ReadInt32BigEndian(payload)} {(ErrorCode)BinaryPrimitives.ReadUInt32BigEndian(payload[4..])}",
             FrameType.ResetStream => $"RST {header.StreamId} {(ErrorCode)BinaryPrimitives.ReadUInt32BigEndian(payload)}",
             FrameType.WindowUpdate => $"WINDOW {header.StreamId} +{BinaryPrimitives.ReadInt32BigEndian(payload)}",
             _ => header.ToString(),

@@ -10,31 +10,75 @@ internal sealed class StreamRulesTests
     private const string Accepted = "accept";
     private const string Ignored = "ignore";
 
-    private static readonly FrameType[] Types = [FrameType.Headers, FrameType.Data, FrameType.ResetStream, FrameType.WindowUpdate, FrameType.Priority];
+    private static readonly FrameType[] Types =
+    [
+        FrameType.Headers,
+        FrameType.Data,
+        FrameType.ResetStream,
+        FrameType.WindowUpdate,
+        FrameType.Priority,
+    ];
 
     /// <summary>Rows are states, columns the frames above.</summary>
     private static readonly (string Place, StreamState State, ClosedBy By, string[] Verdicts)[] Table =
     [
-        ("idle", StreamState.Idle, ClosedBy.Unknown, [Accepted, "connection Protocol", "connection Protocol", "connection Protocol", Accepted]),
+        (
+            "idle",
+            StreamState.Idle,
+            ClosedBy.Unknown,
+            [Accepted, "connection Protocol", "connection Protocol", "connection Protocol", Accepted]
+        ),
         ("open", StreamState.Open, ClosedBy.Unknown, [Accepted, Accepted, Accepted, Accepted, Accepted]),
         ("half-closed (local)", StreamState.HalfClosedLocal, ClosedBy.Unknown, [Accepted, Accepted, Accepted, Accepted, Accepted]),
-        ("half-closed (remote)", StreamState.HalfClosedRemote, ClosedBy.Unknown, ["stream StreamClosed", "stream StreamClosed", Accepted, Accepted, Accepted]),
+        (
+            "half-closed (remote)",
+            StreamState.HalfClosedRemote,
+            ClosedBy.Unknown,
+            ["stream StreamClosed", "stream StreamClosed", Accepted, Accepted, Accepted]
+        ),
         ("closed: we reset", StreamState.Closed, ClosedBy.LocalReset, [Ignored, Ignored, Ignored, Ignored, Ignored]),
-        ("closed: client reset", StreamState.Closed, ClosedBy.PeerReset, ["connection StreamClosed", "stream StreamClosed", Ignored, Ignored, Ignored]),
-        ("closed: both ended", StreamState.Closed, ClosedBy.End, ["connection StreamClosed", "connection StreamClosed", Ignored, Ignored, Ignored]),
-        ("closed: forgotten", StreamState.Closed, ClosedBy.Unknown, ["connection Protocol", "stream StreamClosed", Ignored, Ignored, Ignored]),
+        (
+            "closed: client reset",
+            StreamState.Closed,
+            ClosedBy.PeerReset,
+            ["connection StreamClosed", "stream StreamClosed", Ignored, Ignored, Ignored]
+        ),
+        (
+            "closed: both ended",
+            StreamState.Closed,
+            ClosedBy.End,
+            ["connection StreamClosed", "connection StreamClosed", Ignored, Ignored, Ignored]
+        ),
+        (
+            "closed: forgotten",
+            StreamState.Closed,
+            ClosedBy.Unknown,
+            ["connection Protocol", "stream StreamClosed", Ignored, Ignored, Ignored]
+        ),
     ];
 
     private static IEnumerable<TestCaseData> Cells() =>
         from row in Table
         from column in Enumerable.Range(0, Types.Length)
-        select new TestCaseData(row.Place, row.State, row.By, Types[column], row.Verdicts[column]).SetName($"{{m}}: {Types[column]} when {row.Place}");
+        select new TestCaseData(row.Place, row.State, row.By, Types[column], row.Verdicts[column]).SetName(
+            $"{{m}}: {Types[column]} when {row.Place}"
+        );
 
     [TestCaseSource(nameof(Cells))]
     public void The_rules(string place, StreamState state, ClosedBy by, FrameType type, string expected)
     {
         var verdict = StreamRules.Judge(type, state, by, out var code);
-        Assert.That(verdict switch { FrameVerdict.Accept => Accepted, FrameVerdict.Ignore => Ignored, FrameVerdict.StreamError => $"stream {code}", _ => $"connection {code}" }, Is.EqualTo(expected), place);
+        Assert.That(
+            verdict switch
+            {
+                FrameVerdict.Accept => Accepted,
+                FrameVerdict.Ignore => Ignored,
+                FrameVerdict.StreamError => $"stream {code}",
+                _ => $"connection {code}",
+            },
+            Is.EqualTo(expected),
+            place
+        );
     }
 
     [TestCaseSource(nameof(Cells))]
@@ -47,15 +91,22 @@ internal sealed class StreamRulesTests
             BringTo(run, client, state, by, released);
             int events = run.Events.Count;
             run.Sent.Clear();
-            run.Feed(type switch
-            {
-                FrameType.Headers => client.Headers(1, state == StreamState.Idle ? Get : [("a", "b")]),
-                FrameType.Data => client.Data(1, "x"),
-                FrameType.ResetStream => client.Reset(1),
-                FrameType.WindowUpdate => client.Window(1, 1),
-                _ => client.Priority(1, 0),
-            });
-            string outcome = run.Session.Failure is { } failure ? $"connection {failure}" : run.Sent.FirstOrDefault(line => line.StartsWith("RST", StringComparison.Ordinal)) is { } reset ? "stream" + reset["RST 1".Length..] : run.Events.Count > events ? Accepted : Ignored;
+            run.Feed(
+                type switch
+                {
+                    FrameType.Headers => client.Headers(1, state == StreamState.Idle ? Get : [("a", "b")]),
+                    FrameType.Data => client.Data(1, "x"),
+                    FrameType.ResetStream => client.Reset(1),
+                    FrameType.WindowUpdate => client.Window(1, 1),
+                    _ => client.Priority(1, 0),
+                }
+            );
+            string outcome =
+                run.Session.Failure is { } failure ? $"connection {failure}"
+                : run.Sent.FirstOrDefault(line => line.StartsWith("RST", StringComparison.Ordinal)) is { } reset
+                    ? "stream" + reset["RST 1".Length..]
+                : run.Events.Count > events ? Accepted
+                : Ignored;
 
             // Frames that are accepted in silence.
             bool silent = type == FrameType.Priority || (type == FrameType.WindowUpdate && expected == Accepted);
@@ -112,8 +163,14 @@ internal sealed class StreamRulesTests
         Assert.That(StreamRules.Opened(endStream: true), Is.EqualTo(StreamState.HalfClosedRemote));
         foreach (var state in Enum.GetValues<StreamState>())
         {
-            StreamState? remote = state == StreamState.Open ? StreamState.HalfClosedRemote : state == StreamState.HalfClosedLocal ? StreamState.Closed : null;
-            StreamState? local = state == StreamState.Open ? StreamState.HalfClosedLocal : state == StreamState.HalfClosedRemote ? StreamState.Closed : null;
+            StreamState? remote =
+                state == StreamState.Open ? StreamState.HalfClosedRemote
+                : state == StreamState.HalfClosedLocal ? StreamState.Closed
+                : null;
+            StreamState? local =
+                state == StreamState.Open ? StreamState.HalfClosedLocal
+                : state == StreamState.HalfClosedRemote ? StreamState.Closed
+                : null;
             AssertStep(() => StreamRules.RemoteEnded(state), remote);
             AssertStep(() => StreamRules.LocalEnded(state), local);
             Assert.That(StreamRules.MaySend(state), Is.EqualTo(local is not null));

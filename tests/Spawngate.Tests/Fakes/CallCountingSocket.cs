@@ -26,7 +26,8 @@ internal sealed class CallCountingSocket(StreamSocket inner, int at, Action<Stre
         return inner.BeginReceive(operation, buffer, offset, count);
     }
 
-    public override bool BeginSend(SocketOperation operation, byte[] buffer, int offset, int count, bool more) => inner.BeginSend(operation, buffer, offset, count, more);
+    public override bool BeginSend(SocketOperation operation, byte[] buffer, int offset, int count, bool more) =>
+        inner.BeginSend(operation, buffer, offset, count, more);
 
     public override bool BeginConnect(SocketOperation operation, EndPoint endpoint) => inner.BeginConnect(operation, endpoint);
 

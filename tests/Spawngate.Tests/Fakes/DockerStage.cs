@@ -1,9 +1,9 @@
 using Microsoft.Extensions.Logging;
 using Spawngate.Admin;
-using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
-using Spawngate.Docker;
+using Spawngate.Logging;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests.Fakes;
 
@@ -16,7 +16,13 @@ internal sealed class DockerStage : IAsyncDisposable, ILoggerFactory, IOutputSin
     {
         Engine = engine ?? new FakeEngine();
         Launcher = new DockerLauncher(
-            new GatewayIdentity(instance, GatewayIdentity.NewId()), (_, _) => ReadyOutcome.Accepted, this, this, Variables.GetValueOrDefault, time ?? TimeProvider.System);
+            new GatewayIdentity(instance, GatewayIdentity.NewId()),
+            (_, _) => ReadyOutcome.Accepted,
+            this,
+            this,
+            Variables.GetValueOrDefault,
+            time ?? TimeProvider.System
+        );
     }
 
     public FakeEngine Engine { get; set; }
@@ -39,13 +45,20 @@ internal sealed class DockerStage : IAsyncDisposable, ILoggerFactory, IOutputSin
     }
 
     /// <summary>A backend on the fake engine.</summary>
-    public BackendConfig Config(PullPolicy policy = PullPolicy.IfNotPresent, string name = "spawngate-app.test") => new(new BackendTimings())
-    {
-        Hostname = "app.test",
-        Kind = BackendKind.Docker,
-        Port = 3000,
-        Docker = new DockerConfig { Image = "app:1", ContainerName = name, PullPolicy = policy, DockerHost = Engine.Host },
-    };
+    public BackendConfig Config(PullPolicy policy = PullPolicy.IfNotPresent, string name = "spawngate-app.test") =>
+        new(new BackendTimings())
+        {
+            Hostname = "app.test",
+            Kind = BackendKind.Docker,
+            Port = 3000,
+            Docker = new DockerConfig
+            {
+                Image = "app:1",
+                ContainerName = name,
+                PullPolicy = policy,
+                DockerHost = Engine.Host,
+            },
+        };
 
     /// <summary>What was asked of the launcher.</summary>
     public List<LaunchRequest> Requests { get; } = [];
@@ -68,9 +81,7 @@ internal sealed class DockerStage : IAsyncDisposable, ILoggerFactory, IOutputSin
 
     public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 
     public async ValueTask DisposeAsync()
     {

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
+using Spawngate.Runtime;
 
 namespace Spawngate.Tests.Fakes;
 
@@ -32,8 +33,8 @@ internal enum EngineTrouble
 }
 
 /// <summary>
-/// An engine on a Unix socket, or on TCP, that keeps containers in a table and runs none. It does what a real one does until a test has a call go wrong in a way
-/// that a real one does not on demand.
+/// An engine on a Unix socket, or on TCP, that keeps containers in a table and runs none. It does what a real one does until a test has a
+/// call go wrong in a way that a real one does not on demand.
 /// </summary>
 internal sealed class FakeEngine : IDisposable
 {
@@ -89,12 +90,21 @@ internal sealed class FakeEngine : IDisposable
     public void Answer(string call, Func<string> answer) => _answers[call] = answer;
 
     /// <summary>Completes when the call has been made, once more than so far.</summary>
-    public Task ReachedAsync(string call) => _reached.GetOrAdd(call, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+    public Task ReachedAsync(string call) =>
+        _reached.GetOrAdd(call, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
     /// <summary>A container that was there before.</summary>
     public FakeContainer Add(string name, string state, params (string Name, string Value)[] labels)
     {
-        var container = new FakeContainer($"{Interlocked.Increment(ref _created):x4}{new string('0', 60)}", name, "old:1", labels.ToDictionary(each => each.Name, each => each.Value)) { State = state };
+        var container = new FakeContainer(
+            $"{Interlocked.Increment(ref _created):x4}{new string('0', 60)}",
+            name,
+            "old:1",
+            labels.ToDictionary(each => each.Name, each => each.Value)
+        )
+        {
+            State = state,
+        };
         _containers[container.Id] = container;
         return container;
     }
@@ -153,7 +163,8 @@ internal sealed class FakeEngine : IDisposable
             _open.TryRemove(socket, out _);
             try
             {
-                // It is closed when the other side has read all and closes; if it were at once, that side's kernel would throw away what is on the way.
+                // It is closed when the other side has read all and closes; if it were at once, that side's kernel would throw away what is
+                // on the way.
                 socket.Shutdown(SocketShutdown.Send);
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -178,7 +189,8 @@ internal sealed class FakeEngine : IDisposable
         }
     }
 
-    private static string Ok(string json, string head = "") => $"HTTP/1.1 200 OK\r\n{head}Content-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\n\r\n{json}";
+    private static string Ok(string json, string head = "") =>
+        $"HTTP/1.1 200 OK\r\n{head}Content-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\n\r\n{json}";
 
     private static string Status(int status, string message)
     {
@@ -212,9 +224,7 @@ internal sealed class FakeEngine : IDisposable
             while (await socket.ReceiveAsync(buffer.AsMemory()) is var read and > 0)
             {
                 text += Encoding.UTF8.GetString(buffer, 0, read);
-                while (TakeRequest(ref text) is var (call, query, body) && await AnswerAsync(socket, call, query, body))
-                {
-                }
+                while (TakeRequest(ref text) is var (call, query, body) && await AnswerAsync(socket, call, query, body)) { }
             }
 
             socket.Dispose();
@@ -233,7 +243,9 @@ internal sealed class FakeEngine : IDisposable
             return null;
         }
 
-        var length = Regex.Match(text[..end], "Content-Length: (\\d+)", RegexOptions.IgnoreCase) is { Success: true } match ? int.Parse(match.Groups[1].Value) : 0;
+        var length = Regex.Match(text[..end], "Content-Length: (\\d+)", RegexOptions.IgnoreCase) is { Success: true } match
+            ? int.Parse(match.Groups[1].Value)
+            : 0;
         if (text.Length < end + 4 + length)
         {
             return null;
@@ -268,7 +280,10 @@ internal sealed class FakeEngine : IDisposable
             _open[socket] = call;
         }
 
-        var answer = _answers.TryGetValue(kind, out var scripted) ? scripted() : isStream ? "HTTP/1.1 200 OK\r\n\r\n" : Do(call, query, body);
+        var answer =
+            _answers.TryGetValue(kind, out var scripted) ? scripted()
+            : isStream ? "HTTP/1.1 200 OK\r\n\r\n"
+            : Do(call, query, body);
         await socket.SendAsync(Encoding.UTF8.GetBytes(answer).AsMemory());
         Reach(kind);
         return !isStream;
@@ -359,7 +374,9 @@ internal sealed class FakeEngine : IDisposable
             return Status(409, $"Conflict. The container name is already in use by container {holder.Id}.");
         }
 
-        var labels = Regex.Matches(body, "\"(spawngate\\.\\w+)\":\"([^\"]*)\"").ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value);
+        var labels = Regex
+            .Matches(body, "\"(spawngate\\.\\w+)\":\"([^\"]*)\"")
+            .ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value);
         var container = Add(name, "created", [.. labels.Select(each => (each.Key, each.Value))]);
         container.Spec = body;
         return Ok($$"""{"Id":"{{container.Id}}","Warnings":[]}""");
@@ -396,9 +413,11 @@ internal sealed class FakeContainer(string id, string name, string image, Dictio
 
     private string LabelJson => JsonOf(labels);
 
-    public static string JsonOf(Dictionary<string, string> labels) => "{" + string.Join(',', labels.Select(each => $"\"{each.Key}\":\"{each.Value}\"")) + "}";
+    public static string JsonOf(Dictionary<string, string> labels) =>
+        "{" + string.Join(',', labels.Select(each => $"\"{each.Key}\":\"{each.Value}\"")) + "}";
 
-    public string Summary() => $$"""{"Id":"{{id}}","Names":["/{{name}}"],"ImageID":"{{ImageId}}","State":"{{State}}","Labels":{{LabelJson}} }""";
+    public string Summary() =>
+        $$"""{"Id":"{{id}}","Names":["/{{name}}"],"ImageID":"{{ImageId}}","State":"{{State}}","Labels":{{LabelJson}} }""";
 
     public string Details()
     {

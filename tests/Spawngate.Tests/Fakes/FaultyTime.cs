@@ -14,7 +14,8 @@ internal sealed class FaultyTime : TimeProvider
 
     public override DateTimeOffset GetUtcNow() => _time.GetUtcNow();
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => _time.CreateTimer(callback, state, dueTime, period);
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        _time.CreateTimer(callback, state, dueTime, period);
 
     public void AdvanceMs(long ms) => _time.AdvanceMs(ms);
 }

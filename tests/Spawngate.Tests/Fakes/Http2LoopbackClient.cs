@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Text;
+using Spawngate.Forwarding;
 
 namespace Spawngate.Tests.Fakes;
 
@@ -33,9 +34,7 @@ internal sealed class Http2LoopbackClient
         _id += 2;
         BinaryPrimitives.WriteInt32BigEndian(_request.AsSpan(5), _id);
         _socket.Send(_request);
-        while (!TakeFrame())
-        {
-        }
+        while (!TakeFrame()) { }
     }
 
     /// <summary>Takes one frame; true when it ends the stream.</summary>

@@ -3,16 +3,20 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
+using Spawngate.Backends;
 using Spawngate.Clients;
 using Spawngate.Clients.Http2;
 using Spawngate.Config;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests.Fakes;
 
-/// <summary>One client, one HTTP/2 connection of the gateway, and a backend that accepts connections and leaves the rest to the test.</summary>
+/// <summary>
+/// One client, one HTTP/2 connection of the gateway, and a backend that accepts connections and leaves the rest to the test.
+/// </summary>
 internal sealed class Http2Stage : IDisposable
 {
     public const string Host = "app.example.com";
@@ -25,9 +29,7 @@ internal sealed class Http2Stage : IDisposable
     private SocketChannel _channel = null!;
     private Task _serving = Task.CompletedTask;
 
-    private Http2Stage()
-    {
-    }
+    private Http2Stage() { }
 
     /// <summary>The client's end, which has sent its preface and settings.</summary>
     public Socket Client { get; } = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -56,7 +58,7 @@ internal sealed class Http2Stage : IDisposable
     /// <summary>Moves the time on by one tick of the connection.</summary>
     public void Tick()
     {
-        _time.AdvanceMs(Limits.ClockTickMs);
+        _time.AdvanceMs(RuntimeLimits.ClockTickMs);
         Connection.OnTick(NowMs);
     }
 
@@ -74,14 +76,26 @@ internal sealed class Http2Stage : IDisposable
             stage.Client.ReceiveBufferSize = receiveBuffer;
         }
 
-        stage._backends = await ReadyBackends.StartAsync(stage._time, NullLogger.Instance, stage._server, ReadyBackends.Config(Host, ((IPEndPoint)stage.Backend.LocalEndPoint!).Port));
+        stage._backends = await ReadyBackends.StartAsync(
+            stage._time,
+            NullLogger.Instance,
+            stage._server,
+            ReadyBackends.Config(Host, ((IPEndPoint)stage.Backend.LocalEndPoint!).Port)
+        );
         stage._connections = new ClientConnections(stage._backends.Clock);
         await stage.Client.ConnectAsync(stage._front.LocalEndPoint!);
         stage._channel = new SocketChannel(StreamSocket.Of(await stage._front.AcceptAsync()), null, waits: true);
         stage.Context = new ForwardingContext(stage._server, stage._backends.Set, stage._time, stage._backends.Clock, stage.Log);
-        stage.Connection = new Http2Connection(stage.Context, stage._connections, new ClientIdentity("127.0.0.1", trusted, stage.Source), stage._channel);
+        stage.Connection = new Http2Connection(
+            stage.Context,
+            stage._connections,
+            new ClientIdentity("127.0.0.1", trusted, stage.Source),
+            stage._channel
+        );
         stage._serving = stage.Connection.RunAsync();
-        await stage.Client.SendAsync((byte[])[.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0]);
+        await stage.Client.SendAsync(
+            (byte[])[.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0]
+        );
         return stage;
     }
 

@@ -1,6 +1,7 @@
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Runtime;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests.Fakes;
 
@@ -34,7 +35,12 @@ internal sealed class LifecycleStage : IDisposable
                 Probes.Add(probe);
                 return probe;
             },
-            Ports = new LoopbackPorts(wanted => PortFault is { } fault ? throw fault : TakenPorts.Contains(wanted) ? null : wanted == 0 ? ++_port : wanted),
+            Ports = new LoopbackPorts(wanted =>
+                PortFault is { } fault ? throw fault
+                : TakenPorts.Contains(wanted) ? null
+                : wanted == 0 ? ++_port
+                : wanted
+            ),
             Execute = Executor.Schedule,
             Spread = static () => 1.0,
             Log = Log,
@@ -76,23 +82,26 @@ internal sealed class LifecycleStage : IDisposable
 
     public ScriptedProbe Probe => Probes[^1];
 
-    public ScriptedRun Run => Launcher.Last.Run!;
+    public ScriptedWorkload Workload => Launcher.Last.Workload!;
 
-    public static BackendConfig Config(string hostname, int port = 0) => new(new BackendTimings
-    {
-        IdleTimeoutSecs = 60,
-        StartupTimeoutSecs = 30,
-        ShutdownGracePeriodSecs = 5,
-        DrainTimeoutSecs = 20,
-        ReadyHealthCheckIntervalMs = 5000,
-        UnhealthyThreshold = 3,
-        MaxQueuedRequests = 2000,
-    })
-    {
-        Hostname = hostname,
-        Command = "app",
-        Port = port,
-    };
+    public static BackendConfig Config(string hostname, int port = 0) =>
+        new(
+            new BackendTimings
+            {
+                IdleTimeoutSecs = 60,
+                StartupTimeoutSecs = 30,
+                ShutdownGracePeriodSecs = 5,
+                DrainTimeoutSecs = 20,
+                ReadyHealthCheckIntervalMs = 5000,
+                UnhealthyThreshold = 3,
+                MaxQueuedRequests = 2000,
+            }
+        )
+        {
+            Hostname = hostname,
+            Command = "app",
+            Port = port,
+        };
 
     public BackendWaiter Ask() => Backend.Enqueue(Request);
 
@@ -101,9 +110,9 @@ internal sealed class LifecycleStage : IDisposable
     /// <summary>Moves time in ticks, handling messages after each.</summary>
     public void Pass(long ms)
     {
-        for (var left = ms; left > 0; left -= Limits.ClockTickMs)
+        for (var left = ms; left > 0; left -= RuntimeLimits.ClockTickMs)
         {
-            Time.AdvanceMs(Math.Min(left, Limits.ClockTickMs));
+            Time.AdvanceMs(Math.Min(left, RuntimeLimits.ClockTickMs));
             Settle();
         }
     }
@@ -127,20 +136,20 @@ internal sealed class LifecycleStage : IDisposable
     }
 
     /// <summary>To Ready, with nothing in flight.</summary>
-    public BackendRun ToReady()
+    public ReadyInstance ToReady()
     {
-        var run = ToReadyWithOneInFlight();
-        Backend.Leave(run);
-        return run;
+        var instance = ToReadyWithOneInFlight();
+        Backend.Leave(instance);
+        return instance;
     }
 
-    public BackendRun ToReadyWithOneInFlight()
+    public ReadyInstance ToReadyWithOneInFlight()
     {
         var waiter = ToLaunched();
         Probe.Listen();
         Probe.Ready();
         Settle();
-        return Decided(waiter).Run!;
+        return Decided(waiter).Instance!;
     }
 
     public void ToUnhealthy()

@@ -4,16 +4,15 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Clients;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
-using Spawngate.Observation;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests.Fakes;
 
 /// <summary>
-/// One client, one gateway connection and one backend over loopback. Client and backend use blocking sockets and buffers of their own, so that whatever
-/// is allocated during an exchange was allocated by the gateway.
+/// One client, one gateway connection and one backend over loopback. Client and backend use blocking sockets and buffers of their own, so
+/// that whatever is allocated during an exchange was allocated by the gateway.
 /// </summary>
 internal sealed class LoopbackGateway : IDisposable
 {
@@ -48,12 +47,20 @@ internal sealed class LoopbackGateway : IDisposable
     /// <param name="configure">Changes the backend's settings.</param>
     /// <param name="observe">Makes the one who takes finished requests; null for none.</param>
     public static async Task<LoopbackGateway> StartAsync(
-        TimeProvider time, string response, int cut = 0, int requestBodyBytes = 0, Func<BackendConfig, BackendConfig>? configure = null, Func<CoarseClock, RequestObserver>? observe = null)
+        TimeProvider time,
+        string response,
+        int cut = 0,
+        int requestBodyBytes = 0,
+        Func<BackendConfig, BackendConfig>? configure = null,
+        Func<CoarseClock, RequestObserver>? observe = null
+    )
     {
         var gateway = new LoopbackGateway(response, cut, requestBodyBytes);
         var server = new ServerConfig();
         var config = ReadyBackends.Config(Host, ((IPEndPoint)gateway._back.LocalEndPoint!).Port);
-        gateway._backends = await ReadyBackends.StartAsync(time, NullLogger.Instance, server, configure?.Invoke(config) ?? config).ConfigureAwait(false);
+        gateway._backends = await ReadyBackends
+            .StartAsync(time, NullLogger.Instance, server, configure?.Invoke(config) ?? config)
+            .ConfigureAwait(false);
         gateway._connections = new ClientConnections(gateway._backends.Clock);
         new Thread(gateway.AcceptBackend) { IsBackground = true }.Start();
         var socket = gateway.ConnectClient();
@@ -62,7 +69,12 @@ internal sealed class LoopbackGateway : IDisposable
         {
             Observer = observe?.Invoke(gateway._backends.Clock),
         };
-        var connection = new Http1Connection(context, gateway._connections, StreamSocket.Of(socket), new ClientIdentity("127.0.0.1", true, context.ClientLimits.Of(IPAddress.Loopback, 1)));
+        var connection = new Http1Connection(
+            context,
+            gateway._connections,
+            StreamSocket.Of(socket),
+            new ClientIdentity("127.0.0.1", true, context.ClientLimits.Of(IPAddress.Loopback, 1))
+        );
         gateway._connections.Add(connection);
         gateway._served = connection.RunAsync();
         return gateway;
@@ -85,7 +97,10 @@ internal sealed class LoopbackGateway : IDisposable
         while (length < _tail.Length || !_buffer.AsSpan(length - _tail.Length, _tail.Length).SequenceEqual(_tail))
         {
             int received = _client.Receive(_buffer.AsSpan(length));
-            length += received > 0 ? received : throw new InvalidOperationException($"The gateway closed after: {Encoding.Latin1.GetString(_buffer, 0, length)}");
+            length +=
+                received > 0
+                    ? received
+                    : throw new InvalidOperationException($"The gateway closed after: {Encoding.Latin1.GetString(_buffer, 0, length)}");
         }
 
         if (!_buffer.AsSpan().StartsWith("HTTP/1.1 200 "u8))
@@ -111,7 +126,8 @@ internal sealed class LoopbackGateway : IDisposable
     }
 
     /// <summary>
-    /// Not asynchronously: the runtime would make the client's socket non-blocking for good, and then every wait of a blocking call allocates.
+    /// Not asynchronously: the runtime would make the client's socket non-blocking for good, and then every wait of a blocking call
+    /// allocates.
     /// </summary>
     private Socket ConnectClient()
     {
@@ -155,7 +171,7 @@ internal sealed class LoopbackGateway : IDisposable
         int length = 0;
         try
         {
-            for (int received; (received = socket.Receive(buffer.AsSpan(length))) > 0;)
+            for (int received; (received = socket.Receive(buffer.AsSpan(length))) > 0; )
             {
                 length += received;
                 int end = buffer.AsSpan(0, length).IndexOf("\r\n\r\n"u8);

@@ -81,13 +81,18 @@ internal sealed class OtlpCollector : IDisposable
                 var stream = client.GetStream();
                 while (await ReadHeadAsync(stream).ConfigureAwait(false) is { } head)
                 {
-                    int length = int.Parse(head.Split("Content-Length: ")[1].Split("\r\n")[0], System.Globalization.CultureInfo.InvariantCulture);
+                    int length = int.Parse(
+                        head.Split("Content-Length: ")[1].Split("\r\n")[0],
+                        System.Globalization.CultureInfo.InvariantCulture
+                    );
                     byte[] body = new byte[length];
                     await stream.ReadExactlyAsync(body).ConfigureAwait(false);
                     Take(head, body);
                     if (!IsSilent)
                     {
-                        await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {Status} x\r\nContent-Length: 0\r\n\r\n")).ConfigureAwait(false);
+                        await stream
+                            .WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {Status} x\r\nContent-Length: 0\r\n\r\n"))
+                            .ConfigureAwait(false);
                     }
                 }
             }

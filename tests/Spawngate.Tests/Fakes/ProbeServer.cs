@@ -13,9 +13,7 @@ internal sealed class ProbeServer : IDisposable
     private readonly TaskCompletionSource _accepted = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public ProbeServer(params string[] answers)
-        : this(new IPEndPoint(IPAddress.Loopback, 0), answers)
-    {
-    }
+        : this(new IPEndPoint(IPAddress.Loopback, 0), answers) { }
 
     public ProbeServer(IPEndPoint endPoint, params string[] answers)
     {

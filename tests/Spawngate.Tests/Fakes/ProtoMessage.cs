@@ -38,12 +38,14 @@ internal sealed class ProtoMessage
 
     public bool Has(int field) => _fields.Exists(each => each.Field == field);
 
-    public IEnumerable<ProtoMessage> Messages(int field) => _fields.Where(each => each.Field == field).Select(static each => new ProtoMessage(each.Bytes));
+    public IEnumerable<ProtoMessage> Messages(int field) =>
+        _fields.Where(each => each.Field == field).Select(static each => new ProtoMessage(each.Bytes));
 
     public string Hex(int field) => Convert.ToHexStringLower(_fields.Single(each => each.Field == field).Bytes!);
 
     /// <summary>A string, which must be UTF-8.</summary>
-    public string Text(int field) => new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(_fields.Single(each => each.Field == field).Bytes!);
+    public string Text(int field) =>
+        new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(_fields.Single(each => each.Field == field).Bytes!);
 
     private static ulong Varint(ref ReadOnlySpan<byte> bytes)
     {
@@ -62,7 +64,18 @@ internal sealed class ProtoMessage
 }
 
 /// <summary>A span as a collector sees it.</summary>
-internal sealed record OtlpSpan(string TraceId, string SpanId, string? Parent, string Name, int Kind, ulong Start, ulong End, Dictionary<string, object> Attributes, List<(string Name, ulong Time)> Events, bool IsError)
+internal sealed record OtlpSpan(
+    string TraceId,
+    string SpanId,
+    string? Parent,
+    string Name,
+    int Kind,
+    ulong Start,
+    ulong End,
+    Dictionary<string, object> Attributes,
+    List<(string Name, ulong Time)> Events,
+    bool IsError
+)
 {
     /// <summary>The spans of an ExportTraceServiceRequest.</summary>
     public static IEnumerable<(string Service, OtlpSpan Span)> ReadAll(byte[] request) =>
@@ -73,19 +86,26 @@ internal sealed record OtlpSpan(string TraceId, string SpanId, string? Parent, s
         from span in scopeSpans.Messages(2)
         select (service, Read(span));
 
-    private static OtlpSpan Read(ProtoMessage span) => new(
-        span.Hex(1),
-        span.Hex(2),
-        span.Has(4) ? span.Hex(4) : null,
-        span.Text(5),
-        (int)span.Number(6),
-        span.Number(7),
-        span.Number(8),
-        Read(span.Messages(9)),
-        [.. span.Messages(11).Select(static each => (each.Text(2), each.Number(1)))],
-        span.Messages(15).Any(static status => status.Number(3) == 2));
+    private static OtlpSpan Read(ProtoMessage span) =>
+        new(
+            span.Hex(1),
+            span.Hex(2),
+            span.Has(4) ? span.Hex(4) : null,
+            span.Text(5),
+            (int)span.Number(6),
+            span.Number(7),
+            span.Number(8),
+            Read(span.Messages(9)),
+            [.. span.Messages(11).Select(static each => (each.Text(2), each.Number(1)))],
+            span.Messages(15).Any(static status => status.Number(3) == 2)
+        );
 
-    private static Dictionary<string, object> Read(IEnumerable<ProtoMessage> attributes) => attributes.ToDictionary(
-        static each => each.Text(1),
-        static each => each.Messages(2).Single() is var any && any.Has(1) ? any.Text(1) : any.Has(2) ? any.Number(2) == 1 : (object)(long)any.Number(3));
+    private static Dictionary<string, object> Read(IEnumerable<ProtoMessage> attributes) =>
+        attributes.ToDictionary(
+            static each => each.Text(1),
+            static each =>
+                each.Messages(2).Single() is var any && any.Has(1) ? any.Text(1)
+                : any.Has(2) ? any.Number(2) == 1
+                : (object)(long)any.Number(3)
+        );
 }

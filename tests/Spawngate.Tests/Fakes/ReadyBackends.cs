@@ -2,19 +2,23 @@ using System.Collections.Concurrent;
 using System.Net;
 using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
+using Spawngate.Backends.Probing;
 using Spawngate.Config;
-using Spawngate.Diagnostics;
+using Spawngate.Routing;
+using Spawngate.Runtime;
+using Spawngate.Workloads;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Tests.Fakes;
 
 /// <summary>Backends that are ready on fixed loopback ports without a process: whatever listens there is the backend.</summary>
 internal sealed class ReadyBackends : IDisposable
 {
-    private readonly ConcurrentQueue<Run> _runs;
+    private readonly ConcurrentQueue<Run> _instances;
 
-    private ReadyBackends(BackendEnvironment env, GatewayConfig config, ConcurrentQueue<Run> runs)
+    private ReadyBackends(BackendEnvironment env, GatewayConfig config, ConcurrentQueue<Run> instances)
     {
-        _runs = runs;
+        _instances = instances;
         Env = env;
         Set = new BackendSet(env, config);
     }
@@ -29,46 +33,54 @@ internal sealed class ReadyBackends : IDisposable
     public static async Task<ReadyBackends> StartAsync(TimeProvider time, ILogger log, ServerConfig server, params BackendConfig[] configs)
     {
         var clock = new CoarseClock(time);
-        var runs = new ConcurrentQueue<Run>();
+        var instances = new ConcurrentQueue<Run>();
         var env = new BackendEnvironment
         {
             Server = server,
             Time = time,
             Clock = clock,
             Active = new ActiveBackends(clock),
-            LocalLauncher = new Launcher(runs, isForwarded: false),
-            DockerLauncher = new Launcher(runs, isForwarded: true),
+            LocalLauncher = new Launcher(instances, isForwarded: false),
+            DockerLauncher = new Launcher(instances, isForwarded: true),
             OpenProbe = static _ => new Probe(),
             Ports = new LoopbackPorts(static wanted => wanted),
             Log = log,
         };
-        var backends = new ReadyBackends(env, new GatewayConfig { Server = server, Backends = configs }, runs);
+        var backends = new ReadyBackends(env, new GatewayConfig { Server = server, Backends = configs }, instances);
         foreach (var backend in backends.Set.All)
         {
             var admission = await backend.Enqueue(new WakeCause(WakeKind.Request, "a test")).Decision.ConfigureAwait(false);
-            backend.Leave(admission.Run!);
+            backend.Leave(admission.Instance!);
         }
 
         return backends;
     }
 
     /// <summary>A backend that is never stopped for being idle, on <paramref name="port"/>.</summary>
-    public static BackendConfig Config(string hostname, int port) => new(new BackendTimings { IdleTimeoutSecs = 0, ShutdownGracePeriodSecs = 0, DrainTimeoutSecs = 0 })
-    {
-        Hostname = hostname,
-        Command = "nothing",
-        Port = port,
-    };
+    public static BackendConfig Config(string hostname, int port) =>
+        new(
+            new BackendTimings
+            {
+                IdleTimeoutSecs = 0,
+                ShutdownGracePeriodSecs = 0,
+                DrainTimeoutSecs = 0,
+            }
+        )
+        {
+            Hostname = hostname,
+            Command = "nothing",
+            Port = port,
+        };
 
-    /// <summary>Ends the run that began first of those that live.</summary>
+    /// <summary>Ends the instance that began first of those that live.</summary>
     public void EndRun()
     {
-        if (!_runs.TryDequeue(out var run))
+        if (!_instances.TryDequeue(out var instance))
         {
             throw new InvalidOperationException("No run lives.");
         }
 
-        run.Kill();
+        instance.Kill();
     }
 
     public void Dispose()
@@ -77,18 +89,18 @@ internal sealed class ReadyBackends : IDisposable
         Clock.Dispose();
     }
 
-    private sealed class Launcher(ConcurrentQueue<Run> runs, bool isForwarded) : ILauncher
+    private sealed class Launcher(ConcurrentQueue<Run> instances, bool isForwarded) : ILauncher
     {
         public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
         {
-            var run = new Run();
-            runs.Enqueue(run);
+            var instance = new Run();
+            instances.Enqueue(instance);
             var place = isForwarded ? new LaunchedAt(new IPEndPoint(IPAddress.Loopback, request.Config.Port), IsForwarded: true) : null;
-            return Task.FromResult(new LaunchResult(run, null) { Place = place });
+            return Task.FromResult(new LaunchResult(instance, null) { Place = place });
         }
     }
 
-    private sealed class Run : ILaunchedRun
+    private sealed class Run : IWorkload
     {
         private readonly TaskCompletionSource<ExitReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -113,10 +125,9 @@ internal sealed class ReadyBackends : IDisposable
             return Task.CompletedTask;
         }
 
-        public Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel) => Task.FromResult(new ProbeResult(true, "status 200"));
+        public Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel) =>
+            Task.FromResult(new ProbeResult(true, "status 200"));
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
     }
 }

@@ -1,5 +1,5 @@
-using Spawngate.Backends;
 using Spawngate.Upstreams;
+using Spawngate.Workloads;
 
 namespace Spawngate.Tests.Fakes;
 
@@ -15,7 +15,7 @@ internal sealed class ScriptedLauncher : ILauncher
     public bool Immediate { get; set; }
 
     /// <summary>Runs that have not ended.</summary>
-    public int Alive => Launches.Count(launch => launch.Run is { HasExited: false });
+    public int Alive => Launches.Count(launch => launch.Workload is { HasExited: false });
 
     public Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
     {
@@ -30,7 +30,7 @@ internal sealed class ScriptedLauncher : ILauncher
     }
 }
 
-/// <summary>One launch. Completions run inline, so that the message they post is there when the call returns.</summary>
+/// <summary>One launch. Completions instance inline, so that the message they post is there when the call returns.</summary>
 internal sealed class ScriptedLaunch(LaunchRequest request, CancellationToken cancel)
 {
     private readonly TaskCompletionSource<LaunchResult> _result = new();
@@ -39,7 +39,7 @@ internal sealed class ScriptedLaunch(LaunchRequest request, CancellationToken ca
 
     public CancellationToken Cancel { get; } = cancel;
 
-    public ScriptedRun? Run { get; private set; }
+    public ScriptedWorkload? Workload { get; private set; }
 
     public bool IsPending => !_result.Task.IsCompleted;
 
@@ -47,21 +47,24 @@ internal sealed class ScriptedLaunch(LaunchRequest request, CancellationToken ca
 
     public string Token => Request.ReadyUrl[(Request.ReadyUrl.IndexOf("token=", StringComparison.Ordinal) + 6)..];
 
-    public ScriptedRun Succeed(int port = 0, Func<Task<ListenerFinding>>? find = null)
+    public ScriptedWorkload Succeed(int port = 0, Func<Task<ListenerFinding>>? find = null)
     {
-        Run = new ScriptedRun(1000 + Request.Generation) { FindListener = find };
-        _result.SetResult(new LaunchResult(Run, null)
-        {
-            Place = port == 0 ? null : new LaunchedAt(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port), IsForwarded: true),
-        });
-        return Run;
+        Workload = new ScriptedWorkload(1000 + Request.InstanceNumber) { FindListener = find };
+        _result.SetResult(
+            new LaunchResult(Workload, null)
+            {
+                Place =
+                    port == 0 ? null : new LaunchedAt(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, port), IsForwarded: true),
+            }
+        );
+        return Workload;
     }
 
     public void Fail(string error) => _result.SetResult(new LaunchResult(null, error));
 }
 
-/// <summary>A run that ends when the test says so, or at once when told to end, if the test wants that.</summary>
-internal sealed class ScriptedRun(int pid) : ILaunchedRun
+/// <summary>An instance that ends when the test says so, or at once when told to end, if the test wants that.</summary>
+internal sealed class ScriptedWorkload(int pid) : IWorkload
 {
     private readonly TaskCompletionSource<ExitReport> _exited = new();
 

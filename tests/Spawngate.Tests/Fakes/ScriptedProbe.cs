@@ -1,4 +1,4 @@
-using Spawngate.Backends;
+using Spawngate.Backends.Probing;
 
 namespace Spawngate.Tests.Fakes;
 

@@ -4,14 +4,15 @@ using Spawngate.Backends;
 using Spawngate.Clients;
 using Spawngate.Config;
 using Spawngate.Forwarding;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests.Http;
 
 /// <summary>
-/// Real client connections of the gateway over loopback sockets, in front of a ready backend whose every byte is the test's, in time that is the
-/// test's, too.
+/// Real client connections of the gateway over loopback sockets, in front of a ready backend whose every byte is the test's, in time that
+/// is the test's, too.
 /// </summary>
 internal sealed class ForwardingStage : IAsyncDisposable
 {
@@ -24,9 +25,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
     private readonly Dictionary<WireEnd, Http1Connection> _connections = [];
     private ReadyBackends _backends = null!;
 
-    private ForwardingStage()
-    {
-    }
+    private ForwardingStage() { }
 
     public FakeTime Time { get; } = new();
 
@@ -70,14 +69,17 @@ internal sealed class ForwardingStage : IAsyncDisposable
     }
 
     /// <summary>Passes when that deadline of the client's connection runs, so that moving the time means something.</summary>
-    public Task DeadlineAsync(WireEnd client, DeadlineKind kind, bool forBody = false) => Task.Run(() =>
-    {
-        var connection = _connections[client];
-        Assert.That(SpinWait.SpinUntil(() => connection.Awaited == (kind, forBody), Patience), () => $"The deadline is {connection.Awaited}");
-    });
+    public Task DeadlineAsync(WireEnd client, DeadlineKind kind, bool forBody = false) =>
+        Task.Run(() =>
+        {
+            var connection = _connections[client];
+            Assert.That(SpinWait.SpinUntil(() => connection.Awaited == (kind, forBody), Patience), () =>
+                $"The deadline is {connection.Awaited}"
+            );
+        });
 
     /// <summary>Moves the time on and on until something has happened.</summary>
-    public async Task AdvanceUntilAsync(Task happened, int stepMs = Limits.ClockTickMs)
+    public async Task AdvanceUntilAsync(Task happened, int stepMs = RuntimeLimits.ClockTickMs)
     {
         while (!happened.IsCompleted)
         {

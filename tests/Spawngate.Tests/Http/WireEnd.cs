@@ -4,7 +4,10 @@ using System.Text;
 
 namespace Spawngate.Tests.Http;
 
-/// <summary>One end of a TCP connection in the hands of a test: text out, text and messages in. Whatever does not come within its patience fails the test.</summary>
+/// <summary>
+/// One end of a TCP connection in the hands of a test: text out, text and messages in. Whatever does not come within its patience fails the
+/// test.
+/// </summary>
 internal sealed class WireEnd(Socket socket) : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -59,7 +62,7 @@ internal sealed class WireEnd(Socket socket) : IDisposable
 
     public async Task SendAsync(byte[] bytes)
     {
-        for (int sent = 0; sent < bytes.Length;)
+        for (int sent = 0; sent < bytes.Length; )
         {
             sent += await socket.SendAsync(bytes.AsMemory(sent)).AsTask().WaitAsync(Patience);
         }
@@ -158,10 +161,14 @@ internal sealed class WireEnd(Socket socket) : IDisposable
         socket.Dispose();
     }
 
-    /// <summary>Is gone without a word, as a machine is that lost its power: what comes next is answered by a reset. Needs the right to repair sockets (tcp(7)).</summary>
+    /// <summary>
+    /// Is gone without a word, as a machine is that lost its power: what comes next is answered by a reset. Needs the right to repair
+    /// sockets (tcp(7)).
+    /// </summary>
     public void Vanish()
     {
-        const int Tcp = 6, Repair = 19;
+        const int Tcp = 6,
+            Repair = 19;
         try
         {
             socket.SetRawSocketOption(Tcp, Repair, [1, 0, 0, 0]);

@@ -11,8 +11,8 @@ namespace Spawngate.Protocols.Http2.Hpack;
 ///  text:     … evicted │ oldest entry … newest entry │ free           (grows to twice the table's size; moved to the front when full)
 ///  entries:  a ring; entry number n is in place n mod its length
 /// </code>
-/// The text of an entry lies in one piece. Moving happens once per table size written, so it costs less than the writing. Both arrays grow with what
-/// is put in: a connection that indexes little has little.
+/// The text of an entry lies in one piece. Moving happens once per table size written, so it costs less than the writing. Both arrays grow
+/// with what is put in: a connection that indexes little has little.
 /// </remarks>
 public sealed class DynamicTable
 {
@@ -80,7 +80,9 @@ public sealed class DynamicTable
         Evict(sizeMax);
     }
 
-    /// <summary>Inserts a field, evicting from the oldest (RFC 7541 section 4.4). A field larger than the table empties it and is not inserted.</summary>
+    /// <summary>
+    /// Inserts a field, evicting from the oldest (RFC 7541 section 4.4). A field larger than the table empties it and is not inserted.
+    /// </summary>
     /// <returns>False when it was not inserted.</returns>
     /// <param name="name">May lie in this table, even in an entry that is evicted by this insertion.</param>
     /// <param name="value">May not.</param>

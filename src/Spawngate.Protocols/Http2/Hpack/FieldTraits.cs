@@ -30,7 +30,10 @@ public enum FieldKind : byte
     UnknownPseudo,
 }
 
-/// <summary>What can be said of a field by its bytes alone. The decoder keeps it with the entries of its table, so that a repeated field is not checked again.</summary>
+/// <summary>
+/// What can be said of a field by its bytes alone. The decoder keeps it with the entries of its table, so that a repeated field is not
+/// checked again.
+/// </summary>
 /// <param name="Kind">What it is.</param>
 /// <param name="Known">Which of the fields that HTTP/1.1 has to understand.</param>
 /// <param name="Fault">Why it may not stand in a request; of pseudo-header fields it is for the caller to say.</param>
@@ -109,7 +112,9 @@ public readonly record struct FieldTraits(FieldKind Kind, KnownHeader Known, Mal
             FieldKind.Method or FieldKind.Protocol => Grammar.IsToken(value) ? MalformedReason.None : MalformedReason.BadMethod,
             FieldKind.Scheme => IsScheme(value) ? MalformedReason.None : MalformedReason.BadScheme,
             FieldKind.Authority => Grammar.IsHost(value) ? MalformedReason.None : MalformedReason.BadAuthority,
-            FieldKind.Path => Grammar.IsTarget(value) && value[0] is (byte)'/' or (byte)'*' ? MalformedReason.None : MalformedReason.BadPath,
+            FieldKind.Path => Grammar.IsTarget(value) && value[0] is (byte)'/' or (byte)'*'
+                ? MalformedReason.None
+                : MalformedReason.BadPath,
             _ => MalformedReason.UnknownPseudo,
         };
         return new FieldTraits(kind, KnownHeader.None, fault);

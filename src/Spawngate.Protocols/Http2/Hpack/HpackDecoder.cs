@@ -8,7 +8,8 @@ namespace Spawngate.Protocols.Http2.Hpack;
 ///  1xxxxxxx  indexed                        01xxxxxx  literal, enters the table     001xxxxx  size of the table
 ///  0000xxxx  literal                        0001xxxx  literal, never to be indexed
 /// </code>
-/// Between <see cref="Begin"/> and <see cref="End"/> the block is one span. A block must be decoded to its end, whatever becomes of its fields.
+/// Between <see cref="Begin"/> and <see cref="End"/> the block is one span. A block must be decoded to its end, whatever becomes of its
+/// fields.
 /// </remarks>
 public sealed class HpackDecoder
 {
@@ -36,7 +37,10 @@ public sealed class HpackDecoder
     /// <summary>Number of entries in the dynamic table.</summary>
     public int TableCount => _table.Count;
 
-    /// <summary>Changes what the peer is allowed, once it has acknowledged the setting. A lower limit has to be taken up at the start of the next block (RFC 7541 section 4.2).</summary>
+    /// <summary>
+    /// Changes what the peer is allowed, once it has acknowledged the setting. A lower limit has to be taken up at the start of the next
+    /// block (RFC 7541 section 4.2).
+    /// </summary>
     public void SetTableSizeLimit(int tableSizeMax)
     {
         _updateOwed |= tableSizeMax < _table.SizeMax;
@@ -82,7 +86,9 @@ public sealed class HpackDecoder
             int first = block[at];
             if (first >= 0x80)
             {
-                return !IsUpdateMissing() && HpackInteger.TryRead(block, ref at, 7, out int index) && TryLookUp(index, ref field) ? HpackStatus.Field : HpackStatus.Broken;
+                return !IsUpdateMissing() && HpackInteger.TryRead(block, ref at, 7, out int index) && TryLookUp(index, ref field)
+                    ? HpackStatus.Field
+                    : HpackStatus.Broken;
             }
 
             if ((first & 0xE0) != 0x20)

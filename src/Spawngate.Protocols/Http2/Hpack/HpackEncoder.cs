@@ -1,9 +1,12 @@
 namespace Spawngate.Protocols.Http2.Hpack;
 
-/// <summary>Encodes header blocks (RFC 7541 section 6): names in lower case, what repeats as an index, the rest in the Huffman code where that is shorter.</summary>
+/// <summary>
+/// Encodes header blocks (RFC 7541 section 6): names in lower case, what repeats as an index, the rest in the Huffman code where that is
+/// shorter.
+/// </summary>
 /// <remarks>
-/// Entries of the table are found by two hashes, of the name and of the whole field. A bucket holds the number of the newest entry, an entry that of the next
-/// older one; numbers of evicted entries end a chain, so evicting costs nothing here.
+/// Entries of the table are found by two hashes, of the name and of the whole field. A bucket holds the number of the newest entry, an
+/// entry that of the next older one; numbers of evicted entries end a chain, so evicting costs nothing here.
 /// </remarks>
 public sealed class HpackEncoder
 {
@@ -34,7 +37,9 @@ public sealed class HpackEncoder
     /// <summary>Bytes of its arrays.</summary>
     internal int HeldBytes => _table.HeldBytes + (sizeof(uint) * (_byName.Length + _byField.Length));
 
-    /// <summary>Most bytes that a field takes: two lengths and an index of up to 6 bytes each, and never more than the bytes themselves.</summary>
+    /// <summary>
+    /// Most bytes that a field takes: two lengths and an index of up to 6 bytes each, and never more than the bytes themselves.
+    /// </summary>
     public static int BytesNeeded(int nameLength, int valueLength) => nameLength + valueLength + CodecLimits.HpackFieldOverheadBytes;
 
     /// <summary>Takes up SETTINGS_HEADER_TABLE_SIZE of the peer; the next block says so at its start (RFC 7541 section 4.2).</summary>
@@ -96,7 +101,8 @@ public sealed class HpackEncoder
     /// <param name="target">At least <see cref="BytesNeeded"/> bytes.</param>
     /// <param name="name">In lower case.</param>
     /// <param name="value">The value.</param>
-    public int Encode(Span<byte> target, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) => Encode(target, name, value, IndexingPolicy.Of(name));
+    public int Encode(Span<byte> target, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) =>
+        Encode(target, name, value, IndexingPolicy.Of(name));
 
     /// <summary>Encodes one field that way. Returns the length.</summary>
     public int Encode(Span<byte> target, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, Indexing indexing)
@@ -115,9 +121,11 @@ public sealed class HpackEncoder
         }
 
         nameIndex = nameIndex > 0 ? nameIndex : FindName(name, nameHash);
-        bool enters = (indexing == Indexing.Always || (indexing == Indexing.ForName && nameIndex == 0))
+        bool enters =
+            (indexing == Indexing.Always || (indexing == Indexing.ForName && nameIndex == 0))
             && name.Length + value.Length + DynamicTable.EntryOverhead <= _table.SizeMax / 4;
-        int length = enters ? HpackInteger.Write(target, LiteralIndexing, 6, nameIndex)
+        int length = enters
+            ? HpackInteger.Write(target, LiteralIndexing, 6, nameIndex)
             : HpackInteger.Write(target, indexing == Indexing.Never ? LiteralNever : Literal, 4, nameIndex);
         if (nameIndex == 0)
         {
@@ -150,7 +158,13 @@ public sealed class HpackEncoder
     /// <summary>Of the names that are in the static table several times: the entry that has the value too.</summary>
     private static int FindStaticValue(int index, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
     {
-        for (; index <= StaticTable.Count && (value.IsEmpty || !StaticTable.Value(index).IsEmpty) && StaticTable.Name(index).SequenceEqual(name); index++)
+        for (
+            ;
+            index <= StaticTable.Count
+                && (value.IsEmpty || !StaticTable.Value(index).IsEmpty)
+                && StaticTable.Name(index).SequenceEqual(name);
+            index++
+        )
         {
             if (StaticTable.Value(index).SequenceEqual(value))
             {

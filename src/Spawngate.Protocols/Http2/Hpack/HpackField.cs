@@ -1,6 +1,9 @@
 namespace Spawngate.Protocols.Http2.Hpack;
 
-/// <summary>One decoded field. Its bytes lie in the header block, in a table, or in the decoder's own buffer: they hold until the next field is decoded.</summary>
+/// <summary>
+/// One decoded field. Its bytes lie in the header block, in a table, or in the decoder's own buffer: they hold until the next field is
+/// decoded.
+/// </summary>
 public ref struct HpackField
 {
     /// <summary>The name.</summary>

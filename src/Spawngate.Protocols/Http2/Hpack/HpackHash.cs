@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Spawngate.Protocols.Http2.Hpack;
 
 /// <summary>
-/// Hashes for finding fields in the tables. They look at both ends and the length only: the backend's fields decide the place of an entry among at most 128, so
-/// the worst a hostile one could do is to make us compare that many.
+/// Hashes for finding fields in the tables. They look at both ends and the length only: the backend's fields decide the place of an entry
+/// among at most 128, so the worst a hostile one could do is to make us compare that many.
 /// </summary>
 internal static class HpackHash
 {

@@ -3,7 +3,9 @@ namespace Spawngate.Protocols.Http2.Hpack;
 /// <summary>The integers of RFC 7541 section 5.1: a prefix of some bits, and bytes of seven bits behind it.</summary>
 public static class HpackInteger
 {
-    /// <summary>Reads one. False when it is cut, or longer than any size here needs (<see cref="CodecLimits.HpackIntegerBytesMax"/>).</summary>
+    /// <summary>
+    /// Reads one. False when it is cut, or longer than any size here needs (<see cref="CodecLimits.HpackIntegerBytesMax"/>).
+    /// </summary>
     /// <param name="block">The header block.</param>
     /// <param name="at">Offset of the byte with the prefix; moved behind the integer.</param>
     /// <param name="prefixBits">Bits of the prefix, 1 to 8.</param>

@@ -17,23 +17,27 @@ public enum Indexing : byte
 public static class IndexingPolicy
 {
     /// <summary>What to do with a field of that name, in lower case.</summary>
-    public static Indexing Of(ReadOnlySpan<byte> name) => name.Length switch
-    {
-        3 when name.SequenceEqual("age"u8) => Indexing.ForName,
-        4 when name.SequenceEqual("etag"u8) || name.SequenceEqual("link"u8) => Indexing.ForName,
-        6 when name.SequenceEqual("cookie"u8) => Indexing.Never,
-        7 when name.SequenceEqual("expires"u8) => Indexing.ForName,
-        8 when name.SequenceEqual("location"u8) => Indexing.ForName,
-        10 when name.SequenceEqual("set-cookie"u8) => Indexing.Never,
-        11 when name.SequenceEqual("retry-after"u8) => Indexing.ForName,
-        12 when name.SequenceEqual("x-request-id"u8) => Indexing.ForName,
-        13 when name.SequenceEqual("authorization"u8) => Indexing.Never,
-        13 when name.SequenceEqual("server-timing"u8) || name.SequenceEqual("content-range"u8) || name.SequenceEqual("last-modified"u8) => Indexing.ForName,
-        14 when name.SequenceEqual("content-length"u8) => Indexing.ForName,
-        16 when name.SequenceEqual("www-authenticate"u8) || name.SequenceEqual("content-location"u8) => Indexing.ForName,
-        18 when name.SequenceEqual("proxy-authenticate"u8) => Indexing.ForName,
-        19 when name.SequenceEqual("proxy-authorization"u8) => Indexing.Never,
-        19 when name.SequenceEqual("content-disposition"u8) || name.SequenceEqual("authentication-info"u8) => Indexing.ForName,
-        _ => Indexing.Always,
-    };
+    public static Indexing Of(ReadOnlySpan<byte> name) =>
+        name.Length switch
+        {
+            3 when name.SequenceEqual("age"u8) => Indexing.ForName,
+            4 when name.SequenceEqual("etag"u8) || name.SequenceEqual("link"u8) => Indexing.ForName,
+            6 when name.SequenceEqual("cookie"u8) => Indexing.Never,
+            7 when name.SequenceEqual("expires"u8) => Indexing.ForName,
+            8 when name.SequenceEqual("location"u8) => Indexing.ForName,
+            10 when name.SequenceEqual("set-cookie"u8) => Indexing.Never,
+            11 when name.SequenceEqual("retry-after"u8) => Indexing.ForName,
+            12 when name.SequenceEqual("x-request-id"u8) => Indexing.ForName,
+            13 when name.SequenceEqual("authorization"u8) => Indexing.Never,
+            13
+                when name.SequenceEqual("server-timing"u8)
+                    || name.SequenceEqual("content-range"u8)
+                    || name.SequenceEqual("last-modified"u8) => Indexing.ForName,
+            14 when name.SequenceEqual("content-length"u8) => Indexing.ForName,
+            16 when name.SequenceEqual("www-authenticate"u8) || name.SequenceEqual("content-location"u8) => Indexing.ForName,
+            18 when name.SequenceEqual("proxy-authenticate"u8) => Indexing.ForName,
+            19 when name.SequenceEqual("proxy-authorization"u8) => Indexing.Never,
+            19 when name.SequenceEqual("content-disposition"u8) || name.SequenceEqual("authentication-info"u8) => Indexing.ForName,
+            _ => Indexing.Always,
+        };
 }

@@ -1,4 +1,5 @@
 using Spawngate.Protocols.Http2;
+using Spawngate.Sessions;
 
 namespace Spawngate.Clients.Http2;
 
@@ -18,14 +19,17 @@ internal sealed partial class Http2Connection
         _lingering.EndDue(long.MaxValue);
     }
 
-    /// <summary>The session has failed, and its GOAWAY waits: what the client still sends is thrown away for a moment, in which it may read why; within the gate.</summary>
+    /// <summary>
+    /// The session has failed, and its GOAWAY waits: what the client still sends is thrown away for a moment, in which it may read why;
+    /// within the gate.
+    /// </summary>
     private void Fail()
     {
         if (!_failed)
         {
             _failed = _goingAway = _closing = true;
             CancelStreams();
-            _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+            _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Http2Limits.LingerMs));
         }
     }
 
@@ -57,7 +61,9 @@ internal sealed partial class Http2Connection
         EndWhenQuiet();
     }
 
-    /// <summary>Once all streams have ended and all has been sent: ends our side, and says so to the reader when that has ended, too.</summary>
+    /// <summary>
+    /// Once all streams have ended and all has been sent: ends our side, and says so to the reader when that has ended, too.
+    /// </summary>
     public void EndWhenQuiet()
     {
         bool shut;
@@ -74,8 +80,9 @@ internal sealed partial class Http2Connection
             }
             else if (shut)
             {
-                // What the client still sends is read and thrown away for a moment: closing with unread bytes would be a reset, and might overtake the last answers.
-                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+                // What the client still sends is read and thrown away for a moment: closing with unread bytes would be a reset, and might
+                // overtake the last answers.
+                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Http2Limits.LingerMs));
             }
         }
 
@@ -111,7 +118,7 @@ internal sealed partial class Http2Connection
             Close();
             if (_open == 0)
             {
-                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Http2Limits.LingerMs));
             }
         }
 

@@ -12,7 +12,10 @@ internal sealed partial class Http2Connection : ISheddable
     private bool _isShed;
     private bool _isCut;
 
-    /// <summary>Adds what it holds, and for whom: all of it for the client, or, if that speaks for others, each request for whom it names; on the tick.</summary>
+    /// <summary>
+    /// Adds what it holds, and for whom: all of it for the client, or, if that speaks for others, each request for whom it names; on the
+    /// tick.
+    /// </summary>
     /// <param name="survey">Where it is added.</param>
     /// <param name="held">Bytes that it holds, as of this tick.</param>
     public void AddTo(HoldingSurvey survey, long held)
@@ -54,8 +57,14 @@ internal sealed partial class Http2Connection : ISheddable
     /// <summary>True while the stream has a request; within the gate.</summary>
     public bool IsServing(StreamExchange stream) => _streams[stream.Slot] == stream;
 
-    /// <summary>True when a head of that length may be held besides those of the open streams; one may always, and any for which a proxy names a client: those count by themselves. Within the gate.</summary>
-    private bool MayHold(int headBytes) => _headBytes == 0 || (Identity.IsTrusted && _next.Request.Fields.Has(KnownHeader.ForwardedFor)) || _headBytes + headBytes <= Limits.Http2HeadsBytesMax;
+    /// <summary>
+    /// True when a head of that length may be held besides those of the open streams; one may always, and any for which a proxy names a
+    /// client: those count by themselves. Within the gate.
+    /// </summary>
+    private bool MayHold(int headBytes) =>
+        _headBytes == 0
+        || (Identity.IsTrusted && _next.Request.Fields.Has(KnownHeader.ForwardedFor))
+        || _headBytes + headBytes <= Http2Limits.Http2HeadsBytesMax;
 
     /// <inheritdoc/>
     public bool IsEnding => _isShed || (_closing && _open == 0);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Spawngate.Protocols.Http2;
+using Spawngate.Sessions;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
@@ -63,7 +64,12 @@ internal sealed partial class Http2Connection
         }
 
         // Requests of who is refused at this moment cost little, and are over at once.
-        _awaitsLook = _open > 0 && !_failed && Session.BeginsRequest(next) && _growth.IsSpent(_client.LoopIndex) && (Identity.IsTrusted || !Identity.Source.IsMarked);
+        _awaitsLook =
+            _open > 0
+            && !_failed
+            && Session.BeginsRequest(next)
+            && _growth.IsSpent(_client.LoopIndex)
+            && (Identity.IsTrusted || !Identity.Source.IsMarked);
         if (!_awaitsLook)
         {
             return ReaderPause.None;
@@ -73,7 +79,10 @@ internal sealed partial class Http2Connection
         return ReaderPause.ForLook;
     }
 
-    /// <summary>Takes up what has been received, as far as there is room for the answers, and it has not begun so many requests that others should get a turn.</summary>
+    /// <summary>
+    /// Takes up what has been received, as far as there is room for the answers, and it has not begun so many requests that others should
+    /// get a turn.
+    /// </summary>
     private ReaderPause ReadEvents()
     {
         Http2EventKind kind;
@@ -83,8 +92,7 @@ internal sealed partial class Http2Connection
         do
         {
             kind = ReadEvent(ref at, out pause);
-        }
-        while (pause == ReaderPause.None && kind is not (Http2EventKind.NeedMore or Http2EventKind.ConnectionError));
+        } while (pause == ReaderPause.None && kind is not (Http2EventKind.NeedMore or Http2EventKind.ConnectionError));
 
         bool ends = kind == Http2EventKind.ConnectionError;
         EndOfBatch(consumed: ends ? _client.ReceivedLength : at, makesRoom: filled && !ends);
@@ -126,7 +134,11 @@ internal sealed partial class Http2Connection
             Begin(begun, kind, found);
         }
 
-        if (!wasFailed && !found.ByPeer && kind is Http2EventKind.StreamRefused or Http2EventKind.StreamReset or Http2EventKind.ConnectionError)
+        if (
+            !wasFailed
+            && !found.ByPeer
+            && kind is Http2EventKind.StreamRefused or Http2EventKind.StreamReset or Http2EventKind.ConnectionError
+        )
         {
             StreamFaults.Tell(_context, Identity, kind, found, isTooMuch, _next, Session.HeadBytes);
         }
@@ -151,7 +163,7 @@ internal sealed partial class Http2Connection
         _client.Consume(consumed);
         if (makesRoom)
         {
-            _client.EnsureRoom(Limits.LargeBufferBytes / 2);
+            _client.EnsureRoom(TransportLimits.LargeBufferBytes / 2);
         }
 
         BeginDeferred();
@@ -201,7 +213,10 @@ internal sealed partial class Http2Connection
         bool within = !Session.IsBetweenFrames || _client.ReceivedLength > 0;
         if (within != (_deadline.Kind == DeadlineKind.Head))
         {
-            _deadline.Set(within ? DeadlineKind.Head : DeadlineKind.KeepAlive, _context.DueIn((within ? _context.Server.HeaderTimeoutSecs : _context.Server.KeepAliveTimeoutSecs) * 1000L));
+            _deadline.Set(
+                within ? DeadlineKind.Head : DeadlineKind.KeepAlive,
+                _context.DueIn((within ? _context.Server.HeaderTimeoutSecs : _context.Server.KeepAliveTimeoutSecs) * 1000L)
+            );
         }
     }
 }

@@ -1,17 +1,18 @@
 using System.Buffers.Text;
-using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
+using Spawngate.Runtime;
+using Spawngate.Sessions;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
 
 /// <summary>
-/// One client connection that speaks HTTP/2: a reader that hands requests to <see cref="StreamExchange"/>s, and an <see cref="Http2Writer"/> that sends what they
-/// have to say. See docs/concepts/http2.md.
+/// One client connection that speaks HTTP/2: a reader that hands requests to <see cref="StreamExchange"/>s, and an
+/// <see cref="Http2Writer"/> that sends what they have to say. See docs/concepts/http2.md.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -20,11 +21,12 @@ namespace Spawngate.Clients.Http2;
 ///    └── connection error: GOAWAY, streams cancelled
 ///    └── client ended or broke: streams cancelled ──▶ closed
 /// </code>
-/// <see cref="Gate"/> guards the session, the writer and the state of streams. It is held for microseconds: nothing within it waits, and no task is
-/// resumed within it.
+/// <see cref="Gate"/> guards the session, the writer and the state of streams. It is held for microseconds: nothing within it waits, and no
+/// task is resumed within it.
 /// <para>
-/// A client that does not read is not read from: while <see cref="Http2Output.TakesHeads"/> is false, no further frame is taken up. It is cut when it takes nothing for as long as its requests
-/// may (<see cref="SendStall"/>). Nor does another request begin beside those in flight while all clients together take too much at once (<see cref="GrowthQuota"/>).
+/// A client that does not read is not read from: while <see cref="Http2Output.TakesHeads"/> is false, no further frame is taken up. It is
+/// cut when it takes nothing for as long as its requests may (<see cref="SendStall"/>). Nor does another request begin beside those in
+/// flight while all clients together take too much at once (<see cref="GrowthQuota"/>).
 /// </para>
 /// </remarks>
 internal sealed partial class Http2Connection : ICallbackOwner
@@ -39,7 +41,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     private readonly GrowthQuota _growth;
     private readonly GrowthWait _look;
     private readonly TaskCompletionSource _quiet = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private StreamExchange?[] _streams = new StreamExchange?[Limits.Http2StreamsKept];
+    private StreamExchange?[] _streams = new StreamExchange?[Http2Limits.Http2StreamsKept];
     private StreamExchange _next;
     private long _settingsDueMs;
     private ReaderTurn _turn;
@@ -47,7 +49,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     private PeerWatch _peer;
     private SendStall _stall;
     private RateFloor _taking;
-    private long _stallMs = Limits.SendStallMs;
+    private long _stallMs = ForwardingLimits.SendStallMs;
     private bool _lingerOver;
     private bool _awaitsLook;
     private int _open;
@@ -100,9 +102,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
         Writer.FlushSoon();
         try
         {
-            while (await WaitAsync(_client.IsClosed ? ReaderPause.None : ReadEvents()).ConfigureAwait(false) > 0)
-            {
-            }
+            while (await WaitAsync(_client.IsClosed ? ReaderPause.None : ReadEvents()).ConfigureAwait(false) > 0) { }
         }
         finally
         {
@@ -112,11 +112,14 @@ internal sealed partial class Http2Connection : ICallbackOwner
         }
     }
 
-    /// <summary>Looks whether a request that asks to upgrade can be taken up, as stream 1. False when its settings are wrong: then there is no upgrade.</summary>
+    /// <summary>
+    /// Looks whether a request that asks to upgrade can be taken up, as stream 1. False when its settings are wrong: then there is no
+    /// upgrade.
+    /// </summary>
     /// <param name="settings">The value of its HTTP2-Settings field.</param>
     public bool TryAdopt(ReadOnlySpan<byte> settings)
     {
-        Span<byte> payload = stackalloc byte[Limits.Http2UpgradeSettingsBytes];
+        Span<byte> payload = stackalloc byte[Http2Limits.Http2UpgradeSettingsBytes];
         _adopted = Http2SettingsField.TryDecode(settings, payload, out int length) ? Session.AdoptUpgrade(payload[..length]) : -1;
         return _adopted >= 0;
     }
@@ -142,7 +145,10 @@ internal sealed partial class Http2Connection : ICallbackOwner
         }
     }
 
-    /// <summary>Has the reader go on if there is room again, or no reason to wait any more; within the gate, <see cref="ReaderWait.Resume"/> follows outside of it.</summary>
+    /// <summary>
+    /// Has the reader go on if there is room again, or no reason to wait any more; within the gate, <see cref="ReaderWait.Resume"/> follows
+    /// outside of it.
+    /// </summary>
     public void WakeReader()
     {
         if (!MustWait)
@@ -171,7 +177,10 @@ internal sealed partial class Http2Connection : ICallbackOwner
             }
 
             // Without streams, what held for the last ones.
-            _stallMs = stallMs != 0 ? stallMs : _stallMs == long.MaxValue ? Limits.SendStallMs : _stallMs;
+            _stallMs =
+                stallMs != 0 ? stallMs
+                : _stallMs == long.MaxValue ? ForwardingLimits.SendStallMs
+                : _stallMs;
             _lingering.EndDue(nowMs);
             if (Reader.IsWaiting || _awaitsLook)
             {
@@ -204,7 +213,10 @@ internal sealed partial class Http2Connection : ICallbackOwner
         return held;
     }
 
-    /// <summary>What the client has said is not read, so it is not late; within the gate. Where it is its own fault, <see cref="SendStall"/> tells when it is gone.</summary>
+    /// <summary>
+    /// What the client has said is not read, so it is not late; within the gate. Where it is its own fault, <see cref="SendStall"/> tells
+    /// when it is gone.
+    /// </summary>
     private void PutOffUnread()
     {
         _settingsDueMs = _context.DueIn(_context.Server.HeaderTimeoutSecs * 1000L);
@@ -215,7 +227,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     }
 
     /// <summary>Adds those of its streams to what holds a backend that do; from any thread.</summary>
-    public void AddTo(HolderSearch search)
+    public void AddTo(ActiveRequestSearch search)
     {
         lock (Gate)
         {
@@ -252,8 +264,8 @@ internal sealed partial class Http2Connection : ICallbackOwner
             _open--;
             _headBytes -= stream.HeadBytes;
             _growth.Release(_client.LoopIndex, stream.HeadBytes);
-            _lingering.Release(stream.Slot, _closing ? 0 : _context.DueIn(Limits.Http2ResetHoldMs));
-            if (_free.Count < Limits.Http2StreamsKept)
+            _lingering.Release(stream.Slot, _closing ? 0 : _context.DueIn(Http2Limits.Http2ResetHoldMs));
+            if (_free.Count < Http2Limits.Http2StreamsKept)
             {
                 _free.Add(stream);
             }
@@ -263,7 +275,10 @@ internal sealed partial class Http2Connection : ICallbackOwner
             if (isLast && !_readerEnded && !_failed)
             {
                 // Of a connection that ends, the time to take what was sent.
-                _deadline.Restart(_closing ? DeadlineKind.Linger : DeadlineKind.KeepAlive, _context.DueIn(_context.Server.KeepAliveTimeoutSecs * 1000L));
+                _deadline.Restart(
+                    _closing ? DeadlineKind.Linger : DeadlineKind.KeepAlive,
+                    _context.DueIn(_context.Server.KeepAliveTimeoutSecs * 1000L)
+                );
             }
         }
 
@@ -334,9 +349,10 @@ internal sealed partial class Http2Connection : ICallbackOwner
             return;
         }
 
-        bool ready = kind == Http2EventKind.Data
-            ? stream.Upload.OnData(_client.Received.Slice(at + found.Start, found.Length), found.EndStream)
-            : stream.Upload.OnTrailers(Session.HeadBytes);
+        bool ready =
+            kind == Http2EventKind.Data
+                ? stream.Upload.OnData(_client.Received.Slice(at + found.Start, found.Length), found.EndStream)
+                : stream.Upload.OnTrailers(Session.HeadBytes);
         if (ready && !_toPump.Contains(stream))
         {
             _toPump.Add(stream);
@@ -390,7 +406,11 @@ internal sealed partial class Http2Connection : ICallbackOwner
         {
             var fault = stream.Request.Fault;
             ForwardingLog.Refused(_context.Log, Identity.Text, HeadFaults.Describe(fault));
-            stream.Refuse(ErrorResponse.ForFault(fault), ErrorResponse.Detail(fault), StreamFaults.LineOf(stream.Request, Session.HeadBytes));
+            stream.Refuse(
+                ErrorResponse.ForFault(fault),
+                ErrorResponse.Detail(fault),
+                StreamFaults.LineOf(stream.Request, Session.HeadBytes)
+            );
         }
         else if (found.EndStream || found.IsTunnel)
         {

@@ -1,7 +1,8 @@
 namespace Spawngate.Clients.Http2;
 
 /// <summary>
-/// The streams that have data but must wait for room in the output: the most urgent first (RFC 9218 section 10), those of equal urgency in turns of one frame.
+/// The streams that have data but must wait for room in the output: the most urgent first (RFC 9218 section 10), those of equal urgency in
+/// turns of one frame.
 /// </summary>
 internal sealed class Http2Scheduler
 {

@@ -5,7 +5,9 @@ using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
 
-/// <summary>Finds out whether a connection that begins as HTTP/1 goes on as HTTP/2: by the preface, or by a request that asks to upgrade.</summary>
+/// <summary>
+/// Finds out whether a connection that begins as HTTP/1 goes on as HTTP/2: by the preface, or by a request that asks to upgrade.
+/// </summary>
 internal struct Http2Upgrade
 {
     /// <summary>With so many bytes, "PRI ", the preface differs from every method.</summary>
@@ -16,7 +18,9 @@ internal struct Http2Upgrade
     /// <summary>True once the whole preface was seen.</summary>
     public bool HasPreface { get; private set; }
 
-    /// <summary>Looks at the first bytes of a connection, and at nothing behind them. False when they are, or may still become, the preface.</summary>
+    /// <summary>
+    /// Looks at the first bytes of a connection, and at nothing behind them. False when they are, or may still become, the preface.
+    /// </summary>
     public bool IsHttp1(ReadOnlySpan<byte> received)
     {
         if (_isHttp1 || received.IsEmpty)
@@ -31,9 +35,16 @@ internal struct Http2Upgrade
     }
 
     /// <summary>
-    /// Takes up <c>Upgrade: h2c</c> (RFC 7540 section 3.2) for a request without a body, and writes the 101. Null for others: they are served over HTTP/1.1, as if they had not asked.
+    /// Takes up <c>Upgrade: h2c</c> (RFC 7540 section 3.2) for a request without a body, and writes the 101. Null for others: they are
+    /// served over HTTP/1.1, as if they had not asked.
     /// </summary>
-    public static Http2Connection? TryTakeUp(ForwardingContext context, ClientConnections connections, ClientIdentity identity, SocketChannel client, RequestHead request)
+    public static Http2Connection? TryTakeUp(
+        ForwardingContext context,
+        ClientConnections connections,
+        ClientIdentity identity,
+        SocketChannel client,
+        RequestHead request
+    )
     {
         var settings = ProxyHeaders.SettingsOfH2cUpgrade(request, client.Received);
         if (settings.IsEmpty || connections.IsDraining)

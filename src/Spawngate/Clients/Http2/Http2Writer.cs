@@ -1,12 +1,12 @@
-using Spawngate.Diagnostics;
 using Spawngate.Protocols.Http2;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
 
 /// <summary>
-/// The sending half of a connection: who may write next, what waits to be sent, and the one send that is under way. Also wakes the tasks of streams, which must
-/// not go on within the gate.
+/// The sending half of a connection: who may write next, what waits to be sent, and the one send that is under way. Also wakes the tasks of
+/// streams, which must not go on within the gate.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -30,13 +30,16 @@ internal sealed class Http2Writer : IThreadPoolWorkItem, ICallbackOwner
         _connection = connection;
         _client = client;
         Output = new Http2Output(client);
-        _sending = new SocketContinuation(sent =>
-        {
-            if (AfterSend(sent))
+        _sending = new SocketContinuation(
+            sent =>
             {
-                Send();
-            }
-        }, this);
+                if (AfterSend(sent))
+                {
+                    Send();
+                }
+            },
+            this
+        );
     }
 
     /// <summary>What waits to be sent.</summary>
@@ -55,15 +58,15 @@ internal sealed class Http2Writer : IThreadPoolWorkItem, ICallbackOwner
     public bool IsIdle => !Output.IsSending && !_flushQueued;
 
     /// <summary>
-    /// Puts control frames that wait into the output; within the gate, and before any other frame. When there is no room, there is none for other frames either, and they wait in the session,
-    /// which bounds them.
+    /// Puts control frames that wait into the output; within the gate, and before any other frame. When there is no room, there is none for
+    /// other frames either, and they wait in the session, which bounds them.
     /// </summary>
     public void WriteControl()
     {
         var session = _connection.Session;
         while (session.ControlLength > 0 && Output.TakesHeads)
         {
-            Output.Commit(session.WriteControl(Output.Reserve(session.ControlLength + Limits.Http2ControlRoomBytes)));
+            Output.Commit(session.WriteControl(Output.Reserve(session.ControlLength + Http2Limits.Http2ControlRoomBytes)));
         }
     }
 
@@ -117,7 +120,8 @@ internal sealed class Http2Writer : IThreadPoolWorkItem, ICallbackOwner
         lock (_connection.Gate)
         {
             WriteControl();
-            queue = _connection.OpenStreams > 1 && !_flushQueued && !Output.IsSending && Output.Length is > 0 and < Limits.Http2FlushBytes;
+            queue =
+                _connection.OpenStreams > 1 && !_flushQueued && !Output.IsSending && Output.Length is > 0 and < Http2Limits.Http2FlushBytes;
             if (!queue && !_flushQueued)
             {
                 take = Output.TryTake();
@@ -183,7 +187,10 @@ internal sealed class Http2Writer : IThreadPoolWorkItem, ICallbackOwner
         _connection.OnCallbackFault();
     }
 
-    /// <summary>Sends what was taken, and what has come since, until nothing waits. What throws here would leave a send under way for ever, and its caller may be a stream.</summary>
+    /// <summary>
+    /// Sends what was taken, and what has come since, until nothing waits. What throws here would leave a send under way for ever, and its
+    /// caller may be a stream.
+    /// </summary>
     private void Send()
     {
         try
@@ -195,8 +202,7 @@ internal sealed class Http2Writer : IThreadPoolWorkItem, ICallbackOwner
                 {
                     return;
                 }
-            }
-            while (AfterSend(sent));
+            } while (AfterSend(sent));
         }
         catch (Exception fault)
         {

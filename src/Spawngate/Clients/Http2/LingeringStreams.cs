@@ -3,8 +3,8 @@ using Spawngate.Protocols.Http2;
 namespace Spawngate.Clients.Http2;
 
 /// <summary>
-/// The streams of a connection whose response is complete while their client still sends the request: what tells it to stop is held back for a moment, in which it may take the response or end the
-/// request by itself. All within the connection's gate.
+/// The streams of a connection whose response is complete while their client still sends the request: what tells it to stop is held back
+/// for a moment, in which it may take the response or end the request by itself. All within the connection's gate.
 /// </summary>
 /// <remarks>
 /// <code>

@@ -12,7 +12,7 @@ internal static class ResponseFrames
     private const int AddedFields = 9;
 
     /// <summary>Bytes of their names and values: the longest request id, a date, names and short values.</summary>
-    private const int AddedBytes = Limits.RequestIdBytesMax + 256 + Limits.ServerTimingBytes;
+    private const int AddedBytes = ForwardingLimits.RequestIdBytesMax + 256 + ForwardingLimits.ServerTimingBytes;
 
     /// <summary>Writes a backend's head, interim or final.</summary>
     /// <param name="session">The connection's state.</param>
@@ -21,7 +21,14 @@ internal static class ResponseFrames
     /// <param name="exchange">The exchange that has the head.</param>
     /// <param name="date">The time, for a backend that does not say it.</param>
     /// <param name="endStream">True when there is no body.</param>
-    public static void WriteHead(Http2Session session, int slot, Http2Output output, Exchange exchange, ReadOnlySpan<byte> date, bool endStream)
+    public static void WriteHead(
+        Http2Session session,
+        int slot,
+        Http2Output output,
+        Exchange exchange,
+        ReadOnlySpan<byte> date,
+        bool endStream
+    )
     {
         var response = exchange.Response;
         exchange.Record.Status = response.Status;
@@ -48,11 +55,23 @@ internal static class ResponseFrames
     }
 
     /// <summary>Writes the head of one of our own errors.</summary>
-    public static void WriteErrorHead(Http2Session session, int slot, Http2Output output, Exchange exchange, ProxyError error, int length, ReadOnlySpan<byte> date, bool endStream)
+    public static void WriteErrorHead(
+        Http2Session session,
+        int slot,
+        Http2Output output,
+        Exchange exchange,
+        ProxyError error,
+        int length,
+        ReadOnlySpan<byte> date,
+        bool endStream
+    )
     {
         var reply = exchange.Reply;
         int fields = AddedFields + (reply?.Fields.Count ?? 0);
-        var writer = session.BeginHead(output.Reserve(Http2Session.HeadBytesNeeded(0, fields, AddedBytes + (reply?.FieldBytes ?? 0))), slot);
+        var writer = session.BeginHead(
+            output.Reserve(Http2Session.HeadBytesNeeded(0, fields, AddedBytes + (reply?.FieldBytes ?? 0))),
+            slot
+        );
         exchange.Record.SetAnswer(error, endStream ? 0 : length);
         writer.Status(exchange.Record.Status);
         writer.Field("content-type"u8, reply is null ? "application/json"u8 : Encoding.ASCII.GetBytes(reply.ContentType));

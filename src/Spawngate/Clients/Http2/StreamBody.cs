@@ -1,4 +1,5 @@
 using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
@@ -37,7 +38,8 @@ internal struct StreamBody
     public List<byte>? Trailers { get; private set; }
 
     /// <summary>A body of the backend, at the front of its channel.</summary>
-    public static StreamBody Of(SocketChannel source, BodyFraming framing) => new() { _source = source, _reader = new BodyReader(framing, 0, ofResponse: true) };
+    public static StreamBody Of(SocketChannel source, BodyFraming framing) =>
+        new() { _source = source, _reader = new BodyReader(framing, 0, ofResponse: true) };
 
     /// <summary>A body of our own.</summary>
     public static StreamBody Of(ReadOnlyMemory<byte> own) => new() { _own = own };
@@ -107,10 +109,11 @@ internal struct StreamBody
     /// <summary>Makes room for more input: a body that goes on beyond a small buffer gets a large one.</summary>
     public void PrepareInput()
     {
-        _large |= _taken >= Limits.SmallBufferBytes || _reader.RemainingKnown is > Limits.SmallBufferBytes and < long.MaxValue;
+        _large |=
+            _taken >= LoggingLimits.SmallBufferBytes || _reader.RemainingKnown is > LoggingLimits.SmallBufferBytes and < long.MaxValue;
         if (_large && !_source!.IsArmed)
         {
-            _source.EnsureRoom(Limits.LargeBufferBytes / 2);
+            _source.EnsureRoom(TransportLimits.LargeBufferBytes / 2);
         }
     }
 

@@ -96,7 +96,9 @@ internal sealed partial class StreamExchange
         }
 
         var framing = IsTunnelOpen ? new BodyFraming(BodyKind.UntilClose, 0) : _exchange.Response.Framing;
-        return _isBodyless ? WriteOutcome.Done : _sender.Begin(_headKind == HeadKind.Response ? StreamBody.Of(_exchange.Upstream, framing) : StreamBody.Of(_answerBody));
+        return _isBodyless
+            ? WriteOutcome.Done
+            : _sender.Begin(_headKind == HeadKind.Response ? StreamBody.Of(_exchange.Upstream, framing) : StreamBody.Of(_answerBody));
     }
 
     /// <summary>The final head has been written; outside of the gate.</summary>
@@ -125,7 +127,7 @@ internal sealed partial class StreamExchange
         _answerBody = _exchange.Reply?.Body ?? ProxyErrors.Body(error, _detail);
         _headKind = HeadKind.Own;
         _isBodyless = Request.Method == MethodKind.Head;
-        _deadline.Restart(DeadlineKind.Progress, _context.DueIn(Limits.LingerMs));
+        _deadline.Restart(DeadlineKind.Progress, _context.DueIn(Http2Limits.LingerMs));
         var outcome = BeginAnswer();
         if (outcome == WriteOutcome.Gone)
         {
@@ -155,7 +157,9 @@ internal sealed partial class StreamExchange
         return Settle(outcome);
     }
 
-    /// <summary>A tunnel whose other side was reset ends by CANCEL (RFC 8441 section 5); any other response that is cut, by INTERNAL_ERROR.</summary>
+    /// <summary>
+    /// A tunnel whose other side was reset ends by CANCEL (RFC 8441 section 5); any other response that is cut, by INTERNAL_ERROR.
+    /// </summary>
     private void ResetTunnel()
     {
         if (_isTunnel)

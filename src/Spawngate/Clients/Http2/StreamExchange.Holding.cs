@@ -29,11 +29,16 @@ internal sealed partial class StreamExchange : ISheddable
     /// <summary>Bytes that it holds; on the tick, within the gate.</summary>
     public long Measure(long nowMs)
     {
-        long buffers = _exchange.WatchedUpstream is { } upstream ? _memory.Look(upstream, null, _responding, nowMs, _context.ClientLimits.MemoryIsTight) : 0;
-        return HeldBytes = Limits.ClientRequestBytes + _head.Length + _upload.HeldBytes + buffers;
+        long buffers = _exchange.WatchedUpstream is { } upstream
+            ? _memory.Look(upstream, null, _responding, nowMs, _context.ClientLimits.MemoryIsTight)
+            : 0;
+        return HeldBytes = OverloadLimits.ClientRequestBytes + _head.Length + _upload.HeldBytes + buffers;
     }
 
-    /// <summary>Like that of an HTTP/1 connection; here it is the stream's window by which a client takes hardly anything. On the tick, within the gate.</summary>
+    /// <summary>
+    /// Like that of an HTTP/1 connection; here it is the stream's window by which a client takes hardly anything. On the tick, within the
+    /// gate.
+    /// </summary>
     private void OnRates(long nowMs)
     {
         bool counts = _isBegun && _exchange.TimeoutMs > 0 && !_isTunnel;
@@ -43,7 +48,13 @@ internal sealed partial class StreamExchange : ISheddable
             _connection.Session.Reset(Slot, ErrorCode.Cancel);
             OnGone();
         }
-        else if (_giving.IsBelow(counts && !_responding && !_awaitsContinue && _upload.AwaitsClient && Request.Framing.Kind == BodyKind.Length, _upload.BodyBytes, nowMs))
+        else if (
+            _giving.IsBelow(
+                counts && !_responding && !_awaitsContinue && _upload.AwaitsClient && Request.Framing.Kind == BodyKind.Length,
+                _upload.BodyBytes,
+                nowMs
+            )
+        )
         {
             _exchange.Abort(ProxyError.ClientTimeout);
         }

@@ -1,8 +1,10 @@
 using Spawngate.Backends;
-using Spawngate.Diagnostics;
 using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
+using Spawngate.Runtime;
+using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
 
@@ -20,8 +22,8 @@ internal enum HeadKind : byte
 }
 
 /// <summary>
-/// One stream of a connection while its request is served: drives an <see cref="Exchange"/>, and puts its answer into frames. Used again for later streams of the
-/// same connection.
+/// One stream of a connection while its request is served: drives an <see cref="Exchange"/>, and puts its answer into frames. Used again
+/// for later streams of the same connection.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -33,8 +35,8 @@ internal enum HeadKind : byte
 ///                        └─ client reset ────────────────┼────────────────────────────────▲
 ///                                                        └─ no window, no room: waits for its turn
 /// </code>
-/// One task runs through these. What comes from other threads (DATA, resets and windows from the reader, its turn from whoever sends, the tick) changes its
-/// state within the connection's gate, and makes what it waits for return.
+/// One task runs through these. What comes from other threads (DATA, resets and windows from the reader, its turn from whoever sends, the
+/// tick) changes its state within the connection's gate, and makes what it waits for return.
 /// </remarks>
 internal sealed partial class StreamExchange
 {
@@ -88,7 +90,8 @@ internal sealed partial class StreamExchange
     public StreamUpload Upload => _upload;
 
     /// <summary>Milliseconds that its client may leave a send waiting; 0 for any time, as in a tunnel, in which no deadline runs.</summary>
-    public long TimeoutMs => _responding && !_deadline.HasFired && _deadline.Kind == DeadlineKind.None && !_sender.HasWholeBody ? 0 : _exchange.TimeoutMs;
+    public long TimeoutMs =>
+        _responding && !_deadline.HasFired && _deadline.Kind == DeadlineKind.None && !_sender.HasWholeBody ? 0 : _exchange.TimeoutMs;
 
     /// <summary>True when the response opened a tunnel.</summary>
     private bool IsTunnelOpen => _headKind == HeadKind.Response && _isTunnel && _exchange.Response.Status == 101;
@@ -111,13 +114,14 @@ internal sealed partial class StreamExchange
         _detail = null;
         _headLength = 0;
         _awaitsContinue = !ended && Request.Fields.Has(KnownHeader.Expect);
-        _upload.Reset(ended || (!isTunnel && Request.Framing.Kind == BodyKind.None)); // The head of a tunnel has no body; what follows are its bytes.
+        // The head of a tunnel has no body; what follows are its bytes.
+        _upload.Reset(ended || (!isTunnel && Request.Framing.Kind == BodyKind.None));
     }
 
     /// <summary>Keeps the head until the first of the body is there.</summary>
     public void Defer(ReadOnlySpan<byte> head)
     {
-        KeepHead(head, Limits.SmallBufferBytes);
+        KeepHead(head, LoggingLimits.SmallBufferBytes);
         IsDeferred = true;
     }
 
@@ -205,7 +209,7 @@ internal sealed partial class StreamExchange
     }
 
     /// <summary>Adds it to what holds a backend, if it does; within the gate.</summary>
-    public void AddTo(HolderSearch search) => _exchange.AddTo(search);
+    public void AddTo(ActiveRequestSearch search) => _exchange.AddTo(search);
 
     /// <summary>Looks at its deadline; on the tick, within the gate, so that it is still that of the request it was set for.</summary>
     /// <param name="nowMs">Coarse time.</param>
@@ -220,7 +224,8 @@ internal sealed partial class StreamExchange
             _giving.Restart();
         }
 
-        // What goes into a window that opens a little at a time is progress, too, long before its task hears of it; and so is what a backend takes of a send that is pending.
+        // What goes into a window that opens a little at a time is progress, too, long before its task hears of it; and so is what a
+        // backend takes of a send that is pending.
         bool moved = _sender.BodyBytes != _bodyBytesSeen;
         _bodyBytesSeen = _sender.BodyBytes;
         moved |= _exchange.WatchedUpstream is { } upstream && PeerWatch.HasMoved(upstream, ref _upstreamAcked);
@@ -241,7 +246,13 @@ internal sealed partial class StreamExchange
             return;
         }
 
-        ForwardingLog.Stalled(_context, _connection.Identity, _exchange, _sender.AwaitsWindow || _sender.HeadWaits || _connection.IsSendWaiting, _upload.AwaitsClient);
+        ForwardingLog.Stalled(
+            _context,
+            _connection.Identity,
+            _exchange,
+            _sender.AwaitsWindow || _sender.HeadWaits || _connection.IsSendWaiting,
+            _upload.AwaitsClient
+        );
         _connection.Session.Reset(Slot, ErrorCode.Cancel);
         OnGone();
     }
@@ -270,9 +281,10 @@ internal sealed partial class StreamExchange
                 var outcome = Respond(step);
                 while (outcome < WriteOutcome.Done)
                 {
-                    outcome = outcome == WriteOutcome.Input
-                        ? AfterInput(await _exchange.ReceiveAsync().ConfigureAwait(false))
-                        : AfterTurn(await _sender.WaitAsync().ConfigureAwait(false));
+                    outcome =
+                        outcome == WriteOutcome.Input
+                            ? AfterInput(await _exchange.ReceiveAsync().ConfigureAwait(false))
+                            : AfterTurn(await _sender.WaitAsync().ConfigureAwait(false));
                 }
 
                 complete = outcome == WriteOutcome.Done;
@@ -403,7 +415,7 @@ internal sealed partial class StreamExchange
         {
             if (_headLength == 0)
             {
-                KeepHead(head, Limits.WaitBufferBytes);
+                KeepHead(head, TransportLimits.WaitBufferBytes);
             }
 
             return;

@@ -26,8 +26,9 @@ internal enum WriteOutcome : byte
 }
 
 /// <summary>
-/// Puts the heads and the body of one stream's response into frames as windows and room in the output allow. When they do not, its task waits, and whoever makes room writes on
-/// its behalf. So a stream holds its slot until its head is among what is to be sent next, and a client that does not read is soon not read from.
+/// Puts the heads and the body of one stream's response into frames as windows and room in the output allow. When they do not, its task
+/// waits, and whoever makes room writes on its behalf. So a stream holds its slot until its head is among what is to be sent next, and a
+/// client that does not read is soon not read from.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -67,7 +68,10 @@ internal sealed class StreamSender(Http2Connection connection, StreamExchange st
     /// <summary>Bytes of the backend's body so far.</summary>
     public long BodyBytes => _body.Bytes;
 
-    /// <summary>True when the backend has ended a body that its end marks, as that of a tunnel: only the client is waited for. From any thread, to look at.</summary>
+    /// <summary>
+    /// True when the backend has ended a body that its end marks, as that of a tunnel: only the client is waited for. From any thread, to
+    /// look at.
+    /// </summary>
     public bool HasWholeBody => _body.IsSourceEnded;
 
     /// <summary>True once the stream was reset, or its connection ends.</summary>

@@ -12,10 +12,17 @@ internal sealed class EntryBackendTests : EntryTest
         string second = $"second-{Id}.test";
         string withDaemon = Shell("""(setsid sh -c '"$0" --mode=sleep --name=daemon & exit 0' "$0" &); exec "$0" --name=first""");
         GatewayContainer container = await RunAsync(
-            await SpawngateImage.WithBackendsAsync(Engine), $"[backends.'{Host}']\n{withDaemon}[backends.'{second}']\n{Shell("\"$0\" --name=second; exit $?")}");
+            await SpawngateImage.WithBackendsAsync(Engine),
+            $"[backends.'{Host}']\n{withDaemon}[backends.'{second}']\n{Shell("\"$0\" --name=second; exit $?")}"
+        );
         Assert.That((await container.RequestAsync(Host, "/")).Status, Is.EqualTo(200));
         Assert.That((await container.RequestAsync(second, "/")).Status, Is.EqualTo(200));
-        BackendProcess[] processes = [await Containers.StartAsync("first"), await Containers.StartAsync("second"), await Containers.StartAsync("daemon")];
+        BackendProcess[] processes =
+        [
+            await Containers.StartAsync("first"),
+            await Containers.StartAsync("second"),
+            await Containers.StartAsync("daemon"),
+        ];
 
         Assert.That(await container.StopAsync(), Is.Zero);
 
@@ -31,7 +38,10 @@ internal sealed class EntryBackendTests : EntryTest
     [Test]
     public async Task A_request_in_flight_is_finished_by_a_stop()
     {
-        GatewayContainer container = await RunAsync(await SpawngateImage.WithBackendsAsync(Engine), $"[backends.'{Host}']\n{Shell("exec \"$0\"")}");
+        GatewayContainer container = await RunAsync(
+            await SpawngateImage.WithBackendsAsync(Engine),
+            $"[backends.'{Host}']\n{Shell("exec \"$0\"")}"
+        );
         Task<RawResponse> answer = container.RequestAsync(Host, "/hold?key=a");
         BackendProcess backend = await Containers.StartAsync();
         await backend.ToldAsync("hold a");
@@ -49,11 +59,19 @@ internal sealed class EntryBackendTests : EntryTest
     public async Task Orphans_that_are_nobodys_are_reaped()
     {
         // Without the environment of its backend a daemon cannot be told from a stranger's: it is left to itself until it ends.
-        string script = $"""(setsid sh -c 'env -i "$0" --mode=sleep --name=stranger --control={ControlAddress} & exit 0' "$0" &); exec "$0" --name=backend""";
-        GatewayContainer container = await RunAsync(await SpawngateImage.WithBackendsAsync(Engine), $"[backends.'{Host}']\n{Shell(script)}");
+        string script =
+            $"""(setsid sh -c 'env -i "$0" --mode=sleep --name=stranger --control={ControlAddress} & exit 0' "$0" &); exec "$0" --name=backend""";
+        GatewayContainer container = await RunAsync(
+            await SpawngateImage.WithBackendsAsync(Engine),
+            $"[backends.'{Host}']\n{Shell(script)}"
+        );
         Assert.That((await container.RequestAsync(Host, "/")).Status, Is.EqualTo(200));
         BackendProcess stranger = await Containers.StartAsync("stranger");
-        Assert.That(ProcessScan.ChildrenOf(container.Pid), Has.Count.EqualTo(2), "the backend, and the orphan that the first process has got");
+        Assert.That(
+            ProcessScan.ChildrenOf(container.Pid),
+            Has.Count.EqualTo(2),
+            "the backend, and the orphan that the first process has got"
+        );
 
         await stranger.SendAsync("exit 3");
 
@@ -75,7 +93,11 @@ internal sealed class EntryBackendTests : EntryTest
     public async Task Nothing_outlives_a_killed_gateway(bool init)
     {
         string script = """(setsid sh -c '"$0" --mode=sleep --name=daemon --ignore-sigterm & exit 0' "$0" &); exec "$0" --name=backend""";
-        GatewayContainer container = await RunAsync(await SpawngateImage.WithBackendsAsync(Engine), $"[backends.'{Host}']\n{Shell(script)}", init);
+        GatewayContainer container = await RunAsync(
+            await SpawngateImage.WithBackendsAsync(Engine),
+            $"[backends.'{Host}']\n{Shell(script)}",
+            init
+        );
         Assert.That((await container.RequestAsync(Host, "/")).Status, Is.EqualTo(200));
         BackendProcess backend = await Containers.StartAsync("backend");
         BackendProcess daemon = await Containers.StartAsync("daemon");
@@ -93,7 +115,10 @@ internal sealed class EntryBackendTests : EntryTest
     public async Task A_guard_works_in_a_container()
     {
         // The first process is a shell here, and lives on when its gateway is killed: it is the guard that ends the backend then.
-        GatewayContainer container = await CreateAsync(await ShellImageAsync(), $"[backends.'{Host}']\n{Shell("exec \"$0\" --name=backend")}");
+        GatewayContainer container = await CreateAsync(
+            await ShellImageAsync(),
+            $"[backends.'{Host}']\n{Shell("exec \"$0\" --name=backend")}"
+        );
         await container.StartAsync();
         await container.ServesAsync();
         Assert.That((await container.RequestAsync(Host, "/")).Status, Is.EqualTo(200));
@@ -111,7 +136,13 @@ internal sealed class EntryBackendTests : EntryTest
     private async Task<string> ShellImageAsync()
     {
         string below = await SpawngateImage.WithBackendsAsync(Engine);
-        return await Engine.Images.OnceAsync("spawngate-test/shell:1", name => Api.BuildAsync(
-            name, new ImageFiles().Text("Dockerfile", $"FROM {below}\nENTRYPOINT [\"/bin/sh\", \"-c\", \"/spawngate; exec /bin/sleep 1000\"]\n").ToTar()));
+        return await Engine.Images.OnceAsync("spawngate-test/shell:1", name =>
+            Api.BuildAsync(
+                name,
+                new ImageFiles()
+                    .Text("Dockerfile", $"FROM {below}\nENTRYPOINT [\"/bin/sh\", \"-c\", \"/spawngate; exec /bin/sleep 1000\"]\n")
+                    .ToTar()
+            )
+        );
     }
 }

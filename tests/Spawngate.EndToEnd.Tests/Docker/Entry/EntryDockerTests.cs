@@ -15,23 +15,33 @@ internal sealed class EntryDockerTests : EntryTest
         (int port, int adminPort) = (Ports.Free(), Ports.Free());
         string[] backend =
         [
-            "type = \"docker\"", $"image = \"{await Engine.Images.BackendAsync()}\"", "port = 3000", "pull_policy = \"never\"",
+            "type = \"docker\"",
+            $"image = \"{await Engine.Images.BackendAsync()}\"",
+            "port = 3000",
+            "pull_policy = \"never\"",
             $"env = {{ TESTBACKEND_CONTROL = \"{ControlAddress}\" }}",
         ];
         Configure($"[server]\nport = {port}\nadmin_port = {adminPort}\n[backends.'{Host}']\n{string.Join('\n', backend)}\n");
-        GatewayContainer container = Add(await GatewayContainer.CreateAsync(Api, $"entry-{Id}", new
-        {
-            Image = image,
-            User = "0:0",
-            HostConfig = new
-            {
-                // Backends are published on the machine's loopback, which is the gateway's own only in the machine's network.
-                NetworkMode = "host",
-                ReadonlyRootfs = true,
-                CapDrop = new[] { "ALL" },
-                Binds = new[] { $"{ConfigFolder}:/etc/spawngate:ro", $"{Engine.Socket}:{SocketInside}" },
-            },
-        }, port));
+        GatewayContainer container = Add(
+            await GatewayContainer.CreateAsync(
+                Api,
+                $"entry-{Id}",
+                new
+                {
+                    Image = image,
+                    User = "0:0",
+                    HostConfig = new
+                    {
+                        // Backends are published on the machine's loopback, which is the gateway's own only in the machine's network.
+                        NetworkMode = "host",
+                        ReadonlyRootfs = true,
+                        CapDrop = new[] { "ALL" },
+                        Binds = new[] { $"{ConfigFolder}:/etc/spawngate:ro", $"{Engine.Socket}:{SocketInside}" },
+                    },
+                },
+                port
+            )
+        );
         await container.StartAsync();
         await container.ServesAsync();
 

@@ -18,7 +18,11 @@ internal sealed class EntryPointTests : EntryTest
         Assert.That(response.Status, Is.EqualTo(200), response.Text);
         Assert.That(response.Text, Does.StartWith("Hello!"));
         Assert.That((await container.LogsAsync("Backend is ready")).Field("hostname"), Is.EqualTo(Host));
-        Assert.That(await CommandsAsync(container), Is.EqualTo(["/spawngate", "/spawngate hello"]), "no guard: the kernel ends the others with the first process");
+        Assert.That(
+            await CommandsAsync(container),
+            Is.EqualTo(["/spawngate", "/spawngate hello"]),
+            "no guard: the kernel ends the others with the first process"
+        );
         Assert.That(await container.StopAsync(), Is.Zero);
         Assert.That(await container.StopMsAsync(), Is.LessThan(StopMsMax));
     }
@@ -82,12 +86,21 @@ internal sealed class EntryPointTests : EntryTest
     [Test]
     public async Task Other_subcommands_are_arguments_of_the_container()
     {
-        GatewayContainer container = await CreateAsync(await SpawngateImage.ScratchAsync(Engine), $"[backends.'{Host}']\n{Hello}", arguments: ["check"]);
+        GatewayContainer container = await CreateAsync(
+            await SpawngateImage.ScratchAsync(Engine),
+            $"[backends.'{Host}']\n{Hello}",
+            arguments: ["check"]
+        );
         await container.StartAsync();
         Assert.That(await container.ExitAsync(), Is.Zero);
         Assert.That((await Api.OutputAsync(container.Name)).Out, Does.Contain(Host));
     }
 
     private async Task<List<string>> CommandsAsync(GatewayContainer container) =>
-        [.. (await Api.GetAsync($"/containers/{container.Name}/top?ps_args=-o%20pid,args")).GetProperty("Processes").EnumerateArray().Select(each => each[1].GetString()!)];
+        [
+            .. (await Api.GetAsync($"/containers/{container.Name}/top?ps_args=-o%20pid,args"))
+                .GetProperty("Processes")
+                .EnumerateArray()
+                .Select(each => each[1].GetString()!),
+        ];
 }

@@ -3,7 +3,10 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Docker.Entry;
 
-/// <summary>A test of Spawngate as the entry point of a container: nobody in particular, without a capability, on a file system that cannot be written.</summary>
+/// <summary>
+/// A test of Spawngate as the entry point of a container: nobody in particular, without a capability, on a file system that cannot be
+/// written.
+/// </summary>
 internal abstract class EntryTest : DockerTest
 {
     private readonly List<GatewayContainer> _containers = [];
@@ -42,7 +45,8 @@ internal abstract class EntryTest : DockerTest
     }
 
     /// <summary>The lines of a backend that runs a shell script, in which <c>$0</c> is TestBackend.</summary>
-    protected static string Shell(string script) => $"command = \"/bin/sh\"\nargs = [\"-c\", '''{script}''', \"/TestBackend\"]\nidle_timeout_secs = 0\n";
+    protected static string Shell(string script) =>
+        $"command = \"/bin/sh\"\nargs = [\"-c\", '''{script}''', \"/TestBackend\"]\nidle_timeout_secs = 0\n";
 
     /// <summary>A container of the test's own making is ended with the others.</summary>
     protected GatewayContainer Add(GatewayContainer container)
@@ -61,27 +65,42 @@ internal abstract class EntryTest : DockerTest
     }
 
     /// <summary>Creates a container with a configuration.</summary>
-    protected async Task<GatewayContainer> CreateAsync(string image, string config, bool init = false, object? healthcheck = null, string[]? arguments = null)
+    protected async Task<GatewayContainer> CreateAsync(
+        string image,
+        string config,
+        bool init = false,
+        object? healthcheck = null,
+        string[]? arguments = null
+    )
     {
         Configure(config);
         string[] marker = [.. Scene.Environment.Where(each => each.Key == "SPAWNGATE_TEST").Select(each => $"{each.Key}={each.Value}")];
-        return Add(await GatewayContainer.CreateAsync(Api, $"entry-{Id}-{_containers.Count}", new
-        {
-            Image = image,
-            User = "12345:12345",
-            Cmd = arguments ?? [],
-            Env = marker.Append("TESTBACKEND_CONTROL=" + ControlAddress),
-            Healthcheck = healthcheck,
-            HostConfig = new
-            {
-                ReadonlyRootfs = true,
-                CapDrop = new[] { "ALL" },
-                SecurityOpt = new[] { "no-new-privileges" },
-                Init = init,
-                Binds = new[] { $"{ConfigFolder}:/etc/spawngate:ro" },
-                PortBindings = new Dictionary<string, object> { ["80/tcp"] = new[] { new { HostIp = "127.0.0.1", HostPort = "" } } },
-            },
-            ExposedPorts = new Dictionary<string, object> { ["80/tcp"] = new { } },
-        }));
+        return Add(
+            await GatewayContainer.CreateAsync(
+                Api,
+                $"entry-{Id}-{_containers.Count}",
+                new
+                {
+                    Image = image,
+                    User = "12345:12345",
+                    Cmd = arguments ?? [],
+                    Env = marker.Append("TESTBACKEND_CONTROL=" + ControlAddress),
+                    Healthcheck = healthcheck,
+                    HostConfig = new
+                    {
+                        ReadonlyRootfs = true,
+                        CapDrop = new[] { "ALL" },
+                        SecurityOpt = new[] { "no-new-privileges" },
+                        Init = init,
+                        Binds = new[] { $"{ConfigFolder}:/etc/spawngate:ro" },
+                        PortBindings = new Dictionary<string, object>
+                        {
+                            ["80/tcp"] = new[] { new { HostIp = "127.0.0.1", HostPort = "" } },
+                        },
+                    },
+                    ExposedPorts = new Dictionary<string, object> { ["80/tcp"] = new { } },
+                }
+            )
+        );
     }
 }

@@ -55,8 +55,8 @@ internal sealed class GatewayContainer
     }
 
     /// <summary>
-    /// Waits until it serves, and can be reached: the engine accepts connections to a published port at once, and ends them without a byte as long as the
-    /// container's network is not up, which takes seconds on a busy machine.
+    /// Waits until it serves, and can be reached: the engine accepts connections to a published port at once, and ends them without a byte
+    /// as long as the container's network is not up, which takes seconds on a busy machine.
     /// </summary>
     public async Task ServesAsync()
     {
@@ -83,7 +83,8 @@ internal sealed class GatewayContainer
     }
 
     /// <summary>Milliseconds that the gateway says its stop took.</summary>
-    public async Task<double> StopMsAsync() => double.Parse((await LogsAsync("Stopped", "spawngate.gateway")).Field("duration_ms")!, CultureInfo.InvariantCulture);
+    public async Task<double> StopMsAsync() =>
+        double.Parse((await LogsAsync("Stopped", "spawngate.gateway")).Field("duration_ms")!, CultureInfo.InvariantCulture);
 
     /// <summary>Waits until it has ended and returns its exit code; the log is complete then.</summary>
     public async Task<int> ExitAsync() => await _api.ExitAsync(Name).InTimeAsync("end of the container");

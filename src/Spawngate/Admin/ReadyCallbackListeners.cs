@@ -1,0 +1,191 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Spawngate.Workloads.Docker;
+
+namespace Spawngate.Admin;
+
+/// <summary>
+/// Where containers call back that they are ready: listeners on the machine's addresses in their networks, because the admin API listens on
+/// loopback and is none of their business. A listener takes <c>POST /ready/{host}?token=…</c> with the token of that very start and nothing
+/// else; it is open while a container on its network needs it.
+/// </summary>
+/// <param name="report">Declares a start ready: host, token.</param>
+/// <param name="log">Log of category <c>spawngate.docker</c>.</param>
+/// <param name="time">The time.</param>
+internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome> report, ILogger log, TimeProvider time) : IAsyncDisposable
+{
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly Dictionary<IPAddress, CallbackListener> _listeners = [];
+
+    /// <summary>Opens the listener at an address, or uses the open one; null when the address is not of this machine.</summary>
+    public async Task<ReadyDoorUse?> OpenAsync(IPAddress address)
+    {
+        await _gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (!_listeners.TryGetValue(address, out var listener))
+            {
+                listener = await ListenAsync(address).ConfigureAwait(false);
+                if (listener is null)
+                {
+                    return null;
+                }
+
+                _listeners.Add(address, listener);
+            }
+
+            listener.Users++;
+            return new ReadyDoorUse(this, address, listener.Port);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Closes all.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _gate.WaitAsync().ConfigureAwait(false);
+        foreach (var listener in _listeners.Values)
+        {
+            await CloseAsync(listener).ConfigureAwait(false);
+        }
+
+        _listeners.Clear();
+        _gate.Release();
+    }
+
+    internal async Task LeaveAsync(IPAddress address)
+    {
+        await _gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (_listeners.TryGetValue(address, out var listener) && --listener.Users == 0)
+            {
+                _listeners.Remove(address);
+                await CloseAsync(listener).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private static async Task CloseAsync(CallbackListener listener)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.AdminStopSecs));
+        await listener.Server.StopAsync(limit.Token).ConfigureAwait(false);
+        listener.Server.Dispose();
+    }
+
+    private async Task<CallbackListener?> ListenAsync(IPAddress address)
+    {
+        var options = new KestrelServerOptions { AddServerHeader = false };
+        options.Limits.MaxRequestBodySize = AdminLimits.AdminRequestBodyBytesMax;
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(AdminLimits.AdminHeaderTimeoutSecs);
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(AdminLimits.AdminKeepAliveSecs);
+        var connections = new AdminConnections(AdminLimits.ReadyDoorConnectionsMax, time);
+        ListenOptions? listen = null;
+        options.Listen(address, 0, each =>
+        {
+            each.Protocols = HttpProtocols.Http1;
+            connections.Serve(each);
+            listen = each;
+        });
+        var server = new KestrelServer(Options.Create(options), new AdminTransport(connections, time, log), NullLoggerFactory.Instance);
+        try
+        {
+            await server.StartAsync(new Callbacks(report), CancellationToken.None).ConfigureAwait(false);
+            DockerLog.ReadyDoorOpen(log, listen!.IPEndPoint!.ToString());
+            return new CallbackListener(server, listen.IPEndPoint.Port);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            server.Dispose();
+            return null;
+        }
+    }
+
+    private sealed class CallbackListener(KestrelServer server, int port)
+    {
+        public KestrelServer Server => server;
+
+        public int Port => port;
+
+        public int Users { get; set; }
+    }
+
+    private sealed class Callbacks(Func<string, string?, ReadyOutcome> report) : IHttpApplication<HttpContext>
+    {
+        public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
+
+        public void DisposeContext(HttpContext context, Exception? exception) { }
+
+        public async Task ProcessRequestAsync(HttpContext context)
+        {
+            try
+            {
+                await AnswerAsync(context).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is OperationCanceledException or ConnectionAbortedException or ConnectionResetException)
+            {
+                context.Abort();
+            }
+        }
+
+        private Task AnswerAsync(HttpContext context)
+        {
+            AdminReply.CommonHeaders(context.Response);
+            var route = AdminRoute.Parse(context.Request.Path.Value ?? "");
+            if (route.Target != AdminTarget.Ready)
+            {
+                return AdminReply.ErrorAsync(context, AdminError.NotFound);
+            }
+
+            if (!HttpMethods.IsPost(context.Request.Method))
+            {
+                context.Response.Headers.Allow = route.AllowedMethods;
+                return AdminReply.ErrorAsync(context, AdminError.MethodNotAllowed(route.AllowedMethods));
+            }
+
+            // Who does not know a token does not learn here which hosts there are.
+            return report(route.Hostname, context.Request.Query["token"]) switch
+            {
+                ReadyOutcome.Accepted => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
+                ReadyOutcome.NotStarting => AdminReply.ErrorAsync(context, AdminError.NotStarting),
+                _ => AdminReply.ErrorAsync(context, AdminError.ReadyUnauthorised),
+            };
+        }
+    }
+}
+
+/// <summary>One container's use of a listener, until it is given back.</summary>
+/// <param name="listeners">Whose listener it is.</param>
+/// <param name="address">Where it is.</param>
+/// <param name="port">Its port.</param>
+internal sealed class ReadyDoorUse(ReadyCallbackListeners listeners, IPAddress address, int port)
+{
+    private int _left;
+
+    /// <summary>Where it is.</summary>
+    public IPEndPoint EndPoint { get; } = new(address, port);
+
+    /// <summary>Gives it back; a second time has no effect.</summary>
+    public void Leave()
+    {
+        if (Interlocked.Exchange(ref _left, 1) == 0)
+        {
+            _ = listeners.LeaveAsync(EndPoint.Address);
+        }
+    }
+}

@@ -1,0 +1,415 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+using Spawngate.Backends.Probing;
+using Spawngate.Config;
+using Spawngate.Platform;
+using Spawngate.Runtime;
+using Spawngate.Upstreams;
+using Spawngate.Workloads;
+
+namespace Spawngate.Backends;
+
+/// <summary>
+/// One start of a backend with all that belongs to it, from the decision to start until nothing of it is left: token, port, launch,
+/// instance, probe, pool and measurements. Only the lifecycle uses it, except for the token. Its asynchronous work ends in messages that
+/// carry its instance number.
+/// </summary>
+internal sealed class BackendInstance
+{
+    private readonly BackendEnvironment _env;
+    private readonly LifecycleMailbox _mailbox;
+    private readonly CancellationTokenSource _launchCancel = new();
+    private readonly string _token = Convert.ToHexStringLower(Entropy.Bytes(BackendLimits.ReadyTokenBytes));
+    private CancellationTokenSource? _probeCancel;
+    private IHealthProbe? _probe;
+    private long _portDeadlineMs;
+    private int _plannedIntervalMs = -1;
+    private LaunchRequest? _request;
+    private ListenerTrust? _trust;
+    private volatile bool _isConfirming;
+    private volatile bool _hasEnded;
+    private LaunchedAt _place = new(new IPEndPoint(IPAddress.Loopback, 0), false);
+
+    public BackendInstance(
+        BackendEnvironment env,
+        LifecycleMailbox mailbox,
+        BackendConfig config,
+        int instanceNumber,
+        WakeCause cause,
+        long wokenTimestamp
+    )
+    {
+        _env = env;
+        _mailbox = mailbox;
+        Config = config;
+        InstanceNumber = instanceNumber;
+        Cause = cause;
+        WokenTimestamp = wokenTimestamp;
+    }
+
+    /// <summary>The settings it was started with.</summary>
+    public BackendConfig Config { get; }
+
+    /// <summary>Its number.</summary>
+    public int InstanceNumber { get; }
+
+    /// <summary>Who woke it.</summary>
+    public WakeCause Cause { get; }
+
+    /// <summary>When the request or call that woke it arrived.</summary>
+    public long WokenTimestamp { get; }
+
+    /// <summary>Its port; 0 before the launch, and of most containers until they run.</summary>
+    public int Port { get; private set; }
+
+    /// <summary>Whether the launcher has still to answer.</summary>
+    public bool IsLaunching { get; private set; }
+
+    /// <summary>What runs; null before the launcher answered.</summary>
+    public IWorkload? Workload { get; private set; }
+
+    /// <summary>Whether an answer of the launcher or an exit is still to be awaited.</summary>
+    public bool HasSomethingToEnd => IsLaunching || Workload is not null;
+
+    /// <summary>The connections to it; null before it is ready.</summary>
+    public UpstreamPool? Pool { get; set; }
+
+    /// <summary>A ready signal that came before the launcher's answer.</summary>
+    public ReadySignal? EarlySignal { get; set; }
+
+    /// <summary>When the start fails at the latest, on the coarse clock; 0 while it waits for a predecessor.</summary>
+    public long StartDeadlineMs { get; set; }
+
+    /// <summary>When the port, found taken, is tried again, on the coarse clock; 0 when the start does not wait for its port.</summary>
+    public long PortRetryMs { get; private set; }
+
+    /// <summary>When it became ready, on the coarse clock.</summary>
+    public long ReadyAtMs { get; set; }
+
+    /// <summary>When it became unhealthy, on the coarse clock.</summary>
+    public long UnhealthyAtMs { get; set; }
+
+    /// <summary>When the next health check is due, on the coarse clock.</summary>
+    public long NextCheckMs { get; private set; }
+
+    /// <summary>Whether a health check is under way.</summary>
+    public bool IsChecking { get; set; }
+
+    /// <summary>Failed health checks in a row.</summary>
+    public int FailedChecks { get; set; }
+
+    /// <summary>When the launcher had answered; 0 before.</summary>
+    public long SpawnedTimestamp { get; private set; }
+
+    /// <summary>When the first TCP connection was accepted; 0 before.</summary>
+    public long ListeningTimestamp { get; set; }
+
+    /// <summary>
+    /// Why the start fails when it takes too long, with what it is at: what the launcher does, or what the readiness probe saw last.
+    /// </summary>
+    public string TooSlow => $"not ready within {Config.StartupTimeoutSecs} s{(StageDetail is { } stage ? $" ({stage})" : "")}";
+
+    /// <summary>Why the start fails when its port stays taken.</summary>
+    public string PortTaken => Config.Port == 0 ? "no loopback port is free" : $"port {Config.Port} is in use by another program";
+
+    /// <summary>What to add to the reason of a failed start: that somebody else holds its port; empty when nobody was seen to.</summary>
+    public string StrangerNote => _trust?.Stranger is { } stranger ? $"; {stranger}" : "";
+
+    private string? StageDetail =>
+        IsLaunching ? _request?.Stage.Text
+        : _probe?.LastDetail is { } last ? $"last health check: {last}"
+        : null;
+
+    /// <summary>
+    /// Whether <paramref name="token"/> is the token of this start; takes the same time for every wrong one of its length.
+    /// </summary>
+    public bool HasToken(string? token) =>
+        token is not null && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(token), Encoding.UTF8.GetBytes(_token));
+
+    /// <summary>Milliseconds from the waking request to <paramref name="timestamp"/>.</summary>
+    public double SinceWokenMs(long timestamp) => Math.Round(_env.Time.GetElapsedTime(WokenTimestamp, timestamp).TotalMilliseconds, 2);
+
+    /// <summary>The steps of the start, which is ready by <paramref name="signal"/>.</summary>
+    public StartTimings Timings(ReadySignal signal, long readyTimestamp) =>
+        new(
+            SinceWokenMs(SpawnedTimestamp),
+            ListeningTimestamp == 0 ? null : SinceWokenMs(ListeningTimestamp),
+            SinceWokenMs(readyTimestamp),
+            signal
+        );
+
+    /// <summary>
+    /// Has the launcher start it on the configured port, or any free one; the answer comes as <see cref="LifecycleInput.Launched"/>. A
+    /// taken port is tried again after a tick. False when it has been taken for too long.
+    /// </summary>
+    /// <param name="nowMs">The time on the coarse clock.</param>
+    /// <param name="fault">Set when no port can be looked for at all: why.</param>
+    public bool TryLaunch(long nowMs, out string? fault)
+    {
+        fault = null;
+        int? port;
+        try
+        {
+            // A container with ports of its own gets one on this machine from its engine, when it is started.
+            port = Config.UsesLoopbackPort ? _env.Ports.Take(Config.Port) : 0;
+        }
+        catch (SocketException e)
+        {
+            fault = $"no port can be chosen: {OpenFiles.Explain(e)}";
+            return false;
+        }
+
+        if (port is not null)
+        {
+            Port = port.Value;
+            _place = new LaunchedAt(new IPEndPoint(IPAddress.Loopback, Port), false);
+            PortRetryMs = 0;
+            IsLaunching = true;
+            _request = new LaunchRequest(Config, InstanceNumber, Port, _env.ReadyUrl(Config.Hostname, _token));
+            _ = LaunchAsync(_request);
+            return true;
+        }
+
+        _portDeadlineMs = _portDeadlineMs == 0 ? Math.Min(nowMs + BackendLimits.PortWaitMs, StartDeadlineMs) : _portDeadlineMs;
+        PortRetryMs = nowMs + RuntimeLimits.ClockTickMs;
+        return nowMs < _portDeadlineMs;
+    }
+
+    /// <summary>Tells the launcher that the instance is no longer wanted.</summary>
+    public void CancelLaunch() => _launchCancel.Cancel();
+
+    /// <summary>Takes the launcher's answer over; the end of the instance comes as <see cref="LifecycleInput.Exited"/>.</summary>
+    public void TakeLaunched(LaunchResult result, long timestamp)
+    {
+        IsLaunching = false;
+        var workload = Workload = result.Workload;
+        _place = result.Place ?? _place;
+        Port = _place.EndPoint.Port;
+        SpawnedTimestamp = timestamp;
+        if (workload is not null)
+        {
+            _trust = workload.TellsListener ? new ListenerTrust(() => workload.FindListenerAsync(_place.EndPoint), TellStranger) : null;
+            _ = WatchExitAsync(workload);
+        }
+    }
+
+    /// <summary>
+    /// Whether it may become ready by its own word: not before it is known that it is the instance that listens. That is looked at from now
+    /// on, and <see cref="LifecycleInput.CallbackReady"/> comes again once it is.
+    /// </summary>
+    public bool TryConfirm()
+    {
+        if (_trust is not { IsKnown: false } trust)
+        {
+            return true;
+        }
+
+        if (!_isConfirming)
+        {
+            _isConfirming = true;
+            _ = ConfirmAsync(trust);
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Asks for health until it is ready: <see cref="LifecycleInput.Listening"/>, then <see cref="LifecycleInput.HealthReady"/>.
+    /// </summary>
+    public void ProbeReadiness()
+    {
+        var (probe, cancel) = OpenProbe();
+        _ = ProbeReadinessAsync(probe, cancel);
+    }
+
+    /// <summary>
+    /// Plans the first check at an interval that is new to this run at a random moment within it: backends that become ready, or get new
+    /// settings, at the same time are not checked at the same time ever after.
+    /// </summary>
+    /// <param name="intervalMs">Milliseconds between checks; 0 for none.</param>
+    /// <param name="nowMs">The time on the coarse clock.</param>
+    public void PlanChecks(int intervalMs, long nowMs)
+    {
+        if (intervalMs != _plannedIntervalMs)
+        {
+            _plannedIntervalMs = intervalMs;
+            NextCheckMs = nowMs + Math.Max(RuntimeLimits.ClockTickMs, (long)(intervalMs * _env.Spread()));
+        }
+    }
+
+    /// <summary>Asks for health once, if a check is due: <see cref="LifecycleInput.Checked"/>.</summary>
+    /// <param name="intervalMs">Milliseconds between checks; 0 for none.</param>
+    /// <param name="nowMs">The time on the coarse clock.</param>
+    public void CheckIfDue(int intervalMs, long nowMs)
+    {
+        if (intervalMs == 0 || nowMs < NextCheckMs)
+        {
+            return;
+        }
+
+        // From the planned moment, not from now: backends started together stay spread out.
+        var stepMs = Math.Max(intervalMs, RuntimeLimits.ClockTickMs);
+        NextCheckMs = NextCheckMs + stepMs > nowMs ? NextCheckMs + stepMs : nowMs + stepMs;
+        if (!IsChecking)
+        {
+            Check(Math.Clamp(intervalMs, BackendLimits.ProbeTimeoutMsMin, ProbeLimits.ProbeTimeoutMs));
+        }
+    }
+
+    private void Check(int timeoutMs)
+    {
+        var (probe, cancel) = _probe is null ? OpenProbe() : (_probe, _probeCancel!.Token);
+        IsChecking = true;
+        _ = CheckAsync(probe, timeoutMs, cancel);
+    }
+
+    /// <summary>Ends probing at once.</summary>
+    public void StopProbing()
+    {
+        _probeCancel?.Cancel();
+        _probeCancel?.Dispose();
+        _probeCancel = null;
+        _probe?.Dispose();
+        _probe = null;
+        IsChecking = false;
+    }
+
+    /// <summary>Opens the pool of connections to it.</summary>
+    /// <param name="readyTimestamp">When it was ready.</param>
+    /// <param name="onUnsolicited">See <see cref="UpstreamPool.OnUnsolicited"/>.</param>
+    public ReadyInstance OpenPool(long readyTimestamp, Action<bool> onUnsolicited)
+    {
+        Pool = new UpstreamPool(_place.EndPoint, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock)
+        {
+            IsForwarded = _place.IsForwarded,
+            OnUnsolicited = onUnsolicited,
+            Ports = _env.UpstreamPorts,
+            Trust = _trust,
+        };
+        return new ReadyInstance(InstanceNumber, Pool) { Steps = new StartSteps(WokenTimestamp, SpawnedTimestamp, readyTimestamp) };
+    }
+
+    /// <summary>Lets go of everything that is left. The instance has ended, or was given up.</summary>
+    public void End()
+    {
+        _hasEnded = true;
+        StopProbing();
+        // Nothing may reuse a connection to a process that is gone; exchanges under way still read what the kernel holds for them.
+        Pool?.Retire();
+        _launchCancel.Dispose();
+        if (Port != 0 && Config.UsesLoopbackPort)
+        {
+            _env.Ports.Release(Port);
+        }
+    }
+
+    private (IHealthProbe Probe, CancellationToken Cancel) OpenProbe()
+    {
+        // A wildcard is no host name that a backend could be asked for.
+        var host = Config.Hostname.Contains('*') ? "localhost" : Config.Hostname;
+        _probe = _env.OpenProbe(
+            new ProbeTarget(_place.EndPoint, host, Config.HealthPath, Config.HealthCheckIntervalMs)
+            {
+                IsForwarded = _place.IsForwarded,
+                Behind = _place.Behind,
+                Trust = _trust,
+            }
+        );
+        _probeCancel = new CancellationTokenSource();
+        return (_probe, _probeCancel.Token);
+    }
+
+    private async Task LaunchAsync(LaunchRequest request)
+    {
+        LaunchResult result;
+        try
+        {
+            result = await _env.LauncherFor(Config.Kind).LaunchAsync(request, _launchCancel.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            result = new LaunchResult(null, "the start was cancelled");
+        }
+        catch (Exception e)
+        {
+            // Launchers do not throw; if one does, a backend that is never told would be stuck.
+            result = new LaunchResult(null, e.Message);
+        }
+
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.Launched, InstanceNumber, result, _env.Time.GetTimestamp()));
+    }
+
+    private void TellStranger(string stranger) => LifecycleLog.Stranger(_env.Log, Config.Hostname, Workload?.Description ?? "", stranger);
+
+    private async Task ConfirmAsync(ListenerTrust trust)
+    {
+        while (!_hasEnded && await trust.LookAsync().ConfigureAwait(false) is { IsGood: false } finding)
+        {
+            var pauseMs = finding.Owner == ListenerOwner.Stranger ? RuntimeLimits.ClockTickMs : ProbeLimits.ProbeFastRetryMs;
+            await Task.Delay(TimeSpan.FromMilliseconds(pauseMs), _env.Time).ConfigureAwait(false);
+        }
+
+        _isConfirming = false; // Should a connect have been refused since, it is looked at once more.
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.CallbackReady, InstanceNumber, null, _env.Time.GetTimestamp()));
+    }
+
+    private async Task WatchExitAsync(IWorkload instance)
+    {
+        ExitReport report;
+        try
+        {
+            report = await instance.Exited.ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            report = new ExitReport(e.Message, null, []);
+        }
+
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.Exited, InstanceNumber, report));
+    }
+
+    private async Task ProbeReadinessAsync(IHealthProbe probe, CancellationToken cancel)
+    {
+        try
+        {
+            await probe
+                .WaitUntilReadyAsync(
+                    () => _mailbox.Post(new LifecycleMessage(LifecycleInput.Listening, InstanceNumber, null, _env.Time.GetTimestamp())),
+                    cancel
+                )
+                .ConfigureAwait(false);
+        }
+        catch (Exception) when (cancel.IsCancellationRequested)
+        {
+            return;
+        }
+        catch (Exception e)
+        {
+            LifecycleLog.Bug(_env.Log, e, Config.Hostname, LifecycleInput.HealthReady);
+            return; // The start deadline ends it.
+        }
+
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.HealthReady, InstanceNumber, null, _env.Time.GetTimestamp()));
+    }
+
+    private async Task CheckAsync(IHealthProbe probe, int timeoutMs, CancellationToken cancel)
+    {
+        ProbeResult result;
+        try
+        {
+            result = await probe.CheckAsync(timeoutMs, cancel).ConfigureAwait(false);
+        }
+        catch (Exception) when (cancel.IsCancellationRequested)
+        {
+            return;
+        }
+        catch (Exception e)
+        {
+            result = new ProbeResult(false, e.Message);
+        }
+
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.Checked, InstanceNumber, result));
+    }
+}

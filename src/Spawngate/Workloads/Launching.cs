@@ -1,0 +1,129 @@
+using System.Net;
+using Spawngate.Clients.Http2;
+using Spawngate.Config;
+using Spawngate.Upstreams;
+
+namespace Spawngate.Workloads;
+
+/// <summary>
+/// The seam between a backend's lifecycle and what it runs as: a local process or a container. Three things cross it:
+/// start, stop (in two strengths) and "has exited".
+/// </summary>
+internal interface ILauncher
+{
+    /// <summary>Starts one instance. Never throws for a cause outside this program: the result carries the failure.</summary>
+    /// <param name="request">What to start.</param>
+    /// <param name="cancel">
+    /// Cancelled when the instance is no longer wanted; an instance that was already started is then killed by the launcher.
+    /// </param>
+    Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel);
+}
+
+/// <summary>All that a launcher needs to know about one start.</summary>
+/// <param name="Config">Effective settings of the backend.</param>
+/// <param name="InstanceNumber">Number of this start, unique within the backend.</param>
+/// <param name="Port">
+/// Loopback port the backend shall listen on; already chosen if the configuration leaves it open. 0 when the launcher chooses it.
+/// </param>
+/// <param name="ReadyUrl">Value of SERVERLESS_PROXY_READY_URL, with the token of this start.</param>
+internal sealed record LaunchRequest(BackendConfig Config, int InstanceNumber, int Port, string ReadyUrl)
+{
+    /// <summary>What the launcher is doing, for the message when that takes too long.</summary>
+    public LaunchStage Stage { get; } = new();
+}
+
+/// <summary>What a launcher is doing at this moment. It writes; anybody may read.</summary>
+internal sealed class LaunchStage
+{
+    private volatile string? _text;
+
+    /// <summary>For people: <c>pulling image x</c>; null for nothing worth telling.</summary>
+    public string? Text
+    {
+        get => _text;
+        set => _text = value;
+    }
+}
+
+/// <summary>Where an instance is reached.</summary>
+/// <param name="EndPoint">Address and port.</param>
+/// <param name="IsForwarded">Whether somebody else accepts there in the instance's place, and passes on.</param>
+internal sealed record LaunchedAt(IPEndPoint EndPoint, bool IsForwarded)
+{
+    /// <summary>
+    /// The instance's own address behind a forwarder, if this machine reaches it; null otherwise. Good for asking whether it listens, not
+    /// for requests.
+    /// </summary>
+    public IPEndPoint? Behind { get; init; }
+}
+
+/// <summary>A started instance, or why there is none.</summary>
+/// <param name="Workload">The instance; null when the start failed.</param>
+/// <param name="Error">The cause, for the log and the admin API; null when it started.</param>
+internal sealed record LaunchResult(IWorkload? Workload, string? Error)
+{
+    /// <summary>Milliseconds from the request to the running process, for the log and the admin API; 0 when unknown.</summary>
+    public double SpawnMs { get; init; }
+
+    /// <summary>Where it is reached, when the launcher chose that; null when it is the loopback port of the request.</summary>
+    public LaunchedAt? Place { get; init; }
+}
+
+/// <summary>How an instance ended.</summary>
+/// <param name="Description">For people: <c>exited with status 3</c>, <c>killed by signal 9 (SIGKILL)</c>.</param>
+/// <param name="Code">Exit status, or null when a signal or the engine ended it.</param>
+/// <param name="LastStderrLines">The last lines it wrote to stderr, oldest first, bounded.</param>
+internal sealed record ExitReport(string Description, int? Code, IReadOnlyList<string> LastStderrLines)
+{
+    /// <summary>The number of the signal that ended it; null when none did, or when that is not known.</summary>
+    public int? Signal { get; init; }
+}
+
+/// <summary>Which container an instance is.</summary>
+/// <param name="Id">Its whole id.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Image">The image reference it was created from.</param>
+internal sealed record ContainerIdentity(string Id, string Name, string Image)
+{
+    private const int ShownDigits = 12;
+
+    /// <summary>An id as Docker shows it.</summary>
+    public static string Shorten(string id) => id.Length > ShownDigits ? id[..ShownDigits] : id;
+
+    /// <inheritdoc/>
+    public override string ToString() => $"container {Shorten(Id)}, {Name}, image {Image}";
+}
+
+/// <summary>One running process or container.</summary>
+internal interface IWorkload
+{
+    /// <summary>For people and reports: <c>pid 1234</c> or <c>container 0a1b…</c>.</summary>
+    string Description { get; }
+
+    /// <summary>Process id of a local instance; null for containers.</summary>
+    int? Pid { get; }
+
+    /// <summary>The container; null for a local instance.</summary>
+    ContainerIdentity? Container => null;
+
+    /// <summary>Completes, exactly once and never faulted, when the instance has ended; continuations instance asynchronously.</summary>
+    Task<ExitReport> Exited { get; }
+
+    /// <summary>Whether <see cref="FindListenerAsync"/> can tell anything.</summary>
+    bool TellsListener => false;
+
+    /// <summary>Finds out who listens where it is reached.</summary>
+    /// <param name="at">Where that is.</param>
+    Task<ListenerFinding> FindListenerAsync(IPEndPoint at) => Task.FromResult(new ListenerFinding(ListenerOwner.Hidden, ""));
+
+    /// <summary>
+    /// Asks it to end: SIGTERM to the whole process group and then to what has left it, or Docker stop. No effect on an ended instance.
+    /// </summary>
+    /// <param name="graceMs">Milliseconds until <see cref="Kill"/> follows.</param>
+    void Terminate(long graceMs);
+
+    /// <summary>
+    /// Ends it for certain: SIGKILL to the whole process group. Also called after the leader's exit, to end what it left behind.
+    /// </summary>
+    void Kill();
+}
