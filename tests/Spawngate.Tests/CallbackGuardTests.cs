@@ -8,6 +8,7 @@ using Spawngate.Clients;
 using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 

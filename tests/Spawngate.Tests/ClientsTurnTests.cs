@@ -5,6 +5,7 @@ using Spawngate.Forwarding;
 using Spawngate.Logging;
 using Spawngate.Overload;
 using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 using Spawngate.Tests.Http;
 using Spawngate.Transport;

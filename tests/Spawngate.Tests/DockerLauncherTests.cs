@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Admin;
+using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Tests.Fakes;
 using Spawngate.Workloads;
@@ -487,9 +488,9 @@ internal sealed class DockerLauncherTests
             (host, token) =>
             {
                 seen.Add($"{host} {token}");
-                return token == "good" ? Admin.ReadyOutcome.Accepted
-                    : host == "app.test" ? Admin.ReadyOutcome.Unauthorised
-                    : Admin.ReadyOutcome.UnknownHost;
+                return token == "good" ? ReadyCallbackOutcome.Accepted
+                    : host == "app.test" ? ReadyCallbackOutcome.Unauthorised
+                    : ReadyCallbackOutcome.UnknownHost;
             },
             log,
             TimeProvider.System
@@ -525,7 +526,7 @@ internal sealed class DockerLauncherTests
     public async Task A_door_needs_an_address_of_this_machine()
     {
         await using var listeners = new ReadyCallbackListeners(
-            static (_, _) => Admin.ReadyOutcome.Accepted,
+            static (_, _) => ReadyCallbackOutcome.Accepted,
             new RecordingLog(),
             TimeProvider.System
         );

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Net.Sockets;
 using System.Text;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;

@@ -2,7 +2,6 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Spawngate.Admin;
 using Spawngate.Backends;
-using Spawngate.Forwarding;
 using Spawngate.Sessions;
 using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Spawngate.Platform;
+using Spawngate.Telemetry;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Telemetry;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;

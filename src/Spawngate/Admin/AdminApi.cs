@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Spawngate.Config;
@@ -82,27 +81,6 @@ internal sealed class AdminApi : IAsyncDisposable
             AdminEvents.OpenToAll(_logger, address);
         }
     }
-
-    /// <summary>
-    /// The value of SERVERLESS_PROXY_READY_URL for one start of a local backend. Only after <see cref="StartAsync"/>, as the port may be
-    /// chosen there.
-    /// </summary>
-    /// <param name="hostname">Key of the backend.</param>
-    /// <param name="token">Token of that start; URL-safe characters only.</param>
-    public string ReadyUrl(string hostname, string token)
-    {
-        IPEndPoint endpoint = ReachableFromHere(Endpoint.Address, Endpoint.Port);
-        return $"http://{endpoint}/ready/{Uri.EscapeDataString(hostname)}?token={token}";
-    }
-
-    /// <summary>Where a listener is reached from this machine: one that is bound to all addresses, through loopback.</summary>
-    public static IPEndPoint ReachableFromHere(IPAddress bind, int port) =>
-        new(
-            bind.Equals(IPAddress.Any) ? IPAddress.Loopback
-                : bind.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback
-                : bind,
-            port
-        );
 
     /// <summary>Stops listening, ends the streams, and gives answers in progress a moment to finish.</summary>
     public async Task StopAsync()

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Http;
 using Spawngate.Platform;
 
 namespace Spawngate.Admin;

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http;
 using Spawngate.Platform;
 using Spawngate.Telemetry.History;
 

@@ -1,5 +1,4 @@
 using Spawngate.Backends;
-using Spawngate.Forwarding;
 using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Sessions;

@@ -46,7 +46,7 @@ internal static class AdminLimits
     public const int AdminStopSecs = 2;
 
     /// <summary>Connections at once to where containers call back: as many starts at a time, on one network.</summary>
-    public const int ReadyDoorConnectionsMax = 256;
+    public const int ReadyCallbackConnectionsMax = 256;
 
     /// <summary>Seconds that a call may wait for a session: longer than any start, shorter than a day of forgotten clients.</summary>
     public const int SessionWaitSecsMax = 3600;

@@ -1,10 +1,9 @@
 using System.Buffers;
 using System.Globalization;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
 using Microsoft.Net.Http.Headers;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Platform;
 using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
@@ -106,7 +105,7 @@ internal sealed class SessionRequests(
             AdminEvents.SessionMade(logger, session.Hostname, session.Totals.Template);
         }
 
-        string apiBase = sessions.Config?.ApiBaseOf(server) ?? $"http://{AdminApi.ReachableFromHere(server.AdminBind, server.AdminPort)}";
+        string apiBase = sessions.Config?.ApiBaseOf(server) ?? $"http://{LocalAddress.Of(server.AdminBind, server.AdminPort)}";
         return AdminReply.ReportAsync(context, 200, new SpawnReport(session, apiBase, isNew), SessionJson.Write);
     }
 

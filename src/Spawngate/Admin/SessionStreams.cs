@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using Microsoft.AspNetCore.Http;
 using Spawngate.Sessions;
 
 namespace Spawngate.Admin;

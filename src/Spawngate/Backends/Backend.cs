@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Config;
 using Spawngate.Logging;
-using Spawngate.Routing;
 using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
 
@@ -88,7 +87,7 @@ internal sealed class Backend
     /// </summary>
     internal BackendLifecycle Lifecycle => Volatile.Read(ref _lifecycle) ?? Publish(new BackendLifecycle(this, _env, _startBarrier));
 
-    /// <summary>Where <see cref="BackendSet"/> notes, under its gate, in which reload it last saw this backend.</summary>
+    /// <summary>Where <c>BackendSet</c> notes, under its gate, in which reload it last saw this backend.</summary>
     internal int SeenInReload { get; set; }
 
     internal ref long LastUseMs => ref _lastUseMs;

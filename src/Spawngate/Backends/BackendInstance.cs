@@ -6,6 +6,7 @@ using Spawngate.Backends.Probing;
 using Spawngate.Config;
 using Spawngate.Platform;
 using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Upstreams;
 using Spawngate.Workloads;
 

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
-using Microsoft.Extensions.Logging;
 using Spawngate.Forwarding;
 using Spawngate.Logging;
 using Spawngate.Platform;

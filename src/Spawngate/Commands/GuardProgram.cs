@@ -14,9 +14,6 @@ namespace Spawngate.Commands;
 /// </summary>
 internal static class GuardProgram
 {
-    /// <summary>The subcommand.</summary>
-    public const string Command = "guard";
-
     private const int SetName = 15; // PR_SET_NAME
     private const int Stdin = 0;
     private const int Stderr = 2;

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Spawngate.Composition;
 using Spawngate.Config;
 using Spawngate.Logging;

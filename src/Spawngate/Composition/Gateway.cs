@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
-using Microsoft.Extensions.Logging;
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Clients;
@@ -99,7 +98,15 @@ internal sealed class Gateway : IAsyncDisposable
         var launcher = new ProcessLauncher(children, _drain, output, time, _guardian);
         var identity = GatewayIdentity.Of(config.Path, variable(GatewayIdentity.Variable));
         var containerOutput = new LoggedOutput(loggers.CreateLogger("container"), _output);
-        _docker = new DockerLauncher(identity, ReportReady, containerOutput, loggers, variable, time, _guardian);
+        _docker = new DockerLauncher(
+            identity,
+            log => new ReadyCallbackListeners(ReportReady, log, time),
+            containerOutput,
+            loggers,
+            variable,
+            time,
+            _guardian
+        );
         _environment = BackendEnvironment.Create(_server, time, _clock, launcher, _docker, loggers);
         _connections = new ClientConnections(_clock);
         _environment.FindActiveRequests = _connections.FindActiveRequests;
@@ -367,7 +374,8 @@ internal sealed class Gateway : IAsyncDisposable
     }
 
     /// <summary>A container calls back. Whoever knows the admin token does not call from there.</summary>
-    private ReadyOutcome ReportReady(string hostname, string? token) => _reports.ReportReady(hostname, token, adminAuthorised: false);
+    private ReadyCallbackOutcome ReportReady(string hostname, string? token) =>
+        _reports.ReportReady(hostname, token, adminAuthorised: false);
 
     private async Task KilledAsync()
     {

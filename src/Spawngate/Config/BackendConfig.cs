@@ -1,4 +1,3 @@
-using Spawngate.Forwarding;
 using Spawngate.Protocols.Toml;
 
 namespace Spawngate.Config;

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Forwarding;
 using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Protocols.Toml;

@@ -1,5 +1,3 @@
-using Spawngate.Forwarding;
-
 namespace Spawngate.Config;
 
 /// <summary>The keys of <c>[defaults]</c>, each of which a backend may repeat.</summary>

@@ -1,10 +1,10 @@
-using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
 using Spawngate.Transport;
 using Spawngate.Upstreams;

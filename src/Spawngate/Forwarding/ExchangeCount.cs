@@ -1,6 +1,7 @@
 using Spawngate.Backends;
 using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Forwarding;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
 
 namespace Spawngate.Forwarding;
@@ -22,7 +23,7 @@ internal enum ExchangeStage : byte
 /// What is noted of an exchange for others to look at while it lasts: the head's own bytes are soon gone. Its connection writes it, without
 /// a lock or an allocation; anybody may read it, and notices by the serial number when it changed meanwhile.
 /// </summary>
-internal sealed class ExchangeRecord
+internal sealed class ExchangeRecord : RequestTimings
 {
     private readonly byte[] _text = new byte[HistoryLimits.HistoryShortTextBytes + HistoryLimits.HistoryPathBytes];
     private int _serial;
@@ -57,39 +58,13 @@ internal sealed class ExchangeRecord
     /// <summary>Whether the stream was reset in the place of an answer.</summary>
     public bool IsReset { get; private set; }
 
-    /// <summary>Exact time at which the request was routed.</summary>
-    public long BegunTimestamp { get; set; }
-
-    /// <summary>Exact time at which its head had been sent to the backend; 0 before.</summary>
-    public long SentTimestamp { get; set; }
-
-    /// <summary>Exact time at which the head of the final response had been received; 0 before.</summary>
-    public long AnsweredTimestamp { get; set; }
-
-    /// <summary>Exact time at which it was held for the first time; 0 when it was not.</summary>
-    public long QueuedTimestamp { get; set; }
-
-    /// <summary>The start that it was held for; all 0 without one, also when it was held for room only.</summary>
-    public StartSteps Start { get; set; }
-
-    /// <summary>Exact time at which a connection to the backend was begun; 0 when one was there.</summary>
-    public long ConnectTimestamp { get; set; }
-
-    /// <summary>Ticks that this took.</summary>
-    public long ConnectTicks { get; set; }
-
-    /// <summary>Ticks that it was held until the backend was ready; 0 when it was not.</summary>
-    public long HeldTicks { get; set; }
-
     /// <summary>Forgets the last exchange.</summary>
     public void Reset()
     {
         Status = AnswerBytes = 0;
         HasAnswer = IsReset = false;
         Answer = ProxyError.None;
-        BegunTimestamp = SentTimestamp = AnsweredTimestamp = HeldTicks = 0;
-        QueuedTimestamp = ConnectTimestamp = ConnectTicks = 0;
-        Start = default;
+        ResetTimings();
     }
 
     /// <summary>The gateway answers itself.</summary>
@@ -108,17 +83,6 @@ internal sealed class ExchangeRecord
         HasAnswer = IsReset = true;
         Answer = error;
         AnswerBytes = 0;
-    }
-
-    /// <summary>It was held, once more or for the first time.</summary>
-    /// <param name="fromTimestamp">Since when.</param>
-    /// <param name="toTimestamp">Until when.</param>
-    /// <param name="start">The start of the run that it was admitted to; one that was over before is not what it was held for.</param>
-    public void Hold(long fromTimestamp, long toTimestamp, StartSteps start)
-    {
-        HeldTicks += toTimestamp - fromTimestamp;
-        QueuedTimestamp = QueuedTimestamp == 0 ? fromTimestamp : QueuedTimestamp;
-        Start = start.Ready > fromTimestamp ? start : default;
     }
 
     /// <summary>Begins with a request that is routed.</summary>

@@ -1,37 +1,8 @@
 using Spawngate.Backends;
-using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 using Spawngate.Telemetry;
 
 namespace Spawngate.Forwarding;
-
-/// <summary>What is known about the client side of a request, to write the added headers.</summary>
-internal sealed class ClientIdentity
-{
-    /// <summary>Describes a peer.</summary>
-    /// <param name="address">Its address as text.</param>
-    /// <param name="isTrusted">True when it is one of trusted_proxies.</param>
-    /// <param name="source">What is counted for its address.</param>
-    public ClientIdentity(string address, bool isTrusted, ClientAddress source)
-    {
-        Source = source;
-        Text = address;
-        Address = System.Text.Encoding.ASCII.GetBytes(address);
-        IsTrusted = isTrusted;
-    }
-
-    /// <summary>What is counted for its address.</summary>
-    public ClientAddress Source { get; }
-
-    /// <summary>Address for logs.</summary>
-    public string Text { get; }
-
-    /// <summary>Address for X-Forwarded-For.</summary>
-    public byte[] Address { get; }
-
-    /// <summary>True when its own X-Forwarded-* headers are believed.</summary>
-    public bool IsTrusted { get; }
-}
 
 /// <summary>
 /// Writes the heads that are sent on (spec section 5): everything is written again from what was understood, order and case kept,

@@ -1,9 +1,7 @@
 using System.Buffers;
-using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
-using Microsoft.Extensions.Logging;
 
 namespace Spawngate.Logging;
 

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Spawngate.Runtime;
 
 namespace Spawngate.Logging;

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Spawngate.Overload;
 
 /// <summary>How much of a resource is used, and when that is too much.</summary>

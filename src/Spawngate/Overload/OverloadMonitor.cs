@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Telemetry;
 

@@ -1,5 +1,3 @@
-using Spawngate.Overload;
-
 namespace Spawngate.Platform;
 
 /// <summary>

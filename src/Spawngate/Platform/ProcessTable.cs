@@ -1,8 +1,6 @@
 using System.Buffers.Text;
 using System.Globalization;
 using System.IO.Enumeration;
-using Spawngate.Clients.Http2;
-using Spawngate.Sessions;
 
 namespace Spawngate.Platform;
 

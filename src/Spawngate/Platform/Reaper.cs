@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Spawngate.Runtime;
 
 namespace Spawngate.Platform;

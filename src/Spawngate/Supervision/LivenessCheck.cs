@@ -1,9 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
-using Microsoft.Extensions.Logging;
-using Spawngate.Admin;
 using Spawngate.Clients;
 using Spawngate.Logging;
+using Spawngate.Platform;
 using Spawngate.Runtime;
 
 namespace Spawngate.Supervision;
@@ -81,7 +80,7 @@ internal sealed class LivenessCheck : IDisposable
         bool connected = false;
         try
         {
-            var target = address is IPEndPoint ip ? AdminApi.ReachableFromHere(ip.Address, ip.Port) : address;
+            var target = address is IPEndPoint ip ? LocalAddress.Of(ip.Address, ip.Port) : address;
             using var socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
             await socket.ConnectAsync(target, limit).ConfigureAwait(false);
             connected = true;

@@ -1,5 +1,4 @@
 using System.Text;
-using Spawngate.Backends;
 
 namespace Spawngate.Telemetry;
 

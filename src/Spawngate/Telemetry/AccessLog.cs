@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;

@@ -1,5 +1,4 @@
 using System.Numerics;
-using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Telemetry;
@@ -33,7 +32,7 @@ internal sealed class RequestNote
     public bool IsTaken => Client is not null;
 
     /// <summary>The peer.</summary>
-    public ClientIdentity? Client { get; private set; }
+    public Peer? Client { get; private set; }
 
     /// <summary>Exact time at which the head was there.</summary>
     public long TakenTimestamp { get; private set; }
@@ -82,7 +81,7 @@ internal sealed class RequestNote
     private int _protocol;
 
     /// <summary>Notes a request.</summary>
-    public void Take(RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReceivedProtocol protocol, long timestamp)
+    public void Take(RequestHead request, ReadOnlySpan<byte> head, Peer client, ReceivedProtocol protocol, long timestamp)
     {
         Begin(client, timestamp);
         IsRequest = true;
@@ -108,7 +107,7 @@ internal sealed class RequestNote
     /// <param name="received">What the client sent; empty when that is not there as text.</param>
     /// <param name="client">The peer.</param>
     /// <param name="timestamp">Exact time.</param>
-    public void TakeRefused(ReadOnlySpan<byte> received, ClientIdentity client, long timestamp)
+    public void TakeRefused(ReadOnlySpan<byte> received, Peer client, long timestamp)
     {
         Begin(client, timestamp);
         received = received.TrimStart("\r\n"u8);
@@ -123,7 +122,7 @@ internal sealed class RequestNote
         IsRequest = false;
     }
 
-    private void Begin(ClientIdentity client, long timestamp)
+    private void Begin(Peer client, long timestamp)
     {
         Client = client;
         TakenTimestamp = timestamp;

@@ -1,7 +1,4 @@
 using System.Text;
-using Microsoft.Extensions.Logging;
-using Spawngate.Forwarding;
-using Spawngate.Overload;
 using Spawngate.Runtime;
 
 namespace Spawngate.Telemetry;
@@ -76,7 +73,7 @@ internal sealed class SpanExporter : IAsyncDisposable
     public static Uri UrlOf(Uri endpoint) => new(endpoint.GetLeftPart(UriPartial.Path).TrimEnd('/') + TracesPath);
 
     /// <summary>Adds a span, or drops and counts it; never waits and allocates nothing once its buffers have grown.</summary>
-    public void Add(in FinishedRequest request, ExchangeRecord record)
+    public void Add(in FinishedRequest request, RequestTimings timings)
     {
         if (_isClosing)
         {
@@ -96,7 +93,7 @@ internal sealed class SpanExporter : IAsyncDisposable
         }
         else
         {
-            buffer.Commit(SpanRecord.Write(room, request, record, SpanClock.Read(_time)));
+            buffer.Commit(SpanRecord.Write(room, request, timings, SpanClock.Read(_time)));
         }
 
         _buffers.Return(buffer);

@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using Spawngate.Logging;
 
 namespace Spawngate.Transport;

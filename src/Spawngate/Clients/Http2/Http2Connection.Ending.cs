@@ -1,5 +1,4 @@
 using Spawngate.Protocols.Http2;
-using Spawngate.Sessions;
 
 namespace Spawngate.Clients.Http2;
 

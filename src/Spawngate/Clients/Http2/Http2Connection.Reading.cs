@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Spawngate.Protocols.Http2;
-using Spawngate.Sessions;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;

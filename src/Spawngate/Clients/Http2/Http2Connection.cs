@@ -5,7 +5,6 @@ using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
 using Spawngate.Runtime;
-using Spawngate.Sessions;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;

@@ -4,6 +4,7 @@ using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
 using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;

@@ -1,7 +1,6 @@
 using System.Buffers;
 using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
-using Spawngate.Protocols.Http2;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;

@@ -1,5 +1,3 @@
-using Spawngate.Backends;
-
 namespace Spawngate.Telemetry.History;
 
 /// <summary>The bounds of the event history of backends, each with the reasoning behind its value.</summary>
@@ -17,7 +15,7 @@ internal static class HistoryLimits
     /// <summary>Bytes of a method or an address: an IPv6 address with a zone has up to 60.</summary>
     public const int HistoryShortTextBytes = 64;
 
-    /// <summary>Bytes of the words about what kept a backend awake: <see cref="BackendLimits.HistoryActiveRequestsMax"/> of them.</summary>
+    /// <summary>Bytes of the words about what kept a backend awake: <c>BackendLimits.HistoryActiveRequestsMax</c> of them.</summary>
     public const int HistoryActiveRequestBytes = 400;
 
     /// <summary>

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text.Json;
-using Spawngate.Runtime;
 
 namespace Spawngate.Workloads.Docker;
 

@@ -1,4 +1,3 @@
-using Spawngate.Clients.Http2;
 using Spawngate.Platform;
 using Spawngate.Runtime;
 
