@@ -52,7 +52,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
     }
 
     /// <summary>A new client, already being served.</summary>
-    public async Task<WireEnd> ConnectAsync(bool trusted = false, int receiveBuffer = 0)
+    public async Task<WireEnd> ConnectAsync(bool trusted = false, int receiveBuffer = 0, Func<StreamSocket, StreamSocket>? wrap = null)
     {
         var client = await WireEnd.ConnectAsync(_front.LocalEndPoint!, receiveBuffer);
         var socket = await _front.AcceptAsync();
@@ -60,6 +60,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
         var source = Context.ClientLimits.Of(IPAddress.Parse("192.0.2.7"), Context.Clock.NowMs);
         Context.ClientLimits.TryConnect(source, trusted);
         var stream = StreamSocket.Of(socket);
+        stream = wrap?.Invoke(stream) ?? stream;
         client.Loop = stream.LoopIndex;
         var connection = new ClientConnection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));
         Connections.Add(connection);

@@ -25,7 +25,7 @@ namespace Spawngate.Clients.Http1;
 /// (<see cref="OnTick"/>), the end of the client (<see cref="OnReceiveUnobserved"/>) and the drain. They change nothing here but
 /// the deadline word, and make the pending operation return.
 /// </remarks>
-internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher
+internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, IExchangeClient
 {
     private readonly ForwardingContext _context;
     private readonly DrainSignal _drain;
@@ -110,38 +110,31 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher
                 return;
             }
 
-            var step = Begin();
-            while (step < ExchangeStep.Respond)
+            Begin();
+            while (_exchange.IsPending)
             {
-                step = step switch
-                {
-                    ExchangeStep.Receive => AfterReceive(await _exchange.ReceiveAsync().ConfigureAwait(false)),
-                    ExchangeStep.Send => AfterSend(await _exchange.SendAsync().ConfigureAwait(false)),
-                    ExchangeStep.Connect => _exchange.AfterConnect(await _exchange.ConnectAsync().ConfigureAwait(false)),
-                    ExchangeStep.Wait => AfterWait(await _exchange.WaitAsync().ConfigureAwait(false)),
-                    _ => await RelayInterimAsync().ConfigureAwait(false),
-                };
+                _exchange.Advance(await _exchange.NextAsync(this).ConfigureAwait(false), this);
             }
 
-            if (step == ExchangeStep.Respond && !_watch.Set(DeadlineKind.Progress, _exchange.TimeoutMs))
+            if (_exchange.State == ExchangeState.Relaying && !_watch.Set(DeadlineKind.Progress, _exchange.TimeoutMs))
             {
-                step = _exchange.FailLate();
+                _exchange.FailLate();
             }
 
-            if (step == ExchangeStep.Respond && TryWriteWholeResponse())
+            if (_exchange.State != ExchangeState.Relaying)
+            {
+                await AnswerErrorAsync(_exchange.Error, null).ConfigureAwait(false);
+            }
+            else if (TryWriteWholeResponse())
             {
                 // The common case, without another state machine: all of the response is here and goes out in one send.
                 bool sent = await FlushClientAsync().ConfigureAwait(false);
                 EndExchange(reusable: sent);
                 _keep &= sent;
             }
-            else if (step == ExchangeStep.Respond)
-            {
-                await RelayResponseAsync().ConfigureAwait(false);
-            }
             else
             {
-                await AnswerErrorAsync(_exchange.Error, null).ConfigureAwait(false);
+                await RelayResponseAsync().ConfigureAwait(false);
             }
 
             if (_lingerOwed && !_client.IsClosed)
@@ -229,7 +222,7 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher
     }
 
     /// <summary>A head is complete: routes it and writes it to the backend.</summary>
-    private ExchangeStep Begin()
+    private void Begin()
     {
         var request = _exchange.Request;
         _turn.Add(request.Length);
@@ -237,24 +230,25 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher
         _headConsumed = false;
         _upload.Reset(request.Framing.Kind != BodyKind.None, request.IsHttp11 && request.Fields.Has(KnownHeader.Expect));
         var received = _client.Received;
-        return AfterDispatch(_exchange.Start(received[..request.Length], received[request.Length..], _identity));
+        AfterDispatch(_exchange.Start(received[..request.Length], received[request.Length..], _identity));
     }
 
-    private ExchangeStep AfterWait(Admission admission)
+    /// <inheritdoc/>
+    void IExchangeClient.OnAdmission(Admission admission)
     {
         var received = _client.Received;
         int headLength = _headConsumed ? 0 : _exchange.Request.Length;
-        return AfterDispatch(_exchange.AfterWait(admission, received[..headLength], received[headLength..], _identity));
+        AfterDispatch(_exchange.AfterWait(admission, received[..headLength], received[headLength..], _identity));
     }
 
-    private ExchangeStep AfterDispatch(ExchangeStep step)
+    private void AfterDispatch(ExchangeState state)
     {
-        if (step == ExchangeStep.Wait)
+        if (state == ExchangeState.Waiting)
         {
             // Held: no deadline of ours runs, the start has its own. An armed receive tells when the client leaves.
             _watch.Clear();
             _watch.WatchClient();
-            return step;
+            return;
         }
 
         if (!_headConsumed)
@@ -270,13 +264,11 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher
             _last = true;
             _watch.Restart(DeadlineKind.Response, _exchange.TimeoutMs);
         }
-
-        return step;
     }
 
-    private ExchangeStep AfterSend(int sent)
+    /// <inheritdoc/>
+    void IExchangeClient.OnHeadSent(int sent)
     {
-        var step = _exchange.AfterSend();
         if (!_upload.IsPending)
         {
             _watch.WatchClient();
@@ -285,19 +277,15 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher
         {
             BeginUpload();
         }
-
-        return step;
     }
 
-    private ExchangeStep AfterReceive(int received)
+    /// <inheritdoc/>
+    void IExchangeClient.OnReceived(int received)
     {
-        var step = _exchange.AfterReceive(received);
         if (received > 0 && _upload.IsPending)
         {
             BeginUpload();
         }
-
-        return step;
     }
 
     /// <summary>Pumps the request body beside the response, once the backend is known to take this request.</summary>
@@ -332,7 +320,9 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher
         }
     }
 
-    private async ValueTask<ExchangeStep> RelayInterimAsync()
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    async ValueTask<int> IExchangeClient.RelayInterimAsync()
     {
         if (_exchange.Request.IsHttp11)
         {
@@ -350,7 +340,7 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher
             }
         }
 
-        return _exchange.AfterInterim();
+        return 0;
     }
 
     /// <summary>Writes the final head; true when the whole body could be put behind it and nothing else has to happen.</summary>

@@ -1,5 +1,4 @@
 using Spawngate.Forwarding;
-using Spawngate.Platform;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Shared;
@@ -61,7 +60,7 @@ internal struct PeerWatch
             return false;
         }
 
-        bool told = TcpInfo.TryRead(client.Handle, out var info);
+        bool told = client.TryAskPeer(out var info);
         if (told && info.HasEnded && client.HasArmedResult)
         {
             Interlocked.CompareExchange(ref _endedMs, nowMs, 0);
@@ -162,7 +161,7 @@ internal struct PeerWatch
     /// <param name="acked">What had been taken at the last look, and one more; 0 when nothing was pending then.</param>
     public static bool HasMoved(SocketChannel channel, ref long acked)
     {
-        if (!channel.IsSending || !TcpInfo.TryRead(channel.Handle, out var info))
+        if (!channel.IsSending || !channel.TryAskPeer(out var info))
         {
             acked = 0;
             return false;
