@@ -31,7 +31,9 @@ internal sealed partial class BodyPump
         && IsInLongPieces(_reader)
         && !_discarding
         && _source is { ReceivedLength: 0, IsArmed: false }
-        && _sink.OutgoingLength == 0;
+        && _sink.OutgoingLength == 0
+        && _source.Can(SocketCapabilities.Splice)
+        && _sink.Can(SocketCapabilities.Splice);
 
     private static bool IsInLongPieces(in BodyReader reader) =>
         reader.PieceBytes >= (reader.Kind == BodyKind.Chunked ? ForwardingLimits.SpliceChunkBytesMin : ForwardingLimits.SpliceBytesMin);

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 
 namespace Spawngate.Hello;
 

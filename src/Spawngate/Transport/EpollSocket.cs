@@ -233,6 +233,12 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     }
 
     /// <inheritdoc/>
+    public override SocketCapabilities Capabilities => SocketCapabilities.Splice | SocketCapabilities.PeerInfo | SocketCapabilities.Probe;
+
+    /// <inheritdoc/>
+    public override bool TryAskPeer(out TcpInfo info) => TcpInfo.TryRead(_handle, out info);
+
+    /// <inheritdoc/>
     public override bool IsReadable()
     {
         try
