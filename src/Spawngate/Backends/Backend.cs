@@ -157,7 +157,7 @@ internal sealed class Backend
     /// Ends a request that was admitted to <paramref name="instance"/>: no allocation, no lock unless it was the last one of a stop or
     /// others wait for its place.
     /// </summary>
-    /// <param name="instance">The run it was admitted to.</param>
+    /// <param name="instance">The instance it was admitted to.</param>
     /// <param name="countedPassive">Whether it was counted as one that does not use the backend.</param>
     /// <param name="tunnel">Whether it had become a tunnel.</param>
     public void Leave(ReadyInstance instance, bool countedPassive = false, bool tunnel = false)

@@ -11,7 +11,7 @@ internal static class ProcessLimits
     /// </summary>
     public const int StableReadyMs = 10_000;
 
-    /// <summary>Lines of stderr kept of a run for the report of its end: a stack trace's worth.</summary>
+    /// <summary>Lines of stderr kept of an instance for the report of its end: a stack trace's worth.</summary>
     public const int StderrTailLines = 20;
 
     /// <summary>Bytes of these: two lines of the greatest length, so the memory per run stays below 40 KiB.</summary>

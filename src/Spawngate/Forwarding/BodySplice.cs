@@ -5,7 +5,7 @@ using Spawngate.Transport;
 
 namespace Spawngate.Forwarding;
 
-/// <content>
+/// <summary>
 /// Long bodies through the kernel alone: their data goes from the source into a pipe and from there to the sink, and is not copied. Of
 /// chunks only the frames are read, out of the pipe, and written anew; a few bytes of data that are read along with one go out behind the
 /// new one.
@@ -15,57 +15,47 @@ namespace Spawngate.Forwarding;
 ///                      ▼             ▼        ▼
 ///                     sink         read     sink, behind a frame for as much of this chunk as the pipe has
 /// </code>
-/// </content>
-internal sealed partial class BodyPump
+/// </summary>
+/// <param name="flow">How far the body is.</param>
+internal sealed class BodySplice(BodyFlow flow)
 {
-    private bool _spliceWaits;
+    private bool _waits;
     private int _smallMoves;
 
-    /// <summary>
-    /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, and much is left or may be, in long
-    /// pieces.
-    /// </summary>
-    private bool MaySplice =>
-        _large
-        && _filled
-        && IsInLongPieces(_reader)
-        && !_discarding
-        && _source is { ReceivedLength: 0, IsArmed: false }
-        && _sink.OutgoingLength == 0
-        && _source.Can(SocketCapabilities.Splice)
-        && _sink.Can(SocketCapabilities.Splice);
-
-    private static bool IsInLongPieces(in BodyReader reader) =>
+    /// <summary>True when what comes next is in pieces so long that a way around the copy pays.</summary>
+    public static bool IsInLongPieces(in BodyReader reader) =>
         reader.PieceBytes >= (reader.Kind == BodyKind.Chunked ? ForwardingLimits.SpliceChunkBytesMin : ForwardingLimits.SpliceBytesMin);
-
-    /// <summary>True when frames are to be read or written.</summary>
-    private bool IsFramed => _chunkedOut || _reader.Kind == BodyKind.Chunked;
 
     /// <summary>
     /// Moves data from connection to connection without reading it. Null when the rest, if any, is to be moved as usual; else how the body
     /// ended. Nobody holds a pipe while waiting for more: they are few.
     /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<PumpOutcome?> SpliceAsync(SplicePipe? pipe)
+    public async ValueTask<PumpOutcome?> RunAsync(SplicePipe? pipe)
     {
         _smallMoves = 0;
-        _filled = false;
+        flow.Filled = false;
         for (; pipe is not null; pipe = SplicePipe.TryRent())
         {
-            var outcome = await SpliceReceivedAsync(pipe).ConfigureAwait(false);
-            if (!_spliceWaits)
+            var outcome = await MoveReceivedAsync(pipe).ConfigureAwait(false);
+            if (!_waits)
             {
                 return outcome;
             }
 
-            if (OwesEndOfChunk && !_source.IsReadable() && !await FlushOwedAsync().ConfigureAwait(false) && !_discarding)
+            if (
+                flow.OwesEndOfChunk
+                && !flow.Source.IsReadable()
+                && !await flow.FlushOwedAsync().ConfigureAwait(false)
+                && !flow.IsDiscarding
+            )
             {
                 return PumpOutcome.SinkFailed;
             }
 
-            BeginWait();
-            int readable = await _source.WaitReadableAsync().ConfigureAwait(false);
-            EndWait();
+            flow.BeginWait();
+            int readable = await flow.Source.WaitReadableAsync().ConfigureAwait(false);
+            flow.EndWait();
             if (readable < 0)
             {
                 return PumpOutcome.SourceCut;
@@ -75,40 +65,44 @@ internal sealed partial class BodyPump
         return null;
     }
 
-    /// <summary>Moves what is there; <see cref="_spliceWaits"/> says whether more is to be waited for.</summary>
+    /// <summary>Moves what is there; <see cref="_waits"/> says whether more is to be waited for.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<PumpOutcome?> SpliceReceivedAsync(SplicePipe pipe)
+    private async ValueTask<PumpOutcome?> MoveReceivedAsync(SplicePipe pipe)
     {
         try
         {
             int filled;
-            while ((filled = pipe.Fill(_source, IsFramed ? ForwardingLimits.SpliceFramedBytesMax : _reader.RemainingKnown)) > 0)
+            while (
+                (filled = pipe.Fill(flow.Source, flow.IsFramed ? ForwardingLimits.SpliceFramedBytesMax : flow.Reader.RemainingKnown)) > 0
+            )
             {
-                _spliceWaits = false;
-                bool emptied = IsFramed ? await EmptyFramedAsync(pipe).ConfigureAwait(false) : await EmptyAsync(pipe).ConfigureAwait(false);
+                _waits = false;
+                bool emptied = flow.IsFramed
+                    ? await EmptyFramedAsync(pipe).ConfigureAwait(false)
+                    : await EmptyAsync(pipe).ConfigureAwait(false);
                 if (!emptied)
                 {
-                    return _discarding ? null : PumpOutcome.SinkFailed;
+                    return flow.IsDiscarding ? null : PumpOutcome.SinkFailed;
                 }
 
-                progress.OnProgress();
+                flow.OnProgress();
                 _smallMoves = filled < ForwardingLimits.SpliceBytesMin ? _smallMoves + 1 : 0;
                 if (
-                    _reader.RemainingKnown == 0
-                    || _discarding
-                    || _source.ReceivedLength > 0
+                    flow.Reader.RemainingKnown == 0
+                    || flow.IsDiscarding
+                    || flow.Source.ReceivedLength > 0
                     || _smallMoves == ForwardingLimits.SpliceSmallInARow
                 )
                 {
-                    _littleInARow = _smallMoves;
+                    flow.LittleInARow = _smallMoves;
                     return null;
                 }
 
-                await TakeTurnAsync(filled).ConfigureAwait(false);
+                await flow.TakeTurnAsync(filled).ConfigureAwait(false);
             }
 
             // An end, an error, or a kernel that cannot: a receive finds it too.
-            _spliceWaits = filled == SplicePipe.WouldBlock;
+            _waits = filled == SplicePipe.WouldBlock;
             return null;
         }
         finally
@@ -120,7 +114,7 @@ internal sealed partial class BodyPump
     /// <summary>Moves all that the pipe holds to the sink. False when that takes no more.</summary>
     private ValueTask<bool> EmptyAsync(SplicePipe pipe)
     {
-        _reader.Skip(pipe.Length);
+        flow.Reader.Skip(pipe.Length);
         return DrainAsync(pipe, pipe.Length, more: false);
     }
 
@@ -137,25 +131,25 @@ internal sealed partial class BodyPump
         while (sent && pipe.Length > 0)
         {
             var piece = default(BodySlice);
-            if (_discarding || (_reader.DataBytes == 0 && !TryReadFrame(pipe, out piece)))
+            if (flow.IsDiscarding || (flow.Reader.DataBytes == 0 && !TryReadFrame(pipe, out piece)))
             {
                 break;
             }
 
-            int count = (int)Math.Min(_reader.DataBytes, pipe.Length);
-            if (_chunkedOut)
+            int count = (int)Math.Min(flow.Reader.DataBytes, pipe.Length);
+            if (flow.ChunkedOut)
             {
                 WriteFrame(piece.Length + count);
             }
 
-            _sink.Write(_source.Received.Slice(piece.Start, piece.Length));
-            _source.Consume(_source.ReceivedLength);
+            flow.Sink.Write(flow.Source.Received.Slice(piece.Start, piece.Length));
+            flow.Source.Consume(flow.Source.ReceivedLength);
             held = pipe.Length > count;
-            sent = _sink.OutgoingLength == 0 || await FlushAsync(more: pipe.Length > 0).ConfigureAwait(false);
+            sent = flow.Sink.OutgoingLength == 0 || await flow.FlushAsync(more: pipe.Length > 0).ConfigureAwait(false);
             if (sent)
             {
                 // Only now: without its frame the data stays in the pipe, and is received.
-                _reader.Skip(count);
+                flow.Reader.Skip(count);
                 sent = await DrainAsync(pipe, count, held).ConfigureAwait(false);
             }
         }
@@ -163,11 +157,11 @@ internal sealed partial class BodyPump
         // What was to follow at once did not.
         if (held)
         {
-            SplicePipe.Push(_sink);
+            SplicePipe.Push(flow.Sink);
         }
 
         // Nothing while all is well.
-        _source.TakeFrom(pipe, pipe.Length);
+        flow.Source.TakeFrom(pipe, pipe.Length);
         return sent;
     }
 
@@ -178,26 +172,26 @@ internal sealed partial class BodyPump
     private bool TryReadFrame(SplicePipe pipe, out BodySlice piece)
     {
         piece = default;
-        _source.TakeFrom(pipe, ForwardingLimits.SpliceFrameBytes);
-        var probe = _reader;
-        if (probe.Next(_source.Received, out _, out int start, out int length) != ChunkEvent.Data || !IsInLongPieces(probe))
+        flow.Source.TakeFrom(pipe, ForwardingLimits.SpliceFrameBytes);
+        var probe = flow.Reader;
+        if (probe.Next(flow.Source.Received, out _, out int start, out int length) != ChunkEvent.Data || !IsInLongPieces(probe))
         {
             return false;
         }
 
         // A long chunk does not end in what was taken: its data is all of the rest.
-        _reader = probe;
-        piece.Add(_source, start, length, _chunkedOut);
+        flow.Reader = probe;
+        piece.Add(flow.Source, start, length, flow.ChunkedOut);
         return true;
     }
 
     private void WriteFrame(int size)
     {
-        WriteOwed();
-        var writer = new HeadWriter(_sink.GetOutgoing(TransportLimits.BufferReserveBytes));
+        flow.WriteOwed();
+        var writer = new HeadWriter(flow.Sink.GetOutgoing(TransportLimits.BufferReserveBytes));
         writer.WriteChunkSize(size);
-        _sink.CommitOutgoing(writer.Length);
-        _owesCrlf = true;
+        flow.Sink.CommitOutgoing(writer.Length);
+        flow.OwesCrlf = true;
     }
 
     /// <summary>
@@ -207,10 +201,10 @@ internal sealed partial class BodyPump
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> DrainAsync(SplicePipe pipe, int count, bool more)
     {
-        SplicedBytes += count;
+        flow.SplicedBytes += count;
         while (count > 0)
         {
-            int drained = pipe.Drain(_sink, count, more);
+            int drained = pipe.Drain(flow.Sink, count, more);
             if (drained > 0)
             {
                 count -= drained;
@@ -222,9 +216,9 @@ internal sealed partial class BodyPump
             count -= read;
             bool sent =
                 read > 0
-                && !_discarding
+                && !flow.IsDiscarding
                 && drained != SplicePipe.Failed
-                && await _sink.SendAsync(buffer, 0, read).ConfigureAwait(false) >= 0;
+                && await flow.Sink.SendAsync(buffer, 0, read).ConfigureAwait(false) >= 0;
             while (
                 !sent && count > 0 && pipe.Read(buffer.AsSpan(0, Math.Min(count, LoggingLimits.SmallBufferBytes))) is > 0 and var dropped
             )
@@ -233,7 +227,7 @@ internal sealed partial class BodyPump
             }
 
             BufferPool.Return(buffer);
-            progress.OnProgress();
+            flow.OnProgress();
             if (!sent)
             {
                 return false;
