@@ -255,7 +255,7 @@ internal sealed class BackendInstance
         NextCheckMs = NextCheckMs + stepMs > nowMs ? NextCheckMs + stepMs : nowMs + stepMs;
         if (!IsChecking)
         {
-            Check(Math.Clamp(intervalMs, BackendLimits.ProbeTimeoutMsMin, ProbeLimits.ProbeTimeoutMs));
+            Check(Math.Clamp(intervalMs, BackendLimits.ProbeTimeoutMsMin, ProbeLimits.TimeoutMs));
         }
     }
 
@@ -348,7 +348,7 @@ internal sealed class BackendInstance
     {
         while (!_hasEnded && await trust.LookAsync().ConfigureAwait(false) is { IsGood: false } finding)
         {
-            var pauseMs = finding.Owner == ListenerOwner.Stranger ? RuntimeLimits.ClockTickMs : ProbeLimits.ProbeFastRetryMs;
+            var pauseMs = finding.Owner == ListenerOwner.Stranger ? RuntimeLimits.ClockTickMs : ProbeLimits.FastRetryMs;
             await Task.Delay(TimeSpan.FromMilliseconds(pauseMs), _env.Time).ConfigureAwait(false);
         }
 

@@ -1,4 +1,5 @@
 using Spawngate.Runtime;
+using Spawngate.Workloads;
 using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Backends;
@@ -121,7 +122,7 @@ internal sealed class StopProgress
         LetGo();
         if (_incarnation.IsLaunching)
         {
-            Enter(StopStage.AwaitingLaunch, DockerLimits.KillWaitMs);
+            Enter(StopStage.AwaitingLaunch, WorkloadLimits.KillWaitMs);
             _incarnation.CancelLaunch();
         }
         else if (_incarnation.Workload is null)
@@ -156,7 +157,7 @@ internal sealed class StopProgress
     /// <summary>Ends the run for certain.</summary>
     public void Kill(string reason)
     {
-        Enter(StopStage.Killing, DockerLimits.KillWaitMs);
+        Enter(StopStage.Killing, WorkloadLimits.KillWaitMs);
         _report.Killing(_incarnation, reason, ElapsedMs);
         _incarnation.Workload!.Kill();
     }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Spawngate.Platform;
 using Spawngate.Runtime;
+using Spawngate.Workloads;
 using Spawngate.Workloads.Docker;
 using Spawngate.Workloads.Processes;
 
@@ -111,7 +112,7 @@ internal static class GuardProgram
         int quiet = 0,
             alive = 0;
         double nowMs = 0;
-        while (quiet < CommandLimits.GuardQuietLooks && nowMs < ending.LastKillAtMs + (double)DockerLimits.KillWaitMs)
+        while (quiet < CommandLimits.GuardQuietLooks && nowMs < ending.LastKillAtMs + (double)WorkloadLimits.KillWaitMs)
         {
             ReadTable(instances, table);
             nowMs = time.GetElapsedTime(begun).TotalMilliseconds;

@@ -324,7 +324,7 @@ internal sealed class Gateway : IAsyncDisposable
                 + _backends.StopMsMax()
                 + (2 * Http2Limits.LingerMs)
                 + DockerLimits.EngineStopMs
-                + (2 * AdminLimits.AdminStopSecs * 1000)
+                + (2 * AdminLimits.StopSecs * 1000)
                 + ProcessLimits.GuardStopMs
                 + (2 * LoggingLimits.LogFlushMs)
                 + TelemetryLimits.OtlpEndMs

@@ -131,7 +131,7 @@ internal static class SessionKeys
         ReportWhatSessionsDecide(table, backend);
         return new SessionTemplate(name, backend)
         {
-            GracePeriodSecs = table.Int(GracePeriod, SessionTemplate.GracePeriodSecsDefault, 1, ConfigLimits.ConfigSecsMax),
+            GracePeriodSecs = table.Int(GracePeriod, SessionTemplate.GracePeriodSecsDefault, 1, ConfigLimits.SecsMax),
             LifetimeLimitSecs = TimingKeys.Secs(table, LifetimeLimit, 0, " (0 = none)"),
             AllowEnv = ReadAllowEnv(table, backend.Kind),
         };

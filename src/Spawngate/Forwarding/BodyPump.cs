@@ -125,7 +125,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     public bool TryCopyWhole()
     {
         var received = _source.Received;
-        if (received.Length > LoggingLimits.SmallBufferBytes)
+        if (received.Length > TransportLimits.SmallBufferBytes)
         {
             return false;
         }
@@ -515,7 +515,7 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     private void NoteReceived(int received)
     {
         _filled = _source.IsFull;
-        _littleInARow = received < LoggingLimits.SmallBufferBytes / 2 ? _littleInARow + 1 : 0;
+        _littleInARow = received < TransportLimits.SmallBufferBytes / 2 ? _littleInARow + 1 : 0;
     }
 
     /// <summary>
@@ -531,8 +531,8 @@ internal sealed partial class BodyPump(IProgressWatch progress)
 
         _large =
             _large
-            || (_filled && _source.ReceiveBufferBytes >= LoggingLimits.SmallBufferBytes)
-            || (_reader.RemainingKnown is > LoggingLimits.SmallBufferBytes and < long.MaxValue && _source.IsReadable());
+            || (_filled && _source.ReceiveBufferBytes >= TransportLimits.SmallBufferBytes)
+            || (_reader.RemainingKnown is > TransportLimits.SmallBufferBytes and < long.MaxValue && _source.IsReadable());
         if (
             _littleInARow >= ForwardingLimits.LittleReceivesInARow
             && _large

@@ -3,8 +3,8 @@ namespace Spawngate.Logging;
 /// <summary>The bounds of the log and the output of backends, each with the reasoning behind its value.</summary>
 internal static class LoggingLimits
 {
-    /// <summary>Small buffer: a request head of a browser with its cookies fits; an idle connection holds one.</summary>
-    public const int SmallBufferBytes = 4096;
+    /// <summary>Bytes of a kept line that are read on the stack; the few longer ones get an array.</summary>
+    public const int StackLineBytes = 4096;
 
     /// <summary>
     /// Lines about failures of one backend in <see cref="NoticePeriodMs"/>: enough to see what fails and for whom, 2 a second in the long

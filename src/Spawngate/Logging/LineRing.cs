@@ -98,7 +98,7 @@ internal sealed class LineRing(int linesMax, int bytesMax)
     {
         var (time, stream, text) = ReadHead(at);
         length = HeadBytes + text;
-        Span<byte> line = text <= LoggingLimits.SmallBufferBytes ? stackalloc byte[LoggingLimits.SmallBufferBytes] : new byte[text];
+        Span<byte> line = text <= LoggingLimits.StackLineBytes ? stackalloc byte[LoggingLimits.StackLineBytes] : new byte[text];
         Take(at + HeadBytes, line[..text]);
         return new OutputLine(new DateTimeOffset(time, TimeSpan.Zero), stream, Encoding.UTF8.GetString(line[..text]));
     }

@@ -217,7 +217,7 @@ internal sealed class AppendFile : IDisposable
         if (errno == Libc.EAGAIN)
         {
             var ready = new Libc.PollFd { Fd = _descriptor, Events = Libc.POLLOUT };
-            _ = Libc.Poll(&ready, 1, PlatformLimits.AccessLogPollMs);
+            _ = Libc.Poll(&ready, 1, PlatformLimits.AppendPollMs);
         }
         else if (errno != Libc.EINTR)
         {

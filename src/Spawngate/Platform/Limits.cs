@@ -32,7 +32,7 @@ internal static class PlatformLimits
     public const int DescriptorsPerLoop = 3;
 
     /// <summary>
-    /// Part of the free descriptors that the admin API may have, one in so many, up to <see cref="AdminConnectionsMax"/>.
+    /// Part of the free descriptors that the admin API may have, one in so many, up to <see cref="DescriptorsAdminMax"/>.
     /// </summary>
     public const int DescriptorsAdminShare = 8;
 
@@ -104,7 +104,7 @@ internal static class PlatformLimits
     /// again, for a ready callback of each of some hundred backends starting together, people and scrapers. At some 20 KB each, 80 MB when
     /// all are in use.
     /// </summary>
-    public const int AdminConnectionsMax = 4096;
+    public const int DescriptorsAdminMax = 4096;
 
     /// <summary>
     /// Client connections at most: twice the largest default of Linux for open files of a process (fs.nr_open, 2^20), as each may need one
@@ -164,5 +164,5 @@ internal static class PlatformLimits
     public const int PassedSocketsMax = 1024;
 
     /// <summary>Milliseconds that the writer waits for a pipe to take more before it looks whether it has to end: two ticks.</summary>
-    public const int AccessLogPollMs = 2 * RuntimeLimits.ClockTickMs;
+    public const int AppendPollMs = 2 * RuntimeLimits.ClockTickMs;
 }

@@ -99,7 +99,7 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
         {
             Hostname = "",
             Kind = BackendKind.Docker,
-            Port = SessionLimits.SessionImagePort,
+            Port = SessionLimits.ImagePort,
             Docker = new DockerConfig { Image = image, ContainerName = "" },
         };
 

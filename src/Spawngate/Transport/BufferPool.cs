@@ -34,10 +34,10 @@ internal static class BufferPool
                 ?? GC.AllocateUninitializedArray<byte>(TransportLimits.WaitBufferBytes);
         }
 
-        if (sizeMin <= LoggingLimits.SmallBufferBytes)
+        if (sizeMin <= TransportLimits.SmallBufferBytes)
         {
             return (t_small ??= new PoolStack<byte[]>(TransportLimits.SmallBuffersPerThread, SmallDepot)).Pop()
-                ?? GC.AllocateUninitializedArray<byte>(LoggingLimits.SmallBufferBytes);
+                ?? GC.AllocateUninitializedArray<byte>(TransportLimits.SmallBufferBytes);
         }
 
         if (sizeMin <= TransportLimits.LargeBufferBytes)
@@ -59,7 +59,7 @@ internal static class BufferPool
     /// <summary>Gives a buffer back; nobody may touch it afterwards. Sizes that were not pooled are left to the collector.</summary>
     public static void Return(byte[] buffer)
     {
-        if (buffer.Length == LoggingLimits.SmallBufferBytes)
+        if (buffer.Length == TransportLimits.SmallBufferBytes)
         {
             (t_small ??= new PoolStack<byte[]>(TransportLimits.SmallBuffersPerThread, SmallDepot)).Push(buffer);
         }

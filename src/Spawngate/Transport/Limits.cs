@@ -3,6 +3,9 @@ namespace Spawngate.Transport;
 /// <summary>The bounds of sockets and buffers, each with the reasoning behind its value.</summary>
 internal static class TransportLimits
 {
+    /// <summary>Small buffer: a request head of a browser with its cookies fits.</summary>
+    public const int SmallBufferBytes = 4096;
+
     /// <summary>
     /// Large buffer for bodies: big enough that system calls vanish beside copying, below the large-object heap (85,000).
     /// </summary>

@@ -110,7 +110,7 @@ internal struct StreamBody
     public void PrepareInput()
     {
         _large |=
-            _taken >= LoggingLimits.SmallBufferBytes || _reader.RemainingKnown is > LoggingLimits.SmallBufferBytes and < long.MaxValue;
+            _taken >= TransportLimits.SmallBufferBytes || _reader.RemainingKnown is > TransportLimits.SmallBufferBytes and < long.MaxValue;
         if (_large && !_source!.IsArmed)
         {
             _source.EnsureRoom(TransportLimits.LargeBufferBytes / 2);

@@ -122,7 +122,7 @@ internal sealed partial class StreamExchange
     /// <summary>Keeps the head until the first of the body is there.</summary>
     public void Defer(ReadOnlySpan<byte> head)
     {
-        KeepHead(head, LoggingLimits.SmallBufferBytes);
+        KeepHead(head, TransportLimits.SmallBufferBytes);
         IsDeferred = true;
     }
 

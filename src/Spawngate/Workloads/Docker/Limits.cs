@@ -4,11 +4,6 @@ namespace Spawngate.Workloads.Docker;
 internal static class DockerLimits
 {
     /// <summary>
-    /// Milliseconds to wait for an exit after SIGKILL: the kernel needs a few; 10 s also covers a Docker engine under load.
-    /// </summary>
-    public const int KillWaitMs = 10_000;
-
-    /// <summary>
     /// Milliseconds for a connection to an engine: it takes microseconds to a socket, and a tenth of a second to any machine one would run
     /// backends on.
     /// </summary>
@@ -51,7 +46,7 @@ internal static class DockerLimits
     public const int EngineRemovalsAtOnce = 8;
 
     /// <summary>Milliseconds the gateway waits at its end for removals under way: as long as for a killed process.</summary>
-    public const int EngineStopMs = KillWaitMs;
+    public const int EngineStopMs = WorkloadLimits.KillWaitMs;
 
     /// <summary>Milliseconds until the first new attempt to reach an engine; it doubles with each.</summary>
     public const int EngineRetryMs = 50;

@@ -1,5 +1,3 @@
-using Spawngate.Logging;
-
 namespace Spawngate.Workloads.Processes;
 
 /// <summary>The bounds of process trees and their guard, each with the reasoning behind its value.</summary>
@@ -11,16 +9,10 @@ internal static class ProcessLimits
     /// </summary>
     public const int StableReadyMs = 10_000;
 
-    /// <summary>Lines of stderr kept of a run for the report of its end: a stack trace's worth.</summary>
-    public const int StderrTailLines = 20;
-
-    /// <summary>Bytes of these: two lines of the greatest length, so the memory per run stays below 40 KiB.</summary>
-    public const int StderrTailBytes = 2 * LoggingLimits.OutputLineBytes;
-
     /// <summary>
     /// Milliseconds between two readings of the process table for runs that end: 500 of them within a second cause at most 40 readings.
     /// </summary>
-    public const int ProcessScanPauseMs = 25;
+    public const int ScanPauseMs = 25;
 
     /// <summary>
     /// Processes below a leader that are looked at one by one for who listens, 0.1 ms each; beyond them reading the table of processes is
