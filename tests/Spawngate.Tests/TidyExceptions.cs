@@ -34,4 +34,7 @@ internal static class TidyExceptions
 
     /// <summary>Names in backticks in docs/ARCHITECTURE.md that are no type of this repository, by name.</summary>
     public static readonly Dictionary<string, string> DocumentedNames = [];
+
+    /// <summary>Members that no code of the program refers to.</summary>
+    public static readonly Dictionary<string, string> DeadMembers = [];
 }

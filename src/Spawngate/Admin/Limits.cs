@@ -1,3 +1,5 @@
+using Spawngate.Logging;
+
 namespace Spawngate.Admin;
 
 /// <summary>The bounds of the admin API, each with the reasoning behind its value.</summary>
@@ -35,12 +37,12 @@ internal static class AdminLimits
     public const int HeaderTimeoutSecs = 10;
 
     /// <summary>
-    /// Clients that follow logs at once: a quarter of the admin connections would still leave callbacks room, people need a handful.
+    /// Clients that follow logs at once: people need a handful, and so many leave callbacks and streams of events their room.
     /// </summary>
     public const int LogFollowersMax = 64;
 
     /// <summary>Bytes of log written before the client must have taken them: four of the longest lines (16 KiB).</summary>
-    public const int LogFlushBytes = 64 * 1024;
+    public const int LogFlushBytes = 4 * LoggingLimits.OutputLineBytes;
 
     /// <summary>Seconds the admin API waits at a stop for answers in progress; all of them are short.</summary>
     public const int StopSecs = 2;

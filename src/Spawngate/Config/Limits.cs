@@ -27,8 +27,8 @@ internal static class ConfigLimits
     public const int FileBytesMax = 64 * 1024 * 1024;
 
     /// <summary>
-    /// Depth of tables and arrays in a configuration file: the deepest key, <c>backends.HOST.args[N]</c>, needs 4, and 64 recursions need
-    /// little stack.
+    /// Depth of tables and arrays in a configuration file: the deepest key, <c>sessions.templates.NAME.args[N]</c>, needs 5, and 64
+    /// recursions need little stack.
     /// </summary>
     public const int DepthMax = 64;
 
@@ -48,8 +48,8 @@ internal static class ConfigLimits
     /// </summary>
     public const int SuggestionCharsMax = 60;
 
-    /// <summary>Allowed keys that an unknown-key message lists: all of [server] fit in four lines, those of a backend do not.</summary>
-    public const int ListedKeysMax = 24;
+    /// <summary>Allowed keys that an unknown-key message lists: those of [server], some 450 characters. A backend has more.</summary>
+    public static int ListedKeysMax => ServerKeys.All.Length;
 
     /// <summary>Highest TCP port: the field in the segment has 16 bits.</summary>
     public const int PortMax = 65535;
@@ -61,7 +61,7 @@ internal static class ConfigLimits
     public const int MillisecsMax = int.MaxValue;
 
     /// <summary>Idle connections kept per backend at most: a loopback address has no more ports (2^16) to connect from.</summary>
-    public const int PoolIdlePerHostMax = 65535;
+    public const int PoolIdlePerHostMax = PortMax;
 
     /// <summary>Smallest bound of a request head in bytes: a request line, Host and a few short headers.</summary>
     public const int HeaderBytesMin = 1024;
@@ -78,7 +78,7 @@ internal static class ConfigLimits
     /// Largest configurable queue of held requests per backend: one per possible connection would be <see cref="PlatformLimits.ConnectionsMax"/>, half of
     /// it is a million.
     /// </summary>
-    public const int QueuedRequestsMax = 1024 * 1024;
+    public const int QueuedRequestsMax = PlatformLimits.ConnectionsMax / 2;
 
     /// <summary>
     /// Largest configurable number of requests in flight at one process: one per port of an address, so more than there can be connections.
@@ -108,6 +108,11 @@ internal static class ConfigLimits
 
     /// <summary>Length of a host name (RFC 1035 section 2.3.4: 255 octets on the wire, of which two are not text).</summary>
     public const int HostNameCharsMax = 253;
+
+    /// <summary>
+    /// Bytes of a name that is looked up: the longest name with <c>*.</c> before it. Longer ones cannot be configured and are not looked up.
+    /// </summary>
+    public const int HostNameBytesMax = 2 + HostNameCharsMax;
 
     /// <summary>Length of one label of a host name (RFC 1035 section 2.3.4).</summary>
     public const int HostLabelCharsMax = 63;

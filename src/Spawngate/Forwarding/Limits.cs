@@ -6,10 +6,10 @@ namespace Spawngate.Forwarding;
 /// <summary>The bounds of requests and responses on their way, each with the reasoning behind its value.</summary>
 internal static class ForwardingLimits
 {
-    /// <summary>Pairs of parsed heads a thread keeps: 64 × 1 KiB.</summary>
+    /// <summary>Pairs of parsed heads a thread keeps: 64 × 1.5 KiB = 96 KiB.</summary>
     public const int MessageHeadsPerThread = 64;
 
-    /// <summary>Pairs of parsed heads kept for all threads: 512 × 1 KiB = 512 KiB.</summary>
+    /// <summary>Pairs of parsed heads kept for all threads: 512 × 1.5 KiB = 768 KiB.</summary>
     public const int MessageHeadsShared = 512;
 
     /// <summary>Longest X-Request-ID taken over from a client: room for two UUIDs and a prefix.</summary>

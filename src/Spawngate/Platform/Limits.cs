@@ -97,7 +97,7 @@ internal static class PlatformLimits
     /// <summary>
     /// Bytes read from a pipe after its run has ended: the most a pipe may hold without privilege (fs.pipe-max-size), 16 reads.
     /// </summary>
-    public const int OutputFinalDrainBytes = 1024 * 1024;
+    public const int OutputFinalDrainBytes = 16 * OutputReadBytes;
 
     /// <summary>
     /// Connections to the admin API at once: 3,072 streams, which are three for each of a thousand browser windows, and a third of that
@@ -124,7 +124,7 @@ internal static class PlatformLimits
     public const int ProcessStatBytes = 2048;
 
     /// <summary>
-    /// Bytes of an environment read at a time: 16 KiB on the stack, most environments in one go, the largest (2 MiB) in 150.
+    /// Bytes of an environment read at a time: 16 KiB on the stack, most environments in one go, the largest (2 MiB) in 128.
     /// </summary>
     public const int EnvironReadBytes = 16 * 1024;
 
@@ -163,6 +163,6 @@ internal static class PlatformLimits
     /// <summary>Sockets a service manager may pass: one for each of some hundred addresses; a number beyond is a mistake.</summary>
     public const int PassedSocketsMax = 1024;
 
-    /// <summary>Milliseconds that the writer waits for a pipe to take more before it looks whether it has to end: two ticks.</summary>
+    /// <summary>Milliseconds that a writer waits for a pipe to take more before it looks whether it has to end: two ticks.</summary>
     public const int AppendPollMs = 2 * RuntimeLimits.ClockTickMs;
 }

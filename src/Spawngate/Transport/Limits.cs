@@ -12,7 +12,7 @@ internal static class TransportLimits
     public const int LargeBufferBytes = 65536;
 
     /// <summary>
-    /// Bytes of the buffer in which a client connection waits for a request: most heads fit, and ten thousand that wait hold 7.5 MiB. A
+    /// Bytes of the buffer in which a client connection waits for a request: most heads fit, and ten thousand that wait hold 7.3 MiB. A
     /// longer head gets a small buffer.
     /// </summary>
     public const int WaitBufferBytes = 768;
