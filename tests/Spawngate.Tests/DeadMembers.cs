@@ -29,7 +29,7 @@ internal sealed class DeadMembers
     public void What_only_the_dead_use_is_dead()
     {
         string[] written = ["T", "T::Main()", "T::A()", "T::B()", "T::C()", "U", "U::D()"];
-        (string, string)[] uses = [("T::Main()", "T"), ("x", "T::Main()"), ("T::A()", "T::B()"), ("T::C", "U"), ("U::D()", "U::D()")];
+        (string, string)[] uses = [("x", "T"), ("x", "T::Main()"), ("T::A()", "T::B()"), ("T::C", "U"), ("U::D()", "U::D()")];
         Assert.That(Dead(written, uses), Is.EquivalentTo(["T::A()", "T::B()", "T::C()", "U", "U::D()"]));
     }
 
@@ -64,7 +64,7 @@ internal sealed class DeadMembers
         while (true)
         {
             var alive = named
-                .Where(use => !IsWithin(use.From, use.To) && !IsDead(use.From, dead, byName))
+                .Where(use => !IsWithin(use.From, use.To, byName) && !IsDead(use.From, dead, byName))
                 .Select(static use => use.To)
                 .ToHashSet();
             HashSet<string> next = [.. written.Where(member => !alive.Contains(member))];
@@ -77,11 +77,11 @@ internal sealed class DeadMembers
         }
     }
 
-    private static bool IsWithin(string user, string used) =>
+    private static bool IsWithin(string user, string used, ILookup<string, string> byName) =>
         user == used
         || user.StartsWith(used + "::", StringComparison.Ordinal)
         || user.StartsWith(used + "+", StringComparison.Ordinal)
-        || used.StartsWith(user + "(", StringComparison.Ordinal);
+        || (used.StartsWith(user + "(", StringComparison.Ordinal) && byName[user].Count() == 1);
 
     private static bool IsDead(string user, HashSet<string> dead, ILookup<string, string> byName)
     {

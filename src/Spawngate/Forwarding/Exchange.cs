@@ -114,9 +114,6 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <summary>True once <see cref="Abort"/> was called.</summary>
     public bool IsAborted => Volatile.Read(ref _abortReason) != 0;
 
-    /// <summary>True once the backend admitted it, until <see cref="End"/>.</summary>
-    public bool IsAdmitted => _run is not null;
-
     /// <summary>Forgets an abort of the request before; when nobody can abort any more who means that one.</summary>
     public void Revive() => Volatile.Write(ref _abortReason, 0);
 

@@ -36,14 +36,6 @@ internal ref struct ProtoWriter(Span<byte> target)
         Length += sizeof(ulong);
     }
 
-    /// <summary>Adds a field of four bytes.</summary>
-    public void Fixed32(int field, uint value)
-    {
-        WriteVarint(((uint)field << 3) | 5);
-        BinaryPrimitives.WriteUInt32LittleEndian(_target[Length..], value);
-        Length += sizeof(uint);
-    }
-
     /// <summary>Adds bytes that are there in hexadecimal.</summary>
     public void FromHex(int field, scoped ReadOnlySpan<byte> hex)
     {

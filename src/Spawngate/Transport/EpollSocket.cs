@@ -133,15 +133,6 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         return new EpollSocket(new SocketHandle(fd), loop) { _use = DescriptorUse.Client }.Registered();
     }
 
-    /// <summary>Takes the descriptor of a connected socket away from the runtime, which is left with nothing to close.</summary>
-    public static EpollSocket Adopt(Socket socket)
-    {
-        socket.Blocking = false;
-        int fd = (int)socket.SafeHandle.DangerousGetHandle();
-        socket.SafeHandle.SetHandleAsInvalid();
-        return Accepted(fd, EventLoop.Next());
-    }
-
     /// <inheritdoc/>
     public override bool BeginReceive(SocketOperation operation, byte[] buffer, int offset, int count)
     {

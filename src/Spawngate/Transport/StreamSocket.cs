@@ -48,9 +48,6 @@ internal abstract class StreamSocket
     public static StreamSocket? TryCreate(AddressFamily family) =>
         EventLoop.IsSupported ? EpollSocket.TryCreate(family) : PortableSocket.TryCreate(family);
 
-    /// <summary>Takes over a connected socket.</summary>
-    public static StreamSocket Of(Socket socket) => EventLoop.IsSupported ? EpollSocket.Adopt(socket) : new PortableSocket(socket);
-
     /// <summary>Begins a receive; of no bytes it completes as soon as there is something to read. True while it is pending.</summary>
     public abstract bool BeginReceive(SocketOperation operation, byte[] buffer, int offset, int count);
 

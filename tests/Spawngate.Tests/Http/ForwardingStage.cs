@@ -58,7 +58,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
         socket.NoDelay = true;
         var source = Context.ClientLimits.Of(IPAddress.Parse("192.0.2.7"), Context.Clock.NowMs);
         Context.ClientLimits.TryConnect(source, trusted);
-        var stream = StreamSocket.Of(socket);
+        var stream = AdoptedSocket.Of(socket);
         client.Loop = stream.LoopIndex;
         var connection = new Http1Connection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));
         Connections.Add(connection);

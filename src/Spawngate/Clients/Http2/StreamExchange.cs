@@ -84,9 +84,6 @@ internal sealed partial class StreamExchange
     /// <summary>The response's body.</summary>
     public StreamSender Sender => _sender;
 
-    /// <summary>True while the connection's reader collects what of the body came along with the head.</summary>
-    public bool IsDeferred { get; private set; }
-
     /// <summary>The request body.</summary>
     public StreamUpload Upload => _upload;
 
@@ -120,16 +117,11 @@ internal sealed partial class StreamExchange
     }
 
     /// <summary>Keeps the head until the first of the body is there.</summary>
-    public void Defer(ReadOnlySpan<byte> head)
-    {
-        KeepHead(head, TransportLimits.SmallBufferBytes);
-        IsDeferred = true;
-    }
+    public void Defer(ReadOnlySpan<byte> head) => KeepHead(head, TransportLimits.SmallBufferBytes);
 
     /// <summary>Begins, with what has been kept.</summary>
     public void BeginDeferred()
     {
-        IsDeferred = false;
         if (_sender.IsGone)
         {
             _exchange.NoteCancelled(_head.AsSpan(0, _headLength), _connection.Identity);
