@@ -77,7 +77,7 @@ public sealed partial class Http2Session
         if (_streams[slot].State != StreamState.Closed)
         {
             QueueReset(_streams[slot].Id, code);
-            Close(slot, ClosedBy.LocalReset);
+            CloseByReset(slot, ClosedBy.LocalReset);
         }
     }
 
@@ -327,7 +327,7 @@ public sealed partial class Http2Session
         }
 
         Describe(slot, ref found, endStream: false);
-        Close(slot, ClosedBy.PeerReset);
+        CloseByReset(slot, ClosedBy.PeerReset);
         found.ByPeer = true;
         found.Code = code;
         return Http2EventKind.StreamReset;

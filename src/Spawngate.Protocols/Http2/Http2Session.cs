@@ -478,7 +478,7 @@ public sealed partial class Http2Session
         if (reported)
         {
             Describe(slot, ref found, endStream: false);
-            Close(slot, ClosedBy.LocalReset);
+            CloseByReset(slot, ClosedBy.LocalReset);
         }
         else if (slot >= 0)
         {
@@ -502,24 +502,21 @@ public sealed partial class Http2Session
         found.EndStream = endStream;
     }
 
-    private void EndRemote(int slot)
-    {
-        ref var stream = ref _streams[slot];
-        stream.State = StreamRules.RemoteEnded(stream.State);
-        if (stream.State == StreamState.Closed)
-        {
-            Close(slot, ClosedBy.End);
-        }
-    }
+    private void EndRemote(int slot) => Enter(slot, StreamRules.RemoteEnded(_streams[slot].State), ClosedBy.End);
 
-    /// <summary>The stream is over; its slot stays until it is released.</summary>
-    private void Close(int slot, ClosedBy by)
+    private void CloseByReset(int slot, ClosedBy by) => Enter(slot, StreamRules.Reset(_streams[slot].State), by);
+
+    /// <summary>The stream takes its next state. When that is the last one it is over, and its slot stays until it is released.</summary>
+    private void Enter(int slot, StreamState next, ClosedBy by)
     {
         ref var stream = ref _streams[slot];
-        stream.State = StreamState.Closed;
-        stream.ClosedBy = by;
-        _active--;
-        _dataSlot = _dataSlot == slot ? -1 : _dataSlot;
+        stream.State = next;
+        if (next == StreamState.Closed)
+        {
+            stream.ClosedBy = by;
+            _active--;
+            _dataSlot = _dataSlot == slot ? -1 : _dataSlot;
+        }
     }
 
     private bool SpendIdle(int frames)

@@ -85,6 +85,12 @@ public static class StreamRules
             _ => throw new InvalidOperationException($"we cannot end a stream that is {state}"),
         };
 
+    /// <summary>RST_STREAM was sent or received.</summary>
+    public static StreamState Reset(StreamState state) =>
+        state is StreamState.Open or StreamState.HalfClosedRemote or StreamState.HalfClosedLocal
+            ? StreamState.Closed
+            : throw new InvalidOperationException($"nobody can reset a stream that is {state}");
+
     /// <summary>True when we may send HEADERS and DATA.</summary>
     public static bool MaySend(StreamState state) => state is StreamState.Open or StreamState.HalfClosedRemote;
 

@@ -34,6 +34,12 @@ internal static class BackendLimits
     /// <summary>Shortest limit of one check in milliseconds: below it, checks in short intervals would fail on a busy machine.</summary>
     public const int ProbeTimeoutMsMin = 1_000;
 
+    /// <summary>
+    /// Messages to one lifecycle from which on commands of the admin API are refused: each is handled within some microseconds, and nobody
+    /// means a hundred commands in a row.
+    /// </summary>
+    public const int MailboxMessagesMax = 100;
+
     /// <summary>Holders that these words name; the number of all stands beside them.</summary>
     public const int HistoryActiveRequestsMax = 3;
 
