@@ -72,7 +72,9 @@ public static class CodecLimits
     /// <summary>First size of a request head's bytes: most requests with their cookies fit; grows to the allowed head.</summary>
     public const int HeadBufferBytes = 2048;
 
-    /// <summary>Streams a client may have open: as the settings in http2.md say; browsers use up to 100, load testers ask for more.</summary>
+    /// <summary>
+    /// Streams a client may have open: as the settings in http2.md say; browsers use up to 100, load testers ask for more.
+    /// </summary>
     public const int ConcurrentStreamsMax = 250;
 
     /// <summary>

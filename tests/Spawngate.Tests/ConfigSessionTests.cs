@@ -9,7 +9,7 @@ internal sealed class ConfigSessionTests
     private const string Template = Head + "[sessions.templates.t]\n";
 
     [Test]
-    public void The_example_of_the_contract_loads()
+    public void The_example_of_sessions_md_loads()
     {
         var config = ConfigSource
             .Valid(

@@ -47,6 +47,29 @@ internal sealed class LifecycleMailboxTests
     }
 
     [Test]
+    public void The_same_command_in_a_row_waits_once_and_others_keep_their_order()
+    {
+        LifecycleInput[] commands =
+        [
+            LifecycleInput.AdminStart,
+            LifecycleInput.AdminStart,
+            LifecycleInput.AdminStop,
+            LifecycleInput.AdminStop,
+            LifecycleInput.AdminStart,
+        ];
+        foreach (var command in commands)
+        {
+            _mailbox.Post(new LifecycleMessage(command));
+        }
+
+        _mailbox.Execute();
+        Assert.That(
+            _handled.Select(static message => message.Input),
+            Is.EqualTo([LifecycleInput.AdminStart, LifecycleInput.AdminStop, LifecycleInput.AdminStart])
+        );
+    }
+
+    [Test]
     public void Commands_in_a_loop_are_refused_and_everything_else_is_taken()
     {
         for (int i = 0; i < BackendLimits.MailboxMessagesMax; i++)

@@ -6,7 +6,7 @@ namespace Spawngate.Protocols.Http2;
 
 /// <summary>
 /// The server's side of one HTTP/2 connection (RFC 9113): bytes in, events out. What it has to say itself waits for
-/// <see cref="WriteControl"/>; heads and data are written by the methods of the other half. See docs/http2.md for states, failures and
+/// <see cref="WriteControl"/>; heads and data are written by the methods of the other half. See http2.md for states, failures and
 /// budgets. One caller at a time.
 /// </summary>
 public sealed partial class Http2Session
@@ -235,7 +235,7 @@ public sealed partial class Http2Session
 
     private Http2EventKind OnDataBegins(in Frame frame, ref Http2Event found)
     {
-        // Section 6.9: the whole payload counts, and on the connection whatever becomes of the stream.
+        // RFC 9113 section 6.9: the whole payload counts, and on the connection whatever becomes of the stream.
         int flow = frame.Header.Length;
         if (!_receive.TryReceive(flow))
         {
@@ -340,7 +340,7 @@ public sealed partial class Http2Session
             : Purpose.Trailers;
         _highestId = Math.Max(_highestId, id);
 
-        // Whatever becomes of it, the block has changed the peer's table and must change ours (section 4.3).
+        // Whatever becomes of it, the block has changed the peer's table and must change ours (RFC 9113 section 4.3).
         if (!TryDecode(block, purpose, request))
         {
             return FailWith(ErrorCode.Compression, ref found);
@@ -398,7 +398,8 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
-    /// A stream above what was announced (section 5.1.2), or after our last GOAWAY (section 6.8), where it is not even answered.
+    /// A stream above what was announced (RFC 9113 section 5.1.2), or after our last GOAWAY (RFC 9113 section 6.8), where it is not even
+    /// answered.
     /// </summary>
     private Http2EventKind Refuse(int id, ref Http2Event found)
     {
@@ -463,8 +464,8 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
-    /// The client's fault on one stream (section 5.4.2). It counts like a reset by the client, or a client could make us reset for ever
-    /// (CVE-2025-8671).
+    /// The client's fault on one stream (RFC 9113 section 5.4.2). It counts like a reset by the client, or a client could make us reset for
+    /// ever (CVE-2025-8671).
     /// </summary>
     private Http2EventKind StreamError(int slot, int id, ErrorCode code, MalformedReason malformed, ref Http2Event found)
     {

@@ -134,7 +134,7 @@ public static class StreamRules
                 // Under way when we reset it.
                 return FrameVerdict.Ignore;
             case ClosedBy.Unknown when type == FrameType.Headers:
-                // Section 5.1.1: ids only grow.
+                // RFC 9113 section 5.1.1: ids only grow.
                 return Fail(FrameVerdict.ConnectionError, ErrorCode.Protocol, out code);
             case ClosedBy.End:
                 return Fail(FrameVerdict.ConnectionError, ErrorCode.StreamClosed, out code);

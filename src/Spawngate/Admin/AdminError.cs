@@ -29,7 +29,8 @@ internal sealed record AdminError(int Status, string Code, string Message)
         new(
             403,
             "FORBIDDEN_HOST",
-            "The Host of this request is neither a loopback name nor the address of the admin API (server.admin_bind); such requests are refused because a web page could send them by DNS rebinding."
+            "The Host of this request is neither a loopback name nor the address of the admin API "
+                + "(server.admin_bind); such requests are refused because a web page could send them by DNS rebinding."
         );
 
     /// <summary>A web page of another origin sent a request that changes something.</summary>

@@ -75,7 +75,8 @@ internal readonly record struct LifecycleMessage(LifecycleInput Input, int Insta
 ///   requests, tick         one message per wake-up, per deadline, per end of draining
 ///   the instance           one per step of its start, per check, and its end; a stale one before it the same
 ///   ready URL, reload      may come any number of times: one that waits stands for all
-///   admin API              may come any number of times, and the order counts: refused past BackendLimits.MailboxMessagesMax
+///   admin API              may come any number of times, and the order counts: one stands for all of its kind that follow at once,
+///                          and past BackendLimits.MailboxMessagesMax they are refused
 /// </code>
 /// </remarks>
 internal sealed class LifecycleMailbox(
@@ -86,6 +87,7 @@ internal sealed class LifecycleMailbox(
 {
     private readonly Lock _gate = new();
     private Queue<LifecycleMessage>? _messages;
+    private LifecycleInput _lastInput;
     private bool _scheduled;
 
     /// <summary>Whether a message waits to be handled.</summary>
@@ -112,15 +114,21 @@ internal sealed class LifecycleMailbox(
                 return;
             }
 
-            if (
-                message.Input is LifecycleInput.AdminStart or LifecycleInput.AdminStop or LifecycleInput.AdminRestart
-                && _messages.Count >= BackendLimits.MailboxMessagesMax
-            )
+            if (message.Input is LifecycleInput.AdminStart or LifecycleInput.AdminStop or LifecycleInput.AdminRestart)
             {
-                throw new InvalidOperationException($"{_messages.Count} messages wait for one backend");
+                if (_messages.Count > 0 && _lastInput == message.Input)
+                {
+                    return;
+                }
+
+                if (_messages.Count >= BackendLimits.MailboxMessagesMax)
+                {
+                    throw new InvalidOperationException($"{_messages.Count} messages wait for one backend");
+                }
             }
 
             _messages.Enqueue(message);
+            _lastInput = message.Input;
             if (_scheduled)
             {
                 return;

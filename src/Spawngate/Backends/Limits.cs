@@ -1,4 +1,5 @@
 using Spawngate.Config;
+using Spawngate.Platform;
 
 namespace Spawngate.Backends;
 
@@ -35,10 +36,10 @@ internal static class BackendLimits
     public const int ProbeTimeoutMsMin = 1_000;
 
     /// <summary>
-    /// Messages to one lifecycle from which on commands of the admin API are refused: each is handled within some microseconds, and nobody
-    /// means a hundred commands in a row.
+    /// Messages to one lifecycle from which on commands of the admin API are refused: as many as it may have connections, each of
+    /// which sends its next command when it has the answer to the last.
     /// </summary>
-    public const int MailboxMessagesMax = 100;
+    public const int MailboxMessagesMax = PlatformLimits.DescriptorsAdminMax;
 
     /// <summary>Holders that these words name; the number of all stands beside them.</summary>
     public const int HistoryActiveRequestsMax = 3;
@@ -59,8 +60,9 @@ internal static class BackendLimits
     public const int PassiveRequestsBits = 32 - BackendUsersBits;
 
     /// <summary>
-    /// Requests that use one backend at once: 22 bits of its state word. More than can be held (<see cref="ConfigLimits.QueuedRequestsMax"/>) and than
-    /// there are sockets to one address and port (65,536) together, so no request is ever refused for it.
+    /// Requests that use one backend at once: 22 bits of its state word. More than can be held
+    /// (<see cref="ConfigLimits.QueuedRequestsMax"/>) and than there are sockets to one address and port (65,536) together, so no request
+    /// is ever refused for it.
     /// </summary>
     public const int BackendUsersMax = (1 << BackendUsersBits) - 1;
 

@@ -39,7 +39,8 @@ internal static class ConfigCrossChecks
             {
                 var other = first[config.Hostname];
                 table.ReportHere(
-                    $"found the same host as {other.Path} on line {other.Toml.HeaderPosition.Line}, allowed is one backend per host (compared without case and trailing dot)"
+                    $"found the same host as {other.Path} on line {other.Toml.HeaderPosition.Line}, allowed is one "
+                        + "backend per host (compared without case and trailing dot)"
                 );
             }
         }
@@ -106,7 +107,8 @@ internal static class ConfigCrossChecks
             table.Report(
                 table.PositionOf("container_name"),
                 "container_name",
-                $"found \"{config.Docker.ContainerName}\", which is the container of {other.Path} on line {other.Toml.HeaderPosition.Line} too, allowed is a name of its own"
+                $"found \"{config.Docker.ContainerName}\", which is the container of {other.Path} on line "
+                    + $"{other.Toml.HeaderPosition.Line} too, allowed is a name of its own"
             );
         }
     }

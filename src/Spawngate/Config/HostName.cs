@@ -44,9 +44,9 @@ internal static class HostName
     }
 
     /// <summary>
-    /// Writes the name in <paramref name="host"/> (the value of Host or :authority, or a normal key) to <paramref name="lower"/>, in the form
-    /// it is looked up by. Returns its length, 0 when there is no name, -1 when it is not one that could be configured: too long, or not
-    /// ASCII.
+    /// Writes the name in <paramref name="host"/> (the value of Host or :authority, or a normal key) to <paramref name="lower"/>, in the
+    /// form it is looked up by. Returns its length, 0 when there is no name, -1 when it is not one that could be configured: too long, or
+    /// not ASCII.
     /// </summary>
     /// <param name="host">The name, with or without a port.</param>
     /// <param name="lower">At least <see cref="ConfigLimits.HostNameBytesMax"/> bytes.</param>
@@ -125,7 +125,8 @@ internal static class HostName
 
         if (name.Contains('*', StringComparison.Ordinal))
         {
-            return $"found {ConfigText.Quote(key)}, a * may stand only for everything (\"*\") or for the labels before a domain (\"*.example.com\")";
+            return $"found {ConfigText.Quote(key)}, a * may stand only for everything (\"*\") or for the labels before a "
+                + "domain (\"*.example.com\")";
         }
 
         return LengthError(name) ?? CharacterError(key, name) ?? NumberError(key, name, isWildcard);

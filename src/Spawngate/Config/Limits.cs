@@ -75,8 +75,8 @@ internal static class ConfigLimits
     public const int HeadersMax = 16384;
 
     /// <summary>
-    /// Largest configurable queue of held requests per backend: one per possible connection would be <see cref="PlatformLimits.ConnectionsMax"/>, half of
-    /// it is a million.
+    /// Largest configurable queue of held requests per backend: one per possible connection would be
+    /// <see cref="PlatformLimits.ConnectionsMax"/>, half of it is a million.
     /// </summary>
     public const int QueuedRequestsMax = PlatformLimits.ConnectionsMax / 2;
 
@@ -110,7 +110,8 @@ internal static class ConfigLimits
     public const int HostNameCharsMax = 253;
 
     /// <summary>
-    /// Bytes of a name that is looked up: the longest name with <c>*.</c> before it. Longer ones cannot be configured and are not looked up.
+    /// Bytes of a name that is looked up: the longest name with <c>*.</c> before it. Longer ones cannot be configured and are not looked
+    /// up.
     /// </summary>
     public const int HostNameBytesMax = 2 + HostNameCharsMax;
 

@@ -75,7 +75,8 @@ internal static class SessionKeys
             table.Report(
                 entry.Value.Position,
                 entry.Name,
-                $"found a domain of {domain.Length} characters, allowed are {ConfigLimits.SessionDomainCharsMax}: the id of a session comes before it"
+                $"found a domain of {domain.Length} characters, allowed are {ConfigLimits.SessionDomainCharsMax}: the "
+                    + "id of a session comes before it"
             );
         }
         else if (problem is not null)
@@ -111,7 +112,8 @@ internal static class SessionKeys
                 tables.Report(
                     entry.Position,
                     entry.Name,
-                    $"found a name that no template can have, allowed are 1 to {ConfigLimits.SessionTemplateCharsMax} letters, digits, -, _ and ."
+                    $"found a name that no template can have, allowed are 1 to {ConfigLimits.SessionTemplateCharsMax} "
+                        + "letters, digits, -, _ and ."
                 );
             }
 

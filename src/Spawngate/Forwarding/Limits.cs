@@ -82,8 +82,8 @@ internal static class ForwardingLimits
     public const int SpliceSmallInARow = 8;
 
     /// <summary>
-    /// Receives in a row that bring less than half of <see cref="TransportLimits.SmallBufferBytes"/> before a stream without known length goes back from a
-    /// large buffer to a small one.
+    /// Receives in a row that bring less than half of <see cref="TransportLimits.SmallBufferBytes"/> before a stream without known length
+    /// goes back from a large buffer to a small one.
     /// </summary>
     public const int LittleReceivesInARow = 8;
 

@@ -29,7 +29,8 @@ internal sealed class HelloRequest
 
     /// <summary>Everything below a space except the tab, and DEL (RFC 9110 5.5).</summary>
     private static readonly SearchValues<char> _controls = SearchValues.Create(
-        "\0\u0001\u0002\u0003\u0004\u0005\u0006\u0007\b\n\u000b\f\r\u000e\u000f\u0010\u0011\u0012\u0013\u0014\u0015\u0016\u0017\u0018\u0019\u001a\u001b\u001c\u001d\u001e\u001f\u007f"
+        "\0\u0001\u0002\u0003\u0004\u0005\u0006\u0007\b\n\u000b\f\r\u000e\u000f"
+            + "\u0010\u0011\u0012\u0013\u0014\u0015\u0016\u0017\u0018\u0019\u001a\u001b\u001c\u001d\u001e\u001f\u007f"
     );
 
     private readonly List<KeyValuePair<string, string>> _fields = [];

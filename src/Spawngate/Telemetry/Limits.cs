@@ -21,7 +21,9 @@ internal static class TelemetryLimits
     /// </summary>
     public const int NoteFieldBytes = 1024;
 
-    /// <summary>Bytes of a host name that are logged: the longest name of DNS with its dot at the end, a colon and a port are 260.</summary>
+    /// <summary>
+    /// Bytes of a host name that are logged: the longest name of DNS with its dot at the end, a colon and a port are 260.
+    /// </summary>
     public const int NoteHostBytes = 262;
 
     /// <summary>Bytes of a method that are logged: the longest registered one has 17.</summary>

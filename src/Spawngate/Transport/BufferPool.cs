@@ -24,7 +24,8 @@ internal static class BufferPool
 
     /// <summary>Rents at least <paramref name="sizeMin"/> bytes.</summary>
     /// <exception cref="OutOfMemoryException">
-    /// There is no memory, or it is more than <see cref="TransportLimits.BufferBytesMax"/>. It ends the connection, as every exception does.
+    /// There is no memory, or it is more than <see cref="TransportLimits.BufferBytesMax"/>. It ends the connection, as every exception
+    /// does.
     /// </exception>
     public static byte[] Rent(int sizeMin)
     {

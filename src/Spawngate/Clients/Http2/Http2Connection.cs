@@ -11,7 +11,7 @@ namespace Spawngate.Clients.Http2;
 
 /// <summary>
 /// One client connection that speaks HTTP/2: a reader that hands requests to <see cref="StreamExchange"/>s, and an
-/// <see cref="Http2Writer"/> that sends what they have to say. See docs/http2.md.
+/// <see cref="Http2Writer"/> that sends what they have to say. See http2.md.
 /// </summary>
 /// <remarks>
 /// <code>

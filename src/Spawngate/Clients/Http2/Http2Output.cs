@@ -10,8 +10,9 @@ namespace Spawngate.Clients.Http2;
 /// <remarks>
 /// <code>
 ///  Reserve, Commit ──▶ filling ── TryTake ──▶ sending ── SendAsync ──▶ Sent
-///        (room for data ends at Http2Limits.Http2OutputBytes, that for heads and control frames at Http2Limits.Http2HeadRoomBytes; what was begun below it is written whole)
 /// </code>
+/// Room for data ends at <see cref="Http2Limits.Http2OutputBytes"/>, that for heads and control frames at
+/// <see cref="Http2Limits.Http2HeadRoomBytes"/>; what was begun below it is written whole.
 /// </remarks>
 internal sealed class Http2Output(SocketChannel client)
 {

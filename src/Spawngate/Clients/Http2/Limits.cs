@@ -17,8 +17,8 @@ internal static class Http2Limits
 
     /// <summary>
     /// Bytes that wait for one send of an HTTP/2 connection from which no further head or control frame is added, and no further request is
-    /// read: two large buffers, of which data takes one. 200 heads of 300 bytes still find room beside it. With the longest head behind them
-    /// they fit 256 KiB; as much may be on its way: half a MiB for a client that never reads.
+    /// read: two large buffers, of which data takes one. 200 heads of 300 bytes still find room beside it. With the longest head behind
+    /// them they fit 256 KiB; as much may be on its way: half a MiB for a client that never reads.
     /// </summary>
     public const int Http2HeadRoomBytes = 2 * Http2OutputBytes;
 

@@ -4,8 +4,8 @@ using Spawngate.Runtime;
 namespace Spawngate.Telemetry.History;
 
 /// <summary>
-/// The last <see cref="HistoryLimits.EventsMax"/> events of one backend, in one array that grows with what is in it and has no references, so
-/// that ten thousand histories mean ten thousand small objects to the collector. Written by the backend's lifecycle, read by anybody.
+/// The last <see cref="HistoryLimits.EventsMax"/> events of one backend, in one array that grows with what is in it and has no references,
+/// so that ten thousand histories mean ten thousand small objects to the collector. Written by the backend's lifecycle, read by anybody.
 /// </summary>
 /// <remarks>
 /// <code>

@@ -193,7 +193,8 @@ internal sealed class ContainerLaunch(
 
         if (await OwnContainers.DoubtAsync(engine.Client, holder, cancel).ConfigureAwait(false) is { } doubt)
         {
-            return $"container name {name} is taken by {what}, which was not created by this gateway although it has its labels ({doubt}): remove it, or set container_name";
+            return $"container name {name} is taken by {what}, which was not created by this gateway although it has its "
+                + $"labels ({doubt}): remove it, or set container_name";
         }
 
         await engine.RemovalsAsync(name).WaitAsync(cancel).ConfigureAwait(false);
