@@ -6,7 +6,7 @@ namespace Spawngate.Telemetry;
 /// <summary>
 /// Writes protocol buffers into a span that the caller made large enough: the few shapes that OTLP needs.
 /// <code>
-///   field = tag (number × 8 + kind) value      kind 0: varint · 1: eight bytes · 2: length, then so many bytes · 5: four bytes
+///   field = tag (number × 8 + kind) value      kind 0: varint · 1: eight bytes · 2: length, then so many bytes
 /// </code>
 /// </summary>
 internal ref struct ProtoWriter(Span<byte> target)
