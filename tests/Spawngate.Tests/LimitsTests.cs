@@ -8,6 +8,7 @@ using Spawngate.Clients.Http2;
 using Spawngate.Commands;
 using Spawngate.Config;
 using Spawngate.Forwarding;
+using Spawngate.Hello;
 using Spawngate.Logging;
 using Spawngate.Overload;
 using Spawngate.Platform;
@@ -125,6 +126,9 @@ internal sealed class LimitsTests
             Assert.That(ForwardingLimits.ResponseHeadBytesMax, Is.EqualTo(2 * Server.MaxHeaderBytes));
             Assert.That(ConnectionLimits.HeadBytesPerTurn, Is.EqualTo(Server.MaxHeaderBytes));
             Assert.That(CodecLimits.TrailerBytesMax, Is.LessThan(Server.MaxHeaderBytes));
+            Assert.That(HelloLimits.HeadBytesMax, Is.EqualTo(2 * Server.MaxHeaderBytes));
+            Assert.That(HelloLimits.HeadersMax, Is.EqualTo(2 * Server.MaxHeaders));
+            Assert.That(HelloLimits.ConnectionsMax, Is.EqualTo(4 * Timings.MaxQueuedRequests));
             Assert.That(CodecLimits.HeaderBlockFactor * Server.MaxHeaderBytes, Is.EqualTo(64 * Kilo));
             Assert.That(TelemetryLimits.NoteTargetBytes, Is.EqualTo(ConfigLimits.RequestLineBytesMax / 2));
             Assert.That(ForwardingLimits.InterimBytesMax / 30 * 2, Is.GreaterThan(3600), "seconds of a 102 every other second");
