@@ -258,6 +258,7 @@ internal sealed class LimitsTests
             Assert.That(PlatformLimits.EnvironEntryBytes, Is.LessThan(PlatformLimits.EnvironReadBytes));
             Assert.That(BackendLimits.ReadyTokenBytes, Is.EqualTo(InstanceToken.Bytes));
             Assert.That(64 * Kilo / GuardRecord.Bytes, Is.EqualTo(1638), "records in a pipe");
+            Assert.That(ProcessLimits.GuardUnwrittenMax * GuardRecord.Bytes, Is.EqualTo(8_000_000));
             Assert.That(CommandLimits.GuardReadBytes / GuardRecord.Bytes, Is.EqualTo(102));
             Assert.That(
                 (2 * DockerLimits.ContainerIdBytes) + 1 + ConfigLimits.HostNameCharsMax,

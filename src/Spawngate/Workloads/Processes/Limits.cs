@@ -1,3 +1,5 @@
+using Spawngate.Config;
+
 namespace Spawngate.Workloads.Processes;
 
 /// <summary>The bounds of process trees and their guard, each with the reasoning behind its value.</summary>
@@ -36,6 +38,12 @@ internal static class ProcessLimits
     /// Attempts after which such a guard is replaced: 500 × 10 ms, longer than a machine under load delays a ready process.
     /// </summary>
     public const int GuardRetriesMax = 500;
+
+    /// <summary>
+    /// Records that wait for such a guard before it is replaced at once: twice as many as there are sessions at most, 8 MB. A new guard
+    /// gets one for each instance.
+    /// </summary>
+    public const int GuardUnwrittenMax = 2 * ConfigLimits.SessionsMax;
 
     /// <summary>
     /// Bytes of a line about an engine that the guard puts together: a label (24) and the path of a socket (108), or a host name (253).
