@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Admin;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;

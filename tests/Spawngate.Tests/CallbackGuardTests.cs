@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;

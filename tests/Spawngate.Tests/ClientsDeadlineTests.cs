@@ -1,5 +1,6 @@
 using System.Text;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Config;
 using Spawngate.Tests.Http;
 

@@ -1,4 +1,5 @@
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Tests.Http;
 

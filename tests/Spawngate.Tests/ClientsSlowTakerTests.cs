@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http2;
 using Spawngate.Runtime;

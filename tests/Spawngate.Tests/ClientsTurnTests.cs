@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Logging;
 using Spawngate.Overload;

@@ -34,10 +34,10 @@ internal sealed class Layers
         "Sessions",
         "Routing",
         "Forwarding",
-        "Clients",
-        "Clients/Http2",
+        "Clients/Shared",
         "Clients/Http1",
-        "Clients/Listening",
+        "Clients/Http2",
+        "Clients",
         "Admin",
         "Supervision",
         "Hello",
@@ -73,7 +73,10 @@ internal sealed class Layers
             .ToList();
         Assert.That(folders.Select(static each => each.Folder).Distinct(), Is.EquivalentTo(Order));
         Assert.That(
-            folders.Where(each => each.Folder != "" && !File.ReadAllText(each.File).Contains($"\nnamespace {NamespaceOf(each.Folder)};")),
+            folders.Where(each =>
+                each.Folder != ""
+                && !Regex.IsMatch(File.ReadAllText(each.File), $@"(?m)^namespace {Regex.Escape(NamespaceOf(each.Folder))};")
+            ),
             Is.Empty
         );
     }

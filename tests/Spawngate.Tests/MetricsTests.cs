@@ -167,7 +167,7 @@ internal sealed class MetricsTests
             .ToList();
         Assert.That(expressions, Is.Not.Empty);
         Assert.That(expressions.SelectMany(Named).Where(name => !known.Contains(name)), Is.Empty);
-        var documented = Named(File.ReadAllText(Repository.PathOf("docs", "admin-api.md"))).ToHashSet();
+        var documented = Named(File.ReadAllText(Repository.PathOf("docs", "reference", "metrics.md"))).ToHashSet();
         Assert.That(documented.Where(name => !known.Contains(name)), Is.Empty);
 
         static IEnumerable<string> Named(string text) =>

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;

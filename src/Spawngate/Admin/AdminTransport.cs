@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
-using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;

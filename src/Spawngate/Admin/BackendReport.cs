@@ -83,7 +83,7 @@ internal sealed record BackendReport
     /// <summary>Cause of the latest failed start or health failure; null when there was none.</summary>
     public string? LastFailure { get; init; }
 
-    /// <summary>Failed health checks in a row of the current run.</summary>
+    /// <summary>Failed health checks in a row of the current instance.</summary>
     public int FailedChecks { get; init; }
 
     /// <summary>Seconds without use after which it stops; 0 means never.</summary>

@@ -154,7 +154,7 @@ internal sealed class Backend
     /// Ends a request that was admitted to <paramref name="instance"/>: no allocation, no lock unless it was the last one of a stop or
     /// others wait for its place.
     /// </summary>
-    /// <param name="instance">The run it was admitted to.</param>
+    /// <param name="instance">The instance it was admitted to.</param>
     /// <param name="countedPassive">Whether it was counted as one that does not use the backend.</param>
     /// <param name="tunnel">Whether it had become a tunnel.</param>
     public void Leave(ReadyInstance instance, bool countedPassive = false, bool tunnel = false)
@@ -373,15 +373,29 @@ internal struct BackendLease : IDisposable
 {
     private Backend? _backend;
 
+    private readonly bool _countedPassive;
+    private bool _isTunnel;
+
     /// <summary>Takes over a request that is already counted in flight in <paramref name="instance"/>.</summary>
-    public BackendLease(Backend backend, ReadyInstance instance)
+    /// <param name="backend">The backend.</param>
+    /// <param name="instance">Its instance.</param>
+    /// <param name="countedPassive">Whether it was counted as one that does not use the backend.</param>
+    public BackendLease(Backend backend, ReadyInstance instance, bool countedPassive = false)
     {
         _backend = backend;
+        _countedPassive = countedPassive;
         Instance = instance;
     }
 
     /// <summary>The instance that was entered.</summary>
     public ReadyInstance Instance { get; }
+
+    /// <summary>The request has become a tunnel: it gives its place to another, and keeps the backend in use.</summary>
+    public void BecomeTunnel()
+    {
+        _isTunnel = true;
+        _backend!.BecomeTunnel(Instance);
+    }
 
     /// <summary>Leaves the instance.</summary>
     public void Dispose()
@@ -389,7 +403,7 @@ internal struct BackendLease : IDisposable
         if (_backend is { } backend)
         {
             _backend = null;
-            backend.Leave(Instance);
+            backend.Leave(Instance, _countedPassive, _isTunnel);
         }
     }
 }

@@ -226,8 +226,8 @@ internal sealed class BackendInstance
     }
 
     /// <summary>
-    /// Plans the first check at an interval that is new to this run at a random moment within it: backends that become ready, or get new
-    /// settings, at the same time are not checked at the same time ever after.
+    /// Plans the first check at an interval that is new to this instance at a random moment within it: backends that become ready, or get
+    /// new settings, at the same time are not checked at the same time ever after.
     /// </summary>
     /// <param name="intervalMs">Milliseconds between checks; 0 for none.</param>
     /// <param name="nowMs">The time on the coarse clock.</param>

@@ -7,9 +7,9 @@ using Spawngate.Workloads.Processes;
 namespace Spawngate.Backends;
 
 /// <summary>
-/// The one author of a backend's phases: an actor whose messages are handled one at a time, without waiting. <c>backend-states.md</c>
-/// is its table of states and inputs; <see cref="BackendState"/> has the diagram. Every deadline is a number that the shared tick compares,
-/// so a stopped backend costs nothing and a running one no timer.
+/// The one author of a backend's phases: an actor whose messages are handled one at a time, without waiting.
+/// <c>docs/concepts/backend-states.md</c> is its table of states and inputs; <see cref="BackendState"/> has the diagram. Every deadline is
+/// a number that the shared tick compares, so a stopped backend costs nothing and a running one no timer.
 /// </summary>
 internal sealed partial class BackendLifecycle
 {

@@ -24,8 +24,8 @@ internal static class BackendLimits
     public const int QuietPortAttemptsMax = 64;
 
     /// <summary>
-    /// Milliseconds a start waits for a fixed port that is taken: killed children of the run before need some to let go of it, under load
-    /// some hundred.
+    /// Milliseconds a start waits for a fixed port that is taken: killed children of the instance before need some to let go of it, under
+    /// load some hundred.
     /// </summary>
     public const int PortWaitMs = 2_000;
 

@@ -154,7 +154,7 @@ internal sealed class StopProgress
         _incarnation.Workload!.Terminate(graceMs);
     }
 
-    /// <summary>Ends the run for certain.</summary>
+    /// <summary>Ends the instance for certain.</summary>
     public void Kill(string reason)
     {
         Enter(StopStage.Killing, WorkloadLimits.KillWaitMs);

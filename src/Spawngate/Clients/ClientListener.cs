@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Logging;
 using Spawngate.Platform;
@@ -237,7 +238,7 @@ internal sealed class ClientListener
         {
             if ((client = Admit(peer)) is not null)
             {
-                var connection = new Http1Connection(_context, _connections, socket, client);
+                var connection = new ClientConnection(_context, _connections, socket, client);
                 _connections.Add(connection);
                 taken = true;
                 _ = connection.RunAsync();

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Clients;
-using Spawngate.Clients.Http2;
+using Spawngate.Clients.Shared;
 using Spawngate.Config;
 using Spawngate.Forwarding;
 using Spawngate.Logging;
@@ -219,12 +219,12 @@ internal sealed class Gateway : IAsyncDisposable
         }
         else
         {
-            await WaitAtMostAsync(drained, Http2Limits.LingerMs).ConfigureAwait(false);
+            await WaitAtMostAsync(drained, ConnectionLimits.LingerMs).ConfigureAwait(false);
         }
 
         await _docker.StopAsync().ConfigureAwait(false);
         _connections.AbortAll();
-        await WaitAtMostAsync(drained, Http2Limits.LingerMs).ConfigureAwait(false);
+        await WaitAtMostAsync(drained, ConnectionLimits.LingerMs).ConfigureAwait(false);
         await _admin.StopAsync().ConfigureAwait(false);
         await _guardian.StopAsync().ConfigureAwait(false);
         await EndRecordsAsync().ConfigureAwait(false);
@@ -325,7 +325,7 @@ internal sealed class Gateway : IAsyncDisposable
             ConnectionLimits.DrainIdleMs
                 + (4 * RuntimeLimits.ClockTickMs)
                 + _backends.StopMsMax()
-                + (2 * Http2Limits.LingerMs)
+                + (2 * ConnectionLimits.LingerMs)
                 + DockerLimits.EngineStopMs
                 + (2 * AdminLimits.StopSecs * 1000)
                 + ProcessLimits.GuardStopMs

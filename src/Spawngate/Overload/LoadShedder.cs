@@ -22,7 +22,7 @@ internal readonly record struct ResourceUse(long Used, long High, long Cut, long
 }
 
 /// <summary>
-/// When something runs low, has those go who hold most; see overload.md. On the tick, on one thread at a time.
+/// When something runs low, has those go who hold most; see docs/concepts/overload.md. On the tick, on one thread at a time.
 /// </summary>
 /// <remarks>
 /// <code>

@@ -22,7 +22,7 @@ internal interface IClientHoldings
 internal readonly record struct Usage(long Used, long Bound);
 
 /// <summary>
-/// Looks on every tick how much of each resource is used, and has the <see cref="LoadShedder"/> act; see overload.md.
+/// Looks on every tick how much of each resource is used, and has the <see cref="LoadShedder"/> act; see docs/concepts/overload.md.
 /// </summary>
 internal sealed class OverloadMonitor : IDisposable
 {

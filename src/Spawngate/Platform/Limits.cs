@@ -80,8 +80,8 @@ internal static class PlatformLimits
     public const int ReaperIdlePollMs = 1000;
 
     /// <summary>
-    /// Milliseconds a killed group may take to vanish before its run counts as ended anyway: SIGKILL takes microseconds unless a process
-    /// hangs in the kernel.
+    /// Milliseconds a killed group may take to vanish before its instance counts as ended anyway: SIGKILL takes microseconds unless a
+    /// process hangs in the kernel.
     /// </summary>
     public const int KillSettleMs = 1000;
 
@@ -95,7 +95,7 @@ internal static class PlatformLimits
     public const int OutputPipesPerRound = 64;
 
     /// <summary>
-    /// Bytes read from a pipe after its run has ended: the most a pipe may hold without privilege (fs.pipe-max-size), 16 reads.
+    /// Bytes read from a pipe after its instance has ended: the most a pipe may hold without privilege (fs.pipe-max-size), 16 reads.
     /// </summary>
     public const int OutputFinalDrainBytes = 16 * OutputReadBytes;
 

@@ -55,7 +55,7 @@ internal sealed unsafe class Reaper
         }
     }
 
-    /// <summary>Hands over the started child, if it is a run's leader, and ends what <see cref="BeginSpawn"/> announced.</summary>
+    /// <summary>Hands over the started child, if it is an instance's leader, and ends what <see cref="BeginSpawn"/> announced.</summary>
     public void EndSpawn(ChildProcess? child)
     {
         WaitStatus? status = null;
@@ -85,7 +85,7 @@ internal sealed unsafe class Reaper
         }
     }
 
-    /// <summary>Whether this is the leader of a run that has not ended.</summary>
+    /// <summary>Whether this is the leader of an instance that has not ended.</summary>
     public bool IsLeader(int pid)
     {
         lock (_gate)

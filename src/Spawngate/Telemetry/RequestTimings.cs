@@ -30,7 +30,7 @@ internal abstract class RequestTimings
     /// <summary>It was held, once more or for the first time.</summary>
     /// <param name="fromTimestamp">Since when.</param>
     /// <param name="toTimestamp">Until when.</param>
-    /// <param name="start">The start of the run that it was admitted to; one that was over before is not what it was held for.</param>
+    /// <param name="start">The start of the instance that it was admitted to; one that was over before is not what it was held for.</param>
     public void Hold(long fromTimestamp, long toTimestamp, StartSteps start)
     {
         HeldTicks += toTimestamp - fromTimestamp;

@@ -180,6 +180,12 @@ internal sealed partial class EpollSocket : StreamSocket, IEventTarget, IThreadP
     }
 
     /// <inheritdoc/>
+    public override SocketCapabilities Capabilities => SocketCapabilities.Splice | SocketCapabilities.PeerInfo | SocketCapabilities.Probe;
+
+    /// <inheritdoc/>
+    public override bool TryAskPeer(out TcpInfo info) => TcpInfo.TryRead(_handle, out info);
+
+    /// <inheritdoc/>
     public override bool IsReadable()
     {
         try

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Spawngate.Platform;
 using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
@@ -78,6 +79,12 @@ internal sealed class PortableSocket : StreamSocket, ICallbackOwner
         _connected = true; // Perhaps: to shut down a socket that is not connected does no harm.
         return _send.Begin(operation, _socket, static (socket, arguments) => socket.ConnectAsync(arguments));
     }
+
+    /// <inheritdoc/>
+    public override SocketCapabilities Capabilities => SocketCapabilities.PeerInfo | SocketCapabilities.Probe;
+
+    /// <inheritdoc/>
+    public override bool TryAskPeer(out TcpInfo info) => TcpInfo.TryRead(_socket.SafeHandle, out info);
 
     /// <inheritdoc/>
     public override bool IsReadable()

@@ -265,11 +265,17 @@ internal sealed class SocketChannel : IDisposable
         return SendAsync(_outgoing, ahead, _outgoingEnd - ahead, more);
     }
 
+    /// <summary>True when the socket can do all of these.</summary>
+    public bool Can(SocketCapabilities wanted) => (_socket.Capabilities & wanted) == wanted;
+
+    /// <summary>What the kernel knows of the connection, from any thread. False where it does not say, or the socket declines.</summary>
+    public bool TryAskPeer(out TcpInfo info) => _socket.TryAskPeer(out info);
+
     /// <summary>
-    /// Sends one byte at once, from any thread, while no other send is in progress. Null when the kernel would make it wait, false when the
-    /// connection is over.
+    /// Sends one byte at once, from any thread, while no other send is in progress. Null when the kernel would make it wait or the socket
+    /// declines, false when the connection is over.
     /// </summary>
-    public bool? TrySendAhead(byte value) => _socket.TrySend(value);
+    public bool? TrySendAhead(byte value) => Can(SocketCapabilities.Probe) ? _socket.TrySend(value) : null;
 
     /// <summary>The first of the bytes written next went out by <see cref="TrySendAhead"/>: it is not sent again.</summary>
     public void SkipSentAhead() => _sentAhead = 1;

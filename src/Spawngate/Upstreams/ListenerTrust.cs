@@ -51,7 +51,7 @@ internal sealed class ListenerTrust(Func<Task<ListenerFinding>> find, Action<str
     /// <summary>Whether it is known.</summary>
     public bool IsKnown => Volatile.Read(ref _knownAt) == Volatile.Read(ref _doubts);
 
-    /// <summary>The stranger who was found last, until the run itself was; null when there was none.</summary>
+    /// <summary>The stranger who was found last, until the instance itself was; null when there was none.</summary>
     public string? Stranger => Volatile.Read(ref _stranger);
 
     /// <summary>A connect was refused: whoever listens next is to be looked at.</summary>

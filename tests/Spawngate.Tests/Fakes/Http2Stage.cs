@@ -88,11 +88,11 @@ internal sealed class Http2Stage : IDisposable
         stage.Context = new ForwardingContext(stage._server, stage._backends.Set, stage._time, stage._backends.Clock, stage.Log);
         stage.Connection = new Http2Connection(
             stage.Context,
-            stage._connections,
+            stage._connections.Drain,
             new ClientIdentity("127.0.0.1", trusted, stage.Source),
             stage._channel
         );
-        stage._serving = stage.Connection.RunAsync();
+        stage._serving = stage.Connection.ServeAsync();
         await stage.Client.SendAsync(
             (byte[])[.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0]
         );

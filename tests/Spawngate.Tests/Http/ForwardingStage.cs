@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Spawngate.Backends;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Config;
 using Spawngate.Forwarding;
 using Spawngate.Runtime;
@@ -22,7 +23,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
     private readonly Socket _front = Listener();
     private Socket _backend = Listener();
     private readonly List<WireEnd> _ends = [];
-    private readonly Dictionary<WireEnd, Http1Connection> _connections = [];
+    private readonly Dictionary<WireEnd, ClientConnection> _connections = [];
     private ReadyBackends _backends = null!;
 
     private ForwardingStage() { }
@@ -51,7 +52,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
     }
 
     /// <summary>A new client, already being served.</summary>
-    public async Task<WireEnd> ConnectAsync(bool trusted = false, int receiveBuffer = 0)
+    public async Task<WireEnd> ConnectAsync(bool trusted = false, int receiveBuffer = 0, Func<StreamSocket, StreamSocket>? wrap = null)
     {
         var client = await WireEnd.ConnectAsync(_front.LocalEndPoint!, receiveBuffer);
         var socket = await _front.AcceptAsync();
@@ -59,8 +60,9 @@ internal sealed class ForwardingStage : IAsyncDisposable
         var source = Context.ClientLimits.Of(IPAddress.Parse("192.0.2.7"), Context.Clock.NowMs);
         Context.ClientLimits.TryConnect(source, trusted);
         var stream = AdoptedSocket.Of(socket);
+        stream = wrap?.Invoke(stream) ?? stream;
         client.Loop = stream.LoopIndex;
-        var connection = new Http1Connection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));
+        var connection = new ClientConnection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));
         Connections.Add(connection);
         client.Served = connection.RunAsync();
         _connections.Add(client, connection);

@@ -118,8 +118,8 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
     }
 
     /// <summary>
-    /// Whether a connection that a forwarder accepted leads to somebody: at once when the run itself accepts one. That it refuses proves
-    /// nothing, for its address may mean another machine here; then the forwarder's own connection decides.
+    /// Whether a connection that a forwarder accepted leads to somebody: at once when the instance itself accepts one. That it refuses
+    /// proves nothing, for its address may mean another machine here; then the forwarder's own connection decides.
     /// </summary>
     private async Task<bool> IsForwardedAsync(Socket socket, CancellationToken cancel)
     {

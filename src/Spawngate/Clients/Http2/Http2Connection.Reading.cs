@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Spawngate.Clients.Shared;
 using Spawngate.Protocols.Http2;
 using Spawngate.Transport;
 

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Platform;
@@ -11,7 +12,7 @@ namespace Spawngate.Clients.Http2;
 
 /// <summary>
 /// One client connection that speaks HTTP/2: a reader that hands requests to <see cref="StreamExchange"/>s, and an
-/// <see cref="Http2Writer"/> that sends what they have to say. See http2.md.
+/// <see cref="Http2Writer"/> that sends what they have to say. See docs/concepts/http2.md.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -28,10 +29,10 @@ namespace Spawngate.Clients.Http2;
 /// flight while all clients together take too much at once (<see cref="GrowthQuota"/>).
 /// </para>
 /// </remarks>
-internal sealed partial class Http2Connection : ICallbackOwner
+internal sealed partial class Http2Connection : ClientProtocol, ICallbackOwner
 {
     private readonly ForwardingContext _context;
-    private readonly ClientConnections _connections;
+    private readonly DrainSignal _drain;
     private readonly SocketChannel _client;
     private readonly List<StreamExchange> _free = [];
     private readonly List<StreamExchange> _deferred = [];
@@ -60,10 +61,10 @@ internal sealed partial class Http2Connection : ICallbackOwner
     private bool _sendShut;
 
     /// <summary>Takes over a connection on which the preface, or an upgrade, was seen.</summary>
-    public Http2Connection(ForwardingContext context, ClientConnections connections, ClientIdentity identity, SocketChannel client)
+    public Http2Connection(ForwardingContext context, DrainSignal drain, ClientIdentity identity, SocketChannel client)
     {
         _context = context;
-        _connections = connections;
+        _drain = drain;
         _client = client;
         Identity = identity;
         Writer = new Http2Writer(this, client);
@@ -96,7 +97,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     public ClientIdentity Identity { get; }
 
     /// <summary>Serves the connection until it has ended. The caller disposes of the channel.</summary>
-    public async Task RunAsync()
+    public override async Task ServeAsync()
     {
         Writer.FlushSoon();
         try
@@ -123,7 +124,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
         return _adopted >= 0;
     }
 
-    /// <summary>Begins the request that was taken up; before <see cref="RunAsync"/>.</summary>
+    /// <summary>Begins the request that was taken up; before <see cref="ServeAsync"/>.</summary>
     /// <param name="head">Its head, as received.</param>
     public void BeginAdopted(ReadOnlySpan<byte> head)
     {
@@ -157,7 +158,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     }
 
     /// <summary>Looks at the deadlines of the connection and its streams; on the coarse tick. Bytes that they hold.</summary>
-    public long OnTick(long nowMs)
+    public override long OnTick(long nowMs)
     {
         bool taken = _peer.HasSendMoved(_client, null);
         long held = _memory.Look(_client, null, !_client.IsArmed, nowMs, _context.ClientLimits.MemoryIsTight);
@@ -192,7 +193,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
                 Fail();
             }
 
-            if (_connections.IsDraining && !_goingAway)
+            if (_drain.IsOn && !_goingAway)
             {
                 // Gently: what the client opens until it has heard of it is still served.
                 _goingAway = true;
@@ -226,7 +227,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     }
 
     /// <summary>Adds those of its streams to what holds a backend that do; from any thread.</summary>
-    public void AddTo(ActiveRequestSearch search)
+    public override void AddTo(ActiveRequestSearch search)
     {
         lock (Gate)
         {
@@ -238,7 +239,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     }
 
     /// <summary>The gateway drains: no more streams; the connection ends with the last.</summary>
-    public void CloseIfIdle()
+    public override void CloseIfIdle()
     {
         lock (Gate)
         {
@@ -250,7 +251,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     }
 
     /// <summary>Cuts the connection, whatever it does.</summary>
-    public void Abort() => _client.Abort(reset: true);
+    public override void Abort() => _client.Abort(reset: true);
 
     /// <summary>A stream is over; on its own task.</summary>
     public void OnFinished(StreamExchange stream)

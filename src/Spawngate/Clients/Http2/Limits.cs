@@ -6,12 +6,6 @@ namespace Spawngate.Clients.Http2;
 /// <summary>The bounds of HTTP/2 connections, each with the reasoning behind its value.</summary>
 internal static class Http2Limits
 {
-    /// <summary>
-    /// Milliseconds for which what a client still sends after its final answer is read and thrown away, so that no reset destroys the
-    /// answer.
-    /// </summary>
-    public const int LingerMs = 2000;
-
     /// <summary>Bytes of data that wait for one send of an HTTP/2 connection: four frames, a large buffer.</summary>
     public const int Http2OutputBytes = TransportLimits.LargeBufferBytes;
 

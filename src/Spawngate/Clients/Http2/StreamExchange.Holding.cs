@@ -1,3 +1,4 @@
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;

@@ -2,7 +2,7 @@ using Spawngate.Platform;
 
 namespace Spawngate.Workloads.Processes;
 
-/// <summary>A run as the guard knows it.</summary>
+/// <summary>An instance as the guard knows it.</summary>
 /// <param name="Pid">Its leader and group; 0 while only its token is known.</param>
 /// <param name="Start">When the leader started, in ticks since the machine did; 0 when it could not be read.</param>
 /// <param name="GraceMs">Milliseconds between SIGTERM and SIGKILL.</param>

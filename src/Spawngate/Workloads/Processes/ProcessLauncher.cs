@@ -93,7 +93,7 @@ internal sealed class ProcessLauncher(
     }
 }
 
-/// <summary>What marks the processes of one run as its own, and the guard's knowledge of it.</summary>
+/// <summary>What marks the processes of one instance as its own, and the guard's knowledge of it.</summary>
 internal sealed class InstanceMark
 {
     private readonly Guardian? _guardian;
