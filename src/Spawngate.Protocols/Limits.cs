@@ -32,17 +32,18 @@ public static class CodecLimits
     public const int HpackTableBytes = 4096;
 
     /// <summary>
-    /// Bytes of an HPACK integer behind its prefix: 4 × 7 = 28 bits, 268 million, a thousand times any length or index here.
+    /// Bytes of an HPACK integer behind its prefix: 4 × 7 = 28 bits, 268 million, a hundred times the longest header block.
     /// </summary>
     public const int HpackIntegerBytesMax = 4;
 
     /// <summary>What a field may take in HPACK besides its bytes: index and two lengths, at most 5 bytes each, and one byte more.</summary>
-    public const int HpackFieldOverheadBytes = 16;
+    public const int HpackFieldOverheadBytes = (3 * (1 + HpackIntegerBytesMax)) + 1;
 
     /// <summary>
-    /// Decoder's own buffer for Huffman text: blocks of up to 640 bytes, nearly all requests, need no other; 1 KiB per connection.
+    /// Decoder's own buffer for Huffman text: blocks of up to 640 bytes, nearly all requests, need no other, since
+    /// the shortest code has five bits; 1 KiB per connection.
     /// </summary>
-    public const int HpackScratchBytesMax = 1024;
+    public const int HpackScratchBytesMax = 640 * 8 / 5;
 
     /// <summary>
     /// First size of a table's text: some 30 short fields; doubles up to 8 KiB, twice the table, so that it is moved once in 4 KiB.
@@ -71,13 +72,15 @@ public static class CodecLimits
     /// <summary>First size of a request head's bytes: most requests with their cookies fit; grows to the allowed head.</summary>
     public const int HeadBufferBytes = 2048;
 
-    /// <summary>Streams a client may have open: what spec section 7 promises; browsers use up to 100, load testers ask for more.</summary>
+    /// <summary>
+    /// Streams a client may have open: as the settings in http2.md say; browsers use up to 100, load testers ask for more.
+    /// </summary>
     public const int ConcurrentStreamsMax = 250;
 
     /// <summary>
     /// Slots for streams: six more than announced, for exchanges that wind down after a reset while the client opens the next.
     /// </summary>
-    public const int StreamSlotsMax = 256;
+    public const int StreamSlotsMax = ConcurrentStreamsMax + 6;
 
     /// <summary>Slots at first: a table of 8 × 80 bytes, enough for most clients; doubles up to <see cref="StreamSlotsMax"/>.</summary>
     public const int StreamSlotsMin = 8;
@@ -85,7 +88,7 @@ public static class CodecLimits
     /// <summary>
     /// Closed streams whose end is remembered: half the slots; frames under way when a stream ends arrive within a round trip.
     /// </summary>
-    public const int ClosedStreamsMax = 128;
+    public const int ClosedStreamsMax = StreamSlotsMax / 2;
 
     /// <summary>
     /// Receive window of a stream: what one stalled upload can make us hold, 64 KiB as with HTTP/1.1; at 10 ms round trip still 6.5 MB/s.
@@ -93,10 +96,10 @@ public static class CodecLimits
     public const int StreamWindowBytes = 65_536;
 
     /// <summary>Receive window of a connection: four stalled uploads, 256 KiB, the most a connection can make us hold.</summary>
-    public const int ConnectionWindowBytes = 262_144;
+    public const int ConnectionWindowBytes = 4 * StreamWindowBytes;
 
     /// <summary>
-    /// Answers of the protocol that wait to be sent: 630 resets or 480 pings; a client that causes more without reading is cut
+    /// Answers of the protocol that wait to be sent: 625 resets or 478 pings; a client that causes more without reading is cut
     /// (CVE-2019-9512, CVE-2019-9515).
     /// </summary>
     public const int ControlBytesMax = 8192;
@@ -117,7 +120,7 @@ public static class CodecLimits
     /// Resets at once: four times the announced streams, each some 100 µs of lost backend work, 0.1 s in all (CVE-2023-44487,
     /// CVE-2025-8671).
     /// </summary>
-    public const int ResetBurst = 1000;
+    public const int ResetBurst = 4 * ConcurrentStreamsMax;
 
     /// <summary>Resets a second in the long run: 33 × 100 µs = 0.3 % of a core.</summary>
     public const int ResetsPerSecond = 33;

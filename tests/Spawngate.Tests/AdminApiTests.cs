@@ -325,7 +325,7 @@ internal sealed class AdminApiTests
     [Test]
     public async Task A_body_too_large_is_refused()
     {
-        using var body = new ByteArrayContent(new byte[AdminLimits.AdminRequestBodyBytesMax + 1]);
+        using var body = new ByteArrayContent(new byte[AdminLimits.RequestBodyBytesMax + 1]);
         using HttpResponseMessage answer = await _admin.Client.PostAsync("/backends/app.example.com/start", body);
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.RequestEntityTooLarge));
         Assert.That(_admin.Backends.Commands, Is.Empty);

@@ -21,7 +21,7 @@ internal sealed class AdminListenerTests
 
         // A socket that does not listen yet is such an error. More often than there are places: each gives its own back.
         var accepting = listener.AcceptAsync().AsTask();
-        for (int i = 0; i < 2 * (1 + AdminLimits.AdminClosingMax); i++)
+        for (int i = 0; i < 2 * (1 + AdminLimits.ClosingMax); i++)
         {
             time.AdvanceMs(ConnectionLimits.AcceptPauseMs);
             Assert.That(accepting.IsCompleted, Is.False);

@@ -251,7 +251,7 @@ internal sealed class CallbackGuardTests
         listener.Listen();
         var peer = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await peer.ConnectAsync(listener.LocalEndPoint!);
-        return (new SocketChannel(StreamSocket.Of(await listener.AcceptAsync()), watcher), peer);
+        return (new SocketChannel(AdoptedSocket.Of(await listener.AcceptAsync()), watcher), peer);
     }
 
     private sealed class Item(Action run) : IThreadPoolWorkItem

@@ -238,7 +238,7 @@ internal sealed class ClientsTurnTests
     /// <summary>Receives a request and answers it.</summary>
     private static async Task AnswerAsync(Socket backend, string end = "\r\n\r\n")
     {
-        byte[] buffer = new byte[LoggingLimits.SmallBufferBytes];
+        byte[] buffer = new byte[TransportLimits.SmallBufferBytes];
         for (int length = 0; !buffer.AsSpan(0, length).EndsWith(Encoding.ASCII.GetBytes(end)); )
         {
             int more = await backend.ReceiveAsync(buffer.AsMemory(length)).AsTask().WaitAsync(Patience);

@@ -294,7 +294,7 @@ internal sealed class ConfigLoaderTests
         {
             using (var file = File.OpenWrite(path))
             {
-                file.SetLength(ConfigLimits.ConfigFileBytesMax + 1L);
+                file.SetLength(ConfigLimits.FileBytesMax + 1L);
             }
 
             Assert.That(

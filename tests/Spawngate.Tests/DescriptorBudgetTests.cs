@@ -30,7 +30,7 @@ internal sealed class DescriptorBudgetTests
     {
         var budget = new DescriptorBudget(null, open: 12, processors: 2);
         Assert.That(budget.ClientsMax, Is.GreaterThan(2_000_000));
-        Assert.That(budget.AdminMax, Is.EqualTo(PlatformLimits.AdminConnectionsMax));
+        Assert.That(budget.AdminMax, Is.EqualTo(PlatformLimits.DescriptorsAdminMax));
     }
 
     [Test]

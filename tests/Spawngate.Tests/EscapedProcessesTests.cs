@@ -104,7 +104,7 @@ internal sealed class EscapedProcessesTests
     {
         IWorkload workload = await Launch("echo up; exec sleep 1000");
         await _lines.Next(static line => line == "up");
-        workload.Terminate(ConfigLimits.ConfigSecsMax * 1000L);
+        workload.Terminate(ConfigLimits.SecsMax * 1000L);
         ExitReport report = await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(report.Description, Is.EqualTo("killed by signal 15 (SIGTERM)"));
     }

@@ -139,7 +139,7 @@ internal sealed class ForwardingBodyPumpTests
         await sending;
     }
 
-    [TestCase(0, LoggingLimits.SmallBufferBytes)]
+    [TestCase(0, TransportLimits.SmallBufferBytes)]
     [TestCase(100_000, TransportLimits.LargeBufferBytes)]
     public async Task Only_bytes_that_are_there_get_a_large_buffer(int sent, int expected)
     {
@@ -158,7 +158,7 @@ internal sealed class ForwardingBodyPumpTests
     [Test]
     public async Task Messages_of_any_length_go_on_at_once_and_leave_a_small_buffer()
     {
-        const int Room = LoggingLimits.SmallBufferBytes - (2 * TransportLimits.BufferReserveBytes);
+        const int Room = TransportLimits.SmallBufferBytes - (2 * TransportLimits.BufferReserveBytes);
         await using var scene = await PumpScene.OpenAsync();
         var pumped = scene.PumpAsync(new BodyFraming(BodyKind.UntilClose, 0), chunkedOut: false);
         int[] lengths =
@@ -185,7 +185,7 @@ internal sealed class ForwardingBodyPumpTests
             wasLarge |= scene.Source.ReceiveBufferBytes == TransportLimits.LargeBufferBytes;
         }
 
-        Assert.That((wasLarge, scene.Source.ReceiveBufferBytes), Is.EqualTo((true, LoggingLimits.SmallBufferBytes)));
+        Assert.That((wasLarge, scene.Source.ReceiveBufferBytes), Is.EqualTo((true, TransportLimits.SmallBufferBytes)));
         Assert.That(scene.Pump.BodyBytes, Is.EqualTo(lengths.Sum()));
         scene.Writer.EndSending();
         Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));

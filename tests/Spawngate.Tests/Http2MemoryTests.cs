@@ -35,7 +35,7 @@ internal sealed class Http2MemoryTests
             held,
             Is.InRange(
                 Streams * LongBytes,
-                (Streams * (LongBytes + (2 * LoggingLimits.SmallBufferBytes))) + (4 * TransportLimits.LargeBufferBytes)
+                (Streams * (LongBytes + (2 * TransportLimits.SmallBufferBytes))) + (4 * TransportLimits.LargeBufferBytes)
             )
         );
 

@@ -58,7 +58,7 @@ internal sealed class MemoryBudgetTests
         var histories = new List<EventHistory>(Backends);
         var budget = new MemoryBudget(BackendLimits.HistoryTotalBytes, BackendLimits.HistoryRestBytes) { Members = () => histories };
         string text = new('x', 1000);
-        string[] stderr = [.. Enumerable.Range(0, HistoryLimits.HistoryStderrLines).Select(_ => text)];
+        string[] stderr = [.. Enumerable.Range(0, HistoryLimits.StderrLines).Select(_ => text)];
         var woken = new HistoryEvent
         {
             Event = HistoryEventKind.Woken,
@@ -76,14 +76,14 @@ internal sealed class MemoryBudgetTests
         {
             var history = new EventHistory(budget);
             histories.Add(history);
-            for (int i = 0; i < HistoryLimits.HistoryEvents / 2; i++)
+            for (int i = 0; i < HistoryLimits.EventsMax / 2; i++)
             {
                 history.Append(woken with { Start = i });
                 history.Append(
                     failed with
                     {
                         Start = i,
-                        Stderr = i >= (HistoryLimits.HistoryEvents / 2) - HistoryLimits.HistoryStderrTails ? stderr : null,
+                        Stderr = i >= (HistoryLimits.EventsMax / 2) - HistoryLimits.StderrTails ? stderr : null,
                     }
                 );
             }
@@ -94,8 +94,8 @@ internal sealed class MemoryBudgetTests
             $"{Backends} of the longest histories: {held / 1e6:f1} MB; the last has {histories[^1].HeldBytes} bytes, the first {histories[0].HeldBytes}"
         );
         Assert.That(held, Is.InRange(BackendLimits.HistoryTotalBytes / 4 * 3L, BackendLimits.HistoryTotalBytes + (Backends * 500L)));
-        Assert.That(histories[^1].Snapshot(), Has.Count.EqualTo(HistoryLimits.HistoryEvents));
-        Assert.That(histories[^1].Snapshot().Count(static entry => entry.Stderr is not null), Is.EqualTo(HistoryLimits.HistoryStderrTails));
+        Assert.That(histories[^1].Snapshot(), Has.Count.EqualTo(HistoryLimits.EventsMax));
+        Assert.That(histories[^1].Snapshot().Count(static entry => entry.Stderr is not null), Is.EqualTo(HistoryLimits.StderrTails));
         var oldest = histories[0].Snapshot();
         Assert.That(
             oldest.Select(static entry => entry.Seq),

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
+using Spawngate.Config;
 using Spawngate.Platform;
-using Spawngate.Routing;
 
 namespace Spawngate.Tests;
 
@@ -85,7 +85,7 @@ internal sealed class PlatformProcessTableTests
     [Test]
     public void The_limit_of_an_entry_covers_the_longest_ready_URL()
     {
-        string host = new('\u00e9', RoutingLimits.HostNameBytesMax);
+        string host = new('\u00e9', ConfigLimits.HostNameBytesMax);
         string value =
             $"{InstanceToken.Variable}=http://[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535/ready/{host.Replace("\u00e9", "%C3", StringComparison.Ordinal)}?token={Digits}";
         Assert.That(

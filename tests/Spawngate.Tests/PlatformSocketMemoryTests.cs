@@ -73,7 +73,7 @@ internal sealed class PlatformSocketMemoryTests
         using var listener = Listening();
         using var peer = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await peer.ConnectAsync(listener.LocalEndPoint!);
-        using var channel = new SocketChannel(StreamSocket.Of(await listener.AcceptAsync()), null, waits: true);
+        using var channel = new SocketChannel(AdoptedSocket.Of(await listener.AcceptAsync()), null, waits: true);
         byte[] piece = new byte[64 * 1024];
         var memory = default(HeldMemory);
         long nowMs = 1;

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
+using Spawngate.Tests.Fakes;
 using Spawngate.Tests.Http;
 using Spawngate.Transport;
 
@@ -22,8 +23,8 @@ internal sealed class PumpScene : IAsyncDisposable, IProgressWatch
         (_sourceSocket, _sinkSocket) = (View(source), View(sink));
         (Writer, Source, Sink, Reader) = (
             writer,
-            new SocketChannel(around is null ? StreamSocket.Of(source) : around(StreamSocket.Of(source)), null),
-            new SocketChannel(StreamSocket.Of(sink), null),
+            new SocketChannel(around is null ? AdoptedSocket.Of(source) : around(AdoptedSocket.Of(source)), null),
+            new SocketChannel(AdoptedSocket.Of(sink), null),
             reader
         );
         Pump = new BodyPump(this);

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using Spawngate.Platform;
 using Spawngate.Telemetry;
+using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;
@@ -586,13 +587,13 @@ internal sealed class TransportEventLoopTests
     private static async Task<(SocketChannel Mine, Socket Peer)> ConnectedAsync(Socket listener)
     {
         var peer = await ClientAsync(listener);
-        return (new SocketChannel(StreamSocket.Of(await listener.AcceptAsync()), null), peer);
+        return (new SocketChannel(AdoptedSocket.Of(await listener.AcceptAsync()), null), peer);
     }
 
     private static async Task<(SocketChannel A, SocketChannel B)> PairAsync()
     {
         var (mine, peer) = await ConnectedAsync();
-        return (mine, new SocketChannel(StreamSocket.Of(peer), null));
+        return (mine, new SocketChannel(AdoptedSocket.Of(peer), null));
     }
 
     private sealed class Item(Action run) : IThreadPoolWorkItem

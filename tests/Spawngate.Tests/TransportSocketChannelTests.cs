@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Telemetry;
+using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;
@@ -147,7 +148,7 @@ internal sealed class TransportSocketChannelTests(bool portable)
         nobody.Dispose();
     }
 
-    private SocketChannel Open(Socket socket) => new(portable ? new PortableSocket(socket) : StreamSocket.Of(socket), null);
+    private SocketChannel Open(Socket socket) => new(portable ? new PortableSocket(socket) : AdoptedSocket.Of(socket), null);
 
     private static async Task<int> FailAsync(SocketChannel channel, string call)
     {

@@ -56,9 +56,6 @@ public struct ChunkedDecoder(bool allowsPadding)
     /// <summary>True when the last chunk and the trailers have been read.</summary>
     public readonly bool IsDone => _stage == Stage.Done;
 
-    /// <summary>True in front of a chunk's size line: everything before was whole chunks.</summary>
-    public readonly bool IsBetweenChunks => _stage is Stage.Size or Stage.DataEnd;
-
     /// <summary>Bytes of data of the chunk whose size line was read last.</summary>
     public readonly long ChunkBytes => _size;
 

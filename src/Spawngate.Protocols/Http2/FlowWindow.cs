@@ -6,11 +6,11 @@ namespace Spawngate.Protocols.Http2;
 /// <param name="available">Bytes that may be sent at first.</param>
 public struct SendWindow(int available)
 {
-    /// <summary>Bytes that may be sent; negative after the peer lowered SETTINGS_INITIAL_WINDOW_SIZE (section 6.9.2).</summary>
+    /// <summary>Bytes that may be sent; negative after the peer lowered SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113 section 6.9.2).</summary>
     public int Available { get; private set; } = available;
 
     /// <summary>
-    /// Takes up a WINDOW_UPDATE, or a change of the initial size. False when the window would exceed 2^31-1 (section 6.9.1).
+    /// Takes up a WINDOW_UPDATE, or a change of the initial size. False when the window would exceed 2^31-1 (RFC 9113 section 6.9.1).
     /// </summary>
     public bool TryChange(long by)
     {

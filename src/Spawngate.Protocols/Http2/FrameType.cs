@@ -3,34 +3,34 @@ namespace Spawngate.Protocols.Http2;
 /// <summary>Frame types (RFC 9113 section 6, RFC 9218 section 7.1).</summary>
 public enum FrameType : byte
 {
-    /// <summary>DATA (section 6.1).</summary>
+    /// <summary>DATA (RFC 9113 section 6.1).</summary>
     Data = 0,
 
-    /// <summary>HEADERS (section 6.2).</summary>
+    /// <summary>HEADERS (RFC 9113 section 6.2).</summary>
     Headers = 1,
 
-    /// <summary>PRIORITY (section 6.3).</summary>
+    /// <summary>PRIORITY (RFC 9113 section 6.3).</summary>
     Priority = 2,
 
-    /// <summary>RST_STREAM (section 6.4).</summary>
+    /// <summary>RST_STREAM (RFC 9113 section 6.4).</summary>
     ResetStream = 3,
 
-    /// <summary>SETTINGS (section 6.5).</summary>
+    /// <summary>SETTINGS (RFC 9113 section 6.5).</summary>
     Settings = 4,
 
-    /// <summary>PUSH_PROMISE (section 6.6): never from a client.</summary>
+    /// <summary>PUSH_PROMISE (RFC 9113 section 6.6): never from a client.</summary>
     PushPromise = 5,
 
-    /// <summary>PING (section 6.7).</summary>
+    /// <summary>PING (RFC 9113 section 6.7).</summary>
     Ping = 6,
 
-    /// <summary>GOAWAY (section 6.8).</summary>
+    /// <summary>GOAWAY (RFC 9113 section 6.8).</summary>
     GoAway = 7,
 
-    /// <summary>WINDOW_UPDATE (section 6.9).</summary>
+    /// <summary>WINDOW_UPDATE (RFC 9113 section 6.9).</summary>
     WindowUpdate = 8,
 
-    /// <summary>CONTINUATION (section 6.10).</summary>
+    /// <summary>CONTINUATION (RFC 9113 section 6.10).</summary>
     Continuation = 9,
 
     /// <summary>PRIORITY_UPDATE (RFC 9218 section 7.1).</summary>

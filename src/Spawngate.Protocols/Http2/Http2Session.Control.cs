@@ -77,13 +77,13 @@ public sealed partial class Http2Session
         if (_streams[slot].State != StreamState.Closed)
         {
             QueueReset(_streams[slot].Id, code);
-            Close(slot, ClosedBy.LocalReset);
+            CloseByReset(slot, ClosedBy.LocalReset);
         }
     }
 
     /// <summary>
-    /// Instead of serving a request that was just read: nothing of it has been processed, and the client may send it again (section 8.7).
-    /// It counts like any reset that a client causes.
+    /// Instead of serving a request that was just read: nothing of it has been processed, and the client may send it again (RFC 9113
+    /// section 8.7). It counts like any reset that a client causes.
     /// </summary>
     /// <param name="found">The event of the request; then that of what has become of it.</param>
     public Http2EventKind RefuseRequest(ref Http2Event found)
@@ -102,7 +102,7 @@ public sealed partial class Http2Session
 
     /// <summary>
     /// Gives a slot back; nothing more will be said about its stream. One that is not closed is reset: with NO_ERROR when we have said all
-    /// and only the client's body is missing (section 8.1), else with INTERNAL_ERROR.
+    /// and only the client's body is missing (RFC 9113 section 8.1), else with INTERNAL_ERROR.
     /// </summary>
     public void Release(int slot)
     {
@@ -232,7 +232,7 @@ public sealed partial class Http2Session
         return Http2EventKind.Settings;
     }
 
-    /// <summary>Once per frame, whatever it repeats. False when a window became too large (section 6.9.2).</summary>
+    /// <summary>Once per frame, whatever it repeats. False when a window became too large (RFC 9113 section 6.9.2).</summary>
     private bool TakeUpSettings()
     {
         _encoder.SetTableSizeLimit(_peer.TakeSmallestTableSize());
@@ -327,7 +327,7 @@ public sealed partial class Http2Session
         }
 
         Describe(slot, ref found, endStream: false);
-        Close(slot, ClosedBy.PeerReset);
+        CloseByReset(slot, ClosedBy.PeerReset);
         found.ByPeer = true;
         found.Code = code;
         return Http2EventKind.StreamReset;
@@ -374,7 +374,7 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
-    /// Section 6.3 and RFC 7540 section 5.3.1. A stream that is idle cannot be reset, so there it is the connection that ends.
+    /// RFC 9113 section 6.3 and RFC 7540 section 5.3.1. A stream that is idle cannot be reset, so there it is the connection that ends.
     /// </summary>
     private Http2EventKind OnPriority(ReadOnlySpan<byte> payload, int slot, int id, ref Http2Event found)
     {

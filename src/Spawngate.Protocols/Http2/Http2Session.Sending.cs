@@ -93,12 +93,7 @@ public sealed partial class Http2Session
 
     private void EndLocal(int slot)
     {
-        ref var stream = ref _streams[slot];
-        stream.State = StreamRules.LocalEnded(stream.State);
+        Enter(slot, StreamRules.LocalEnded(_streams[slot].State), ClosedBy.End);
         _budget.EarnResponse();
-        if (stream.State == StreamState.Closed)
-        {
-            Close(slot, ClosedBy.End);
-        }
     }
 }

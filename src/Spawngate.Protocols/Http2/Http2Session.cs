@@ -235,7 +235,7 @@ public sealed partial class Http2Session
 
     private Http2EventKind OnDataBegins(in Frame frame, ref Http2Event found)
     {
-        // Section 6.9: the whole payload counts, and on the connection whatever becomes of the stream.
+        // RFC 9113 section 6.9: the whole payload counts, and on the connection whatever becomes of the stream.
         int flow = frame.Header.Length;
         if (!_receive.TryReceive(flow))
         {
@@ -340,7 +340,7 @@ public sealed partial class Http2Session
             : Purpose.Trailers;
         _highestId = Math.Max(_highestId, id);
 
-        // Whatever becomes of it, the block has changed the peer's table and must change ours (section 4.3).
+        // Whatever becomes of it, the block has changed the peer's table and must change ours (RFC 9113 section 4.3).
         if (!TryDecode(block, purpose, request))
         {
             return FailWith(ErrorCode.Compression, ref found);
@@ -398,7 +398,8 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
-    /// A stream above what was announced (section 5.1.2), or after our last GOAWAY (section 6.8), where it is not even answered.
+    /// A stream above what was announced (RFC 9113 section 5.1.2), or after our last GOAWAY (RFC 9113 section 6.8), where it is not even
+    /// answered.
     /// </summary>
     private Http2EventKind Refuse(int id, ref Http2Event found)
     {
@@ -463,8 +464,8 @@ public sealed partial class Http2Session
     }
 
     /// <summary>
-    /// The client's fault on one stream (section 5.4.2). It counts like a reset by the client, or a client could make us reset for ever
-    /// (CVE-2025-8671).
+    /// The client's fault on one stream (RFC 9113 section 5.4.2). It counts like a reset by the client, or a client could make us reset for
+    /// ever (CVE-2025-8671).
     /// </summary>
     private Http2EventKind StreamError(int slot, int id, ErrorCode code, MalformedReason malformed, ref Http2Event found)
     {
@@ -478,7 +479,7 @@ public sealed partial class Http2Session
         if (reported)
         {
             Describe(slot, ref found, endStream: false);
-            Close(slot, ClosedBy.LocalReset);
+            CloseByReset(slot, ClosedBy.LocalReset);
         }
         else if (slot >= 0)
         {
@@ -502,24 +503,21 @@ public sealed partial class Http2Session
         found.EndStream = endStream;
     }
 
-    private void EndRemote(int slot)
-    {
-        ref var stream = ref _streams[slot];
-        stream.State = StreamRules.RemoteEnded(stream.State);
-        if (stream.State == StreamState.Closed)
-        {
-            Close(slot, ClosedBy.End);
-        }
-    }
+    private void EndRemote(int slot) => Enter(slot, StreamRules.RemoteEnded(_streams[slot].State), ClosedBy.End);
 
-    /// <summary>The stream is over; its slot stays until it is released.</summary>
-    private void Close(int slot, ClosedBy by)
+    private void CloseByReset(int slot, ClosedBy by) => Enter(slot, StreamRules.Reset(_streams[slot].State), by);
+
+    /// <summary>The stream takes its next state. When that is the last one it is over, and its slot stays until it is released.</summary>
+    private void Enter(int slot, StreamState next, ClosedBy by)
     {
         ref var stream = ref _streams[slot];
-        stream.State = StreamState.Closed;
-        stream.ClosedBy = by;
-        _active--;
-        _dataSlot = _dataSlot == slot ? -1 : _dataSlot;
+        stream.State = next;
+        if (next == StreamState.Closed)
+        {
+            stream.ClosedBy = by;
+            _active--;
+            _dataSlot = _dataSlot == slot ? -1 : _dataSlot;
+        }
     }
 
     private bool SpendIdle(int frames)

@@ -6,19 +6,19 @@ public enum MalformedReason : byte
     /// <summary>It is not.</summary>
     None,
 
-    /// <summary>A field name is empty, or not a token in lower case (section 8.2.1).</summary>
+    /// <summary>A field name is empty, or not a token in lower case (RFC 9113 section 8.2.1).</summary>
     BadName,
 
-    /// <summary>A field value holds a control character (section 8.2.1).</summary>
+    /// <summary>A field value holds a control character (RFC 9113 section 8.2.1).</summary>
     BadValue,
 
-    /// <summary>A field value begins or ends with white space (section 8.2.1).</summary>
+    /// <summary>A field value begins or ends with white space (RFC 9113 section 8.2.1).</summary>
     WhiteSpaceAround,
 
-    /// <summary>A field that belongs to a connection (section 8.2.2).</summary>
+    /// <summary>A field that belongs to a connection (RFC 9113 section 8.2.2).</summary>
     ConnectionSpecific,
 
-    /// <summary>TE with anything but trailers (section 8.2.2).</summary>
+    /// <summary>TE with anything but trailers (RFC 9113 section 8.2.2).</summary>
     BadTe,
 
     /// <summary>
@@ -26,19 +26,19 @@ public enum MalformedReason : byte
     /// </summary>
     Lookalike,
 
-    /// <summary>A pseudo-header field that does not exist in requests (section 8.3).</summary>
+    /// <summary>A pseudo-header field that does not exist in requests (RFC 9113 section 8.3).</summary>
     UnknownPseudo,
 
-    /// <summary>A pseudo-header field twice (section 8.3).</summary>
+    /// <summary>A pseudo-header field twice (RFC 9113 section 8.3).</summary>
     RepeatedPseudo,
 
-    /// <summary>A pseudo-header field behind a regular one (section 8.3).</summary>
+    /// <summary>A pseudo-header field behind a regular one (RFC 9113 section 8.3).</summary>
     LatePseudo,
 
-    /// <summary>A pseudo-header field in a trailer section (section 8.1).</summary>
+    /// <summary>A pseudo-header field in a trailer section (RFC 9113 section 8.1).</summary>
     PseudoInTrailers,
 
-    /// <summary>:method, :scheme or :path is missing (section 8.3.1).</summary>
+    /// <summary>:method, :scheme or :path is missing (RFC 9113 section 8.3.1).</summary>
     MissingPseudo,
 
     /// <summary>:method is not a token.</summary>
@@ -47,27 +47,27 @@ public enum MalformedReason : byte
     /// <summary>:scheme is not a scheme (RFC 3986 section 3.1).</summary>
     BadScheme,
 
-    /// <summary>:path is neither a path nor "*" with OPTIONS (section 8.3.1).</summary>
+    /// <summary>:path is neither a path nor "*" with OPTIONS (RFC 9113 section 8.3.1).</summary>
     BadPath,
 
-    /// <summary>:authority, or Host without it, is not <c>uri-host [":" port]</c> (section 8.3.1).</summary>
+    /// <summary>:authority, or Host without it, is not <c>uri-host [":" port]</c> (RFC 9113 section 8.3.1).</summary>
     BadAuthority,
 
-    /// <summary>Host disagrees with :authority, or is there twice (section 8.3.1).</summary>
+    /// <summary>Host disagrees with :authority, or is there twice (RFC 9113 section 8.3.1).</summary>
     HostMismatch,
 
     /// <summary>
-    /// CONNECT with :scheme or :path, or without :authority (section 8.5); or :protocol without CONNECT (RFC 8441 section 4).
+    /// CONNECT with :scheme or :path, or without :authority (RFC 9113 section 8.5); or :protocol without CONNECT (RFC 8441 section 4).
     /// </summary>
     BadConnect,
 
-    /// <summary>Content-Length is not one plain number (section 8.1.1).</summary>
+    /// <summary>Content-Length is not one plain number (RFC 9113 section 8.1.1).</summary>
     BadContentLength,
 
-    /// <summary>Content-Length disagrees with the DATA (section 8.1.1).</summary>
+    /// <summary>Content-Length disagrees with the DATA (RFC 9113 section 8.1.1).</summary>
     LengthMismatch,
 
-    /// <summary>A second header section without END_STREAM (section 8.1).</summary>
+    /// <summary>A second header section without END_STREAM (RFC 9113 section 8.1).</summary>
     TrailersWithoutEnd,
 }
 

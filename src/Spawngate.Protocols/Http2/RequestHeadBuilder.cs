@@ -46,9 +46,6 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
     /// <summary>True for an extended CONNECT.</summary>
     public bool IsTunnel { get; private set; }
 
-    /// <summary>True when <see cref="Priority"/> was sent.</summary>
-    public bool HasPriority { get; private set; }
-
     /// <summary>Sets the Sec-WebSocket-Key that backends are sent for tunnels: 24 characters, the Base64 form of 16 bytes.</summary>
     public void SetWebSocketKey(ReadOnlySpan<byte> key)
     {
@@ -76,7 +73,7 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
         _head.Reset();
         BeginTrailers();
         _method = _path = _authority = _protocol = default;
-        _hasScheme = _begun = _isWebSocket = _hasWebSocketVersion = IsTunnel = HasPriority = false;
+        _hasScheme = _begun = _isWebSocket = _hasWebSocketVersion = IsTunnel = false;
         _cookieIndex = -1;
         Priority = StreamPriority.Default;
     }
@@ -410,7 +407,6 @@ internal sealed class RequestHeadBuilder(HeadLimits limits)
         if (field.Name.Length == 8 && field.Name.SequenceEqual("priority"u8))
         {
             Priority = StreamPriority.Parse(field.Value);
-            HasPriority = true;
         }
 
         return true;

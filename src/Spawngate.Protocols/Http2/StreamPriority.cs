@@ -12,7 +12,7 @@ public readonly record struct StreamPriority(byte Urgency, bool Incremental)
 
     /// <summary>
     /// Reads a Priority field value, a dictionary of structured fields (RFC 9218 section 4, RFC 8941 section 3.2). What is unknown or of
-    /// the wrong type is ignored, as section 4 asks; of a repeated key the last counts.
+    /// the wrong type is ignored, as RFC 9218 section 4 asks; of a repeated key the last counts.
     /// </summary>
     public static StreamPriority Parse(ReadOnlySpan<byte> value)
     {

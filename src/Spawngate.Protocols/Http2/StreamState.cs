@@ -85,6 +85,12 @@ public static class StreamRules
             _ => throw new InvalidOperationException($"we cannot end a stream that is {state}"),
         };
 
+    /// <summary>RST_STREAM was sent or received.</summary>
+    public static StreamState Reset(StreamState state) =>
+        state is StreamState.Open or StreamState.HalfClosedRemote or StreamState.HalfClosedLocal
+            ? StreamState.Closed
+            : throw new InvalidOperationException($"nobody can reset a stream that is {state}");
+
     /// <summary>True when we may send HEADERS and DATA.</summary>
     public static bool MaySend(StreamState state) => state is StreamState.Open or StreamState.HalfClosedRemote;
 
@@ -128,7 +134,7 @@ public static class StreamRules
                 // Under way when we reset it.
                 return FrameVerdict.Ignore;
             case ClosedBy.Unknown when type == FrameType.Headers:
-                // Section 5.1.1: ids only grow.
+                // RFC 9113 section 5.1.1: ids only grow.
                 return Fail(FrameVerdict.ConnectionError, ErrorCode.Protocol, out code);
             case ClosedBy.End:
                 return Fail(FrameVerdict.ConnectionError, ErrorCode.StreamClosed, out code);

@@ -58,7 +58,8 @@ internal static class TomlNumbers
         if (style is null || !AreDigits(digits, allowed))
         {
             error =
-                $"found {TomlSyntax.Clip(token)}, allowed are digits after a lower-case 0x, 0o or 0b, with single underscores between digits";
+                $"found {TomlSyntax.Clip(token)}, allowed are digits after a lower-case 0x, 0o or 0b, with single "
+                + "underscores between digits";
             return null;
         }
 

@@ -147,7 +147,8 @@ internal static class TomlStrings
         at.Report(
             at.Peek() == '\r'
                 ? "found a carriage return without a line feed, line breaks are LF or CR LF"
-                : $"found {TomlSyntax.Describe(at.Rest)} in a string, control characters other than tab must be written as escapes (\\u{(int)at.Peek():X4}) in a \"…\" string"
+                : $"found {TomlSyntax.Describe(at.Rest)} in a string, control characters other than tab must be written "
+                    + $"as escapes (\\u{(int)at.Peek():X4}) in a \"…\" string"
         );
         at.Advance(1);
     }
@@ -175,7 +176,8 @@ internal static class TomlStrings
         if (plain == '\0')
         {
             at.Report(
-                $"found a backslash before {TomlSyntax.Describe(at.Rest[1..])}, allowed are \\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX; a '…' string takes backslashes as they are"
+                $"found a backslash before {TomlSyntax.Describe(at.Rest[1..])}, allowed are \\b \\t \\n \\f \\r \\\" "
+                    + "\\\\ \\uXXXX \\UXXXXXXXX; a '…' string takes backslashes as they are"
             );
             at.Advance(1);
             return;

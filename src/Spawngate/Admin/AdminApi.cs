@@ -51,7 +51,7 @@ internal sealed class AdminApi : IAsyncDisposable
         var answers = sessions is null ? null : new SessionRequests(sessions, config, time, _logger, _stopping.Token);
         _requests = new AdminRequests(guard, backends, time, _logger, _stopping.Token, answers);
         _time = time;
-        _connections = new AdminConnections(Math.Min(PlatformLimits.AdminConnectionsMax, DescriptorBudget.Shared.AdminMax), time);
+        _connections = new AdminConnections(Math.Min(PlatformLimits.DescriptorsAdminMax, DescriptorBudget.Shared.AdminMax), time);
         _server = MakeServer();
     }
 
@@ -86,7 +86,7 @@ internal sealed class AdminApi : IAsyncDisposable
     public async Task StopAsync()
     {
         await _stopping.CancelAsync();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.AdminStopSecs));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.StopSecs));
         await _server.StopAsync(limit.Token);
     }
 
@@ -101,9 +101,9 @@ internal sealed class AdminApi : IAsyncDisposable
     private KestrelServer MakeServer()
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
-        options.Limits.MaxRequestBodySize = AdminLimits.AdminRequestBodyBytesMax;
-        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(AdminLimits.AdminKeepAliveSecs);
-        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(AdminLimits.AdminHeaderTimeoutSecs);
+        options.Limits.MaxRequestBodySize = AdminLimits.RequestBodyBytesMax;
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(AdminLimits.KeepAliveSecs);
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(AdminLimits.HeaderTimeoutSecs);
         if (_passed is null)
         {
             options.Listen(_config.AdminBind, _config.AdminPort, Configure);

@@ -29,7 +29,8 @@ internal sealed record AdminError(int Status, string Code, string Message)
         new(
             403,
             "FORBIDDEN_HOST",
-            "The Host of this request is neither a loopback name nor the address of the admin API (server.admin_bind); such requests are refused because a web page could send them by DNS rebinding."
+            "The Host of this request is neither a loopback name nor the address of the admin API "
+                + "(server.admin_bind); such requests are refused because a web page could send them by DNS rebinding."
         );
 
     /// <summary>A web page of another origin sent a request that changes something.</summary>
@@ -38,11 +39,7 @@ internal sealed record AdminError(int Status, string Code, string Message)
 
     /// <summary>The body is larger than anything this API takes.</summary>
     public static AdminError TooLarge { get; } =
-        new(
-            413,
-            "PAYLOAD_TOO_LARGE",
-            $"The body of a request to the admin API may have at most {AdminLimits.AdminRequestBodyBytesMax} bytes."
-        );
+        new(413, "PAYLOAD_TOO_LARGE", $"The body of a request to the admin API may have at most {AdminLimits.RequestBodyBytesMax} bytes.");
 
     /// <summary>A body of another type than JSON, as web pages may send to any address without being asked.</summary>
     public static AdminError NotJson { get; } =

@@ -13,7 +13,8 @@ internal static partial class AdminEvents
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "address=\"{Address}\" Admin API can be reached from other machines and asks for no token; set server.admin_token, or bind it to 127.0.0.1 with server.admin_bind"
+        Message = "address=\"{Address}\" Admin API can be reached from other machines and asks for no token; set "
+            + "server.admin_token, or bind it to 127.0.0.1 with server.admin_bind"
     )]
     internal static partial void OpenToAll(ILogger logger, string address);
 
@@ -25,7 +26,8 @@ internal static partial class AdminEvents
 
     [LoggerMessage(
         Level = LogLevel.Error,
-        Message = "address=\"{Address}\" error=\"{Error}\" failures=\"{Failures}\" Admin API still cannot accept connections after {DurationMs} ms"
+        Message = "address=\"{Address}\" error=\"{Error}\" failures=\"{Failures}\" Admin API still cannot accept "
+            + "connections after {DurationMs} ms"
     )]
     internal static partial void AcceptStillFails(ILogger logger, EndPoint address, string error, long failures, long durationMs);
 

@@ -42,9 +42,7 @@ internal sealed class AdminLog
         try
         {
             using IBackendLogFollower? follower =
-                followers > AdminLimits.AdminLogFollowersMax || !AdminConnection.TryBeginStream(context)
-                    ? null
-                    : _backends.FollowLog(hostname);
+                followers > AdminLimits.LogFollowersMax || !AdminConnection.TryBeginStream(context) ? null : _backends.FollowLog(hostname);
             if (follower is null)
             {
                 await AdminReply.ErrorAsync(context, AdminError.TooManyFollowers);
@@ -69,7 +67,7 @@ internal sealed class AdminLog
         foreach (BackendLogLine line in lines)
         {
             unflushedBytes += Write(response.BodyWriter, line, WantsJson(context));
-            if (unflushedBytes >= AdminLimits.AdminLogFlushBytes)
+            if (unflushedBytes >= AdminLimits.LogFlushBytes)
             {
                 unflushedBytes = 0;
                 await response.BodyWriter.FlushAsync(context.RequestAborted);
@@ -90,7 +88,7 @@ internal sealed class AdminLog
             while (await follower.WaitAsync(ended.Token))
             {
                 int unflushedBytes = 0;
-                while (unflushedBytes < AdminLimits.AdminLogFlushBytes && follower.TryRead(out BackendLogLine? line))
+                while (unflushedBytes < AdminLimits.LogFlushBytes && follower.TryRead(out BackendLogLine? line))
                 {
                     unflushedBytes += Write(writer, line, asJson);
                 }

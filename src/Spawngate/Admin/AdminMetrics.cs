@@ -138,7 +138,8 @@ internal sealed class AdminMetrics
         Histogram(
             text,
             "spawngate_gateway_overhead_seconds",
-            "Time that the gateway itself took for a request: all but the wait for the backend's answer, of short exchanges with ready backends.",
+            "Time that the gateway itself took for a request: all but the wait for the backend's answer, of "
+                + "short exchanges with ready backends.",
             gateway.Traffic.Overhead
         );
         Histogram(
@@ -262,13 +263,21 @@ internal sealed class AdminMetrics
 
     private void RenderTraffic(ExpositionText text, List<Host> own, List<Host> others)
     {
+        List<Host> used = own.FindAll(static host => host.Numbers?.Traffic is not null);
+        RenderRequests(text, used, others);
+        RenderBodies(text, used, others);
+        RenderConnections(text, used, others);
+        RenderLatency(text, used, others);
+    }
+
+    private void RenderRequests(ExpositionText text, List<Host> used, List<Host> others)
+    {
         const string Requests = "spawngate_requests_total";
         text.Family(
             Requests,
             Counter,
             "Requests answered, by protocol of the client and class of the status; none means that the client was told nothing."
         );
-        List<Host> used = own.FindAll(static host => host.Numbers?.Traffic is not null);
         foreach (ReceivedProtocol protocol in (ReadOnlySpan<ReceivedProtocol>)[ReceivedProtocol.Http1, ReceivedProtocol.Http2])
         {
             for (int statusClass = 0; statusClass < BackendTraffic.Classes; statusClass++)
@@ -293,6 +302,10 @@ internal sealed class AdminMetrics
             "Requests that got NOT_RUNNING, because they do not wake the backend (no_wake).",
             static host => host.Numbers?.Traffic?.TurnedAway ?? 0
         );
+    }
+
+    private static void RenderBodies(ExpositionText text, List<Host> used, List<Host> others)
+    {
         PerHost(
             text,
             used,
@@ -311,6 +324,10 @@ internal sealed class AdminMetrics
             "Bytes of response bodies and to clients through tunnels; counted at the end of each.",
             static host => host.Numbers?.Traffic?.ResponseBytes ?? 0
         );
+    }
+
+    private static void RenderConnections(ExpositionText text, List<Host> used, List<Host> others)
+    {
         PerHost(
             text,
             used,
@@ -347,6 +364,10 @@ internal sealed class AdminMetrics
             "Connections closed because the backend had sent bytes over them that no request had asked for.",
             static host => host.Numbers?.Traffic?.Unsolicited ?? 0
         );
+    }
+
+    private static void RenderLatency(ExpositionText text, List<Host> used, List<Host> others)
+    {
         const string Latency = "spawngate_upstream_response_seconds";
         text.Family(Latency, "histogram", "Time from a request's head being sent to the backend until the head of the answer came.");
         foreach (Host host in used)

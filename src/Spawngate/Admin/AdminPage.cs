@@ -21,7 +21,8 @@ internal static class AdminPage
     public const string ScriptHash = "sha256-4N4aXHYaIffi/fi1l1Cx9zt/3nnyI81XZuH+29ieexQ=";
 
     private const string Policy =
-        $"default-src 'none'; script-src '{ScriptHash}'; style-src '{StyleHash}'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+        $"default-src 'none'; script-src '{ScriptHash}'; style-src '{StyleHash}'; connect-src 'self'; "
+        + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
     private static readonly Lazy<string> Page = new(Compose);
 

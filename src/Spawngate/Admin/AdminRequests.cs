@@ -127,7 +127,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             return AdminError.ForbiddenOrigin;
         }
 
-        return request.ContentLength > AdminLimits.AdminRequestBodyBytesMax ? AdminError.TooLarge : null;
+        return request.ContentLength > AdminLimits.RequestBodyBytesMax ? AdminError.TooLarge : null;
     }
 
     private Task AnswerAsync(HttpContext context, AdminRoute route) =>

@@ -24,7 +24,7 @@ internal sealed class AdminTransport(AdminConnections connections, TimeProvider 
         var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
         try
         {
-            socket.Listen(AdminLimits.AdminBacklog);
+            socket.Listen(AdminLimits.Backlog);
             return new ValueTask<IConnectionListener>(new AdminListener(socket, connections, time, log));
         }
         catch

@@ -173,8 +173,9 @@ internal static class BackendExplanation
         return report.State switch
         {
             BackendPhase.Stopped when report.Session is not null => "it starts once, and that is about to begin or over",
-            BackendPhase.Unhealthy when report.Session is not null =>
-                $"{Seconds(report.IdleTimeoutSecs)} after its last use: {HistoryWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed, but a session is not restarted",
+            BackendPhase.Unhealthy when report.Session is not null => $"{Seconds(report.IdleTimeoutSecs)} after its last use: "
+                + $"{HistoryWords.Count(report.FailedChecks, "health check", "health checks in a row")} failed, but a "
+                + "session is not restarted",
             BackendPhase.Stopped => report.Waiting > 0 ? null : "it does not run; the next request starts it",
             BackendPhase.Stopping => report.StoppingBecause is { } reason ? $"now: {reason}" : "now",
             BackendPhase.Unhealthy =>
@@ -185,7 +186,8 @@ internal static class BackendExplanation
                 $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
             _ when details.IdleStopAt is { } at => string.Create(
                 CultureInfo.InvariantCulture,
-                $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that off until {Seconds(report.IdleTimeoutSecs)} after its end"
+                $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that "
+                    + $"off until {Seconds(report.IdleTimeoutSecs)} after its end"
             ),
             _ => $"{Seconds(report.IdleTimeoutSecs)} after its last use",
         };

@@ -20,8 +20,8 @@ internal static class HistoryWords
             HistoryEventKind.KeptAwake => KeptAwake(entry),
             HistoryEventKind.Stopping =>
                 $"stopping ({entry.Reason}) after it was ready for {Ms(entry.AfterMs)}{Concerned(entry, " in flight")}",
-            HistoryEventKind.Cut =>
-                $"{Count(entry.Requests ?? 0, "request", "requests")} in flight cut {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",
+            HistoryEventKind.Cut => $"{Count(entry.Requests ?? 0, "request", "requests")} in flight cut {Ms(entry.AfterMs)} after the "
+                + $"stop began ({entry.Reason})",
             HistoryEventKind.Resumed =>
                 $"idle stop called off after {Ms(entry.AfterMs)}: it had only waited for requests that do not count; {Waker(entry)}",
             HistoryEventKind.Killed => $"killed {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",

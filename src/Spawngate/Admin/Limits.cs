@@ -1,49 +1,51 @@
+using Spawngate.Logging;
+
 namespace Spawngate.Admin;
 
 /// <summary>The bounds of the admin API, each with the reasoning behind its value.</summary>
 internal static class AdminLimits
 {
     /// <summary>Part of the connections to the admin API, one in so many, that streams and waits may not have.</summary>
-    public const int AdminShortShare = 4;
+    public const int ShortShare = 4;
 
     /// <summary>Connections that streams and waits may not have at least: a health check, a scraper, a few people and callbacks.</summary>
-    public const int AdminShortMin = 8;
+    public const int ShortMin = 8;
 
     /// <summary>Connections that wait to be accepted: as many as the runtime's own server has.</summary>
-    public const int AdminBacklog = 512;
+    public const int Backlog = 512;
 
     /// <summary>
     /// Connections beyond the bound that are being closed for others: each takes some microseconds, and who comes meanwhile waits.
     /// </summary>
-    public const int AdminClosingMax = 64;
+    public const int ClosingMax = 64;
 
     /// <summary>
     /// Seconds an idle connection to the admin API is kept: that of the proxy; scrapers that come once a minute keep theirs.
     /// </summary>
-    public const int AdminKeepAliveSecs = 75;
+    public const int KeepAliveSecs = 75;
 
     /// <summary>Part of the connections, one in so many, from which on idle ones are closed early.</summary>
-    public const int AdminCrowdedShare = 4;
+    public const int CrowdedShare = 4;
 
     /// <summary>Milliseconds for which a connection may be idle then: a page that asks every second keeps its own.</summary>
-    public const int AdminCrowdedIdleMs = 5000;
+    public const int CrowdedIdleMs = 5000;
 
     /// <summary>Bytes of a request body the admin API accepts: no request has more than a small JSON object.</summary>
-    public const int AdminRequestBodyBytesMax = 64 * 1024;
+    public const int RequestBodyBytesMax = 64 * 1024;
 
     /// <summary>Seconds a client of the admin API may take to send a head.</summary>
-    public const int AdminHeaderTimeoutSecs = 10;
+    public const int HeaderTimeoutSecs = 10;
 
     /// <summary>
-    /// Clients that follow logs at once: a quarter of the admin connections would still leave callbacks room, people need a handful.
+    /// Clients that follow logs at once: people need a handful, and so many leave callbacks and streams of events their room.
     /// </summary>
-    public const int AdminLogFollowersMax = 64;
+    public const int LogFollowersMax = 64;
 
     /// <summary>Bytes of log written before the client must have taken them: four of the longest lines (16 KiB).</summary>
-    public const int AdminLogFlushBytes = 64 * 1024;
+    public const int LogFlushBytes = 4 * LoggingLimits.OutputLineBytes;
 
     /// <summary>Seconds the admin API waits at a stop for answers in progress; all of them are short.</summary>
-    public const int AdminStopSecs = 2;
+    public const int StopSecs = 2;
 
     /// <summary>Connections at once to where containers call back: as many starts at a time, on one network.</summary>
     public const int ReadyCallbackConnectionsMax = 256;

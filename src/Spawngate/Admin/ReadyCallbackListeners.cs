@@ -83,7 +83,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyCallback
 
     private static async Task CloseAsync(CallbackListener listener)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.AdminStopSecs));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.StopSecs));
         await listener.Server.StopAsync(limit.Token).ConfigureAwait(false);
         listener.Server.Dispose();
     }
@@ -91,9 +91,9 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyCallback
     private async Task<CallbackListener?> ListenAsync(IPAddress address)
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
-        options.Limits.MaxRequestBodySize = AdminLimits.AdminRequestBodyBytesMax;
-        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(AdminLimits.AdminHeaderTimeoutSecs);
-        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(AdminLimits.AdminKeepAliveSecs);
+        options.Limits.MaxRequestBodySize = AdminLimits.RequestBodyBytesMax;
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(AdminLimits.HeaderTimeoutSecs);
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(AdminLimits.KeepAliveSecs);
         var connections = new AdminConnections(AdminLimits.ReadyCallbackConnectionsMax, time);
         ListenOptions? listen = null;
         options.Listen(address, 0, each =>

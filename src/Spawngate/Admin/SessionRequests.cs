@@ -180,7 +180,7 @@ internal sealed class SessionRequests(
         while (true)
         {
             var read = await request.BodyReader.ReadAsync(request.HttpContext.RequestAborted);
-            if (read.Buffer.Length > AdminLimits.AdminRequestBodyBytesMax)
+            if (read.Buffer.Length > AdminLimits.RequestBodyBytesMax)
             {
                 return null;
             }

@@ -82,18 +82,6 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         }
     }
 
-    /// <summary>Whether the backend will never start again.</summary>
-    public bool IsClosed
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _closed;
-            }
-        }
-    }
-
     /// <summary>Decides an arriving request or holds it.</summary>
     /// <param name="waiter">The request.</param>
     /// <param name="queueMax">How many may be held.</param>
@@ -457,15 +445,6 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
         }
 
         decided.Complete();
-    }
-
-    /// <summary>Forgets the wait after failures.</summary>
-    public void ClearRetry()
-    {
-        lock (_gate)
-        {
-            _retryAtMs = 0;
-        }
     }
 
     /// <summary>Refuses every request from now on that meets a stopped or stopping backend, those held included.</summary>

@@ -226,8 +226,8 @@ internal sealed class BackendInstance
     }
 
     /// <summary>
-    /// Plans the first check at an interval that is new to this instance at a random moment within it: backends that become ready, or get new
-    /// settings, at the same time are not checked at the same time ever after.
+    /// Plans the first check at an interval that is new to this instance at a random moment within it: backends that become ready, or get
+    /// new settings, at the same time are not checked at the same time ever after.
     /// </summary>
     /// <param name="intervalMs">Milliseconds between checks; 0 for none.</param>
     /// <param name="nowMs">The time on the coarse clock.</param>
@@ -255,7 +255,7 @@ internal sealed class BackendInstance
         NextCheckMs = NextCheckMs + stepMs > nowMs ? NextCheckMs + stepMs : nowMs + stepMs;
         if (!IsChecking)
         {
-            Check(Math.Clamp(intervalMs, BackendLimits.ProbeTimeoutMsMin, ProbeLimits.ProbeTimeoutMs));
+            Check(Math.Clamp(intervalMs, BackendLimits.ProbeTimeoutMsMin, ProbeLimits.TimeoutMs));
         }
     }
 
@@ -348,7 +348,7 @@ internal sealed class BackendInstance
     {
         while (!_hasEnded && await trust.LookAsync().ConfigureAwait(false) is { IsGood: false } finding)
         {
-            var pauseMs = finding.Owner == ListenerOwner.Stranger ? RuntimeLimits.ClockTickMs : ProbeLimits.ProbeFastRetryMs;
+            var pauseMs = finding.Owner == ListenerOwner.Stranger ? RuntimeLimits.ClockTickMs : ProbeLimits.FastRetryMs;
             await Task.Delay(TimeSpan.FromMilliseconds(pauseMs), _env.Time).ConfigureAwait(false);
         }
 

@@ -76,9 +76,9 @@ internal readonly record struct BackendWord(
 internal sealed class BackendState
 {
     private const int PhaseShift = 60;
-    private const int NumberShift = 32;
+    private const int NumberShift = BackendLimits.BackendUsersBits + BackendLimits.PassiveRequestsBits;
     private const int NumberMask = 0x0FFF_FFFF;
-    private const int PassiveShift = 22;
+    private const int PassiveShift = BackendLimits.BackendUsersBits;
     private const ulong OnePassive = 1UL << PassiveShift;
     private const ulong InUseMask = BackendLimits.BackendUsersMax;
     private const ulong PassiveMask = BackendLimits.PassiveRequestsMax * OnePassive;

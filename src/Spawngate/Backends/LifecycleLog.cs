@@ -13,7 +13,9 @@ internal static partial class LifecycleLog
     [LoggerMessage(
         2,
         LogLevel.Information,
-        "hostname=\"{Hostname}\" reason=\"{Reason}\" run=\"{Instance}\" port=\"{Port}\" spawn_ms=\"{SpawnMs}\" listen_ms=\"{ListenMs}\" ready_ms=\"{ReadyMs}\" held=\"{Held}\" Backend is ready after {DurationMs} ms"
+        "hostname=\"{Hostname}\" reason=\"{Reason}\" run=\"{Instance}\" port=\"{Port}\" "
+            + "spawn_ms=\"{SpawnMs}\" listen_ms=\"{ListenMs}\" ready_ms=\"{ReadyMs}\" held=\"{Held}\" Backend is "
+            + "ready after {DurationMs} ms"
     )]
     public static partial void Ready(
         ILogger log,
@@ -31,7 +33,8 @@ internal static partial class LifecycleLog
     [LoggerMessage(
         3,
         LogLevel.Error,
-        "hostname=\"{Hostname}\" reason=\"{Reason}\" failures=\"{Failures}\" retry_after_secs=\"{RetryAfterSecs}\" held=\"{Held}\" Backend failed to start after {DurationMs} ms"
+        "hostname=\"{Hostname}\" reason=\"{Reason}\" failures=\"{Failures}\" "
+            + "retry_after_secs=\"{RetryAfterSecs}\" held=\"{Held}\" Backend failed to start after {DurationMs} ms"
     )]
     public static partial void StartFailed(
         ILogger log,
@@ -46,7 +49,9 @@ internal static partial class LifecycleLog
     [LoggerMessage(
         4,
         LogLevel.Error,
-        "hostname=\"{Hostname}\" reason=\"{Reason}\" failures=\"{Failures}\" retry_after_secs=\"{RetryAfterSecs}\" in_flight=\"{InFlight}\" Backend exited by itself after {DurationMs} ms of readiness"
+        "hostname=\"{Hostname}\" reason=\"{Reason}\" failures=\"{Failures}\" "
+            + "retry_after_secs=\"{RetryAfterSecs}\" in_flight=\"{InFlight}\" Backend exited by itself after "
+            + "{DurationMs} ms of readiness"
     )]
     public static partial void Crashed(
         ILogger log,
@@ -64,7 +69,8 @@ internal static partial class LifecycleLog
     [LoggerMessage(
         6,
         LogLevel.Warning,
-        "hostname=\"{Hostname}\" reason=\"{Reason}\" failed_checks=\"{FailedChecks}\" Backend is unhealthy after {DurationMs} ms of readiness"
+        "hostname=\"{Hostname}\" reason=\"{Reason}\" failed_checks=\"{FailedChecks}\" Backend is unhealthy "
+            + "after {DurationMs} ms of readiness"
     )]
     public static partial void Unhealthy(ILogger log, string hostname, string reason, int failedChecks, long durationMs);
 
@@ -120,7 +126,8 @@ internal static partial class LifecycleLog
     [LoggerMessage(
         16,
         LogLevel.Warning,
-        "hostname=\"{Hostname}\" The backend sent bytes that no request had asked for: such connections are closed, and counted from now on (spawngate_upstream_unsolicited_total)"
+        "hostname=\"{Hostname}\" The backend sent bytes that no request had asked for: such connections are "
+            + "closed, and counted from now on (spawngate_upstream_unsolicited_total)"
     )]
     public static partial void Unsolicited(ILogger log, string hostname);
 
@@ -128,7 +135,8 @@ internal static partial class LifecycleLog
     [LoggerMessage(
         17,
         LogLevel.Warning,
-        "hostname=\"{Hostname}\" run=\"{Instance}\" owner=\"{Owner}\" Another process listens on the port of the backend: no request is sent there"
+        "hostname=\"{Hostname}\" run=\"{Instance}\" owner=\"{Owner}\" Another process listens on the port of "
+            + "the backend: no request is sent there"
     )]
     public static partial void Stranger(ILogger log, string hostname, string instance, string owner);
 

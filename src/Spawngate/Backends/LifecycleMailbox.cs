@@ -68,9 +68,17 @@ internal readonly record struct LifecycleMessage(LifecycleInput Input, int Insta
 
 /// <summary>
 /// The mailbox of one lifecycle: messages are handled one at a time, in order, by a work item that exists only while there are any.
-/// Its length is bounded by what can happen to one backend: one message per wake-up, per deadline, per asynchronous step, per call of the
-/// admin API.
 /// </summary>
+/// <remarks>
+/// It is bounded, by who may post:
+/// <code>
+///   requests, tick         one message per wake-up, per deadline, per end of draining
+///   the instance           one per step of its start, per check, and its end; a stale one before it the same
+///   ready URL, reload      may come any number of times: one that waits stands for all
+///   admin API              may come any number of times, and the order counts: one stands for all of its kind that follow at once,
+///                          and past BackendLimits.MailboxMessagesMax they are refused
+/// </code>
+/// </remarks>
 internal sealed class LifecycleMailbox(
     Action<LifecycleMessage> handle,
     Action<IThreadPoolWorkItem> execute,
@@ -79,6 +87,7 @@ internal sealed class LifecycleMailbox(
 {
     private readonly Lock _gate = new();
     private Queue<LifecycleMessage>? _messages;
+    private LifecycleInput _lastInput;
     private bool _scheduled;
 
     /// <summary>Whether a message waits to be handled.</summary>
@@ -94,11 +103,32 @@ internal sealed class LifecycleMailbox(
     }
 
     /// <summary>Adds a message; never waits for its handling.</summary>
+    /// <exception cref="InvalidOperationException">More commands come than are handled; only the admin API is told.</exception>
     public void Post(LifecycleMessage message)
     {
         lock (_gate)
         {
-            (_messages ??= new Queue<LifecycleMessage>(4)).Enqueue(message);
+            _messages ??= new Queue<LifecycleMessage>(4);
+            if (message.Input is LifecycleInput.CallbackReady or LifecycleInput.Reconfigured && IsWaiting(message))
+            {
+                return;
+            }
+
+            if (message.Input is LifecycleInput.AdminStart or LifecycleInput.AdminStop or LifecycleInput.AdminRestart)
+            {
+                if (_messages.Count > 0 && _lastInput == message.Input)
+                {
+                    return;
+                }
+
+                if (_messages.Count >= BackendLimits.MailboxMessagesMax)
+                {
+                    throw new InvalidOperationException($"{_messages.Count} messages wait for one backend");
+                }
+            }
+
+            _messages.Enqueue(message);
+            _lastInput = message.Input;
             if (_scheduled)
             {
                 return;
@@ -141,5 +171,19 @@ internal sealed class LifecycleMailbox(
         }
 
         return true;
+    }
+
+    /// <summary>True when the same was said and is not handled yet.</summary>
+    private bool IsWaiting(LifecycleMessage message)
+    {
+        foreach (var waiting in _messages!)
+        {
+            if (waiting.Input == message.Input && waiting.InstanceNumber == message.InstanceNumber)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 }

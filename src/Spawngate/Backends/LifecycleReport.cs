@@ -354,8 +354,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
 
     private void Stderr(ExitReport? exit)
     {
-        var lines = exit?.LastStderrLines ?? [];
-        foreach (var line in lines.Skip(Math.Max(0, lines.Count - BackendLimits.FailureStderrLinesMax)))
+        foreach (var line in exit?.LastStderrLines ?? [])
         {
             LifecycleLog.StderrLine(env.Log, backend.Name, line);
         }

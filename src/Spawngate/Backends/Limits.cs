@@ -1,4 +1,5 @@
 using Spawngate.Config;
+using Spawngate.Platform;
 
 namespace Spawngate.Backends;
 
@@ -23,8 +24,8 @@ internal static class BackendLimits
     public const int QuietPortAttemptsMax = 64;
 
     /// <summary>
-    /// Milliseconds a start waits for a fixed port that is taken: killed children of the instance before need some to let go of it, under load
-    /// some hundred.
+    /// Milliseconds a start waits for a fixed port that is taken: killed children of the instance before need some to let go of it, under
+    /// load some hundred.
     /// </summary>
     public const int PortWaitMs = 2_000;
 
@@ -34,8 +35,11 @@ internal static class BackendLimits
     /// <summary>Shortest limit of one check in milliseconds: below it, checks in short intervals would fail on a busy machine.</summary>
     public const int ProbeTimeoutMsMin = 1_000;
 
-    /// <summary>Lines of stderr repeated in the log when a start fails: enough for a stack trace's essence.</summary>
-    public const int FailureStderrLinesMax = 20;
+    /// <summary>
+    /// Messages to one lifecycle from which on commands of the admin API are refused: as many as it may have connections, each of
+    /// which sends its next command when it has the answer to the last.
+    /// </summary>
+    public const int MailboxMessagesMax = PlatformLimits.DescriptorsAdminMax;
 
     /// <summary>Holders that these words name; the number of all stands beside them.</summary>
     public const int HistoryActiveRequestsMax = 3;
@@ -49,14 +53,21 @@ internal static class BackendLimits
     /// <summary>What a shortened history keeps: some 30 usual events. 10,000 times that is 20 MiB.</summary>
     public const int HistoryRestBytes = 2048;
 
+    /// <summary>Bits of the state word for the requests that use a backend; see <see cref="BackendUsersMax"/>.</summary>
+    public const int BackendUsersBits = 22;
+
+    /// <summary>Bits of the state word for those that do not count as use: the rest of its lower half.</summary>
+    public const int PassiveRequestsBits = 32 - BackendUsersBits;
+
     /// <summary>
-    /// Requests that use one backend at once: 22 bits of its state word. More than can be held (<see cref="ConfigLimits.QueuedRequestsMax"/>) and than
-    /// there are sockets to one address and port (65,536) together, so no request is ever refused for it.
+    /// Requests that use one backend at once: 22 bits of its state word. More than can be held
+    /// (<see cref="ConfigLimits.QueuedRequestsMax"/>) and than there are sockets to one address and port (65,536) together, so no request
+    /// is ever refused for it.
     /// </summary>
-    public const int BackendUsersMax = (1 << 22) - 1;
+    public const int BackendUsersMax = (1 << BackendUsersBits) - 1;
 
     /// <summary>
     /// Requests at one backend that do not count as use: the other 10 bits. Whoever comes while they are so many counts as use.
     /// </summary>
-    public const int PassiveRequestsMax = (1 << 10) - 1;
+    public const int PassiveRequestsMax = (1 << PassiveRequestsBits) - 1;
 }

@@ -20,8 +20,8 @@ namespace Spawngate.Clients;
 ///             └──────▶ Http1Connection ── Upgrade: h2c ──▶ Http2Connection ┘
 ///                             └──────────────────────────────────────────┘
 /// </code>
-/// One task runs through these. From outside come only the tick, the end of the client, the drain, and what must give up what it holds; they
-/// go to the protocol once there is one.
+/// One task runs through these. From outside come only the tick, the end of the client, the drain, and what must give up what it holds;
+/// they go to the protocol once there is one.
 /// </remarks>
 internal sealed class ClientConnection : IReceiveWatcher, IUpgradeTaker, ISheddable
 {

@@ -64,8 +64,8 @@ internal sealed class ExplainCommand
         return error?.Code switch
         {
             "UNKNOWN_HOST" => $"no backend serves \"{host}\" in the gateway at {location.Url}",
-            "UNAUTHORIZED" =>
-                $"the admin API at {location.Url} asks for its token: set {AdminCall.TokenVariable}, or name the configuration file with --config",
+            "UNAUTHORIZED" => $"the admin API at {location.Url} asks for its token: set {AdminCall.TokenVariable}, or name the "
+                + "configuration file with --config",
             null => $"{location.Url} answered with status {(int)status}; is it the admin API of Spawngate?",
             _ => $"the admin API at {location.Url} refused: {error.Message}",
         };

@@ -123,7 +123,8 @@ internal static class GuardProgram
 
         Log(
             time,
-            $"gateway=\"{gateway}\" killed=\"{ending.Killed}\" left=\"{alive}\" duration_ms=\"{(long)nowMs}\" What the gateway had started has ended"
+            $"gateway=\"{gateway}\" killed=\"{ending.Killed}\" left=\"{alive}\" duration_ms=\"{(long)nowMs}\" "
+                + "What the gateway had started has ended"
         );
     }
 

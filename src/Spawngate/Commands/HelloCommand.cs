@@ -21,7 +21,8 @@ internal static class HelloCommand
         {
             await console.Error.WriteLineAsync(
                 string.IsNullOrEmpty(port)
-                    ? "spawngate hello: the environment variable PORT is not set; it names the port to listen on (1-65535), for example: PORT=3000 spawngate hello"
+                    ? "spawngate hello: the environment variable PORT is not set; it names the port to listen on "
+                        + "(1-65535), for example: PORT=3000 spawngate hello"
                     : $"spawngate hello: PORT is \"{port}\"; it must be a port number, 1-65535"
             );
             return ExitCode.Usage;

@@ -78,7 +78,8 @@ internal static class RunCommand
         )
         {
             console.Error.WriteLine(
-                $"{config.Path}: warning: server.max_connections is {config.Server.MaxConnections}; with a limit of {budget.Limit} open files, as it is here, {budget.ClientsMax} clients are served at once"
+                $"{config.Path}: warning: server.max_connections is {config.Server.MaxConnections}; with a limit of "
+                    + $"{budget.Limit} open files, as it is here, {budget.ClientsMax} clients are served at once"
             );
         }
 

@@ -102,16 +102,7 @@ internal sealed class Gateway : IAsyncDisposable
         _backends.Sessions.OnGone = _output.Remove;
         _reports = new BackendAdmin(_backends, _output, _environment, _connections);
         _access = OpenAccessLog(loggers);
-        _spans = _server.OtlpEndpoint is { } collector
-            ? new SpanExporter(
-                collector,
-                variable(SpanExporter.ServiceNameVariable) ?? SpanExporter.ServiceName,
-                _environment.Traffic.Spans,
-                _clock,
-                time,
-                loggers.CreateLogger("spawngate.otlp")
-            )
-            : null;
+        _spans = OpenSpans(variable, loggers);
         _forwarding = new ForwardingContext(_server, _backends, time, _clock, loggers.CreateLogger("spawngate.forwarding"))
         {
             LastLine = _output.Last,
@@ -296,6 +287,18 @@ internal sealed class Gateway : IAsyncDisposable
         }
     }
 
+    private SpanExporter? OpenSpans(Func<string, string?> variable, ILoggerFactory loggers) =>
+        _server.OtlpEndpoint is { } collector
+            ? new SpanExporter(
+                collector,
+                variable(SpanExporter.ServiceNameVariable) ?? SpanExporter.ServiceName,
+                _environment.Traffic.Spans,
+                _clock,
+                _time,
+                loggers.CreateLogger("spawngate.otlp")
+            )
+            : null;
+
     private AccessLog? OpenAccessLog(ILoggerFactory loggers)
     {
         if (_server.AccessLog == ServerConfig.AccessLogOff)
@@ -325,7 +328,7 @@ internal sealed class Gateway : IAsyncDisposable
                 + _backends.StopMsMax()
                 + (2 * ConnectionLimits.LingerMs)
                 + _launchers.StopMsMax
-                + (2 * AdminLimits.AdminStopSecs * 1000)
+                + (2 * AdminLimits.StopSecs * 1000)
                 + ProcessLimits.GuardStopMs
                 + (2 * LoggingLimits.LogFlushMs)
                 + TelemetryLimits.OtlpEndMs

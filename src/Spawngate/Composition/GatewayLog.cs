@@ -9,14 +9,17 @@ internal static partial class GatewayLog
 
     /// <summary>The limit of open files allows fewer clients than are configured.</summary>
     [LoggerMessage(
-        Message = "max_connections=\"{Configured}\" effective=\"{Effective}\" open_files_limit=\"{Limit}\" The limit of open files allows fewer clients than max_connections; raise it (LimitNOFILE=, ulimit -n)"
+        Message = "max_connections=\"{Configured}\" effective=\"{Effective}\" open_files_limit=\"{Limit}\" The limit "
+            + "of open files allows fewer clients than max_connections; raise it (LimitNOFILE=, ulimit -n)"
     )]
     public static partial void FewerConnections(ILogger log, LogLevel level, int configured, int effective, long limit);
 
     /// <summary>The runtime's heap may have too little for what is configured.</summary>
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "memory_limit=\"{Configured}\" bytes=\"{Bytes}\" effective=\"{Effective}\" heap_limit=\"{HeapLimit}\" Clients may hold no more than half of what the heap may have; give the container more memory, or lower memory_limit"
+        Message = "memory_limit=\"{Configured}\" bytes=\"{Bytes}\" effective=\"{Effective}\" "
+            + "heap_limit=\"{HeapLimit}\" Clients may hold no more than half of what the heap may have; give the "
+            + "container more memory, or lower memory_limit"
     )]
     public static partial void LessMemory(ILogger log, string configured, long bytes, long effective, long heapLimit);
 
@@ -54,14 +57,16 @@ internal static partial class GatewayLog
     /// <summary>Requests go to whoever listens.</summary>
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "It cannot be found out on this system which process listens on a port: whoever listens on the port of a local backend gets its requests"
+        Message = "It cannot be found out on this system which process listens on a port: whoever listens on the port "
+            + "of a local backend gets its requests"
     )]
     public static partial void PortOwnersUnknown(ILogger log);
 
     /// <summary>Backends are root.</summary>
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "user=\"root\" Local backends run as root with all its capabilities, as Spawngate itself does: whoever gets into one of them owns the machine. Run Spawngate as a user of its own"
+        Message = "user=\"root\" Local backends run as root with all its capabilities, as Spawngate itself does: "
+            + "whoever gets into one of them owns the machine. Run Spawngate as a user of its own"
     )]
     public static partial void RunsAsRoot(ILogger log);
 

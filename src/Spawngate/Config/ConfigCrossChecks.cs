@@ -37,7 +37,8 @@ internal static class ConfigCrossChecks
             {
                 var other = first[config.Hostname];
                 table.ReportHere(
-                    $"found the same host as {other.Path} on line {other.Toml.HeaderPosition.Line}, allowed is one backend per host (compared without case and trailing dot)"
+                    $"found the same host as {other.Path} on line {other.Toml.HeaderPosition.Line}, allowed is one "
+                        + "backend per host (compared without case and trailing dot)"
                 );
             }
         }
@@ -124,7 +125,8 @@ internal static class ConfigCrossChecks
             table.Report(
                 table.PositionOf(name.Key),
                 name.Key,
-                $"found \"{name.Name}\", which is {name.Noun} of {other.Path} on line {other.Toml.HeaderPosition.Line} too, allowed is a name of its own"
+                $"found \"{name.Name}\", which is {name.Noun} of {other.Path} on line {other.Toml.HeaderPosition.Line} too, "
+                    + "allowed is a name of its own"
             );
         }
     }

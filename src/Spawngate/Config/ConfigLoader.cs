@@ -16,7 +16,7 @@ internal static class ConfigLoader
     /// <param name="kinds">The kinds that its backends may have.</param>
     public static ConfigLoadResult LoadFile(string path, BackendKinds kinds)
     {
-        using var content = new FileContent(ConfigLimits.ConfigReadChunkBytes, ConfigLimits.ConfigFileBytesMax);
+        using var content = new FileContent(ConfigLimits.ReadChunkBytes, ConfigLimits.FileBytesMax);
         var problem = TryRead(path, content);
         return problem is null
             ? Load(path, content.Bytes, kinds, Directory.Exists)
@@ -33,13 +33,13 @@ internal static class ConfigLoader
     public static IReadOnlyList<ConfigError> LoadAdminAddress(string path, out ServerConfig server)
     {
         server = new ServerConfig();
-        using var content = new FileContent(ConfigLimits.ConfigReadChunkBytes, ConfigLimits.ConfigFileBytesMax);
+        using var content = new FileContent(ConfigLimits.ReadChunkBytes, ConfigLimits.FileBytesMax);
         if (TryRead(path, content) is { } problem)
         {
             return [new ConfigError(path, new TomlPosition(1, 1), "", problem)];
         }
 
-        var document = TomlReader.Read(content.Bytes, ConfigLimits.ConfigDepthMax, ConfigLimits.ConfigSyntaxErrorsMax);
+        var document = TomlReader.Read(content.Bytes, ConfigLimits.DepthMax, ConfigLimits.SyntaxErrorsMax);
         List<ConfigError> errors = [];
         var root = new ConfigTable(new ConfigReading(path, errors, BackendKinds.None), document.Root);
         var table = root.Table(ServerKey);
@@ -63,7 +63,7 @@ internal static class ConfigLoader
     /// <param name="folderExists">Says whether a <c>working_dir</c> exists.</param>
     public static ConfigLoadResult Load(string path, ReadOnlySpan<byte> utf8, BackendKinds kinds, Func<string, bool> folderExists)
     {
-        var document = TomlReader.Read(utf8, ConfigLimits.ConfigDepthMax, ConfigLimits.ConfigSyntaxErrorsMax);
+        var document = TomlReader.Read(utf8, ConfigLimits.DepthMax, ConfigLimits.SyntaxErrorsMax);
         var errors = document.Errors.Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message)).ToList();
         var root = new ConfigTable(new ConfigReading(path, errors, kinds), document.Root);
         root.ReportUnknown(Sections, "the top level");
@@ -115,7 +115,7 @@ internal static class ConfigLoader
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
             return content.TryRead(file)
                 ? null
-                : $"found more than {ConfigLimits.ConfigFileBytesMax / (1024 * 1024)} MiB, a configuration file may not be larger";
+                : $"found more than {ConfigLimits.FileBytesMax / (1024 * 1024)} MiB, a configuration file may not be larger";
         }
         catch (Exception problem) when (problem is FileNotFoundException or DirectoryNotFoundException)
         {

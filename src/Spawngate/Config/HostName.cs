@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -6,9 +7,15 @@ using System.Text;
 namespace Spawngate.Config;
 
 /// <summary>
-/// The keys of <c>[backends]</c>: a host name, an IPv4 address, an IPv6 address in brackets, <c>*.domain</c> or <c>*</c>, brought
-/// into the one form in which hosts are compared.
+/// Host names: what a configuration may have for one, and the form in which those of requests are compared with it.
 /// </summary>
+/// <remarks>
+/// <code>
+///   key of [backends]      ── Normalise ──▶ host name, IPv4 address, IPv6 address in brackets, *.domain or *
+///                                              │
+///   Host or :authority     ──────────────── Fold ──▶ lower case, without port, trailing dot and brackets
+/// </code>
+/// </remarks>
 internal static class HostName
 {
     private const string Allowed = "allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *";
@@ -34,6 +41,42 @@ internal static class HostName
         }
 
         return key.Contains(':', StringComparison.Ordinal) || key[0] == '[' ? NormaliseIPv6(key, out host) : NormaliseName(key, out host);
+    }
+
+    /// <summary>
+    /// Writes the name in <paramref name="host"/> (the value of Host or :authority, or a normal key) to <paramref name="lower"/>, in the
+    /// form it is looked up by. Returns its length, 0 when there is no name, -1 when it is not one that could be configured: too long, or
+    /// not ASCII.
+    /// </summary>
+    /// <param name="host">The name, with or without a port.</param>
+    /// <param name="lower">At least <see cref="ConfigLimits.HostNameBytesMax"/> bytes.</param>
+    public static int Fold(ReadOnlySpan<byte> host, Span<byte> lower)
+    {
+        var name = WithoutPort(host);
+        if (name is [.., (byte)'.'])
+        {
+            name = name[..^1];
+        }
+
+        if (name.Length > ConfigLimits.HostNameBytesMax)
+        {
+            return -1;
+        }
+
+        return Ascii.ToLower(name, lower, out var written) == OperationStatus.Done ? written : -1;
+    }
+
+    private static ReadOnlySpan<byte> WithoutPort(ReadOnlySpan<byte> host)
+    {
+        if (host is [(byte)'[', ..])
+        {
+            var close = host.IndexOf((byte)']');
+            return close < 0 ? host : host[1..close];
+        }
+
+        var colon = host.LastIndexOf((byte)':');
+        // Several colons without brackets: an IPv6 literal, which has no port.
+        return colon < 0 || host[..colon].Contains((byte)':') ? host : host[..colon];
     }
 
     private static string? NormaliseIPv6(string key, out string host)
@@ -82,7 +125,8 @@ internal static class HostName
 
         if (name.Contains('*', StringComparison.Ordinal))
         {
-            return $"found {ConfigText.Quote(key)}, a * may stand only for everything (\"*\") or for the labels before a domain (\"*.example.com\")";
+            return $"found {ConfigText.Quote(key)}, a * may stand only for everything (\"*\") or for the labels before a "
+                + "domain (\"*.example.com\")";
         }
 
         return LengthError(name) ?? CharacterError(key, name) ?? NumberError(key, name, isWildcard);

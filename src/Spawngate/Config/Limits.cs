@@ -9,7 +9,7 @@ internal static class ConfigLimits
     public const int RequestLineBytesMax = 8192;
 
     /// <summary>Bytes read from a configuration file at a time: 64 KiB, most files in one go.</summary>
-    public const int ConfigReadChunkBytes = 64 * 1024;
+    public const int ReadChunkBytes = 64 * 1024;
 
     /// <summary>
     /// Backends of a first configuration from which on the heap is put in order before the proxy listens: 1,000 take 2 ms and fewer are not
@@ -24,44 +24,44 @@ internal static class ConfigLimits
     public const long SettledReloadBytesMin = 1024 * 1024;
 
     /// <summary>Size of a configuration file in bytes, 64 MiB: 100,000 backends with every key set (600 bytes each) fit.</summary>
-    public const int ConfigFileBytesMax = 64 * 1024 * 1024;
+    public const int FileBytesMax = 64 * 1024 * 1024;
 
     /// <summary>
-    /// Depth of tables and arrays in a configuration file: the deepest key, <c>backends.HOST.args[N]</c>, needs 4, and 64 recursions need
-    /// little stack.
+    /// Depth of tables and arrays in a configuration file: the deepest key, <c>sessions.templates.NAME.args[N]</c>, needs 5, and 64
+    /// recursions need little stack.
     /// </summary>
-    public const int ConfigDepthMax = 64;
+    public const int DepthMax = 64;
 
     /// <summary>
     /// Syntax errors after which a configuration file is not read further: more than anyone fixes in one go, few enough to print.
     /// </summary>
-    public const int ConfigSyntaxErrorsMax = 1000;
+    public const int SyntaxErrorsMax = 1000;
 
     /// <summary>
     /// Characters of a found value that an error message shows: with position and path the message still fits in a few lines.
     /// </summary>
-    public const int ConfigShownCharsMax = 60;
+    public const int ShownCharsMax = 60;
 
     /// <summary>
     /// Length of an unknown key up to which similar keys are looked for: twice the longest key (30), so that the comparison (length²) stays
     /// trivial.
     /// </summary>
-    public const int ConfigSuggestionCharsMax = 60;
+    public const int SuggestionCharsMax = 60;
 
-    /// <summary>Allowed keys that an unknown-key message lists: all of [server] fit in four lines, those of a backend do not.</summary>
-    public const int ConfigListedKeysMax = 24;
+    /// <summary>Allowed keys that an unknown-key message lists: those of [server], some 450 characters. A backend has more.</summary>
+    public static int ListedKeysMax => ServerKeys.All.Length;
 
     /// <summary>Highest TCP port: the field in the segment has 16 bits.</summary>
     public const int PortMax = 65535;
 
     /// <summary>Longest configurable time in seconds, 68 years; in milliseconds it needs 64 bits.</summary>
-    public const int ConfigSecsMax = int.MaxValue;
+    public const int SecsMax = int.MaxValue;
 
     /// <summary>Longest configurable interval in milliseconds, 24 days.</summary>
-    public const int ConfigMillisecsMax = int.MaxValue;
+    public const int MillisecsMax = int.MaxValue;
 
     /// <summary>Idle connections kept per backend at most: a loopback address has no more ports (2^16) to connect from.</summary>
-    public const int PoolIdlePerHostMax = 65535;
+    public const int PoolIdlePerHostMax = PortMax;
 
     /// <summary>Smallest bound of a request head in bytes: a request line, Host and a few short headers.</summary>
     public const int HeaderBytesMin = 1024;
@@ -75,10 +75,10 @@ internal static class ConfigLimits
     public const int HeadersMax = 16384;
 
     /// <summary>
-    /// Largest configurable queue of held requests per backend: one per possible connection would be <see cref="PlatformLimits.ConnectionsMax"/>, half of
-    /// it is a million.
+    /// Largest configurable queue of held requests per backend: one per possible connection would be
+    /// <see cref="PlatformLimits.ConnectionsMax"/>, half of it is a million.
     /// </summary>
-    public const int QueuedRequestsMax = 1024 * 1024;
+    public const int QueuedRequestsMax = PlatformLimits.ConnectionsMax / 2;
 
     /// <summary>
     /// Largest configurable number of requests in flight at one process: one per port of an address, so more than there can be connections.
@@ -90,6 +90,12 @@ internal static class ConfigLimits
 
     /// <summary>Length of a host name (RFC 1035 section 2.3.4: 255 octets on the wire, of which two are not text).</summary>
     public const int HostNameCharsMax = 253;
+
+    /// <summary>
+    /// Bytes of a name that is looked up: the longest name with <c>*.</c> before it. Longer ones cannot be configured and are not looked
+    /// up.
+    /// </summary>
+    public const int HostNameBytesMax = 2 + HostNameCharsMax;
 
     /// <summary>Length of one label of a host name (RFC 1035 section 2.3.4).</summary>
     public const int HostLabelCharsMax = 63;

@@ -12,7 +12,8 @@ internal sealed class NoWakeRules : IEquatable<NoWakeRules>
 {
     /// <summary>What an entry may be, for error messages.</summary>
     public const string Allowed =
-        "a path that starts with / (visible ASCII characters, no ? and #), or a part of a user agent (printable ASCII characters, no blanks around it); 256 characters at most";
+        "a path that starts with / (visible ASCII characters, no ? and #), or a part of a user agent "
+        + "(printable ASCII characters, no blanks around it); 256 characters at most";
 
     private readonly byte[][] _paths;
     private readonly byte[][] _agents;

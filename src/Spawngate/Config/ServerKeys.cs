@@ -67,15 +67,7 @@ internal static class ServerKeys
                 ConfigLimits.HeaderBytesMax
             ),
             MaxHeaders = table.Int("max_headers", standard.MaxHeaders, 1, ConfigLimits.HeadersMax),
-            MemoryLimit = table.Text(
-                "memory_limit",
-                null,
-                static text => Config.MemoryLimit.Parse(text) is not null,
-                Config.MemoryLimit.Allowed
-            )
-                is { } limit
-                ? Config.MemoryLimit.Parse(limit)!
-                : standard.MemoryLimit,
+            MemoryLimit = MemoryLimitOf(table) ?? standard.MemoryLimit,
             MaxConnectionsPerAddress = table.Int(
                 "max_connections_per_address",
                 standard.MaxConnectionsPerAddress,
@@ -108,17 +100,7 @@ internal static class ServerKeys
                 table.Text("log_format", null, static text => text is "text" or "json", "\"text\" or \"json\"") == "json"
                     ? LogFormat.Json
                     : standard.LogFormat,
-            OtlpEndpoint =
-                table.Text(
-                    "otlp_endpoint",
-                    null,
-                    static text => TryParseCollector(text, out _),
-                    "the address of an OTLP collector over HTTP, such as \"http://127.0.0.1:4318\""
-                )
-                    is { } text
-                && TryParseCollector(text, out var collector)
-                    ? collector
-                    : null,
+            OtlpEndpoint = OtlpEndpoint(table),
             ServerTiming = table.Flag("server_timing", standard.ServerTiming),
         };
     }
@@ -196,6 +178,23 @@ internal static class ServerKeys
         return target;
     }
 
+    private static MemoryLimit? MemoryLimitOf(ConfigTable table) =>
+        table.Text("memory_limit", null, static text => MemoryLimit.Parse(text) is not null, MemoryLimit.Allowed) is { } text
+            ? MemoryLimit.Parse(text)
+            : null;
+
+    private static Uri? OtlpEndpoint(ConfigTable table) =>
+        table.Text(
+            "otlp_endpoint",
+            null,
+            static text => TryParseCollector(text, out _),
+            "the address of an OTLP collector over HTTP, such as \"http://127.0.0.1:4318\""
+        )
+            is { } text
+        && TryParseCollector(text, out var collector)
+            ? collector
+            : null;
+
     private static bool TryParseCollector(string text, out Uri? collector) =>
         Uri.TryCreate(text, UriKind.Absolute, out collector) && collector is { Scheme: "http", Query: "", Fragment: "", UserInfo: "" };
 
@@ -259,7 +258,8 @@ internal static class ServerKeys
         if (!masked.Equals(address))
         {
             error =
-                $"which has bits set after the first {prefix}; allowed is the network \"{masked}/{prefix}\" or the address \"{address}\" alone";
+                $"which has bits set after the first {prefix}; allowed is the network \"{masked}/{prefix}\" or the "
+                + $"address \"{address}\" alone";
             return false;
         }
 

@@ -76,7 +76,8 @@ internal static class SessionKeys
             table.Report(
                 entry.Value.Position,
                 entry.Name,
-                $"found a domain of {domain.Length} characters, allowed are {ConfigLimits.SessionDomainCharsMax}: the id of a session comes before it"
+                $"found a domain of {domain.Length} characters, allowed are {ConfigLimits.SessionDomainCharsMax}: the "
+                    + "id of a session comes before it"
             );
         }
         else if (problem is not null)
@@ -112,7 +113,8 @@ internal static class SessionKeys
                 tables.Report(
                     entry.Position,
                     entry.Name,
-                    $"found a name that no template can have, allowed are 1 to {ConfigLimits.SessionTemplateCharsMax} letters, digits, -, _ and ."
+                    $"found a name that no template can have, allowed are 1 to {ConfigLimits.SessionTemplateCharsMax} "
+                        + "letters, digits, -, _ and ."
                 );
             }
 
@@ -132,7 +134,7 @@ internal static class SessionKeys
         ReportWhatSessionsDecide(table, backend);
         return new SessionTemplate(name, backend)
         {
-            GracePeriodSecs = table.Int(GracePeriod, SessionTemplate.GracePeriodSecsDefault, 1, ConfigLimits.ConfigSecsMax),
+            GracePeriodSecs = table.Int(GracePeriod, SessionTemplate.GracePeriodSecsDefault, 1, ConfigLimits.SecsMax),
             LifetimeLimitSecs = TimingKeys.Secs(table, LifetimeLimit, 0, " (0 = none)"),
             AllowEnv = ReadAllowEnv(table, backend.Kind),
         };

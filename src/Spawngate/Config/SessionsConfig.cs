@@ -70,12 +70,4 @@ internal sealed record SessionTemplate(string Name, BackendConfig Backend)
 
     /// <summary>Patterns of the variables that a call may set, see <see cref="CallerVariables.Allows"/>; null for any.</summary>
     public IReadOnlyList<string>? AllowEnv { get; init; }
-
-    /// <summary>Whether two tables mean the same, wherever they stand.</summary>
-    public bool HasSameSettings(SessionTemplate other) =>
-        Name == other.Name
-        && GracePeriodSecs == other.GracePeriodSecs
-        && LifetimeLimitSecs == other.LifetimeLimitSecs
-        && (AllowEnv is null ? other.AllowEnv is null : other.AllowEnv is not null && AllowEnv.SequenceEqual(other.AllowEnv))
-        && Backend.HasSameSettings(other.Backend);
 }

@@ -45,10 +45,9 @@ internal static class TimingKeys
 
     /// <summary>A number of seconds.</summary>
     public static int Secs(ConfigTable table, string key, int fallback, string note = "") =>
-        table.Int(key, fallback, 0, ConfigLimits.ConfigSecsMax, note);
+        table.Int(key, fallback, 0, ConfigLimits.SecsMax, note);
 
-    private static int Millisecs(ConfigTable table, string key, int fallback) =>
-        table.Int(key, fallback, 0, ConfigLimits.ConfigMillisecsMax);
+    private static int Millisecs(ConfigTable table, string key, int fallback) => table.Int(key, fallback, 0, ConfigLimits.MillisecsMax);
 
     private static NoWakeRules? ReadNoWake(ConfigTable table, NoWakeRules? fallback)
     {

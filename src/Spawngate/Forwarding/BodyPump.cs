@@ -50,7 +50,7 @@ internal sealed class BodyPump(IProgressWatch progress) : BodyFlow(progress)
     public bool TryCopyWhole()
     {
         var received = Source.Received;
-        if (received.Length > LoggingLimits.SmallBufferBytes)
+        if (received.Length > TransportLimits.SmallBufferBytes)
         {
             return false;
         }
@@ -395,7 +395,7 @@ internal sealed class BodyPump(IProgressWatch progress) : BodyFlow(progress)
     private void NoteReceived(int received)
     {
         Filled = Source.IsFull;
-        LittleInARow = received < LoggingLimits.SmallBufferBytes / 2 ? LittleInARow + 1 : 0;
+        LittleInARow = received < TransportLimits.SmallBufferBytes / 2 ? LittleInARow + 1 : 0;
     }
 
     /// <summary>
@@ -411,8 +411,8 @@ internal sealed class BodyPump(IProgressWatch progress) : BodyFlow(progress)
 
         Large =
             Large
-            || (Filled && Source.ReceiveBufferBytes >= LoggingLimits.SmallBufferBytes)
-            || (Reader.RemainingKnown is > LoggingLimits.SmallBufferBytes and < long.MaxValue && Source.IsReadable());
+            || (Filled && Source.ReceiveBufferBytes >= TransportLimits.SmallBufferBytes)
+            || (Reader.RemainingKnown is > TransportLimits.SmallBufferBytes and < long.MaxValue && Source.IsReadable());
         if (
             LittleInARow >= ForwardingLimits.LittleReceivesInARow
             && Large

@@ -10,8 +10,8 @@ namespace Spawngate.Forwarding;
 /// <remarks>
 /// <code>
 ///  received     3\r\n abc \r\n2\r\n de \r\n2000;x=y\r\n 8 KiB \r\n2000\r\n 4 KiB so far
-///  plain            abcde ◀────────── 8 KiB ◀──────── 4 KiB                              all moved together
-///  chunks       5\r\n abcde \r\n2000\r\n ◀─── 8 KiB \r\n1000\r\n 4 KiB                   short ones moved together, long ones framed where they lie
+///  plain            abcde ◀────────── 8 KiB ◀──────── 4 KiB               all moved together
+///  chunks       5\r\n abcde \r\n2000\r\n ◀─── 8 KiB \r\n1000\r\n 4 KiB    short ones moved together, long ones framed where they lie
 /// </code>
 /// </remarks>
 internal struct BodySlice

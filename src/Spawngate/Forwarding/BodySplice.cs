@@ -211,8 +211,8 @@ internal sealed class BodySplice(BodyFlow flow)
                 continue;
             }
 
-            byte[] buffer = BufferPool.Rent(LoggingLimits.SmallBufferBytes);
-            int read = pipe.Read(buffer.AsSpan(0, Math.Min(count, LoggingLimits.SmallBufferBytes)));
+            byte[] buffer = BufferPool.Rent(TransportLimits.SmallBufferBytes);
+            int read = pipe.Read(buffer.AsSpan(0, Math.Min(count, TransportLimits.SmallBufferBytes)));
             count -= read;
             bool sent =
                 read > 0
@@ -220,7 +220,7 @@ internal sealed class BodySplice(BodyFlow flow)
                 && drained != SplicePipe.Failed
                 && await flow.Sink.SendAsync(buffer, 0, read).ConfigureAwait(false) >= 0;
             while (
-                !sent && count > 0 && pipe.Read(buffer.AsSpan(0, Math.Min(count, LoggingLimits.SmallBufferBytes))) is > 0 and var dropped
+                !sent && count > 0 && pipe.Read(buffer.AsSpan(0, Math.Min(count, TransportLimits.SmallBufferBytes))) is > 0 and var dropped
             )
             {
                 count -= dropped;

@@ -47,8 +47,8 @@ internal sealed partial class Exchange
     }
 
     /// <summary>
-    /// Ends it from outside: pending operations fail and the caller's next step is <see cref="ExchangeState.Failed"/> with this reason. Only
-    /// the first counts.
+    /// Ends it from outside: pending operations fail and the caller's next step is <see cref="ExchangeState.Failed"/> with this reason.
+    /// Only the first counts.
     /// </summary>
     public void Abort(ProxyError reason)
     {

@@ -2,6 +2,7 @@ using Spawngate.Backends;
 using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Telemetry;
+using Spawngate.Transport;
 
 namespace Spawngate.Forwarding;
 
@@ -89,6 +90,6 @@ internal static class ExchangeCount
     private static bool IsOverheadKnown(Exchange exchange, ExchangeRecord record, long requestBytes, long responseBytes) =>
         record.HeldTicks == 0
         && requestBytes == exchange.BodySentWithHead
-        && responseBytes <= LoggingLimits.SmallBufferBytes
+        && responseBytes <= TransportLimits.SmallBufferBytes
         && exchange.Response.Framing.Kind is BodyKind.Length or BodyKind.None;
 }

@@ -25,7 +25,7 @@ internal enum ExchangeStage : byte
 /// </summary>
 internal sealed class ExchangeRecord : RequestTimings
 {
-    private readonly byte[] _text = new byte[HistoryLimits.HistoryShortTextBytes + HistoryLimits.HistoryPathBytes];
+    private readonly byte[] _text = new byte[HistoryLimits.ShortTextBytes + HistoryLimits.PathBytes];
     private int _serial;
     private Backend? _backend;
     private ClientIdentity? _client;
@@ -103,8 +103,8 @@ internal sealed class ExchangeRecord : RequestTimings
         _protocol = protocol;
         _noWake = noWake;
         _stage = ExchangeStage.Waiting;
-        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, HistoryLimits.HistoryShortTextBytes));
-        _pathLength = Copy(PathOf(request, head), _text.AsSpan(HistoryLimits.HistoryShortTextBytes));
+        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, HistoryLimits.ShortTextBytes));
+        _pathLength = Copy(PathOf(request, head), _text.AsSpan(HistoryLimits.ShortTextBytes));
         _backend = backend;
         Volatile.Write(ref _serial, _serial + 1);
     }
@@ -136,7 +136,7 @@ internal sealed class ExchangeRecord : RequestTimings
             kind,
             _protocol == ReceivedProtocol.Http2 ? "http/2" : "http/1.1",
             Encoding.ASCII.GetString(_text, 0, _methodLength),
-            Encoding.ASCII.GetString(_text, HistoryLimits.HistoryShortTextBytes, _pathLength),
+            Encoding.ASCII.GetString(_text, HistoryLimits.ShortTextBytes, _pathLength),
             client.Text,
             search.AgeSecs(_startedMs),
             _noWake
@@ -164,13 +164,13 @@ internal sealed class ExchangeRecord : RequestTimings
         {
             if (agent is null && Grammar.EqualsIgnoreCase(field.Name(head), "user-agent"u8))
             {
-                agent = Ascii(field.Value(head), HistoryLimits.HistoryTextBytes);
+                agent = Ascii(field.Value(head), HistoryLimits.TextBytes);
             }
         }
 
         return new HistoryCaller(
-            Ascii(request.MethodBytes(head), HistoryLimits.HistoryShortTextBytes),
-            Ascii(PathOf(request, head), HistoryLimits.HistoryPathBytes),
+            Ascii(request.MethodBytes(head), HistoryLimits.ShortTextBytes),
+            Ascii(PathOf(request, head), HistoryLimits.PathBytes),
             client.Text,
             agent
         );

@@ -8,10 +8,14 @@ namespace Spawngate.Forwarding;
 /// </summary>
 internal interface IExchangeClient
 {
-    /// <summary>It was decided about a request that was held: call <see cref="Exchange.AfterWait"/> with the bytes that are still the client's.</summary>
+    /// <summary>
+    /// It was decided about a request that was held: call <see cref="Exchange.AfterWait"/> with the bytes that are still the client's.
+    /// </summary>
     void OnAdmission(Admission admission);
 
-    /// <summary>The head has been sent, and the body may follow. Negative when it could not: the backend may have answered all the same.</summary>
+    /// <summary>
+    /// The head has been sent, and the body may follow. Negative when it could not: the backend may have answered all the same.
+    /// </summary>
     void OnHeadSent(int sent);
 
     /// <summary>Bytes of an answer came; not positive when none will.</summary>

@@ -6,10 +6,10 @@ namespace Spawngate.Forwarding;
 /// <summary>The bounds of requests and responses on their way, each with the reasoning behind its value.</summary>
 internal static class ForwardingLimits
 {
-    /// <summary>Pairs of parsed heads a thread keeps: 64 × 1 KiB.</summary>
+    /// <summary>Pairs of parsed heads a thread keeps: 64 × 1.5 KiB = 96 KiB.</summary>
     public const int MessageHeadsPerThread = 64;
 
-    /// <summary>Pairs of parsed heads kept for all threads: 512 × 1 KiB = 512 KiB.</summary>
+    /// <summary>Pairs of parsed heads kept for all threads: 512 × 1.5 KiB = 768 KiB.</summary>
     public const int MessageHeadsShared = 512;
 
     /// <summary>Longest X-Request-ID taken over from a client: room for two UUIDs and a prefix.</summary>
@@ -82,8 +82,8 @@ internal static class ForwardingLimits
     public const int SpliceSmallInARow = 8;
 
     /// <summary>
-    /// Receives in a row that bring less than half of <see cref="LoggingLimits.SmallBufferBytes"/> before a stream without known length goes back from a
-    /// large buffer to a small one.
+    /// Receives in a row that bring less than half of <see cref="TransportLimits.SmallBufferBytes"/> before a stream without known length
+    /// goes back from a large buffer to a small one.
     /// </summary>
     public const int LittleReceivesInARow = 8;
 

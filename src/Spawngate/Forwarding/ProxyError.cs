@@ -76,7 +76,7 @@ internal enum ProxyError : byte
     ClientGone,
 }
 
-/// <summary>Status, code and message of each <see cref="ProxyError"/> (spec section 10). No paths, commands or traces in them.</summary>
+/// <summary>Status, code and message of each <see cref="ProxyError"/> (errors.md). No paths, commands or traces in them.</summary>
 internal static class ProxyErrors
 {
     private static readonly Entry[] Table = BuildTable();

@@ -5,7 +5,7 @@ using Spawngate.Telemetry;
 namespace Spawngate.Forwarding;
 
 /// <summary>
-/// Writes the heads that are sent on (spec section 5): everything is written again from what was understood, order and case kept,
+/// Writes the heads that are sent on (http1-conformance.md): everything is written again from what was understood, order and case kept,
 /// hop-by-hop fields and those named in Connection dropped, framing ours.
 /// </summary>
 internal static class ProxyHeaders

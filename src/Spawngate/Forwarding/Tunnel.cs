@@ -4,7 +4,7 @@ using Spawngate.Transport;
 namespace Spawngate.Forwarding;
 
 /// <summary>
-/// A connection that switched protocols: both sides are spliced byte for byte, and no byte is looked at (spec section 8).
+/// A connection that switched protocols: both sides are spliced byte for byte, and no byte is looked at (http1-conformance.md).
 /// </summary>
 internal static class Tunnel
 {

@@ -63,8 +63,8 @@ internal sealed class UpstreamAttempt
     }
 
     /// <summary>
-    /// The head has been sent. A close that crossed it on a connection that was used before shows now: the backend's kernel answers at once.
-    /// As long as the body is not touched, the request can still be sent elsewhere, so it is held back.
+    /// The head has been sent. A close that crossed it on a connection that was used before shows now: the backend's kernel answers at
+    /// once. As long as the body is not touched, the request can still be sent elsewhere, so it is held back.
     /// </summary>
     /// <param name="bodyFollows">True while bytes of the body are to follow.</param>
     public void OnHeadSent(bool bodyFollows) => _isBodyHeld = bodyFollows && _connection!.IsReused && Channel.HasSomethingToRead();

@@ -1,18 +1,25 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Clients.Shared;
+using System.Text;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace Spawngate.Hello;
 
 /// <summary>
-/// The demo backend, <c>spawngate hello</c>: what a process that Spawngate starts can look like. It is a bare socket server so
-/// that a cold start shows what Spawngate costs, not what a web framework costs.
+/// The demo backend, <c>spawngate hello</c>: what a process that Spawngate starts can look like. It listens before anything else, so that
+/// whoever started it finds its port at once.
 /// </summary>
-internal sealed class HelloBackend : IDisposable
+internal sealed class HelloBackend : IHttpApplication<IFeatureCollection>, IDisposable
 {
     private readonly Socket _listener;
-    private readonly HelloPage _page = new();
-    private readonly SemaphoreSlim _free = new(HelloLimits.HelloConnectionsMax);
+    private readonly long _startedAt = TimeProvider.System.GetTimestamp();
+    private long _requests;
 
     /// <summary>Binds and listens at once.</summary>
     /// <param name="endpoint">Where; port 0 lets the system choose.</param>
@@ -24,6 +31,7 @@ internal sealed class HelloBackend : IDisposable
         {
             _listener.Bind(endpoint);
             _listener.Listen();
+            Endpoint = (IPEndPoint)_listener.LocalEndPoint!;
         }
         catch
         {
@@ -33,62 +41,88 @@ internal sealed class HelloBackend : IDisposable
     }
 
     /// <summary>Where it listens.</summary>
-    public IPEndPoint Endpoint => (IPEndPoint)_listener.LocalEndPoint!;
+    public IPEndPoint Endpoint { get; }
 
     /// <summary>Serves until <paramref name="cancel"/> is cancelled; connections end with it.</summary>
     public async Task RunAsync(CancellationToken cancel)
     {
-        try
-        {
-            while (true)
-            {
-                await _free.WaitAsync(cancel);
-                Socket client = await AcceptAsync(cancel);
-                _ = ServeAsync(client, cancel);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // Asked to stop.
-        }
+        var options = new KestrelServerOptions { AddServerHeader = false, RequestHeaderEncodingSelector = static _ => Encoding.Latin1 };
+        options.Limits.MaxRequestBodySize = null;
+        options.Limits.MaxRequestHeadersTotalSize = HelloLimits.HeadBytesMax;
+        options.Limits.MaxRequestHeaderCount = HelloLimits.HeadersMax;
+        options.Limits.MaxConcurrentConnections = HelloLimits.ConnectionsMax;
+        options.Limits.MinRequestBodyDataRate = null;
+        options.Listen(Endpoint, static listen => listen.Protocols = HttpProtocols.Http1);
+        var transport = new SocketTransportOptions { CreateBoundListenSocket = _ => _listener };
+        using var server = new KestrelServer(
+            Options.Create(options),
+            new SocketTransportFactory(Options.Create(transport), NullLoggerFactory.Instance),
+            NullLoggerFactory.Instance
+        );
+        await server.StartAsync(this, CancellationToken.None);
+        await Task.Delay(Timeout.Infinite, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        using var limit = new CancellationTokenSource(HelloLimits.StopMs);
+        await server.StopAsync(limit.Token);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _listener.Dispose();
 
-    private async Task<Socket> AcceptAsync(CancellationToken cancel)
+    /// <inheritdoc/>
+    public IFeatureCollection CreateContext(IFeatureCollection contextFeatures) => contextFeatures;
+
+    /// <inheritdoc/>
+    public void DisposeContext(IFeatureCollection context, Exception? exception) { }
+
+    /// <inheritdoc/>
+    public async Task ProcessRequestAsync(IFeatureCollection context)
     {
-        while (true)
+        var request = context.GetRequiredFeature<IHttpRequestFeature>();
+        var response = context.GetRequiredFeature<IHttpResponseFeature>();
+        await request.Body.CopyToAsync(Stream.Null);
+        long number = Interlocked.Increment(ref _requests);
+
+        // Header values were read as Latin-1 and go out as UTF-8, so whatever bytes came in, valid text goes out.
+        byte[] body = Encoding.UTF8.GetBytes(request.Path == "/health" ? "ok\n" : Greeting(request, number));
+        response.Headers.ContentType = "text/plain; charset=utf-8";
+        response.Headers.XContentTypeOptions = "nosniff";
+        response.Headers.ContentLength = body.Length;
+        if (request.Method != "HEAD")
         {
-            try
-            {
-                return await _listener.AcceptAsync(cancel);
-            }
-            catch (SocketException)
-            {
-                // One client gave up before it was accepted, or descriptors ran out for now: neither ends the server, and
-                // the pause keeps a lasting shortage from using up a processor.
-                await Task.Delay(ConnectionLimits.AcceptPauseMs, cancel);
-            }
+            await context.GetRequiredFeature<IHttpResponseBodyFeature>().Writer.WriteAsync(body);
         }
     }
 
-    private async Task ServeAsync(Socket client, CancellationToken cancel)
+    private string Greeting(IHttpRequestFeature request, long number)
     {
-        try
+        double upSecs = TimeProvider.System.GetElapsedTime(_startedAt).TotalSeconds;
+        var text = new StringBuilder();
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"""
+            Hello! I am a small server that Spawngate started because you asked for me.
+
+            host      {request.Headers.Host}
+            method    {request.Method}
+            path      {request.RawTarget}
+            pid       {Environment.ProcessId}
+            uptime    {upSecs:0.000} s
+            requests  {number}
+
+            Nobody needs me when nobody asks: after the idle timeout I am stopped, and the next
+            request starts a new process (watch the pid). These headers came with your request:
+
+
+            """
+        );
+        foreach (var (name, values) in request.Headers)
         {
-            using (client)
+            foreach (string? value in values)
             {
-                await new HelloConnection(client, _page).RunAsync(cancel);
+                text.Append("  ").Append(name).Append(": ").Append(value).Append('\n');
             }
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException)
-        {
-            // The client broke the connection or the server stops; there is nobody to tell.
-        }
-        finally
-        {
-            _free.Release();
-        }
+
+        return text.ToString();
     }
 }

@@ -3,8 +3,8 @@ using Spawngate.Runtime;
 namespace Spawngate.Logging;
 
 /// <summary>
-/// Something that fails many times in a row for one reason, as accepting does without descriptors: told when it begins, now and then while
-/// it lasts, and when it is over, which is when it has not failed for a while.
+/// Something that fails many times in a row for one reason, for example accepting without free descriptors. It is reported when it begins,
+/// now and then while it lasts, and when it is over: when it has not failed for a while.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -51,7 +51,7 @@ internal sealed class FailureEpisode(TimeProvider time, Action<string> begins, A
                 period
             );
 
-            // Who adds is mostly a loop that is to go on.
+            // The caller is mostly a loop, which has to go on.
             CallbackGuard.Run(() => begins(error), nameof(FailureEpisode));
         }
     }

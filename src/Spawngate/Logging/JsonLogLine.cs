@@ -8,7 +8,8 @@ namespace Spawngate.Logging;
 /// <summary>
 /// Builds one log line as a JSON object in a reusable buffer:
 /// <code>
-///   {"time":"2026-01-31T12:00:00.123Z","level":"info","category":"backend","message":"Listening on 3000","properties":{"hostname":"app.example.com","stream":"stdout"}}
+///   {"time":"2026-01-31T12:00:00.123Z","level":"info","category":"backend","message":"Listening on 3000",
+///    "properties":{"hostname":"app.example.com","stream":"stdout"}}
 /// </code>
 /// A text that is too long is cut, and the object is whole all the same.
 /// </summary>

@@ -3,8 +3,8 @@ namespace Spawngate.Logging;
 /// <summary>The bounds of the log and the output of backends, each with the reasoning behind its value.</summary>
 internal static class LoggingLimits
 {
-    /// <summary>Small buffer: a request head of a browser with its cookies fits; an idle connection holds one.</summary>
-    public const int SmallBufferBytes = 4096;
+    /// <summary>Bytes of a kept line that are read on the stack; the few longer ones get an array.</summary>
+    public const int StackLineBytes = 4096;
 
     /// <summary>
     /// Lines about failures of one backend in <see cref="NoticePeriodMs"/>: enough to see what fails and for whom, 2 a second in the long
@@ -29,10 +29,10 @@ internal static class LoggingLimits
     /// <summary>Milliseconds between two lines about something that goes on failing: once a minute.</summary>
     public const int FailureSayMs = 60_000;
 
-    /// <summary>Bytes of one line of output; longer ones are cut (16 KiB, as the contract says).</summary>
+    /// <summary>Bytes of one line of output; longer ones are cut, as admin-api.md says of logs.</summary>
     public const int OutputLineBytes = 16 * 1024;
 
-    /// <summary>Lines of output kept per backend (1,000, as the contract says).</summary>
+    /// <summary>Lines of output kept per backend, as admin-api.md says of logs.</summary>
     public const int OutputLogLines = 1000;
 
     /// <summary>Bytes of these: 1,000 lines of 256 bytes fit. Each line has 12 more.</summary>
@@ -42,7 +42,7 @@ internal static class LoggingLimits
     public const int OutputLogFirstBytes = 1024;
 
     /// <summary>
-    /// Bytes that the lines of all backends may take together: the full ones of 244 backends. 10,000 full ones would take 2.6 GB; then
+    /// Bytes that the lines of all backends may take together: the full ones of 244 backends. 10,000 full ones would take 2.7 GB; then
     /// those that have written nothing for longest are shortened.
     /// </summary>
     public const int OutputLogTotalBytes = 64 * 1024 * 1024;

@@ -144,7 +144,9 @@ internal readonly record struct OutputState(string Hostname, OutputStream Stream
 {
     /// <summary>What a logger that knows only strings gets.</summary>
     public static readonly Func<OutputState, Exception?, string> Format = static (state, _) =>
-        $"hostname=\"{state.Hostname}\" stream=\"{(state.Stream == OutputStream.Stdout ? "stdout" : "stderr")}\" {Encoding.UTF8.GetString(state.Line.Span)}";
+        $"hostname=\"{state.Hostname}\" "
+        + $"stream=\"{(state.Stream == OutputStream.Stdout ? "stdout" : "stderr")}\" "
+        + $"{Encoding.UTF8.GetString(state.Line.Span)}";
 }
 
 /// <summary>Sends output of backends to a logger (stdout at INFO, stderr at WARN) and to the <see cref="OutputLog"/>.</summary>

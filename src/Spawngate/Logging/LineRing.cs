@@ -20,8 +20,8 @@ internal enum OutputStream : byte
 internal readonly record struct OutputLine(DateTimeOffset Time, OutputStream Stream, string Text);
 
 /// <summary>
-/// The last lines of something, bounded in number and bytes, in one array that grows with what is in it and is then turned round in: no
-/// line costs an object, and a thousand rings mean a thousand arrays to the collector. Not thread-safe.
+/// The last lines of something, bounded in number and bytes, in one array that grows with its content and is then used as a ring. No line
+/// costs an object, and a thousand rings are only a thousand arrays for the garbage collector. Not thread-safe.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -98,7 +98,7 @@ internal sealed class LineRing(int linesMax, int bytesMax)
     {
         var (time, stream, text) = ReadHead(at);
         length = HeadBytes + text;
-        Span<byte> line = text <= LoggingLimits.SmallBufferBytes ? stackalloc byte[LoggingLimits.SmallBufferBytes] : new byte[text];
+        Span<byte> line = text <= LoggingLimits.StackLineBytes ? stackalloc byte[LoggingLimits.StackLineBytes] : new byte[text];
         Take(at + HeadBytes, line[..text]);
         return new OutputLine(new DateTimeOffset(time, TimeSpan.Zero), stream, Encoding.UTF8.GetString(line[..text]));
     }
@@ -158,7 +158,7 @@ internal sealed class LineRing(int linesMax, int bytesMax)
         rest.CopyTo(target[first.Length..]);
     }
 
-    /// <summary>What lies there, up to the end of the array, and the rest of it at its front.</summary>
+    /// <summary>The bytes at a place: the part up to the end of the array, and the rest at its front.</summary>
     private Span<byte> Split(int at, int length, out Span<byte> rest)
     {
         int from = length == 0 ? 0 : (_start + at) % _bytes.Length;

@@ -15,8 +15,8 @@ internal interface ILineSink
 }
 
 /// <summary>
-/// Cuts a stream of bytes into lines at LF or CR LF. A line over <see cref="LoggingLimits.OutputLineBytes"/> is handed on cut, with a mark, as
-/// soon as that is clear, and its rest is skipped. The result does not depend on how the stream was split into chunks.
+/// Cuts a stream of bytes into lines at LF or CR LF. A line over <see cref="LoggingLimits.OutputLineBytes"/> is handed on cut, with a mark,
+/// as soon as that is clear, and its rest is skipped. The result does not depend on how the stream was split into chunks.
 /// </summary>
 internal sealed class LineSplitter(ILineSink sink)
 {

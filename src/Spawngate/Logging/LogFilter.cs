@@ -8,7 +8,7 @@ internal sealed class LogFilter
 {
     private const string LevelWords = "off, error, warn, info, debug, trace";
 
-    // Categories of this program and its libraries: a bare word among the directives that is none of them is taken for a misspelt level.
+    // The categories of this program and its libraries. A directive that is a single word and none of these is taken for a misspelt level.
     private static readonly string[] KnownRoots = ["spawngate", "backend", "container", "Microsoft", "System"];
 
     // The web framework reports every request at info; only its warnings matter unless someone asks.

@@ -13,8 +13,8 @@ internal interface IOutputSink
 }
 
 /// <summary>
-/// The last lines of output of each backend, kept across its starts, to be read and followed by the admin API. Bounded for each and for all
-/// together: then those that have written nothing for longest lose their oldest lines. Thread-safe.
+/// The last lines of output of each backend, kept across its starts, to be read and followed by the admin API. Bounded for each backend and
+/// for all together; past the common bound, the backends that have been silent for longest lose their oldest lines. Thread-safe.
 /// </summary>
 internal sealed class OutputLog : IOutputSink
 {

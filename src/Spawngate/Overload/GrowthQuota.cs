@@ -153,7 +153,9 @@ internal sealed class GrowthQuota
         return held;
     }
 
-    /// <summary>A head is kept twice, as it came and as it goes out; see <see cref="OverloadLimits.ClientRequestBytes"/> for the rest.</summary>
+    /// <summary>
+    /// A head is kept twice, as it came and as it goes out; see <see cref="OverloadLimits.ClientRequestBytes"/> for the rest.
+    /// </summary>
     private static long Weight(int headBytes) => OverloadLimits.ClientRequestBytes + (2L * headBytes);
 
     private static long Part(in ResourceUse use) =>

@@ -1,6 +1,6 @@
 namespace Spawngate.Overload;
 
-/// <summary>The bounds of overload protection; see docs on overload, each with the reasoning behind its value.</summary>
+/// <summary>The bounds of overload protection; see overload.md, each with the reasoning behind its value.</summary>
 internal static class OverloadLimits
 {
     /// <summary>

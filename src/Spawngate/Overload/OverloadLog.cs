@@ -13,7 +13,8 @@ internal static partial class OverloadLog
     /// <summary>It does not run low any more.</summary>
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "resource=\"{Resource}\" used={Used} refused_total={Refused} closed_idle_total={Closed} cut_total={Cut} No longer running low"
+        Message = "resource=\"{Resource}\" used={Used} refused_total={Refused} closed_idle_total={Closed} "
+            + "cut_total={Cut} No longer running low"
     )]
     public static partial void Calm(ILogger log, string resource, long used, long refused, long closed, long cut);
 

@@ -3,8 +3,8 @@ using System.Runtime.Versioning;
 namespace Spawngate.Platform;
 
 /// <summary>
-/// A file, pipe or device that lines are appended to, or standard output. Appending is the kernel's (<c>O_APPEND</c>), so that a file which
-/// is cut or shared meanwhile stays whole; a pipe without a reader is an error and not a wait. Used by one thread at a time.
+/// A file, pipe or device that lines are appended to, or standard output. The kernel appends (<c>O_APPEND</c>), so a file that is cut or
+/// shared meanwhile stays whole. A pipe without a reader is an error; it is not waited for. Used by one thread at a time.
 /// </summary>
 internal sealed class AppendFile : IDisposable
 {
@@ -217,7 +217,7 @@ internal sealed class AppendFile : IDisposable
         if (errno == Libc.EAGAIN)
         {
             var ready = new Libc.PollFd { Fd = _descriptor, Events = Libc.POLLOUT };
-            _ = Libc.Poll(&ready, 1, PlatformLimits.AccessLogPollMs);
+            _ = Libc.Poll(&ready, 1, PlatformLimits.AppendPollMs);
         }
         else if (errno != Libc.EINTR)
         {

@@ -53,7 +53,7 @@ internal sealed class DescriptorBudget
         _base = open + PlatformLimits.DescriptorsAtStart + (PlatformLimits.DescriptorsPerLoop * processors);
         long free = Math.Max(0, Math.Min(limit ?? PlatformLimits.DescriptorsMax, PlatformLimits.DescriptorsMax) - _base);
         AdminMax = (int)
-            Math.Clamp(free / PlatformLimits.DescriptorsAdminShare, PlatformLimits.DescriptorsAdminMin, PlatformLimits.AdminConnectionsMax);
+            Math.Clamp(free / PlatformLimits.DescriptorsAdminShare, PlatformLimits.DescriptorsAdminMin, PlatformLimits.DescriptorsAdminMax);
         _children = Math.Clamp(
             free / PlatformLimits.DescriptorsChildShare,
             PlatformLimits.DescriptorsChildMin,

@@ -6,10 +6,10 @@ namespace Spawngate.Platform;
 
 /// <summary>The two calls of every event, receive and send, with nothing around them (Linux). They never wait.</summary>
 /// <remarks>
-/// Nothing here holds the descriptor: who calls sees to it that it is not closed meanwhile. The thread stays in managed code for the
-/// garbage collector, which so waits for a call under way: at most for the copying of a large buffer. In this way nothing runs between the
-/// call and the reading of its errno, either. <c>syscall(2)</c> is called rather than the C library's <c>recv</c> and <c>send</c> where the
-/// numbers are known: these are cancellation points, which change the state of the thread twice.
+/// Nothing here holds the descriptor: the caller makes sure that it is not closed meanwhile. For the garbage collector the thread stays in
+/// managed code, so a collection waits for a call under way, at most as long as copying a large buffer takes. For the same reason nothing
+/// runs between the call and the reading of its errno. <c>syscall(2)</c> is called rather than the C library's <c>recv</c> and <c>send</c>
+/// where the numbers are known: these are cancellation points, which change the state of the thread twice.
 /// </remarks>
 internal static unsafe partial class DirectCalls
 {

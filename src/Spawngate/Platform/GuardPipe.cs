@@ -22,8 +22,8 @@ internal sealed unsafe class GuardPipe
     public int Pid { get; }
 
     /// <summary>
-    /// Starts a guard. It leads a session of its own, so no signal to our group or from our terminal reaches it, and it is born with the
-    /// signals blocked that ask a process to end: whoever sends them means the gateway.
+    /// Starts a guard. It leads a session of its own, so no signal to our group or from our terminal reaches it, and it starts with those
+    /// signals blocked that ask a process to end: they are meant for the gateway.
     /// </summary>
     /// <param name="environment">What it inherits.</param>
     /// <param name="error">Why there is none.</param>
@@ -67,8 +67,8 @@ internal sealed unsafe class GuardPipe
     /// <returns>False when the pipe is full. A pipe without a reader takes everything: the end of the guard is noticed otherwise.</returns>
     public bool TryWrite(GuardRecord record)
     {
-        // Asked first instead of a descriptor that does not block, which each system sets in its own way. There is one writer, so the
-        // answer holds.
+        // Asks first whether the pipe takes more, instead of making the descriptor non-blocking, which each system does in its own way.
+        // There is only one writer, so the answer stays true.
         var pipe = new Libc.PollFd { Fd = _writeFd, Events = Libc.POLLOUT };
         if (_writeFd < 0 || Libc.Poll(&pipe, 1, 0) != 1 || (pipe.Revents & Libc.POLLOUT) == 0)
         {

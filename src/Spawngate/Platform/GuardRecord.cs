@@ -29,7 +29,7 @@ internal enum GuardRecordKind
 ///
 ///   gateway                                                   guard
 ///     + token, pid 0    before the spawn ────────────────▶  expects it: found by its token only
-///     + token, pid      after it          ────────────────▶  notes the start time of pid, so that its number cannot be taken for a stranger's
+///     + token, pid      after it          ────────────────▶  notes the start time of pid: the number may become a stranger's
 ///     - token           nothing is left   ────────────────▶  forgets it
 ///     @ text            a piece of a line ────────────────▶  puts it together: an engine with containers of ours, see <c>GuardEngine</c>
 ///     0                 a clean stop      ────────────────▶  forgets all engines

@@ -4,7 +4,7 @@ namespace Spawngate.Platform;
 
 /// <summary>
 /// The ready token of one start as three numbers. Every process of an instance carries it in its environment, inside the value of
-/// <c>SERVERLESS_PROXY_READY_URL</c>, wherever it has moved to: by it a process that left its group is still known for whose it is.
+/// <c>SERVERLESS_PROXY_READY_URL</c>, so a process that has left its group can still be matched to its instance.
 /// </summary>
 internal readonly record struct InstanceToken(ulong First, ulong Second, ulong Third)
 {

@@ -32,7 +32,7 @@ internal static class PlatformLimits
     public const int DescriptorsPerLoop = 3;
 
     /// <summary>
-    /// Part of the free descriptors that the admin API may have, one in so many, up to <see cref="AdminConnectionsMax"/>.
+    /// Part of the free descriptors that the admin API may have, one in so many, up to <see cref="DescriptorsAdminMax"/>.
     /// </summary>
     public const int DescriptorsAdminShare = 8;
 
@@ -80,8 +80,8 @@ internal static class PlatformLimits
     public const int ReaperIdlePollMs = 1000;
 
     /// <summary>
-    /// Milliseconds a killed group may take to vanish before its instance counts as ended anyway: SIGKILL takes microseconds unless a process
-    /// hangs in the kernel.
+    /// Milliseconds a killed group may take to vanish before its instance counts as ended anyway: SIGKILL takes microseconds unless a
+    /// process hangs in the kernel.
     /// </summary>
     public const int KillSettleMs = 1000;
 
@@ -97,14 +97,14 @@ internal static class PlatformLimits
     /// <summary>
     /// Bytes read from a pipe after its instance has ended: the most a pipe may hold without privilege (fs.pipe-max-size), 16 reads.
     /// </summary>
-    public const int OutputFinalDrainBytes = 1024 * 1024;
+    public const int OutputFinalDrainBytes = 16 * OutputReadBytes;
 
     /// <summary>
     /// Connections to the admin API at once: 3,072 streams, which are three for each of a thousand browser windows, and a third of that
     /// again, for a ready callback of each of some hundred backends starting together, people and scrapers. At some 20 KB each, 80 MB when
     /// all are in use.
     /// </summary>
-    public const int AdminConnectionsMax = 4096;
+    public const int DescriptorsAdminMax = 4096;
 
     /// <summary>
     /// Client connections at most: twice the largest default of Linux for open files of a process (fs.nr_open, 2^20), as each may need one
@@ -124,7 +124,7 @@ internal static class PlatformLimits
     public const int ProcessStatBytes = 2048;
 
     /// <summary>
-    /// Bytes of an environment read at a time: 16 KiB on the stack, most environments in one go, the largest (2 MiB) in 150.
+    /// Bytes of an environment read at a time: 16 KiB on the stack, most environments in one go, the largest (2 MiB) in 128.
     /// </summary>
     public const int EnvironReadBytes = 16 * 1024;
 
@@ -163,6 +163,6 @@ internal static class PlatformLimits
     /// <summary>Sockets a service manager may pass: one for each of some hundred addresses; a number beyond is a mistake.</summary>
     public const int PassedSocketsMax = 1024;
 
-    /// <summary>Milliseconds that the writer waits for a pipe to take more before it looks whether it has to end: two ticks.</summary>
-    public const int AccessLogPollMs = 2 * RuntimeLimits.ClockTickMs;
+    /// <summary>Milliseconds that a writer waits for a pipe to take more before it looks whether it has to end: two ticks.</summary>
+    public const int AppendPollMs = 2 * RuntimeLimits.ClockTickMs;
 }

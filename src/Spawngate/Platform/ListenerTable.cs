@@ -12,8 +12,8 @@ internal readonly record struct ListeningSocket(long Inode, long Uid);
 
 /// <summary>
 /// Which sockets get the connections to an address (Linux). The kernel is asked by <c>sock_diag(7)</c>, which tells of one port only and
-/// takes some 20 µs; where that is not to be had (a filter of system calls, a kernel without it), <c>/proc/self/net/tcp</c> is read. Linux
-/// begins it with all that listen, gVisor does not.
+/// takes some 20 µs; where it is missing (a filter of system calls, a kernel without it), <c>/proc/self/net/tcp</c> is read. On Linux the
+/// listening sockets come first there, in gVisor they do not.
 /// </summary>
 internal static unsafe partial class ListenerTable
 {
@@ -36,8 +36,9 @@ internal static unsafe partial class ListenerTable
     private const string Library = "libc";
 
     /// <summary>
-    /// Whether it can be asked here at all: a socket of our own must be seen, and that we hold it. WSL 1 has the files and nothing in them.
-    /// It is tried once, before anything is accepted, so that nobody can bring about a no by using up descriptors.
+    /// Whether the kernel can be asked here at all: a socket of our own must be visible, and that this process holds it. WSL 1 has the
+    /// files, but they are empty. It is tried once, before anything is accepted, so that nobody can make the answer a no by using up
+    /// descriptors.
     /// </summary>
     public static bool IsAvailable { get; } = Libc.IsLinux && sizeof(nint) == 8 && SeesOwn();
 

@@ -59,7 +59,7 @@ internal sealed class MachineMemory(Func<string, string?> read)
 
         (string root, string mount) = FindMount(isUnified, parts[2]) ?? ("/", isUnified ? UsualMount : $"{UsualMount}/{Controller}");
 
-        // In a container it may be a path of the machine, which does not show there: the mount is what shows of it.
+        // In a container it may be a path of the machine that is not visible there; then the mount is the visible part of it.
         string below =
             Covers(root, parts[2]) && !parts[2].Contains("/..", StringComparison.Ordinal)
                 ? parts[2][root.TrimEnd('/').Length..].Trim('/')

@@ -13,8 +13,8 @@ namespace Spawngate.Platform;
 ///                      └ many:                  spawn ─▶ the child's own limit is lowered
 /// </code>
 /// A spawn lasts until the child has executed its file: a millisecond, but seconds when that file lies on a file system that hangs. A
-/// lowered limit does not matter as long as half of it is free. The other way is a moment late: the child may have read its limit already.
-/// A runtime that raised the limit before this program began has done so for the children, too.
+/// lowered limit does no harm as long as half of it is free. The other way comes a moment late: the child may already have read its limit.
+/// A runtime that raised the limit before this program began has raised it for the children, too.
 /// </remarks>
 internal sealed unsafe class OpenFileLimit
 {

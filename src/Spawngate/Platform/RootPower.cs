@@ -8,8 +8,8 @@ internal static class RootPower
     /// <summary>Number of a user that has none here (<c>/proc/sys/kernel/overflowuid</c>).</summary>
     private const long NoUser = 65534;
 
-    // What no container engine leaves to root by default and each of which is the whole machine, or all of its files, processes and users:
-    // CAP_DAC_OVERRIDE, CAP_SETUID, CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_PTRACE, CAP_SYS_ADMIN.
+    // Capabilities that no container engine leaves to root by default. Each of them gives control over the whole machine, or over all of
+    // its files, processes or users: CAP_DAC_OVERRIDE, CAP_SETUID, CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_PTRACE, CAP_SYS_ADMIN.
     private const ulong Whole = (1UL << 1) | (1UL << 7) | (1UL << 16) | (1UL << 17) | (1UL << 19) | (1UL << 21);
 
     private static readonly Lazy<string> Users = new(static () => Read("/proc/self/uid_map"));

@@ -157,8 +157,7 @@ internal static unsafe partial class SocketCalls
     }
 
     /// <summary>
-    /// Has what waits in the send queue for more to follow sent now: so does asking anew for no delay. Where there is no delay to begin
-    /// with nothing waits.
+    /// Sends what waits in the send queue for more to follow: setting TCP_NODELAY again does that.
     /// </summary>
     public static void Push(SafeHandle socket)
     {

@@ -50,13 +50,13 @@ internal static class SocketMemory
     }
 
     /// <summary>
-    /// Has the kernel take data to send only while no more than so many bytes of it were never sent: what a peer does not take stays with
-    /// whoever sends it. Sockets that a listening one accepts inherit it.
+    /// Lets the kernel take data only while no more than so many bytes wait to be sent for the first time: what a peer does not take stays
+    /// with the sender. Sockets that a listening one accepts inherit it.
     /// </summary>
     public static void BoundUnsent(SafeHandle socket, int bytes) => Set(socket, LevelTcp, OptionNotSentLowWater, bytes);
 
     /// <summary>
-    /// Has the kernel receive no more than so many bytes ahead, and from now on; else it takes more the faster they were read, up to
+    /// Lets the kernel receive no more than so many bytes ahead from now on. Otherwise it takes more the faster they are read, up to
     /// <c>net.ipv4.tcp_rmem</c>: 6 MiB, or 32 where somebody tuned it. (<c>TCP_WINDOW_CLAMP</c> bounds nothing in kernels that let it
     /// follow their own tuning.)
     /// </summary>
@@ -68,7 +68,7 @@ internal static class SocketMemory
     {
         if (Libc.IsLinux)
         {
-            // Of a kernel that does not know it nothing is lost but the bound.
+            // A kernel that does not know the option only leaves the bound out.
             SocketCalls.SetOption(socket, level, option, value);
         }
     }

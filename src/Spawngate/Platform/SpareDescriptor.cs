@@ -1,8 +1,8 @@
 namespace Spawngate.Platform;
 
 /// <summary>
-/// A descriptor that is kept open for nothing, to be given up for a connection to the admin API when there is no other: whoever wants to
-/// know why the gateway is full gets an answer. Who waits for a descriptor for clients fills it up first.
+/// A descriptor that is kept open as a reserve. It is given up for a connection to the admin API when no other descriptor is free, so that
+/// somebody who asks why the gateway is full gets an answer. Code that waits for a descriptor for clients refills the reserve first.
 /// </summary>
 internal sealed class SpareDescriptor
 {
@@ -14,8 +14,8 @@ internal sealed class SpareDescriptor
     public static SpareDescriptor Shared { get; } = new();
 
     /// <summary>
-    /// Opens it if it is not there. False when it cannot be had, and once after it has been given up for somebody: who waits for others
-    /// lets that one go first.
+    /// Opens it if it is not open. False when no descriptor is free, and once after it has been given up: the connection that it was given
+    /// up for goes first.
     /// </summary>
     public bool TryRefill()
     {

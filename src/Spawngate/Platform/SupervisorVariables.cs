@@ -25,7 +25,7 @@ internal static class SupervisorVariables
     /// <summary>Their names, separated by colons.</summary>
     public const string ListenFdNames = "LISTEN_FDNAMES";
 
-    /// <summary>All that children do not inherit, the two besides that newer versions of systemd set.</summary>
+    /// <summary>All that children do not inherit, including two that newer versions of systemd set.</summary>
     public static readonly string[] Withheld =
     [
         NotifySocket,

@@ -17,7 +17,8 @@ internal readonly record struct TrustedFile(int Descriptor, int Errno, string? P
 ///   /var/log/gate/access.log     each part is opened in the folder before it, without following links
 ///      │    │        │
 ///      └────┴────────┴── a link? ── root's or our own: its target takes its place ── anybody else's: refused
-///                    └── the file itself: no second name in a folder of others, no file or pipe of others in a folder that everybody may write
+///                    └── the file itself: no second name in a folder of others,
+///                        no file or pipe of others in a folder that everybody may write
 /// </code>
 /// What the kernel refuses with <c>fs.protected_symlinks</c>, <c>_hardlinks</c>, <c>_regular</c> and <c>_fifos</c> is refused here whatever
 /// these say, and links in folders of their makers too. Links of <c>/proc</c>, to which <c>/dev/stdout</c> leads, are the kernel's own.
@@ -149,7 +150,8 @@ internal static unsafe partial class TrustedPath
                 Descriptors.Close(fd);
                 end.Problem = IsOurs(status.Uid)
                     ? null
-                    : $"\"{name}\" on the way to \"{full}\" is a link that user {status.Uid} made: only those of root and of the user that runs spawngate are followed";
+                    : $"\"{name}\" on the way to \"{full}\" is a link that user {status.Uid} made: only those of root and "
+                        + "of the user that runs spawngate are followed";
                 end.Errno = links++ == PlatformLimits.LinksMax ? Libc.ELOOP : 0;
                 if (end.Problem is not null || end.Errno != 0)
                 {

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
 using Spawngate.Backends;
+using Spawngate.Config;
 using Spawngate.Platform;
 using Spawngate.Sessions;
 
@@ -67,8 +68,8 @@ internal sealed class BackendTable
     public Backend? Find(ReadOnlySpan<byte> host, out bool hasEnded)
     {
         hasEnded = false;
-        Span<byte> buffer = stackalloc byte[RoutingLimits.HostNameBytesMax];
-        var length = HostName.Normalise(host, buffer);
+        Span<byte> buffer = stackalloc byte[ConfigLimits.HostNameBytesMax];
+        var length = HostName.Fold(host, buffer);
         if (length <= 0)
         {
             return length == 0 ? null : Anything;
@@ -106,8 +107,8 @@ internal sealed class BackendTable
 
     private static byte[] NameOf(string key)
     {
-        Span<byte> buffer = stackalloc byte[RoutingLimits.HostNameBytesMax];
-        var length = HostName.Normalise(Encoding.UTF8.GetBytes(key), buffer);
+        Span<byte> buffer = stackalloc byte[ConfigLimits.HostNameBytesMax];
+        var length = HostName.Fold(Encoding.UTF8.GetBytes(key), buffer);
         return length > 0 ? buffer[..length].ToArray() : throw new ArgumentException($"Not a host name: {key}", nameof(key));
     }
 

@@ -14,8 +14,8 @@ internal interface ICallbackOwner
 /// would catch it and it would end the process. It is a bug, or memory ran out. It is logged, and what the callback belongs to is ended.
 /// </summary>
 /// <remarks>
-/// One for the process, as event loops are: a callback knows no gateway. Who makes a callback catches, and calls <see cref="OnFault"/>,
-/// which throws nothing itself.
+/// There is one for the process, like the event loops, because a callback does not know its gateway. The code that makes a callback catches
+/// its exceptions and calls <see cref="OnFault"/>, which throws nothing itself.
 /// </remarks>
 internal static partial class CallbackGuard
 {
@@ -65,7 +65,7 @@ internal static partial class CallbackGuard
         }
         catch (Exception)
         {
-            // Not even a line of a log can be had, as when memory has run out. To end what it belongs to matters more.
+            // Even logging failed, for example because memory has run out. Ending what the callback belongs to matters more.
         }
     }
 

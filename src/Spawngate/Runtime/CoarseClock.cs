@@ -31,8 +31,8 @@ internal sealed class CoarseClock : IDisposable
     }
 
     /// <summary>
-    /// Raised on every tick, on a pool thread, never overlapping itself. What throws is logged, and called again at the next tick; the
-    /// others are called as ever.
+    /// Raised on every tick, on a pool thread, never overlapping itself. A handler that throws is logged and called again at the next tick;
+    /// the other handlers are not affected.
     /// </summary>
     public event Action Tick
     {

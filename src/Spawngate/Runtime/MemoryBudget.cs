@@ -14,13 +14,13 @@ internal interface IShortenable
 }
 
 /// <summary>
-/// Bounds what many of a kind hold together: when it has become too much, those that nothing was added to for longest lose their oldest,
-/// but for a short rest. Thread-safe; nobody waits for it.
+/// Bounds what many members of a kind hold together. When it has become too much, the members that have grown least recently lose their
+/// oldest content and keep a short rest. Thread-safe; nobody waits for it.
 /// </summary>
 /// <remarks>
-/// Members only say how much they have grown. After each eighth of the bound that is added all are looked at, and if they hold more than
-/// seven eighths together, they are shortened to that: so the bound is never passed, and the look at ten thousand members, some
-/// milliseconds, comes once in megabytes. A member that goes away needs no farewell.
+/// Members only report how much they have grown. Each time an eighth of the bound has been added, all members are looked at; if they hold
+/// more than seven eighths together, they are shortened to that. So the bound is never passed, and looking at ten thousand members, which
+/// takes some milliseconds, happens once in several megabytes. A member that goes away does not have to say so.
 /// </remarks>
 /// <param name="bytesMax">The bound.</param>
 /// <param name="restBytes">What each of them may keep when it is shortened, as long as that is not too much for all.</param>

@@ -4,17 +4,17 @@ namespace Spawngate.Sessions;
 internal static class SessionLimits
 {
     /// <summary>Ended sessions that are remembered, the latest: some 700 bytes each, 7 MB.</summary>
-    public const int SessionsRemembered = 10_000;
+    public const int RememberedMax = 10_000;
 
     /// <summary>Characters of a key: a path or address of a document.</summary>
-    public const int SessionKeyCharsMax = 256;
+    public const int KeyCharsMax = 256;
 
     /// <summary>Characters of an image reference: a name of 255, a tag of 128 and a digest of 71, with what separates them.</summary>
-    public const int SessionImageCharsMax = 512;
+    public const int ImageCharsMax = 512;
 
     /// <summary>Variables that a call may set: far more than any program reads; their size is bounded by that of the body.</summary>
-    public const int SessionEnvMax = 256;
+    public const int EnvMax = 256;
 
     /// <summary>The port of a container whose call names none: what most images of web programs use.</summary>
-    public const int SessionImagePort = 8080;
+    public const int ImagePort = 8080;
 }

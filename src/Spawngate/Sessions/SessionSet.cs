@@ -279,7 +279,7 @@ internal sealed class SessionSet
             session.Detach();
             session.Totals.CountEnded(session.Status.State);
             _remembered.Enqueue(session);
-            if (_remembered.Count > SessionLimits.SessionsRemembered)
+            if (_remembered.Count > SessionLimits.RememberedMax)
             {
                 forgotten = _remembered.Dequeue();
                 Index.Remove(forgotten);

@@ -28,7 +28,8 @@ internal sealed record SpawnError(int Status, string Code, string Message, strin
         new(
             403,
             "ADMIN_TOKEN_NEEDED",
-            $"{field}: found in a call to a gateway without server.admin_token, where a call may name a template, a key and a grace period, and nothing else",
+            $"{field}: found in a call to a gateway without server.admin_token, where a call may name a template, "
+                + "a key and a grace period, and nothing else",
             field
         );
 

@@ -100,7 +100,7 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
             : new BackendConfig(config.Defaults)
             {
                 Hostname = "",
-                Port = SessionLimits.SessionImagePort,
+                Port = SessionLimits.ImagePort,
                 Settings = kind.OfImage(image),
             };
 
@@ -129,7 +129,8 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
             ? null
             : SpawnError.BadField(
                 "port",
-                $"found with a template of type \"{settings.Kind.Name}\", whose sessions get a free port each, allowed only for {config.Kinds.TitlesOfImages}"
+                $"found with a template of type \"{settings.Kind.Name}\", whose sessions get a free port each, "
+                    + $"allowed only for {config.Kinds.TitlesOfImages}"
             );
 
     /// <summary>A call that names an image and no template gets a container of nobody's: there it may set what it likes.</summary>

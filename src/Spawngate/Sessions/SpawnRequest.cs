@@ -105,7 +105,7 @@ internal sealed record SpawnRequest
             case "env":
                 return isAbsent ? this : this with { Env = Variables(ref json, out error) };
             case "gracePeriodSeconds":
-                return isAbsent ? this : this with { GracePeriodSecs = Number(field, ref json, ConfigLimits.ConfigSecsMax, out error) };
+                return isAbsent ? this : this with { GracePeriodSecs = Number(field, ref json, ConfigLimits.SecsMax, out error) };
             case "key":
                 return isAbsent
                     ? this
@@ -116,7 +116,7 @@ internal sealed record SpawnRequest
                             ref json,
                             out error,
                             IsKey,
-                            $"1 to {SessionLimits.SessionKeyCharsMax} characters without control characters"
+                            $"1 to {SessionLimits.KeyCharsMax} characters without control characters"
                         ),
                     };
             default:
@@ -197,9 +197,7 @@ internal sealed record SpawnRequest
             return SpawnError.BadField(VariableField(name), "found twice, allowed is once");
         }
 
-        return names.Count > SessionLimits.SessionEnvMax
-            ? SpawnError.BadField("env", $"found more than {SessionLimits.SessionEnvMax} variables")
-            : null;
+        return names.Count > SessionLimits.EnvMax ? SpawnError.BadField("env", $"found more than {SessionLimits.EnvMax} variables") : null;
     }
 
     /// <summary>Values may be secrets, so messages name only their kind.</summary>
@@ -214,7 +212,7 @@ internal sealed record SpawnRequest
     public static string VariableField(string name) => $"env.{Short(name)}";
 
     private static string Short(string text) =>
-        text.Length > ConfigLimits.ConfigShownCharsMax ? $"{text.AsSpan(0, ConfigLimits.ConfigShownCharsMax)}…" : text;
+        text.Length > ConfigLimits.ShownCharsMax ? $"{text.AsSpan(0, ConfigLimits.ShownCharsMax)}…" : text;
 
     private static string Describe(ref Utf8JsonReader json) =>
         json.TokenType switch
@@ -237,9 +235,9 @@ internal sealed record SpawnRequest
         };
 
     private static bool IsImage(string text) =>
-        text.Length is > 0 and <= SessionLimits.SessionImageCharsMax
+        text.Length is > 0 and <= SessionLimits.ImageCharsMax
         && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or '/' or ':' or '@')
         && text[0] != '-';
 
-    private static bool IsKey(string text) => text.Length is > 0 and <= SessionLimits.SessionKeyCharsMax && !text.Any(char.IsControl);
+    private static bool IsKey(string text) => text.Length is > 0 and <= SessionLimits.KeyCharsMax && !text.Any(char.IsControl);
 }

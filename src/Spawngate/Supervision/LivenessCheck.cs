@@ -4,6 +4,7 @@ using Spawngate.Clients;
 using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;
+using Spawngate.Transport;
 
 namespace Spawngate.Supervision;
 
@@ -87,7 +88,7 @@ internal sealed class LivenessCheck : IDisposable
             await socket
                 .SendAsync("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"u8.ToArray(), SocketFlags.None, limit)
                 .ConfigureAwait(false);
-            byte[] answer = new byte[LoggingLimits.SmallBufferBytes];
+            byte[] answer = new byte[TransportLimits.SmallBufferBytes];
             if (await socket.ReceiveAsync(answer, SocketFlags.None, limit).ConfigureAwait(false) == 0)
             {
                 return $"{address} ends connections without an answer";

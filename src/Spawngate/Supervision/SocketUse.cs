@@ -13,9 +13,6 @@ internal sealed record SocketUse(IReadOnlyList<PassedSocket> Proxy, PassedSocket
     private const string AdminName = "admin";
     private const string ProxyName = "proxy";
 
-    /// <summary>No socket was passed.</summary>
-    public static SocketUse None { get; } = new([], null);
-
     /// <summary>
     /// Decides by name: <c>admin</c> is the admin API's, everything else the proxy's. Without such a name the socket on the configured
     /// admin port is the admin API's. None is left unused: somebody would connect to it and wait for ever.

@@ -24,7 +24,8 @@ internal static partial class SupervisionLog
     /// <summary>A passed socket wins over what is configured.</summary>
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "address=\"{Address}\" socket=\"{Socket}\" use=\"{Use}\" configured=\"{Configured}\" Listening socket taken from the service manager: the configured address is not used"
+        Message = "address=\"{Address}\" socket=\"{Socket}\" use=\"{Use}\" configured=\"{Configured}\" Listening "
+            + "socket taken from the service manager: the configured address is not used"
     )]
     public static partial void SocketWins(ILogger log, string address, string socket, string use, string configured);
 
@@ -42,7 +43,8 @@ internal static partial class SupervisionLog
     /// <summary>The proxy port cannot be asked from here, so the watchdog rests on less.</summary>
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "address=\"{Address}\" error=\"{Error}\" The proxy cannot be reached from this very process: the watchdog is told that the gateway lives without asking it"
+        Message = "address=\"{Address}\" error=\"{Error}\" The proxy cannot be reached from this very process: the "
+            + "watchdog is told that the gateway lives without asking it"
     )]
     public static partial void CannotAsk(ILogger log, string address, string error);
 }

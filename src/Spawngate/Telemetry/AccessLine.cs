@@ -58,8 +58,8 @@ internal readonly ref struct FinishedRequest
 /// <summary>
 /// Formats one line of the access log. The formats are described in docs/reference/logs.md, field by field:
 /// <code>
-///   203.0.113.7 - - [22/Nov/2026:13:00:01 +0000] "GET /a?b=c HTTP/1.1" 200 512 "-" "curl/8.5" host="app.example.com" id="5f…" time=0.812345 upstream=0.001234 start=cold in=0 forwarded="-"
-///   └ NCSA combined ────────────────────────────────────────────────────────────────────────┘ └ ours ──────────────────────────────────────────────────────────────────────────────────────┘
+///   203.0.113.7 - - [22/Nov/2026:13:00:01 +0000] "GET /a?b=c HTTP/1.1" 200 512 "-" "curl/8.5"   (as in NCSA's combined format)
+///     host="app.example.com" id="5f…" time=0.812345 upstream=0.001234 start=cold in=0 forwarded="-"   (our own, on the same line)
 /// </code>
 /// </summary>
 internal static class AccessLine

@@ -12,8 +12,8 @@ namespace Spawngate.Telemetry;
 /// <remarks>
 /// <code>
 ///   lines ─▶ RecordBuffers ─▶ pending buffer ─▶ write ─┬─ all of it: next buffer
-///                                  ▲                   └─ error: said in the log; the file is opened again and the rest written, once a second ──┐
-///                                  └────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+///                                  ▲                   └─ error: said in the log ──┐
+///                                  └── the file is opened again, once a second ────┘
 /// </code>
 /// Lines written and lines dropped together are the requests. A line that an error cut is completed when writing goes on.
 /// </remarks>
@@ -301,7 +301,8 @@ internal static partial class AccessLogMessages
     /// <summary>The access log cannot be written.</summary>
     [LoggerMessage(
         Level = LogLevel.Error,
-        Message = "file=\"{File}\" error=\"{Error}\" The access log cannot be written; lines are kept while there is room, and it is tried again every second"
+        Message = "file=\"{File}\" error=\"{Error}\" The access log cannot be written; lines are kept while there is "
+            + "room, and it is tried again every second"
     )]
     public static partial void CannotWrite(ILogger log, string file, string error);
 

@@ -5,7 +5,8 @@ namespace Spawngate.Telemetry;
 /// </summary>
 /// <remarks>
 /// <code>
-///   cells   requests: protocol × status class │ body bytes in, out │ connections opened │ requests sent twice │ connections with bytes unasked for │ sent │ turned away │ upstream latency: buckets, sum
+///   cells   requests: protocol × status class │ body bytes in, out │ connections opened │ requests sent twice
+///           │ connections with bytes unasked for │ sent │ turned away │ upstream latency: buckets, sum
 /// </code>
 /// </remarks>
 /// <param name="sum">Where everything is counted as well; null for nowhere.</param>

@@ -6,7 +6,7 @@ namespace Spawngate.Telemetry;
 internal static class TelemetryLimits
 {
     /// <summary>
-    /// Rows of a counter: with more processors, threads share them, and eight rows of 320 bytes for each backend that is used are enough.
+    /// Rows of a counter: with more processors, threads share them, and eight rows of 384 bytes for each backend that is used are enough.
     /// </summary>
     public const int MetricRowsMax = 8;
 
@@ -17,11 +17,13 @@ internal static class TelemetryLimits
     public const int NoteTargetBytes = 4096;
 
     /// <summary>
-    /// Bytes of Referer, User-Agent and X-Forwarded-For that are logged: real ones have 200, and three of them escaped stay below 18 KiB.
+    /// Bytes of Referer, User-Agent and X-Forwarded-For that are logged: real ones have 200, and three of them escaped are 18 KiB at most.
     /// </summary>
     public const int NoteFieldBytes = 1024;
 
-    /// <summary>Bytes of a host name that are logged: the longest name of DNS and a port.</summary>
+    /// <summary>
+    /// Bytes of a host name that are logged: the longest name of DNS with its dot at the end, a colon and a port are 260.
+    /// </summary>
     public const int NoteHostBytes = 262;
 
     /// <summary>Bytes of a method that are logged: the longest registered one has 17.</summary>
@@ -35,7 +37,7 @@ internal static class TelemetryLimits
 
     /// <summary>
     /// Bytes that one buffer of records may hold. It has to take what comes while the writer waits for a disk: 20,000 lines of 250 bytes a
-    /// second fill two of them in 100 ms, the time in which the writer looks after them. With <see cref="RecordPlacesMax"/> and the one
+    /// second fill one of them in 100 ms, the time in which the writer looks after them. With <see cref="RecordPlacesMax"/> and the one
     /// that is being written they are 8.5 MiB, if the disk is slow.
     /// </summary>
     public const int RecordBufferBytesMax = 512 * 1024;

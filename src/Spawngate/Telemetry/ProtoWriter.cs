@@ -6,7 +6,7 @@ namespace Spawngate.Telemetry;
 /// <summary>
 /// Writes protocol buffers into a span that the caller made large enough: the few shapes that OTLP needs.
 /// <code>
-///   field = tag (number × 8 + kind) value      kind 0: varint · 1: eight bytes · 2: length, then so many bytes · 5: four bytes
+///   field = tag (number × 8 + kind) value      kind 0: varint · 1: eight bytes · 2: length, then so many bytes
 /// </code>
 /// </summary>
 internal ref struct ProtoWriter(Span<byte> target)
@@ -34,14 +34,6 @@ internal ref struct ProtoWriter(Span<byte> target)
         WriteVarint(((uint)field << 3) | 1);
         BinaryPrimitives.WriteUInt64LittleEndian(_target[Length..], value);
         Length += sizeof(ulong);
-    }
-
-    /// <summary>Adds a field of four bytes.</summary>
-    public void Fixed32(int field, uint value)
-    {
-        WriteVarint(((uint)field << 3) | 5);
-        BinaryPrimitives.WriteUInt32LittleEndian(_target[Length..], value);
-        Length += sizeof(uint);
     }
 
     /// <summary>Adds bytes that are there in hexadecimal.</summary>

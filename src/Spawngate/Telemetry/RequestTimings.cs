@@ -1,6 +1,6 @@
 namespace Spawngate.Telemetry;
 
-/// <summary>When what happened to a request: what is measured, logged and traced of it.</summary>
+/// <summary>The times of a request that are measured, logged and traced.</summary>
 internal abstract class RequestTimings
 {
     /// <summary>Exact time at which the request was routed.</summary>

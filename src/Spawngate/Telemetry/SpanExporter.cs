@@ -247,7 +247,8 @@ internal static partial class SpanExporterLog
     /// <summary>Spans cannot be sent.</summary>
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "url=\"{Url}\" error=\"{Error}\" dropped=\"{Dropped}\" Spans cannot be sent to the collector; they are kept while there is room, and it is tried again"
+        Message = "url=\"{Url}\" error=\"{Error}\" dropped=\"{Dropped}\" Spans cannot be sent to the collector; they "
+            + "are kept while there is room, and it is tried again"
     )]
     public static partial void CannotSend(ILogger log, Uri url, string error, long dropped);
 }

@@ -41,9 +41,6 @@ internal sealed class TraceContext
     /// <summary>The id of the caller's span in hexadecimal; empty when the trace begins here.</summary>
     public ReadOnlySpan<byte> Parent => _hasParent ? _parent : default;
 
-    /// <summary>The flags in hexadecimal.</summary>
-    public ReadOnlySpan<byte> Flags => _header.AsSpan(FlagsAt, 2);
-
     /// <summary>Continues the trace of a request, or begins one.</summary>
     public void Begin(RequestHead request, ReadOnlySpan<byte> head, TraceIds ids)
     {

@@ -24,7 +24,8 @@ internal static class BufferPool
 
     /// <summary>Rents at least <paramref name="sizeMin"/> bytes.</summary>
     /// <exception cref="OutOfMemoryException">
-    /// There is no memory, or it is more than <see cref="TransportLimits.BufferBytesMax"/>. It ends the connection, as every exception does.
+    /// There is no memory, or it is more than <see cref="TransportLimits.BufferBytesMax"/>. It ends the connection, as every exception
+    /// does.
     /// </exception>
     public static byte[] Rent(int sizeMin)
     {
@@ -34,10 +35,10 @@ internal static class BufferPool
                 ?? GC.AllocateUninitializedArray<byte>(TransportLimits.WaitBufferBytes);
         }
 
-        if (sizeMin <= LoggingLimits.SmallBufferBytes)
+        if (sizeMin <= TransportLimits.SmallBufferBytes)
         {
             return (t_small ??= new PoolStack<byte[]>(TransportLimits.SmallBuffersPerThread, SmallDepot)).Pop()
-                ?? GC.AllocateUninitializedArray<byte>(LoggingLimits.SmallBufferBytes);
+                ?? GC.AllocateUninitializedArray<byte>(TransportLimits.SmallBufferBytes);
         }
 
         if (sizeMin <= TransportLimits.LargeBufferBytes)
@@ -59,7 +60,7 @@ internal static class BufferPool
     /// <summary>Gives a buffer back; nobody may touch it afterwards. Sizes that were not pooled are left to the collector.</summary>
     public static void Return(byte[] buffer)
     {
-        if (buffer.Length == LoggingLimits.SmallBufferBytes)
+        if (buffer.Length == TransportLimits.SmallBufferBytes)
         {
             (t_small ??= new PoolStack<byte[]>(TransportLimits.SmallBuffersPerThread, SmallDepot)).Push(buffer);
         }

@@ -24,7 +24,7 @@ namespace Spawngate.Transport;
 /// for marks. A receive that finds an end waits for such marks of the sending side, and for other calls that send: one of them may just be
 /// told of the error that made it an end.
 /// </remarks>
-internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkItem, ICallbackOwner
+internal sealed partial class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkItem, ICallbackOwner
 {
     private const int NotReady = 0;
     private const int Ready = 1;
@@ -133,15 +133,6 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         return new EpollSocket(new SocketHandle(fd), loop) { _use = DescriptorUse.Client }.Registered();
     }
 
-    /// <summary>Takes the descriptor of a connected socket away from the runtime, which is left with nothing to close.</summary>
-    public static EpollSocket Adopt(Socket socket)
-    {
-        socket.Blocking = false;
-        int fd = (int)socket.SafeHandle.DangerousGetHandle();
-        socket.SafeHandle.SetHandleAsInvalid();
-        return Accepted(fd, EventLoop.Next());
-    }
-
     /// <inheritdoc/>
     public override bool BeginReceive(SocketOperation operation, byte[] buffer, int offset, int count)
     {
@@ -186,50 +177,6 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
 
         operation.SetResult(0, SocketCalls.Translate(-begun));
         return false;
-    }
-
-    /// <inheritdoc/>
-    public override int SpliceTo(int pipe, int max)
-    {
-        Interlocked.Exchange(ref _readState, NotReady);
-        int moved;
-        try
-        {
-            moved = SocketCalls.SpliceTo(_handle, pipe, max);
-        }
-        catch (ObjectDisposedException)
-        {
-            moved = -SocketCalls.EBADF;
-        }
-
-        if (moved != -Libc.EAGAIN)
-        {
-            // There may be more, or an end, which has had its event.
-            Volatile.Write(ref _readState, Ready);
-        }
-
-        NoteSpliceFault(moved);
-        return moved;
-    }
-
-    /// <inheritdoc/>
-    public override int SpliceFrom(int pipe, int max, bool more)
-    {
-        Interlocked.Increment(ref _sideCalls);
-        try
-        {
-            int moved = SocketCalls.SpliceFrom(pipe, _handle, max, more);
-            NoteSpliceFault(moved);
-            return moved;
-        }
-        catch (ObjectDisposedException)
-        {
-            return -SocketCalls.EBADF;
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _sideCalls);
-        }
     }
 
     /// <inheritdoc/>
@@ -521,14 +468,6 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
         if (result < 0 && result != -Libc.EAGAIN && result != -Libc.EINTR)
         {
             NoteFault(SocketCalls.Translate(-result));
-        }
-    }
-
-    private void NoteSpliceFault(int result)
-    {
-        if (!SocketCalls.IsUnsupportedSplice(-result))
-        {
-            NoteCallFault(result);
         }
     }
 

@@ -18,14 +18,15 @@ internal interface IEventTarget
 /// </summary>
 /// <remarks>
 /// <code>
-///  ┌─▶ epoll_wait ──▶ each event: its socket reads or writes, and whoever awaited that goes on ──▶ what was deferred to the end of the batch ──▶ who gave up its turn: some ─┐
-///  └───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+///  ┌─▶ epoll_wait ──▶ each event: its socket reads or writes, and whoever awaited that goes on
+///  │                     └──▶ what was deferred to the end of the batch ──▶ who gave up its turn: some ──┐
+///  └─────────────────────────────────────────────────────────────────────────────────────────────────────┘
 /// </code>
 /// Who has much to do gives up its turn now and then (<see cref="NextTurn"/>). All who did so wait in one line, and a batch takes only as
-/// many of them as fit in the time that its events took, or in <see cref="TransportLimits.LoopTurnsMs"/>: however many there are, what is new is not
-/// kept waiting. A descriptor's number leads to its socket. The number may be taken again by another socket while an event of the old one
-/// is under way: the new one is then told of an event that does not hold, and finds that out by its next call. What throws ends what it
-/// belongs to, if that says what it is (<see cref="ICallbackOwner"/>), and never the loop.
+/// many of them as fit in the time that its events took, or in <see cref="TransportLimits.LoopTurnsMs"/>: however many there are, what is
+/// new is not kept waiting. A descriptor's number leads to its socket. The number may be taken again by another socket while an event of
+/// the old one is under way: the new one is then told of an event that does not hold, and finds that out by its next call. What throws ends
+/// what it belongs to, if that says what it is (<see cref="ICallbackOwner"/>), and never the loop.
 /// </remarks>
 internal sealed class EventLoop
 {

@@ -3,13 +3,16 @@ namespace Spawngate.Transport;
 /// <summary>The bounds of sockets and buffers, each with the reasoning behind its value.</summary>
 internal static class TransportLimits
 {
+    /// <summary>Small buffer: a request head of a browser with its cookies fits.</summary>
+    public const int SmallBufferBytes = 4096;
+
     /// <summary>
     /// Large buffer for bodies: big enough that system calls vanish beside copying, below the large-object heap (85,000).
     /// </summary>
     public const int LargeBufferBytes = 65536;
 
     /// <summary>
-    /// Bytes of the buffer in which a client connection waits for a request: most heads fit, and ten thousand that wait hold 7.5 MiB. A
+    /// Bytes of the buffer in which a client connection waits for a request: most heads fit, and ten thousand that wait hold 7.3 MiB. A
     /// longer head gets a small buffer.
     /// </summary>
     public const int WaitBufferBytes = 768;

@@ -162,12 +162,12 @@ internal sealed class SocketChannel : IDisposable
     public void Shrink()
     {
         int length = _end - _start;
-        if (_receive.IsArmed || _buffer.Length <= LoggingLimits.SmallBufferBytes || length > LoggingLimits.SmallBufferBytes / 2)
+        if (_receive.IsArmed || _buffer.Length <= TransportLimits.SmallBufferBytes || length > TransportLimits.SmallBufferBytes / 2)
         {
             return;
         }
 
-        byte[] small = BufferPool.Rent(_waits && length == 0 ? TransportLimits.WaitBufferBytes : LoggingLimits.SmallBufferBytes);
+        byte[] small = BufferPool.Rent(_waits && length == 0 ? TransportLimits.WaitBufferBytes : TransportLimits.SmallBufferBytes);
         Buffer.BlockCopy(_buffer, _start, small, TransportLimits.BufferReserveBytes, length);
         ReturnReceiveBuffer();
         _buffer = small;
@@ -235,7 +235,7 @@ internal sealed class SocketChannel : IDisposable
     {
         if (_outgoing.Length - _outgoingEnd < sizeMin)
         {
-            byte[] larger = BufferPool.Rent(Math.Max(_outgoingEnd + sizeMin, LoggingLimits.SmallBufferBytes));
+            byte[] larger = BufferPool.Rent(Math.Max(_outgoingEnd + sizeMin, TransportLimits.SmallBufferBytes));
             Buffer.BlockCopy(_outgoing, 0, larger, 0, _outgoingEnd);
             BufferPool.Return(_outgoing);
             _outgoing = larger;
@@ -283,7 +283,7 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Takes a long head into an array of its size: while it waits to be answered it holds no more than it needs.</summary>
     public void CompactOutgoing()
     {
-        if (_outgoing.Length <= LoggingLimits.SmallBufferBytes || _outgoing.Length - _outgoingEnd <= LoggingLimits.SmallBufferBytes)
+        if (_outgoing.Length <= TransportLimits.SmallBufferBytes || _outgoing.Length - _outgoingEnd <= TransportLimits.SmallBufferBytes)
         {
             return;
         }
@@ -310,7 +310,7 @@ internal sealed class SocketChannel : IDisposable
     public void ClearOutgoing()
     {
         _outgoingEnd = 0;
-        if (_outgoing.Length > LoggingLimits.SmallBufferBytes)
+        if (_outgoing.Length > TransportLimits.SmallBufferBytes)
         {
             ReleaseOutgoing();
         }
@@ -473,7 +473,7 @@ internal sealed class SocketChannel : IDisposable
         }
     }
 
-    private int FirstRoom => _waits ? 1 : LoggingLimits.SmallBufferBytes - (2 * TransportLimits.BufferReserveBytes);
+    private int FirstRoom => _waits ? 1 : TransportLimits.SmallBufferBytes - (2 * TransportLimits.BufferReserveBytes);
 
     private int Room => Math.Max(0, _buffer.Length - TransportLimits.BufferReserveBytes - _end);
 

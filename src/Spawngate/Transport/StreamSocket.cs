@@ -16,7 +16,9 @@ internal enum SocketCapabilities : byte
     /// <summary>Nothing of it.</summary>
     None = 0,
 
-    /// <summary>Bytes can go from kernel to kernel: <see cref="StreamSocket.SpliceTo"/> and <see cref="StreamSocket.SpliceFrom"/>.</summary>
+    /// <summary>
+    /// Bytes can go from kernel to kernel: <see cref="StreamSocket.SpliceTo"/> and <see cref="StreamSocket.SpliceFrom"/>.
+    /// </summary>
     Splice = 1,
 
     /// <summary>What the peer has acknowledged can be asked: <see cref="StreamSocket.TryAskPeer"/>.</summary>
@@ -68,9 +70,6 @@ internal abstract class StreamSocket
     /// </summary>
     public static StreamSocket? TryCreate(AddressFamily family) =>
         EventLoop.IsSupported ? EpollSocket.TryCreate(family) : PortableSocket.TryCreate(family);
-
-    /// <summary>Takes over a connected socket.</summary>
-    public static StreamSocket Of(Socket socket) => EventLoop.IsSupported ? EpollSocket.Adopt(socket) : new PortableSocket(socket);
 
     /// <summary>Begins a receive; of no bytes it completes as soon as there is something to read. True while it is pending.</summary>
     public abstract bool BeginReceive(SocketOperation operation, byte[] buffer, int offset, int count);

@@ -1,10 +1,18 @@
+using Spawngate.Logging;
+
 namespace Spawngate.Workloads;
 
-/// <summary>The bounds of what every kind of workload has in common, each with the reasoning behind its value.</summary>
+/// <summary>The bounds of whatever runs a backend, each with the reasoning behind its value.</summary>
 internal static class WorkloadLimits
 {
     /// <summary>
     /// Milliseconds to wait for an exit after SIGKILL: the kernel needs a few; 10 s also covers a Docker engine under load.
     /// </summary>
     public const int KillWaitMs = 10_000;
+
+    /// <summary>Lines of stderr kept of an instance for the report of its end: a stack trace's worth.</summary>
+    public const int StderrTailLines = 20;
+
+    /// <summary>Bytes of these: two lines of the greatest length, so the memory per instance stays below 40 KiB.</summary>
+    public const int StderrTailBytes = 2 * LoggingLimits.OutputLineBytes;
 }

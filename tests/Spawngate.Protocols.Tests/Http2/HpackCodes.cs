@@ -42,7 +42,7 @@ internal static class HpackCodes
         foreach (var (name, value) in fields)
         {
             // Exactly the size that is promised to suffice.
-            target = new byte[HpackEncoder.BytesNeeded(name.Length, value.Length)];
+            target = new byte[name.Length + value.Length + CodecLimits.HpackFieldOverheadBytes];
             block.AddRange(target.AsSpan(0, encoder.Encode(target, Latin(name), Latin(value))));
         }
 

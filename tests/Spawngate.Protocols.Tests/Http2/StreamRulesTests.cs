@@ -173,6 +173,7 @@ internal sealed class StreamRulesTests
                 : null;
             AssertStep(() => StreamRules.RemoteEnded(state), remote);
             AssertStep(() => StreamRules.LocalEnded(state), local);
+            AssertStep(() => StreamRules.Reset(state), state is StreamState.Idle or StreamState.Closed ? null : StreamState.Closed);
             Assert.That(StreamRules.MaySend(state), Is.EqualTo(local is not null));
         }
     }

@@ -84,7 +84,7 @@ internal sealed class Http2Stage : IDisposable
         );
         stage._connections = new ClientConnections(stage._backends.Clock);
         await stage.Client.ConnectAsync(stage._front.LocalEndPoint!);
-        stage._channel = new SocketChannel(StreamSocket.Of(await stage._front.AcceptAsync()), null, waits: true);
+        stage._channel = new SocketChannel(AdoptedSocket.Of(await stage._front.AcceptAsync()), null, waits: true);
         stage.Context = new ForwardingContext(stage._server, stage._backends.Set, stage._time, stage._backends.Clock, stage.Log);
         stage.Connection = new Http2Connection(
             stage.Context,

@@ -72,7 +72,7 @@ internal sealed class LoopbackGateway : IDisposable
         var connection = new ClientConnection(
             context,
             gateway._connections,
-            StreamSocket.Of(socket),
+            AdoptedSocket.Of(socket),
             new ClientIdentity("127.0.0.1", true, context.ClientLimits.Of(IPAddress.Loopback, 1))
         );
         gateway._connections.Add(connection);

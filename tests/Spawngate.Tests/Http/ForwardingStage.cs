@@ -59,7 +59,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
         socket.NoDelay = true;
         var source = Context.ClientLimits.Of(IPAddress.Parse("192.0.2.7"), Context.Clock.NowMs);
         Context.ClientLimits.TryConnect(source, trusted);
-        var stream = StreamSocket.Of(socket);
+        var stream = AdoptedSocket.Of(socket);
         stream = wrap?.Invoke(stream) ?? stream;
         client.Loop = stream.LoopIndex;
         var connection = new ClientConnection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));

@@ -15,7 +15,7 @@ internal sealed class SocketCapabilityTests
     {
         var (client, server) = await WireEnd.PairAsync();
         using var end = client;
-        var socket = StreamSocket.Of(server);
+        var socket = AdoptedSocket.Of(server);
         var declining = new DecliningSocket(socket);
         Assert.That(declining.Capabilities, Is.EqualTo(SocketCapabilities.None));
         Assert.That(declining.TryAskPeer(out _), Is.False);

@@ -37,11 +37,6 @@ public sealed class HpackEncoder
     /// <summary>Bytes of its arrays.</summary>
     internal int HeldBytes => _table.HeldBytes + (sizeof(uint) * (_byName.Length + _byField.Length));
 
-    /// <summary>
-    /// Most bytes that a field takes: two lengths and an index of up to 6 bytes each, and never more than the bytes themselves.
-    /// </summary>
-    public static int BytesNeeded(int nameLength, int valueLength) => nameLength + valueLength + CodecLimits.HpackFieldOverheadBytes;
-
     /// <summary>Takes up SETTINGS_HEADER_TABLE_SIZE of the peer; the next block says so at its start (RFC 7541 section 4.2).</summary>
     /// <param name="sizeMax">The setting's value.</param>
     public void SetTableSizeLimit(uint sizeMax)
@@ -98,7 +93,7 @@ public sealed class HpackEncoder
     }
 
     /// <summary>Encodes one field. Returns the length.</summary>
-    /// <param name="target">At least <see cref="BytesNeeded"/> bytes.</param>
+    /// <param name="target">At least name, value and <see cref="CodecLimits.HpackFieldOverheadBytes"/>.</param>
     /// <param name="name">In lower case.</param>
     /// <param name="value">The value.</param>
     public int Encode(Span<byte> target, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) =>

@@ -27,7 +27,7 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         while (true)
         {
             cancel.ThrowIfCancellationRequested();
-            var attempt = await AttemptAsync(ProbeLimits.ProbeTimeoutMs, cancel).ConfigureAwait(false);
+            var attempt = await AttemptAsync(ProbeLimits.TimeoutMs, cancel).ConfigureAwait(false);
             _lastDetail = attempt.Detail;
             if (attempt.Connected && !accepted)
             {
@@ -62,12 +62,12 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
 
     private int PauseMs(bool connected, double elapsedMs)
     {
-        if (connected || elapsedMs >= ProbeLimits.ProbeFastPhaseMs)
+        if (connected || elapsedMs >= ProbeLimits.FastPhaseMs)
         {
             return Math.Max(1, target.RetryIntervalMs);
         }
 
-        return elapsedMs < ProbeLimits.ProbeEagerPhaseMs ? 1 : ProbeLimits.ProbeFastRetryMs;
+        return elapsedMs < ProbeLimits.EagerPhaseMs ? 1 : ProbeLimits.FastRetryMs;
     }
 
     /// <summary>One check, with a deadline of its own: an endpoint that hangs must not hang whoever asks.</summary>
@@ -118,14 +118,14 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
     }
 
     /// <summary>
-    /// Whether a connection that a forwarder accepted leads to somebody: at once when the instance itself accepts one. That it refuses proves
-    /// nothing, for its address may mean another machine here; then the forwarder's own connection decides.
+    /// Whether a connection that a forwarder accepted leads to somebody: at once when the instance itself accepts one. That it refuses
+    /// proves nothing, for its address may mean another machine here; then the forwarder's own connection decides.
     /// </summary>
     private async Task<bool> IsForwardedAsync(Socket socket, CancellationToken cancel)
     {
         if (target.Behind is { } behind)
         {
-            var (direct, _) = await ConnectAsync(behind, ProbeLimits.ProbeForwardedMs, cancel).ConfigureAwait(false);
+            var (direct, _) = await ConnectAsync(behind, ProbeLimits.ForwardedMs, cancel).ConfigureAwait(false);
             if (direct is not null)
             {
                 direct.Dispose();

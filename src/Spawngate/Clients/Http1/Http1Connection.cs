@@ -419,7 +419,7 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
         _keep &= uploaded;
     }
 
-    /// <summary>Splices both sides until both have ended; a half-close is passed on (spec section 8).</summary>
+    /// <summary>Splices both sides until both have ended; a half-close is passed on (http1-conformance.md).</summary>
     private async ValueTask TunnelAsync()
     {
         _keep = _lingerOwed = false;

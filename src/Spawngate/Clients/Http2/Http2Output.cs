@@ -10,8 +10,9 @@ namespace Spawngate.Clients.Http2;
 /// <remarks>
 /// <code>
 ///  Reserve, Commit ──▶ filling ── TryTake ──▶ sending ── SendAsync ──▶ Sent
-///        (room for data ends at Http2Limits.Http2OutputBytes, that for heads and control frames at Http2Limits.Http2HeadRoomBytes; what was begun below it is written whole)
 /// </code>
+/// Room for data ends at <see cref="Http2Limits.Http2OutputBytes"/>, that for heads and control frames at
+/// <see cref="Http2Limits.Http2HeadRoomBytes"/>; what was begun below it is written whole.
 /// </remarks>
 internal sealed class Http2Output(SocketChannel client)
 {
@@ -43,7 +44,7 @@ internal sealed class Http2Output(SocketChannel client)
         if (_filling.Length - _length < sizeMin)
         {
             byte[] larger = BufferPool.Rent(
-                Math.Max(_length + sizeMin, _large ? TransportLimits.LargeBufferBytes : LoggingLimits.SmallBufferBytes)
+                Math.Max(_length + sizeMin, _large ? TransportLimits.LargeBufferBytes : TransportLimits.SmallBufferBytes)
             );
             Buffer.BlockCopy(_filling, 0, larger, 0, _length);
             BufferPool.Return(_filling);
@@ -67,7 +68,7 @@ internal sealed class Http2Output(SocketChannel client)
         (_sending, _sendingLength, _filling, _length) = (_filling, _length, [], 0);
 
         // A connection that says much begins its next buffer large, instead of growing into it.
-        _large = _sendingLength > LoggingLimits.SmallBufferBytes / 2;
+        _large = _sendingLength > TransportLimits.SmallBufferBytes / 2;
         return IsSending = true;
     }
 

@@ -1,3 +1,4 @@
+using Spawngate.Protocols;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
@@ -10,8 +11,8 @@ internal static class Http2Limits
 
     /// <summary>
     /// Bytes that wait for one send of an HTTP/2 connection from which no further head or control frame is added, and no further request is
-    /// read: two large buffers, of which data takes one. 250 heads of 300 bytes, 75 KiB, still find room at once. With a head behind them,
-    /// 75 KiB at most, they fit 256 KiB; as much may be on its way: half a MiB for a client that never reads.
+    /// read: two large buffers, of which data takes one. 200 heads of 300 bytes still find room beside it. With the longest head behind
+    /// them they fit 256 KiB; as much may be on its way: half a MiB for a client that never reads.
     /// </summary>
     public const int Http2HeadRoomBytes = 2 * Http2OutputBytes;
 
@@ -34,21 +35,21 @@ internal static class Http2Limits
     public const int Http2StreamsKept = 32;
 
     /// <summary>Bytes after which an upload that keeps up gets a wide window: four times the first one.</summary>
-    public const int Http2WidenAfterBytes = 262_144;
+    public const int Http2WidenAfterBytes = 4 * CodecLimits.StreamWindowBytes;
 
     /// <summary>The wide window of an upload: at a round trip of 1 ms it allows 250 MB/s.</summary>
     public const int Http2WideStreamBytes = 262_144;
 
     /// <summary>The connection's window then: four such uploads. It is the most that stalled backends make a connection hold.</summary>
-    public const int Http2WideConnectionBytes = 1_048_576;
+    public const int Http2WideConnectionBytes = 4 * Http2WideStreamBytes;
 
     /// <summary>Bytes of settings an upgrade request may bring: twice the ten identifiers that are registered, six bytes each.</summary>
-    public const int Http2UpgradeSettingsBytes = 120;
+    public const int Http2UpgradeSettingsBytes = 2 * 10 * 6;
 
     /// <summary>
     /// Bytes of request heads that the open streams of an HTTP/2 connection may have together: 250 streams with 8 KiB each, as large as
     /// other servers take a head by default. A few hundred bytes on the wire may be a head of 32 KiB, so without it a connection would hold
     /// 8 MiB. What does not fit is refused with REFUSED_STREAM, which means that the client may send it again.
     /// </summary>
-    public const int Http2HeadsBytesMax = 250 * 8 * 1024;
+    public const int Http2HeadsBytesMax = CodecLimits.ConcurrentStreamsMax * 8 * 1024;
 }

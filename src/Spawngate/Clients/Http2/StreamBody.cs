@@ -47,9 +47,6 @@ internal struct StreamBody
     /// <summary>Bytes of the backend's body so far, without any framing.</summary>
     public readonly long Bytes => _reader.Taken;
 
-    /// <summary>True when there is nothing in it.</summary>
-    public readonly bool IsEmpty => _source is null ? _own.IsEmpty : _reader.IsComplete;
-
     /// <summary>Copies what is there and fits. Its length, and why it is not more.</summary>
     public int Take(Span<byte> target, out BodyStop stop)
     {
@@ -110,7 +107,7 @@ internal struct StreamBody
     public void PrepareInput()
     {
         _large |=
-            _taken >= LoggingLimits.SmallBufferBytes || _reader.RemainingKnown is > LoggingLimits.SmallBufferBytes and < long.MaxValue;
+            _taken >= TransportLimits.SmallBufferBytes || _reader.RemainingKnown is > TransportLimits.SmallBufferBytes and < long.MaxValue;
         if (_large && !_source!.IsArmed)
         {
             _source.EnsureRoom(TransportLimits.LargeBufferBytes / 2);

@@ -85,9 +85,6 @@ internal sealed partial class StreamExchange : IExchangeClient
     /// <summary>The response's body.</summary>
     public StreamSender Sender => _sender;
 
-    /// <summary>True while the connection's reader collects what of the body came along with the head.</summary>
-    public bool IsDeferred { get; private set; }
-
     /// <summary>The request body.</summary>
     public StreamUpload Upload => _upload;
 
@@ -121,16 +118,11 @@ internal sealed partial class StreamExchange : IExchangeClient
     }
 
     /// <summary>Keeps the head until the first of the body is there.</summary>
-    public void Defer(ReadOnlySpan<byte> head)
-    {
-        KeepHead(head, LoggingLimits.SmallBufferBytes);
-        IsDeferred = true;
-    }
+    public void Defer(ReadOnlySpan<byte> head) => KeepHead(head, TransportLimits.SmallBufferBytes);
 
     /// <summary>Begins, with what has been kept.</summary>
     public void BeginDeferred()
     {
-        IsDeferred = false;
         if (_sender.IsGone)
         {
             _exchange.NoteCancelled(_head.AsSpan(0, _headLength), _connection.Identity);

@@ -314,7 +314,7 @@ internal sealed class StreamUpload
     private void MakeRoom(int size)
     {
         int held = _end - _start;
-        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(LoggingLimits.SmallBufferBytes, ChunkFrameBytes + (2 * (held + size))));
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(TransportLimits.SmallBufferBytes, ChunkFrameBytes + (2 * (held + size))));
         Gathered.CopyTo(larger.AsSpan(TransportLimits.BufferReserveBytes));
         Return(ref _gathering);
         _gathering = larger;

@@ -5,7 +5,7 @@ using Spawngate.Transport;
 
 namespace Spawngate.Clients.Shared;
 
-/// <summary>The JSON errors of spec section 10, and other answers of the gateway's own, as HTTP/1 responses.</summary>
+/// <summary>The JSON errors of errors.md, and other answers of the gateway's own, as HTTP/1 responses.</summary>
 internal static class ErrorResponse
 {
     /// <summary>The error that answers a refused head.</summary>

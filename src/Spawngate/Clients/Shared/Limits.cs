@@ -87,8 +87,7 @@ internal static class ConnectionLimits
     public const int ShedLingerMs = 100;
 
     /// <summary>
-    /// Milliseconds between two looks at what the kernel holds for a connection that moves bytes: two system calls, five times in ten
-    /// ticks.
+    /// Milliseconds between two looks at what the kernel holds for a connection that moves bytes: two system calls in five ticks.
     /// </summary>
     public const int KernelMemoryLookMs = 500;
 

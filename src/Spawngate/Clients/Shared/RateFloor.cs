@@ -3,8 +3,9 @@ using Spawngate.Forwarding;
 namespace Spawngate.Clients.Shared;
 
 /// <summary>
-/// Whether a client that holds something up moves at least <see cref="ForwardingLimits.RateBytesMin"/> in <see cref="ForwardingLimits.RateWindowMs"/>: one that
-/// moves a byte now and then would hold it for ever, as each byte puts the deadline off. On the tick.
+/// Whether a client that holds something up moves at least <see cref="ForwardingLimits.RateBytesMin"/> in
+/// <see cref="ForwardingLimits.RateWindowMs"/>: one that moves a byte now and then would hold it for ever, as each byte puts the deadline
+/// off. On the tick.
 /// </summary>
 internal struct RateFloor
 {

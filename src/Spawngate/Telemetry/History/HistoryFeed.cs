@@ -23,12 +23,12 @@ internal sealed class HistoryFeed
     private readonly Lock _gate = new();
     private HistoryReader[] _readers = [];
 
-    /// <summary>Adds a reader; null when there are <see cref="HistoryLimits.HistoryReaders"/> already. Dispose it to stop.</summary>
+    /// <summary>Adds a reader; null when there are <see cref="HistoryLimits.ReadersMax"/> already. Dispose it to stop.</summary>
     public HistoryReader? Read()
     {
         lock (_gate)
         {
-            if (_readers.Length >= HistoryLimits.HistoryReaders)
+            if (_readers.Length >= HistoryLimits.ReadersMax)
             {
                 return null;
             }
@@ -63,7 +63,7 @@ internal sealed class HistoryReader : IDisposable
 {
     private readonly HistoryFeed _feed;
     private readonly Channel<HistoryNews> _channel = Channel.CreateBounded<HistoryNews>(
-        new BoundedChannelOptions(HistoryLimits.HistoryReaderEvents) { SingleReader = true, AllowSynchronousContinuations = false }
+        new BoundedChannelOptions(HistoryLimits.ReaderEventsMax) { SingleReader = true, AllowSynchronousContinuations = false }
     );
 
     private int _missed;

@@ -121,15 +121,10 @@ internal sealed class ContainerLaunch(
             }
 
             var error = reply.Error!;
-            var cause = true switch
-            {
-                _ when IsImageMissing(error) && mayPull => await PullAsync().ConfigureAwait(false),
-                _ when IsImageMissing(error) => Docker.PullPolicy == PullPolicy.Never
-                    ? $"image {Docker.Image} is not on the engine, and pull_policy is never"
-                    : $"image {Docker.Image} is not on the engine although it was pulled",
-                _ when error.IsConflict => await FreeNameAsync().ConfigureAwait(false),
-                _ => $"container {Docker.ContainerName} cannot be created: {error}",
-            };
+            var cause =
+                IsImageMissing(error) ? (mayPull ? await PullAsync().ConfigureAwait(false) : MissingImage())
+                : error.IsConflict ? await FreeNameAsync().ConfigureAwait(false)
+                : $"container {Docker.ContainerName} cannot be created: {error}";
             mayPull &= !IsImageMissing(error);
             if (cause is not null)
             {
@@ -139,6 +134,11 @@ internal sealed class ContainerLaunch(
 
         return (null, $"container name {Docker.ContainerName} is taken again and again");
     }
+
+    private string MissingImage() =>
+        Docker.PullPolicy == PullPolicy.Never
+            ? $"image {Docker.Image} is not on the engine, and pull_policy is never"
+            : $"image {Docker.Image} is not on the engine although it was pulled";
 
     private async Task<EngineReply<CreatedContainer>> CreateOnceAsync(ContainerSpec spec)
     {
@@ -193,7 +193,8 @@ internal sealed class ContainerLaunch(
 
         if (await OwnContainers.DoubtAsync(engine.Client, holder, cancel).ConfigureAwait(false) is { } doubt)
         {
-            return $"container name {name} is taken by {what}, which was not created by this gateway although it has its labels ({doubt}): remove it, or set container_name";
+            return $"container name {name} is taken by {what}, which was not created by this gateway although it has its "
+                + $"labels ({doubt}): remove it, or set container_name";
         }
 
         await engine.RemovalsAsync(name).WaitAsync(cancel).ConfigureAwait(false);

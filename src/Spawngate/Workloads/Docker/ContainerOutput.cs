@@ -10,7 +10,7 @@ namespace Spawngate.Workloads.Docker;
 /// </summary>
 internal sealed class ContainerOutput
 {
-    private readonly LineRing _tail = new(ProcessLimits.StderrTailLines, ProcessLimits.StderrTailBytes);
+    private readonly LineRing _tail = new(WorkloadLimits.StderrTailLines, WorkloadLimits.StderrTailBytes);
     private readonly CancellationTokenSource _stop = new();
     private readonly string _backend;
     private readonly IOutputSink _output;

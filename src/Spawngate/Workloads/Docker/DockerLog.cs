@@ -26,7 +26,8 @@ internal static partial class DockerLog
 
     [LoggerMessage(
         LogLevel.Information,
-        "hostname=\"{Hostname}\" container=\"{Container}\" image=\"{Image}\" port=\"{Port}\" create_ms=\"{CreateMs}\" start_ms=\"{StartMs}\" own_ms=\"{OwnMs}\" Container started"
+        "hostname=\"{Hostname}\" container=\"{Container}\" image=\"{Image}\" port=\"{Port}\" "
+            + "create_ms=\"{CreateMs}\" start_ms=\"{StartMs}\" own_ms=\"{OwnMs}\" Container started"
     )]
     public static partial void Started(
         ILogger log,
@@ -77,7 +78,8 @@ internal static partial class DockerLog
 
     [LoggerMessage(
         LogLevel.Warning,
-        "hostname=\"{Hostname}\" network=\"{Network}\" error=\"{Error}\" The ready callback cannot be reached from this container; its health check decides"
+        "hostname=\"{Hostname}\" network=\"{Network}\" error=\"{Error}\" The ready callback cannot be "
+            + "reached from this container; its health check decides"
     )]
     public static partial void NoReadyCallback(ILogger log, string hostname, string network, string error);
 }

@@ -21,7 +21,8 @@ internal static partial class GuardLog
     /// <summary>A guard could not be started.</summary>
     [LoggerMessage(
         LogLevel.Warning,
-        "error=\"{Error}\" retry_after_secs=\"{RetryAfterSecs}\" Guard cannot be started; backends would outlive a killed gateway until it can"
+        "error=\"{Error}\" retry_after_secs=\"{RetryAfterSecs}\" Guard cannot be started; backends would "
+            + "outlive a killed gateway until it can"
     )]
     public static partial void CannotStart(ILogger log, string error, int retryAfterSecs);
 }

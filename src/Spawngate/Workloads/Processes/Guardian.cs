@@ -211,7 +211,12 @@ internal sealed class Guardian : IDisposable
 
     private void Write(GuardRecord record)
     {
-        if (_unwritten.Count > 0)
+        if (_unwritten.Count >= ProcessLimits.GuardUnwrittenMax)
+        {
+            // It would miss this record, so it must not act. Its end brings the next one, which gets the whole list.
+            _guard!.Kill();
+        }
+        else if (_unwritten.Count > 0)
         {
             _unwritten.Enqueue(record);
         }
@@ -222,7 +227,7 @@ internal sealed class Guardian : IDisposable
         }
     }
 
-    // The queue is bounded by time: a guard that takes nothing for some seconds is killed, and the next one gets the list as it is then.
+    // A guard that takes nothing for some seconds is killed, and the next one gets the list as it is then.
     private async Task WriteRestAsync(GuardPipe guard)
     {
         for (int retry = 0; retry < ProcessLimits.GuardRetriesMax; retry++)

@@ -1,4 +1,4 @@
-using Spawngate.Logging;
+using Spawngate.Config;
 
 namespace Spawngate.Workloads.Processes;
 
@@ -11,16 +11,10 @@ internal static class ProcessLimits
     /// </summary>
     public const int StableReadyMs = 10_000;
 
-    /// <summary>Lines of stderr kept of an instance for the report of its end: a stack trace's worth.</summary>
-    public const int StderrTailLines = 20;
-
-    /// <summary>Bytes of these: two lines of the greatest length, so the memory per run stays below 40 KiB.</summary>
-    public const int StderrTailBytes = 2 * LoggingLimits.OutputLineBytes;
-
     /// <summary>
     /// Milliseconds between two readings of the process table for runs that end: 500 of them within a second cause at most 40 readings.
     /// </summary>
-    public const int ProcessScanPauseMs = 25;
+    public const int ScanPauseMs = 25;
 
     /// <summary>
     /// Processes below a leader that are looked at one by one for who listens, 0.1 ms each; beyond them reading the table of processes is
@@ -44,6 +38,12 @@ internal static class ProcessLimits
     /// Attempts after which such a guard is replaced: 500 × 10 ms, longer than a machine under load delays a ready process.
     /// </summary>
     public const int GuardRetriesMax = 500;
+
+    /// <summary>
+    /// Records that wait for such a guard before it is replaced at once: twice as many as there are sessions at most, 8 MB. A new guard
+    /// gets one for each instance.
+    /// </summary>
+    public const int GuardUnwrittenMax = 2 * ConfigLimits.SessionsMax;
 
     /// <summary>
     /// Bytes of a line about an engine that the guard puts together: a label (24) and the path of a socket (108), or a host name (253).

@@ -143,7 +143,7 @@ internal sealed class ProcessWorkload : IWorkload
     private readonly TimeProvider _time;
     private readonly TaskCompletionSource<Task> _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _killed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly LineRing _tail = new(ProcessLimits.StderrTailLines, ProcessLimits.StderrTailBytes);
+    private readonly LineRing _tail = new(WorkloadLimits.StderrTailLines, WorkloadLimits.StderrTailBytes);
 
     internal ProcessWorkload(
         ChildProcess child,
