@@ -157,7 +157,8 @@ internal sealed class AdminGuardTests
         Assert.That((await admin.SendAsync("GET", "/backends", null, ("Authorization", "Basic " + Token))).Status, Is.EqualTo(401));
         Assert.That((await admin.SendAsync("GET", "/backends", null, ("Authorization", Token))).Status, Is.EqualTo(401));
         string twice = await admin.SendRawAsync(
-            $"GET /backends HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {Token}\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n"
+            $"GET /backends HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {Token}\r\nAuthorization: Bearer x\r\n"
+                + "Connection: close\r\n\r\n"
         );
         Assert.That(twice, Does.StartWith("HTTP/1.1 401"));
     }

@@ -6,8 +6,14 @@ namespace Spawngate.Tests;
 /// <summary>One sample of a page in the Prometheus text format.</summary>
 internal sealed record ExpositionSample(string Name, IReadOnlyDictionary<string, string> Labels, double Value)
 {
-    public string Series =>
-        $"{Name}{{{string.Join(',', Labels.OrderBy(label => label.Key, StringComparer.Ordinal).Select(label => $"{label.Key}={label.Value}"))}}}";
+    public string Series
+    {
+        get
+        {
+            var labels = Labels.OrderBy(label => label.Key, StringComparer.Ordinal).Select(label => $"{label.Key}={label.Value}");
+            return $"{Name}{{{string.Join(',', labels)}}}";
+        }
+    }
 
     public string SeriesWithout(string label) => (this with { Labels = Labels.Where(each => each.Key != label).ToDictionary() }).Series;
 }

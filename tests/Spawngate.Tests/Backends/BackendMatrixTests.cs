@@ -120,18 +120,26 @@ internal sealed class BackendMatrixTests
         ["stale predecessor ended"] = static (stage, _) => PostStale(stage, LifecycleInput.PredecessorEnded, null),
     };
 
+    private static readonly Row[] Rows =
+    [
+        .. from line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, "BackendMatrix.txt"))
+        where line.Length > 0 && line[0] != '#'
+        let cells = line.Split(" | ")
+        select new Row(cells[0], cells[1], cells[2]),
+    ];
+
+    private static IEnumerable<TestCaseData> Cells() =>
+        Rows.Select(static row => new TestCaseData(row.State, row.Input).Returns(row.Cell).SetName($"{row.State} + {row.Input}"));
+
     [Test]
-    public void Every_state_and_input()
-    {
-        var actual = States
-            .Keys.SelectMany(static state => Inputs.Keys, static (state, input) => $"{state} | {input} | {Cell(state, input)}")
-            .ToList();
-        var expected = File.ReadAllLines(Path.Combine(TestContext.CurrentContext.TestDirectory, "BackendMatrix.txt"))
-            .Where(static line => line.Length > 0 && line[0] != '#')
-            .ToList();
-        Assert.That(actual, Has.Count.EqualTo(States.Count * Inputs.Count));
-        Assert.That(actual, Is.EqualTo(expected));
-    }
+    public void Every_state_is_listed_with_every_input() =>
+        Assert.That(
+            Rows.Select(static row => (row.State, row.Input)),
+            Is.EqualTo(States.Keys.SelectMany(static state => Inputs.Keys, static (state, input) => (state, input)))
+        );
+
+    [TestCaseSource(nameof(Cells))]
+    public string A_state_takes_an_input(string state, string input) => Cell(state, input);
 
     private static string Cell(string state, string input)
     {
@@ -188,4 +196,6 @@ internal sealed class BackendMatrixTests
 
     private static void Post(LifecycleStage stage, LifecycleInput input, int instanceNumber, object? payload) =>
         stage.Backend.Lifecycle.Mailbox.Post(new LifecycleMessage(input, instanceNumber, payload, stage.Time.GetTimestamp()));
+
+    private sealed record Row(string State, string Input, string Cell);
 }

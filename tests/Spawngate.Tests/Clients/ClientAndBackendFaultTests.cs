@@ -16,7 +16,8 @@ internal sealed class ClientAndBackendFaultTests
     [TestCase("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501, "NOT_IMPLEMENTED")]
     [TestCase("POST / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "NOT_IMPLEMENTED")]
     [TestCase(
-        "POST / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+            + "GET /smuggled HTTP/1.1\r\n",
         400,
         "BAD_REQUEST"
     )]

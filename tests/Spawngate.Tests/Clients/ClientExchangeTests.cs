@@ -70,7 +70,8 @@ internal sealed class ClientExchangeTests
         await using var stage = await ForwardingStage.StartAsync();
         var client = await stage.ConnectAsync();
         foreach (
-            char c in "\r\nPOST /slow HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n1\r\nd\r\n0\r\nX-Sum: 1\r\n\r\n"
+            char c in "\r\nPOST /slow HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"y\"\r\nabc\r\n1\r\n"
+                + "d\r\n0\r\nX-Sum: 1\r\n\r\n"
         )
         {
             await client.SendAsync(c.ToString());
@@ -119,7 +120,8 @@ internal sealed class ClientExchangeTests
         await using var stage = await ForwardingStage.StartAsync();
         var (client, backend) = await AskAsync(stage, Get);
         await backend.SendAsync(
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n2;e\r\nde\r\n0\r\nX-Sum: 9\r\nContent-Length: 3\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n2;e\r\nde\r\n0\r\n"
+                + "X-Sum: 9\r\nContent-Length: 3\r\n\r\n"
         );
         var response = await client.ReadAsync();
         Assert.That((response.Text, response["Trailer"], response.Trailers), Is.EqualTo(("abcde", "X-Sum", new[] { ("X-Sum", "9") })));

@@ -100,7 +100,8 @@ internal sealed class ConfigBoundsTests
 
     [TestCase(
         "'10.1.2.3/8'",
-        "found the string \"10.1.2.3/8\", which has bits set after the first 8; allowed is the network \"10.0.0.0/8\" or the address \"10.1.2.3\" alone"
+        "found the string \"10.1.2.3/8\", which has bits set after the first 8; allowed is the network \"10.0.0.0/8\" or "
+            + "the address \"10.1.2.3\" alone"
     )]
     [TestCase("'10.0.0.0/33'", "found the string \"10.0.0.0/33\", allowed after / is a whole number from 0 to 32")]
     [TestCase("'::/129'", "found the string \"::/129\", allowed after / is a whole number from 0 to 128")]
@@ -177,7 +178,8 @@ internal sealed class ConfigBoundsTests
     )]
     [TestCase(
         "working_dir = '~/x'",
-        "4:15: backends.a.working_dir: found the string \"~/x\", allowed is the path of an existing folder; ~ is not expanded, write the home folder out"
+        "4:15: backends.a.working_dir: found the string \"~/x\", allowed is the path of an existing folder; ~ is not "
+            + "expanded, write the home folder out"
     )]
     [TestCase("env = { A = 'x', B = '' }", null)]
     [TestCase(
@@ -280,8 +282,10 @@ internal sealed class ConfigBoundsTests
         Assert.That(
             errors,
             Is.EqualTo([
-                "c.toml:1:1: backends.a.port: found no such key, a docker backend needs the port its container listens on, such as port = 3000",
-                "c.toml:1:1: backends.a.image: found no such key, a docker backend needs the image to run, such as image = \"myapp:latest\"",
+                "c.toml:1:1: backends.a.port: found no such key, a docker backend needs the port its container listens on, "
+                    + "such as port = 3000",
+                "c.toml:1:1: backends.a.image: found no such key, a docker backend needs the image to run, such as image = "
+                    + "\"myapp:latest\"",
                 "c.toml:5:9: backends.b.image: found an empty string, allowed is an image reference, such as \"myapp:latest\"",
                 "c.toml:6:8: backends.b.port: found 0, allowed is a whole number from 1 to 65535 (the container's port)",
             ])
@@ -372,7 +376,8 @@ internal sealed class ConfigBoundsTests
         Assert.That(
             ConfigSource.Errors(LocalOn("a", 3000) + DockerOn("b", 3000) + DockerOn("c", 3000, "network = 'host'")),
             Is.EqualTo([
-                "c.toml:12:8: backends.c.port: found 3000, which is the port of backends.a on line 3 too, allowed is a port of its own, as its container uses the machine's network",
+                "c.toml:12:8: backends.c.port: found 3000, which is the port of backends.a on line 3 too, allowed is a port of "
+                    + "its own, as its container uses the machine's network",
             ])
         );
 
@@ -381,7 +386,8 @@ internal sealed class ConfigBoundsTests
         Assert.That(
             ConfigSource.Errors(LocalOn("a", 3000) + LocalOn("b", 3000) + LocalOn("c", 3001)),
             Is.EqualTo([
-                "c.toml:6:8: backends.b.port: found 3000, which is the port of backends.a on line 3 too, allowed is a port of its own, or 0 to have a free one chosen at each start",
+                "c.toml:6:8: backends.b.port: found 3000, which is the port of backends.a on line 3 too, allowed is a port of "
+                    + "its own, or 0 to have a free one chosen at each start",
             ])
         );
 
@@ -407,8 +413,10 @@ internal sealed class ConfigBoundsTests
             errors,
             collides
                 ? Is.EqualTo([
-                    "c.toml:8:8: backends.a.port: found 8080, which is the proxy's own (server.port), allowed is a port of its own, or 0 to have a free one chosen at each start",
-                    "c.toml:11:8: backends.b.port: found 9090, which is the admin API's own (server.admin_port), allowed is a port of its own, or 0 to have a free one chosen at each start",
+                    "c.toml:8:8: backends.a.port: found 8080, which is the proxy's own (server.port), allowed is a port of its "
+                        + "own, or 0 to have a free one chosen at each start",
+                    "c.toml:11:8: backends.b.port: found 9090, which is the admin API's own (server.admin_port), allowed is a "
+                        + "port of its own, or 0 to have a free one chosen at each start",
                 ])
                 : Is.Empty
         );
@@ -441,7 +449,8 @@ internal sealed class ConfigBoundsTests
         Assert.That(
             errors,
             Is.EqualTo([
-                "c.toml:16:18: backends.c.container_name: found \"box\", which is the container of backends.a on line 1 too, allowed is a name of its own",
+                "c.toml:16:18: backends.c.container_name: found \"box\", which is the container of backends.a on line 1 too, "
+                    + "allowed is a name of its own",
             ])
         );
     }

@@ -167,11 +167,16 @@ internal sealed class ConfigLoaderTests
                 "c.toml:2:1: server.prot: found a key that is unknown in [server], did you mean port?",
                 "c.toml:3:14: server.admin_port: found 99999, allowed is a whole number from 1 to 65535",
                 "c.toml:4:8: server.bind: found localhost, which is no value: strings need quotes, booleans are true and false",
-                "c.toml:6:1: backends.\"api.example.com\".command: found no such key, a local backend needs the program to run, such as command = \"node\" (its arguments go into args)",
-                "c.toml:7:8: backends.\"api.example.com\".port: found the string \"3000\", allowed is a whole number from 0 to 65535, without quotes (0 = a free port is chosen at each start)",
-                "c.toml:8:21: backends.\"api.example.com\".idle_timeout_secs: found the float 1.5, allowed is a whole number from 0 to 2147483647 (0 = never stop)",
-                "c.toml:10:1: backends.\"API.example.com.\": found the same host as backends.\"api.example.com\" on line 6, allowed is one backend per host (compared without case and trailing dot)",
-                "c.toml:12:15: backends.\"API.example.com.\".health_path: found the string \"health\", allowed is a path that starts with / (visible ASCII characters, others percent-encoded), or \"\" to be ready when the port accepts",
+                "c.toml:6:1: backends.\"api.example.com\".command: found no such key, a local backend needs the program to "
+                    + "run, such as command = \"node\" (its arguments go into args)",
+                "c.toml:7:8: backends.\"api.example.com\".port: found the string \"3000\", allowed is a whole number from 0 to "
+                    + "65535, without quotes (0 = a free port is chosen at each start)",
+                "c.toml:8:21: backends.\"api.example.com\".idle_timeout_secs: found the float 1.5, allowed is a whole number "
+                    + "from 0 to 2147483647 (0 = never stop)",
+                "c.toml:10:1: backends.\"API.example.com.\": found the same host as backends.\"api.example.com\" on line 6, "
+                    + "allowed is one backend per host (compared without case and trailing dot)",
+                "c.toml:12:15: backends.\"API.example.com.\".health_path: found the string \"health\", allowed is a path that "
+                    + "starts with / (visible ASCII characters, others percent-encoded), or \"\" to be ready when the port accepts",
             ])
         );
     }
@@ -220,7 +225,8 @@ internal sealed class ConfigLoaderTests
     )]
     [TestCase(
         "[backends.a.env]\nX = 'x'",
-        "1:11: backends.a.command: found no such key, a local backend needs the program to run, such as command = \"node\" (its arguments go into args)"
+        "1:11: backends.a.command: found no such key, a local backend needs the program to run, such as command = "
+            + "\"node\" (its arguments go into args)"
     )]
     public void A_misplaced_or_misspelt_key_is_explained(string text, string error) =>
         Assert.That(ConfigSource.Errors(text), Is.EqualTo([$"c.toml:{error}"]));
@@ -322,7 +328,8 @@ internal sealed class ConfigLoaderTests
             Assert.That(
                 errors,
                 Is.EqualTo([
-                    $"{path}:6:15: backends.b.working_dir: found the string \"./no-such-folder\", allowed is the path of an existing folder",
+                    $"{path}:6:15: backends.b.working_dir: found the string \"./no-such-folder\", allowed is the path of an "
+                        + "existing folder",
                 ])
             );
         }
@@ -339,7 +346,8 @@ internal sealed class ConfigLoaderTests
         for (var i = 0; i < 10_000; i++)
         {
             text.Append(
-                $"[backends.\"host{i}.example.com\"]\ncommand = \"node\"\nargs = [\"server.js\"]\nport = {10_000 + i}\nidle_timeout_secs = 60\n"
+                $"[backends.\"host{i}.example.com\"]\ncommand = \"node\"\nargs = [\"server.js\"]\nport = {10_000 + i}\n"
+                    + "idle_timeout_secs = 60\n"
             );
             text.Append($"[backends.\"host{i}.example.com\".env]\nNAME = \"v{i}\"\n");
         }

@@ -6,6 +6,57 @@ namespace Spawngate.Tests;
 [TestFixture]
 internal sealed class ConfigPrinterTests
 {
+    private const string EveryEffectiveSetting = """
+        [server]
+        port                           = 80
+        bind                           = "0.0.0.0"
+        admin_port                     = 9999
+        admin_bind                     = "127.0.0.1"
+        # admin_token                    set, not shown
+        pool_max_idle_per_host         = 10
+        pool_idle_timeout_secs         = 90
+        # pid_file                       none
+        trusted_proxies                = ["127.0.0.0/8", "::1/128"]
+        max_connections                = 65536
+        max_header_bytes               = 32768
+        max_headers                    = 100
+        memory_limit                   = "25%"
+        max_connections_per_address    = 0
+        max_requests_per_address       = 0
+        request_rate_per_address       = 0
+        header_timeout_secs            = 10
+        keep_alive_timeout_secs        = 75
+        access_log                     = "off"
+        access_log_format              = "combined"
+        log_format                     = "text"
+        server_timing                  = false
+        # otlp_endpoint                  none
+
+        [backends.a]  # c.toml:3:1
+        type                           = "local"
+        command                        = "node"
+        # working_dir                    that of Spawngate
+        args                           = ["a b", "\"c\""]
+        port                           = 0  # a free port at each start
+        # env                            values not shown: KEY, OTHER
+        idle_timeout_secs              = 0  # never stops
+        startup_timeout_secs           = 30
+        health_check_interval_ms       = 100
+        health_path                    = "/health"
+        request_timeout_secs           = 30
+        shutdown_grace_period_secs     = 10
+        drain_timeout_secs             = 30
+        ready_health_check_interval_ms = 5000
+        unhealthy_threshold            = 3
+        max_queued_requests            = 1024
+        max_concurrency                = 0  # none
+        # no_wake                        none
+        waiting_page                   = false
+
+        # c.toml is valid: 1 backend
+
+        """;
+
     private static string Print(string text)
     {
         var to = new StringWriter { NewLine = "\n" };
@@ -29,61 +80,7 @@ internal sealed class ConfigPrinterTests
         );
 
         Assert.That(printed, Does.Not.Contain("s3cret"));
-        Assert.That(
-            printed,
-            Is.EqualTo(
-                """
-                [server]
-                port                           = 80
-                bind                           = "0.0.0.0"
-                admin_port                     = 9999
-                admin_bind                     = "127.0.0.1"
-                # admin_token                    set, not shown
-                pool_max_idle_per_host         = 10
-                pool_idle_timeout_secs         = 90
-                # pid_file                       none
-                trusted_proxies                = ["127.0.0.0/8", "::1/128"]
-                max_connections                = 65536
-                max_header_bytes               = 32768
-                max_headers                    = 100
-                memory_limit                   = "25%"
-                max_connections_per_address    = 0
-                max_requests_per_address       = 0
-                request_rate_per_address       = 0
-                header_timeout_secs            = 10
-                keep_alive_timeout_secs        = 75
-                access_log                     = "off"
-                access_log_format              = "combined"
-                log_format                     = "text"
-                server_timing                  = false
-                # otlp_endpoint                  none
-
-                [backends.a]  # c.toml:3:1
-                type                           = "local"
-                command                        = "node"
-                # working_dir                    that of Spawngate
-                args                           = ["a b", "\"c\""]
-                port                           = 0  # a free port at each start
-                # env                            values not shown: KEY, OTHER
-                idle_timeout_secs              = 0  # never stops
-                startup_timeout_secs           = 30
-                health_check_interval_ms       = 100
-                health_path                    = "/health"
-                request_timeout_secs           = 30
-                shutdown_grace_period_secs     = 10
-                drain_timeout_secs             = 30
-                ready_health_check_interval_ms = 5000
-                unhealthy_threshold            = 3
-                max_queued_requests            = 1024
-                max_concurrency                = 0  # none
-                # no_wake                        none
-                waiting_page                   = false
-
-                # c.toml is valid: 1 backend
-
-                """.ReplaceLineEndings("\n")
-            )
-        );
+        Assert.That(printed, Is.EqualTo(EveryEffectiveSetting.ReplaceLineEndings("\n")));
     }
 
     [Test]

@@ -32,7 +32,8 @@ internal sealed class HostNameTests
     [TestCase("::1", "found an IPv6 address without brackets, allowed is \"[::1]\"")]
     [TestCase(
         "http://example.com",
-        "found a URL or path, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *; requests are routed by host alone"
+        "found a URL or path, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *; "
+            + "requests are routed by host alone"
     )]
     [TestCase(
         "a*.example.com",
@@ -53,27 +54,33 @@ internal sealed class HostNameTests
     [TestCase("*.", "found \"*.\", a * may stand only for everything (\"*\") or for the labels before a domain (\"*.example.com\")")]
     [TestCase(
         "1.2.3.256",
-        "found \"1.2.3.256\", which ends in a number but is no IPv4 address, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+        "found \"1.2.3.256\", which ends in a number but is no IPv4 address, allowed are a host name, an IPv4 address, "
+            + "an IPv6 address in brackets, *.domain and *"
     )]
     [TestCase(
         "*.0.0.1",
-        "found \"*.0.0.1\", which ends in a number but is no IPv4 address, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+        "found \"*.0.0.1\", which ends in a number but is no IPv4 address, allowed are a host name, an IPv4 address, an "
+            + "IPv6 address in brackets, *.domain and *"
     )]
     [TestCase(
         "a b.com",
-        "found \"a b.com\", a host name consists of letters, digits, - and _, separated by dots; allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+        "found \"a b.com\", a host name consists of letters, digits, - and _, separated by dots; allowed are a host "
+            + "name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
     )]
     [TestCase(
         "[::1",
-        "found \"[::1\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+        "found \"[::1\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 address "
+            + "in brackets, *.domain and *"
     )]
     [TestCase(
         "[127.0.0.1]",
-        "found \"[127.0.0.1]\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+        "found \"[127.0.0.1]\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 "
+            + "address in brackets, *.domain and *"
     )]
     [TestCase(
         "[fe80::1%eth0]",
-        "found \"[fe80::1%eth0]\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+        "found \"[fe80::1%eth0]\", which is no IPv6 address in brackets, allowed are a host name, an IPv4 address, an "
+            + "IPv6 address in brackets, *.domain and *"
     )]
     public void A_key_that_is_no_host_is_explained(string key, string message) =>
         Assert.That(HostName.Normalise(key, out _), Is.EqualTo(message));

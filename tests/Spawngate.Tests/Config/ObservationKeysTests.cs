@@ -45,7 +45,8 @@ internal sealed class ObservationKeysTests
         string path = Path.Combine(Path.GetTempPath(), "access.log");
         var server = ConfigSource
             .Valid(
-                $"[server]\naccess_log = '{path}'\naccess_log_format = 'json'\nlog_format = 'json'\nserver_timing = true\notlp_endpoint = 'http://collector:4318/base/'\n"
+                $"[server]\naccess_log = '{path}'\naccess_log_format = 'json'\nlog_format = 'json'\nserver_timing = true\n"
+                    + "otlp_endpoint = 'http://collector:4318/base/'\n"
             )
             .Server;
         Assert.That(

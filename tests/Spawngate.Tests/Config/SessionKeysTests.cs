@@ -103,34 +103,41 @@ internal sealed class SessionKeysTests
     )]
     [TestCase(
         "[sessions]\ndomain = 'a b'",
-        "2:10: sessions.domain: found \"a b\", a host name consists of letters, digits, - and _, separated by dots; allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
+        "2:10: sessions.domain: found \"a b\", a host name consists of letters, digits, - and _, separated by dots; "
+            + "allowed are a host name, an IPv4 address, an IPv6 address in brackets, *.domain and *"
     )]
     [TestCase(
         Head + "url_template = 'http://x/'",
-        "3:16: sessions.url_template: found the string \"http://x/\", allowed is an http or https address with {} in the place of the id, such as \"http://{}.session.localhost:8080/\""
+        "3:16: sessions.url_template: found the string \"http://x/\", allowed is an http or https address with {} in the "
+            + "place of the id, such as \"http://{}.session.localhost:8080/\""
     )]
     [TestCase(
         Head + "url_template = 'ftp://{}.x/'",
-        "3:16: sessions.url_template: found the string \"ftp://{}.x/\", allowed is an http or https address with {} in the place of the id, such as \"http://{}.session.localhost:8080/\""
+        "3:16: sessions.url_template: found the string \"ftp://{}.x/\", allowed is an http or https address with {} in "
+            + "the place of the id, such as \"http://{}.session.localhost:8080/\""
     )]
     [TestCase(
         Head + "api_base = 'x'",
-        "3:12: sessions.api_base: found the string \"x\", allowed is an http or https address without query, such as \"http://127.0.0.1:9999\""
+        "3:12: sessions.api_base: found the string \"x\", allowed is an http or https address without query, such as "
+            + "\"http://127.0.0.1:9999\""
     )]
     [TestCase(
         Head + "api_base = 'http://x/?a'",
-        "3:12: sessions.api_base: found the string \"http://x/?a\", allowed is an http or https address without query, such as \"http://127.0.0.1:9999\""
+        "3:12: sessions.api_base: found the string \"http://x/?a\", allowed is an http or https address without query, "
+            + "such as \"http://127.0.0.1:9999\""
     )]
     [TestCase(Head + "max = 0", "3:7: sessions.max: found 0, allowed is a whole number from 1 to 100000")]
     [TestCase(Head + "max = 100001", "3:7: sessions.max: found 100001, allowed is a whole number from 1 to 100000")]
     [TestCase(
         Head + "allow_images = ['']",
-        "3:17: sessions.allow_images[0]: found an empty string, allowed is an image reference, in which * stands for any text, such as \"registry.local/ide:*\""
+        "3:17: sessions.allow_images[0]: found an empty string, allowed is an image reference, in which * stands for any "
+            + "text, such as \"registry.local/ide:*\""
     )]
     [TestCase(Head + "domian = 1", "3:1: sessions.domian: found a key that is unknown in [sessions], did you mean domain?")]
     [TestCase(
         Head + "grace_period_secs = 1",
-        "3:1: sessions.grace_period_secs: found a key that does not belong in [sessions], it is one of a template: [sessions.templates.NAME]"
+        "3:1: sessions.grace_period_secs: found a key that does not belong in [sessions], it is one of a template: "
+            + "[sessions.templates.NAME]"
     )]
     [TestCase(Head + "templates = 1", "3:13: sessions.templates: found 1, allowed is a table: [sessions.templates] on a line of its own")]
     [TestCase(
@@ -143,7 +150,8 @@ internal sealed class SessionKeysTests
     )]
     [TestCase(
         Template,
-        "3:1: sessions.templates.t.command: found no such key, a local backend needs the program to run, such as command = \"node\" (its arguments go into args)"
+        "3:1: sessions.templates.t.command: found no such key, a local backend needs the program to run, such as command "
+            + "= \"node\" (its arguments go into args)"
     )]
     [TestCase(
         Template + "command = 'x'\ngrace_period_secs = 0",
@@ -159,15 +167,18 @@ internal sealed class SessionKeysTests
     )]
     [TestCase(
         Template + "command = 'x'\nallow_env = ['A', '']",
-        "5:19: sessions.templates.t.allow_env[1]: found an empty string, allowed is the name of a variable that Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\""
+        "5:19: sessions.templates.t.allow_env[1]: found an empty string, allowed is the name of a variable that "
+            + "Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\""
     )]
     [TestCase(
         Template + "command = 'x'\nallow_env = ['A=B']",
-        "5:14: sessions.templates.t.allow_env[0]: found the string \"A=B\", allowed is the name of a variable that Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\""
+        "5:14: sessions.templates.t.allow_env[0]: found the string \"A=B\", allowed is the name of a variable that "
+            + "Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\""
     )]
     [TestCase(
         Template + "command = 'x'\nallow_env = ['PORT']",
-        "5:14: sessions.templates.t.allow_env[0]: found the string \"PORT\", allowed is the name of a variable that Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\""
+        "5:14: sessions.templates.t.allow_env[0]: found the string \"PORT\", allowed is the name of a variable that "
+            + "Spawngate does not set itself, in which * stands for any text, such as \"SESSION_*\""
     )]
     [TestCase(
         Template + "command = 'x'\ngrace_period_sec = 1",
@@ -175,7 +186,8 @@ internal sealed class SessionKeysTests
     )]
     [TestCase(
         Template + "command = 'x'\nidle_timeout_secs = 1",
-        "5:1: sessions.templates.t.idle_timeout_secs: found in a template, allowed only in a backend; sessions have grace_period_secs in its place"
+        "5:1: sessions.templates.t.idle_timeout_secs: found in a template, allowed only in a backend; sessions have "
+            + "grace_period_secs in its place"
     )]
     [TestCase(
         Template + "command = 'x'\nport = 80",
@@ -183,11 +195,13 @@ internal sealed class SessionKeysTests
     )]
     [TestCase(
         Template + "type = 'docker'\nimage = 'i'\nport = 80\ncontainer_name = 'cc'",
-        "7:1: sessions.templates.t.container_name: found in a template, allowed only in a backend; each session's container is called after its session"
+        "7:1: sessions.templates.t.container_name: found in a template, allowed only in a backend; each session's "
+            + "container is called after its session"
     )]
     [TestCase(
         Template + "type = 'docker'\nimage = 'i'\nport = 80\nnetwork = 'host'",
-        "7:11: sessions.templates.t.network: found the string \"host\", allowed is a network on which each container has its ports to itself"
+        "7:11: sessions.templates.t.network: found the string \"host\", allowed is a network on which each container has "
+            + "its ports to itself"
     )]
     [TestCase(
         Template + "image = 'i'\nport = 80",
@@ -195,7 +209,8 @@ internal sealed class SessionKeysTests
     )]
     [TestCase(
         "[backends.a]\ncommand = 'x'\ngrace_period_secs = 1",
-        "3:1: backends.a.grace_period_secs: found a key that does not belong in a backend, it is one of a template: [sessions.templates.NAME]"
+        "3:1: backends.a.grace_period_secs: found a key that does not belong in a backend, it is one of a template: "
+            + "[sessions.templates.NAME]"
     )]
     public void What_is_wrong_is_named(string text, string error) =>
         Assert.That(ConfigSource.Errors(text), Is.EqualTo([$"c.toml:{error}"]));

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Backends;
@@ -77,14 +78,21 @@ internal sealed class ForwardingStage : IAsyncDisposable
             );
         });
 
-    /// <summary>Moves the time on and on until something has happened.</summary>
+    /// <summary>
+    /// Moves the time on and on until something has happened. What failed has not happened, nor has what takes longer than its patience:
+    /// both fail the test.
+    /// </summary>
     public async Task AdvanceUntilAsync(Task happened, int stepMs = Limits.ClockTickMs)
     {
+        long begun = Stopwatch.GetTimestamp();
         while (!happened.IsCompleted)
         {
+            Assert.That(Stopwatch.GetElapsedTime(begun), Is.LessThan(Patience), () => $"not happened by {Time.GetUtcNow():O}");
             Time.AdvanceMs(stepMs);
             await Task.Yield();
         }
+
+        await happened;
     }
 
     /// <summary>The backend's end of the next connection made to it.</summary>

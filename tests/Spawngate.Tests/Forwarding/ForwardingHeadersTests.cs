@@ -12,6 +12,37 @@ namespace Spawngate.Tests;
 /// <summary>The heads that are sent on, read again by a strict reader of the tests' own.</summary>
 internal sealed class ForwardingHeadersTests
 {
+    private static readonly string[] AnyNames =
+    [
+        "X-A",
+        "x-b",
+        "Cookie",
+        "Accept",
+        "Via",
+        "TE",
+        "Keep-Alive",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Request-ID",
+        "Expect",
+        "Trailer",
+        "Upgrade",
+    ];
+
+    /// <summary>What the gateway writes itself, or drops, whatever came.</summary>
+    private static readonly string[] WrittenAnew =
+    [
+        "TE",
+        "Keep-Alive",
+        "X-Forwarded-For",
+        "X-Request-ID",
+        "Upgrade",
+        "Via",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+    ];
+
     private static readonly HeadLimits HeadLimits = new(8192, 65536, 512);
 
     [Test]
@@ -49,7 +80,8 @@ internal sealed class ForwardingHeadersTests
     public void What_the_gateway_answers_for_cannot_be_nominated_away()
     {
         var sent = Forward(
-            "POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length, x-forwarded-for, x-request-id, via, x-forwarded-host, x-forwarded-proto\r\nContent-Length: 5\r\nVia: 1.0 x\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nConnection: host, content-length, x-forwarded-for, x-request-id, via, "
+                + "x-forwarded-host, x-forwarded-proto\r\nContent-Length: 5\r\nVia: 1.0 x\r\n\r\n",
             trusted: true
         );
         Assert.That(
@@ -64,7 +96,8 @@ internal sealed class ForwardingHeadersTests
     public void Forwarded_fields_are_believed_from_trusted_peers_only(bool trusted, string chain, string host, string proto)
     {
         var sent = Forward(
-            "GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 1.1.1.1\r\nX-FORWARDED-FOR: 2.2.2.2\r\nX-Forwarded-For:\r\nX-Forwarded-Host: public.example\r\nX-Forwarded-Proto: https\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 1.1.1.1\r\nX-FORWARDED-FOR: 2.2.2.2\r\nX-Forwarded-For:\r\n"
+                + "X-Forwarded-Host: public.example\r\nX-Forwarded-Proto: https\r\n\r\n",
             trusted
         );
         Assert.That((sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"]), Is.EqualTo((chain, host, proto)));
@@ -84,7 +117,8 @@ internal sealed class ForwardingHeadersTests
     [TestCase("Forwarded: for=1.1.1.1;proto=https;host=evil\r\n")]
     [TestCase("X-Real-IP: 1.1.1.1\r\nx_real_ip: 1.1.1.1\r\nX-Real_IP: 1.1.1.1\r\n")]
     [TestCase(
-        "X-Forwarded-Ssl: on\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /admin\r\nX-Forwarded-Scheme: https\r\nX-Forwarded-Server: b\r\nX-Forwarded-Anything: b\r\n"
+        "X-Forwarded-Ssl: on\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /admin\r\nX-Forwarded-Scheme: https\r\n"
+            + "X-Forwarded-Server: b\r\nX-Forwarded-Anything: b\r\n"
     )]
     [TestCase(
         "X_Forwarded_Prefix: /a\r\nx_forwarded-ssl: on\r\nX-FORWARDED_PORT: 443\r\nX_FORWARDED_PROTO: https\r\nX.Forwarded.For: 1.1.1.1\r\n"
@@ -284,7 +318,8 @@ internal sealed class ForwardingHeadersTests
     }
 
     [TestCase(
-        "HTTP/1.0 200 Fine\r\nServer: x\r\nConnection: keep-alive, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nUpgrade: y\r\nContent-Length: 05\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n",
+        "HTTP/1.0 200 Fine\r\nServer: x\r\nConnection: keep-alive, x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nUpgrade: y\r\n"
+            + "Content-Length: 05\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n",
         "HTTP/1.1 200 Fine|Server=x|Content-Length=5|set-cookie=a|Set-Cookie=b|X-Request-ID=new-id"
     )]
     [TestCase("HTTP/1.1 204\r\nContent-Length: 5\r\nX-Request-Id: theirs\r\n\r\n", "HTTP/1.1 204 |X-Request-Id=theirs")]
@@ -328,86 +363,43 @@ internal sealed class ForwardingHeadersTests
     }
 
     [Test]
-    public void Any_accepted_request_is_sent_on_as_the_same_message_within_the_space_asked_for()
+    public void Any_accepted_request_is_sent_on_as_the_same_message_within_the_space_asked_for() =>
+        Prop.ForAll(AnyRequests().ToArbitrary(), static request =>
+            {
+                var head = request.Head;
+                var parsed = new RequestHead();
+                parsed.Reset();
+                if (RequestHeadParser.Parse(parsed, Encoding.Latin1.GetBytes(head), HeadLimits) != HeadStatus.Complete)
+                {
+                    return !request.WithHost || (request.Version == "1.0" && request.IsChunked);
+                }
+
+                return IsSameMessage(request, Forward(head, request.Trusted, request.Body));
+            })
+            .Check(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(1000));
+
+    private static Gen<AnyRequest> AnyRequests()
     {
         var value = Letters("abz 019,;=/\"\t\xe9", 0, 20).Select(v => v.Trim(' ', '\t'));
-        var name = Gen.Elements(
-            "X-A",
-            "x-b",
-            "Cookie",
-            "Accept",
-            "Via",
-            "TE",
-            "Keep-Alive",
-            "X-Forwarded-For",
-            "X-Forwarded-Host",
-            "X-Forwarded-Proto",
-            "X-Request-ID",
-            "Expect",
-            "Trailer",
-            "Upgrade"
-        );
-        var field = Gen.Zip(name, value);
+        var field = Gen.Zip(Gen.Elements(AnyNames), value);
         var options = Gen.ListOf(Gen.Elements("close", "keep-alive", "x-a", "Cookie", "upgrade", "te", "host"));
-        var requests =
-            from target in Gen.Elements("/", "/a?b=c", "http://h.example/x", "http://h.example?q", "http://h.example", "*")
+        return from target in Gen.Elements("/", "/a?b=c", "http://h.example/x", "http://h.example?q", "http://h.example", "*")
             from version in Gen.Elements("1.0", "1.1")
             from withHost in Gen.Frequency((9, Gen.Constant(true)), (1, Gen.Constant(false)))
             from fields in Gen.ListOf(field)
             from connection in options.Select(list => list.Take(Protocols.CodecLimits.ConnectionOptionsMax))
             from framing in Gen.Elements("", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n")
             from trusted in Gen.Elements(true, false)
-            select (
-                Target: target,
-                Version: version,
-                WithHost: withHost,
-                Fields: fields.ToArray(),
-                Connection: connection.ToArray(),
-                Framing: framing,
-                Trusted: trusted
-            );
-        Prop.ForAll(requests.ToArbitrary(), r =>
-            {
-                string method = r.Target == "*" ? "OPTIONS" : "POST";
-                string lines = string.Concat(r.Fields.Select(f => $"{f.Item1}:{f.Item2}\r\n"));
-                string head =
-                    $"{method} {r.Target} HTTP/{r.Version}\r\n{(r.WithHost ? "Host: h.example\r\n" : "")}{lines}{(r.Connection.Length > 0 ? $"Connection: {string.Join(',', r.Connection)}\r\n" : "")}{r.Framing}\r\n";
-                var request = new RequestHead();
-                request.Reset();
-                if (RequestHeadParser.Parse(request, Encoding.Latin1.GetBytes(head), HeadLimits) != HeadStatus.Complete)
-                {
-                    return !r.WithHost || (r.Version == "1.0" && r.Framing.StartsWith('T'));
-                }
+            select new AnyRequest(target, version, withHost, [.. fields], [.. connection], framing, trusted);
+    }
 
-                var sent = Forward(
-                    head,
-                    r.Trusted,
-                    r.Framing.StartsWith('T') ? "0\r\n\r\n"
-                        : r.Framing.Length > 0 ? "abc"
-                        : ""
-                );
-                string[] written =
-                [
-                    "TE",
-                    "Keep-Alive",
-                    "X-Forwarded-For",
-                    "X-Request-ID",
-                    "Upgrade",
-                    "Via",
-                    "X-Forwarded-Host",
-                    "X-Forwarded-Proto",
-                ];
-                bool Passes(string n) =>
-                    !written.Contains(n)
-                    && (n != "Expect" || r.Version == "1.1")
-                    && !(r.Connection.Contains(n, StringComparer.OrdinalIgnoreCase) && n != "Host");
-                var kept = sent.Fields.Where(f => r.Fields.Select(x => x.Item1).Contains(f.Name) && !written.Contains(f.Name));
-                return sent["Host"] == (r.WithHost || r.Target.StartsWith('h') ? "h.example" : "localhost")
-                    && kept.SequenceEqual(r.Fields.Where(f => Passes(f.Item1)))
-                    && sent["Via"]!.EndsWith("1.1 spawngate-x", StringComparison.Ordinal)
-                    && sent["X-Request-ID"] == "new-id";
-            })
-            .Check(FsCheck.Config.QuickThrowOnFailure.WithMaxTest(1000));
+    private static bool IsSameMessage(AnyRequest request, StrictMessage sent)
+    {
+        var kept = sent.Fields.Where(f => request.Fields.Select(x => x.Name).Contains(f.Name) && !WrittenAnew.Contains(f.Name));
+        return sent["Host"] == (request.WithHost || request.Target.StartsWith('h') ? "h.example" : "localhost")
+            && kept.SequenceEqual(request.Fields.Where(field => request.Passes(field.Name)))
+            && sent["Via"]!.EndsWith("1.1 spawngate-x", StringComparison.Ordinal)
+            && sent["X-Request-ID"] == "new-id";
     }
 
     private static Gen<string> Letters(string alphabet, int lengthMin, int lengthMax) =>
@@ -459,5 +451,37 @@ internal sealed class ForwardingHeadersTests
         int length = ProxyHeaders.WriteResponse(target, response, bytes, chunked, Encoding.ASCII.GetBytes(connection), "new-id"u8);
         return StrictHttp.TryRead(target.AsSpan(0, length), ended: true, toHead: true, out _)
             ?? throw new AssertionException($"Incomplete: {Latin(target)}");
+    }
+
+    /// <summary>A request as the property test makes them.</summary>
+    private sealed record AnyRequest(
+        string Target,
+        string Version,
+        bool WithHost,
+        (string Name, string Value)[] Fields,
+        string[] Connection,
+        string Framing,
+        bool Trusted
+    )
+    {
+        public bool IsChunked => Framing.StartsWith('T');
+
+        public string Body =>
+            IsChunked ? "0\r\n\r\n"
+            : Framing.Length > 0 ? "abc"
+            : "";
+
+        public string Head =>
+            $"{(Target == "*" ? "OPTIONS" : "POST")} {Target} HTTP/{Version}\r\n"
+            + (WithHost ? "Host: h.example\r\n" : "")
+            + string.Concat(Fields.Select(each => $"{each.Name}:{each.Value}\r\n"))
+            + (Connection.Length > 0 ? $"Connection: {string.Join(',', Connection)}\r\n" : "")
+            + $"{Framing}\r\n";
+
+        /// <summary>Whether a field of this name reaches the backend as it came.</summary>
+        public bool Passes(string name) =>
+            !WrittenAnew.Contains(name)
+            && (name != "Expect" || Version == "1.1")
+            && !(Connection.Contains(name, StringComparer.OrdinalIgnoreCase) && name != "Host");
     }
 }

@@ -241,7 +241,8 @@ internal sealed class WaitingPageTests
         Assert.That(
             fields["content-security-policy"],
             Is.EqualTo(
-                $"default-src 'none'; script-src '{WaitingPage.ScriptHash}'; style-src '{WaitingPage.StyleHash}'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+                $"default-src 'none'; script-src '{WaitingPage.ScriptHash}'; style-src '{WaitingPage.StyleHash}'; connect-src "
+                    + "'self'; base-uri 'none'; form-action 'none'"
             )
         );
         Assert.That((fields["cache-control"], fields["x-content-type-options"]), Is.EqualTo(("no-store", "nosniff")));

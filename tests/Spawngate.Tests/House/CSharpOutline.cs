@@ -18,13 +18,22 @@ internal enum OutlineKind
 /// <summary>One declaration of a source file.</summary>
 /// <param name="Kind">What it is.</param>
 /// <param name="Header">Its text up to the body, on one line, without strings and comments.</param>
-/// <param name="FirstLine">The line its header begins on.</param>
+/// <param name="FirstLine">The line its header begins on, attributes included.</param>
 /// <param name="LastLine">The line its body ends on.</param>
 /// <param name="Nesting">How deep control flow nests inside it; functions only.</param>
 internal sealed record Declaration(OutlineKind Kind, string Header, int FirstLine, int LastLine, int Nesting)
 {
-    /// <summary>Lines from the header to the closing brace.</summary>
-    public int Lines => LastLine - FirstLine + 1;
+    /// <summary>Its attributes, without strings and comments.</summary>
+    public string Attributes { get; init; } = "";
+
+    /// <summary>The line behind its attributes: the cases of a test are data, and do not make it long.</summary>
+    public int SignatureLine { get; init; } = FirstLine;
+
+    /// <summary>Whether its whole body is one collection expression: that is a table, as a field with the same initialiser is.</summary>
+    public bool IsTable { get; init; }
+
+    /// <summary>Lines from the signature to the closing brace.</summary>
+    public int Lines => LastLine - SignatureLine + 1;
 
     /// <summary>The declared name.</summary>
     public string Name =>
@@ -75,6 +84,9 @@ internal sealed class CSharpOutline
     private static readonly Regex PlainBlockHeader = new(@"^(?:lock|using|fixed|unsafe|checked|unchecked)\b");
     private static readonly Regex FunctionHeader = new(@"\)\s*(?:where\s.*)?$", RegexOptions.Singleline);
     private static readonly Regex AccessorHeader = new(@"^(?:(?:private|protected|internal|readonly)\s+)*(?:get|set|init|add|remove)$");
+
+    /// <summary>Directives and attributes ahead of a declaration.</summary>
+    private static readonly Regex Ahead = new(@"^(?:\s*#[^\n]*\n\s*|\s*\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\s*)*");
 
     private readonly string _masked;
     private readonly List<Declaration> _declarations = [];
@@ -138,8 +150,9 @@ internal sealed class CSharpOutline
 
     private void OpenBlock(int at)
     {
-        var (header, line) = TakeHeader(at);
-        var shape = ShapeOf(header, Around);
+        var taken = TakeHeader(at);
+        var isArgument = Around == Shape.Type && _parentheses > ParenthesesHere; // Such as an array in an attribute.
+        var shape = isArgument ? Shape.Other : ShapeOf(taken.Text, Around);
         if (shape == Shape.Control)
         {
             var function = _open.FirstOrDefault(block => block.Shape == Shape.Function);
@@ -147,7 +160,7 @@ internal sealed class CSharpOutline
             function?.Deepen(depth);
         }
 
-        _open.Push(new Block(shape, header, line, _parentheses, _headerStart));
+        _open.Push(new Block(shape, taken, _parentheses, _headerStart));
         _headerStart = at + 1;
     }
 
@@ -174,14 +187,15 @@ internal sealed class CSharpOutline
         };
         if (kind is not null)
         {
-            _declarations.Add(new Declaration(kind.Value, block.Header, block.Line, _line, block.Nesting));
+            _declarations.Add(Declare(kind.Value, block.Header, block.Header.Text) with { Nesting = block.Nesting });
         }
     }
 
     /// <summary>Members that end with a semicolon: fields, and functions and properties with an expression body.</summary>
     private void EndStatement(int at)
     {
-        var (header, line) = TakeHeader(at);
+        var taken = TakeHeader(at);
+        var header = taken.Text;
         _headerStart = at + 1;
         if (Around is not (Shape.Type or Shape.Namespace) || header.Length == 0)
         {
@@ -190,7 +204,7 @@ internal sealed class CSharpOutline
 
         if (TypeHeader.IsMatch(header))
         {
-            _declarations.Add(new Declaration(OutlineKind.Type, header, line, _line, 0));
+            _declarations.Add(Declare(OutlineKind.Type, taken, header));
             return;
         }
 
@@ -201,7 +215,9 @@ internal sealed class CSharpOutline
         if (Around == Shape.Type)
         {
             var name = hasBody ? header[..arrow].TrimEnd() : header;
-            _declarations.Add(new Declaration(isFunction ? OutlineKind.Function : OutlineKind.Member, name, line, _line, 0));
+            var isTable = isFunction && Regex.IsMatch(header[(arrow + 2)..], @"^\s*\[[^;]*\]\s*$");
+            var declaration = Declare(isFunction ? OutlineKind.Function : OutlineKind.Member, taken, name);
+            _declarations.Add(declaration with { IsTable = isTable });
         }
     }
 
@@ -248,8 +264,11 @@ internal sealed class CSharpOutline
         return isLocalFunction && !PlainBlockHeader.IsMatch(header) ? Shape.Function : Shape.Other;
     }
 
+    private Declaration Declare(OutlineKind kind, Header header, string text) =>
+        new(kind, text, header.FirstLine, _line, 0) { Attributes = header.Attributes, SignatureLine = header.SignatureLine };
+
     /// <summary>The text since the last statement or brace, without attributes and labels, on one line.</summary>
-    private (string Header, int Line) TakeHeader(int end)
+    private Header TakeHeader(int end)
     {
         var start = _headerStart;
         while (start < end && char.IsWhiteSpace(_masked[start]))
@@ -258,14 +277,15 @@ internal sealed class CSharpOutline
         }
 
         var text = _masked[start..end];
-        var line = _line - text.Count(c => c == '\n');
-        text = Regex.Replace(text, @"^(\s*#[^\n]*\n\s*)+", "");
-        text = Regex.Replace(text, @"^(\s*\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\s*)+", "");
-        text = Regex.Replace(text, @"^(case\b[^:]*|default\s*):\s*", "");
-        return (Regex.Replace(text, @"\s+", " ").Trim(), line);
+        var attributes = Ahead.Match(text).Value;
+        var signature = Regex.Replace(text[attributes.Length..], @"^(case\b[^:]*|default\s*):\s*", "");
+        var (firstLine, signatureLine) = (_line - text.AsSpan().Count('\n'), _line - text.AsSpan(attributes.Length).Count('\n'));
+        return new Header(Regex.Replace(signature, @"\s+", " ").Trim(), attributes, firstLine, signatureLine);
     }
 
-    private sealed record Block(Shape Shape, string Header, int Line, int Parentheses, int HeaderStart)
+    private sealed record Header(string Text, string Attributes, int FirstLine, int SignatureLine);
+
+    private sealed record Block(Shape Shape, Header Header, int Parentheses, int HeaderStart)
     {
         public int Nesting { get; private set; }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Spawngate.Tests;
@@ -25,6 +26,30 @@ internal static class CSharpText
         }
 
         return new string(masked);
+    }
+
+    /// <summary>The source without its raw and verbatim strings, whose text is written as it is; line breaks stay.</summary>
+    public static string WithoutRawText(string source)
+    {
+        var kept = new StringBuilder(source.Length);
+        var at = 0;
+        while (at < source.Length)
+        {
+            var end = Math.Max(EndOfMasked(source, at), at + 1);
+            var token = source.AsSpan(at, end - at);
+            if (Regex.IsMatch(token, "^(?:\\$?@\\$?\"|\\$*\"\"\"+(?!\"))") && end > at + 2)
+            {
+                kept.Append('\n', token.Count('\n'));
+            }
+            else
+            {
+                kept.Append(token);
+            }
+
+            at = end;
+        }
+
+        return kept.ToString();
     }
 
     /// <summary>The end of the string or comment that begins at <paramref name="at"/>, or <paramref name="at"/> if none does.</summary>

@@ -25,7 +25,8 @@ internal static class TidyExceptions
     public static readonly Dictionary<string, string> Calls = new()
     {
         ["src/Spawngate/Config/ReloadMemory.cs: GC.Collect"] =
-            "left to itself the collector moves the tree of a large file in the middle of a reload, which requests wait 60 to 200 ms for; after it, 15",
+            "left to itself the collector moves the tree of a large file in the middle of a reload, which requests wait 60 "
+            + "to 200 ms for; after it, 15",
         ["src/Spawngate/Overload/YoungHeap.cs: GC.Collect"] =
             "left to itself the collector lets tens of megabytes of garbage become resident before it looks at them for the first time",
         ["src/Spawngate/Overload/HeapTrimmer.cs: GC.Collect"] =

@@ -70,6 +70,15 @@ internal sealed class TidyScannerTests
                     _ => 3,
                 };
 
+            [Test(new[] { 1 })]
+            [Test(
+                "x"
+            )]
+            public static int[] Cases() =>
+                [
+                    .. Enumerable.Range(0, 3).Select(i => new Pair { A = i }.A),
+                ];
+
             private enum Kind { A, B }
         }
 
@@ -87,12 +96,14 @@ internal sealed class TidyScannerTests
         );
         Assert.That(
             CSharpOutline.Read(Sample).Where(declaration => declaration.Kind == OutlineKind.Function).Select(function => function.Name),
-            Is.EqualTo(["get", "Local", "Deep", "Arrow"])
+            Is.EqualTo(["get", "Local", "Deep", "Arrow", "Cases"])
         );
         Assert.That((Find("Deep").Lines, Find("Deep").Nesting), Is.EqualTo((31, 4)));
         Assert.That((Find("Local").Lines, Find("Local").Nesting), Is.EqualTo((4, 0)));
         Assert.That((Find("get").Lines, Find("get").Nesting), Is.EqualTo((4, 0)));
-        Assert.That(Find("Arrow").Lines, Is.EqualTo(6));
+        Assert.That((Find("Arrow").Lines, Find("Arrow").IsTable), Is.EqualTo((6, false)));
+        Assert.That((Find("Cases").Lines, Find("Cases").IsTable), Is.EqualTo((4, true)), "without its attributes");
+        Assert.That(Find("Cases").Attributes, Does.Contain("Test("));
         Assert.That(Find("Sample").FirstLine, Is.EqualTo(4));
     }
 
@@ -118,6 +129,15 @@ internal sealed class TidyScannerTests
         Assert.That(masked.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries), Is.EqualTo(["a", "c"]));
         Assert.That(masked.Count(c => c == '\n'), Is.EqualTo(source.Count(c => c == '\n')));
     }
+
+    [TestCase("a \"b\" c", "a \"b\" c")]
+    [TestCase("a \"\" // c", "a \"\" // c")]
+    [TestCase("a @\"b\nb\" c", "a \n c")]
+    [TestCase("a $@\"{x}\" c", "a  c")]
+    [TestCase("a \"\"\"b\nb\"\"\" c", "a \n c")]
+    [TestCase("a $$\"\"\"\"b \"\"\" {\"\"\"\" c", "a  c")]
+    public void Raw_and_verbatim_strings_are_left_out(string source, string expected) =>
+        Assert.That(CSharpText.WithoutRawText(source), Is.EqualTo(expected));
 
     [TestCase("private const int HeadBytesMax = 5;", "HeadBytesMax")]
     [TestCase("const long MaxFoo = 5;", "MaxFoo")]

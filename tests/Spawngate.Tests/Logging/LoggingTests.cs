@@ -40,7 +40,8 @@ internal sealed class LoggingTests
 
     [TestCase(
         "debgu",
-        "SPAWNGATE_LOG: directive \"debgu\" is ignored: \"debgu\" is neither a level (off, error, warn, info, debug, trace) nor a known category"
+        "SPAWNGATE_LOG: directive \"debgu\" is ignored: \"debgu\" is neither a level (off, error, warn, info, debug, "
+            + "trace) nor a known category"
     )]
     [TestCase(
         "spawngate=loud",
@@ -159,7 +160,8 @@ internal sealed class LoggingTests
         Assert.That(
             lines[^2],
             Is.EqualTo(
-                $"2026-01-31T12:00:00.123Z WARN spawngate.log: dropped=\"{Offered - kept}\" dropped_output=\"{Offered - kept}\" Log lines were dropped because the log could not be written fast enough"
+                $"2026-01-31T12:00:00.123Z WARN spawngate.log: dropped=\"{Offered - kept}\" dropped_output=\"{Offered - kept}\" "
+                    + "Log lines were dropped because the log could not be written fast enough"
             )
         );
     }

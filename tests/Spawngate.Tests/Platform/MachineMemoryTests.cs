@@ -9,7 +9,8 @@ internal sealed class MachineMemoryTests
     private const string Memory = "MemFree:          100000 kB\nMemTotal:        1048576 kB\n";
     private const string Unified = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
     private const string Old =
-        "30 23 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n31 23 0:28 / /sys/fs/cgroup/memory rw shared:5 - cgroup cgroup rw,memory\n";
+        "30 23 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+        + "31 23 0:28 / /sys/fs/cgroup/memory rw shared:5 - cgroup cgroup rw,memory\n";
 
     private static long? Find(params (string Path, string Text)[] files) =>
         new MachineMemory(path => files.Where(file => file.Path == path).Select(static file => file.Text).FirstOrDefault()).Find();

@@ -50,7 +50,8 @@ internal sealed class PidFileTests
     {
         Assume.That(File.Exists("/usr/bin/python3"), "needs Python");
         string script =
-            $"import fcntl,os,signal;f=open('{PidPath}','w');fcntl.lockf(f,fcntl.LOCK_EX);f.write(str(os.getpid()));f.flush();print('locked',flush=True);signal.pause()";
+            $"import fcntl,os,signal;f=open('{PidPath}','w');fcntl.lockf(f,fcntl.LOCK_EX);f.write(str(os.getpid()));f.flush();"
+            + "print('locked',flush=True);signal.pause()";
         PlatformScene.Child rival = _scene.Start("/usr/bin/python3", "-c", script);
         await rival.Output.Next(static line => line == "locked");
         Assert.That(PidFile.Acquire(PidPath, out string? error), Is.Null);

@@ -49,7 +49,8 @@ internal sealed class ProcessGroupTests
         // The leader ends at once; its child cleans up on SIGTERM, which takes as long as the test holds the fifo.
         string gate = Path.Combine(_scene.Folder, "gate");
         PlatformScene.Child child = _scene.Shell(
-            $"mkfifo {gate}; trap 'exit 0' TERM; sh -c 'sleep 1000 & s=$!; trap \"cat {gate}; echo cleaned; exit\" TERM; echo up; wait $s' & wait; wait"
+            $"mkfifo {gate}; trap 'exit 0' TERM; sh -c 'sleep 1000 & s=$!; trap \"cat {gate}; echo cleaned; exit\" TERM; echo "
+                + "up; wait $s' & wait; wait"
         );
         await child.Output.Next(static line => line == "up");
         child.Process.Terminate();

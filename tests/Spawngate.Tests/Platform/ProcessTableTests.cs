@@ -86,7 +86,8 @@ internal sealed class ProcessTableTests
     {
         string host = new('\u00e9', Limits.HostNameBytesMax);
         string value =
-            $"{InstanceToken.Variable}=http://[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535/ready/{host.Replace("\u00e9", "%C3", StringComparison.Ordinal)}?token={Digits}";
+            $"{InstanceToken.Variable}=http://[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535/ready/"
+            + $"{host.Replace("\u00e9", "%C3", StringComparison.Ordinal)}?token={Digits}";
         Assert.That(value.Length + 1, Is.LessThanOrEqualTo(Limits.EnvironEntryBytes), value.Length.ToString(CultureInfo.InvariantCulture));
     }
 }

@@ -133,7 +133,8 @@ internal sealed class SessionIndexTests
             var set = new BackendSet(
                 stage.Env,
                 ConfigSource.Valid(
-                    "[sessions]\ndomain = 's.test'\n[sessions.templates.a]\ncommand = 'x'\ngrace_period_secs = 1\nready_health_check_interval_ms = 0"
+                    "[sessions]\ndomain = 's.test'\n[sessions.templates.a]\ncommand = 'x'\ngrace_period_secs = 1\n"
+                        + "ready_health_check_interval_ms = 0"
                 )
             );
             var session = set.Sessions.Spawn(new SpawnRequest()).Session!;

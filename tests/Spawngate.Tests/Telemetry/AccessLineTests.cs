@@ -18,7 +18,8 @@ internal sealed class AccessLineTests
     public void A_combined_line_is_as_documented()
     {
         var note = Note(
-            "GET /a?b=c HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: curl/8.5\r\nreferer: http://x/\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n"
+            "GET /a?b=c HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: curl/8.5\r\nreferer: http://x/\r\n"
+                + "X-Forwarded-For: 10.0.0.1\r\n\r\n"
         );
         string line = Format(AccessLogFormat.Combined, Warm(note));
         Assert.That(
@@ -47,7 +48,8 @@ internal sealed class AccessLineTests
         Assert.That(
             Format(AccessLogFormat.Combined, request),
             Is.EqualTo(
-                "203.0.113.7 - - [02/Nov/2026:03:04:05 +0000] \"GET \\x22/ HTTP/9\" 400 80 \"-\" \"-\" host=\"-\" id=\"-\" time=0.000000 upstream=- start=- in=0 forwarded=\"-\"\n"
+                "203.0.113.7 - - [02/Nov/2026:03:04:05 +0000] \"GET \\x22/ HTTP/9\" 400 80 \"-\" \"-\" host=\"-\" id=\"-\" "
+                    + "time=0.000000 upstream=- start=- in=0 forwarded=\"-\"\n"
             )
         );
         var json = Json(request);
@@ -97,8 +99,10 @@ internal sealed class AccessLineTests
         Assert.That(
             json.GetRawText(),
             Is.EqualTo(
-                "{\"time\":\"2026-11-02T03:04:05.067Z\",\"client\":\"203.0.113.7\",\"forwarded_for\":null,\"method\":\"POST\",\"target\":\"/a\",\"protocol\":\"HTTP/1.0\",\"host\":\"app.example.com\","
-                    + "\"backend\":\"*.example.com\",\"status\":504,\"error\":\"REQUEST_TIMEOUT\",\"complete\":true,\"bytes_out\":2,\"bytes_in\":1,\"referer\":null,\"user_agent\":null,\"request_id\":\"id-1\","
+                "{\"time\":\"2026-11-02T03:04:05.067Z\",\"client\":\"203.0.113.7\",\"forwarded_for\":null,\"method\":\"POST\","
+                    + "\"target\":\"/a\",\"protocol\":\"HTTP/1.0\",\"host\":\"app.example.com\","
+                    + "\"backend\":\"*.example.com\",\"status\":504,\"error\":\"REQUEST_TIMEOUT\",\"complete\":true,"
+                    + "\"bytes_out\":2,\"bytes_in\":1,\"referer\":null,\"user_agent\":null,\"request_id\":\"id-1\","
                     + "\"start\":\"cold\",\"duration_ms\":5000.001,\"held_ms\":4000.000,\"upstream_ms\":0.999}"
             )
         );
@@ -143,7 +147,8 @@ internal sealed class AccessLineTests
     {
         string odd = new('\xFF', 8000);
         var note = Note(
-            $"GET /{new string('x', 7000)} HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: {odd}\r\nReferer: {odd}\r\nX-Forwarded-For: {odd}\r\n\r\n"
+            $"GET /{new string('x', 7000)} HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: {odd}\r\nReferer: {odd}\r\n"
+                + $"X-Forwarded-For: {odd}\r\n\r\n"
         );
         var request = new FinishedRequest
         {

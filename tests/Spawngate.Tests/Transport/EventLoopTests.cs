@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using Spawngate.Platform;
 using Spawngate.Transport;
+using static Spawngate.Tests.SocketPairs;
 
 namespace Spawngate.Tests;
 
@@ -37,7 +38,7 @@ internal sealed class EventLoopTests
             for (int i = 0; i < Items; i++)
             {
                 int number = i;
-                loop.Post(new Item(() => See(sender, number)));
+                loop.Post(new PostedItem(() => See(sender, number)));
             }
         });
         await done.Task.WaitAsync(Patience);
@@ -57,14 +58,14 @@ internal sealed class EventLoopTests
         var done = new TaskCompletionSource<EventLoop?>(TaskCreationOptions.RunContinuationsAsynchronously);
         async Task TakeTurnAsync()
         {
-            loop.Defer(new Item(() => order.Add("deferred")));
+            loop.Defer(new PostedItem(() => order.Add("deferred")));
             order.Add("before");
             await EventLoop.NextTurn();
             order.Add("after");
             done.SetResult(EventLoop.Current);
         }
 
-        loop.Post(new Item(() => _ = TakeTurnAsync()));
+        loop.Post(new PostedItem(() => _ = TakeTurnAsync()));
 
         Assert.That(await done.Task.WaitAsync(Patience), Is.SameAs(loop));
         Assert.That(order, Is.EqualTo(new[] { "before", "deferred", "after" }));
@@ -105,7 +106,7 @@ internal sealed class EventLoopTests
 
         var targets = Enumerable.Range(0, 3).Select(self => new Target(self < 2 ? () => OnEvents(self) : static () => { })).ToList();
         loop.Post(
-            new Item(() =>
+            new PostedItem(() =>
             {
                 for (int i = 0; i < 3; i++)
                 {
@@ -144,7 +145,7 @@ internal sealed class EventLoopTests
         {
             if (++ran == PostedAt)
             {
-                var other = new Thread(() => loop.Post(new Item(() => ranBefore = ran)));
+                var other = new Thread(() => loop.Post(new PostedItem(() => ranBefore = ran)));
                 other.Start();
                 other.Join();
             }
@@ -162,7 +163,7 @@ internal sealed class EventLoopTests
         }
 
         loop.Post(
-            new Item(() =>
+            new PostedItem(() =>
             {
                 for (int i = 0; i < Turns; i++)
                 {
@@ -392,162 +393,6 @@ internal sealed class EventLoopTests
         Assert.That(got.AsSpan().SequenceEqual(bytes));
     }
 
-    [Test]
-    public async Task A_listener_leaves_clients_in_the_queue_while_nobody_accepts_and_is_stopped()
-    {
-        using var socket = Listening();
-        using var listener = StreamListener.Of(socket);
-        var waiting = listener.AcceptAsync().AsTask();
-        Assert.That(waiting.IsCompleted, Is.False);
-        var clients = new List<Socket>();
-        for (int i = 0; i < 4; i++)
-        {
-            clients.Add(await ClientAsync(socket));
-        }
-
-        // Two of them come while nobody accepts: the event that tells is not told over and over.
-        using var first = new SocketChannel((await waiting.WaitAsync(Patience))!, null);
-        Assert.That(listener.Peer, Is.EqualTo(IPAddress.Loopback));
-        using var second = new SocketChannel((await listener.AcceptAsync().AsTask().WaitAsync(Patience))!, null);
-        using var third = new SocketChannel((await listener.AcceptAsync().AsTask().WaitAsync(Patience))!, null);
-        clients[2].Send([7]);
-        Assert.That(await third.ReceiveAsync().AsTask().WaitAsync(Patience), Is.EqualTo(1));
-
-        var fourth = await listener.AcceptAsync().AsTask().WaitAsync(Patience);
-        Assert.That(fourth, Is.Not.Null);
-        fourth!.Close(reset: false);
-        var last = listener.AcceptAsync().AsTask();
-        listener.Stop();
-        Assert.That(await last.WaitAsync(Patience), Is.Null);
-        clients.Add(await ClientAsync(socket));
-        using var queued = new SocketChannel(listener.TryAccept()!, null);
-        Assert.That(listener.TryAccept(), Is.Null);
-        clients.ForEach(each => each.Dispose());
-    }
-
-    [Test]
-    [NonParallelizable]
-    public async Task Whoever_accepts_a_client_keeps_it_and_no_loop_has_many_more_than_another()
-    {
-        const int Clients = 100;
-        using var socket = Listening();
-        using var listener = StreamListener.Of(socket);
-        var before = AllLoops().ToDictionary(static loop => loop.Index, static loop => loop.Clients);
-        var accepted = new List<StreamSocket>();
-        var clients = new List<Socket>();
-        for (int i = 0; i < Clients * EventLoop.Count; i++)
-        {
-            var accepting = AcceptOnAsync(listener);
-            clients.Add(await ClientAsync(socket));
-            var (taken, thread) = await accepting.WaitAsync(Patience);
-            Assert.That(thread, Is.EqualTo(taken.LoopIndex), "no thread but its own has touched it");
-            accepted.Add(taken);
-        }
-
-        var counts = AllLoops().Select(static loop => loop.Clients).ToList();
-        Assert.That(
-            counts.Max() - counts.Min(),
-            Is.LessThanOrEqualTo(EventLoop.Count * (1 + Limits.ClientsAheadMin + (counts.Max() / Limits.ClientsAheadShare)))
-        );
-        accepted.ForEach(static each => each.Close(reset: false));
-        clients.ForEach(static each => each.Dispose());
-        Assert.That(
-            AllLoops().ToDictionary(static loop => loop.Index, static loop => loop.Clients),
-            Is.EqualTo(before),
-            "who has ended is not counted"
-        );
-        listener.Stop();
-        Assert.That(await listener.AcceptAsync().AsTask().WaitAsync(Patience), Is.Null);
-
-        // On the loop's thread, unless the client was there before anybody awaited it.
-        static async Task<(StreamSocket Accepted, int Thread)> AcceptOnAsync(StreamListener listener)
-        {
-            var accepted = await listener.AcceptAsync().ConfigureAwait(false);
-            return (accepted!, EventLoop.Current?.Index ?? accepted!.LoopIndex);
-        }
-    }
-
-    [Test]
-    [NonParallelizable]
-    public async Task A_loop_that_is_behind_accepts_several_clients_at_once([Values(5, Limits.AcceptMoreMax + 5)] int clients)
-    {
-        using var socket = Listening();
-        using var listener = StreamListener.Of(socket);
-        var accepting = AcceptAllAsync();
-        using var held = new ManualResetEventSlim();
-        var others = new List<(SocketChannel Mine, Socket Peer)>();
-        var waiting = new List<Socket>();
-        try
-        {
-            using var listening = Listening();
-            for (int i = 0; i < EventLoop.Count * 2 * Limits.AcceptMoreFromEvents; i++)
-            {
-                others.Add(await ConnectedAsync(listening));
-                _ = others[i].Mine.ReceiveAsync().AsTask();
-            }
-
-            using var holding = new CountdownEvent(EventLoop.Count);
-            foreach (var loop in AllLoops())
-            {
-                loop.Post(
-                    new Item(() =>
-                    {
-                        holding.Signal();
-                        held.Wait(Patience);
-                    })
-                );
-            }
-
-            Assert.That(holding.Wait(Patience), "all loops are held");
-            others.ForEach(static each => each.Peer.Send([1]));
-            for (int i = 0; i < clients; i++)
-            {
-                waiting.Add(await ClientAsync(socket));
-            }
-
-            held.Set();
-            Assert.That(
-                await accepting.WaitAsync(Patience),
-                Is.GreaterThanOrEqualTo(Math.Min(clients - 1, Limits.AcceptMoreMax)),
-                "taken without another event"
-            );
-        }
-        finally
-        {
-            held.Set();
-            others.ForEach(static each =>
-            {
-                each.Mine.Dispose();
-                each.Peer.Dispose();
-            });
-            waiting.ForEach(static each => each.Dispose());
-        }
-
-        async Task<int> AcceptAllAsync()
-        {
-            int atOnce = 0;
-            for (int i = 0; i < clients; i++)
-            {
-                var next = listener.AcceptAsync();
-                atOnce += next.IsCompleted ? 1 : 0;
-                (await next.ConfigureAwait(false))!.Close(reset: false);
-            }
-
-            return atOnce;
-        }
-    }
-
-    private static HashSet<EventLoop> AllLoops()
-    {
-        var loops = new HashSet<EventLoop>();
-        while (loops.Count < EventLoop.Count)
-        {
-            loops.Add(EventLoop.Next());
-        }
-
-        return loops;
-    }
-
     private static async Task EchoAsync(SocketChannel channel)
     {
         while (await channel.ReceiveAsync() is > 0 and var count)
@@ -559,52 +404,10 @@ internal sealed class EventLoopTests
         }
     }
 
-    private static Socket Listening()
-    {
-        var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        listener.Listen();
-        return listener;
-    }
-
-    private static async Task<Socket> ClientAsync(Socket listener)
-    {
-        var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await client.ConnectAsync(listener.LocalEndPoint!);
-        return client;
-    }
-
-    private static async Task<(SocketChannel Mine, Socket Peer)> ConnectedAsync()
-    {
-        using var listener = Listening();
-        return await ConnectedAsync(listener);
-    }
-
-    private static async Task<(SocketChannel Mine, Socket Peer)> ConnectedAsync(Socket listener)
-    {
-        var peer = await ClientAsync(listener);
-        return (new SocketChannel(StreamSocket.Of(await listener.AcceptAsync()), null), peer);
-    }
-
     private static async Task<(SocketChannel A, SocketChannel B)> PairAsync()
     {
         var (mine, peer) = await ConnectedAsync();
         return (mine, new SocketChannel(StreamSocket.Of(peer), null));
-    }
-
-    private sealed class Item(Action run) : IThreadPoolWorkItem
-    {
-        public void Execute() => run();
-    }
-
-    private static (Socket Mine, Socket Peer) Connected()
-    {
-        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        listener.Listen();
-        var peer = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        peer.Connect(listener.LocalEndPoint!);
-        return (listener.Accept(), peer);
     }
 
     private sealed class Target(Action onEvents) : IEventTarget

@@ -284,7 +284,8 @@ internal sealed class ListenerTrustTests
 
     private static byte[] Line(string address, string port, string state, int inode) =>
         Encoding.ASCII.GetBytes(
-            $"   0: {address}:{port} {new string('0', address.Length)}:0000 {state} 00000000:00000000 00:00000000 00000000  1000        0 {inode} 1 0000000000000000 100 0 0 10 0"
+            $"   0: {address}:{port} {new string('0', address.Length)}:0000 {state} 00000000:00000000 00:00000000 00000000  "
+                + $"1000        0 {inode} 1 0000000000000000 100 0 0 10 0"
         );
 
     private static Socket Listen(IPAddress address)

@@ -293,7 +293,7 @@ internal sealed class UpstreamPoolTests
             {
                 end.Socket.Send(Encoding.ASCII.GetBytes(unsolicited));
                 end.EndSending();
-                SpinWait.SpinUntil(connection.Channel.IsReadable, TimeSpan.FromSeconds(30));
+                Assert.That(SpinWait.SpinUntil(connection.Channel.IsReadable, TimeSpan.FromSeconds(30)));
                 return pool.TryRent();
             });
             Assert.That(rented, Is.Null);
@@ -307,7 +307,19 @@ internal sealed class UpstreamPoolTests
     private static Task<UpstreamConnection?> OnAsync(EventLoop loop, Func<UpstreamConnection?> call)
     {
         var result = new TaskCompletionSource<UpstreamConnection?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        loop.Post(new LoopCall(() => result.SetResult(call())));
+        loop.Post(
+            new LoopCall(() =>
+            {
+                try
+                {
+                    result.SetResult(call());
+                }
+                catch (Exception e)
+                {
+                    result.SetException(e);
+                }
+            })
+        );
         return result.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
@@ -326,8 +338,7 @@ internal sealed class UpstreamPoolTests
             end.Dispose();
         }
 
-        SpinWait.SpinUntil(() => connection.Channel.IsClosed, TimeSpan.FromSeconds(30));
-        Assert.That(connection.Channel.IsClosed);
+        Assert.That(SpinWait.SpinUntil(() => connection.Channel.IsClosed, TimeSpan.FromSeconds(30)));
     }
 
     private sealed class LoopCall(Action call) : IThreadPoolWorkItem

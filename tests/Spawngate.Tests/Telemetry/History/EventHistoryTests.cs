@@ -159,8 +159,50 @@ internal sealed class EventHistoryTests
         Assert.That(kept[^1].Stderr![^1], Does.StartWith("4/29"));
     }
 
+    /// <summary>What one start, its use and its end leave.</summary>
+    private static HistoryEvent[] UsualRun(int start, HistoryCaller caller) =>
+        [
+            new HistoryEvent
+            {
+                Time = Noon,
+                Start = start,
+                Event = HistoryEventKind.Woken,
+                Reason = "request",
+                By = caller,
+            },
+            new HistoryEvent
+            {
+                Time = Noon,
+                Start = start,
+                Event = HistoryEventKind.Ready,
+                Reason = "health",
+                Requests = 1,
+                SpawnMs = 0.6,
+                ListenMs = 60,
+                ReadyMs = 70,
+            },
+            new HistoryEvent
+            {
+                Time = Noon,
+                Start = start,
+                Event = HistoryEventKind.Stopping,
+                Reason = "idle",
+                Requests = 0,
+                AfterMs = 600_000,
+            },
+            new HistoryEvent
+            {
+                Time = Noon,
+                Start = start,
+                Event = HistoryEventKind.Stopped,
+                Reason = "idle",
+                AfterMs = 40,
+                Exit = new HistoryExit(null, 15),
+            },
+        ];
+
     [Test]
-    public void Ten_thousand_full_ledgers_take_some_fifty_megabytes()
+    public void Ten_thousand_full_histories_take_some_fifty_megabytes()
     {
         var history = new EventHistory();
         var caller = new HistoryCaller(
@@ -171,51 +213,10 @@ internal sealed class EventHistoryTests
         );
         for (int i = 0; i < 1000; i++)
         {
-            history.Append(
-                new HistoryEvent
-                {
-                    Time = Noon,
-                    Start = i,
-                    Event = HistoryEventKind.Woken,
-                    Reason = "request",
-                    By = caller,
-                }
-            );
-            history.Append(
-                new HistoryEvent
-                {
-                    Time = Noon,
-                    Start = i,
-                    Event = HistoryEventKind.Ready,
-                    Reason = "health",
-                    Requests = 1,
-                    SpawnMs = 0.6,
-                    ListenMs = 60,
-                    ReadyMs = 70,
-                }
-            );
-            history.Append(
-                new HistoryEvent
-                {
-                    Time = Noon,
-                    Start = i,
-                    Event = HistoryEventKind.Stopping,
-                    Reason = "idle",
-                    Requests = 0,
-                    AfterMs = 600_000,
-                }
-            );
-            history.Append(
-                new HistoryEvent
-                {
-                    Time = Noon,
-                    Start = i,
-                    Event = HistoryEventKind.Stopped,
-                    Reason = "idle",
-                    AfterMs = 40,
-                    Exit = new HistoryExit(null, 15),
-                }
-            );
+            foreach (var each in UsualRun(i, caller))
+            {
+                history.Append(each);
+            }
         }
 
         TestContext.Out.WriteLine($"one history of 100 usual events: {history.Bytes} bytes");

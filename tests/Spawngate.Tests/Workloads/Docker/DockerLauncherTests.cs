@@ -381,7 +381,8 @@ internal sealed class DockerLauncherTests
     {
         await using var stage = new DockerStage();
         stage.Engine.Answer("POST /images/create", static () =>
-            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 58\r\n\r\n{\"status\":\"Pulling\"}\r\n{\"error\":\"unexpected EOF of x\"}\r\n  \n"
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 58\r\n\r\n{\"status\":\"Pulling\"}\r\n"
+            + "{\"error\":\"unexpected EOF of x\"}\r\n  \n"
         );
         Assert.That(
             (await stage.LaunchAsync(cancel, stage.Config(PullPolicy.Always))).Error,
@@ -436,8 +437,10 @@ internal sealed class DockerLauncherTests
         Assert.That(
             error,
             Is.EqualTo(
-                $"no Docker engine answers (/var/run/docker.sock: no such file; {home}/.docker/run/docker.sock: no such file; {home}/.colima/default/docker.sock: no such file; "
-                    + $"{home}/.rd/docker.sock: connection refused (nobody listens there); {home}/podman/podman.sock: no such file); docker_host or DOCKER_HOST names another place"
+                $"no Docker engine answers (/var/run/docker.sock: no such file; {home}/.docker/run/docker.sock: no such file; "
+                    + $"{home}/.colima/default/docker.sock: no such file; "
+                    + $"{home}/.rd/docker.sock: connection refused (nobody listens there); {home}/podman/podman.sock: no such "
+                    + "file); docker_host or DOCKER_HOST names another place"
             )
         );
         Directory.CreateDirectory($"{home}/podman");

@@ -37,7 +37,8 @@ internal sealed class EscapedProcessesTests
     {
         string gate = Path.Combine(_scene.Folder, "gate");
         IWorkload workload = await Launch(
-            $"mkfifo {gate}; (setsid sh -c 'trap \"cat {gate}; echo cleaned; exit 0\" TERM; echo $$; while true; do sleep 1000 & wait; done' &); exec sleep 1000"
+            $"mkfifo {gate}; (setsid sh -c 'trap \"cat {gate}; echo cleaned; exit 0\" TERM; echo $$; while true; do sleep "
+                + "1000 & wait; done' &); exec sleep 1000"
         );
         int daemon = await Number();
         workload.Terminate(GraceMs);
@@ -77,7 +78,8 @@ internal sealed class EscapedProcessesTests
         // A shell runs the actions of pending signals by their numbers, so the answer to signal 28 comes behind that to signal 15.
         const string Script = "trap \"echo asked\" TERM; trap \"echo still here\" WINCH; echo $$; while true; do sleep 1000 & wait; done";
         IWorkload workload = await Launch(
-            $"trap 'echo group asked' TERM; {outside.Replace("SCRIPT", Script, StringComparison.Ordinal)}\nwhile true; do sleep 1000 & wait; done"
+            $"trap 'echo group asked' TERM; {outside.Replace("SCRIPT", Script, StringComparison.Ordinal)}\n"
+                + "while true; do sleep 1000 & wait; done"
         );
         int process = await Number();
 
@@ -125,7 +127,8 @@ internal sealed class EscapedProcessesTests
     {
         string gate = Path.Combine(_scene.Folder, "gate");
         IWorkload workload = await Launch(
-            $"mkfifo {gate}; (setsid sh -c 'trap \"\" TERM; echo $$; echo > {gate}; while true; do sleep 1000; done' &); read x < {gate}; exit 7"
+            $"mkfifo {gate}; (setsid sh -c 'trap \"\" TERM; echo $$; echo > {gate}; while true; do sleep 1000; done' &); read "
+                + $"x < {gate}; exit 7"
         );
         int daemon = await Number();
         ExitReport report = await workload.Exited.WaitAsync(PlatformScene.Patience);
