@@ -10,18 +10,34 @@ internal sealed class SignalsTests
         Pipe = 13,
         Terminate = 15;
 
+    private readonly SemaphoreSlim _arrived = new(0);
+    private PosixSignalRegistration[] _besides = [];
+
+    [SetUp]
+    public void ListenBesides() =>
+        _besides = [
+            PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnArrived),
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnArrived),
+        ];
+
+    [TearDown]
+    public void StopListening() => Array.ForEach(_besides, static each => each.Dispose());
+
+    [OneTimeTearDown]
+    public void DisposeSemaphore() => _arrived.Dispose();
+
     [Test]
     public async Task Each_signal_asks_for_its_own()
     {
         using var signals = new Signals();
         await using var reloads = signals.ReloadsRequested.GetAsyncEnumerator();
         var reload = reloads.MoveNextAsync().AsTask();
-        Send(Hangup);
+        await SendAsync(Hangup);
         Assert.That(await reload.WaitAsync(PlatformScene.Patience), Is.True);
         Assert.That(signals.StopRequested.IsCompleted, Is.False);
-        Send(Terminate);
+        await SendAsync(Terminate);
         Assert.That(await signals.StopRequested.WaitAsync(PlatformScene.Patience), Is.EqualTo("SIGTERM"));
-        Send(Pipe); // Ignored: the test is still here.
+        Kill(Pipe); // Ignored: the test is still here.
         Assert.That(signals.KillRequested.IsCompleted, Is.False);
     }
 
@@ -40,8 +56,8 @@ internal sealed class SignalsTests
     public async Task What_came_before_anybody_asked_is_kept()
     {
         var signals = new Signals();
-        Send(Hangup);
-        Send(Hangup);
+        await SendAsync(Hangup);
+        await SendAsync(Hangup);
         Interrupt(signals);
         await signals.StopRequested.WaitAsync(PlatformScene.Patience);
         Interrupt(signals);
@@ -64,5 +80,18 @@ internal sealed class SignalsTests
     /// </summary>
     private static void Interrupt(Signals signals) => signals.OnSignal(new PosixSignalContext(PosixSignal.SIGINT));
 
-    private static void Send(int signal) => Assert.That(Libc.Kill(Environment.ProcessId, signal), Is.Zero);
+    /// <summary>Until it has arrived: once nobody listens any more, it would end the process.</summary>
+    private async Task SendAsync(int signal)
+    {
+        Kill(signal);
+        Assert.That(await _arrived.WaitAsync(PlatformScene.Patience));
+    }
+
+    private void OnArrived(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        _arrived.Release();
+    }
+
+    private static void Kill(int signal) => Assert.That(Libc.Kill(Environment.ProcessId, signal), Is.Zero);
 }
