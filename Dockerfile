@@ -1,4 +1,4 @@
-# Spawngate on nothing: one executable and a folder for its configuration. docs/operating.md says how to run it.
+# Spawngate on nothing: one executable and a folder for its configuration. docs/how-to/container.md says how to run it.
 #
 #   docker build -t spawngate .
 #   docker run -p 80:80 -v "$PWD/etc:/etc/spawngate:ro" spawngate

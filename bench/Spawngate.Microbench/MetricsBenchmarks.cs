@@ -1,5 +1,4 @@
 using BenchmarkDotNet.Attributes;
-using Spawngate.Forwarding;
 using Spawngate.Telemetry;
 
 namespace Spawngate.Microbench;

@@ -11,7 +11,7 @@ METRICS = {  # name: (title, higher is better)
     "switches": ("switches", False),
 }
 
-# For the chart and the README; whatever has no short name goes by that of the scenario.
+# For the chart and bench/README.md; whatever has no short name goes by that of the scenario.
 LABELS = {
     "keepalive": "small requests, keep-alive", "pipelined": "small requests, 16 pipelined", "connect": "a new connection for each request",
     "get-10k": "responses of 10 KiB", "get-1m": "responses of 1 MiB", "get-100m": "responses of 100 MiB", "put-length": "uploads of 100 MiB",
@@ -131,7 +131,7 @@ for the rate above ×1. What is equal and what is not is in [bench/README.md](..
 
 
 def short_table(run, threads=1):
-    """For the README: CPU of Spawngate beside that of each peer, and in plain words where a peer is better."""
+    """For bench/README.md: CPU of Spawngate beside that of each peer, and in plain words where a peer is better."""
     peers = [p for p in run["proxies"] if p != "spawngate"]
     lines = ["| CPU for | Spawngate | " + " | ".join(peers) + " | ratio to the best | rate | p99 |", "|---" * (len(peers) + 5) + "|"]
     behind = []
@@ -145,12 +145,21 @@ def short_table(run, threads=1):
                      + f" | {_mark(own['cpu_us'], False)} | {_mark(own['rate'], True)} | {_mark(own.get('p99_us'), False)} |")
         if _is_behind(own["cpu_us"], False):
             behind.append(f"{label} ({own['cpu_us']['best']}, {own['cpu_us']['ratio']:.2f})")
-    text = "\n".join(lines) + f"\n\nMeasured {run['date']} by `bench/load/run`; on {run['machine']['processors']} cores with other work on them; all figures are in " \
-        f"[bench/results](bench/results/{run['date']}-load.md), what they mean in [bench/README.md](bench/README.md). Ratios are to the best peer of each column, **bold** where that " \
-        "peer is better by more than 5 %.\n\n"
+    text = "\n".join(lines) + f"\n\nMeasured {run['date']} by `bench/load/run`, on {run['machine']['processors']} cores with other work on them.\n" \
+        f"All figures are in [results](results/{run['date']}-load.md). " \
+        "Ratios are to the best peer of each column, **bold** where that peer is better by more than 5 %.\n\n"
     if behind:
-        text += f"**Where a peer takes less CPU:** {'; '.join(behind)}.\n\n"
+        text += "**Where a peer takes less CPU:** " + ";\n".join(behind) + ".\n\n"
     return text + _idle_words(run, threads)
+
+
+def readme_line(run, threads=1):
+    """For the README: one figure, beside nginx; empty when the run has not measured it."""
+    figures = summary(run["samples"], "keepalive", threads)
+    if "spawngate" not in figures or "nginx" not in figures:
+        return ""
+    own, nginx = (figures[p]["cpu_us"]["median"] for p in ("spawngate", "nginx"))
+    return f"- **{own:.0f} µs** of CPU for a small request, where nginx takes {nginx:.0f} µs in the same run (`bench/load/run`).\n"
 
 
 def _idle_words(run, threads):

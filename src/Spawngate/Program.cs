@@ -1,4 +1,5 @@
 using Spawngate.Commands;
+using Spawngate.Platform;
 
 namespace Spawngate;
 
@@ -8,7 +9,7 @@ internal static class Program
     private static Task<int> Main(string[] args)
     {
         // First of all: a guard lives beside its gateway, so nothing that the command line needs is made for it.
-        if (args is [GuardProgram.Command, ..])
+        if (args is [GuardPipe.Command, ..])
         {
             return GuardProgram.RunAsync(args[1..]);
         }

@@ -2,7 +2,7 @@ namespace Spawngate.Protocols.Http2;
 
 /// <summary>
 /// What a client may waste: two token buckets, one of resets and one of frames that move nothing forward. Useful work earns back what it
-/// usually costs, so that only the ratio counts; see docs/http2.md for the arithmetic and the attacks.
+/// usually costs, so that only the ratio counts; see docs/concepts/http2.md for the arithmetic and the attacks.
 /// </summary>
 public struct FloodBudget
 {

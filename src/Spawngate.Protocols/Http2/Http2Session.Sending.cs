@@ -1,6 +1,3 @@
-using Spawngate.Protocols.Http1;
-using Spawngate.Protocols.Http2.Hpack;
-
 namespace Spawngate.Protocols.Http2;
 
 /// <content>What is written on streams: heads, data, trailers. All goes into spans of the caller, after what <see cref="WriteControl"/>

@@ -6,8 +6,8 @@ namespace Spawngate.Protocols.Http2;
 
 /// <summary>
 /// The server's side of one HTTP/2 connection (RFC 9113): bytes in, events out. What it has to say itself waits for
-/// <see cref="WriteControl"/>; heads and data are written by the methods of the other half. See docs/http2.md for states, failures and
-/// budgets. One caller at a time.
+/// <see cref="WriteControl"/>; heads and data are written by the methods of the other half. See docs/concepts/http2.md for states,
+/// failures and budgets. One caller at a time.
 /// </summary>
 public sealed partial class Http2Session
 {

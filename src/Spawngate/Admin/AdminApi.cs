@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Spawngate.Config;
@@ -52,7 +51,7 @@ internal sealed class AdminApi : IAsyncDisposable
         var answers = sessions is null ? null : new SessionRequests(sessions, config, time, _logger, _stopping.Token);
         _requests = new AdminRequests(guard, backends, time, _logger, _stopping.Token, answers);
         _time = time;
-        _connections = new AdminConnections(Math.Min(Limits.AdminConnectionsMax, DescriptorBudget.Shared.AdminMax), time);
+        _connections = new AdminConnections(Math.Min(PlatformLimits.AdminConnectionsMax, DescriptorBudget.Shared.AdminMax), time);
         _server = MakeServer();
     }
 
@@ -83,32 +82,11 @@ internal sealed class AdminApi : IAsyncDisposable
         }
     }
 
-    /// <summary>
-    /// The value of SERVERLESS_PROXY_READY_URL for one start of a local backend. Only after <see cref="StartAsync"/>, as the port may be
-    /// chosen there.
-    /// </summary>
-    /// <param name="hostname">Key of the backend.</param>
-    /// <param name="token">Token of that start; URL-safe characters only.</param>
-    public string ReadyUrl(string hostname, string token)
-    {
-        IPEndPoint endpoint = ReachableFromHere(Endpoint.Address, Endpoint.Port);
-        return $"http://{endpoint}/ready/{Uri.EscapeDataString(hostname)}?token={token}";
-    }
-
-    /// <summary>Where a listener is reached from this machine: one that is bound to all addresses, through loopback.</summary>
-    public static IPEndPoint ReachableFromHere(IPAddress bind, int port) =>
-        new(
-            bind.Equals(IPAddress.Any) ? IPAddress.Loopback
-                : bind.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback
-                : bind,
-            port
-        );
-
     /// <summary>Stops listening, ends the streams, and gives answers in progress a moment to finish.</summary>
     public async Task StopAsync()
     {
         await _stopping.CancelAsync();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(Limits.AdminStopSecs));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.AdminStopSecs));
         await _server.StopAsync(limit.Token);
     }
 
@@ -123,9 +101,9 @@ internal sealed class AdminApi : IAsyncDisposable
     private KestrelServer MakeServer()
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
-        options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
-        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(Limits.AdminKeepAliveSecs);
-        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(Limits.AdminHeaderTimeoutSecs);
+        options.Limits.MaxRequestBodySize = AdminLimits.AdminRequestBodyBytesMax;
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(AdminLimits.AdminKeepAliveSecs);
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(AdminLimits.AdminHeaderTimeoutSecs);
         if (_passed is null)
         {
             options.Listen(_config.AdminBind, _config.AdminPort, Configure);

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Http;
 using Spawngate.Platform;
 
 namespace Spawngate.Admin;
@@ -78,7 +77,7 @@ internal sealed class AdminConnections(int max, TimeProvider time)
     private readonly LinkedList<AdminConnection> _streams = [];
 
     // Those that are being closed still hold their places for a moment.
-    private readonly SemaphoreSlim _places = new(max + Limits.AdminClosingMax, max + Limits.AdminClosingMax);
+    private readonly SemaphoreSlim _places = new(max + AdminLimits.AdminClosingMax, max + AdminLimits.AdminClosingMax);
 
     /// <summary>Open connections that are not being closed.</summary>
     public int Count
@@ -93,7 +92,7 @@ internal sealed class AdminConnections(int max, TimeProvider time)
     }
 
     /// <summary>Answers that may last at once. Half of all, where there are very few.</summary>
-    public int StreamsMax { get; } = Math.Max(max / 2, max - Math.Max(Limits.AdminShortMin, max / Limits.AdminShortShare));
+    public int StreamsMax { get; } = Math.Max(max / 2, max - Math.Max(AdminLimits.AdminShortMin, max / AdminLimits.AdminShortShare));
 
     private int Open => _idle.Count + _busy.Count + _streams.Count;
 
@@ -121,8 +120,8 @@ internal sealed class AdminConnections(int max, TimeProvider time)
 
             while (
                 _idle.First is { Value: var oldest }
-                && Open >= max / Limits.AdminCrowdedShare
-                && time.GetElapsedTime(oldest.SinceTimestamp, now).TotalMilliseconds >= Limits.AdminCrowdedIdleMs
+                && Open >= max / AdminLimits.AdminCrowdedShare
+                && time.GetElapsedTime(oldest.SinceTimestamp, now).TotalMilliseconds >= AdminLimits.AdminCrowdedIdleMs
             )
             {
                 victims.Add(TakeFirst(_idle));

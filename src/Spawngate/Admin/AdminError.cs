@@ -38,7 +38,11 @@ internal sealed record AdminError(int Status, string Code, string Message)
 
     /// <summary>The body is larger than anything this API takes.</summary>
     public static AdminError TooLarge { get; } =
-        new(413, "PAYLOAD_TOO_LARGE", $"The body of a request to the admin API may have at most {Limits.AdminRequestBodyBytesMax} bytes.");
+        new(
+            413,
+            "PAYLOAD_TOO_LARGE",
+            $"The body of a request to the admin API may have at most {AdminLimits.AdminRequestBodyBytesMax} bytes."
+        );
 
     /// <summary>A body of another type than JSON, as web pages may send to any address without being asked.</summary>
     public static AdminError NotJson { get; } =

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http;
 using Spawngate.Platform;
 using Spawngate.Telemetry.History;
 
@@ -55,7 +54,7 @@ internal sealed class AdminEventStream(IAdminBackends backends, TimeProvider tim
         teller.Write("hello", new HelloEvent(_instance, Now), ReportJson.Write);
         TellAll(teller);
         await teller.FlushAsync(cancel);
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Limits.HistorySampleMs), time);
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(AdminLimits.HistorySampleMs), time);
         Task<bool> ticked = timer.WaitForNextTickAsync(cancel).AsTask();
         Task<bool> news = reader.News.WaitToReadAsync(cancel).AsTask();
         while (true)

@@ -1,5 +1,4 @@
 using System.Net;
-using Microsoft.Extensions.Logging;
 
 namespace Spawngate.Admin;
 
@@ -47,4 +46,7 @@ internal static partial class AdminEvents
 
     [LoggerMessage(Level = LogLevel.Error, Message = "method=\"{Method}\" path=\"{Path}\" Request to the admin API failed")]
     internal static partial void RequestFailed(ILogger logger, Exception exception, string method, string path);
+
+    [LoggerMessage(LogLevel.Debug, "address=\"{Address}\" Ready callbacks of containers are taken")]
+    internal static partial void CallbacksAreTaken(ILogger logger, string address);
 }

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Text;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http;
 
 namespace Spawngate.Admin;
 
@@ -43,7 +42,9 @@ internal sealed class AdminLog
         try
         {
             using IBackendLogFollower? follower =
-                followers > Limits.AdminLogFollowersMax || !AdminConnection.TryBeginStream(context) ? null : _backends.FollowLog(hostname);
+                followers > AdminLimits.AdminLogFollowersMax || !AdminConnection.TryBeginStream(context)
+                    ? null
+                    : _backends.FollowLog(hostname);
             if (follower is null)
             {
                 await AdminReply.ErrorAsync(context, AdminError.TooManyFollowers);
@@ -68,7 +69,7 @@ internal sealed class AdminLog
         foreach (BackendLogLine line in lines)
         {
             unflushedBytes += Write(response.BodyWriter, line, WantsJson(context));
-            if (unflushedBytes >= Limits.AdminLogFlushBytes)
+            if (unflushedBytes >= AdminLimits.AdminLogFlushBytes)
             {
                 unflushedBytes = 0;
                 await response.BodyWriter.FlushAsync(context.RequestAborted);
@@ -89,7 +90,7 @@ internal sealed class AdminLog
             while (await follower.WaitAsync(ended.Token))
             {
                 int unflushedBytes = 0;
-                while (unflushedBytes < Limits.AdminLogFlushBytes && follower.TryRead(out BackendLogLine? line))
+                while (unflushedBytes < AdminLimits.AdminLogFlushBytes && follower.TryRead(out BackendLogLine? line))
                 {
                     unflushedBytes += Write(writer, line, asJson);
                 }

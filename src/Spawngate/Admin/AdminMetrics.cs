@@ -1,5 +1,4 @@
 using Spawngate.Backends;
-using Spawngate.Forwarding;
 using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Sessions;
@@ -45,7 +44,7 @@ internal sealed class AdminMetrics
     /// <param name="backends">Where the facts of the backends are.</param>
     /// <param name="startedAt">When this process started, to about a millisecond.</param>
     /// <param name="hostsMax">How many host names get series of their own.</param>
-    public AdminMetrics(IAdminBackends backends, DateTimeOffset startedAt, int hostsMax = Limits.MetricHostsMax)
+    public AdminMetrics(IAdminBackends backends, DateTimeOffset startedAt, int hostsMax = AdminLimits.MetricHostsMax)
     {
         _backends = backends;
         _startUnixSecs = startedAt.ToUnixTimeMilliseconds() / 1000.0;

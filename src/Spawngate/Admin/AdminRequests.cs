@@ -1,8 +1,7 @@
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.Logging;
+using Spawngate.Backends;
 using Spawngate.Runtime;
 
 namespace Spawngate.Admin;
@@ -128,7 +127,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             return AdminError.ForbiddenOrigin;
         }
 
-        return request.ContentLength > Limits.AdminRequestBodyBytesMax ? AdminError.TooLarge : null;
+        return request.ContentLength > AdminLimits.AdminRequestBodyBytesMax ? AdminError.TooLarge : null;
     }
 
     private Task AnswerAsync(HttpContext context, AdminRoute route) =>
@@ -202,15 +201,15 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
     {
         string? token = context.Request.Query["token"];
         bool isAdmin = _guard.KnowsAdminToken(context.Request);
-        ReadyOutcome outcome = _backends.ReportReady(hostname, token, isAdmin);
+        ReadyCallbackOutcome outcome = _backends.ReportReady(hostname, token, isAdmin);
         return outcome switch
         {
-            ReadyOutcome.Accepted => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
+            ReadyCallbackOutcome.Accepted => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
 
             // Who knows neither token gets the same answer for a host that there is: this path is open to everybody, and which hosts there
             // are is not.
-            ReadyOutcome.UnknownHost when isAdmin => AdminReply.ErrorAsync(context, AdminError.UnknownHost),
-            ReadyOutcome.NotStarting => AdminReply.ErrorAsync(context, AdminError.NotStarting),
+            ReadyCallbackOutcome.UnknownHost when isAdmin => AdminReply.ErrorAsync(context, AdminError.UnknownHost),
+            ReadyCallbackOutcome.NotStarting => AdminReply.ErrorAsync(context, AdminError.NotStarting),
             _ => AdminReply.ErrorAsync(context, AdminError.ReadyUnauthorised),
         };
     }

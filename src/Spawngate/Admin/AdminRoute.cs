@@ -1,7 +1,3 @@
-using Microsoft.AspNetCore.Http;
-using Spawngate.Backends;
-using Spawngate.Sessions;
-
 namespace Spawngate.Admin;
 
 /// <summary>What a path of the admin API stands for.</summary>

@@ -2,8 +2,8 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Spawngate.Clients.Shared;
 using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;
@@ -24,7 +24,7 @@ internal sealed class AdminTransport(AdminConnections connections, TimeProvider 
         var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
         try
         {
-            socket.Listen(Limits.AdminBacklog);
+            socket.Listen(AdminLimits.AdminBacklog);
             return new ValueTask<IConnectionListener>(new AdminListener(socket, connections, time, log));
         }
         catch
@@ -86,7 +86,7 @@ internal sealed class AdminListener : IConnectionListener
             {
                 // A bug, or memory has run out: it costs one client. Kestrel would never accept again.
                 CallbackGuard.OnFault(e, nameof(AdminListener), owner: null);
-                await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, either.Token)
+                await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _time, either.Token)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -143,7 +143,7 @@ internal sealed class AdminListener : IConnectionListener
                 if (accepted is null && !_socket.Poll(0, SelectMode.SelectRead))
                 {
                     // The kernel asks for a descriptor before it looks whether anybody waits. Nobody does, so nobody has to go for it.
-                    await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, cancel);
+                    await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _time, cancel);
                     SpareDescriptor.Shared.TryRefill();
                 }
                 else if (
@@ -154,7 +154,7 @@ internal sealed class AdminListener : IConnectionListener
                 {
                     _failures.Add(OpenFiles.Explain(e));
                     _connections.CloseOldestIdle();
-                    await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _time, cancel);
+                    await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _time, cancel);
                 }
 
                 accepted?.Dispose(); // Its client had left already.

@@ -1,8 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Backends;
 using Spawngate.Clients;
-using Spawngate.Clients.Http2;
-using Spawngate.Composition;
 using Spawngate.Logging;
 using Spawngate.Overload;
 using Spawngate.Routing;
@@ -46,7 +44,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
         {
             Time = now,
             IdleStopAt = report.IdleStopInSecs is { } secs ? now.AddSeconds(secs) : null,
-            HeldBy = report.InFlight + report.Waiting == 0 ? [] : env.FindActiveRequests(backend, Limits.HoldersListed),
+            HeldBy = report.InFlight + report.Waiting == 0 ? [] : env.FindActiveRequests(backend, AdminLimits.HoldersListed),
             History = backend.ReadHistory(),
         };
     }
@@ -92,20 +90,8 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
     }
 
     /// <inheritdoc/>
-    public ReadyOutcome ReportReady(string hostname, string? token, bool adminAuthorised)
-    {
-        if (backends.FindByKey(hostname) is not { } backend)
-        {
-            return ReadyOutcome.UnknownHost;
-        }
-
-        return backend.ReportReady(token, adminAuthorised) switch
-        {
-            ReadyCallbackOutcome.Accepted => ReadyOutcome.Accepted,
-            ReadyCallbackOutcome.Unauthorised => ReadyOutcome.Unauthorised,
-            _ => ReadyOutcome.NotStarting,
-        };
-    }
+    public ReadyCallbackOutcome ReportReady(string hostname, string? token, bool adminAuthorised) =>
+        backends.FindByKey(hostname)?.ReportReady(token, adminAuthorised) ?? ReadyCallbackOutcome.UnknownHost;
 
     /// <inheritdoc/>
     public IReadOnlyList<BackendLogLine> ReadLog(string hostname) => [.. output.Snapshot(hostname).Select(Convert)];

@@ -59,7 +59,7 @@ internal static class BackendExplanation
 
     private static void History(StringBuilder text, IReadOnlyList<HistoryEvent> history)
     {
-        int left = Math.Max(0, history.Count - Limits.ExplainedEvents);
+        int left = Math.Max(0, history.Count - AdminLimits.ExplainedEvents);
         if (history.Count > 0)
         {
             string more = left == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" ({left} earlier ones: --json)");

@@ -1,8 +1,6 @@
 using System.Text.Json.Serialization;
 using Spawngate.Backends;
-using Spawngate.Clients.Http2;
 using Spawngate.Config;
-using Spawngate.Sessions;
 using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Spawngate.Clients.Http2;
 using Spawngate.Telemetry.History;
 
 namespace Spawngate.Admin;

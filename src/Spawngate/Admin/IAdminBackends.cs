@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using Spawngate.Composition;
+using Spawngate.Backends;
 using Spawngate.Sessions;
 using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
@@ -47,7 +47,7 @@ internal interface IAdminBackends
     /// The token of the ready callback as received; null when none was sent. The backend compares it, in constant time.
     /// </param>
     /// <param name="adminAuthorised">The caller proved to know the admin token, which stands in for the token of the start.</param>
-    ReadyOutcome ReportReady(string hostname, string? token, bool adminAuthorised);
+    ReadyCallbackOutcome ReportReady(string hostname, string? token, bool adminAuthorised);
 
     /// <summary>The retained output lines of the backend, oldest first; empty when there are none.</summary>
     IReadOnlyList<BackendLogLine> ReadLog(string hostname);
@@ -86,22 +86,6 @@ internal enum AdminCommand
 
     /// <summary>Stop it, then start it anew.</summary>
     Restart,
-}
-
-/// <summary>Answer to a ready callback.</summary>
-internal enum ReadyOutcome
-{
-    /// <summary>The start is ready now.</summary>
-    Accepted,
-
-    /// <summary>No backend has that host name.</summary>
-    UnknownHost,
-
-    /// <summary>The backend is in another phase than starting.</summary>
-    NotStarting,
-
-    /// <summary>Neither the token of this start nor the admin token was presented.</summary>
-    Unauthorised,
 }
 
 /// <summary>One line that a backend wrote.</summary>

@@ -2,12 +2,11 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Spawngate.Backends;
 using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Admin;
@@ -20,13 +19,14 @@ namespace Spawngate.Admin;
 /// <param name="report">Declares a start ready: host, token.</param>
 /// <param name="log">Log of category <c>spawngate.docker</c>.</param>
 /// <param name="time">The time.</param>
-internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome> report, ILogger log, TimeProvider time) : IAsyncDisposable
+internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyCallbackOutcome> report, ILogger log, TimeProvider time)
+    : IReadyCallbackListeners
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly Dictionary<IPAddress, CallbackListener> _listeners = [];
 
     /// <summary>Opens the listener at an address, or uses the open one; null when the address is not of this machine.</summary>
-    public async Task<ReadyDoorUse?> OpenAsync(IPAddress address)
+    public async Task<ReadyCallbackLease?> OpenAsync(IPAddress address)
     {
         await _gate.WaitAsync().ConfigureAwait(false);
         try
@@ -43,7 +43,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome>
             }
 
             listener.Users++;
-            return new ReadyDoorUse(this, address, listener.Port);
+            return new ReadyCallbackLease(new IPEndPoint(address, listener.Port), () => _ = LeaveAsync(address));
         }
         finally
         {
@@ -64,7 +64,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome>
         _gate.Release();
     }
 
-    internal async Task LeaveAsync(IPAddress address)
+    private async Task LeaveAsync(IPAddress address)
     {
         await _gate.WaitAsync().ConfigureAwait(false);
         try
@@ -83,7 +83,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome>
 
     private static async Task CloseAsync(CallbackListener listener)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(Limits.AdminStopSecs));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.AdminStopSecs));
         await listener.Server.StopAsync(limit.Token).ConfigureAwait(false);
         listener.Server.Dispose();
     }
@@ -91,10 +91,10 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome>
     private async Task<CallbackListener?> ListenAsync(IPAddress address)
     {
         var options = new KestrelServerOptions { AddServerHeader = false };
-        options.Limits.MaxRequestBodySize = Limits.AdminRequestBodyBytesMax;
-        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(Limits.AdminHeaderTimeoutSecs);
-        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(Limits.AdminKeepAliveSecs);
-        var connections = new AdminConnections(Limits.ReadyDoorConnectionsMax, time);
+        options.Limits.MaxRequestBodySize = AdminLimits.AdminRequestBodyBytesMax;
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(AdminLimits.AdminHeaderTimeoutSecs);
+        options.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(AdminLimits.AdminKeepAliveSecs);
+        var connections = new AdminConnections(AdminLimits.ReadyCallbackConnectionsMax, time);
         ListenOptions? listen = null;
         options.Listen(address, 0, each =>
         {
@@ -106,7 +106,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome>
         try
         {
             await server.StartAsync(new Callbacks(report), CancellationToken.None).ConfigureAwait(false);
-            DockerLog.ReadyDoorOpen(log, listen!.IPEndPoint!.ToString());
+            AdminEvents.CallbacksAreTaken(log, listen!.IPEndPoint!.ToString());
             return new CallbackListener(server, listen.IPEndPoint.Port);
         }
         catch (Exception e) when (e is IOException or SocketException)
@@ -125,7 +125,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome>
         public int Users { get; set; }
     }
 
-    private sealed class Callbacks(Func<string, string?, ReadyOutcome> report) : IHttpApplication<HttpContext>
+    private sealed class Callbacks(Func<string, string?, ReadyCallbackOutcome> report) : IHttpApplication<HttpContext>
     {
         public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
 
@@ -161,31 +161,10 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyOutcome>
             // Who does not know a token does not learn here which hosts there are.
             return report(route.Hostname, context.Request.Query["token"]) switch
             {
-                ReadyOutcome.Accepted => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
-                ReadyOutcome.NotStarting => AdminReply.ErrorAsync(context, AdminError.NotStarting),
+                ReadyCallbackOutcome.Accepted => AdminReply.TextAsync(context, 200, "text/plain", "ok"),
+                ReadyCallbackOutcome.NotStarting => AdminReply.ErrorAsync(context, AdminError.NotStarting),
                 _ => AdminReply.ErrorAsync(context, AdminError.ReadyUnauthorised),
             };
-        }
-    }
-}
-
-/// <summary>One container's use of a listener, until it is given back.</summary>
-/// <param name="listeners">Whose listener it is.</param>
-/// <param name="address">Where it is.</param>
-/// <param name="port">Its port.</param>
-internal sealed class ReadyDoorUse(ReadyCallbackListeners listeners, IPAddress address, int port)
-{
-    private int _left;
-
-    /// <summary>Where it is.</summary>
-    public IPEndPoint EndPoint { get; } = new(address, port);
-
-    /// <summary>Gives it back; a second time has no effect.</summary>
-    public void Leave()
-    {
-        if (Interlocked.Exchange(ref _left, 1) == 0)
-        {
-            _ = listeners.LeaveAsync(EndPoint.Address);
         }
     }
 }

@@ -7,8 +7,8 @@ using Spawngate.Telemetry.History;
 namespace Spawngate.Admin;
 
 /// <summary>
-/// Writes reports of backends as JSON, field by field: <c>docs/admin-api.md</c> is its contract. By hand, because generated code for these
-/// shapes makes the executable a quarter of a megabyte larger.
+/// Writes reports of backends as JSON, field by field: <c>docs/reference/admin-api.md</c> is its contract. By hand, because generated code
+/// for these shapes makes the executable a quarter of a megabyte larger.
 /// </summary>
 internal static class ReportJson
 {

@@ -10,7 +10,8 @@ namespace Spawngate.Admin;
 internal sealed record SpawnReport(Session Session, string ApiBase, bool IsNew);
 
 /// <summary>
-/// Writes sessions as JSON, field by field: <c>docs/sessions.md</c> is its contract, whose names are those that existing clients know.
+/// Writes sessions as JSON, field by field: <c>docs/reference/sessions.md</c> is its contract, whose names are those that existing clients
+/// know.
 /// </summary>
 internal static class SessionJson
 {

@@ -1,10 +1,9 @@
 using System.Buffers;
 using System.Globalization;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
 using Microsoft.Net.Http.Headers;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Platform;
 using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
@@ -106,7 +105,7 @@ internal sealed class SessionRequests(
             AdminEvents.SessionMade(logger, session.Hostname, session.Totals.Template);
         }
 
-        string apiBase = sessions.Config?.ApiBaseOf(server) ?? $"http://{AdminApi.ReachableFromHere(server.AdminBind, server.AdminPort)}";
+        string apiBase = sessions.Config?.ApiBaseOf(server) ?? $"http://{LocalAddress.Of(server.AdminBind, server.AdminPort)}";
         return AdminReply.ReportAsync(context, 200, new SpawnReport(session, apiBase, isNew), SessionJson.Write);
     }
 
@@ -114,7 +113,7 @@ internal sealed class SessionRequests(
     {
         if (error.Status == 503)
         {
-            context.Response.Headers.RetryAfter = Limits.SessionsFullRetrySecs.ToString(CultureInfo.InvariantCulture);
+            context.Response.Headers.RetryAfter = AdminLimits.SessionsFullRetrySecs.ToString(CultureInfo.InvariantCulture);
         }
 
         return AdminReply.ReportAsync(context, error.Status, error, SessionJson.Write);
@@ -135,7 +134,10 @@ internal sealed class SessionRequests(
     {
         if (!TryReadWait(context.Request, out int secs))
         {
-            await RefuseAsync(context, SpawnError.BadField("wait", $"allowed is a whole number from 0 to {Limits.SessionWaitSecsMax}"));
+            await RefuseAsync(
+                context,
+                SpawnError.BadField("wait", $"allowed is a whole number from 0 to {AdminLimits.SessionWaitSecsMax}")
+            );
             return;
         }
 
@@ -168,7 +170,7 @@ internal sealed class SessionRequests(
             || (
                 values is [{ } text]
                 && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out secs)
-                && secs <= Limits.SessionWaitSecsMax
+                && secs <= AdminLimits.SessionWaitSecsMax
             );
     }
 
@@ -178,7 +180,7 @@ internal sealed class SessionRequests(
         while (true)
         {
             var read = await request.BodyReader.ReadAsync(request.HttpContext.RequestAborted);
-            if (read.Buffer.Length > Limits.AdminRequestBodyBytesMax)
+            if (read.Buffer.Length > AdminLimits.AdminRequestBodyBytesMax)
             {
                 return null;
             }

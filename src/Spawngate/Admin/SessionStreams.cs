@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using Microsoft.AspNetCore.Http;
 using Spawngate.Sessions;
 
 namespace Spawngate.Admin;
@@ -94,7 +93,7 @@ internal sealed class SessionStreams(TimeProvider time, CancellationToken stoppi
     /// <summary>Streams the use of a session until it ends.</summary>
     public Task UseAsync(HttpContext context, Session session) => StreamAsync(context, async (stream, cancel) =>
         {
-            using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Limits.SessionSampleMs), time);
+            using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(AdminLimits.SessionSampleMs), time);
             SessionUse? told = null;
             long toldAt = 0;
             while (true)
@@ -107,7 +106,7 @@ internal sealed class SessionStreams(TimeProvider time, CancellationToken stoppi
                     (told, toldAt) = (use, time.GetTimestamp());
                     await stream.FlushAsync(cancel);
                 }
-                else if (time.GetElapsedTime(toldAt).TotalMilliseconds >= Limits.SessionHeartbeatMs)
+                else if (time.GetElapsedTime(toldAt).TotalMilliseconds >= AdminLimits.SessionHeartbeatMs)
                 {
                     toldAt = time.GetTimestamp();
                     await stream.BeatAsync(cancel);
@@ -153,7 +152,7 @@ internal sealed class SessionStreams(TimeProvider time, CancellationToken stoppi
         {
             try
             {
-                await changed.WaitAsync(TimeSpan.FromMilliseconds(Limits.SessionHeartbeatMs), time, cancel);
+                await changed.WaitAsync(TimeSpan.FromMilliseconds(AdminLimits.SessionHeartbeatMs), time, cancel);
                 return;
             }
             catch (TimeoutException)

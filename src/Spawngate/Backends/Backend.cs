@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Spawngate.Config;
 using Spawngate.Logging;
-using Spawngate.Routing;
 using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
 
@@ -88,7 +87,7 @@ internal sealed class Backend
     /// </summary>
     internal BackendLifecycle Lifecycle => Volatile.Read(ref _lifecycle) ?? Publish(new BackendLifecycle(this, _env, _startBarrier));
 
-    /// <summary>Where <see cref="BackendSet"/> notes, under its gate, in which reload it last saw this backend.</summary>
+    /// <summary>Where <c>BackendSet</c> notes, under its gate, in which reload it last saw this backend.</summary>
     internal int SeenInReload { get; set; }
 
     internal ref long LastUseMs => ref _lastUseMs;
@@ -374,15 +373,29 @@ internal struct BackendLease : IDisposable
 {
     private Backend? _backend;
 
+    private readonly bool _countedPassive;
+    private bool _isTunnel;
+
     /// <summary>Takes over a request that is already counted in flight in <paramref name="instance"/>.</summary>
-    public BackendLease(Backend backend, ReadyInstance instance)
+    /// <param name="backend">The backend.</param>
+    /// <param name="instance">Its instance.</param>
+    /// <param name="countedPassive">Whether it was counted as one that does not use the backend.</param>
+    public BackendLease(Backend backend, ReadyInstance instance, bool countedPassive = false)
     {
         _backend = backend;
+        _countedPassive = countedPassive;
         Instance = instance;
     }
 
     /// <summary>The instance that was entered.</summary>
     public ReadyInstance Instance { get; }
+
+    /// <summary>The request has become a tunnel: it gives its place to another, and keeps the backend in use.</summary>
+    public void BecomeTunnel()
+    {
+        _isTunnel = true;
+        _backend!.BecomeTunnel(Instance);
+    }
 
     /// <summary>Leaves the instance.</summary>
     public void Dispose()
@@ -390,7 +403,7 @@ internal struct BackendLease : IDisposable
         if (_backend is { } backend)
         {
             _backend = null;
-            backend.Leave(Instance);
+            backend.Leave(Instance, _countedPassive, _isTunnel);
         }
     }
 }

@@ -1,14 +1,11 @@
-using System.Net;
-using Microsoft.Extensions.Logging;
 using Spawngate.Backends.Probing;
 using Spawngate.Config;
-using Spawngate.Routing;
+using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
 using Spawngate.Upstreams;
 using Spawngate.Workloads;
-using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Backends;
 
@@ -51,8 +48,8 @@ internal sealed class BackendEnvironment
     /// <summary>Where the events of all histories are passed on.</summary>
     public HistoryFeed Feed { get; init; } = new();
 
-    /// <summary>What all histories may hold together; its members are those of the backends of <see cref="BackendSet"/>.</summary>
-    public MemoryBudget Histories { get; } = new(Limits.HistoryTotalBytes, Limits.HistoryRestBytes);
+    /// <summary>What all histories may hold together; its members are those of the backends of <c>BackendSet</c>.</summary>
+    public MemoryBudget Histories { get; } = new(BackendLimits.HistoryTotalBytes, BackendLimits.HistoryRestBytes);
 
     /// <summary>What is counted of the gateway as a whole.</summary>
     public GatewayTraffic Traffic { get; init; } = new();
@@ -98,16 +95,6 @@ internal sealed class BackendEnvironment
     /// <summary>The URL by which a backend declares itself ready: <c>http://ADMIN/ready/HOST?token=TOKEN</c>.</summary>
     public string ReadyUrl(string hostname, string token)
     {
-        var address = Server.AdminBind;
-        if (address.Equals(IPAddress.Any))
-        {
-            address = IPAddress.Loopback;
-        }
-        else if (address.Equals(IPAddress.IPv6Any))
-        {
-            address = IPAddress.IPv6Loopback;
-        }
-
-        return $"http://{new IPEndPoint(address, Server.AdminPort)}/ready/{Uri.EscapeDataString(hostname)}?token={token}";
+        return $"http://{LocalAddress.Of(Server.AdminBind, Server.AdminPort)}/ready/{Uri.EscapeDataString(hostname)}?token={token}";
     }
 }

@@ -5,6 +5,8 @@ using System.Text;
 using Spawngate.Backends.Probing;
 using Spawngate.Config;
 using Spawngate.Platform;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Upstreams;
 using Spawngate.Workloads;
 
@@ -20,7 +22,7 @@ internal sealed class BackendInstance
     private readonly BackendEnvironment _env;
     private readonly LifecycleMailbox _mailbox;
     private readonly CancellationTokenSource _launchCancel = new();
-    private readonly string _token = Convert.ToHexStringLower(Entropy.Bytes(Limits.ReadyTokenBytes));
+    private readonly string _token = Convert.ToHexStringLower(Entropy.Bytes(BackendLimits.ReadyTokenBytes));
     private CancellationTokenSource? _probeCancel;
     private IHealthProbe? _probe;
     private long _portDeadlineMs;
@@ -171,8 +173,8 @@ internal sealed class BackendInstance
             return true;
         }
 
-        _portDeadlineMs = _portDeadlineMs == 0 ? Math.Min(nowMs + Limits.PortWaitMs, StartDeadlineMs) : _portDeadlineMs;
-        PortRetryMs = nowMs + Limits.ClockTickMs;
+        _portDeadlineMs = _portDeadlineMs == 0 ? Math.Min(nowMs + BackendLimits.PortWaitMs, StartDeadlineMs) : _portDeadlineMs;
+        PortRetryMs = nowMs + RuntimeLimits.ClockTickMs;
         return nowMs < _portDeadlineMs;
     }
 
@@ -234,7 +236,7 @@ internal sealed class BackendInstance
         if (intervalMs != _plannedIntervalMs)
         {
             _plannedIntervalMs = intervalMs;
-            NextCheckMs = nowMs + Math.Max(Limits.ClockTickMs, (long)(intervalMs * _env.Spread()));
+            NextCheckMs = nowMs + Math.Max(RuntimeLimits.ClockTickMs, (long)(intervalMs * _env.Spread()));
         }
     }
 
@@ -249,11 +251,11 @@ internal sealed class BackendInstance
         }
 
         // From the planned moment, not from now: backends started together stay spread out.
-        var stepMs = Math.Max(intervalMs, Limits.ClockTickMs);
+        var stepMs = Math.Max(intervalMs, RuntimeLimits.ClockTickMs);
         NextCheckMs = NextCheckMs + stepMs > nowMs ? NextCheckMs + stepMs : nowMs + stepMs;
         if (!IsChecking)
         {
-            Check(Math.Clamp(intervalMs, Limits.ProbeTimeoutMsMin, Limits.ProbeTimeoutMs));
+            Check(Math.Clamp(intervalMs, BackendLimits.ProbeTimeoutMsMin, ProbeLimits.ProbeTimeoutMs));
         }
     }
 
@@ -346,7 +348,7 @@ internal sealed class BackendInstance
     {
         while (!_hasEnded && await trust.LookAsync().ConfigureAwait(false) is { IsGood: false } finding)
         {
-            var pauseMs = finding.Owner == ListenerOwner.Stranger ? Limits.ClockTickMs : Limits.ProbeFastRetryMs;
+            var pauseMs = finding.Owner == ListenerOwner.Stranger ? RuntimeLimits.ClockTickMs : ProbeLimits.ProbeFastRetryMs;
             await Task.Delay(TimeSpan.FromMilliseconds(pauseMs), _env.Time).ConfigureAwait(false);
         }
 

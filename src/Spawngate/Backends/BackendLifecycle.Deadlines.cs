@@ -1,3 +1,6 @@
+using Spawngate.Runtime;
+using Spawngate.Workloads.Processes;
+
 namespace Spawngate.Backends;
 
 /// <content>What happens when time has passed.</content>
@@ -31,7 +34,7 @@ internal sealed partial class BackendLifecycle
                 OnDueStarting(current, nowMs);
                 break;
             case BackendPhase.Ready:
-                if (nowMs - current.ReadyAtMs >= Limits.StableReadyMs)
+                if (nowMs - current.ReadyAtMs >= ProcessLimits.StableReadyMs)
                 {
                     _backoff.Reset();
                 }
@@ -42,7 +45,7 @@ internal sealed partial class BackendLifecycle
                 break;
             case BackendPhase.Unhealthy:
                 // Even if monitoring was switched off meanwhile: the next check is the only way out of this phase.
-                current.CheckIfDue(Math.Max(Limits.ClockTickMs, Config.ReadyHealthCheckIntervalMs), nowMs);
+                current.CheckIfDue(Math.Max(RuntimeLimits.ClockTickMs, Config.ReadyHealthCheckIntervalMs), nowMs);
                 StopIfIdleUnhealthy(nowMs);
                 break;
             case BackendPhase.Stopping when nowMs >= _stop!.DeadlineMs:

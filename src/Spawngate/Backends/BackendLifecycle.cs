@@ -2,13 +2,14 @@ using Spawngate.Backends.Probing;
 using Spawngate.Config;
 using Spawngate.Runtime;
 using Spawngate.Workloads;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Backends;
 
 /// <summary>
-/// The one author of a backend's phases: an actor whose messages are handled one at a time, without waiting. <c>docs/backend-states.md</c>
-/// is its table of states and inputs; <see cref="BackendState"/> has the diagram. Every deadline is a number that the shared tick compares,
-/// so a stopped backend costs nothing and a running one no timer.
+/// The one author of a backend's phases: an actor whose messages are handled one at a time, without waiting.
+/// <c>docs/concepts/backend-states.md</c> is its table of states and inputs; <see cref="BackendState"/> has the diagram. Every deadline is
+/// a number that the shared tick compares, so a stopped backend costs nothing and a running one no timer.
 /// </summary>
 internal sealed partial class BackendLifecycle
 {
@@ -347,7 +348,7 @@ internal sealed partial class BackendLifecycle
     {
         var readyForMs = NowMs - current.ReadyAtMs;
         long retryAtMs = 0;
-        if (readyForMs >= Limits.StableReadyMs)
+        if (readyForMs >= ProcessLimits.StableReadyMs)
         {
             _backoff.Reset();
         }

@@ -80,8 +80,8 @@ internal sealed class BackendState
     private const int NumberMask = 0x0FFF_FFFF;
     private const int PassiveShift = 22;
     private const ulong OnePassive = 1UL << PassiveShift;
-    private const ulong InUseMask = Limits.BackendUsersMax;
-    private const ulong PassiveMask = Limits.PassiveRequestsMax * OnePassive;
+    private const ulong InUseMask = BackendLimits.BackendUsersMax;
+    private const ulong PassiveMask = BackendLimits.PassiveRequestsMax * OnePassive;
     private const ulong InFlightMask = InUseMask | PassiveMask;
     private const int LimitedCode = 8 | (int)BackendPhase.Ready;
     private const int CrowdedCode = 12 | (int)BackendPhase.Ready;

@@ -1,4 +1,3 @@
-using Spawngate.Clients.Http2;
 using Spawngate.Config;
 using Spawngate.Telemetry.History;
 using Spawngate.Workloads;
@@ -27,6 +26,9 @@ internal enum ReadyCallbackOutcome
 {
     /// <summary>The starting backend is ready now.</summary>
     Accepted,
+
+    /// <summary>No backend has that name.</summary>
+    UnknownHost,
 
     /// <summary>Nothing is starting.</summary>
     NotStarting,

@@ -1,3 +1,4 @@
+using Spawngate.Telemetry;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Backends;
@@ -77,12 +78,6 @@ internal sealed class ReadyInstance(int instanceNumber, UpstreamPool pool)
     /// <summary>The steps of its start.</summary>
     public StartSteps Steps { get; init; }
 }
-
-/// <summary>Exact times of the steps of a start.</summary>
-/// <param name="Woken">When the request or call that woke it arrived.</param>
-/// <param name="Spawned">When the process or container was there.</param>
-/// <param name="Ready">When it was ready; 0 when there was no start to wait for.</param>
-internal readonly record struct StartSteps(long Woken, long Spawned, long Ready);
 
 /// <summary>Answer to a held request.</summary>
 /// <param name="Outcome">What was decided.</param>

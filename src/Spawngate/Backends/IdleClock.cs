@@ -1,4 +1,5 @@
 using Spawngate.Config;
+using Spawngate.Runtime;
 
 namespace Spawngate.Backends;
 
@@ -12,7 +13,7 @@ internal static class IdleClock
     public static long DueMs(BackendConfig config, long lastUseMs)
     {
         var idleMs = config.IdleTimeoutSecs * 1000L;
-        return idleMs == 0 ? long.MaxValue : lastUseMs + idleMs + Limits.ClockTickMs;
+        return idleMs == 0 ? long.MaxValue : lastUseMs + idleMs + RuntimeLimits.ClockTickMs;
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using Spawngate.Config;
 using Spawngate.Runtime;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Backends;
 
@@ -28,7 +29,7 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
                 var startDue = current.PortRetryMs != 0 ? current.PortRetryMs : current.StartDeadlineMs;
                 return startDue == 0 ? Never : startDue;
             case BackendPhase.Ready:
-                var stableDue = backoff.Failures == 0 ? Never : current.ReadyAtMs + Limits.StableReadyMs;
+                var stableDue = backoff.Failures == 0 ? Never : current.ReadyAtMs + ProcessLimits.StableReadyMs;
                 var checkDue = backend.Config.ReadyHealthCheckIntervalMs == 0 ? Never : current.NextCheckMs;
                 return Math.Min(Math.Min(stableDue, checkDue), Math.Min(IdleMs(queue.Users), OverdueMs(queue)));
             case BackendPhase.Unhealthy:
@@ -41,14 +42,14 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     }
 
     /// <summary>A moment so many seconds away; the coarse clock may be a tick behind, so a tick is added: never early.</summary>
-    public long InSecs(int secs) => clock.NowMs + (secs * 1000L) + Limits.ClockTickMs;
+    public long InSecs(int secs) => clock.NowMs + (secs * 1000L) + RuntimeLimits.ClockTickMs;
 
     /// <summary>
     /// How long a request waits for queue at a ready backend: as long as for an answer. The coarse clock may be a tick behind, so a tick is
     /// added.
     /// </summary>
     public static long RoomWaitMs(BackendConfig config) =>
-        config.RequestTimeoutSecs == 0 ? Never : (config.RequestTimeoutSecs * 1000L) + Limits.ClockTickMs;
+        config.RequestTimeoutSecs == 0 ? Never : (config.RequestTimeoutSecs * 1000L) + RuntimeLimits.ClockTickMs;
 
     private long OverdueMs(AdmissionQueue queue) =>
         RoomWaitMs(backend.Config) is var waitMs && waitMs != Never && queue.RoomSinceMs is { } sinceMs ? sinceMs + waitMs : Never;

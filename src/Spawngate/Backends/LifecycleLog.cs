@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Spawngate.Backends;
 
 /// <summary>One line per change in the life of a backend.</summary>

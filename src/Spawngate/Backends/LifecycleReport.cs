@@ -224,7 +224,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             return;
         }
 
-        var activeRequests = env.FindActiveRequests(backend, Limits.HistoryActiveRequestsMax);
+        var activeRequests = env.FindActiveRequests(backend, BackendLimits.HistoryActiveRequestsMax);
         var entry = new HistoryEvent
         {
             Event = HistoryEventKind.KeptAwake,
@@ -355,7 +355,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     private void Stderr(ExitReport? exit)
     {
         var lines = exit?.LastStderrLines ?? [];
-        foreach (var line in lines.Skip(Math.Max(0, lines.Count - Limits.FailureStderrLinesMax)))
+        foreach (var line in lines.Skip(Math.Max(0, lines.Count - BackendLimits.FailureStderrLinesMax)))
         {
             LifecycleLog.StderrLine(env.Log, backend.Hostname, line);
         }

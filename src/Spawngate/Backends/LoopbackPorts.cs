@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Config;
 using Spawngate.Platform;
 
 namespace Spawngate.Backends;
@@ -22,7 +23,7 @@ internal sealed class LoopbackPorts(Func<int, int?> tryBind)
     /// <summary>Takes <paramref name="wanted"/>, or any free port when it is 0; null when it cannot be had.</summary>
     public int? Take(int wanted)
     {
-        for (var attempt = 0; attempt < Limits.PortAttemptsMax; attempt++)
+        for (var attempt = 0; attempt < BackendLimits.PortAttemptsMax; attempt++)
         {
             if (tryBind(wanted) is not { } port)
             {
@@ -57,9 +58,9 @@ internal sealed class LoopbackPorts(Func<int, int?> tryBind)
     /// </summary>
     private static int? TryBind(int port)
     {
-        for (var attempt = 0; port == 0 && attempt < Limits.QuietPortAttemptsMax; attempt++)
+        for (var attempt = 0; port == 0 && attempt < BackendLimits.QuietPortAttemptsMax; attempt++)
         {
-            var candidate = Random.Shared.Next(Limits.QuietPortMin, Limits.PortMax + 1);
+            var candidate = Random.Shared.Next(BackendLimits.QuietPortMin, ConfigLimits.PortMax + 1);
             if (!EphemeralPorts.Contain(candidate) && BindOnce(candidate) is { } quiet)
             {
                 return quiet;

@@ -1,3 +1,6 @@
+using Spawngate.Runtime;
+using Spawngate.Workloads.Docker;
+
 namespace Spawngate.Backends;
 
 /// <summary>Why a backend is stopped.</summary>
@@ -118,7 +121,7 @@ internal sealed class StopProgress
         LetGo();
         if (_incarnation.IsLaunching)
         {
-            Enter(StopStage.AwaitingLaunch, Limits.KillWaitMs);
+            Enter(StopStage.AwaitingLaunch, DockerLimits.KillWaitMs);
             _incarnation.CancelLaunch();
         }
         else if (_incarnation.Workload is null)
@@ -153,7 +156,7 @@ internal sealed class StopProgress
     /// <summary>Ends the run for certain.</summary>
     public void Kill(string reason)
     {
-        Enter(StopStage.Killing, Limits.KillWaitMs);
+        Enter(StopStage.Killing, DockerLimits.KillWaitMs);
         _report.Killing(_incarnation, reason, ElapsedMs);
         _incarnation.Workload!.Kill();
     }
@@ -212,6 +215,6 @@ internal sealed class StopProgress
     {
         Stage = stage;
         // The coarse clock may be a tick behind, so a tick is added: never early.
-        DeadlineMs = _env.Clock.NowMs + lengthMs + Limits.ClockTickMs;
+        DeadlineMs = _env.Clock.NowMs + lengthMs + RuntimeLimits.ClockTickMs;
     }
 }

@@ -1,4 +1,5 @@
 using Spawngate.Backends;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Runtime;
@@ -11,16 +12,15 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
 {
     private readonly Lock _gate = new();
     private readonly CoarseClock _clock;
-    private readonly Action<Http1Connection, long> _tick;
+    private readonly Action<ClientConnection, long> _tick;
     private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private Http1Connection?[] _slots = new Http1Connection?[256];
-    private Http1Connection?[] _walk = [];
+    private ClientConnection?[] _slots = new ClientConnection?[256];
+    private ClientConnection?[] _walk = [];
     private int _count;
     private long _accepted;
     private long _held;
     private long _holding;
     private long _closeIdleAtMs = long.MaxValue;
-    private volatile bool _draining;
 
     /// <summary>Ticks on <paramref name="clock"/>.</summary>
     public ClientConnections(CoarseClock clock)
@@ -33,8 +33,8 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
     /// <summary>Raised after a connection has ended, on its last thread.</summary>
     public event Action? Removed;
 
-    /// <summary>True once <see cref="DrainAsync"/> was called: every response says <c>Connection: close</c>.</summary>
-    public bool IsDraining => _draining;
+    /// <summary>On once <see cref="DrainAsync"/> was called: every response says <c>Connection: close</c>.</summary>
+    public DrainSignal Drain { get; } = new();
 
     /// <summary>Connections that were ever opened.</summary>
     public long Accepted => Interlocked.Read(ref _accepted);
@@ -46,7 +46,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
     public long HeldBytes => Interlocked.Read(ref _held);
 
     /// <summary>Adds a connection before it runs.</summary>
-    public void Add(Http1Connection connection)
+    public void Add(ClientConnection connection)
     {
         lock (_gate)
         {
@@ -62,7 +62,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
     }
 
     /// <summary>Removes a connection that has ended.</summary>
-    public void Remove(Http1Connection connection)
+    public void Remove(ClientConnection connection)
     {
         lock (_gate)
         {
@@ -74,7 +74,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
                 last.Slot = connection.Slot;
             }
 
-            if (_draining && _count == 0)
+            if (Drain.IsOn && _count == 0)
             {
                 _empty.TrySetResult();
             }
@@ -91,8 +91,8 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
     {
         lock (_gate)
         {
-            _draining = true;
-            _closeIdleAtMs = _clock.NowMs + Limits.DrainIdleMs;
+            Drain.Set();
+            _closeIdleAtMs = _clock.NowMs + ConnectionLimits.DrainIdleMs;
             if (_count == 0)
             {
                 _empty.TrySetResult();
@@ -106,7 +106,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
     public IReadOnlyList<ActiveRequest> FindActiveRequests(Backend backend, int max)
     {
         var search = new ActiveRequestSearch(backend, max, _clock.NowMs);
-        Http1Connection[] connections;
+        ClientConnection[] connections;
         lock (_gate)
         {
             connections = _slots.AsSpan(0, _count).ToArray()!;
@@ -141,16 +141,16 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
     }
 
     /// <summary>Walks a copy, so that no connection's work happens under the lock.</summary>
-    private void Walk(Action<Http1Connection, long> navigation)
+    private void Walk(Action<ClientConnection, long> visit)
     {
         int count;
-        Http1Connection?[] walk;
+        ClientConnection?[] walk;
         lock (_gate)
         {
             count = _count;
             if (_walk.Length < count)
             {
-                _walk = new Http1Connection?[_slots.Length];
+                _walk = new ClientConnection?[_slots.Length];
             }
 
             walk = _walk;
@@ -165,7 +165,7 @@ internal sealed class ClientConnections : IClientHoldings, IDisposable
             walk[i] = null;
             try
             {
-                navigation(connection, now);
+                visit(connection, now);
             }
             catch (Exception fault)
             {

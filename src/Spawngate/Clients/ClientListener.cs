@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
-using Microsoft.Extensions.Logging;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Logging;
 using Spawngate.Platform;
@@ -43,7 +43,7 @@ internal sealed class ClientListener
         foreach (var socket in _sockets)
         {
             DetectVanishedClients(socket);
-            SocketMemory.BoundUnsent(socket.SafeHandle, Limits.UnsentBytesMax);
+            SocketMemory.BoundUnsent(socket.SafeHandle, ConnectionLimits.UnsentBytesMax);
         }
 
         _listeners = [.. _sockets.Select(StreamListener.Of)];
@@ -120,7 +120,7 @@ internal sealed class ClientListener
             }
 
             socket.Bind(endpoint);
-            socket.Listen(Limits.AcceptBacklog);
+            socket.Listen(ConnectionLimits.AcceptBacklog);
             return socket;
         }
         catch
@@ -164,9 +164,9 @@ internal sealed class ClientListener
         }
 
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, Limits.TcpKeepAliveSecs);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Limits.TcpKeepAliveIntervalSecs);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, Limits.TcpKeepAliveProbes);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, ConnectionLimits.TcpKeepAliveSecs);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, ConnectionLimits.TcpKeepAliveIntervalSecs);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, ConnectionLimits.TcpKeepAliveProbes);
     }
 
     private async Task AcceptLoopAsync(StreamListener listener)
@@ -195,7 +195,7 @@ internal sealed class ClientListener
             {
                 // A bug, or memory has run out: it costs one client, not all that come after it.
                 CallbackGuard.OnFault(e, nameof(ClientListener), owner: null);
-                await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _context.Time, CancellationToken.None)
+                await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _context.Time, CancellationToken.None)
                     .ConfigureAwait(false);
             }
         }
@@ -207,7 +207,8 @@ internal sealed class ClientListener
         do
         {
             _failures.Add(error);
-            await Task.Delay(TimeSpan.FromMilliseconds(Limits.AcceptPauseMs), _context.Time, CancellationToken.None).ConfigureAwait(false);
+            await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcceptPauseMs), _context.Time, CancellationToken.None)
+                .ConfigureAwait(false);
         } while (!SpareDescriptor.Shared.TryRefill() && !stopped.IsCancellationRequested);
     }
 
@@ -237,7 +238,7 @@ internal sealed class ClientListener
         {
             if ((client = Admit(peer)) is not null)
             {
-                var connection = new Http1Connection(_context, _connections, socket, client);
+                var connection = new ClientConnection(_context, _connections, socket, client);
                 _connections.Add(connection);
                 taken = true;
                 _ = connection.RunAsync();

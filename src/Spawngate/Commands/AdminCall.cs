@@ -50,8 +50,8 @@ internal sealed class AdminCall(CommandActions actions, CommandConsole console)
         using var sockets = new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false };
         using var client = new HttpClient(sockets)
         {
-            Timeout = TimeSpan.FromSeconds(Limits.AdminCallTimeoutSecs),
-            MaxResponseContentBufferSize = Limits.AdminCallAnswerBytesMax,
+            Timeout = TimeSpan.FromSeconds(CommandLimits.AdminCallTimeoutSecs),
+            MaxResponseContentBufferSize = CommandLimits.AdminCallAnswerBytesMax,
         };
         client.DefaultRequestHeaders.Authorization = location.Token is null
             ? null
@@ -74,7 +74,10 @@ internal sealed class AdminCall(CommandActions actions, CommandConsole console)
         }
         catch (OperationCanceledException e) when (!console.Cancel.IsCancellationRequested)
         {
-            throw new CannotRunException($"the admin API at {location.Url} did not answer within {Limits.AdminCallTimeoutSecs} s", e);
+            throw new CannotRunException(
+                $"the admin API at {location.Url} did not answer within {CommandLimits.AdminCallTimeoutSecs} s",
+                e
+            );
         }
     }
 }

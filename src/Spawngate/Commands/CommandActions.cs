@@ -1,3 +1,5 @@
+using Spawngate.Platform;
+
 namespace Spawngate.Commands;
 
 /// <summary>What the subcommands do, as far as it is not the command line's own business. <c>Program</c> fills it in.</summary>
@@ -23,7 +25,7 @@ internal sealed record AdminLocation(Uri Url, string? Token)
 {
     /// <summary>The location that a <c>[server]</c> table describes, as reached from the same machine.</summary>
     public static AdminLocation Of(Config.ServerConfig server) =>
-        new(new Uri($"http://{Admin.AdminApi.ReachableFromHere(server.AdminBind, server.AdminPort)}"), server.AdminToken);
+        new(new Uri($"http://{LocalAddress.Of(server.AdminBind, server.AdminPort)}"), server.AdminToken);
 }
 
 /// <summary>

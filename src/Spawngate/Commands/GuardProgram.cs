@@ -14,9 +14,6 @@ namespace Spawngate.Commands;
 /// </summary>
 internal static class GuardProgram
 {
-    /// <summary>The subcommand.</summary>
-    public const string Command = "guard";
-
     private const int SetName = 15; // PR_SET_NAME
     private const int Stdin = 0;
     private const int Stderr = 2;
@@ -66,10 +63,10 @@ internal static class GuardProgram
 
     private static unsafe bool ReadToEnd(GuardList list)
     {
-        byte* buffer = stackalloc byte[Limits.GuardReadBytes];
+        byte* buffer = stackalloc byte[CommandLimits.GuardReadBytes];
         while (true)
         {
-            nint length = Libc.Read(Stdin, buffer, Limits.GuardReadBytes);
+            nint length = Libc.Read(Stdin, buffer, CommandLimits.GuardReadBytes);
             if (length == 0)
             {
                 return true;
@@ -114,7 +111,7 @@ internal static class GuardProgram
         int quiet = 0,
             alive = 0;
         double nowMs = 0;
-        while (quiet < Limits.GuardQuietLooks && nowMs < ending.LastKillAtMs + (double)Limits.KillWaitMs)
+        while (quiet < CommandLimits.GuardQuietLooks && nowMs < ending.LastKillAtMs + (double)DockerLimits.KillWaitMs)
         {
             ReadTable(instances, table);
             nowMs = time.GetElapsedTime(begun).TotalMilliseconds;
@@ -148,7 +145,7 @@ internal static class GuardProgram
         }
     }
 
-    private static unsafe void Pause() => _ = Libc.Poll(null, 0, Limits.GuardLookMs);
+    private static unsafe void Pause() => _ = Libc.Poll(null, 0, CommandLimits.GuardLookMs);
 
     private static void Log(TimeProvider time, string message) =>
         Say(

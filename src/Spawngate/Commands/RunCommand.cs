@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Spawngate.Composition;
 using Spawngate.Config;
 using Spawngate.Logging;
@@ -73,7 +72,10 @@ internal static class RunCommand
         ConfigPrinter.Print(config, console.Out);
         OpenFileLimit.Own.Raise();
         var budget = DescriptorBudget.Shared;
-        if (budget.ClientsMax < config.Server.MaxConnections && (config.Server.SetsMaxConnections || budget.ClientsMax < Limits.ClientsFew))
+        if (
+            budget.ClientsMax < config.Server.MaxConnections
+            && (config.Server.SetsMaxConnections || budget.ClientsMax < CompositionLimits.ClientsFew)
+        )
         {
             console.Error.WriteLine(
                 $"{config.Path}: warning: server.max_connections is {config.Server.MaxConnections}; with a limit of {budget.Limit} open files, as it is here, {budget.ClientsMax} clients are served at once"
@@ -115,7 +117,8 @@ internal static class RunCommand
         await ended.CancelAsync().ConfigureAwait(false);
 
         // A file that is slow to come holds nobody up at the end either.
-        await Task.WhenAny(reloads, signals.KillRequested, Task.Delay(Limits.ReloadEndMs, CancellationToken.None)).ConfigureAwait(false);
+        await Task.WhenAny(reloads, signals.KillRequested, Task.Delay(CommandLimits.ReloadEndMs, CancellationToken.None))
+            .ConfigureAwait(false);
         return signals.KillRequested.IsCompleted ? ExitCode.CannotRun : ExitCode.Success;
     }
 

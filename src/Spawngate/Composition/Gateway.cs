@@ -1,9 +1,9 @@
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
-using Microsoft.Extensions.Logging;
 using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Config;
 using Spawngate.Forwarding;
 using Spawngate.Logging;
@@ -98,7 +98,15 @@ internal sealed class Gateway : IAsyncDisposable
         var launcher = new ProcessLauncher(children, _drain, output, time, _guardian);
         var identity = GatewayIdentity.Of(config.Path, variable(GatewayIdentity.Variable));
         var containerOutput = new LoggedOutput(loggers.CreateLogger("container"), _output);
-        _docker = new DockerLauncher(identity, ReportReady, containerOutput, loggers, variable, time, _guardian);
+        _docker = new DockerLauncher(
+            identity,
+            log => new ReadyCallbackListeners(ReportReady, log, time),
+            containerOutput,
+            loggers,
+            variable,
+            time,
+            _guardian
+        );
         _environment = BackendEnvironment.Create(_server, time, _clock, launcher, _docker, loggers);
         _connections = new ClientConnections(_clock);
         _environment.FindActiveRequests = _connections.FindActiveRequests;
@@ -146,7 +154,7 @@ internal sealed class Gateway : IAsyncDisposable
         _sockets.Report(_configured, _supervisorLog);
         if (_server.MaxConnections < _configured.MaxConnections)
         {
-            bool matters = _configured.SetsMaxConnections || _server.MaxConnections < Limits.ClientsFew;
+            bool matters = _configured.SetsMaxConnections || _server.MaxConnections < CompositionLimits.ClientsFew;
             GatewayLog.FewerConnections(
                 _log,
                 matters ? LogLevel.Warning : LogLevel.Information,
@@ -211,7 +219,7 @@ internal sealed class Gateway : IAsyncDisposable
         var drained = _connections.DrainAsync();
 
         // Requests that are on their way over idle connections are still forwarded; only then do backends refuse new ones.
-        await WaitAtMostAsync(drained, Limits.DrainIdleMs + (4 * Limits.ClockTickMs)).ConfigureAwait(false);
+        await WaitAtMostAsync(drained, ConnectionLimits.DrainIdleMs + (4 * RuntimeLimits.ClockTickMs)).ConfigureAwait(false);
         var stopped = _backends.StopAllAsync();
         await Task.WhenAny(stopped, KilledAsync()).ConfigureAwait(false);
         if (_kill.IsCancellationRequested)
@@ -220,12 +228,12 @@ internal sealed class Gateway : IAsyncDisposable
         }
         else
         {
-            await WaitAtMostAsync(drained, Limits.LingerMs).ConfigureAwait(false);
+            await WaitAtMostAsync(drained, ConnectionLimits.LingerMs).ConfigureAwait(false);
         }
 
         await _docker.StopAsync().ConfigureAwait(false);
         _connections.AbortAll();
-        await WaitAtMostAsync(drained, Limits.LingerMs).ConfigureAwait(false);
+        await WaitAtMostAsync(drained, ConnectionLimits.LingerMs).ConfigureAwait(false);
         await _admin.StopAsync().ConfigureAwait(false);
         await _guardian.StopAsync().ConfigureAwait(false);
         await EndRecordsAsync().ConfigureAwait(false);
@@ -311,15 +319,15 @@ internal sealed class Gateway : IAsyncDisposable
     /// <summary>How long a stop takes at most: the sum of the waits in <see cref="StopAsync"/>, and the last look at the logs.</summary>
     private TimeSpan StopTimeMax() =>
         TimeSpan.FromMilliseconds(
-            Limits.DrainIdleMs
-                + (4 * Limits.ClockTickMs)
+            ConnectionLimits.DrainIdleMs
+                + (4 * RuntimeLimits.ClockTickMs)
                 + _backends.StopMsMax()
-                + (2 * Limits.LingerMs)
-                + Limits.EngineStopMs
-                + (2 * Limits.AdminStopSecs * 1000)
-                + Limits.GuardStopMs
-                + (2 * Limits.LogFlushMs)
-                + Limits.OtlpEndMs
+                + (2 * ConnectionLimits.LingerMs)
+                + DockerLimits.EngineStopMs
+                + (2 * AdminLimits.AdminStopSecs * 1000)
+                + ProcessLimits.GuardStopMs
+                + (2 * LoggingLimits.LogFlushMs)
+                + TelemetryLimits.OtlpEndMs
         );
 
     /// <summary>A method of its own, so that nothing of what was read is referred to when it returns.</summary>
@@ -366,7 +374,8 @@ internal sealed class Gateway : IAsyncDisposable
     }
 
     /// <summary>A container calls back. Whoever knows the admin token does not call from there.</summary>
-    private ReadyOutcome ReportReady(string hostname, string? token) => _reports.ReportReady(hostname, token, adminAuthorised: false);
+    private ReadyCallbackOutcome ReportReady(string hostname, string? token) =>
+        _reports.ReportReady(hostname, token, adminAuthorised: false);
 
     private async Task KilledAsync()
     {

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Spawngate.Composition;
 
 /// <summary>Log lines of category <c>spawngate.gateway</c>.</summary>

@@ -1,4 +1,3 @@
-using Spawngate.Forwarding;
 using Spawngate.Protocols.Toml;
 
 namespace Spawngate.Config;
@@ -175,7 +174,7 @@ internal sealed record DockerConfig
     public bool NoNewPrivileges { get; init; } = true;
 
     /// <summary>Processes and threads it may have; 0 for as many as the engine allows.</summary>
-    public int PidsLimit { get; init; } = Limits.DockerPidsUsual;
+    public int PidsLimit { get; init; } = ConfigLimits.DockerPidsUsual;
 
     /// <summary>Engine address (<c>unix://…</c> or <c>tcp://…</c>); null for the usual search.</summary>
     public string? DockerHost { get; init; }

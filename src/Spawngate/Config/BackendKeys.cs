@@ -156,7 +156,7 @@ internal static class BackendKeys
     {
         if (kind != BackendKind.Docker)
         {
-            return table.Int("port", 0, 0, Limits.PortMax, " (0 = a free port is chosen at each start)");
+            return table.Int("port", 0, 0, ConfigLimits.PortMax, " (0 = a free port is chosen at each start)");
         }
 
         if (table.Find("port") is null)
@@ -164,7 +164,7 @@ internal static class BackendKeys
             table.ReportMissing("port", "a docker backend needs the port its container listens on, such as port = 3000");
         }
 
-        return table.Int("port", 0, 1, Limits.PortMax, " (the container's port)");
+        return table.Int("port", 0, 1, ConfigLimits.PortMax, " (the container's port)");
     }
 
     private static string? ReadCommand(ConfigTable table)

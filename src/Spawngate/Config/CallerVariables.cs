@@ -1,5 +1,4 @@
 using Spawngate.Platform;
-using Spawngate.Sessions;
 
 namespace Spawngate.Config;
 

@@ -15,7 +15,7 @@ internal static class ConfigLoader
     /// <param name="path">The file; errors and <see cref="GatewayConfig.Path"/> repeat it as given.</param>
     public static ConfigLoadResult LoadFile(string path)
     {
-        using var content = new FileContent(Limits.ConfigReadChunkBytes, Limits.ConfigFileBytesMax);
+        using var content = new FileContent(ConfigLimits.ConfigReadChunkBytes, ConfigLimits.ConfigFileBytesMax);
         var problem = TryRead(path, content);
         return problem is null
             ? Load(path, content.Bytes, Directory.Exists)
@@ -32,13 +32,13 @@ internal static class ConfigLoader
     public static IReadOnlyList<ConfigError> LoadAdminAddress(string path, out ServerConfig server)
     {
         server = new ServerConfig();
-        using var content = new FileContent(Limits.ConfigReadChunkBytes, Limits.ConfigFileBytesMax);
+        using var content = new FileContent(ConfigLimits.ConfigReadChunkBytes, ConfigLimits.ConfigFileBytesMax);
         if (TryRead(path, content) is { } problem)
         {
             return [new ConfigError(path, new TomlPosition(1, 1), "", problem)];
         }
 
-        var document = TomlReader.Read(content.Bytes, Limits.ConfigDepthMax, Limits.ConfigSyntaxErrorsMax);
+        var document = TomlReader.Read(content.Bytes, ConfigLimits.ConfigDepthMax, ConfigLimits.ConfigSyntaxErrorsMax);
         List<ConfigError> errors = [];
         var root = new ConfigTable(path, errors, document.Root);
         var table = root.Table(ServerKey);
@@ -61,7 +61,7 @@ internal static class ConfigLoader
     /// <param name="folderExists">Says whether a <c>working_dir</c> exists.</param>
     public static ConfigLoadResult Load(string path, ReadOnlySpan<byte> utf8, Func<string, bool> folderExists)
     {
-        var document = TomlReader.Read(utf8, Limits.ConfigDepthMax, Limits.ConfigSyntaxErrorsMax);
+        var document = TomlReader.Read(utf8, ConfigLimits.ConfigDepthMax, ConfigLimits.ConfigSyntaxErrorsMax);
         var errors = document.Errors.Select(error => new ConfigError(path, error.Position, error.KeyPath, error.Message)).ToList();
         var root = new ConfigTable(path, errors, document.Root);
         root.ReportUnknown(Sections, "the top level");
@@ -113,7 +113,7 @@ internal static class ConfigLoader
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
             return content.TryRead(file)
                 ? null
-                : $"found more than {Limits.ConfigFileBytesMax / (1024 * 1024)} MiB, a configuration file may not be larger";
+                : $"found more than {ConfigLimits.ConfigFileBytesMax / (1024 * 1024)} MiB, a configuration file may not be larger";
         }
         catch (Exception problem) when (problem is FileNotFoundException or DirectoryNotFoundException)
         {

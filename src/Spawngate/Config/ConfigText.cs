@@ -21,8 +21,8 @@ internal static class ConfigText
 
     /// <summary>The text in quotes, on one line and not too long.</summary>
     public static string Quote(string text) =>
-        text.Length > Limits.ConfigShownCharsMax
-            ? TomlKeyPath.QuoteText($"{text.AsSpan(0, Limits.ConfigShownCharsMax)}…")
+        text.Length > ConfigLimits.ConfigShownCharsMax
+            ? TomlKeyPath.QuoteText($"{text.AsSpan(0, ConfigLimits.ConfigShownCharsMax)}…")
             : TomlKeyPath.QuoteText(text);
 
     /// <summary>Whether the text can be handed to the operating system: not empty and without NUL.</summary>

@@ -50,7 +50,7 @@ internal static class DockerKeys
             Network = table.Text("network", null, ConfigText.IsVisibleAscii, "the name of a Docker network, such as \"bridge\""),
             DockerHost = table.Text("docker_host", null, IsDockerHost, HostAllowed),
             NoNewPrivileges = table.Flag(NoNewPrivileges, true),
-            PidsLimit = table.Int(PidsLimit, Limits.DockerPidsUsual, 0, Limits.DockerPidsMax, " (0 = none)"),
+            PidsLimit = table.Int(PidsLimit, ConfigLimits.DockerPidsUsual, 0, ConfigLimits.DockerPidsMax, " (0 = none)"),
         };
     }
 
@@ -112,7 +112,7 @@ internal static class DockerKeys
             return null;
         }
 
-        if (entry.Value is TomlString text && TryParseMemory(text.Value, out var bytes) && bytes >= Limits.DockerMemoryBytesMin)
+        if (entry.Value is TomlString text && TryParseMemory(text.Value, out var bytes) && bytes >= ConfigLimits.DockerMemoryBytesMin)
         {
             return bytes;
         }
@@ -135,9 +135,9 @@ internal static class DockerKeys
             TomlFloat { Value: > 0 and <= int.MaxValue } number => (decimal)number.Value,
             _ => 0,
         };
-        var isBelowMax = amount <= Limits.DockerNanoCpusMax / NanoPerCpu;
+        var isBelowMax = amount <= ConfigLimits.DockerNanoCpusMax / NanoPerCpu;
         var nanoCpus = isBelowMax ? (long)(amount * NanoPerCpu) : 0;
-        if (nanoCpus >= Limits.DockerNanoCpusMin)
+        if (nanoCpus >= ConfigLimits.DockerNanoCpusMin)
         {
             return nanoCpus;
         }
@@ -172,7 +172,7 @@ internal static class DockerKeys
 
         return text.StartsWith("tcp://", StringComparison.Ordinal)
             && Uri.TryCreate(text, UriKind.Absolute, out var uri)
-            && uri.Port is > 0 and <= Limits.PortMax
+            && uri.Port is > 0 and <= ConfigLimits.PortMax
             && uri.Host.Length > 0
             && uri.PathAndQuery is "" or "/";
     }

@@ -90,17 +90,17 @@ internal static class HostName
 
     private static string? LengthError(string name)
     {
-        if (name.Length > Limits.HostNameCharsMax)
+        if (name.Length > ConfigLimits.HostNameCharsMax)
         {
-            return $"found a name of {name.Length} characters, allowed are {Limits.HostNameCharsMax}";
+            return $"found a name of {name.Length} characters, allowed are {ConfigLimits.HostNameCharsMax}";
         }
 
         foreach (var label in name.AsSpan().Split('.'))
         {
             var length = label.End.Value - label.Start.Value;
-            if (length is 0 or > Limits.HostLabelCharsMax)
+            if (length is 0 or > ConfigLimits.HostLabelCharsMax)
             {
-                return $"found a label of {length} characters between dots, allowed are 1 to {Limits.HostLabelCharsMax}";
+                return $"found a label of {length} characters between dots, allowed are 1 to {ConfigLimits.HostLabelCharsMax}";
             }
         }
 

@@ -33,14 +33,14 @@ internal sealed record MemoryLimit
                 : null;
         }
 
-        return DockerKeys.TryParseMemory(text, out long bytes) && bytes >= Limits.MemoryLimitBytesMin
+        return DockerKeys.TryParseMemory(text, out long bytes) && bytes >= ConfigLimits.MemoryLimitBytesMin
             ? new MemoryLimit { Text = text, Bytes = bytes }
             : null;
     }
 
     /// <summary>The bound in bytes, as written.</summary>
     /// <param name="memoryBytes">The memory of the machine or the container.</param>
-    public long Of(long memoryBytes) => Bytes > 0 ? Bytes : Math.Max(Limits.MemoryLimitBytesMin, memoryBytes / 100 * Percent);
+    public long Of(long memoryBytes) => Bytes > 0 ? Bytes : Math.Max(ConfigLimits.MemoryLimitBytesMin, memoryBytes / 100 * Percent);
 
     /// <summary>
     /// The bound in bytes that works: beside what is counted the heap holds what is not collected yet, and one that is full stops

@@ -33,7 +33,7 @@ internal sealed class NoWakeRules : IEquatable<NoWakeRules>
     /// <summary>Whether an entry may be one.</summary>
     public static bool IsAllowed(string entry)
     {
-        if (entry.Length is 0 or > Limits.NoWakeEntryChars)
+        if (entry.Length is 0 or > ConfigLimits.NoWakeEntryChars)
         {
             return false;
         }
@@ -78,8 +78,8 @@ internal sealed class NoWakeRules : IEquatable<NoWakeRules>
     /// </summary>
     private bool CoverOdd(ReadOnlySpan<byte> path)
     {
-        path = path[..Math.Min(path.Length, Limits.RequestLineBytesMax)];
-        Span<byte> normal = stackalloc byte[Limits.RequestLineBytesMax + 1];
+        path = path[..Math.Min(path.Length, ConfigLimits.RequestLineBytesMax)];
+        Span<byte> normal = stackalloc byte[ConfigLimits.RequestLineBytesMax + 1];
         return IsBelowAny(normal[..NormalPath.Write(path, normal)]);
     }
 
@@ -118,7 +118,7 @@ internal sealed class NoWakeRules : IEquatable<NoWakeRules>
 
     private bool ContainAny(ReadOnlySpan<byte> agent)
     {
-        agent = agent[..Math.Min(agent.Length, Limits.NoWakeAgentBytes)];
+        agent = agent[..Math.Min(agent.Length, ConfigLimits.NoWakeAgentBytes)];
         foreach (byte[] part in _agents)
         {
             if (Contains(agent, part))

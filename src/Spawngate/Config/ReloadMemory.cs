@@ -14,7 +14,7 @@ internal static class ReloadMemory
     /// <summary>After the first configuration was applied and before anybody waits for an answer.</summary>
     public static void SettleStart(int backends)
     {
-        if (backends >= Limits.SettledBackendsMin)
+        if (backends >= ConfigLimits.SettledBackendsMin)
         {
             GC.Collect();
         }
@@ -28,7 +28,7 @@ internal static class ReloadMemory
     /// <param name="allocatedBytes">What the reload allocated.</param>
     public static void Settle(long allocatedBytes)
     {
-        if (allocatedBytes >= Limits.SettledReloadBytesMin)
+        if (allocatedBytes >= ConfigLimits.SettledReloadBytesMin)
         {
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true, compacting: false);
         }

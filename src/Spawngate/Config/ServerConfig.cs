@@ -1,7 +1,5 @@
 using System.Net;
-using Spawngate.Forwarding;
 using Spawngate.Logging;
-using Spawngate.Platform;
 using Spawngate.Telemetry;
 
 namespace Spawngate.Config;

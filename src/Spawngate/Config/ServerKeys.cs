@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Forwarding;
 using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Protocols.Toml;
@@ -50,19 +49,24 @@ internal static class ServerKeys
         var standard = new ServerConfig();
         return new ServerConfig
         {
-            Port = table.Int("port", standard.Port, 1, Limits.PortMax),
+            Port = table.Int("port", standard.Port, 1, ConfigLimits.PortMax),
             Bind = Address(table, "bind", standard.Bind),
-            AdminPort = table.Int("admin_port", standard.AdminPort, 1, Limits.PortMax),
+            AdminPort = table.Int("admin_port", standard.AdminPort, 1, ConfigLimits.PortMax),
             AdminBind = Address(table, "admin_bind", standard.AdminBind),
             AdminToken = AdminToken(table),
-            PoolMaxIdlePerHost = table.Int("pool_max_idle_per_host", standard.PoolMaxIdlePerHost, 0, Limits.PoolIdlePerHostMax),
+            PoolMaxIdlePerHost = table.Int("pool_max_idle_per_host", standard.PoolMaxIdlePerHost, 0, ConfigLimits.PoolIdlePerHostMax),
             PoolIdleTimeoutSecs = TimingKeys.Secs(table, "pool_idle_timeout_secs", standard.PoolIdleTimeoutSecs),
             PidFile = table.Text("pid_file", null, ConfigText.IsFilled, "the path of a file"),
             TrustedProxies = TrustedProxies(table, standard.TrustedProxies),
             SetsMaxConnections = table.Find("max_connections") is not null,
-            MaxConnections = table.Int("max_connections", standard.MaxConnections, 1, Limits.ConnectionsMax),
-            MaxHeaderBytes = table.Int("max_header_bytes", standard.MaxHeaderBytes, Limits.HeaderBytesMin, Limits.HeaderBytesMax),
-            MaxHeaders = table.Int("max_headers", standard.MaxHeaders, 1, Limits.HeadersMax),
+            MaxConnections = table.Int("max_connections", standard.MaxConnections, 1, PlatformLimits.ConnectionsMax),
+            MaxHeaderBytes = table.Int(
+                "max_header_bytes",
+                standard.MaxHeaderBytes,
+                ConfigLimits.HeaderBytesMin,
+                ConfigLimits.HeaderBytesMax
+            ),
+            MaxHeaders = table.Int("max_headers", standard.MaxHeaders, 1, ConfigLimits.HeadersMax),
             MemoryLimit = table.Text(
                 "memory_limit",
                 null,
@@ -76,11 +80,23 @@ internal static class ServerKeys
                 "max_connections_per_address",
                 standard.MaxConnectionsPerAddress,
                 0,
-                Limits.PerAddressMax,
+                ConfigLimits.PerAddressMax,
                 NoLimit
             ),
-            MaxRequestsPerAddress = table.Int("max_requests_per_address", standard.MaxRequestsPerAddress, 0, Limits.PerAddressMax, NoLimit),
-            RequestRatePerAddress = table.Int("request_rate_per_address", standard.RequestRatePerAddress, 0, Limits.PerAddressMax, NoLimit),
+            MaxRequestsPerAddress = table.Int(
+                "max_requests_per_address",
+                standard.MaxRequestsPerAddress,
+                0,
+                ConfigLimits.PerAddressMax,
+                NoLimit
+            ),
+            RequestRatePerAddress = table.Int(
+                "request_rate_per_address",
+                standard.RequestRatePerAddress,
+                0,
+                ConfigLimits.PerAddressMax,
+                NoLimit
+            ),
             HeaderTimeoutSecs = TimingKeys.Secs(table, "header_timeout_secs", standard.HeaderTimeoutSecs),
             KeepAliveTimeoutSecs = TimingKeys.Secs(table, "keep_alive_timeout_secs", standard.KeepAliveTimeoutSecs),
             AccessLog = AccessLog(table, standard.AccessLog),

@@ -51,7 +51,7 @@ internal static class SessionKeys
             Domain = ReadDomain(table),
             UrlTemplate = table.Text("url_template", null, IsUrlTemplate, UrlAllowed),
             ApiBase = table.Text("api_base", null, IsApiBase, ApiBaseAllowed)?.TrimEnd('/'),
-            Max = table.Int("max", Limits.SessionsUsual, 1, Limits.SessionsMax),
+            Max = table.Int("max", ConfigLimits.SessionsUsual, 1, ConfigLimits.SessionsMax),
             AllowImages = table.TextList("allow_images", ConfigText.IsVisibleAscii, ImageAllowed),
             Templates = ReadTemplates(table, defaults, folderExists),
             Defaults = defaults,
@@ -70,12 +70,12 @@ internal static class SessionKeys
         {
             table.ReportValue(entry, DomainAllowed);
         }
-        else if (problem is null && domain.Length > Limits.SessionDomainCharsMax)
+        else if (problem is null && domain.Length > ConfigLimits.SessionDomainCharsMax)
         {
             table.Report(
                 entry.Value.Position,
                 entry.Name,
-                $"found a domain of {domain.Length} characters, allowed are {Limits.SessionDomainCharsMax}: the id of a session comes before it"
+                $"found a domain of {domain.Length} characters, allowed are {ConfigLimits.SessionDomainCharsMax}: the id of a session comes before it"
             );
         }
         else if (problem is not null)
@@ -111,7 +111,7 @@ internal static class SessionKeys
                 tables.Report(
                     entry.Position,
                     entry.Name,
-                    $"found a name that no template can have, allowed are 1 to {Limits.SessionTemplateCharsMax} letters, digits, -, _ and ."
+                    $"found a name that no template can have, allowed are 1 to {ConfigLimits.SessionTemplateCharsMax} letters, digits, -, _ and ."
                 );
             }
 
@@ -131,7 +131,7 @@ internal static class SessionKeys
         ReportWhatSessionsDecide(table, backend);
         return new SessionTemplate(name, backend)
         {
-            GracePeriodSecs = table.Int(GracePeriod, SessionTemplate.GracePeriodSecsDefault, 1, Limits.ConfigSecsMax),
+            GracePeriodSecs = table.Int(GracePeriod, SessionTemplate.GracePeriodSecsDefault, 1, ConfigLimits.ConfigSecsMax),
             LifetimeLimitSecs = TimingKeys.Secs(table, LifetimeLimit, 0, " (0 = none)"),
             AllowEnv = ReadAllowEnv(table, backend.Kind),
         };
@@ -180,7 +180,7 @@ internal static class SessionKeys
     }
 
     private static bool IsTemplateName(string name) =>
-        name.Length is > 0 and <= Limits.SessionTemplateCharsMax
+        name.Length is > 0 and <= ConfigLimits.SessionTemplateCharsMax
         && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
 
     private static bool IsUrlTemplate(string text) =>

@@ -1,6 +1,5 @@
 using System.Globalization;
-using Spawngate.Admin;
-using Spawngate.Backends;
+using Spawngate.Platform;
 
 namespace Spawngate.Config;
 
@@ -22,7 +21,7 @@ internal sealed record SessionsConfig
     public string? ApiBase { get; init; }
 
     /// <summary>Sessions that live at once.</summary>
-    public int Max { get; init; } = Limits.SessionsUsual;
+    public int Max { get; init; } = ConfigLimits.SessionsUsual;
 
     /// <summary>Images that a call may name itself; <c>*</c> stands for any text.</summary>
     public IReadOnlyList<string> AllowImages { get; init; } = [];
@@ -42,7 +41,7 @@ internal sealed record SessionsConfig
         ?? string.Create(CultureInfo.InvariantCulture, $"http://{IdMark}.{Domain}{(server.Port == 80 ? "" : $":{server.Port}")}/");
 
     /// <summary>The prefix of API addresses in force.</summary>
-    public string ApiBaseOf(ServerConfig server) => ApiBase ?? $"http://{AdminApi.ReachableFromHere(server.AdminBind, server.AdminPort)}";
+    public string ApiBaseOf(ServerConfig server) => ApiBase ?? $"http://{LocalAddress.Of(server.AdminBind, server.AdminPort)}";
 
     /// <summary>Addresses of the Docker engines that sessions may need; null among them is the usual search.</summary>
     public IEnumerable<string?> DockerHosts()

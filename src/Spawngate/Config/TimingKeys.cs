@@ -1,5 +1,3 @@
-using Spawngate.Forwarding;
-
 namespace Spawngate.Config;
 
 /// <summary>The keys of <c>[defaults]</c>, each of which a backend may repeat.</summary>
@@ -38,18 +36,19 @@ internal static class TimingKeys
             ShutdownGracePeriodSecs = Secs(table, "shutdown_grace_period_secs", fallback.ShutdownGracePeriodSecs),
             DrainTimeoutSecs = Secs(table, "drain_timeout_secs", fallback.DrainTimeoutSecs),
             ReadyHealthCheckIntervalMs = Millisecs(table, "ready_health_check_interval_ms", fallback.ReadyHealthCheckIntervalMs),
-            UnhealthyThreshold = table.Int("unhealthy_threshold", fallback.UnhealthyThreshold, 1, Limits.UnhealthyThresholdMax),
-            MaxQueuedRequests = table.Int("max_queued_requests", fallback.MaxQueuedRequests, 1, Limits.QueuedRequestsMax),
-            MaxConcurrency = table.Int("max_concurrency", fallback.MaxConcurrency, 0, Limits.ConcurrencyMax, " (0 = none)"),
+            UnhealthyThreshold = table.Int("unhealthy_threshold", fallback.UnhealthyThreshold, 1, ConfigLimits.UnhealthyThresholdMax),
+            MaxQueuedRequests = table.Int("max_queued_requests", fallback.MaxQueuedRequests, 1, ConfigLimits.QueuedRequestsMax),
+            MaxConcurrency = table.Int("max_concurrency", fallback.MaxConcurrency, 0, ConfigLimits.ConcurrencyMax, " (0 = none)"),
             WaitingPage = table.Flag("waiting_page", fallback.WaitingPage),
             NoWake = ReadNoWake(table, fallback.NoWake),
         };
 
     /// <summary>A number of seconds.</summary>
     public static int Secs(ConfigTable table, string key, int fallback, string note = "") =>
-        table.Int(key, fallback, 0, Limits.ConfigSecsMax, note);
+        table.Int(key, fallback, 0, ConfigLimits.ConfigSecsMax, note);
 
-    private static int Millisecs(ConfigTable table, string key, int fallback) => table.Int(key, fallback, 0, Limits.ConfigMillisecsMax);
+    private static int Millisecs(ConfigTable table, string key, int fallback) =>
+        table.Int(key, fallback, 0, ConfigLimits.ConfigMillisecsMax);
 
     private static NoWakeRules? ReadNoWake(ConfigTable table, NoWakeRules? fallback)
     {
@@ -59,9 +58,9 @@ internal static class TimingKeys
         }
 
         var list = table.TextList("no_wake", NoWakeRules.IsAllowed, NoWakeRules.Allowed);
-        if (list.Count > Limits.NoWakeEntriesMax)
+        if (list.Count > ConfigLimits.NoWakeEntriesMax)
         {
-            table.Report(entry.Value.Position, "no_wake", $"found {list.Count} entries, allowed are {Limits.NoWakeEntriesMax}");
+            table.Report(entry.Value.Position, "no_wake", $"found {list.Count} entries, allowed are {ConfigLimits.NoWakeEntriesMax}");
             return fallback;
         }
 

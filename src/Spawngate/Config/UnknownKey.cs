@@ -19,7 +19,7 @@ internal static class UnknownKey
             return $"found a key that is unknown in {where}, did you mean {suggestion}?";
         }
 
-        return allowed.Count <= Limits.ConfigListedKeysMax
+        return allowed.Count <= ConfigLimits.ConfigListedKeysMax
             ? $"found a key that is unknown in {where}, allowed are {string.Join(", ", allowed)}"
             : $"found a key that is unknown in {where}";
     }
@@ -27,7 +27,7 @@ internal static class UnknownKey
     /// <summary>The closest of the candidates, or null when none is close: about one slip in three characters.</summary>
     public static string? Suggest(string name, IEnumerable<string> candidates)
     {
-        if (name.Length > Limits.ConfigSuggestionCharsMax)
+        if (name.Length > ConfigLimits.ConfigSuggestionCharsMax)
         {
             return null;
         }

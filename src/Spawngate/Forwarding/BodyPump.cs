@@ -1,31 +1,9 @@
 using System.Runtime.CompilerServices;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
 namespace Spawngate.Forwarding;
-
-/// <summary>How a body transfer ended.</summary>
-internal enum PumpOutcome : byte
-{
-    /// <summary>The whole body has been sent on.</summary>
-    Complete,
-
-    /// <summary>The source ended or failed before the body did.</summary>
-    SourceCut,
-
-    /// <summary>The source's framing is broken.</summary>
-    SourceBroken,
-
-    /// <summary>The sink does not take bytes any more.</summary>
-    SinkFailed,
-}
-
-/// <summary>Told whenever a body moved, to put deadlines off.</summary>
-internal interface IProgressWatch
-{
-    /// <summary>Bytes were received or sent.</summary>
-    void OnProgress();
-}
 
 /// <summary>
 /// Moves one body from one connection to another, with back-pressure: nothing more is read until what was read has been sent.
@@ -42,28 +20,13 @@ internal interface IProgressWatch
 ///        body done, discarded, end, error
 /// </code>
 /// </remarks>
-internal sealed partial class BodyPump(IProgressWatch progress)
+internal sealed class BodyPump(IProgressWatch progress) : BodyFlow(progress)
 {
-    private const int NotWaiting = 0;
-    private const int Waiting = 1;
-    private const int WaitingBetweenChunks = 2;
-    private const int Probing = 3;
-
-    private SocketChannel _source = null!;
-    private SocketChannel _sink = null!;
-    private BodyReader _reader;
-    private bool _chunkedOut;
-    private bool _owesCrlf;
     private bool _broken;
-    private BodySlice _run;
+    private BodySlice _slice;
     private int _consumed;
-    private int _turnBytes;
-    private bool _large;
-    private bool _filled;
-    private int _littleInARow;
     private TrailerBuffer? _trailers;
-    private volatile bool _discarding;
-    private int _wait;
+    private BodySplice? _splice;
 
     /// <summary>Prepares for a body.</summary>
     /// <param name="source">Where its bytes arrive.</param>
@@ -72,50 +35,13 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     /// <param name="chunkedOut">True to send it chunked.</param>
     public void Begin(SocketChannel source, BodyReader reader, SocketChannel sink, bool chunkedOut)
     {
-        _source = source;
-        _sink = sink;
-        _reader = reader;
-        _chunkedOut = chunkedOut;
-        _owesCrlf = _broken = _large = _filled = _discarding = false;
-        _turnBytes = _littleInARow = 0;
-        SplicedBytes = 0;
+        BeginFlow(source, reader, sink, chunkedOut);
+        _broken = false;
         _trailers?.Clear();
     }
 
     /// <summary>Forgets the last body.</summary>
-    public void Forget() => _reader = default;
-
-    /// <summary>True when the whole body has been read from the source.</summary>
-    public bool IsSourceComplete => _reader.IsComplete;
-
-    /// <summary>Bytes of this body so far, without any framing.</summary>
-    public long BodyBytes => _reader.Taken;
-
-    /// <summary>Bytes of this body that went from kernel to kernel.</summary>
-    public long SplicedBytes { get; private set; }
-
-    /// <summary>True while it waits for the source to send more, rather than for the sink to take it.</summary>
-    public bool AwaitsSource => Volatile.Read(ref _wait) != NotWaiting;
-
-    /// <summary>From now on the rest is read and thrown away: its receiver does not want it any more.</summary>
-    public void Discard() => _discarding = true;
-
-    /// <summary>
-    /// Sends a byte ahead of the next chunk, from any thread, to see whether the sink is still there: a zero in front of its size, which
-    /// may have any number of them, the last chunk's too (RFC 9112 section 7.1). False when the connection is over; null when nothing could
-    /// be sent, because no chunk is about to begin.
-    /// </summary>
-    public bool? ProbeSink()
-    {
-        if (Interlocked.CompareExchange(ref _wait, Probing, WaitingBetweenChunks) != WaitingBetweenChunks)
-        {
-            return null;
-        }
-
-        bool? sent = _sink.TrySendAhead((byte)'0');
-        Volatile.Write(ref _wait, WaitingBetweenChunks);
-        return sent;
-    }
+    public void Forget() => Reader = default;
 
     /// <summary>
     /// Copies the body behind what was written to the sink, without sending, if all of it has been received and is small. False, with
@@ -123,13 +49,13 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     /// </summary>
     public bool TryCopyWhole()
     {
-        var received = _source.Received;
-        if (received.Length > Limits.SmallBufferBytes)
+        var received = Source.Received;
+        if (received.Length > LoggingLimits.SmallBufferBytes)
         {
             return false;
         }
 
-        var reader = _reader;
+        var reader = Reader;
         var probe = reader;
         int offset = 0;
         int total = 0;
@@ -145,8 +71,8 @@ internal sealed partial class BodyPump(IProgressWatch progress)
             return false;
         }
 
-        var writer = new HeadWriter(_sink.GetOutgoing(total + (2 * Limits.BufferReserveBytes)));
-        if (_chunkedOut && total > 0)
+        var writer = new HeadWriter(Sink.GetOutgoing(total + (2 * TransportLimits.BufferReserveBytes)));
+        if (ChunkedOut && total > 0)
         {
             writer.WriteChunkSize(total);
         }
@@ -163,14 +89,14 @@ internal sealed partial class BodyPump(IProgressWatch progress)
             }
         }
 
-        if (_chunkedOut)
+        if (ChunkedOut)
         {
             writer.Write(total > 0 ? "\r\n0\r\n\r\n"u8 : "0\r\n\r\n"u8);
         }
 
-        _sink.CommitOutgoing(writer.Length);
-        _source.Consume(offset);
-        _reader = reader;
+        Sink.CommitOutgoing(writer.Length);
+        Source.Consume(offset);
+        Reader = reader;
         return true;
     }
 
@@ -178,28 +104,28 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<PumpOutcome> RunAsync()
     {
-        _filled = _source.IsFull;
+        Filled = Source.IsFull;
         await GatherAsync(PrepareGather()).ConfigureAwait(false);
 
         while (true)
         {
-            bool ended = TakeRun();
+            bool ended = TakeSlice();
             if (
-                IsPlainRun
-                    ? await _sink.SendReceivedAsync(_source, _run.Start, _run.Length).ConfigureAwait(false) < 0 && !_discarding
-                    : OwesRun(ended) && !await SendRunAsync(ended).ConfigureAwait(false) && !_discarding
+                IsPlainSlice
+                    ? await Sink.SendReceivedAsync(Source, _slice.Start, _slice.Length).ConfigureAwait(false) < 0 && !IsDiscarding
+                    : OwesSlice(ended) && !await SendSliceAsync(ended).ConfigureAwait(false) && !IsDiscarding
             )
             {
                 return PumpOutcome.SinkFailed;
             }
 
-            _source.Consume(_consumed);
+            Source.Consume(_consumed);
             if (ended || _broken)
             {
                 return ended ? PumpOutcome.Complete : PumpOutcome.SourceBroken;
             }
 
-            progress.OnProgress();
+            OnProgress();
             await TakeTurnAsync(0).ConfigureAwait(false);
             if (TakeShortcut() is { } shortcut)
             {
@@ -214,33 +140,33 @@ internal sealed partial class BodyPump(IProgressWatch progress)
             // A head still waits for a first piece of body, or a chunk for its end, but none is here: it does not wait any longer (an event
             // stream may be silent for long).
             if (
-                (_sink.OutgoingLength > 0 || OwesEndOfChunk)
-                && _source.Arm()
+                (Sink.OutgoingLength > 0 || OwesEndOfChunk)
+                && Source.Arm()
                 && !await FlushOwedAsync().ConfigureAwait(false)
-                && !_discarding
+                && !IsDiscarding
             )
             {
                 return PumpOutcome.SinkFailed;
             }
 
             BeginWait();
-            int received = await _source.ReceiveAsync().ConfigureAwait(false);
+            int received = await Source.ReceiveAsync().ConfigureAwait(false);
             EndWait();
             if (received > 0)
             {
-                _turnBytes += received;
+                TurnBytes += received;
                 NoteReceived(received);
-                progress.OnProgress();
+                OnProgress();
                 continue;
             }
 
-            if (received < 0 || _reader.Kind != BodyKind.UntilClose)
+            if (received < 0 || Reader.Kind != BodyKind.UntilClose)
             {
                 return PumpOutcome.SourceCut;
             }
 
-            _run = default;
-            return _discarding || await SendRunAsync(ended: true).ConfigureAwait(false) ? PumpOutcome.Complete : PumpOutcome.SinkFailed;
+            _slice = default;
+            return IsDiscarding || await SendSliceAsync(ended: true).ConfigureAwait(false) ? PumpOutcome.Complete : PumpOutcome.SinkFailed;
         }
     }
 
@@ -249,22 +175,36 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     {
         if (MaySplice && SplicePipe.TryRent() is { } pipe)
         {
-            return SpliceAsync(pipe);
+            return (_splice ??= new BodySplice(this)).RunAsync(pipe);
         }
 
         GrowBuffer();
         return MayRelay ? RelayAsync() : null;
     }
 
+    /// <summary>
+    /// True when the rest may go through the kernel alone: its sender is faster than a large buffer, and much is left or may be, in long
+    /// pieces.
+    /// </summary>
+    private bool MaySplice =>
+        Large
+        && Filled
+        && BodySplice.IsInLongPieces(Reader)
+        && !IsDiscarding
+        && Source is { ReceivedLength: 0, IsArmed: false }
+        && Sink.OutgoingLength == 0
+        && Source.Can(SocketCapabilities.Splice)
+        && Sink.Can(SocketCapabilities.Splice);
+
     /// <summary>True when whatever comes next goes on as it is.</summary>
     private bool MayRelay =>
-        _reader.Kind == BodyKind.UntilClose
-        && !_chunkedOut
-        && !_large
-        && !_discarding
-        && !_source.IsArmed
-        && _source.ReceivedLength == 0
-        && _sink.OutgoingLength == 0;
+        Reader.Kind == BodyKind.UntilClose
+        && !ChunkedOut
+        && !Large
+        && !IsDiscarding
+        && !Source.IsArmed
+        && Source.ReceivedLength == 0
+        && Sink.OutgoingLength == 0;
 
     /// <summary>
     /// The short way for messages of tunnels, one of which fits the buffer: nothing is looked for in them. How the body ended; null when
@@ -276,27 +216,27 @@ internal sealed partial class BodyPump(IProgressWatch progress)
         while (true)
         {
             BeginWait();
-            int received = await _source.ReceiveAsync().ConfigureAwait(false);
+            int received = await Source.ReceiveAsync().ConfigureAwait(false);
             EndWait();
             if (received <= 0)
             {
                 return received < 0 ? PumpOutcome.SourceCut : PumpOutcome.Complete;
             }
 
-            _turnBytes += received;
-            progress.OnProgress();
+            TurnBytes += received;
+            OnProgress();
             NoteReceived(received);
-            if (_filled || _discarding || _turnBytes >= Limits.PumpTurnBytes)
+            if (Filled || IsDiscarding || TurnBytes >= ForwardingLimits.PumpTurnBytes)
             {
                 return null;
             }
 
-            _reader.Skip(received);
-            int sent = await _sink.SendReceivedAsync(_source, 0, received).ConfigureAwait(false);
-            _source.Consume(received);
+            Reader.Skip(received);
+            int sent = await Sink.SendReceivedAsync(Source, 0, received).ConfigureAwait(false);
+            Source.Consume(received);
             if (sent < 0)
             {
-                return _discarding ? null : PumpOutcome.SinkFailed;
+                return IsDiscarding ? null : PumpOutcome.SinkFailed;
             }
         }
     }
@@ -304,31 +244,16 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask GatherAsync(int missing)
     {
-        while (missing > 0 && !_source.Arm() && await _source.ReceiveAsync().ConfigureAwait(false) is > 0 and var more)
+        while (missing > 0 && !Source.Arm() && await Source.ReceiveAsync().ConfigureAwait(false) is > 0 and var more)
         {
             missing -= more;
         }
     }
 
-    private bool OwesRun(bool ended) => !_discarding && (_run.Length > 0 || (ended && (_chunkedOut || _sink.OutgoingLength > 0)));
+    private bool OwesSlice(bool ended) => !IsDiscarding && (_slice.Length > 0 || (ended && (ChunkedOut || Sink.OutgoingLength > 0)));
 
     /// <summary>True when what was found goes on as it is: nothing is put around it, and nothing waits to go before it.</summary>
-    private bool IsPlainRun => _run.Length > 0 && !_chunkedOut && !_discarding && _sink.OutgoingLength == 0;
-
-    /// <summary>Gives others a turn after so many bytes.</summary>
-    private ValueTask TakeTurnAsync(int moved)
-    {
-        _turnBytes += moved;
-        if (_turnBytes < Limits.PumpTurnBytes)
-        {
-            return default;
-        }
-
-        _turnBytes = 0;
-        return YieldAsync();
-
-        static async ValueTask YieldAsync() => await EventLoop.NextTurn();
-    }
+    private bool IsPlainSlice => _slice.Length > 0 && !ChunkedOut && !IsDiscarding && Sink.OutgoingLength == 0;
 
     /// <summary>
     /// Makes room for a whole body of middling length whose first part filled the buffer, while its head still waits to be sent: it then
@@ -336,41 +261,41 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     /// </summary>
     private int PrepareGather()
     {
-        long missing = _reader.RemainingKnown - _source.ReceivedLength;
+        long missing = Reader.RemainingKnown - Source.ReceivedLength;
         if (
-            _chunkedOut
-            || _discarding
-            || _sink.OutgoingLength == 0
+            ChunkedOut
+            || IsDiscarding
+            || Sink.OutgoingLength == 0
             || missing <= 0
-            || _reader.RemainingKnown > Limits.GatherBytesMax
-            || !_source.IsFull
-            || _source.IsArmed
+            || Reader.RemainingKnown > ForwardingLimits.GatherBytesMax
+            || !Source.IsFull
+            || Source.IsArmed
         )
         {
             return 0;
         }
 
-        _source.EnsureRoom((int)missing);
+        Source.EnsureRoom((int)missing);
         return (int)missing;
     }
 
     /// <summary>Finds and joins all data received so far. True when the body ends within it.</summary>
-    private bool TakeRun()
+    private bool TakeSlice()
     {
         _consumed = 0;
-        _run = default;
+        _slice = default;
         while (true)
         {
-            var received = _source.Received;
-            var e = _reader.Next(received[_consumed..], out int consumed, out int start, out int length);
+            var received = Source.Received;
+            var e = Reader.Next(received[_consumed..], out int consumed, out int start, out int length);
             start += _consumed;
             _consumed += consumed;
             switch (e)
             {
                 case ChunkEvent.Data:
-                    _run.Add(_source, start, length, _chunkedOut);
+                    _slice.Add(Source, start, length, ChunkedOut);
                     break;
-                case ChunkEvent.Trailer when _reader.DropsTrailers:
+                case ChunkEvent.Trailer when Reader.DropsTrailers:
                     break;
                 case ChunkEvent.Trailer:
                     (_trailers ??= new TrailerBuffer()).Add(received.Slice(start, length));
@@ -385,15 +310,15 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> SendRunAsync(bool ended)
+    private async ValueTask<bool> SendSliceAsync(bool ended)
     {
         // A head that waits to be sent takes a first piece along: to copy that costs less than to send twice.
-        if (_sink.OutgoingLength > 0)
+        if (Sink.OutgoingLength > 0)
         {
-            bool fits = _run.Length <= Limits.GatherBytesMax;
-            if (fits && _run.Length > 0)
+            bool fits = _slice.Length <= ForwardingLimits.GatherBytesMax;
+            if (fits && _slice.Length > 0)
             {
-                WriteSmallRun();
+                WriteSmallSlice();
             }
 
             if (!await FlushAsync().ConfigureAwait(false))
@@ -406,16 +331,16 @@ internal sealed partial class BodyPump(IProgressWatch progress)
                 return true;
             }
 
-            _run.Length = fits ? 0 : _run.Length;
+            _slice.Length = fits ? 0 : _slice.Length;
         }
 
         bool tailSent = false;
-        if (_run.Length > 0 && await SendInPlaceAsync(ended, out tailSent).ConfigureAwait(false) < 0)
+        if (_slice.Length > 0 && await SendInPlaceAsync(ended, out tailSent).ConfigureAwait(false) < 0)
         {
             return false;
         }
 
-        if (!ended || !_chunkedOut || tailSent)
+        if (!ended || !ChunkedOut || tailSent)
         {
             return true;
         }
@@ -424,97 +349,53 @@ internal sealed partial class BodyPump(IProgressWatch progress)
         return await FlushAsync().ConfigureAwait(false);
     }
 
-    private void WriteSmallRun()
+    private void WriteSmallSlice()
     {
-        var run = _source.Received.Slice(_run.Start, _run.Length);
-        var writer = new HeadWriter(_sink.GetOutgoing(_run.Length + (2 * Limits.BufferReserveBytes)));
-        if (_chunkedOut)
+        var slice = Source.Received.Slice(_slice.Start, _slice.Length);
+        var writer = new HeadWriter(Sink.GetOutgoing(_slice.Length + (2 * TransportLimits.BufferReserveBytes)));
+        if (ChunkedOut)
         {
-            writer.WriteChunkSize(_run.ChunkLength);
+            writer.WriteChunkSize(_slice.ChunkLength);
         }
 
-        writer.Write(run);
-        if (_chunkedOut)
+        writer.Write(slice);
+        if (ChunkedOut)
         {
             writer.Write("\r\n"u8);
         }
 
-        _sink.CommitOutgoing(writer.Length);
+        Sink.CommitOutgoing(writer.Length);
     }
 
     private ValueTask<int> SendInPlaceAsync(bool ended, out bool tailSent)
     {
         tailSent = false;
-        if (!_chunkedOut)
+        if (!ChunkedOut)
         {
-            return _sink.SendReceivedAsync(_source, _run.Start, _run.Length);
+            return Sink.SendReceivedAsync(Source, _slice.Start, _slice.Length);
         }
 
         var tail = ended && _trailers is not { IsEmpty: false } ? "\r\n0\r\n\r\n"u8 : "\r\n"u8;
-        bool roomBehind = (_consumed == _source.ReceivedLength && !_source.IsArmed) || _consumed - _run.End >= tail.Length;
+        bool roomBehind = (_consumed == Source.ReceivedLength && !Source.IsArmed) || _consumed - _slice.End >= tail.Length;
         tailSent = roomBehind && tail.Length > 2;
-        bool owed = _owesCrlf;
-        _owesCrlf = !roomBehind;
-        return _sink.SendChunkAsync(_source, _run.Start, _run.Length, _run.ChunkLength, owed, roomBehind ? tail : default);
+        bool owed = OwesCrlf;
+        OwesCrlf = !roomBehind;
+        return Sink.SendChunkAsync(Source, _slice.Start, _slice.Length, _slice.ChunkLength, owed, roomBehind ? tail : default);
     }
 
     private void WriteEnd()
     {
         WriteOwed();
-        _sink.Write("0\r\n"u8);
-        _sink.Write(_trailers is null ? default : _trailers.Written);
-        _sink.Write("\r\n"u8);
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> FlushAsync(bool more = false)
-    {
-        int sent = await _sink.FlushAsync(more).ConfigureAwait(false);
-        _sink.ReleaseOutgoing();
-        return sent >= 0;
-    }
-
-    /// <summary>
-    /// True when the chunk that the source sent has come to its end, and has none here yet. In the middle of one the end waits for the next
-    /// frame.
-    /// </summary>
-    private bool OwesEndOfChunk => _owesCrlf && !_discarding && (_reader.Kind != BodyKind.Chunked || _reader.DataBytes == 0);
-
-    private ValueTask<bool> FlushOwedAsync()
-    {
-        WriteOwed();
-        return FlushAsync();
-    }
-
-    private void WriteOwed()
-    {
-        if (_owesCrlf)
-        {
-            _sink.Write("\r\n"u8);
-            _owesCrlf = false;
-        }
-    }
-
-    /// <summary>The source has to send more. What the sink was sent is whole, but for a chunk of the source that goes on.</summary>
-    private void BeginWait() =>
-        Volatile.Write(ref _wait, _chunkedOut && !_owesCrlf && !_discarding && _sink.OutgoingLength == 0 ? WaitingBetweenChunks : Waiting);
-
-    private void EndWait()
-    {
-        var spin = default(SpinWait);
-        while (Volatile.Read(ref _wait) != Waiting && Interlocked.CompareExchange(ref _wait, NotWaiting, WaitingBetweenChunks) == Probing)
-        {
-            spin.SpinOnce(sleep1Threshold: -1); // Within a send that does not wait.
-        }
-
-        Volatile.Write(ref _wait, NotWaiting);
+        Sink.Write("0\r\n"u8);
+        Sink.Write(_trailers is null ? default : _trailers.Written);
+        Sink.Write("\r\n"u8);
     }
 
     /// <summary>Remembers how much comes at once.</summary>
     private void NoteReceived(int received)
     {
-        _filled = _source.IsFull;
-        _littleInARow = received < Limits.SmallBufferBytes / 2 ? _littleInARow + 1 : 0;
+        Filled = Source.IsFull;
+        LittleInARow = received < LoggingLimits.SmallBufferBytes / 2 ? LittleInARow + 1 : 0;
     }
 
     /// <summary>
@@ -523,28 +404,28 @@ internal sealed partial class BodyPump(IProgressWatch progress)
     /// </summary>
     private void GrowBuffer()
     {
-        if (_source.IsArmed)
+        if (Source.IsArmed)
         {
             return;
         }
 
-        _large =
-            _large
-            || (_filled && _source.ReceiveBufferBytes >= Limits.SmallBufferBytes)
-            || (_reader.RemainingKnown is > Limits.SmallBufferBytes and < long.MaxValue && _source.IsReadable());
+        Large =
+            Large
+            || (Filled && Source.ReceiveBufferBytes >= LoggingLimits.SmallBufferBytes)
+            || (Reader.RemainingKnown is > LoggingLimits.SmallBufferBytes and < long.MaxValue && Source.IsReadable());
         if (
-            _littleInARow >= Limits.LittleReceivesInARow
-            && _large
-            && _source.ReceivedLength == 0
-            && _reader.RemainingKnown == long.MaxValue
+            LittleInARow >= ForwardingLimits.LittleReceivesInARow
+            && Large
+            && Source.ReceivedLength == 0
+            && Reader.RemainingKnown == long.MaxValue
         )
         {
             // Whoever spoke at length has gone over to short messages, or to silence.
-            _large = false;
-            _source.Shrink();
+            Large = false;
+            Source.Shrink();
         }
 
         // Not what a connection waits in.
-        _source.EnsureRoom(_large ? Limits.LargeBufferBytes / 2 : Limits.WaitBufferBytes);
+        Source.EnsureRoom(Large ? TransportLimits.LargeBufferBytes / 2 : TransportLimits.WaitBufferBytes);
     }
 }

@@ -46,9 +46,9 @@ internal struct BodySlice
         }
 
         int to = End;
-        if (chunked && (length >= Limits.ChunkJoinBytesMax || Length > ChunkLength))
+        if (chunked && (length >= ForwardingLimits.ChunkJoinBytesMax || Length > ChunkLength))
         {
-            var frame = new HeadWriter(stackalloc byte[Limits.BufferReserveBytes]);
+            var frame = new HeadWriter(stackalloc byte[TransportLimits.BufferReserveBytes]);
             frame.Write("\r\n"u8);
             frame.WriteChunkSize(length);
             Debug.Assert(to + frame.Length <= start, "RFC 9112 7.1: a CRLF ends the chunk before, and one this one's size");

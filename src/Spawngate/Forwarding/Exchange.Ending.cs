@@ -1,5 +1,3 @@
-using Spawngate.Upstreams;
-
 namespace Spawngate.Forwarding;
 
 /// <content>How an exchange ends, or is ended, and whose its connection is until then.</content>
@@ -32,22 +30,24 @@ internal sealed partial class Exchange
     {
         try
         {
-            if (_upstream is not null)
+            if (_attempt.IsAttached)
             {
-                ReleaseUpstream(reusable && Response.IsPersistent && !IsUpgrade);
+                _attempt.Release(reusable && Response.IsPersistent && !IsUpgrade);
             }
         }
         finally
         {
-            LeaveBackend();
+            _lease.Dispose();
+            _countedPassive = false;
             _backend = null;
             _client.Leave();
             Record.End();
+            State = ExchangeState.Idle; // From any state: a client that leaves ends it wherever it is.
         }
     }
 
     /// <summary>
-    /// Ends it from outside: pending operations fail and the caller's next step is <see cref="ExchangeStep.Failed"/> with this reason. Only
+    /// Ends it from outside: pending operations fail and the caller's next step is <see cref="ExchangeState.Failed"/> with this reason. Only
     /// the first counts.
     /// </summary>
     public void Abort(ProxyError reason)
@@ -64,71 +64,31 @@ internal sealed partial class Exchange
     /// <summary>
     /// The backend's answer came in the moment its time ran out: fails with the reason of the abort that this brought or is about to bring.
     /// </summary>
-    public ExchangeStep FailLate() => Fail(ProxyError.RequestTimeout);
+    public ExchangeState FailLate() => Fail(ProxyError.RequestTimeout);
 
     /// <summary>The backend's answer cannot be passed on.</summary>
-    public ExchangeStep FailAnswered(string reason) => Fail(ProxyError.BadBackendResponse, reason);
+    public ExchangeState FailAnswered(string reason) => Fail(ProxyError.BadBackendResponse, reason);
 
     /// <summary>
     /// Closes the upstream connection, whose exchange is over or cannot go on; what waits for it returns. Of a tunnel, an end in order
     /// would say that all was sent: it is reset. So is that of a client that has to give up what it holds: an end in order would keep its
     /// local port for a minute (TIME-WAIT).
     /// </summary>
-    public void CutUpstream() =>
-        Interlocked
-            .Exchange(ref _abortable, null)
-            ?.Channel.Abort(reset: _isTunnel || Volatile.Read(ref _abortReason) == (int)ProxyError.Overloaded);
+    public void CutUpstream() => _attempt.Cut(reset: _isTunnel || Volatile.Read(ref _abortReason) == (int)ProxyError.Overloaded);
 
-    private ExchangeStep Give(OwnReply reply)
+    private ExchangeState Give(OwnReply reply)
     {
         Reply = reply;
         RetryAfterSecs = reply.RetryAfterSecs;
         return Fail(reply.Error);
     }
 
-    private ExchangeStep Fail(ProxyError error, string reason = FailureReasons.NoConnection)
+    private ExchangeState Fail(ProxyError error, string reason = FailureReasons.NoConnection)
     {
         int aborted = Volatile.Read(ref _abortReason);
         Reply = aborted != 0 ? null : Reply;
         Error = aborted != 0 ? (ProxyError)aborted : error;
-        Reason = Error == ProxyError.RequestTimeout ? FailureReasons.OfTimeout(_receivedAny) : reason;
-        return ExchangeStep.Failed;
-    }
-
-    private void Attach(UpstreamConnection upstream)
-    {
-        _upstream = upstream;
-        _sentBefore = upstream.Channel.SentTotal;
-        Volatile.Write(ref _abortable, upstream);
-        if (IsAborted)
-        {
-            // The abort may have come between its look at the field and our write: it must find this connection, too.
-            CutUpstream();
-        }
-    }
-
-    private void ReleaseUpstream(bool reusable)
-    {
-        var upstream = _upstream!;
-        _upstream = null;
-        bool ours = Interlocked.Exchange(ref _abortable, null) is not null;
-        if (ours && reusable)
-        {
-            upstream.Pool.Return(upstream);
-        }
-        else
-        {
-            upstream.Pool.Discard(upstream);
-        }
-    }
-
-    private void LeaveBackend()
-    {
-        if (_run is { } run)
-        {
-            _run = null;
-            _backend!.Leave(run, _countedPassive, Record.Stage == ExchangeStage.Tunnel);
-            _countedPassive = false;
-        }
+        Reason = Error == ProxyError.RequestTimeout ? FailureReasons.OfTimeout(_attempt.ReceivedAny) : reason;
+        return Go(ExchangeState.Failed);
     }
 }

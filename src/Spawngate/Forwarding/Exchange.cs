@@ -1,13 +1,10 @@
-using System.Diagnostics;
-using System.Net.Sockets;
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Overload;
-using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
 using Spawngate.Transport;
-using Spawngate.Upstreams;
 
 namespace Spawngate.Forwarding;
 
@@ -17,48 +14,52 @@ namespace Spawngate.Forwarding;
 /// </summary>
 /// <remarks>
 /// <code>
-///  Start ─┬─ ready ─────────────┬─ pooled ──────────────▶ Send ──▶ Receive ─┬─▶ Respond
-///         │                     └─ none idle ─▶ Connect ──▲         ▲  │    ├─▶ Interim ─▶ Receive
-///         ├─ not ready ─▶ Wait ──┘                │       │         └──┘    └─▶ Failed
-///         └─ no backend, loop, may not wake it ─▶ Failed  │ refused: the process may have just died: Wait again, a few times
-///                                                 ▼
-///              Receive, closed without a byte: once more, on a new connection ─▶ Connect, or by the next process ─▶ Wait
+///  Idle ──Start──┬─ ready, pooled ───────────────────────▶ Sending ──▶ AwaitingHead ─┬─▶ Relaying ─┬─▶ End: Idle
+///                ├─ ready, none idle ────▶ Connecting ──────▲   ▲           ▲  │     │             └─▶ Tunnelling ─▶ End: Idle
+///                │                           ▲  │ refused   │           └──┘     ├─▶ RelayingInterim ─▶ AwaitingHead
+///                ├─ not ready ─▶ Waiting ────┴──┼───────────┘                    └─▶ Failed ─▶ End: Idle
+///                │                  ▲           │ the process may have just died: asked again, a few times
+///                │                  └───────────┘
+///                └─ no backend, loop, may not wake it ─▶ Failed
+///
+///  AwaitingHead, ended without a byte (see UpstreamAttempt.Judge) ─▶ Connecting: once more, on a new connection
+///                                                                  └─▶ Waiting: by the next instance
 /// </code>
-/// A request that got no byte of an answer is sent again only while its body is still the client's, and only if it is idempotent or the
-/// kernel knows that not one byte of it arrived. On a connection that was used before, that is a close which crossed the request: it goes
-/// out on a new one. A reset on a new connection means that the process ended and left the request unread: the next process gets it, never
-/// the same. Every step is synchronous; the awaits stand in the caller, so a request to a ready backend costs no state machine here.
-/// <see cref="Abort"/> may come from any thread at any time. The upstream connection then belongs to whoever exchanges it out of its field
-/// first: the end of the exchange, or the abort.
+/// Each transition is a method here; in debug builds one that is not drawn throws, and so does a call that is out of order. Every step is
+/// synchronous: <see cref="NextAsync"/> hands out what is awaited, and the caller awaits it, so a request to a ready backend costs no state
+/// machine here. Each attempt at one connection is an <see cref="UpstreamAttempt"/>; what is held of the backend is a
+/// <see cref="BackendLease"/>. <see cref="Abort"/> may come from any thread at any time.
 /// </remarks>
 internal sealed partial class Exchange(ForwardingContext context)
 {
+    private readonly UpstreamAttempt _attempt = new();
     private int _requestIdLength;
     private Backend? _backend;
-    private ReadyInstance? _run;
+    private BackendLease _lease;
+    private Admission _admission;
     private BackendWaiter? _waiter;
     private ReconnectPause? _pause;
     private MessageHeads? _heads;
-    private UpstreamConnection? _upstream;
-    private UpstreamConnection? _abortable;
     private int _abortReason;
     private int _reconnects;
     private int _interimBytes;
     private bool _retried;
-    private bool _receivedAny;
-    private bool _bodyHeld;
-    private bool _bodyTaken;
     private bool _noWake;
-    private volatile bool _isTunnel;
     private bool _countedPassive;
+    private volatile bool _isTunnel;
     private NavigationKind _navigation;
     private int _awaitedStart;
-    private long _sentBefore;
-    private ReadyInstance? _endedRun;
+    private ReadyInstance? _endedInstance;
     private HistoryCaller? _cause;
     private byte[]? _serialized;
     private UpgradeOffer? _offer;
     private ExchangeClient _client;
+
+    /// <summary>How far it is.</summary>
+    public ExchangeState State { get; private set; } = ExchangeState.Idle;
+
+    /// <summary>True while something is awaited until there is an answer to pass on, or none will come.</summary>
+    public bool IsPending => State < ExchangeState.Relaying;
 
     /// <summary>Whose request it is; null before the first.</summary>
     public ClientAddress? Source => _client.Source;
@@ -66,7 +67,7 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <summary>How requests are received.</summary>
     public ReceivedProtocol ReceivedBy { get; init; }
 
-    /// <summary>The request's head; its bytes are the client's until <see cref="ExchangeStep.Send"/>.</summary>
+    /// <summary>The request's head; its bytes are the client's until <see cref="ExchangeState.Sending"/>.</summary>
     public RequestHead Request => Heads.Request;
 
     /// <summary>The response's head; its bytes lie at the front of the upstream channel.</summary>
@@ -103,19 +104,16 @@ internal sealed partial class Exchange(ForwardingContext context)
     public bool IsUpgrade => _offer is not null;
 
     /// <summary>The upstream's bytes; only between Connect or Send and <see cref="End"/>.</summary>
-    public SocketChannel Upstream => _upstream!.Channel;
+    public SocketChannel Upstream => _attempt.Channel;
 
     /// <summary>The same while it can be aborted, else null; from any thread, to look at.</summary>
-    public SocketChannel? WatchedUpstream => Volatile.Read(ref _abortable)?.Channel;
+    public SocketChannel? WatchedUpstream => _attempt.Watched;
 
     /// <summary>Milliseconds of request_timeout_secs of its backend, or what holds without one.</summary>
-    public long TimeoutMs { get; private set; } = Limits.SendStallMs;
+    public long TimeoutMs { get; private set; } = ForwardingLimits.SendStallMs;
 
     /// <summary>True once <see cref="Abort"/> was called.</summary>
     public bool IsAborted => Volatile.Read(ref _abortReason) != 0;
-
-    /// <summary>True once the backend admitted it, until <see cref="End"/>.</summary>
-    public bool IsAdmitted => _run is not null;
 
     /// <summary>Forgets an abort of the request before; when nobody can abort any more who means that one.</summary>
     public void Revive() => Volatile.Write(ref _abortReason, 0);
@@ -128,7 +126,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         Error = ProxyError.None;
         Reply = null;
         RetryAfterSecs = 0;
-        TimeoutMs = Limits.SendStallMs;
+        TimeoutMs = ForwardingLimits.SendStallMs;
         _requestIdLength = 0;
     }
 
@@ -146,23 +144,25 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <param name="head">The bytes of the head.</param>
     /// <param name="body">Bytes of the body that are there already.</param>
     /// <param name="client">The peer.</param>
-    public ExchangeStep Start(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
+    public ExchangeState Start(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
+        Expect(ExchangeState.Idle);
         Error = ProxyError.None;
         Reply = null;
         _navigation = NavigationKind.None;
         RetryAfterSecs = 0;
         BodySentWithHead = 0;
         _reconnects = _interimBytes = 0;
-        _retried = _receivedAny = _bodyHeld = _bodyTaken = _isTunnel = false;
-        _endedRun = null;
+        _retried = _isTunnel = false;
+        _attempt.Reset();
+        _endedInstance = null;
         _cause = null;
         _serialized = null;
         _requestIdLength = ProxyHeaders.TakeRequestId(Request, head, context, Heads.RequestId);
         context.Observer?.OnBegin(this, head, client);
         if (_client.Enter(context, Request, head, client) is not ProxyError.None and var refusal)
         {
-            RetryAfterSecs = Limits.RefusalRetrySecs;
+            RetryAfterSecs = ForwardingLimits.RefusalRetrySecs;
             return Fail(refusal);
         }
 
@@ -194,7 +194,7 @@ internal sealed partial class Exchange(ForwardingContext context)
         _offer = UpgradeOffer.Of(Request, head, ReceivedBy);
         if (_noWake)
         {
-            return AfterWait(_backend.EnterPassive(out _countedPassive), head, body, client);
+            return AfterAdmission(_backend.EnterPassive(out _countedPassive), head, body, client);
         }
 
         _navigation = _backend.Config.WaitingPage
@@ -205,13 +205,13 @@ internal sealed partial class Exchange(ForwardingContext context)
             return Give(WaitingPage.Ready);
         }
 
-        if (_navigation != NavigationKind.Poll && _backend.TryEnter(out _run))
+        if (_navigation != NavigationKind.Poll && _backend.TryLease(out _lease))
         {
             return Dispatch(head, body, client);
         }
 
         _cause = ExchangeRecord.CallerOf(Request, head, client);
-        return ExchangeStep.Wait;
+        return Go(ExchangeState.Waiting);
     }
 
     /// <summary>Takes note of a request that its client took back before it began; <see cref="End"/> follows.</summary>
@@ -223,171 +223,6 @@ internal sealed partial class Exchange(ForwardingContext context)
             observer.OnBegin(this, head, client);
             _backend = context.Backends.Find(Request.Host(head), out _);
         }
-    }
-
-    /// <summary>Waits until the backend is ready or has failed.</summary>
-    public async Task<Admission> WaitAsync()
-    {
-        if (_reconnects > 0)
-        {
-            var pause = new ReconnectPause();
-            Volatile.Write(ref _pause, pause);
-            Interlocked.MemoryBarrier();
-            await pause.PassAsync(IsAborted ? TimeSpan.Zero : Limits.ReconnectPause(_reconnects), context.Time).ConfigureAwait(false);
-        }
-
-        if (_noWake && _backend!.EnterPassive(out _countedPassive) is { Outcome: not AdmissionOutcome.NoRoom } decided)
-        {
-            return decided;
-        }
-
-        if (_navigation == NavigationKind.Poll && _backend!.FailureSince(_awaitedStart) is { } failed)
-        {
-            return failed;
-        }
-
-        var waiter = _backend!.Enqueue(
-            new WakeCause(WakeKind.Request, null, _cause),
-            yields: _navigation != NavigationKind.None,
-            passive: _noWake
-        );
-        Volatile.Write(ref _waiter, waiter);
-        Interlocked.MemoryBarrier();
-        if (IsAborted)
-        {
-            _backend.Cancel(waiter);
-        }
-
-        var admission = await (
-            _navigation == NavigationKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _navigation, context.Time)
-        ).ConfigureAwait(false);
-        Volatile.Write(ref _waiter, null);
-        _countedPassive = waiter.CountedPassive;
-        Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Instance?.Steps ?? default);
-        return admission;
-    }
-
-    /// <summary>Goes on after <see cref="WaitAsync"/>.</summary>
-    public ExchangeStep AfterWait(Admission admission, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
-    {
-        RetryAfterSecs = admission.RetryAfterSecs;
-        _run = admission.Instance;
-        if (_navigation != NavigationKind.None && WaitingPage.Answer(context, _backend!, _navigation, admission) is { } reply)
-        {
-            return Give(reply);
-        }
-
-        return admission.Outcome switch
-        {
-            AdmissionOutcome.Admitted when ReferenceEquals(_run, _endedRun) => AwaitNextRun(),
-            AdmissionOutcome.Admitted => Dispatch(head, body, client),
-            AdmissionOutcome.NoRoom => ExchangeStep.Wait,
-            AdmissionOutcome.ShuttingDown when _backend!.EphemeralLifetime is not null => Fail(ProxyError.SessionEnded),
-            _ => Fail(ProxyErrors.Of(admission.Outcome)),
-        };
-    }
-
-    /// <summary>Connects the new connection.</summary>
-    public ValueTask<int> ConnectAsync() => Upstream.ConnectAsync(_upstream!.Pool.Endpoint);
-
-    /// <summary>Goes on after <see cref="ConnectAsync"/>.</summary>
-    public ExchangeStep AfterConnect(int result)
-    {
-        Record.ConnectTicks = context.Time.GetTimestamp() - Record.ConnectTimestamp;
-        if (result >= 0 && _upstream!.Pool.IsTrusted && !Upstream.IsSelfConnected)
-        {
-            return ExchangeStep.Send;
-        }
-
-        if (result < 0 && Upstream.SendError == SocketError.AddressNotAvailable && _upstream!.Pool.TakesPorts && !IsAborted)
-        {
-            _serialized = Upstream.Outgoing.ToArray();
-            return AwaitNextRun(SocketShortage.Ports);
-        }
-
-        bool refused = result >= 0 || Upstream.SendError is SocketError.ConnectionRefused or SocketError.ConnectionReset;
-        if (!refused || IsAborted)
-        {
-            return Fail(ProxyError.ConnectionFailed, $"no connection to the backend ({Upstream.SendError})");
-        }
-
-        // Refused by a backend that was ready: most likely it has just died and its exit is being noticed. Leave and ask again:
-        // then this request waits for the new start like every other. Whoever listens there next may be somebody else.
-        _upstream!.Pool.Mistrust(refused: result < 0 || Upstream.IsSelfConnected);
-        _serialized = Upstream.Outgoing.ToArray();
-        return AwaitNextRun();
-    }
-
-    /// <summary>Sends the head and what went with it.</summary>
-    public ValueTask<int> SendAsync() => Upstream.FlushAsync();
-
-    /// <summary>
-    /// Goes on after <see cref="SendAsync"/>. A failed send is not the end: the backend may have answered early and closed.
-    /// </summary>
-    public ExchangeStep AfterSend()
-    {
-        // A close that crossed the head on a reused connection shows now: the backend's kernel answers at once. As long as the body is not
-        // touched, the request can still be sent elsewhere.
-        Record.SentTimestamp = context.Time.GetTimestamp();
-        _bodyHeld = BodyFollows && _upstream!.IsReused && Upstream.HasSomethingToRead();
-        return ExchangeStep.Receive;
-    }
-
-    /// <summary>True when the body may be taken from the client and sent on; from then on the request cannot be repeated.</summary>
-    public bool TryTakeBody()
-    {
-        if (_bodyHeld)
-        {
-            return false;
-        }
-
-        _bodyTaken = true;
-        Upstream.ReleaseOutgoing();
-        return true;
-    }
-
-    /// <summary>Receives more of the response.</summary>
-    public ValueTask<int> ReceiveAsync() => Upstream.ReceiveAsync();
-
-    /// <summary>Goes on after <see cref="ReceiveAsync"/>.</summary>
-    /// <param name="result">Its result.</param>
-    public ExchangeStep AfterReceive(int result)
-    {
-        if (result > 0)
-        {
-            _receivedAny = true;
-            _bodyHeld = false;
-            return ParseResponse();
-        }
-
-        if (IsAborted || _receivedAny)
-        {
-            return Fail(
-                _receivedAny ? ProxyError.BadBackendResponse : ProxyError.ConnectionFailed,
-                FailureReasons.OfHalfResponse(Upstream)
-            );
-        }
-
-        // RFC 9110 section 9.2.2: a request that is not idempotent is not repeated unless it is known that it was never applied.
-        if (_bodyTaken || !(Request.IsIdempotent || IsUndelivered()))
-        {
-            return FailUnanswered();
-        }
-
-        if (_upstream!.IsReused && !_retried)
-        {
-            return RetryOnNewConnection();
-        }
-
-        // A forwarder ends its connections like a server that has had enough of them, also when what is behind it has died.
-        if (!(Upstream.WasReset || _upstream.Pool.IsForwarded) || _endedRun is not null)
-        {
-            return FailUnanswered();
-        }
-
-        _endedRun = _run;
-        _serialized = Upstream.Outgoing.ToArray();
-        return AwaitNextRun();
     }
 
     /// <summary>
@@ -412,23 +247,6 @@ internal sealed partial class Exchange(ForwardingContext context)
         );
     }
 
-    /// <summary>The interim response has been relayed.</summary>
-    public ExchangeStep AfterInterim()
-    {
-        Upstream.Consume(Response.Length);
-        Response.Reset();
-        return Upstream.ReceivedLength > 0 ? ParseResponse() : ExchangeStep.Receive;
-    }
-
-    /// <summary>Protocols were switched: from now on it is a tunnel.</summary>
-    public void BecomeTunnel()
-    {
-        _isTunnel = true;
-        Record.Stage = ExchangeStage.Tunnel;
-        _backend!.Traffic.ChangeTunnels(1);
-        _backend.BecomeTunnel(_run!);
-    }
-
     /// <summary>Adds it to what holds a backend, if it does; from any thread.</summary>
     public void AddTo(ActiveRequestSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search);
 
@@ -436,142 +254,6 @@ internal sealed partial class Exchange(ForwardingContext context)
     public string IdForLog() =>
         Volatile.Read(ref _heads) is { } heads ? Encoding.ASCII.GetString(heads.RequestId.AsSpan(0, _requestIdLength)) : "";
 
-    /// <summary>True while bytes of the request's body are to follow its head.</summary>
-    private bool BodyFollows =>
-        Request.Framing.Kind == BodyKind.Chunked || (Request.Framing.Kind == BodyKind.Length && BodySentWithHead < Request.Framing.Length);
-
-    private ExchangeStep RetryOnNewConnection()
-    {
-        _retried = true;
-        _bodyHeld = false;
-        _backend!.Traffic.CountRetried();
-        _backend.Traffic.CountSent();
-        var old = _upstream!;
-        if (TryCreate(old.Pool) is not { } fresh)
-        {
-            _serialized = old.Channel.Outgoing.ToArray();
-            return AwaitNextRun(SocketShortage.Descriptors);
-        }
-
-        fresh.Channel.Write(old.Channel.Outgoing);
-        ReleaseUpstream(reusable: false);
-        Attach(fresh);
-        return ExchangeStep.Connect;
-    }
-
-    /// <summary>
-    /// Leaves a process that seems to have ended and asks again; in the worst case the gateway has not noticed its end yet, which takes
-    /// moments. Or the system had nothing left for another connection: idle ones are closed at the next tick, and others end.
-    /// </summary>
-    /// <param name="shortage">What there was none of; nothing when the connection was refused.</param>
-    private ExchangeStep AwaitNextRun(SocketShortage shortage = SocketShortage.None)
-    {
-        if (_reconnects == Limits.ReconnectsMax)
-        {
-            if (shortage == SocketShortage.None)
-            {
-                RetryAfterSecs = 0;
-                return Fail(ProxyError.ConnectionFailed, FailureReasons.Refused);
-            }
-
-            RetryAfterSecs = context.NoteNoSocket(_backend!.Hostname, shortage);
-            return Fail(ProxyError.Overloaded);
-        }
-
-        _reconnects++;
-        _backend!.Traffic.CountRetried();
-        if (_upstream is not null)
-        {
-            ReleaseUpstream(reusable: false);
-        }
-
-        LeaveBackend();
-        return ExchangeStep.Wait;
-    }
-
-    /// <summary>
-    /// True when the backend's kernel has taken no byte of this request. It acknowledges what it takes in, before any process reads it, so
-    /// such a request cannot have had an effect. The connection's first acknowledgement is that of its SYN, which counts one.
-    /// </summary>
-    private bool IsUndelivered() => TcpInfo.TryRead(Upstream.Handle, out var info) && info.BytesAcked <= _sentBefore + 1;
-
-    private ExchangeStep Dispatch(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
-    {
-        Record.Stage = ExchangeStage.Request;
-        _backend!.Traffic.CountSent();
-        Response.Reset();
-        int bodyInHand = _serialized is null ? BodyInHand(body.Length) : BodySentWithHead;
-        BodySentWithHead = bodyInHand;
-        var upstream = _run!.Pool.TryRent();
-        var step = upstream is null ? ExchangeStep.Connect : ExchangeStep.Send;
-        upstream ??= TryCreate(_run.Pool);
-        if (upstream is null)
-        {
-            return AwaitNextRun(SocketShortage.Descriptors);
-        }
-
-        Attach(upstream);
-        var channel = upstream.Channel;
-        if (_serialized is not null)
-        {
-            channel.Write(_serialized);
-        }
-        else
-        {
-            int needed = ProxyHeaders.RequestBytesNeeded(Request) + bodyInHand;
-            byte[] gateway =
-                ReceivedBy == ReceivedProtocol.Http2 ? context.ViaHttp2
-                : Request.IsHttp11 ? context.Via
-                : context.ViaHttp10;
-            var via = ViaMark.Join(stackalloc byte[Limits.ViaBytesMax], gateway, _backend.ViaMark);
-            channel.CommitOutgoing(
-                ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via, Heads.Note?.Trace)
-            );
-            channel.Write(body[..bodyInHand]);
-            if (ReceivedBy == ReceivedProtocol.Http2 && bodyInHand == 0)
-            {
-                channel.CompactOutgoing(); // One connection may have hundreds of them.
-            }
-        }
-
-        return IsAborted ? Fail(ProxyError.ConnectionFailed) : step;
-    }
-
-    /// <summary>
-    /// Body bytes that are there already and of known length share the segment with the head, and can be sent again with it.
-    /// </summary>
-    private int BodyInHand(int available) => Request.Framing.Kind == BodyKind.Length ? (int)Math.Min(available, Request.Framing.Length) : 0;
-
-    /// <summary>Out of descriptors is an answer for this request, not an end of its connection.</summary>
-    private UpstreamConnection? TryCreate(UpstreamPool pool)
-    {
-        _backend!.Traffic.CountOpened();
-        Record.ConnectTimestamp = context.Time.GetTimestamp();
-        return pool.TryCreate();
-    }
-
-    private ExchangeStep ParseResponse()
-    {
-        switch (ResponseHeadParser.Parse(Response, Upstream.Received, Request.Method == MethodKind.Head, ForwardingContext.ResponseLimits))
-        {
-            case HeadStatus.NeedMore:
-                return ExchangeStep.Receive;
-            case HeadStatus.Complete when Response.IsInterim:
-                return (_interimBytes += Response.Length) <= Limits.InterimBytesMax
-                    ? ExchangeStep.Interim
-                    : FailAnswered("interim responses without end");
-            case HeadStatus.Complete:
-                string? fault = FailureReasons.OfResponse(Response, Upstream.Received, _offer);
-                Record.AnsweredTimestamp = fault is null ? context.Time.GetTimestamp() : 0;
-                return fault is null ? ExchangeStep.Respond : FailAnswered(fault);
-            default:
-                return FailAnswered(HeadFaults.Describe(Response.Fault));
-        }
-    }
-
     /// <summary>Its heads and what goes along with them.</summary>
     public MessageHeads Heads => _heads ??= MessageHeads.Rent();
-
-    private ExchangeStep FailUnanswered() =>
-        Fail(ProxyError.ConnectionFailed, Upstream.WasReset ? FailureReasons.Reset : FailureReasons.Closed);
 }

@@ -1,5 +1,7 @@
 using Spawngate.Backends;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Forwarding;
 
@@ -87,6 +89,6 @@ internal static class ExchangeCount
     private static bool IsOverheadKnown(Exchange exchange, ExchangeRecord record, long requestBytes, long responseBytes) =>
         record.HeldTicks == 0
         && requestBytes == exchange.BodySentWithHead
-        && responseBytes <= Limits.SmallBufferBytes
+        && responseBytes <= LoggingLimits.SmallBufferBytes
         && exchange.Response.Framing.Kind is BodyKind.Length or BodyKind.None;
 }

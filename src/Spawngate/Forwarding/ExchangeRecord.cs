@@ -1,6 +1,7 @@
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
 
 namespace Spawngate.Forwarding;
@@ -22,9 +23,9 @@ internal enum ExchangeStage : byte
 /// What is noted of an exchange for others to look at while it lasts: the head's own bytes are soon gone. Its connection writes it, without
 /// a lock or an allocation; anybody may read it, and notices by the serial number when it changed meanwhile.
 /// </summary>
-internal sealed class ExchangeRecord
+internal sealed class ExchangeRecord : RequestTimings
 {
-    private readonly byte[] _text = new byte[Limits.HistoryShortTextBytes + Limits.HistoryPathBytes];
+    private readonly byte[] _text = new byte[HistoryLimits.HistoryShortTextBytes + HistoryLimits.HistoryPathBytes];
     private int _serial;
     private Backend? _backend;
     private ClientIdentity? _client;
@@ -57,39 +58,13 @@ internal sealed class ExchangeRecord
     /// <summary>Whether the stream was reset in the place of an answer.</summary>
     public bool IsReset { get; private set; }
 
-    /// <summary>Exact time at which the request was routed.</summary>
-    public long BegunTimestamp { get; set; }
-
-    /// <summary>Exact time at which its head had been sent to the backend; 0 before.</summary>
-    public long SentTimestamp { get; set; }
-
-    /// <summary>Exact time at which the head of the final response had been received; 0 before.</summary>
-    public long AnsweredTimestamp { get; set; }
-
-    /// <summary>Exact time at which it was held for the first time; 0 when it was not.</summary>
-    public long QueuedTimestamp { get; set; }
-
-    /// <summary>The start that it was held for; all 0 without one, also when it was held for room only.</summary>
-    public StartSteps Start { get; set; }
-
-    /// <summary>Exact time at which a connection to the backend was begun; 0 when one was there.</summary>
-    public long ConnectTimestamp { get; set; }
-
-    /// <summary>Ticks that this took.</summary>
-    public long ConnectTicks { get; set; }
-
-    /// <summary>Ticks that it was held until the backend was ready; 0 when it was not.</summary>
-    public long HeldTicks { get; set; }
-
     /// <summary>Forgets the last exchange.</summary>
     public void Reset()
     {
         Status = AnswerBytes = 0;
         HasAnswer = IsReset = false;
         Answer = ProxyError.None;
-        BegunTimestamp = SentTimestamp = AnsweredTimestamp = HeldTicks = 0;
-        QueuedTimestamp = ConnectTimestamp = ConnectTicks = 0;
-        Start = default;
+        ResetTimings();
     }
 
     /// <summary>The gateway answers itself.</summary>
@@ -110,17 +85,6 @@ internal sealed class ExchangeRecord
         AnswerBytes = 0;
     }
 
-    /// <summary>It was held, once more or for the first time.</summary>
-    /// <param name="fromTimestamp">Since when.</param>
-    /// <param name="toTimestamp">Until when.</param>
-    /// <param name="start">The start of the run that it was admitted to; one that was over before is not what it was held for.</param>
-    public void Hold(long fromTimestamp, long toTimestamp, StartSteps start)
-    {
-        HeldTicks += toTimestamp - fromTimestamp;
-        QueuedTimestamp = QueuedTimestamp == 0 ? fromTimestamp : QueuedTimestamp;
-        Start = start.Ready > fromTimestamp ? start : default;
-    }
-
     /// <summary>Begins with a request that is routed.</summary>
     public void Begin(
         Backend backend,
@@ -139,8 +103,8 @@ internal sealed class ExchangeRecord
         _protocol = protocol;
         _noWake = noWake;
         _stage = ExchangeStage.Waiting;
-        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, Limits.HistoryShortTextBytes));
-        _pathLength = Copy(PathOf(request, head), _text.AsSpan(Limits.HistoryShortTextBytes));
+        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, HistoryLimits.HistoryShortTextBytes));
+        _pathLength = Copy(PathOf(request, head), _text.AsSpan(HistoryLimits.HistoryShortTextBytes));
         _backend = backend;
         Volatile.Write(ref _serial, _serial + 1);
     }
@@ -172,7 +136,7 @@ internal sealed class ExchangeRecord
             kind,
             _protocol == ReceivedProtocol.Http2 ? "http/2" : "http/1.1",
             Encoding.ASCII.GetString(_text, 0, _methodLength),
-            Encoding.ASCII.GetString(_text, Limits.HistoryShortTextBytes, _pathLength),
+            Encoding.ASCII.GetString(_text, HistoryLimits.HistoryShortTextBytes, _pathLength),
             client.Text,
             search.AgeSecs(_startedMs),
             _noWake
@@ -200,13 +164,13 @@ internal sealed class ExchangeRecord
         {
             if (agent is null && Grammar.EqualsIgnoreCase(field.Name(head), "user-agent"u8))
             {
-                agent = Ascii(field.Value(head), Limits.HistoryTextBytes);
+                agent = Ascii(field.Value(head), HistoryLimits.HistoryTextBytes);
             }
         }
 
         return new HistoryCaller(
-            Ascii(request.MethodBytes(head), Limits.HistoryShortTextBytes),
-            Ascii(PathOf(request, head), Limits.HistoryPathBytes),
+            Ascii(request.MethodBytes(head), HistoryLimits.HistoryShortTextBytes),
+            Ascii(PathOf(request, head), HistoryLimits.HistoryPathBytes),
             client.Text,
             agent
         );

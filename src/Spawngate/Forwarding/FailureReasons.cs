@@ -38,7 +38,8 @@ internal static class FailureReasons
         receivedAny ? "the backend did not send all of its response head in time" : "the backend did not answer in time";
 
     /// <summary>A client takes hardly anything of what is sent.</summary>
-    public static string TakingTooSlowly { get; } = $"it took less than {Limits.RateBytesMin} bytes in {Limits.RateWindowMs / 1000} s";
+    public static string TakingTooSlowly { get; } =
+        $"it took less than {ForwardingLimits.RateBytesMin} bytes in {ForwardingLimits.RateWindowMs / 1000} s";
 
     /// <summary>A client takes nothing of what is sent.</summary>
     public const string TakingNothing = "it takes nothing any more";

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Logging;
@@ -45,7 +44,7 @@ internal sealed class ForwardingContext
         Clock = clock;
         ClientLimits = new ClientLimits(server, time);
         Log = log;
-        RequestLimits = new HeadLimits(Limits.RequestLineBytesMax, server.MaxHeaderBytes, server.MaxHeaders);
+        RequestLimits = new HeadLimits(ConfigLimits.RequestLineBytesMax, server.MaxHeaderBytes, server.MaxHeaders);
 
         // Random, so that two gateways in a row do not take each other for a loop, and ids of two runs never meet.
         Span<byte> random = stackalloc byte[12];
@@ -99,7 +98,8 @@ internal sealed class ForwardingContext
     public HeadLimits RequestLimits { get; }
 
     /// <summary>Bounds of response heads.</summary>
-    public static HeadLimits ResponseLimits => new(Limits.ResponseHeadBytesMax, Limits.ResponseHeadBytesMax, Limits.ResponseFieldsMax);
+    public static HeadLimits ResponseLimits =>
+        new(ForwardingLimits.ResponseHeadBytesMax, ForwardingLimits.ResponseHeadBytesMax, ForwardingLimits.ResponseFieldsMax);
 
     /// <summary>Our name in Via, up to the <see cref="ViaMark"/> of a backend: together they tell a loop.</summary>
     public byte[] Pseudonym { get; }
@@ -119,7 +119,7 @@ internal sealed class ForwardingContext
     /// <summary>
     /// When a deadline so many milliseconds from now is due, on the coarse clock; one tick more, since that may be so old. 0 means never.
     /// </summary>
-    public long DueIn(long ms) => ms == 0 ? long.MaxValue >> 3 : Clock.NowMs + ms + Limits.ClockTickMs;
+    public long DueIn(long ms) => ms == 0 ? long.MaxValue >> 3 : Clock.NowMs + ms + RuntimeLimits.ClockTickMs;
 
     /// <summary>
     /// Notes that a request was refused because the system has nothing left for a connection to its backend. Returns the seconds after
@@ -130,7 +130,7 @@ internal sealed class ForwardingContext
     public int NoteNoSocket(string hostname, SocketShortage shortage)
     {
         _noSocket.Add($"{hostname}: {(shortage == SocketShortage.Ports ? EphemeralPorts.NoneLeft : OpenFiles.NoneLeft)}");
-        return Limits.OverloadedRetrySecs;
+        return ForwardingLimits.OverloadedRetrySecs;
     }
 
     /// <summary>Writes a new unique request id of 32 hex digits: 64 random bits of this process and a counter.</summary>

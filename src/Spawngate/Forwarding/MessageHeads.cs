@@ -10,7 +10,7 @@ namespace Spawngate.Forwarding;
 /// </summary>
 internal sealed class MessageHeads
 {
-    private static readonly PoolDepot<MessageHeads> Depot = new(Limits.MessageHeadsShared);
+    private static readonly PoolDepot<MessageHeads> Depot = new(ForwardingLimits.MessageHeadsShared);
 
     [ThreadStatic]
     private static PoolStack<MessageHeads>? t_stack;
@@ -24,7 +24,7 @@ internal sealed class MessageHeads
     public ResponseHead Response { get; } = new();
 
     /// <summary>Room for the request's id.</summary>
-    public byte[] RequestId { get; } = new byte[Limits.RequestIdBytesMax];
+    public byte[] RequestId { get; } = new byte[ForwardingLimits.RequestIdBytesMax];
 
     /// <summary>What others may see of the exchange.</summary>
     public ExchangeRecord Record { get; } = new();
@@ -38,7 +38,7 @@ internal sealed class MessageHeads
     /// <summary>Takes a pair, in its first state.</summary>
     public static MessageHeads Rent()
     {
-        var heads = (t_stack ??= new PoolStack<MessageHeads>(Limits.MessageHeadsPerThread, Depot)).Pop() ?? new MessageHeads();
+        var heads = (t_stack ??= new PoolStack<MessageHeads>(ForwardingLimits.MessageHeadsPerThread, Depot)).Pop() ?? new MessageHeads();
         heads.Request.Reset();
         heads.Response.Reset();
         heads.Record.Reset();
@@ -48,5 +48,5 @@ internal sealed class MessageHeads
 
     /// <summary>Gives a pair back; nobody may touch it afterwards.</summary>
     public static void Return(MessageHeads heads) =>
-        (t_stack ??= new PoolStack<MessageHeads>(Limits.MessageHeadsPerThread, Depot)).Push(heads);
+        (t_stack ??= new PoolStack<MessageHeads>(ForwardingLimits.MessageHeadsPerThread, Depot)).Push(heads);
 }

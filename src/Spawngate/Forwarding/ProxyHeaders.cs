@@ -1,37 +1,8 @@
 using Spawngate.Backends;
-using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 using Spawngate.Telemetry;
 
 namespace Spawngate.Forwarding;
-
-/// <summary>What is known about the client side of a request, to write the added headers.</summary>
-internal sealed class ClientIdentity
-{
-    /// <summary>Describes a peer.</summary>
-    /// <param name="address">Its address as text.</param>
-    /// <param name="isTrusted">True when it is one of trusted_proxies.</param>
-    /// <param name="source">What is counted for its address.</param>
-    public ClientIdentity(string address, bool isTrusted, ClientAddress source)
-    {
-        Source = source;
-        Text = address;
-        Address = System.Text.Encoding.ASCII.GetBytes(address);
-        IsTrusted = isTrusted;
-    }
-
-    /// <summary>What is counted for its address.</summary>
-    public ClientAddress Source { get; }
-
-    /// <summary>Address for logs.</summary>
-    public string Text { get; }
-
-    /// <summary>Address for X-Forwarded-For.</summary>
-    public byte[] Address { get; }
-
-    /// <summary>True when its own X-Forwarded-* headers are believed.</summary>
-    public bool IsTrusted { get; }
-}
 
 /// <summary>
 /// Writes the heads that are sent on (spec section 5): everything is written again from what was understood, order and case kept,
@@ -45,7 +16,7 @@ internal static class ProxyHeaders
     private const int RequestAddedBytes = 512;
 
     /// <summary>Room for what a response head gains.</summary>
-    private const int ResponseAddedBytes = 320 + Limits.ServerTimingBytes;
+    private const int ResponseAddedBytes = 320 + ForwardingLimits.ServerTimingBytes;
 
     /// <summary>Bytes that <see cref="WriteRequest"/> may need.</summary>
     public static int RequestBytesNeeded(RequestHead request) =>
@@ -225,7 +196,7 @@ internal static class ProxyHeaders
             while (rest.IndexOf(pseudonym) is >= 0 and var at)
             {
                 rest = rest[(at + pseudonym.Length)..];
-                if (ViaMark.Is(rest, mark) || ++passes == Limits.PassesMax)
+                if (ViaMark.Is(rest, mark) || ++passes == ForwardingLimits.PassesMax)
                 {
                     return true;
                 }
@@ -273,7 +244,7 @@ internal static class ProxyHeaders
             }
         }
 
-        return count == 1 && found.Length <= Limits.RequestIdBytesMax && Grammar.IsVisibleAscii(found) ? found : default;
+        return count == 1 && found.Length <= ForwardingLimits.RequestIdBytesMax && Grammar.IsVisibleAscii(found) ? found : default;
     }
 
     /// <summary>Takes over that id, or makes one; returns its length.</summary>

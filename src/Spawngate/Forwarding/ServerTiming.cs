@@ -11,11 +11,15 @@ internal static class ServerTiming
     /// <summary>The value for an exchange as far as it is; empty when nothing of it happened, or nobody wants to know.</summary>
     public static ReadOnlySpan<byte> Of(Exchange exchange, ForwardingContext context) =>
         context.Server.ServerTiming
-            ? Write(exchange.Heads.Timing ??= new byte[Limits.ServerTimingBytes], exchange.Record, context.Time.TimestampFrequency)
+            ? Write(
+                exchange.Heads.Timing ??= new byte[ForwardingLimits.ServerTimingBytes],
+                exchange.Record,
+                context.Time.TimestampFrequency
+            )
             : default;
 
     /// <summary>Writes the value; empty when nothing of it happened.</summary>
-    /// <param name="target">At least <see cref="Limits.ServerTimingBytes"/>.</param>
+    /// <param name="target">At least <see cref="ForwardingLimits.ServerTimingBytes"/>.</param>
     /// <param name="record">What is noted of the exchange.</param>
     /// <param name="frequency">Ticks a second.</param>
     public static ReadOnlySpan<byte> Write(Span<byte> target, ExchangeRecord record, long frequency)

@@ -1,4 +1,5 @@
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Forwarding;
 

@@ -71,7 +71,7 @@ internal static class WaitingPage
     )
     {
         await ((Task)waiter.Decision)
-            .WaitAsync(Limits.WaitingPageHold, time, CancellationToken.None)
+            .WaitAsync(ForwardingLimits.WaitingPageHold, time, CancellationToken.None)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         bool waitsForRoom = navigation == NavigationKind.Navigation && backend.Word.Phase == BackendPhase.Ready;
         bool tooLong = !waitsForRoom && backend.Cancel(waiter) && !exchange.IsAborted;
@@ -115,7 +115,7 @@ internal static class WaitingPage
             AdmissionOutcome.NotYet or AdmissionOutcome.QueueFull => Page(
                 ProxyError.BackendStarting,
                 Starting(context, backend),
-                Limits.WaitingPageRefreshSecs
+                ForwardingLimits.WaitingPageRefreshSecs
             ),
             AdmissionOutcome.StartFailed => Page(
                 ProxyError.BackendStartFailed,
@@ -171,7 +171,7 @@ internal static class WaitingPage
         }
 
         // Not in the middle of a pair of surrogates, which would be no text any more.
-        int length = Math.Min(line.Text.Length, Limits.WaitingPageLineChars);
+        int length = Math.Min(line.Text.Length, ForwardingLimits.WaitingPageLineChars);
         length -= length < line.Text.Length && char.IsHighSurrogate(line.Text[length - 1]) ? 1 : 0;
         return length < line.Text.Length ? line.Text[..length] + " …" : line.Text;
     }
@@ -182,7 +182,7 @@ internal static class WaitingPage
     {
         string refresh =
             progress.State == "starting"
-                ? $"<noscript><meta http-equiv=\"refresh\" content=\"{Limits.WaitingPageRefreshSecs}\"></noscript>\n"
+                ? $"<noscript><meta http-equiv=\"refresh\" content=\"{ForwardingLimits.WaitingPageRefreshSecs}\"></noscript>\n"
                 : "";
         string[] values =
         [

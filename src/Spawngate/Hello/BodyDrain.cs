@@ -61,7 +61,7 @@ internal sealed class BodyDrain
             int end = rest.IndexOf("\r\n"u8);
             if (end < 0)
             {
-                return rest.Length > Limits.HelloChunkLineBytesMax ? HelloParse.Bad : HelloParse.NeedMore;
+                return rest.Length > HelloLimits.HelloChunkLineBytesMax ? HelloParse.Bad : HelloParse.NeedMore;
             }
 
             consumed += end + 2;

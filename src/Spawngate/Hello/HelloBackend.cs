@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Clients.Shared;
 
 namespace Spawngate.Hello;
 
@@ -11,7 +12,7 @@ internal sealed class HelloBackend : IDisposable
 {
     private readonly Socket _listener;
     private readonly HelloPage _page = new();
-    private readonly SemaphoreSlim _free = new(Limits.HelloConnectionsMax);
+    private readonly SemaphoreSlim _free = new(HelloLimits.HelloConnectionsMax);
 
     /// <summary>Binds and listens at once.</summary>
     /// <param name="endpoint">Where; port 0 lets the system choose.</param>
@@ -67,7 +68,7 @@ internal sealed class HelloBackend : IDisposable
             {
                 // One client gave up before it was accepted, or descriptors ran out for now: neither ends the server, and
                 // the pause keeps a lasting shortage from using up a processor.
-                await Task.Delay(Limits.AcceptPauseMs, cancel);
+                await Task.Delay(ConnectionLimits.AcceptPauseMs, cancel);
             }
         }
     }

@@ -7,7 +7,7 @@ internal sealed class HelloConnection
 {
     private readonly Socket _socket;
     private readonly HelloPage _page;
-    private byte[] _buffer = new byte[Limits.HelloBufferBytes];
+    private byte[] _buffer = new byte[HelloLimits.HelloBufferBytes];
     private int _start;
     private int _end;
 
@@ -40,7 +40,7 @@ internal sealed class HelloConnection
                 case HelloParse.Bad:
                     await RefuseAsync(HelloPage.Refusal(400, "Bad Request"), cancel);
                     return;
-                case HelloParse.NeedMore when _end - _start >= Limits.HelloHeadBytesMax:
+                case HelloParse.NeedMore when _end - _start >= HelloLimits.HelloHeadBytesMax:
                     await RefuseAsync(HelloPage.Refusal(431, "Request Header Fields Too Large"), cancel);
                     return;
                 default:
@@ -135,7 +135,7 @@ internal sealed class HelloConnection
     private async Task LingerAsync(CancellationToken cancel)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(Limits.HelloLingerMs);
+        limit.CancelAfter(HelloLimits.HelloLingerMs);
         _socket.Shutdown(SocketShutdown.Send);
         do
         {

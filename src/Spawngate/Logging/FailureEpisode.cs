@@ -43,7 +43,7 @@ internal sealed class FailureEpisode(TimeProvider time, Action<string> begins, A
 
             _failures = 1;
             _first = _said = _last;
-            var period = TimeSpan.FromMilliseconds(Limits.FailureLookMs);
+            var period = TimeSpan.FromMilliseconds(LoggingLimits.FailureLookMs);
             _looking = time.CreateTimer(
                 static episode => CallbackGuard.Run(((FailureEpisode)episode!).Look, nameof(FailureEpisode)),
                 this,
@@ -66,13 +66,13 @@ internal sealed class FailureEpisode(TimeProvider time, Action<string> begins, A
             }
 
             long now = time.GetTimestamp();
-            if (time.GetElapsedTime(_last, now).TotalMilliseconds >= Limits.FailureQuietMs)
+            if (time.GetElapsedTime(_last, now).TotalMilliseconds >= LoggingLimits.FailureQuietMs)
             {
                 _looking.Dispose();
                 _looking = null;
                 over(_failures, Ms(_last));
             }
-            else if (time.GetElapsedTime(_said, now).TotalMilliseconds >= Limits.FailureSayMs)
+            else if (time.GetElapsedTime(_said, now).TotalMilliseconds >= LoggingLimits.FailureSayMs)
             {
                 _said = now;
                 goesOn(_error, _failures, Ms(now));

@@ -1,9 +1,7 @@
 using System.Buffers;
-using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
-using Microsoft.Extensions.Logging;
 
 namespace Spawngate.Logging;
 
@@ -24,7 +22,7 @@ internal sealed class JsonLogLine
     [ThreadStatic]
     private static JsonLogLine? t_current;
 
-    private byte[] _buffer = new byte[Limits.LogLineFirstBytes];
+    private byte[] _buffer = new byte[LoggingLimits.LogLineFirstBytes];
     private byte[] _utf8 = [];
     private int _length;
     private bool _hasProperty;
@@ -40,7 +38,7 @@ internal sealed class JsonLogLine
         line.Raw("\",\"level\":"u8);
         line.Raw(NameOf(level));
         line.Raw(",\"category\":"u8);
-        line.Text(category, Limits.JsonLogTailBytes);
+        line.Text(category, LoggingLimits.JsonLogTailBytes);
         return line;
     }
 
@@ -48,7 +46,7 @@ internal sealed class JsonLogLine
     public JsonLogLine Message(ReadOnlySpan<byte> text)
     {
         Raw(",\"message\":"u8);
-        Text(text, Limits.JsonLogTailBytes);
+        Text(text, LoggingLimits.JsonLogTailBytes);
         Raw(",\"properties\":{"u8);
         return this;
     }
@@ -117,7 +115,7 @@ internal sealed class JsonLogLine
     /// <summary>Begins a property if there is room for its name and for a number or an empty text.</summary>
     private bool BeginProperty(ReadOnlySpan<byte> name)
     {
-        if (_length + name.Length + Limits.JsonLogPropertyBytes > Limits.JsonLogLineBytes)
+        if (_length + name.Length + LoggingLimits.JsonLogPropertyBytes > LoggingLimits.JsonLogLineBytes)
         {
             return false;
         }
@@ -136,7 +134,7 @@ internal sealed class JsonLogLine
         OperationStatus status;
         do
         {
-            int bytesMax = Limits.JsonLogLineBytes - keepFree - 1 - _length;
+            int bytesMax = LoggingLimits.JsonLogLineBytes - keepFree - 1 - _length;
             int room = Math.Max(0, Math.Min(bytesMax, _buffer.Length - 1 - _length));
             status = Encoder.EncodeUtf8(text, _buffer.AsSpan(_length, room), out int consumed, out int written);
             _length += written;
@@ -162,7 +160,7 @@ internal sealed class JsonLogLine
     {
         if (needed >= _buffer.Length)
         {
-            Array.Resize(ref _buffer, Math.Min(Limits.JsonLogLineBytes + EndBytes, Math.Max(needed + 1, 2 * _buffer.Length)));
+            Array.Resize(ref _buffer, Math.Min(LoggingLimits.JsonLogLineBytes + EndBytes, Math.Max(needed + 1, 2 * _buffer.Length)));
         }
     }
 

@@ -98,7 +98,7 @@ internal sealed class LineRing(int linesMax, int bytesMax)
     {
         var (time, stream, text) = ReadHead(at);
         length = HeadBytes + text;
-        Span<byte> line = text <= Limits.SmallBufferBytes ? stackalloc byte[Limits.SmallBufferBytes] : new byte[text];
+        Span<byte> line = text <= LoggingLimits.SmallBufferBytes ? stackalloc byte[LoggingLimits.SmallBufferBytes] : new byte[text];
         Take(at + HeadBytes, line[..text]);
         return new OutputLine(new DateTimeOffset(time, TimeSpan.Zero), stream, Encoding.UTF8.GetString(line[..text]));
     }
@@ -131,7 +131,7 @@ internal sealed class LineRing(int linesMax, int bytesMax)
         int needed = _used + bytes;
         if (needed > _bytes.Length)
         {
-            Resize(Math.Min(Math.Max(Limits.OutputLogFirstBytes, 2 * needed), bytesMax + (linesMax * HeadBytes)));
+            Resize(Math.Min(Math.Max(LoggingLimits.OutputLogFirstBytes, 2 * needed), bytesMax + (linesMax * HeadBytes)));
         }
     }
 

@@ -15,15 +15,15 @@ internal interface ILineSink
 }
 
 /// <summary>
-/// Cuts a stream of bytes into lines at LF or CR LF. A line over <see cref="Limits.OutputLineBytes"/> is handed on cut, with a mark, as
+/// Cuts a stream of bytes into lines at LF or CR LF. A line over <see cref="LoggingLimits.OutputLineBytes"/> is handed on cut, with a mark, as
 /// soon as that is clear, and its rest is skipped. The result does not depend on how the stream was split into chunks.
 /// </summary>
 internal sealed class LineSplitter(ILineSink sink)
 {
-    private static readonly byte[] CutMark = Encoding.UTF8.GetBytes($" [cut at {Limits.OutputLineBytes} bytes]");
+    private static readonly byte[] CutMark = Encoding.UTF8.GetBytes($" [cut at {LoggingLimits.OutputLineBytes} bytes]");
 
     // One byte more than a line may have: it may turn out to be the CR of its end.
-    private const int PartialBytes = Limits.OutputLineBytes + 1;
+    private const int PartialBytes = LoggingLimits.OutputLineBytes + 1;
 
     private byte[] _partial = [];
     private byte[] _clean = [];
@@ -79,12 +79,12 @@ internal sealed class LineSplitter(ILineSink sink)
         if (ended)
         {
             part = part.Span is [.., (byte)'\r'] ? part[..^1] : part;
-            Emit(part, part.Length > Limits.OutputLineBytes);
+            Emit(part, part.Length > LoggingLimits.OutputLineBytes);
             _length = 0;
         }
     }
 
-    private static bool IsFull(ReadOnlySpan<byte> line) => line.Length > Limits.OutputLineBytes && line[^1] != (byte)'\r';
+    private static bool IsFull(ReadOnlySpan<byte> line) => line.Length > LoggingLimits.OutputLineBytes && line[^1] != (byte)'\r';
 
     private void EmitCut(ReadOnlyMemory<byte> line, bool ended)
     {
@@ -109,7 +109,7 @@ internal sealed class LineSplitter(ILineSink sink)
     {
         if (cut)
         {
-            line = line[..CharacterBoundary(line.Span[..Limits.OutputLineBytes])];
+            line = line[..CharacterBoundary(line.Span[..LoggingLimits.OutputLineBytes])];
         }
 
         if (!cut && LineText.IsClean(line.Span))

@@ -1,5 +1,4 @@
 using System.Text;
-using Microsoft.Extensions.Logging;
 
 namespace Spawngate.Logging;
 
@@ -19,7 +18,7 @@ internal sealed class LogLine
     /// <summary>Columns of a category and its colon on a terminal: <c>spawngate.forwarding:</c>.</summary>
     private const int CategoryColumns = 21;
 
-    private byte[] _buffer = new byte[Limits.LogLineFirstBytes];
+    private byte[] _buffer = new byte[LoggingLimits.LogLineFirstBytes];
     private byte[] _clean = [];
     private int _length;
 
@@ -107,10 +106,10 @@ internal sealed class LogLine
     // Most lines are short, and every thread that logs keeps a buffer. One byte always stays for the line end.
     private int Reserve(int bytes)
     {
-        int needed = Math.Min(Limits.LogLineBytes, _length + bytes + 1);
+        int needed = Math.Min(LoggingLimits.LogLineBytes, _length + bytes + 1);
         if (needed > _buffer.Length)
         {
-            Array.Resize(ref _buffer, Math.Min(Limits.LogLineBytes, Math.Max(needed, _buffer.Length * 2)));
+            Array.Resize(ref _buffer, Math.Min(LoggingLimits.LogLineBytes, Math.Max(needed, _buffer.Length * 2)));
         }
 
         return _buffer.Length - 1 - _length;

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Spawngate.Runtime;
 
 namespace Spawngate.Logging;
@@ -13,8 +12,8 @@ internal sealed class LogWriter : IDisposable
     private readonly Stream _stream;
     private readonly TimeProvider _time;
     private readonly Thread _thread;
-    private byte[] _filling = new byte[Limits.LogBatchBytes];
-    private byte[] _writing = new byte[Limits.LogBatchBytes];
+    private byte[] _filling = new byte[LoggingLimits.LogBatchBytes];
+    private byte[] _writing = new byte[LoggingLimits.LogBatchBytes];
     private int _filled;
     private long _dropped;
     private long _droppedOutput;
@@ -47,7 +46,7 @@ internal sealed class LogWriter : IDisposable
     /// <summary>Whether output of backends is taken at the moment; if not, the line is counted as dropped and need not be built.</summary>
     public bool TakesOutput()
     {
-        if (Volatile.Read(ref _filled) < Limits.LogQueueOutputBytes)
+        if (Volatile.Read(ref _filled) < LoggingLimits.LogQueueOutputBytes)
         {
             return true;
         }
@@ -61,7 +60,7 @@ internal sealed class LogWriter : IDisposable
     /// <param name="isOutput">Whether it is output of a backend, which has to leave room for what the program itself logs.</param>
     public void Write(ReadOnlySpan<byte> line, bool isOutput)
     {
-        int bound = isOutput ? Limits.LogQueueOutputBytes : Limits.LogQueueBytes;
+        int bound = isOutput ? LoggingLimits.LogQueueOutputBytes : LoggingLimits.LogQueueBytes;
         lock (_gate)
         {
             if (_closing || _filled + line.Length > bound)
@@ -72,7 +71,7 @@ internal sealed class LogWriter : IDisposable
 
             if (_filling.Length < _filled + line.Length)
             {
-                Array.Resize(ref _filling, Math.Min(Limits.LogQueueBytes, Math.Max(_filled + line.Length, _filling.Length * 2)));
+                Array.Resize(ref _filling, Math.Min(LoggingLimits.LogQueueBytes, Math.Max(_filled + line.Length, _filling.Length * 2)));
             }
 
             line.CopyTo(_filling.AsSpan(_filled));
@@ -85,7 +84,7 @@ internal sealed class LogWriter : IDisposable
         }
     }
 
-    /// <summary>Writes what is queued, waiting at most <see cref="Limits.LogFlushMs"/>; later lines are dropped.</summary>
+    /// <summary>Writes what is queued, waiting at most <see cref="LoggingLimits.LogFlushMs"/>; later lines are dropped.</summary>
     public void Dispose()
     {
         lock (_gate)
@@ -94,7 +93,7 @@ internal sealed class LogWriter : IDisposable
             Monitor.Pulse(_gate);
         }
 
-        _thread.Join(Limits.LogFlushMs);
+        _thread.Join(LoggingLimits.LogFlushMs);
     }
 
     private void Run()
@@ -110,7 +109,7 @@ internal sealed class LogWriter : IDisposable
                 bool noticeDue = dropped + droppedOutput > 0;
                 while (_filled == 0 && !_closing)
                 {
-                    if (!Monitor.Wait(_gate, noticeDue ? Limits.LogDropNoticeMs : Timeout.Infinite))
+                    if (!Monitor.Wait(_gate, noticeDue ? LoggingLimits.LogDropNoticeMs : Timeout.Infinite))
                     {
                         break; // Nothing more came: time to say what was dropped.
                     }
@@ -134,7 +133,7 @@ internal sealed class LogWriter : IDisposable
         }
     }
 
-    private bool IsNoticeAllowed() => !_noticed || _time.GetElapsedTime(_lastNotice).TotalMilliseconds >= Limits.LogDropNoticeMs;
+    private bool IsNoticeAllowed() => !_noticed || _time.GetElapsedTime(_lastNotice).TotalMilliseconds >= LoggingLimits.LogDropNoticeMs;
 
     private void ReportDropped(long dropped, long droppedOutput)
     {

@@ -19,13 +19,13 @@ internal sealed class NoticeLimit
         lock (_gate)
         {
             held = 0;
-            if (nowMs - _periodStartMs >= Limits.NoticePeriodMs)
+            if (nowMs - _periodStartMs >= LoggingLimits.NoticePeriodMs)
             {
                 _periodStartMs = nowMs;
                 _passed = 0;
             }
 
-            if (_passed == Limits.NoticesPerPeriod)
+            if (_passed == LoggingLimits.NoticesPerPeriod)
             {
                 _held++;
                 return false;

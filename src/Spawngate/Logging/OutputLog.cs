@@ -19,7 +19,7 @@ internal interface IOutputSink
 internal sealed class OutputLog : IOutputSink
 {
     private readonly ConcurrentDictionary<string, BackendOutput> _backends = new(StringComparer.Ordinal);
-    private readonly MemoryBudget _budget = new(Limits.OutputLogTotalBytes, Limits.OutputLogRestBytes);
+    private readonly MemoryBudget _budget = new(LoggingLimits.OutputLogTotalBytes, LoggingLimits.OutputLogRestBytes);
     private readonly TimeProvider _time;
 
     /// <summary>Makes an empty one.</summary>
@@ -41,7 +41,7 @@ internal sealed class OutputLog : IOutputSink
     public OutputLine? Last(string hostname) => _backends.TryGetValue(hostname, out BackendOutput? output) ? output.Last() : null;
 
     /// <summary>The last lines of a backend and then every new one, without a gap between them.</summary>
-    /// <returns>Null when the backend already has <see cref="Limits.OutputFollowers"/> followers.</returns>
+    /// <returns>Null when the backend already has <see cref="LoggingLimits.OutputFollowers"/> followers.</returns>
     public OutputFollower? Follow(string hostname) => Of(hostname).Follow();
 
     /// <summary>Forgets a backend that was removed, and ends its followers.</summary>
@@ -60,7 +60,7 @@ internal sealed class OutputLog : IOutputSink
     internal sealed class BackendOutput : IShortenable
     {
         private readonly Lock _gate = new();
-        private readonly LineRing _ring = new(Limits.OutputLogLines, Limits.OutputLogBytes);
+        private readonly LineRing _ring = new(LoggingLimits.OutputLogLines, LoggingLimits.OutputLogBytes);
         private OutputFollower[] _followers = [];
         private long _lastAdded;
 
@@ -135,7 +135,7 @@ internal sealed class OutputLog : IOutputSink
         {
             lock (_gate)
             {
-                if (_followers.Length >= Limits.OutputFollowers)
+                if (_followers.Length >= LoggingLimits.OutputFollowers)
                 {
                     return null;
                 }
@@ -176,7 +176,7 @@ internal sealed class OutputFollower : IDisposable
 {
     private readonly OutputLog.BackendOutput _output;
     private readonly Channel<OutputLine> _channel = Channel.CreateBounded<OutputLine>(
-        new BoundedChannelOptions(Limits.OutputFollowLines) { SingleReader = true, AllowSynchronousContinuations = false }
+        new BoundedChannelOptions(LoggingLimits.OutputFollowLines) { SingleReader = true, AllowSynchronousContinuations = false }
     );
 
     private long _dropped;

@@ -7,7 +7,7 @@ namespace Spawngate.Overload;
 /// <code>
 ///  not there ── Get ──▶ in use ── last connection and request ended ──▶ remembered ── Sweep, 10 s later ──▶ not there
 /// </code>
-/// It is bounded: past <see cref="Limits.ClientAddressesMax"/> new addresses share one entry, which then stands for all of them.
+/// It is bounded: past <see cref="OverloadLimits.ClientAddressesMax"/> new addresses share one entry, which then stands for all of them.
 /// </remarks>
 internal sealed class AddressTable
 {
@@ -41,10 +41,10 @@ internal sealed class AddressTable
             return;
         }
 
-        _nextSweepMs = nowMs + Limits.AddressSweepMs;
+        _nextSweepMs = nowMs + OverloadLimits.AddressSweepMs;
         foreach (var (key, address) in _addresses)
         {
-            if (address.IsForgotten(nowMs, Limits.AddressSweepMs) && _addresses.TryRemove(key, out _))
+            if (address.IsForgotten(nowMs, OverloadLimits.AddressSweepMs) && _addresses.TryRemove(key, out _))
             {
                 Interlocked.Decrement(ref _count);
             }
@@ -53,7 +53,7 @@ internal sealed class AddressTable
 
     private ClientAddress Add(ulong key)
     {
-        if (Count >= Limits.ClientAddressesMax)
+        if (Count >= OverloadLimits.ClientAddressesMax)
         {
             return _others;
         }

@@ -4,7 +4,7 @@ namespace Spawngate.Overload;
 /// A client address as all that is counted for it: connections, requests in flight, and the rate of its requests. Thread-safe, without a
 /// lock.
 /// </summary>
-/// <remarks>Counts of requests are kept only while a limit asks for them; see docs/overload.md.</remarks>
+/// <remarks>Counts of requests are kept only while a limit asks for them; see docs/concepts/overload.md.</remarks>
 internal sealed class ClientAddress
 {
     private int _connections;

@@ -72,7 +72,7 @@ internal sealed class GrowthQuota
             long held = Held();
             long bytes = Part(memory with { Used = memory.Used + Math.Max(0, held - _heldBefore) });
             _heldBefore = held;
-            long sockets = Math.Max(Math.Min(Part(descriptors), Part(ports)), Limits.GrowthSocketsMin);
+            long sockets = Math.Max(Math.Min(Part(descriptors), Part(ports)), OverloadLimits.GrowthSocketsMin);
             SetMax(bytes, held, sockets);
             LetGoOn();
         }
@@ -124,7 +124,7 @@ internal sealed class GrowthQuota
             Volatile.Write(ref share.Taken, 0);
         }
 
-        Volatile.Write(ref _ownMax, bytes == long.MaxValue ? bytes : bytes / Limits.GrowthOwnShare / _shares.Length);
+        Volatile.Write(ref _ownMax, bytes == long.MaxValue ? bytes : bytes / OverloadLimits.GrowthOwnShare / _shares.Length);
 
         Volatile.Write(ref _heldMax, bytes == long.MaxValue ? bytes : held + bytes);
         Volatile.Write(ref _upstreamsMax, sockets == long.MaxValue ? sockets : _descriptors.Count(DescriptorUse.Upstream) + sockets);
@@ -153,11 +153,13 @@ internal sealed class GrowthQuota
         return held;
     }
 
-    /// <summary>A head is kept twice, as it came and as it goes out; see <see cref="Limits.ClientRequestBytes"/> for the rest.</summary>
-    private static long Weight(int headBytes) => Limits.ClientRequestBytes + (2L * headBytes);
+    /// <summary>A head is kept twice, as it came and as it goes out; see <see cref="OverloadLimits.ClientRequestBytes"/> for the rest.</summary>
+    private static long Weight(int headBytes) => OverloadLimits.ClientRequestBytes + (2L * headBytes);
 
     private static long Part(in ResourceUse use) =>
-        use.Cut == long.MaxValue ? long.MaxValue : Math.Max((use.Cut - use.Used) / Limits.GrowthShare, use.Cut / Limits.GrowthShareMin);
+        use.Cut == long.MaxValue
+            ? long.MaxValue
+            : Math.Max((use.Cut - use.Used) / OverloadLimits.GrowthShare, use.Cut / OverloadLimits.GrowthShareMin);
 
     /// <summary>That of a loop, in cache lines of its own.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 128)]

@@ -24,16 +24,16 @@ internal sealed class HeapTrimmer(Action collect)
     public void Look(long heldBytes, long nowMs)
     {
         _peak = Math.Max(_peak, heldBytes);
-        if (heldBytes > _peak / 2 || _peak - heldBytes < Limits.HeapTrimBytesMin)
+        if (heldBytes > _peak / 2 || _peak - heldBytes < OverloadLimits.HeapTrimBytesMin)
         {
             _lowSinceMs = 0;
             return;
         }
 
         _lowSinceMs = _lowSinceMs == 0 ? nowMs : _lowSinceMs;
-        if (nowMs - _lowSinceMs >= Limits.HeapTrimAfterMs && nowMs >= _nextMs)
+        if (nowMs - _lowSinceMs >= OverloadLimits.HeapTrimAfterMs && nowMs >= _nextMs)
         {
-            _nextMs = nowMs + Limits.HeapTrimPeriodMs;
+            _nextMs = nowMs + OverloadLimits.HeapTrimPeriodMs;
             (_peak, _lowSinceMs) = (heldBytes, 0);
             collect();
         }

@@ -1,5 +1,3 @@
-using Spawngate.Platform;
-
 namespace Spawngate.Overload;
 
 /// <summary>Something that holds memory, descriptors or ports for a client, and can be made to give them up.</summary>

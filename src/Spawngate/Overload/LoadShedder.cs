@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Spawngate.Overload;
 
 /// <summary>How much of a resource is used, and when that is too much.</summary>
@@ -18,11 +16,13 @@ internal readonly record struct ResourceUse(long Used, long High, long Cut, long
 
     /// <summary>One of places that are free again at once, of which fewer have to be left.</summary>
     public static ResourceUse OfPlaces(long used, long bound) =>
-        bound < Limits.ShedPlacesMin ? Unbounded : new(used, bound - (bound / 16), bound - (bound / 32), bound - (bound / 8), bound / 2);
+        bound < OverloadLimits.ShedPlacesMin
+            ? Unbounded
+            : new(used, bound - (bound / 16), bound - (bound / 32), bound - (bound / 8), bound / 2);
 }
 
 /// <summary>
-/// When something runs low, has those go who hold most; see docs/overload.md. On the tick, on one thread at a time.
+/// When something runs low, has those go who hold most; see docs/concepts/overload.md. On the tick, on one thread at a time.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -86,7 +86,7 @@ internal sealed class LoadShedder
 
         if (nowMs >= _nextSurveyMs || cuts)
         {
-            _nextSurveyMs = nowMs + Limits.ShedSurveyMs;
+            _nextSurveyMs = nowMs + OverloadLimits.ShedSurveyMs;
             Act();
         }
     }

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Spawngate.Overload;
 
 /// <summary>Log lines of category <c>spawngate.overload</c>.</summary>

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Telemetry;
 
@@ -24,7 +22,7 @@ internal interface IClientHoldings
 internal readonly record struct Usage(long Used, long Bound);
 
 /// <summary>
-/// Looks on every tick how much of each resource is used, and has the <see cref="LoadShedder"/> act; see docs/overload.md.
+/// Looks on every tick how much of each resource is used, and has the <see cref="LoadShedder"/> act; see docs/concepts/overload.md.
 /// </summary>
 internal sealed class OverloadMonitor : IDisposable
 {
@@ -115,7 +113,7 @@ internal sealed class OverloadMonitor : IDisposable
         uses[(int)Resource.Connections] = ResourceUse.OfPlaces(_clients.Count, ConnectionsMax);
         uses[(int)Resource.Descriptors] = ResourceUse.OfPlaces(descriptors.Used, descriptors.Bound);
         uses[(int)Resource.Ports] = ports.Bound > 0 ? ResourceUse.OfVolume(ports.Used, ports.Bound) : ResourceUse.Unbounded;
-        _limits.MemoryIsTight = held > MemoryBytesMax / Limits.TightShare;
+        _limits.MemoryIsTight = held > MemoryBytesMax / OverloadLimits.TightShare;
         _shedder.Look(now);
         _limits.Growth.Set(uses[(int)Resource.Memory], uses[(int)Resource.Descriptors], uses[(int)Resource.Ports]);
         _heap.Look(held, now);

@@ -26,7 +26,7 @@ internal sealed class YoungHeap(Func<long> heapBytes, Func<int> collections, Act
         {
             (_seen, _floor) = (count, heap);
         }
-        else if (heap - _floor >= Math.Max(Limits.YoungHeapBytesMin, _floor / Limits.YoungHeapShare))
+        else if (heap - _floor >= Math.Max(OverloadLimits.YoungHeapBytesMin, _floor / OverloadLimits.YoungHeapShare))
         {
             collect();
         }

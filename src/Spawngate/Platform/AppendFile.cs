@@ -217,7 +217,7 @@ internal sealed class AppendFile : IDisposable
         if (errno == Libc.EAGAIN)
         {
             var ready = new Libc.PollFd { Fd = _descriptor, Events = Libc.POLLOUT };
-            _ = Libc.Poll(&ready, 1, Limits.AccessLogPollMs);
+            _ = Libc.Poll(&ready, 1, PlatformLimits.AccessLogPollMs);
         }
         else if (errno != Libc.EINTR)
         {

@@ -69,7 +69,7 @@ internal sealed class ChildProcess : ICallbackOwner
             errRead = -1,
             errWrite = -1;
         ChildProcess? child = null;
-        if (!DescriptorBudget.Shared.HasRoomFor(DescriptorUse.Child, Limits.DescriptorsPerStart))
+        if (!DescriptorBudget.Shared.HasRoomFor(DescriptorUse.Child, PlatformLimits.DescriptorsPerStart))
         {
             error = $"cannot execute \"{command.Program}\": {OpenFiles.NoneLeft}";
             return null;
@@ -220,7 +220,7 @@ internal sealed class ChildProcess : ICallbackOwner
             _settle = new Timer(
                 static state => CallbackGuard.Run(((ChildProcess)state!).GiveUp, nameof(ChildProcess)),
                 this,
-                Limits.KillSettleMs,
+                PlatformLimits.KillSettleMs,
                 Timeout.Infinite
             );
         }

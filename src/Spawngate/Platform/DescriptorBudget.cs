@@ -50,13 +50,24 @@ internal sealed class DescriptorBudget
     public DescriptorBudget(long? limit, int open, int processors)
     {
         Limit = limit;
-        _base = open + Limits.DescriptorsAtStart + (Limits.DescriptorsPerLoop * processors);
-        long free = Math.Max(0, Math.Min(limit ?? Limits.DescriptorsMax, Limits.DescriptorsMax) - _base);
-        AdminMax = (int)Math.Clamp(free / Limits.DescriptorsAdminShare, Limits.DescriptorsAdminMin, Limits.AdminConnectionsMax);
-        _children = Math.Clamp(free / Limits.DescriptorsChildShare, Limits.DescriptorsChildMin, Limits.DescriptorsChildMax);
+        _base = open + PlatformLimits.DescriptorsAtStart + (PlatformLimits.DescriptorsPerLoop * processors);
+        long free = Math.Max(0, Math.Min(limit ?? PlatformLimits.DescriptorsMax, PlatformLimits.DescriptorsMax) - _base);
+        AdminMax = (int)
+            Math.Clamp(free / PlatformLimits.DescriptorsAdminShare, PlatformLimits.DescriptorsAdminMin, PlatformLimits.AdminConnectionsMax);
+        _children = Math.Clamp(
+            free / PlatformLimits.DescriptorsChildShare,
+            PlatformLimits.DescriptorsChildMin,
+            PlatformLimits.DescriptorsChildMax
+        );
         Reserve =
-            AdminMax + _children + Math.Clamp(free / Limits.DescriptorsSpareShare, Limits.DescriptorsSpareMin, Limits.DescriptorsSpareMax);
-        _shared = Math.Max(Limits.DescriptorsSharedMin, free - Reserve);
+            AdminMax
+            + _children
+            + Math.Clamp(
+                free / PlatformLimits.DescriptorsSpareShare,
+                PlatformLimits.DescriptorsSpareMin,
+                PlatformLimits.DescriptorsSpareMax
+            );
+        _shared = Math.Max(PlatformLimits.DescriptorsSharedMin, free - Reserve);
     }
 
     /// <summary>That of this process. First asked for after the limit was raised.</summary>
@@ -72,7 +83,7 @@ internal sealed class DescriptorBudget
     public long Reserve { get; }
 
     /// <summary>Clients that can be served at once.</summary>
-    public int ClientsMax => (int)Math.Min(_shared / 2, Limits.ConnectionsMax);
+    public int ClientsMax => (int)Math.Min(_shared / 2, PlatformLimits.ConnectionsMax);
 
     /// <summary>What clients and their traffic may have together.</summary>
     public long SharedMax => _shared;
@@ -102,7 +113,7 @@ internal sealed class DescriptorBudget
     /// True when an eighth of what clients and their traffic may have is left, or less: time to let go of what is idle, and of whoever
     /// holds most.
     /// </summary>
-    public bool IsLow => Room < _shared / Limits.DescriptorsLowShare;
+    public bool IsLow => Room < _shared / PlatformLimits.DescriptorsLowShare;
 
     /// <summary>What is left for clients and their traffic; negative when backends have taken of it what was in use.</summary>
     public long Room => _shared - Math.Max(0, Count(DescriptorUse.Child) - _children) - Volatile.Read(ref _sharedInUse.Value);
@@ -149,12 +160,12 @@ internal sealed class DescriptorBudget
     public void Release(DescriptorUse use, int count = 1) => Take(use, -count);
 
     // A pipe only saves a copy: what is left when they are refused is for connections.
-    private long Kept(DescriptorUse use) => use == DescriptorUse.Splice ? _shared / Limits.DescriptorsSpliceShare : 0;
+    private long Kept(DescriptorUse use) => use == DescriptorUse.Splice ? _shared / PlatformLimits.DescriptorsSpliceShare : 0;
 
     // A build that is not native keeps the file of each of its assemblies open, and loads them when they are needed.
     private static int OpenNow() =>
         (OpenFiles.Count() ?? 0)
-        + (System.Runtime.CompilerServices.RuntimeFeature.IsDynamicCodeCompiled ? Limits.DescriptorsOfAssemblies : 0);
+        + (System.Runtime.CompilerServices.RuntimeFeature.IsDynamicCodeCompiled ? PlatformLimits.DescriptorsOfAssemblies : 0);
 
     private static bool IsShared(DescriptorUse use) => use is DescriptorUse.Client or DescriptorUse.Upstream or DescriptorUse.Splice;
 

@@ -50,7 +50,7 @@ internal sealed unsafe class EpollInstance : IDisposable
             throw new IOException($"epoll_create1: {Libc.Describe(Libc.Errno)}");
         }
 
-        _events = (byte*)NativeMemory.AllocZeroed(Limits.EventsPerBatch, LargestEvent);
+        _events = (byte*)NativeMemory.AllocZeroed(PlatformLimits.EventsPerBatch, LargestEvent);
     }
 
     /// <summary>Watches a descriptor. 0, else the errno.</summary>
@@ -65,8 +65,8 @@ internal sealed unsafe class EpollInstance : IDisposable
     /// <summary>Waits for events. Their number; 0 after an interruption or when none came in time.</summary>
     /// <param name="forever">False to only look.</param>
     /// <param name="max">How many to take at once.</param>
-    public int Wait(bool forever, int max = Limits.EventsPerWait) =>
-        Math.Max(0, Libc.EpollWait(_epoll, _events, Math.Min(max, Limits.EventsPerWait), forever ? -1 : 0));
+    public int Wait(bool forever, int max = PlatformLimits.EventsPerWait) =>
+        Math.Max(0, Libc.EpollWait(_epoll, _events, Math.Min(max, PlatformLimits.EventsPerWait), forever ? -1 : 0));
 
     /// <summary>
     /// Looks for more events behind those of the last wait that were not dealt with, which move to the front. How many there are then.
@@ -77,8 +77,8 @@ internal sealed unsafe class EpollInstance : IDisposable
     public int LookAgain(int done, int count, out bool all)
     {
         int left = count - done;
-        Buffer.MemoryCopy(_events + (done * EventBytes), _events, Limits.EventsPerBatch * LargestEvent, left * EventBytes);
-        int room = Limits.EventsPerBatch - left;
+        Buffer.MemoryCopy(_events + (done * EventBytes), _events, PlatformLimits.EventsPerBatch * LargestEvent, left * EventBytes);
+        int room = PlatformLimits.EventsPerBatch - left;
         int more = room > 0 ? Libc.EpollWait(_epoll, _events + (left * EventBytes), room, 0) : 0;
         all = more >= 0 && more < room;
         return left + Math.Max(0, more);

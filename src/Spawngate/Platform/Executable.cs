@@ -186,7 +186,7 @@ internal static class Executable
         try
         {
             using FileStream file = File.OpenRead(full);
-            byte[] head = new byte[Limits.ExecutableHeadBytes];
+            byte[] head = new byte[PlatformLimits.ExecutableHeadBytes];
             int length = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
             return head[..length];
         }

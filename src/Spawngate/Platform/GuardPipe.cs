@@ -1,10 +1,11 @@
-using Spawngate.Commands;
-
 namespace Spawngate.Platform;
 
 /// <summary>One guard process and the pipe to it. Not thread-safe: its owner calls it under a lock.</summary>
 internal sealed unsafe class GuardPipe
 {
+    /// <summary>The first argument of a process that is a guard.</summary>
+    public const string Command = "guard";
+
     private static readonly int[] Blocked = [Libc.SIGHUP, Libc.SIGINT, Libc.SIGTERM, Libc.SIGPIPE];
 
     private static int _lastPid;
@@ -103,7 +104,7 @@ internal sealed unsafe class GuardPipe
     private static int Spawn(IReadOnlyList<byte[]> environment, int readFd, int nullFd, out int pid)
     {
         string[] arguments = OwnExecutable.Arguments([
-            GuardProgram.Command,
+            Command,
             Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture),
         ]);
 

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Spawngate.Clients.Http2;
 
 namespace Spawngate.Platform;
 

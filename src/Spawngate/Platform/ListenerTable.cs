@@ -147,10 +147,10 @@ internal static unsafe partial class ListenerTable
             return false;
         }
 
-        byte* buffer = stackalloc byte[Limits.ListenerReadBytes];
+        byte* buffer = stackalloc byte[PlatformLimits.ListenerReadBytes];
         int kept = 0;
         nint length;
-        while ((length = Libc.Read(fd, buffer + kept, (nuint)(Limits.ListenerReadBytes - kept))) > 0)
+        while ((length = Libc.Read(fd, buffer + kept, (nuint)(PlatformLimits.ListenerReadBytes - kept))) > 0)
         {
             var text = new ReadOnlySpan<byte>(buffer, kept + (int)length);
             while (text.IndexOf((byte)'\n') is var end and >= 0)
@@ -197,11 +197,11 @@ internal static unsafe partial class ListenerTable
     // The kernel writes an answer within the call that asks for it, or for more of it, so there is never anything to wait for.
     private static bool TryReceive(int fd, int port, ref ListenerReach reach)
     {
-        byte* buffer = stackalloc byte[Limits.ListenerReadBytes];
+        byte* buffer = stackalloc byte[PlatformLimits.ListenerReadBytes];
         while (true)
         {
-            nint length = Receive(fd, buffer, Limits.ListenerReadBytes, MSG_DONTWAIT | MSG_TRUNC);
-            if (length is <= 0 or > Limits.ListenerReadBytes)
+            nint length = Receive(fd, buffer, PlatformLimits.ListenerReadBytes, MSG_DONTWAIT | MSG_TRUNC);
+            if (length is <= 0 or > PlatformLimits.ListenerReadBytes)
             {
                 return false;
             }

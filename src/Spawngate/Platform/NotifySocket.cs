@@ -50,13 +50,13 @@ internal sealed class NotifySocket : IDisposable
         }
     }
 
-    /// <summary>Sends one notice; waits, up to <see cref="Limits.NotifyTimeoutMs"/>, when the receiver is behind.</summary>
+    /// <summary>Sends one notice; waits, up to <see cref="PlatformLimits.NotifyTimeoutMs"/>, when the receiver is behind.</summary>
     /// <param name="notice"><c>NAME=value</c> lines.</param>
     /// <returns>Null, or why it did not arrive.</returns>
     public async Task<string?> SendAsync(string notice)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(notice);
-        using var limit = new CancellationTokenSource(Limits.NotifyTimeoutMs);
+        using var limit = new CancellationTokenSource(PlatformLimits.NotifyTimeoutMs);
         try
         {
             try

@@ -1,5 +1,3 @@
-using Spawngate.Overload;
-
 namespace Spawngate.Platform;
 
 /// <summary>
@@ -42,7 +40,7 @@ internal sealed unsafe class OpenFileLimit
     public long? Soft => _soft > long.MaxValue ? null : (long)_soft;
 
     /// <summary>Raises the soft limit as far as it goes, and as far as event loops can watch.</summary>
-    public void Raise() => Raise(Math.Min(_hard, Limits.DescriptorsMax));
+    public void Raise() => Raise(Math.Min(_hard, PlatformLimits.DescriptorsMax));
 
     /// <summary>Raises the soft limit to a number, and remembers for children what it was. No effect where it is as high already.</summary>
     public void Raise(ulong soft)

@@ -52,7 +52,7 @@ internal sealed unsafe class OutputDrain : IDisposable
     private readonly Lock _gate = new();
     private readonly Queue<(OutputPipe Pipe, bool Finish)> _requests = new();
     private readonly Dictionary<int, OutputPipe> _pipes = [];
-    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Limits.OutputReadBytes, pinned: true);
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(PlatformLimits.OutputReadBytes, pinned: true);
     private readonly IReadiness _readiness;
     private readonly Thread _thread;
     private readonly int _wakeRead;
@@ -146,7 +146,7 @@ internal sealed unsafe class OutputDrain : IDisposable
 
     private void Run()
     {
-        Span<int> ready = stackalloc int[Limits.OutputPipesPerRound];
+        Span<int> ready = stackalloc int[PlatformLimits.OutputPipesPerRound];
         while (true)
         {
             int count = _readiness.Wait(ready);
@@ -223,7 +223,7 @@ internal sealed unsafe class OutputDrain : IDisposable
     private void Finish(OutputPipe pipe)
     {
         int total = 0;
-        while (total < Limits.OutputFinalDrainBytes && IsReadable(pipe.Fd))
+        while (total < PlatformLimits.OutputFinalDrainBytes && IsReadable(pipe.Fd))
         {
             int read = ReadOnce(pipe);
             if (read <= 0)

@@ -57,10 +57,10 @@ internal sealed class PassedSocket : IDisposable
             return [];
         }
 
-        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) || count > Limits.PassedSocketsMax)
+        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) || count > PlatformLimits.PassedSocketsMax)
         {
             throw new CannotRunException(
-                $"{SupervisorVariables.ListenFds} is \"{text}\", which is no number of sockets (0 to {Limits.PassedSocketsMax})"
+                $"{SupervisorVariables.ListenFds} is \"{text}\", which is no number of sockets (0 to {PlatformLimits.PassedSocketsMax})"
             );
         }
 

@@ -33,7 +33,7 @@ internal sealed class PidFile : IDisposable
         string full = Path.GetFullPath(path);
         try
         {
-            for (int attempt = 0; attempt < Limits.PidFileAttempts; attempt++)
+            for (int attempt = 0; attempt < PlatformLimits.PidFileAttempts; attempt++)
             {
                 if (TryOnce(full, path, out PidFile? held, out error))
                 {

@@ -1,8 +1,6 @@
 using System.Buffers.Text;
 using System.Globalization;
 using System.IO.Enumeration;
-using Spawngate.Clients.Http2;
-using Spawngate.Sessions;
 
 namespace Spawngate.Platform;
 
@@ -112,7 +110,7 @@ internal static unsafe class ProcessTable
     /// <param name="errno">Why it could not be opened; 0 when it could.</param>
     public static ProcessEntry? Find(int pid, out int errno)
     {
-        byte* buffer = stackalloc byte[Limits.ProcessStatBytes];
+        byte* buffer = stackalloc byte[PlatformLimits.ProcessStatBytes];
         int fd = Open(pid, "stat\0"u8);
         errno = fd < 0 ? Libc.Errno : 0;
         if (fd < 0)
@@ -120,7 +118,7 @@ internal static unsafe class ProcessTable
             return null;
         }
 
-        nint length = Libc.Read(fd, buffer, Limits.ProcessStatBytes);
+        nint length = Libc.Read(fd, buffer, PlatformLimits.ProcessStatBytes);
         Descriptors.Close(fd);
         return length <= 0 ? null : ProcessEntry.Parse(pid, new ReadOnlySpan<byte>(buffer, (int)length));
     }
@@ -134,9 +132,9 @@ internal static unsafe class ProcessTable
     public static InstanceToken? TokenOfChild(int pid, out int errno)
     {
         InstanceToken? token = TokenOf(pid, out bool isEmpty, out errno);
-        for (int retry = 0; isEmpty && retry < Limits.EnvironRetriesMax; retry++)
+        for (int retry = 0; isEmpty && retry < PlatformLimits.EnvironRetriesMax; retry++)
         {
-            _ = Libc.Poll(null, 0, Limits.EnvironRetryMs);
+            _ = Libc.Poll(null, 0, PlatformLimits.EnvironRetryMs);
             token = TokenOf(pid, out isEmpty, out errno);
         }
 
@@ -156,12 +154,12 @@ internal static unsafe class ProcessTable
             return null;
         }
 
-        byte* buffer = stackalloc byte[Limits.EnvironReadBytes + 1];
+        byte* buffer = stackalloc byte[PlatformLimits.EnvironReadBytes + 1];
         InstanceToken? token = null;
         int kept = 0;
         nint length;
         isEmpty = true;
-        while (token is null && (length = Libc.Read(fd, buffer + kept, (nuint)(Limits.EnvironReadBytes - kept))) > 0)
+        while (token is null && (length = Libc.Read(fd, buffer + kept, (nuint)(PlatformLimits.EnvironReadBytes - kept))) > 0)
         {
             isEmpty = false;
             int filled = kept + (int)length;
@@ -169,7 +167,7 @@ internal static unsafe class ProcessTable
             token = InstanceToken.Find(new ReadOnlySpan<byte>(buffer, filled + 1));
 
             // An entry that is not whole yet begins in what is kept.
-            kept = Math.Min(filled, Limits.EnvironEntryBytes);
+            kept = Math.Min(filled, PlatformLimits.EnvironEntryBytes);
             new ReadOnlySpan<byte>(buffer + filled - kept, kept).CopyTo(new Span<byte>(buffer, kept));
         }
 

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Spawngate.Runtime;
 
 namespace Spawngate.Platform;
@@ -210,7 +209,7 @@ internal sealed unsafe class Reaper
     /// </summary>
     private void AwaitChildren(long seenRegistrations)
     {
-        int timeoutMs = Environment.ProcessId == InitPid ? Limits.ReaperIdlePollMs : Timeout.Infinite;
+        int timeoutMs = Environment.ProcessId == InitPid ? PlatformLimits.ReaperIdlePollMs : Timeout.Infinite;
         lock (_gate)
         {
             if (_registrations == seenRegistrations)

@@ -58,7 +58,7 @@ internal static unsafe partial class TrustedPath
             TrustedFile file = OpenOnce(path, flags, mode);
 
             // Made by somebody else, or removed, between the two looks.
-            if (mode is null || attempt == Limits.PidFileAttempts || file.Errno is not (Libc.EEXIST or Libc.ENOENT))
+            if (mode is null || attempt == PlatformLimits.PidFileAttempts || file.Errno is not (Libc.EEXIST or Libc.ENOENT))
             {
                 return file;
             }
@@ -150,7 +150,7 @@ internal static unsafe partial class TrustedPath
                 end.Problem = IsOurs(status.Uid)
                     ? null
                     : $"\"{name}\" on the way to \"{full}\" is a link that user {status.Uid} made: only those of root and of the user that runs spawngate are followed";
-                end.Errno = links++ == Limits.LinksMax ? Libc.ELOOP : 0;
+                end.Errno = links++ == PlatformLimits.LinksMax ? Libc.ELOOP : 0;
                 if (end.Problem is not null || end.Errno != 0)
                 {
                     return end;
@@ -214,7 +214,7 @@ internal static unsafe partial class TrustedPath
 
     private static string LinkOf(int fd)
     {
-        byte[] target = new byte[Limits.PathBytes];
+        byte[] target = new byte[PlatformLimits.PathBytes];
         nint length;
         fixed (byte* start = target)
         {

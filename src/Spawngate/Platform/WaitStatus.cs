@@ -1,6 +1,3 @@
-using Spawngate.Clients.Http2;
-using Spawngate.Runtime;
-
 namespace Spawngate.Platform;
 
 /// <summary>

@@ -3,6 +3,7 @@ using Spawngate.Config;
 using Spawngate.Sessions;
 using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
+using Spawngate.Workloads.Docker;
 
 namespace Spawngate.Routing;
 
@@ -124,7 +125,7 @@ internal sealed class BackendSet
 
     /// <summary>
     /// Drains and stops all backends in parallel, removed ones included, and completes when the last has ended: each takes at most its
-    /// drain timeout, grace period and <see cref="Limits.KillWaitMs"/>. No backend starts again.
+    /// drain timeout, grace period and <see cref="DockerLimits.KillWaitMs"/>. No backend starts again.
     /// </summary>
     public Task StopAllAsync() => CloseAllAsync(LifecycleInput.GatewayStop);
 
@@ -139,7 +140,7 @@ internal sealed class BackendSet
                 .Concat(Sessions.Backends)
                 .Where(static backend => backend.Word.Phase != BackendPhase.Stopped)
                 .Select(static backend =>
-                    (backend.Config.DrainTimeoutSecs + (long)backend.Config.ShutdownGracePeriodSecs) * 1000 + Limits.KillWaitMs
+                    (backend.Config.DrainTimeoutSecs + (long)backend.Config.ShutdownGracePeriodSecs) * 1000 + DockerLimits.KillWaitMs
                 )
                 .DefaultIfEmpty()
                 .Max();

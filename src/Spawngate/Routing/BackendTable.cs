@@ -67,7 +67,7 @@ internal sealed class BackendTable
     public Backend? Find(ReadOnlySpan<byte> host, out bool hasEnded)
     {
         hasEnded = false;
-        Span<byte> buffer = stackalloc byte[Limits.HostNameBytesMax];
+        Span<byte> buffer = stackalloc byte[RoutingLimits.HostNameBytesMax];
         var length = HostName.Normalise(host, buffer);
         if (length <= 0)
         {
@@ -106,7 +106,7 @@ internal sealed class BackendTable
 
     private static byte[] NameOf(string key)
     {
-        Span<byte> buffer = stackalloc byte[Limits.HostNameBytesMax];
+        Span<byte> buffer = stackalloc byte[RoutingLimits.HostNameBytesMax];
         var length = HostName.Normalise(Encoding.UTF8.GetBytes(key), buffer);
         return length > 0 ? buffer[..length].ToArray() : throw new ArgumentException($"Not a host name: {key}", nameof(key));
     }

@@ -11,7 +11,7 @@ internal static class HostName
     /// up by. Returns its length, 0 when there is no name, -1 when it is not one that could be configured: too long, or not ASCII.
     /// </summary>
     /// <param name="host">The name, with or without a port.</param>
-    /// <param name="lower">At least <see cref="Limits.HostNameBytesMax"/> bytes.</param>
+    /// <param name="lower">At least <see cref="RoutingLimits.HostNameBytesMax"/> bytes.</param>
     public static int Normalise(ReadOnlySpan<byte> host, Span<byte> lower)
     {
         var name = WithoutPort(host);
@@ -20,7 +20,7 @@ internal static class HostName
             name = name[..^1];
         }
 
-        if (name.Length > Limits.HostNameBytesMax)
+        if (name.Length > RoutingLimits.HostNameBytesMax)
         {
             return -1;
         }

@@ -21,7 +21,7 @@ internal sealed class CoarseClock : IDisposable
         _time = time;
         _startTimestamp = time.GetTimestamp();
         _onTimer = OnTimer;
-        var period = TimeSpan.FromMilliseconds(Limits.ClockTickMs);
+        var period = TimeSpan.FromMilliseconds(RuntimeLimits.ClockTickMs);
         _timer = time.CreateTimer(
             static state => CallbackGuard.Run(((CoarseClock)state!)._onTimer, nameof(CoarseClock)),
             this,
@@ -43,7 +43,7 @@ internal sealed class CoarseClock : IDisposable
             );
     }
 
-    /// <summary>Milliseconds since start, at most <see cref="Limits.ClockTickMs"/> old; never 0, so 0 can mean "none".</summary>
+    /// <summary>Milliseconds since start, at most <see cref="RuntimeLimits.ClockTickMs"/> old; never 0, so 0 can mean "none".</summary>
     public long NowMs => Volatile.Read(ref _nowMs);
 
     /// <inheritdoc/>

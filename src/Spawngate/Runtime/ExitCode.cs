@@ -1,5 +1,3 @@
-using Spawngate.Overload;
-
 namespace Spawngate.Runtime;
 
 /// <summary>Exit codes of the program.</summary>

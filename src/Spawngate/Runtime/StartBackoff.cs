@@ -17,5 +17,6 @@ internal sealed class StartBackoff
     public void Reset() => Failures = 0;
 
     /// <summary>Seconds to wait after so many failures in a row.</summary>
-    public static int WaitSecs(int failures) => failures <= 1 ? 0 : Math.Min(Limits.RetryWaitSecsMax, 1 << Math.Min(failures - 2, 16));
+    public static int WaitSecs(int failures) =>
+        failures <= 1 ? 0 : Math.Min(RuntimeLimits.RetryWaitSecsMax, 1 << Math.Min(failures - 2, 16));
 }

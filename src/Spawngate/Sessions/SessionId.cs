@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Spawngate.Config;
 using Spawngate.Platform;
 
 namespace Spawngate.Sessions;
@@ -12,7 +13,7 @@ namespace Spawngate.Sessions;
 internal readonly record struct SessionId(ulong High, ulong Low)
 {
     private const int BitsPerChar = 5;
-    private const int CharsPerHalf = Limits.SessionIdChars / 2;
+    private const int CharsPerHalf = ConfigLimits.SessionIdChars / 2;
 
     /// <summary>A new one, which nobody can guess.</summary>
     public static SessionId New()
@@ -28,7 +29,7 @@ internal readonly record struct SessionId(ulong High, ulong Low)
     {
         id = default;
         if (
-            label.Length != Limits.SessionIdChars
+            label.Length != ConfigLimits.SessionIdChars
             || !TryParseHalf(label[..CharsPerHalf], out ulong high)
             || !TryParseHalf(label[CharsPerHalf..], out ulong low)
         )
@@ -44,12 +45,12 @@ internal readonly record struct SessionId(ulong High, ulong Low)
     public static bool TryParse([NotNullWhen(true)] string? text, out SessionId id)
     {
         id = default;
-        if (text?.Length != Limits.SessionIdChars)
+        if (text?.Length != ConfigLimits.SessionIdChars)
         {
             return false;
         }
 
-        Span<byte> label = stackalloc byte[Limits.SessionIdChars];
+        Span<byte> label = stackalloc byte[ConfigLimits.SessionIdChars];
         for (int i = 0; i < label.Length; i++)
         {
             char c = char.ToLowerInvariant(text[i]);
@@ -60,7 +61,7 @@ internal readonly record struct SessionId(ulong High, ulong Low)
     }
 
     /// <summary>The 24 characters.</summary>
-    public override string ToString() => string.Create(Limits.SessionIdChars, this, static (text, id) =>
+    public override string ToString() => string.Create(ConfigLimits.SessionIdChars, this, static (text, id) =>
         {
             WriteHalf(text[..CharsPerHalf], id.High);
             WriteHalf(text[CharsPerHalf..], id.Low);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Spawngate.Backends;
+using Spawngate.Config;
 
 namespace Spawngate.Sessions;
 
@@ -32,9 +33,9 @@ internal sealed class SessionIndex
 
     /// <summary>The session of a host.</summary>
     public Session? FindHost(ReadOnlySpan<byte> name) =>
-        name.Length > Limits.SessionIdChars
-        && name[Limits.SessionIdChars] == (byte)'.'
-        && SessionId.TryParse(name[..Limits.SessionIdChars], out var id)
+        name.Length > ConfigLimits.SessionIdChars
+        && name[ConfigLimits.SessionIdChars] == (byte)'.'
+        && SessionId.TryParse(name[..ConfigLimits.SessionIdChars], out var id)
         && _sessions.TryGetValue(id, out var session)
         && name.SequenceEqual(session.HostBytes)
             ? session

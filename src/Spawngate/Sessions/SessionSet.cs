@@ -1,6 +1,7 @@
 using System.Text;
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Runtime;
 using Spawngate.Telemetry.History;
 
 namespace Spawngate.Sessions;
@@ -260,7 +261,7 @@ internal sealed class SessionSet
         if (lifetimeSecs > 0)
         {
             // The coarse clock may be a tick behind, so a tick is added: never early.
-            _lifetimes.Enqueue(session, _env.Clock.NowMs + (lifetimeSecs * 1000L) + Limits.ClockTickMs);
+            _lifetimes.Enqueue(session, _env.Clock.NowMs + (lifetimeSecs * 1000L) + RuntimeLimits.ClockTickMs);
             ArmLifetimes();
         }
     }
@@ -278,7 +279,7 @@ internal sealed class SessionSet
             session.Detach();
             session.Totals.CountEnded(session.Status.State);
             _remembered.Enqueue(session);
-            if (_remembered.Count > Limits.SessionsRemembered)
+            if (_remembered.Count > SessionLimits.SessionsRemembered)
             {
                 forgotten = _remembered.Dequeue();
                 Index.Remove(forgotten);

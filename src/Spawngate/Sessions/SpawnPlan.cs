@@ -99,7 +99,7 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
         {
             Hostname = "",
             Kind = BackendKind.Docker,
-            Port = Limits.SessionImagePort,
+            Port = SessionLimits.SessionImagePort,
             Docker = new DockerConfig { Image = image, ContainerName = "" },
         };
 

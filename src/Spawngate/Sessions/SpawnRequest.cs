@@ -101,11 +101,11 @@ internal sealed record SpawnRequest
             case "image":
                 return isAbsent ? this : this with { Image = Text(field, ref json, out error, IsImage, "an image reference") };
             case "port":
-                return isAbsent ? this : this with { Port = Number(field, ref json, Limits.PortMax, out error) };
+                return isAbsent ? this : this with { Port = Number(field, ref json, ConfigLimits.PortMax, out error) };
             case "env":
                 return isAbsent ? this : this with { Env = Variables(ref json, out error) };
             case "gracePeriodSeconds":
-                return isAbsent ? this : this with { GracePeriodSecs = Number(field, ref json, Limits.ConfigSecsMax, out error) };
+                return isAbsent ? this : this with { GracePeriodSecs = Number(field, ref json, ConfigLimits.ConfigSecsMax, out error) };
             case "key":
                 return isAbsent
                     ? this
@@ -116,7 +116,7 @@ internal sealed record SpawnRequest
                             ref json,
                             out error,
                             IsKey,
-                            $"1 to {Limits.SessionKeyCharsMax} characters without control characters"
+                            $"1 to {SessionLimits.SessionKeyCharsMax} characters without control characters"
                         ),
                     };
             default:
@@ -197,7 +197,9 @@ internal sealed record SpawnRequest
             return SpawnError.BadField(VariableField(name), "found twice, allowed is once");
         }
 
-        return names.Count > Limits.SessionEnvMax ? SpawnError.BadField("env", $"found more than {Limits.SessionEnvMax} variables") : null;
+        return names.Count > SessionLimits.SessionEnvMax
+            ? SpawnError.BadField("env", $"found more than {SessionLimits.SessionEnvMax} variables")
+            : null;
     }
 
     /// <summary>Values may be secrets, so messages name only their kind.</summary>
@@ -212,7 +214,7 @@ internal sealed record SpawnRequest
     public static string VariableField(string name) => $"env.{Short(name)}";
 
     private static string Short(string text) =>
-        text.Length > Limits.ConfigShownCharsMax ? $"{text.AsSpan(0, Limits.ConfigShownCharsMax)}…" : text;
+        text.Length > ConfigLimits.ConfigShownCharsMax ? $"{text.AsSpan(0, ConfigLimits.ConfigShownCharsMax)}…" : text;
 
     private static string Describe(ref Utf8JsonReader json) =>
         json.TokenType switch
@@ -235,9 +237,9 @@ internal sealed record SpawnRequest
         };
 
     private static bool IsImage(string text) =>
-        text.Length is > 0 and <= Limits.SessionImageCharsMax
+        text.Length is > 0 and <= SessionLimits.SessionImageCharsMax
         && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or '/' or ':' or '@')
         && text[0] != '-';
 
-    private static bool IsKey(string text) => text.Length is > 0 and <= Limits.SessionKeyCharsMax && !text.Any(char.IsControl);
+    private static bool IsKey(string text) => text.Length is > 0 and <= SessionLimits.SessionKeyCharsMax && !text.Any(char.IsControl);
 }

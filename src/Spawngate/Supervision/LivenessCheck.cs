@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
-using Microsoft.Extensions.Logging;
-using Spawngate.Admin;
 using Spawngate.Clients;
+using Spawngate.Logging;
+using Spawngate.Platform;
 using Spawngate.Runtime;
 
 namespace Spawngate.Supervision;
@@ -80,14 +80,14 @@ internal sealed class LivenessCheck : IDisposable
         bool connected = false;
         try
         {
-            var target = address is IPEndPoint ip ? AdminApi.ReachableFromHere(ip.Address, ip.Port) : address;
+            var target = address is IPEndPoint ip ? LocalAddress.Of(ip.Address, ip.Port) : address;
             using var socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
             await socket.ConnectAsync(target, limit).ConfigureAwait(false);
             connected = true;
             await socket
                 .SendAsync("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"u8.ToArray(), SocketFlags.None, limit)
                 .ConfigureAwait(false);
-            byte[] answer = new byte[Limits.SmallBufferBytes];
+            byte[] answer = new byte[LoggingLimits.SmallBufferBytes];
             if (await socket.ReceiveAsync(answer, SocketFlags.None, limit).ConfigureAwait(false) == 0)
             {
                 return $"{address} ends connections without an answer";

@@ -1,5 +1,4 @@
 using System.Net;
-using Microsoft.Extensions.Logging;
 using Spawngate.Config;
 using Spawngate.Platform;
 using Spawngate.Runtime;

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Spawngate.Supervision;
 
 /// <summary>Log lines of category <c>spawngate.supervisor</c>.</summary>

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.Extensions.Logging;
 using Spawngate.Platform;
 
 namespace Spawngate.Supervision;
@@ -104,7 +103,7 @@ internal sealed class Supervisor : IDisposable
         return
             isOurs
             && long.TryParse(usec, NumberStyles.None, CultureInfo.InvariantCulture, out long value)
-            && value is > 0 and <= Limits.WatchdogUsecMax
+            && value is > 0 and <= SupervisionLimits.WatchdogUsecMax
             ? TimeSpan.FromMicroseconds(value)
             : null;
     }

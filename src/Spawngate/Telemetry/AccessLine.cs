@@ -1,5 +1,4 @@
 using System.Text;
-using Spawngate.Backends;
 
 namespace Spawngate.Telemetry;
 
@@ -57,7 +56,7 @@ internal readonly ref struct FinishedRequest
 }
 
 /// <summary>
-/// Formats one line of the access log. The formats are described in docs/operating.md, field by field:
+/// Formats one line of the access log. The formats are described in docs/reference/logs.md, field by field:
 /// <code>
 ///   203.0.113.7 - - [22/Nov/2026:13:00:01 +0000] "GET /a?b=c HTTP/1.1" 200 512 "-" "curl/8.5" host="app.example.com" id="5f…" time=0.812345 upstream=0.001234 start=cold in=0 forwarded="-"
 ///   └ NCSA combined ────────────────────────────────────────────────────────────────────────┘ └ ours ──────────────────────────────────────────────────────────────────────────────────────┘
@@ -212,7 +211,7 @@ internal static class AccessLine
 
     private static void WriteHostname(ref RecordWriter writer, string? hostname)
     {
-        Span<byte> bytes = stackalloc byte[Limits.NoteHostBytes];
+        Span<byte> bytes = stackalloc byte[TelemetryLimits.NoteHostBytes];
         hostname = hostname?.Length > bytes.Length ? null : hostname;
         writer.WriteJson(bytes[..Encoding.ASCII.GetBytes(hostname, bytes)]);
     }

@@ -1,4 +1,4 @@
-using Microsoft.Extensions.Logging;
+using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;
 
@@ -96,7 +96,7 @@ internal sealed class AccessLog : IDisposable
         Wake();
     }
 
-    /// <summary>Writes what there is, waiting at most <see cref="Limits.LogFlushMs"/>; later lines are dropped.</summary>
+    /// <summary>Writes what there is, waiting at most <see cref="LoggingLimits.LogFlushMs"/>; later lines are dropped.</summary>
     public void Dispose()
     {
         if (_isClosing)
@@ -107,7 +107,7 @@ internal sealed class AccessLog : IDisposable
         _clock.Tick -= OnTick;
         _isClosing = true;
         _signal.Set();
-        if (_thread.Join(Limits.LogFlushMs))
+        if (_thread.Join(LoggingLimits.LogFlushMs))
         {
             _signal.Dispose();
             _file.Dispose();
@@ -132,7 +132,7 @@ internal sealed class AccessLog : IDisposable
         }
 
         // Here, and not by the thread: that one may be waiting for the disk.
-        if (_clock.NowMs >= _saidAtMs + Limits.LogDropNoticeMs)
+        if (_clock.NowMs >= _saidAtMs + LoggingLimits.LogDropNoticeMs)
         {
             SayDropped();
         }
@@ -275,7 +275,7 @@ internal sealed class AccessLog : IDisposable
 
     private void Fail(string error)
     {
-        _retryAtMs = _clock.NowMs + Limits.AccessLogRetryMs;
+        _retryAtMs = _clock.NowMs + TelemetryLimits.AccessLogRetryMs;
         if (!_isFailing)
         {
             _isFailing = true;

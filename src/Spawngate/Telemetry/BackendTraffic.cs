@@ -1,5 +1,3 @@
-using Spawngate.Forwarding;
-
 namespace Spawngate.Telemetry;
 
 /// <summary>

@@ -1,5 +1,3 @@
-using Spawngate.Overload;
-
 namespace Spawngate.Telemetry;
 
 /// <summary>What clients hold, and what was done about it.</summary>

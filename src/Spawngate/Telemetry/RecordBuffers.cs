@@ -25,7 +25,7 @@ internal sealed class RecordBuffer(int place)
     public Span<byte> Reserve(int bytes)
     {
         int needed = Length + bytes;
-        if (needed > Limits.RecordBufferBytesMax)
+        if (needed > TelemetryLimits.RecordBufferBytesMax)
         {
             return default;
         }
@@ -34,7 +34,10 @@ internal sealed class RecordBuffer(int place)
         {
             Array.Resize(
                 ref _bytes,
-                Math.Min(Limits.RecordBufferBytesMax, Math.Max(Math.Max(needed, Limits.RecordBufferFirstBytes), 2 * _bytes.Length))
+                Math.Min(
+                    TelemetryLimits.RecordBufferBytesMax,
+                    Math.Max(Math.Max(needed, TelemetryLimits.RecordBufferFirstBytes), 2 * _bytes.Length)
+                )
             );
         }
 
@@ -87,7 +90,7 @@ internal sealed class RecordBuffers
     /// <param name="wake">Wakes the writer; must not block.</param>
     public RecordBuffers(Action wake)
     {
-        int places = Math.Min(Limits.RecordPlacesMax, 2 * Stripes.RowsFor(Environment.ProcessorCount));
+        int places = Math.Min(TelemetryLimits.RecordPlacesMax, 2 * Stripes.RowsFor(Environment.ProcessorCount));
         _wake = wake;
         _mask = places - 1;
         _places = new RecordBuffer?[places * Stride];
@@ -113,7 +116,7 @@ internal sealed class RecordBuffers
     public RecordBuffer? TryTake()
     {
         int thread = t_thread != 0 ? t_thread : AssignThread();
-        for (int round = 0; round < Limits.RecordTakeRounds; round++)
+        for (int round = 0; round < TelemetryLimits.RecordTakeRounds; round++)
         {
             for (int i = 0; i <= _mask; i++)
             {
@@ -123,7 +126,7 @@ internal sealed class RecordBuffers
                 }
             }
 
-            Thread.SpinWait(Limits.RecordTakeSpins);
+            Thread.SpinWait(TelemetryLimits.RecordTakeSpins);
         }
 
         Drop(1);
@@ -133,7 +136,7 @@ internal sealed class RecordBuffers
     /// <summary>Gives a buffer back.</summary>
     public void Return(RecordBuffer buffer)
     {
-        bool isFull = buffer.Length >= Limits.RecordWakeBytes;
+        bool isFull = buffer.Length >= TelemetryLimits.RecordWakeBytes;
 
         // With a fence: only a look after it at what the writer says tells whether the writer may have passed by before.
         Interlocked.Exchange(ref _places[buffer.Place * Stride], buffer);
@@ -169,7 +172,7 @@ internal sealed class RecordBuffers
     public bool TryDrain(int place, ref RecordBuffer spare, bool last)
     {
         var found = Interlocked.Exchange(ref _places[place * Stride], null);
-        for (int round = 0; found is null && last && round < Limits.RecordLastRounds; round++)
+        for (int round = 0; found is null && last && round < TelemetryLimits.RecordLastRounds; round++)
         {
             Thread.Yield();
             found = Interlocked.Exchange(ref _places[place * Stride], null);

@@ -1,5 +1,4 @@
 using System.Numerics;
-using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 
 namespace Spawngate.Telemetry;
@@ -33,7 +32,7 @@ internal sealed class RequestNote
     public bool IsTaken => Client is not null;
 
     /// <summary>The peer.</summary>
-    public ClientIdentity? Client { get; private set; }
+    public Peer? Client { get; private set; }
 
     /// <summary>Exact time at which the head was there.</summary>
     public long TakenTimestamp { get; private set; }
@@ -82,20 +81,20 @@ internal sealed class RequestNote
     private int _protocol;
 
     /// <summary>Notes a request.</summary>
-    public void Take(RequestHead request, ReadOnlySpan<byte> head, ClientIdentity client, ReceivedProtocol protocol, long timestamp)
+    public void Take(RequestHead request, ReadOnlySpan<byte> head, Peer client, ReceivedProtocol protocol, long timestamp)
     {
         Begin(client, timestamp);
         IsRequest = true;
         _protocol = protocol == ReceivedProtocol.Http2 ? 2 : request.MinorVersion;
-        _method = Add(request.MethodBytes(head), Limits.NoteMethodBytes);
-        _target = Add(request.Target(head), Limits.NoteTargetBytes);
-        _host = Add(request.Host(head), Limits.NoteHostBytes);
+        _method = Add(request.MethodBytes(head), TelemetryLimits.NoteMethodBytes);
+        _target = Add(request.Target(head), TelemetryLimits.NoteTargetBytes);
+        _host = Add(request.Host(head), TelemetryLimits.NoteHostBytes);
         foreach (ref readonly var field in request.Fields.Fields)
         {
             if (field.Known == KnownHeader.ForwardedFor)
             {
                 _forwardedFor =
-                    client.IsTrusted && _forwardedFor.Length == 0 ? Add(field.Value(head), Limits.NoteFieldBytes) : _forwardedFor;
+                    client.IsTrusted && _forwardedFor.Length == 0 ? Add(field.Value(head), TelemetryLimits.NoteFieldBytes) : _forwardedFor;
             }
             else if (field.Known == KnownHeader.None)
             {
@@ -108,12 +107,12 @@ internal sealed class RequestNote
     /// <param name="received">What the client sent; empty when that is not there as text.</param>
     /// <param name="client">The peer.</param>
     /// <param name="timestamp">Exact time.</param>
-    public void TakeRefused(ReadOnlySpan<byte> received, ClientIdentity client, long timestamp)
+    public void TakeRefused(ReadOnlySpan<byte> received, Peer client, long timestamp)
     {
         Begin(client, timestamp);
         received = received.TrimStart("\r\n"u8);
         int end = received.IndexOfAny("\r\n"u8);
-        _line = Add(end < 0 ? received : received[..end], Limits.NoteTargetBytes);
+        _line = Add(end < 0 ? received : received[..end], TelemetryLimits.NoteTargetBytes);
     }
 
     /// <summary>Forgets it.</summary>
@@ -123,7 +122,7 @@ internal sealed class RequestNote
         IsRequest = false;
     }
 
-    private void Begin(ClientIdentity client, long timestamp)
+    private void Begin(Peer client, long timestamp)
     {
         Client = client;
         TakenTimestamp = timestamp;
@@ -136,11 +135,11 @@ internal sealed class RequestNote
     {
         if (name.Length == 10 && _userAgent.Length == 0 && Grammar.EqualsIgnoreCase(name, "user-agent"u8))
         {
-            _userAgent = Add(value, Limits.NoteFieldBytes);
+            _userAgent = Add(value, TelemetryLimits.NoteFieldBytes);
         }
         else if (name.Length == 7 && _referer.Length == 0 && Grammar.EqualsIgnoreCase(name, "referer"u8))
         {
-            _referer = Add(value, Limits.NoteFieldBytes);
+            _referer = Add(value, TelemetryLimits.NoteFieldBytes);
         }
     }
 
@@ -149,7 +148,10 @@ internal sealed class RequestNote
         text = text.Length > bytesMax ? text[..bytesMax] : text;
         if (_used + text.Length > _text.Length)
         {
-            Array.Resize(ref _text, (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(Limits.NoteFirstBytes, _used + text.Length)));
+            Array.Resize(
+                ref _text,
+                (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(TelemetryLimits.NoteFirstBytes, _used + text.Length))
+            );
         }
 
         text.CopyTo(_text.AsSpan(_used));

@@ -25,7 +25,7 @@ internal sealed class SpanBatch : HttpContent
     public SpanBatch(ReadOnlyMemory<byte> resource, ReadOnlyMemory<byte> spans)
     {
         _spans = spans;
-        byte[] scope = new byte[Limits.OtlpTextBytes];
+        byte[] scope = new byte[TelemetryLimits.OtlpTextBytes];
         var inner = new ProtoWriter(scope);
         int opened = inner.Open(1);
         inner.Text(1, "spawngate"u8);

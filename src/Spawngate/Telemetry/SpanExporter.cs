@@ -1,7 +1,4 @@
 using System.Text;
-using Microsoft.Extensions.Logging;
-using Spawngate.Forwarding;
-using Spawngate.Overload;
 using Spawngate.Runtime;
 
 namespace Spawngate.Telemetry;
@@ -56,7 +53,7 @@ internal sealed class SpanExporter : IAsyncDisposable
         _http = new HttpMessageInvoker(
             new SocketsHttpHandler
             {
-                ConnectTimeout = TimeSpan.FromMilliseconds(Limits.OtlpTimeoutMs),
+                ConnectTimeout = TimeSpan.FromMilliseconds(TelemetryLimits.OtlpTimeoutMs),
                 UseProxy = false,
                 UseCookies = false,
                 AllowAutoRedirect = false,
@@ -76,7 +73,7 @@ internal sealed class SpanExporter : IAsyncDisposable
     public static Uri UrlOf(Uri endpoint) => new(endpoint.GetLeftPart(UriPartial.Path).TrimEnd('/') + TracesPath);
 
     /// <summary>Adds a span, or drops and counts it; never waits and allocates nothing once its buffers have grown.</summary>
-    public void Add(in FinishedRequest request, ExchangeRecord record)
+    public void Add(in FinishedRequest request, RequestTimings timings)
     {
         if (_isClosing)
         {
@@ -96,13 +93,13 @@ internal sealed class SpanExporter : IAsyncDisposable
         }
         else
         {
-            buffer.Commit(SpanRecord.Write(room, request, record, SpanClock.Read(_time)));
+            buffer.Commit(SpanRecord.Write(room, request, timings, SpanClock.Read(_time)));
         }
 
         _buffers.Return(buffer);
     }
 
-    /// <summary>Sends what there is, once and within <see cref="Limits.OtlpEndMs"/>; later spans are dropped.</summary>
+    /// <summary>Sends what there is, once and within <see cref="TelemetryLimits.OtlpEndMs"/>; later spans are dropped.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_isClosing)
@@ -112,7 +109,7 @@ internal sealed class SpanExporter : IAsyncDisposable
 
         _clock.Tick -= OnTick;
         _isClosing = true;
-        _end.CancelAfter(Limits.OtlpEndMs);
+        _end.CancelAfter(TelemetryLimits.OtlpEndMs);
         _signal.Release();
         await _running.ConfigureAwait(false);
         _http.Dispose();
@@ -143,7 +140,7 @@ internal sealed class SpanExporter : IAsyncDisposable
         {
             await _signal.WaitAsync().ConfigureAwait(false);
             open = !_isClosing;
-            Volatile.Write(ref _nextAtMs, _clock.NowMs + Limits.OtlpPeriodMs);
+            Volatile.Write(ref _nextAtMs, _clock.NowMs + TelemetryLimits.OtlpPeriodMs);
             try
             {
                 await DrainAsync(last: !open).ConfigureAwait(false);
@@ -186,7 +183,7 @@ internal sealed class SpanExporter : IAsyncDisposable
         string error;
         bool again = true;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(_end.Token);
-        limit.CancelAfter(Limits.OtlpTimeoutMs);
+        limit.CancelAfter(TelemetryLimits.OtlpTimeoutMs);
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, _url)
@@ -222,11 +219,11 @@ internal sealed class SpanExporter : IAsyncDisposable
         }
 
         // Until then nothing wakes the task: what comes meanwhile gathers in the buffers.
-        Volatile.Write(ref _nextAtMs, _clock.NowMs + Limits.OtlpRetryMs);
+        Volatile.Write(ref _nextAtMs, _clock.NowMs + TelemetryLimits.OtlpRetryMs);
         _buffers.MarkDirty();
         if (_clock.NowMs >= _sayAtMs)
         {
-            _sayAtMs = _clock.NowMs + Limits.OtlpSayMs;
+            _sayAtMs = _clock.NowMs + TelemetryLimits.OtlpSayMs;
             SpanExporterLog.CannotSend(_log, _url, error, _counts.Dropped);
         }
     }
@@ -234,7 +231,7 @@ internal sealed class SpanExporter : IAsyncDisposable
     private static byte[] Resource(string serviceName)
     {
         byte[] name = Encoding.UTF8.GetBytes(serviceName);
-        byte[] target = new byte[Limits.OtlpTextBytes + name.Length];
+        byte[] target = new byte[TelemetryLimits.OtlpTextBytes + name.Length];
         var writer = new ProtoWriter(target);
         int resource = writer.Open(1);
         writer.Attribute(1, "service.name"u8, name);

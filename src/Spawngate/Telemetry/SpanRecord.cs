@@ -1,5 +1,4 @@
 using System.Text;
-using Spawngate.Forwarding;
 
 namespace Spawngate.Telemetry;
 
@@ -27,9 +26,9 @@ internal static class SpanRecord
     /// <summary>Writes the span; returns its length.</summary>
     /// <param name="target">Where it goes.</param>
     /// <param name="request">The request.</param>
-    /// <param name="record">The moments of its exchange.</param>
+    /// <param name="timings">Its moments.</param>
     /// <param name="clock">Turns moments into times.</param>
-    public static int Write(Span<byte> target, in FinishedRequest request, ExchangeRecord record, in SpanClock clock)
+    public static int Write(Span<byte> target, in FinishedRequest request, RequestTimings timings, in SpanClock clock)
     {
         var note = request.Note;
         var trace = note.Trace!;
@@ -47,7 +46,7 @@ internal static class SpanRecord
         writer.Fixed64(7, clock.NanosOf(note.TakenTimestamp));
         writer.Fixed64(8, clock.NanosOf(clock.EndTimestamp));
         WriteAttributes(ref writer, request);
-        WriteEvents(ref writer, record, clock);
+        WriteEvents(ref writer, timings, clock);
         if (request.Status >= 500)
         {
             int status = writer.Open(15);
@@ -84,7 +83,7 @@ internal static class SpanRecord
 
         if (request.Backend is { } backend)
         {
-            Span<byte> key = stackalloc byte[Limits.NoteHostBytes];
+            Span<byte> key = stackalloc byte[TelemetryLimits.NoteHostBytes];
             writer.Attribute(
                 AttributeField,
                 "spawngate.backend"u8,
@@ -98,18 +97,18 @@ internal static class SpanRecord
         }
     }
 
-    private static void WriteEvents(ref ProtoWriter writer, ExchangeRecord record, in SpanClock clock)
+    private static void WriteEvents(ref ProtoWriter writer, RequestTimings timings, in SpanClock clock)
     {
-        WriteEvent(ref writer, "queue"u8, record.QueuedTimestamp, clock);
-        if (record.Start.Ready != 0)
+        WriteEvent(ref writer, "queue"u8, timings.QueuedTimestamp, clock);
+        if (timings.Start.Ready != 0)
         {
-            WriteEvent(ref writer, "spawn"u8, record.Start.Spawned, clock);
-            WriteEvent(ref writer, "ready"u8, record.Start.Ready, clock);
+            WriteEvent(ref writer, "spawn"u8, timings.Start.Spawned, clock);
+            WriteEvent(ref writer, "ready"u8, timings.Start.Ready, clock);
         }
 
-        WriteEvent(ref writer, "connect"u8, record.ConnectTimestamp, clock);
-        WriteEvent(ref writer, "upstream"u8, record.SentTimestamp, clock);
-        WriteEvent(ref writer, "answer"u8, record.AnsweredTimestamp, clock);
+        WriteEvent(ref writer, "connect"u8, timings.ConnectTimestamp, clock);
+        WriteEvent(ref writer, "upstream"u8, timings.SentTimestamp, clock);
+        WriteEvent(ref writer, "answer"u8, timings.AnsweredTimestamp, clock);
     }
 
     private static void WriteEvent(ref ProtoWriter writer, ReadOnlySpan<byte> name, long timestamp, in SpanClock clock)

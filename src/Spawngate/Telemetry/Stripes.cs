@@ -67,7 +67,7 @@ internal sealed class Stripes
 
     /// <summary>A power of two that gives each processor a row, up to a bound.</summary>
     public static int RowsFor(int processors) =>
-        (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(processors, 1, Limits.MetricRowsMax));
+        (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(processors, 1, TelemetryLimits.MetricRowsMax));
 
     private static int AssignRow()
     {

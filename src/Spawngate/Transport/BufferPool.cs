@@ -1,5 +1,5 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
+using Spawngate.Logging;
 
 namespace Spawngate.Transport;
 
@@ -9,9 +9,9 @@ namespace Spawngate.Transport;
 /// </summary>
 internal static class BufferPool
 {
-    private static readonly PoolDepot<byte[]> WaitDepot = new(Limits.WaitBuffersShared);
-    private static readonly PoolDepot<byte[]> SmallDepot = new(Limits.SmallBuffersShared);
-    private static readonly PoolDepot<byte[]> LargeDepot = new(Limits.LargeBuffersShared);
+    private static readonly PoolDepot<byte[]> WaitDepot = new(TransportLimits.WaitBuffersShared);
+    private static readonly PoolDepot<byte[]> SmallDepot = new(TransportLimits.SmallBuffersShared);
+    private static readonly PoolDepot<byte[]> LargeDepot = new(TransportLimits.LargeBuffersShared);
 
     [ThreadStatic]
     private static PoolStack<byte[]>? t_wait;
@@ -24,29 +24,29 @@ internal static class BufferPool
 
     /// <summary>Rents at least <paramref name="sizeMin"/> bytes.</summary>
     /// <exception cref="OutOfMemoryException">
-    /// There is no memory, or it is more than <see cref="Limits.BufferBytesMax"/>. It ends the connection, as every exception does.
+    /// There is no memory, or it is more than <see cref="TransportLimits.BufferBytesMax"/>. It ends the connection, as every exception does.
     /// </exception>
     public static byte[] Rent(int sizeMin)
     {
-        if (sizeMin <= Limits.WaitBufferBytes)
+        if (sizeMin <= TransportLimits.WaitBufferBytes)
         {
-            return (t_wait ??= new PoolStack<byte[]>(Limits.WaitBuffersPerThread, WaitDepot)).Pop()
-                ?? GC.AllocateUninitializedArray<byte>(Limits.WaitBufferBytes);
+            return (t_wait ??= new PoolStack<byte[]>(TransportLimits.WaitBuffersPerThread, WaitDepot)).Pop()
+                ?? GC.AllocateUninitializedArray<byte>(TransportLimits.WaitBufferBytes);
         }
 
-        if (sizeMin <= Limits.SmallBufferBytes)
+        if (sizeMin <= LoggingLimits.SmallBufferBytes)
         {
-            return (t_small ??= new PoolStack<byte[]>(Limits.SmallBuffersPerThread, SmallDepot)).Pop()
-                ?? GC.AllocateUninitializedArray<byte>(Limits.SmallBufferBytes);
+            return (t_small ??= new PoolStack<byte[]>(TransportLimits.SmallBuffersPerThread, SmallDepot)).Pop()
+                ?? GC.AllocateUninitializedArray<byte>(LoggingLimits.SmallBufferBytes);
         }
 
-        if (sizeMin <= Limits.LargeBufferBytes)
+        if (sizeMin <= TransportLimits.LargeBufferBytes)
         {
-            return (t_large ??= new PoolStack<byte[]>(Limits.LargeBuffersPerThread, LargeDepot)).Pop()
-                ?? GC.AllocateUninitializedArray<byte>(Limits.LargeBufferBytes);
+            return (t_large ??= new PoolStack<byte[]>(TransportLimits.LargeBuffersPerThread, LargeDepot)).Pop()
+                ?? GC.AllocateUninitializedArray<byte>(TransportLimits.LargeBufferBytes);
         }
 
-        if ((uint)sizeMin > Limits.BufferBytesMax)
+        if ((uint)sizeMin > TransportLimits.BufferBytesMax)
         {
             // Whoever asks for it lost count: it ends like one for whom there is no memory.
             throw new InsufficientMemoryException($"a buffer of {sizeMin} bytes");
@@ -59,17 +59,17 @@ internal static class BufferPool
     /// <summary>Gives a buffer back; nobody may touch it afterwards. Sizes that were not pooled are left to the collector.</summary>
     public static void Return(byte[] buffer)
     {
-        if (buffer.Length == Limits.SmallBufferBytes)
+        if (buffer.Length == LoggingLimits.SmallBufferBytes)
         {
-            (t_small ??= new PoolStack<byte[]>(Limits.SmallBuffersPerThread, SmallDepot)).Push(buffer);
+            (t_small ??= new PoolStack<byte[]>(TransportLimits.SmallBuffersPerThread, SmallDepot)).Push(buffer);
         }
-        else if (buffer.Length == Limits.WaitBufferBytes)
+        else if (buffer.Length == TransportLimits.WaitBufferBytes)
         {
-            (t_wait ??= new PoolStack<byte[]>(Limits.WaitBuffersPerThread, WaitDepot)).Push(buffer);
+            (t_wait ??= new PoolStack<byte[]>(TransportLimits.WaitBuffersPerThread, WaitDepot)).Push(buffer);
         }
-        else if (buffer.Length == Limits.LargeBufferBytes)
+        else if (buffer.Length == TransportLimits.LargeBufferBytes)
         {
-            (t_large ??= new PoolStack<byte[]>(Limits.LargeBuffersPerThread, LargeDepot)).Push(buffer);
+            (t_large ??= new PoolStack<byte[]>(TransportLimits.LargeBuffersPerThread, LargeDepot)).Push(buffer);
         }
     }
 }

@@ -34,7 +34,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     private readonly SafeHandle _handle;
     private readonly int _fd;
     private readonly SocketOperation _accept = new(null);
-    private readonly byte[] _address = new byte[Limits.SocketAddressBytes];
+    private readonly byte[] _address = new byte[TransportLimits.SocketAddressBytes];
     private EventLoop _loop = EventLoop.Next();
     private StreamSocket? _accepted;
     private int _more;
@@ -124,7 +124,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
             }
 
             _accepted = null;
-            _more = Limits.AcceptMoreMax;
+            _more = TransportLimits.AcceptMoreMax;
             _accept.SetResult(0, SocketError.Success);
             if (!_stopped && !TryComplete())
             {
@@ -196,7 +196,7 @@ internal sealed class EpollListener : StreamListener, IEventTarget, IThreadPoolW
     /// <summary>Takes a client without an event, where the next one would be late.</summary>
     private bool TryTakeMore()
     {
-        if (_more == 0 || EventLoop.Current is not { BatchEvents: >= Limits.AcceptMoreFromEvents })
+        if (_more == 0 || EventLoop.Current is not { BatchEvents: >= TransportLimits.AcceptMoreFromEvents })
         {
             return false;
         }

@@ -88,7 +88,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
                 return false;
             }
 
-            Span<byte> mine = stackalloc byte[Limits.SocketAddressBytes];
+            Span<byte> mine = stackalloc byte[TransportLimits.SocketAddressBytes];
             try
             {
                 int length = SocketCalls.LocalAddress(_handle, mine);
@@ -233,6 +233,12 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     }
 
     /// <inheritdoc/>
+    public override SocketCapabilities Capabilities => SocketCapabilities.Splice | SocketCapabilities.PeerInfo | SocketCapabilities.Probe;
+
+    /// <inheritdoc/>
+    public override bool TryAskPeer(out TcpInfo info) => TcpInfo.TryRead(_handle, out info);
+
+    /// <inheritdoc/>
     public override bool IsReadable()
     {
         try
@@ -256,7 +262,7 @@ internal sealed class EpollSocket : StreamSocket, IEventTarget, IThreadPoolWorkI
     {
         try
         {
-            SocketCalls.KeepAlive(_handle, Limits.HalfCloseKeepAliveSecs);
+            SocketCalls.KeepAlive(_handle, TransportLimits.HalfCloseKeepAliveSecs);
         }
         catch (ObjectDisposedException)
         {

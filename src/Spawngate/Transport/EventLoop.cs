@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Spawngate.Platform;
 using Spawngate.Runtime;
@@ -23,7 +22,7 @@ internal interface IEventTarget
 ///  └───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
 /// </code>
 /// Who has much to do gives up its turn now and then (<see cref="NextTurn"/>). All who did so wait in one line, and a batch takes only as
-/// many of them as fit in the time that its events took, or in <see cref="Limits.LoopTurnsMs"/>: however many there are, what is new is not
+/// many of them as fit in the time that its events took, or in <see cref="TransportLimits.LoopTurnsMs"/>: however many there are, what is new is not
 /// kept waiting. A descriptor's number leads to its socket. The number may be taken again by another socket while an event of the old one
 /// is under way: the new one is then told of an event that does not hold, and finds that out by its next call. What throws ends what it
 /// belongs to, if that says what it is (<see cref="ICallbackOwner"/>), and never the loop.
@@ -32,7 +31,7 @@ internal sealed class EventLoop
 {
     private const int ChunkBits = 10;
 
-    private static readonly Entry[]?[] Targets = new Entry[]?[Limits.DescriptorsMax >> ChunkBits];
+    private static readonly Entry[]?[] Targets = new Entry[]?[PlatformLimits.DescriptorsMax >> ChunkBits];
     private static readonly Lock TargetsGate = new();
     private static readonly EventLoop[] Loops = CreateAll();
     private static uint s_next;
@@ -88,12 +87,12 @@ internal sealed class EventLoop
     /// </summary>
     public bool HasJustLooked(int fd)
     {
-        if (!_hasAll && BatchEvents - _done > Limits.EventsPerBatch / 2)
+        if (!_hasAll && BatchEvents - _done > PlatformLimits.EventsPerBatch / 2)
         {
             return false; // More than there is room for: to look again would tell too little.
         }
 
-        if (++_asked > Limits.JustLookedMax || !_hasAll)
+        if (++_asked > TransportLimits.JustLookedMax || !_hasAll)
         {
             // Once for many of them, where each of them would take as long.
             _asked = 1;
@@ -152,7 +151,7 @@ internal sealed class EventLoop
         }
 
         int others = other.Clients;
-        return mine.Clients - others <= Limits.ClientsAheadMin + (others / Limits.ClientsAheadShare) ? mine : other;
+        return mine.Clients - others <= TransportLimits.ClientsAheadMin + (others / TransportLimits.ClientsAheadShare) ? mine : other;
     }
 
     /// <summary>A client begins to live here, or has ended.</summary>
@@ -266,7 +265,7 @@ internal sealed class EventLoop
         {
             BatchEvents = _epoll.Wait(forever: _deferred.Count == 0 && _yielded.Count == 0);
             Batch++;
-            _hasAll = BatchEvents < Limits.EventsPerWait;
+            _hasAll = BatchEvents < PlatformLimits.EventsPerWait;
             _asked = _marked = _done = 0;
             _until = BatchEvents;
             do
@@ -392,11 +391,11 @@ internal sealed class EventLoop
         long began = TimeProvider.System.GetTimestamp();
         double mostMs =
             eventsBegan == 0
-                ? Limits.LoopTurnsMs
+                ? TransportLimits.LoopTurnsMs
                 : Math.Clamp(
                     TimeProvider.System.GetElapsedTime(eventsBegan, began).TotalMilliseconds,
-                    Limits.LoopTurnsMs,
-                    Limits.LoopTurnsMsMax
+                    TransportLimits.LoopTurnsMs,
+                    TransportLimits.LoopTurnsMsMax
                 );
         for (int left = _yielded.Count; left > 0; left--)
         {

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Spawngate.Platform;
 using Spawngate.Runtime;
 
 namespace Spawngate.Transport;
@@ -80,6 +81,12 @@ internal sealed class PortableSocket : StreamSocket, ICallbackOwner
     }
 
     /// <inheritdoc/>
+    public override SocketCapabilities Capabilities => SocketCapabilities.PeerInfo | SocketCapabilities.Probe;
+
+    /// <inheritdoc/>
+    public override bool TryAskPeer(out TcpInfo info) => TcpInfo.TryRead(_socket.SafeHandle, out info);
+
+    /// <inheritdoc/>
     public override bool IsReadable()
     {
         try
@@ -114,8 +121,8 @@ internal sealed class PortableSocket : StreamSocket, ICallbackOwner
         try
         {
             _socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-            _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, Limits.HalfCloseKeepAliveSecs);
-            _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, Limits.HalfCloseKeepAliveSecs);
+            _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, TransportLimits.HalfCloseKeepAliveSecs);
+            _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, TransportLimits.HalfCloseKeepAliveSecs);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {

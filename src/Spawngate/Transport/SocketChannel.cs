@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 
@@ -127,7 +128,7 @@ internal sealed class SocketChannel : IDisposable
         _start += bytes;
         if (_start == _end && !_receive.IsArmed && _buffer.Length > 0)
         {
-            _start = _end = Limits.BufferReserveBytes;
+            _start = _end = TransportLimits.BufferReserveBytes;
         }
     }
 
@@ -144,16 +145,16 @@ internal sealed class SocketChannel : IDisposable
 
         Debug.Assert(!_receive.IsArmed, "the buffer of an armed receive does not move");
         int length = _end - _start;
-        int needed = length + roomMin + (2 * Limits.BufferReserveBytes);
+        int needed = length + roomMin + (2 * TransportLimits.BufferReserveBytes);
         byte[] target = needed <= _buffer.Length ? _buffer : BufferPool.Rent(needed);
-        Buffer.BlockCopy(_buffer, _start, target, Limits.BufferReserveBytes, length);
+        Buffer.BlockCopy(_buffer, _start, target, TransportLimits.BufferReserveBytes, length);
         if (!ReferenceEquals(target, _buffer))
         {
             ReturnReceiveBuffer();
             _buffer = target;
         }
 
-        _start = Limits.BufferReserveBytes;
+        _start = TransportLimits.BufferReserveBytes;
         _end = _start + length;
     }
 
@@ -161,16 +162,16 @@ internal sealed class SocketChannel : IDisposable
     public void Shrink()
     {
         int length = _end - _start;
-        if (_receive.IsArmed || _buffer.Length <= Limits.SmallBufferBytes || length > Limits.SmallBufferBytes / 2)
+        if (_receive.IsArmed || _buffer.Length <= LoggingLimits.SmallBufferBytes || length > LoggingLimits.SmallBufferBytes / 2)
         {
             return;
         }
 
-        byte[] small = BufferPool.Rent(_waits && length == 0 ? Limits.WaitBufferBytes : Limits.SmallBufferBytes);
-        Buffer.BlockCopy(_buffer, _start, small, Limits.BufferReserveBytes, length);
+        byte[] small = BufferPool.Rent(_waits && length == 0 ? TransportLimits.WaitBufferBytes : LoggingLimits.SmallBufferBytes);
+        Buffer.BlockCopy(_buffer, _start, small, TransportLimits.BufferReserveBytes, length);
         ReturnReceiveBuffer();
         _buffer = small;
-        _start = Limits.BufferReserveBytes;
+        _start = TransportLimits.BufferReserveBytes;
         _end = _start + length;
     }
 
@@ -234,7 +235,7 @@ internal sealed class SocketChannel : IDisposable
     {
         if (_outgoing.Length - _outgoingEnd < sizeMin)
         {
-            byte[] larger = BufferPool.Rent(Math.Max(_outgoingEnd + sizeMin, Limits.SmallBufferBytes));
+            byte[] larger = BufferPool.Rent(Math.Max(_outgoingEnd + sizeMin, LoggingLimits.SmallBufferBytes));
             Buffer.BlockCopy(_outgoing, 0, larger, 0, _outgoingEnd);
             BufferPool.Return(_outgoing);
             _outgoing = larger;
@@ -264,11 +265,17 @@ internal sealed class SocketChannel : IDisposable
         return SendAsync(_outgoing, ahead, _outgoingEnd - ahead, more);
     }
 
+    /// <summary>True when the socket can do all of these.</summary>
+    public bool Can(SocketCapabilities wanted) => (_socket.Capabilities & wanted) == wanted;
+
+    /// <summary>What the kernel knows of the connection, from any thread. False where it does not say, or the socket declines.</summary>
+    public bool TryAskPeer(out TcpInfo info) => _socket.TryAskPeer(out info);
+
     /// <summary>
-    /// Sends one byte at once, from any thread, while no other send is in progress. Null when the kernel would make it wait, false when the
-    /// connection is over.
+    /// Sends one byte at once, from any thread, while no other send is in progress. Null when the kernel would make it wait or the socket
+    /// declines, false when the connection is over.
     /// </summary>
-    public bool? TrySendAhead(byte value) => _socket.TrySend(value);
+    public bool? TrySendAhead(byte value) => Can(SocketCapabilities.Probe) ? _socket.TrySend(value) : null;
 
     /// <summary>The first of the bytes written next went out by <see cref="TrySendAhead"/>: it is not sent again.</summary>
     public void SkipSentAhead() => _sentAhead = 1;
@@ -276,7 +283,7 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>Takes a long head into an array of its size: while it waits to be answered it holds no more than it needs.</summary>
     public void CompactOutgoing()
     {
-        if (_outgoing.Length <= Limits.SmallBufferBytes || _outgoing.Length - _outgoingEnd <= Limits.SmallBufferBytes)
+        if (_outgoing.Length <= LoggingLimits.SmallBufferBytes || _outgoing.Length - _outgoingEnd <= LoggingLimits.SmallBufferBytes)
         {
             return;
         }
@@ -303,7 +310,7 @@ internal sealed class SocketChannel : IDisposable
     public void ClearOutgoing()
     {
         _outgoingEnd = 0;
-        if (_outgoing.Length > Limits.SmallBufferBytes)
+        if (_outgoing.Length > LoggingLimits.SmallBufferBytes)
         {
             ReleaseOutgoing();
         }
@@ -341,7 +348,7 @@ internal sealed class SocketChannel : IDisposable
     /// <param name="tail">Written behind the data, where the caller knows that there is room; may be empty.</param>
     public ValueTask<int> SendChunkAsync(SocketChannel source, int offset, int count, int size, bool crlfFirst, ReadOnlySpan<byte> tail)
     {
-        var writer = new HeadWriter(stackalloc byte[Limits.BufferReserveBytes]);
+        var writer = new HeadWriter(stackalloc byte[TransportLimits.BufferReserveBytes]);
         if (crlfFirst)
         {
             writer.Write("\r\n"u8);
@@ -466,9 +473,9 @@ internal sealed class SocketChannel : IDisposable
         }
     }
 
-    private int FirstRoom => _waits ? 1 : Limits.SmallBufferBytes - (2 * Limits.BufferReserveBytes);
+    private int FirstRoom => _waits ? 1 : LoggingLimits.SmallBufferBytes - (2 * TransportLimits.BufferReserveBytes);
 
-    private int Room => Math.Max(0, _buffer.Length - Limits.BufferReserveBytes - _end);
+    private int Room => Math.Max(0, _buffer.Length - TransportLimits.BufferReserveBytes - _end);
 
     private bool BeginReceive() => BeginReceive(Room);
 

@@ -24,7 +24,7 @@ internal sealed unsafe class SplicePipe
     private const int SetPipeSize = 1031;
 
     private static readonly Lock Gate = new();
-    private static readonly Stack<SplicePipe> Idle = new(Limits.SplicePipesIdleMax);
+    private static readonly Stack<SplicePipe> Idle = new(TransportLimits.SplicePipesIdleMax);
     private static int s_open;
     private static volatile bool s_unsupported = !Libc.IsLinux;
 
@@ -61,7 +61,7 @@ internal sealed unsafe class SplicePipe
                 return idle;
             }
 
-            if (s_open >= Limits.SplicePipesMax || !DescriptorBudget.Shared.TryTake(DescriptorUse.Splice, 2))
+            if (s_open >= TransportLimits.SplicePipesMax || !DescriptorBudget.Shared.TryTake(DescriptorUse.Splice, 2))
             {
                 return null;
             }
@@ -78,7 +78,7 @@ internal sealed unsafe class SplicePipe
         }
 
         // Where that is not allowed it has the 64 KiB that every pipe has.
-        Libc.LinuxFcntl(ends[1], SetPipeSize, Limits.SplicePipeBytes);
+        Libc.LinuxFcntl(ends[1], SetPipeSize, TransportLimits.SplicePipeBytes);
         return new SplicePipe(ends[0], ends[1]);
     }
 
@@ -87,7 +87,7 @@ internal sealed unsafe class SplicePipe
     {
         lock (Gate)
         {
-            if (Length == 0 && Idle.Count < Limits.SplicePipesIdleMax && !DescriptorBudget.Shared.IsLow)
+            if (Length == 0 && Idle.Count < TransportLimits.SplicePipesIdleMax && !DescriptorBudget.Shared.IsLow)
             {
                 Idle.Push(this);
                 return;
@@ -107,7 +107,7 @@ internal sealed unsafe class SplicePipe
     /// </summary>
     public int Fill(SocketChannel source, long max)
     {
-        int moved = source.SpliceTo(_writeEnd, (int)Math.Min(max, Limits.SplicePipeBytes));
+        int moved = source.SpliceTo(_writeEnd, (int)Math.Min(max, TransportLimits.SplicePipeBytes));
         Length = Math.Max(moved, 0);
         return moved >= 0 ? moved : OfError(-moved);
     }

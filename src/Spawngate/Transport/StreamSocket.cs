@@ -6,6 +6,27 @@ using Spawngate.Platform;
 namespace Spawngate.Transport;
 
 /// <summary>
+/// What a stream socket may be able to do beyond receiving, sending and ending. Whoever wants it asks first, and does without where it is
+/// declined: bytes that are encrypted on their way, or that go through a pipe, cannot be spliced, and what the kernel knows of their
+/// connection says nothing about them.
+/// </summary>
+[Flags]
+internal enum SocketCapabilities : byte
+{
+    /// <summary>Nothing of it.</summary>
+    None = 0,
+
+    /// <summary>Bytes can go from kernel to kernel: <see cref="StreamSocket.SpliceTo"/> and <see cref="StreamSocket.SpliceFrom"/>.</summary>
+    Splice = 1,
+
+    /// <summary>What the peer has acknowledged can be asked: <see cref="StreamSocket.TryAskPeer"/>.</summary>
+    PeerInfo = 2,
+
+    /// <summary>One byte can be sent ahead of others to see whether the peer is there: <see cref="StreamSocket.TrySend"/>.</summary>
+    Probe = 4,
+}
+
+/// <summary>
 /// The operations of a stream socket that never block: by an <see cref="EventLoop"/> where there is one, else by the runtime's own sockets.
 /// </summary>
 /// <remarks>
@@ -65,6 +86,16 @@ internal abstract class StreamSocket
     /// <summary>Begins to connect, before anything else. True while it is pending.</summary>
     public abstract bool BeginConnect(SocketOperation operation, EndPoint endpoint);
 
+    /// <summary>What it can do beyond the rest here.</summary>
+    public virtual SocketCapabilities Capabilities => SocketCapabilities.None;
+
+    /// <summary>What the kernel knows of the connection. False where it does not say, or the socket declines.</summary>
+    public virtual bool TryAskPeer(out TcpInfo info)
+    {
+        info = default;
+        return false;
+    }
+
     /// <summary>
     /// Moves what was received into a pipe, at once; not while a receive is under way. Bytes; 0 at the end of the stream; else the negative
     /// errno.
@@ -83,14 +114,16 @@ internal abstract class StreamSocket
     /// <summary>Bytes that the kernel holds to be received; 0 if the socket is closed.</summary>
     public abstract int Available { get; }
 
-    /// <summary>Sends one byte at once. Null when the kernel would make it wait, false when the connection is over.</summary>
-    public abstract bool? TrySend(byte value);
+    /// <summary>
+    /// Sends one byte at once. Null when the kernel would make it wait, or the socket declines; false when the connection is over.
+    /// </summary>
+    public virtual bool? TrySend(byte value) => null;
 
     /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; 0 where that cannot be told.</summary>
     public virtual int Unacknowledged => 0;
 
     /// <summary>
-    /// Has the kernel ask the peer from now on whether it is still there, every <see cref="Limits.HalfCloseKeepAliveSecs"/>.
+    /// Has the kernel ask the peer from now on whether it is still there, every <see cref="TransportLimits.HalfCloseKeepAliveSecs"/>.
     /// </summary>
     public abstract void KeepAlive();
 

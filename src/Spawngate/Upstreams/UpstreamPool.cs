@@ -241,8 +241,8 @@ internal sealed class UpstreamPool
         bool low = DescriptorBudget.Shared.IsLow;
         if ((low || now >= _nextTrimMs) && Array.Exists(_heads, static head => head != 0))
         {
-            _nextTrimMs = now + Limits.PoolTrimPeriodMs;
-            Trim(now, low ? 0 : _maxIdle, low ? Limits.ClockTickMs : Limits.PoolTrimPeriodMs);
+            _nextTrimMs = now + UpstreamLimits.PoolTrimPeriodMs;
+            Trim(now, low ? 0 : _maxIdle, low ? RuntimeLimits.ClockTickMs : UpstreamLimits.PoolTrimPeriodMs);
         }
     }
 

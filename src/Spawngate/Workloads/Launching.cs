@@ -1,5 +1,4 @@
 using System.Net;
-using Spawngate.Clients.Http2;
 using Spawngate.Config;
 using Spawngate.Upstreams;
 

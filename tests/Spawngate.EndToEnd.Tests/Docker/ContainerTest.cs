@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json;
 using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Docker;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime.ExceptionServices;
-using System.Text;
 using Spawngate.EndToEnd.Tests.Harness;
 using Spawngate.EndToEnd.Tests.Http2;
 using TestBackend;

@@ -3,7 +3,7 @@ using Spawngate.EndToEnd.Tests.Harness;
 
 namespace Spawngate.EndToEnd.Tests.Http1;
 
-/// <summary>Rules of docs/http1-conformance.md that no other test shows from end to end.</summary>
+/// <summary>Rules of docs/reference/http1-conformance.md that no other test shows from end to end.</summary>
 internal sealed class ConformanceTests() : FaultTest(patient: true)
 {
     [Test]

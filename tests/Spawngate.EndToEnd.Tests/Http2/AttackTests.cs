@@ -5,8 +5,8 @@ using Spawngate.EndToEnd.Tests.Harness;
 namespace Spawngate.EndToEnd.Tests.Http2;
 
 /// <summary>
-/// Clients that mean harm. Each is stopped with the code that docs/http2.md names, after a bounded number of frames, while the gateway's
-/// memory and processor time stay within bounds and a client beside it is served as before.
+/// Clients that mean harm. Each is stopped with the code that docs/concepts/http2.md names, after a bounded number of frames, while the
+/// gateway's memory and processor time stay within bounds and a client beside it is served as before.
 /// </summary>
 [NonParallelizable]
 [LongRunning]

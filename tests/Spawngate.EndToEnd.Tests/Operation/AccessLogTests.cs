@@ -1,4 +1,3 @@
-using System.Net;
 using System.Text.Json;
 using Spawngate.EndToEnd.Tests.Harness;
 using Spawngate.EndToEnd.Tests.Http2;

@@ -5,7 +5,7 @@ namespace Spawngate.EndToEnd.Tests.Operation;
 
 /// <summary>
 /// <c>spawngate explain</c> in the situations that people ask about. With <c>SPAWNGATE_EXPLANATIONS</c> set, what it prints is written into
-/// that folder: the examples of docs/operating.md are made so.
+/// that folder: the examples of docs/how-to/explain.md are made so.
 /// </summary>
 [LongRunning]
 internal sealed class ExplainTests : GatewayTest

@@ -67,7 +67,7 @@ internal sealed class AdminConnectionsTests
     {
         var all = new AdminConnections(40, _time);
         var opened = Enumerable.Range(0, 20).Select(_ => Open(all)).ToList();
-        _time.AdvanceMs(Limits.AdminCrowdedIdleMs);
+        _time.AdvanceMs(AdminLimits.AdminCrowdedIdleMs);
         opened.Add(Open(all));
         Assert.That(Closed(opened), Is.EqualTo(Enumerable.Range(0, 11)), "as many as it takes to have few");
     }

@@ -75,7 +75,7 @@ internal sealed class AdminEventStreamTests
     public async Task Too_many_readers_are_refused()
     {
         await using var test = await AdminUnderTest.StartAsync();
-        var readers = Enumerable.Range(0, Limits.HistoryReaders).Select(_ => test.Backends.Feed.Read()).ToList();
+        var readers = Enumerable.Range(0, HistoryLimits.HistoryReaders).Select(_ => test.Backends.Feed.Read()).ToList();
         Assert.That((await test.SendAsync("GET", "/events")).Code, Is.EqualTo("TOO_MANY_FOLLOWERS"));
         readers.ForEach(reader => reader!.Dispose());
     }

@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Admin;
+using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -19,16 +21,16 @@ internal sealed class AdminListenerTests
 
         // A socket that does not listen yet is such an error. More often than there are places: each gives its own back.
         var accepting = listener.AcceptAsync().AsTask();
-        for (int i = 0; i < 2 * (1 + Limits.AdminClosingMax); i++)
+        for (int i = 0; i < 2 * (1 + AdminLimits.AdminClosingMax); i++)
         {
-            time.AdvanceMs(Limits.AcceptPauseMs);
+            time.AdvanceMs(ConnectionLimits.AcceptPauseMs);
             Assert.That(accepting.IsCompleted, Is.False);
         }
 
         socket.Listen();
         using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         await client.ConnectAsync(socket.LocalEndPoint!);
-        time.AdvanceMs(Limits.AcceptPauseMs);
+        time.AdvanceMs(ConnectionLimits.AcceptPauseMs);
         await using var connection = await accepting;
         Assert.That(connection!.RemoteEndPoint, Is.EqualTo(client.LocalEndPoint));
     }

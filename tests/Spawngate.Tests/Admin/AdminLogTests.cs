@@ -123,7 +123,7 @@ internal sealed class AdminLogTests
     public async Task Followers_are_bounded_over_all_backends_and_leave_room_when_they_end()
     {
         var open = new List<HttpResponseMessage>();
-        for (int i = 0; i < Limits.AdminLogFollowersMax; i++)
+        for (int i = 0; i < AdminLimits.AdminLogFollowersMax; i++)
         {
             open.Add(await _admin.Client.GetAsync("/backends/a.b/logs?follow=1", HttpCompletionOption.ResponseHeadersRead));
         }

@@ -2,7 +2,6 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Spawngate.Admin;
 using Spawngate.Backends;
-using Spawngate.Forwarding;
 using Spawngate.Sessions;
 using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
@@ -168,7 +167,7 @@ internal sealed class MetricsTests
             .ToList();
         Assert.That(expressions, Is.Not.Empty);
         Assert.That(expressions.SelectMany(Named).Where(name => !known.Contains(name)), Is.Empty);
-        var documented = Named(File.ReadAllText(Repository.PathOf("docs", "admin-api.md"))).ToHashSet();
+        var documented = Named(File.ReadAllText(Repository.PathOf("docs", "reference", "metrics.md"))).ToHashSet();
         Assert.That(documented.Where(name => !known.Contains(name)), Is.Empty);
 
         static IEnumerable<string> Named(string text) =>

@@ -37,6 +37,7 @@ internal sealed class BackendEnvironmentTests
     }
 
     [TestCase("127.0.0.1", "http://127.0.0.1:9999/ready/%2A.example.com?token=t")]
+    [TestCase("::1", "http://[::1]:9999/ready/%2A.example.com?token=t")]
     [TestCase("0.0.0.0", "http://127.0.0.1:9999/ready/%2A.example.com?token=t")]
     [TestCase("::", "http://[::1]:9999/ready/%2A.example.com?token=t")]
     public void The_ready_url_is_reachable_from_a_child(string adminBind, string url)

@@ -209,7 +209,7 @@ internal sealed class BackendLifecycleTests
         stage.Workload.Exit();
         stage.Settle();
         var waiter = stage.ToLaunched();
-        Assert.That(oldToken, Has.Length.EqualTo(2 * Limits.ReadyTokenBytes));
+        Assert.That(oldToken, Has.Length.EqualTo(2 * BackendLimits.ReadyTokenBytes));
         foreach (var wrong in new[] { null, "", "x", oldToken, stage.Launcher.Last.Token + "0" })
         {
             Assert.That(stage.Backend.ReportReady(wrong, false), Is.EqualTo(ReadyCallbackOutcome.Unauthorised));

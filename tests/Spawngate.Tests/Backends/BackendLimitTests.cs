@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Forwarding;
+using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
 using Spawngate.Tests.Fakes;
 

@@ -6,9 +6,9 @@ using Spawngate.Workloads;
 namespace Spawngate.Tests;
 
 /// <summary>
-/// The whole table of docs/backend-states.md: every state × every input. A cell tells the phase after the input and what happened: L
-/// launched again, T terminated, K killed, C launch cancelled, E ended for good, B reported as a bug; then what became of a request that
-/// was held before (h, - when there was none) and of one that arrives after (a).
+/// The whole table of docs/concepts/backend-states.md: every state × every input. A cell tells the phase after the input and what
+/// happened: L launched again, T terminated, K killed, C launch cancelled, E ended for good, B reported as a bug; then what became of a
+/// request that was held before (h, - when there was none) and of one that arrives after (a).
 /// </summary>
 internal sealed class BackendMatrixTests
 {

@@ -1,4 +1,5 @@
 using Spawngate.Backends;
+using Spawngate.Config;
 using Spawngate.Telemetry.History;
 using Spawngate.Tests.Fakes;
 
@@ -42,13 +43,13 @@ internal sealed class PassiveRequestTests
     public void Whoever_comes_when_there_are_too_many_passive_requests_counts_as_use()
     {
         var state = Ready();
-        for (var i = 0; i < Limits.PassiveRequestsMax; i++)
+        for (var i = 0; i < BackendLimits.PassiveRequestsMax; i++)
         {
             Assert.That(state.TryEnterPassive(1, out var countedPassive) && countedPassive);
         }
 
         Assert.That(state.TryEnterPassive(1, out var last), Is.True);
-        Assert.That((last, state.Read()), Is.EqualTo((false, new BackendWord(BackendPhase.Ready, 1, 1, Limits.PassiveRequestsMax))));
+        Assert.That((last, state.Read()), Is.EqualTo((false, new BackendWord(BackendPhase.Ready, 1, 1, BackendLimits.PassiveRequestsMax))));
         Assert.That(state.TryBeginIdleStop(1, out _), Is.False);
         Assert.That(state.Leave(1, countedPassive: true), Is.EqualTo(LeaveOutcome.Counted));
         Assert.That(state.TryEnterPassive(1, out last) && last, "there is room again");
@@ -58,12 +59,16 @@ internal sealed class PassiveRequestTests
     public void Uses_never_spill_over_into_passive_requests()
     {
         var state = new BackendState();
-        state.BecomeReady(state.BeginStart(), Limits.BackendUsersMax - 1);
+        state.BecomeReady(state.BeginStart(), BackendLimits.BackendUsersMax - 1);
 
         Assert.That(state.TryEnter(1), Is.True);
         Assert.That(state.TryEnter(1), Is.False);
-        Assert.That(state.Read(), Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, Limits.BackendUsersMax)));
-        Assert.That(Limits.BackendUsersMax, Is.GreaterThan(Limits.QueuedRequestsMax + 65536), "what is held, and a socket on every port");
+        Assert.That(state.Read(), Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, BackendLimits.BackendUsersMax)));
+        Assert.That(
+            BackendLimits.BackendUsersMax,
+            Is.GreaterThan(ConfigLimits.QueuedRequestsMax + 65536),
+            "what is held, and a socket on every port"
+        );
     }
 
     [Test]

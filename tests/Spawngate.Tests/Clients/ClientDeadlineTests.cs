@@ -1,5 +1,6 @@
 using System.Text;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Config;
 using Spawngate.Tests.Fakes;
 
@@ -121,7 +122,7 @@ internal sealed class ClientDeadlineTests
         await client.ReadHeadAsync();
         for (int i = 0; i < 10; i++)
         {
-            stage.Time.AdvanceMs(Limits.HalfCloseMs / 2);
+            stage.Time.AdvanceMs(ConnectionLimits.HalfCloseMs / 2);
             await backend.SendAsync("x");
             Assert.That(await client.ReadTextAsync(1), Is.EqualTo("x"));
         }
@@ -131,8 +132,8 @@ internal sealed class ClientDeadlineTests
     }
 
     [TestCase("1.1", "Content-Length: 10\r\n", 0)]
-    [TestCase("1.1", "Transfer-Encoding: chunked\r\n", Limits.HalfCloseProbesMax)]
-    [TestCase("1.1", "", Limits.HalfCloseProbesMax)]
+    [TestCase("1.1", "Transfer-Encoding: chunked\r\n", ConnectionLimits.HalfCloseProbesMax)]
+    [TestCase("1.1", "", ConnectionLimits.HalfCloseProbesMax)]
     [TestCase("1.0", "", 0)]
     public async Task A_client_that_ended_only_its_side_gets_all_of_an_answer_however_long_it_pauses(
         string version,
@@ -151,7 +152,7 @@ internal sealed class ClientDeadlineTests
         string begun = await client.ReadHeadAsync() + await client.ReadTextAsync(zeros > 0 ? 10 : 5);
         for (int i = 0; i < 1000; i++)
         {
-            stage.Time.AdvanceMs(Limits.HalfCloseMs);
+            stage.Time.AdvanceMs(ConnectionLimits.HalfCloseMs);
         }
 
         Assert.That(client.Socket.Available, Is.EqualTo(zeros), "zeros in front of the size of the next chunk");
@@ -208,7 +209,7 @@ internal sealed class ClientDeadlineTests
         Assert.That(client.Socket.Available, Is.EqualTo(1));
         for (int i = 0; i < 100; i++)
         {
-            stage.Time.AdvanceMs(Limits.HalfCloseMs);
+            stage.Time.AdvanceMs(ConnectionLimits.HalfCloseMs);
         }
 
         await backend.SendAsync(answer);
@@ -283,7 +284,7 @@ internal sealed class ClientDeadlineTests
         await stage.DeadlineAsync(idle, DeadlineKind.KeepAlive);
         stage.Time.AdvanceMs(100);
         Assert.That((idle.Socket.Available, idle.Served.IsCompleted), Is.EqualTo((0, false)));
-        stage.Time.AdvanceMs(Limits.DrainIdleMs);
+        stage.Time.AdvanceMs(ConnectionLimits.DrainIdleMs);
         Assert.That(await idle.ReadToEndAsync(), Is.Empty);
         await drained.WaitAsync(TimeSpan.FromSeconds(30));
     }

@@ -1,4 +1,5 @@
 using Spawngate.Backends;
+using Spawngate.Forwarding;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -308,7 +309,7 @@ internal sealed class ClientExchangeTests
         await using var stage = await ForwardingStage.StartAsync();
         var (client, backend) = await AskAsync(stage, Get);
         string start = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ";
-        await backend.SendAsync(start + new string('x', Limits.ResponseHeadBytesMax - start.Length - 4) + "\r\n\r\n");
+        await backend.SendAsync(start + new string('x', ForwardingLimits.ResponseHeadBytesMax - start.Length - 4) + "\r\n\r\n");
         Assert.That((await client.ReadAsync())["X"], Has.Length.GreaterThan(65000));
     }
 

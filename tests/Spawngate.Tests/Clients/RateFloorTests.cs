@@ -1,4 +1,6 @@
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
+using Spawngate.Forwarding;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -18,9 +20,13 @@ internal sealed class RateFloorTests
         var rate = new RateFloor();
         bool below = false;
         int step = 0;
-        for (long now = 1; now <= 1 + Limits.RateWindowMs + stepMs; now += stepMs)
+        for (long now = 1; now <= 1 + ForwardingLimits.RateWindowMs + stepMs; now += stepMs)
         {
-            below |= rate.IsBelow(stepMs == 100 ? step++ % 10 != 0 : step++ % 10 > 1, now > Limits.RateWindowMs / 2 ? bytes : 0, now);
+            below |= rate.IsBelow(
+                stepMs == 100 ? step++ % 10 != 0 : step++ % 10 > 1,
+                now > ForwardingLimits.RateWindowMs / 2 ? bytes : 0,
+                now
+            );
         }
 
         Assert.That(below, Is.EqualTo(isBelow));
@@ -31,8 +37,8 @@ internal sealed class RateFloorTests
     {
         var rate = new RateFloor();
         Assert.That(rate.IsBelow(true, 500_000_000, 1), Is.False);
-        Assert.That(rate.IsBelow(true, 1, 1 + Limits.RateWindowMs), Is.False);
-        Assert.That(rate.IsBelow(true, 2, 1 + (2 * Limits.RateWindowMs)), Is.True);
+        Assert.That(rate.IsBelow(true, 1, 1 + ForwardingLimits.RateWindowMs), Is.False);
+        Assert.That(rate.IsBelow(true, 2, 1 + (2 * ForwardingLimits.RateWindowMs)), Is.True);
     }
 
     [Test]
@@ -43,7 +49,7 @@ internal sealed class RateFloorTests
         await client.SendAsync(Post + "Content-Length: 100000\r\n\r\n");
         var backend = await stage.AcceptAsync();
         await backend.ReadHeadAsync();
-        for (int i = 0; i < Limits.RateWindowMs / StepMs; i++)
+        for (int i = 0; i < ForwardingLimits.RateWindowMs / StepMs; i++)
         {
             await client.SendAsync("x");
             Assert.That(await backend.ReadTextAsync(1), Is.EqualTo("x"));

@@ -1,7 +1,12 @@
 using System.Net.Sockets;
 using System.Text;
+using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Overload;
+using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
@@ -86,7 +91,7 @@ internal sealed class ReaderTurnTests
     }
 
     /// <summary>Errors, which no backend has to be waited for: the gateway could answer all of them in a row.</summary>
-    [TestCase(10, Limits.RequestsPerTurn)]
+    [TestCase(10, ConnectionLimits.RequestsPerTurn)]
     [TestCase(8000, 5)]
     public async Task Of_requests_that_are_sent_ahead_over_one_connection_few_are_answered_in_a_turn(int fieldBytes, int most)
     {
@@ -201,7 +206,7 @@ internal sealed class ReaderTurnTests
         await UntilAsync(stage, () => stage.Connection.OpenStreams == 1);
         await stage.Client.SendAsync((byte[])[.. Http2Stage.Request(1), 0, 0, 2, 0, 1, 0, 0, 0, 1, (byte)'o', (byte)'k']);
         await UntilAsync(stage, () => stage.Connection.AwaitsLook);
-        for (int ms = 0; ms < 3 * Limits.RateWindowMs; ms += Limits.ClockTickMs)
+        for (int ms = 0; ms < 3 * ForwardingLimits.RateWindowMs; ms += RuntimeLimits.ClockTickMs)
         {
             stage.Tick();
         }
@@ -232,7 +237,7 @@ internal sealed class ReaderTurnTests
     /// <summary>Receives a request and answers it.</summary>
     private static async Task AnswerAsync(Socket backend, string end = "\r\n\r\n")
     {
-        byte[] buffer = new byte[Limits.SmallBufferBytes];
+        byte[] buffer = new byte[LoggingLimits.SmallBufferBytes];
         for (int length = 0; !buffer.AsSpan(0, length).EndsWith(Encoding.ASCII.GetBytes(end)); )
         {
             int more = await backend.ReceiveAsync(buffer.AsMemory(length)).AsTask().WaitAsync(Patience);
@@ -249,8 +254,8 @@ internal sealed class ReaderTurnTests
     /// <summary>A look after which so many more small requests may be begun on a loop: the last of them finds it spent.</summary>
     private static void Look(Http2Stage stage, int requests)
     {
-        long part = requests == 0 ? 0 : ((requests - 1) * (Limits.ClientRequestBytes + 200)) + 1;
-        long cut = part * Limits.GrowthShareMin;
+        long part = requests == 0 ? 0 : ((requests - 1) * (OverloadLimits.ClientRequestBytes + 200)) + 1;
+        long cut = part * OverloadLimits.GrowthShareMin;
         stage.Context.ClientLimits.Growth.Set(new ResourceUse(cut, cut, cut, cut, cut), ResourceUse.Unbounded, ResourceUse.Unbounded);
     }
 

@@ -1,6 +1,9 @@
 using System.Net.Sockets;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
+using Spawngate.Forwarding;
 using Spawngate.Protocols.Http2;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
@@ -29,7 +32,7 @@ internal sealed class SlowClientTests
         var client = await stage.ConnectAsync(receiveBuffer: LeastBuffer);
         var sending = await AnswerWithoutEndAsync(stage, client);
         byte[] little = new byte[300];
-        for (int ms = 0; ms <= 2 * Limits.RateWindowMs && !client.Served.IsCompleted; ms += StepMs)
+        for (int ms = 0; ms <= 2 * ForwardingLimits.RateWindowMs && !client.Served.IsCompleted; ms += StepMs)
         {
             try
             {
@@ -56,7 +59,7 @@ internal sealed class SlowClientTests
         var client = await stage.ConnectAsync(receiveBuffer: LeastBuffer);
         var sending = await AnswerWithoutEndAsync(stage, client);
         byte[] enough = new byte[20_000];
-        for (int ms = 0; ms <= 3 * Limits.RateWindowMs; ms += StepMs)
+        for (int ms = 0; ms <= 3 * ForwardingLimits.RateWindowMs; ms += StepMs)
         {
             for (int read = 0; read < enough.Length; )
             {
@@ -123,7 +126,7 @@ internal sealed class SlowClientTests
         var receiving = ReceiveAllAsync(stage.Client, count => Interlocked.Add(ref received, count));
         await UntilAsync(() => Interlocked.Read(ref received) > PeerSettings.DefaultWindow);
         byte[] window = [0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, (byte)(bytes >> 8), (byte)bytes];
-        for (int ms = 0; ms <= 2 * Limits.RateWindowMs && stage.Connection.OpenStreams > 0; ms += Limits.ClockTickMs)
+        for (int ms = 0; ms <= 2 * ForwardingLimits.RateWindowMs && stage.Connection.OpenStreams > 0; ms += RuntimeLimits.ClockTickMs)
         {
             if (ms % StepMs == 0)
             {

@@ -297,7 +297,7 @@ internal sealed class ConfigLoaderTests
         {
             using (var file = File.OpenWrite(path))
             {
-                file.SetLength(Limits.ConfigFileBytesMax + 1L);
+                file.SetLength(ConfigLimits.ConfigFileBytesMax + 1L);
             }
 
             Assert.That(

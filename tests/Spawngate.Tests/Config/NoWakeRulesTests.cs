@@ -66,11 +66,11 @@ internal sealed class NoWakeRulesTests
         Assert.That(Covers("bot", "GET / HTTP/1.1\r\nHost: a\r\nX-User-Agent: bot\r\nReferer: bot\r\n\r\n"), Is.False);
         Assert.That(Covers("bot", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), Is.False, "no user agent");
         Assert.That(
-            Covers("bot", $"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {new string('b', Limits.NoWakeAgentBytes - 3)}bot\r\n\r\n"),
+            Covers("bot", $"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {new string('b', ConfigLimits.NoWakeAgentBytes - 3)}bot\r\n\r\n"),
             Is.True
         );
         Assert.That(
-            Covers("bot", $"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {new string('b', Limits.NoWakeAgentBytes)}bot\r\n\r\n"),
+            Covers("bot", $"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {new string('b', ConfigLimits.NoWakeAgentBytes)}bot\r\n\r\n"),
             Is.False
         );
         Assert.That(Covers("bot", "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: me\r\nUser-Agent: bot\r\n\r\n"), Is.True, "any of several");
@@ -81,7 +81,7 @@ internal sealed class NoWakeRulesTests
     {
         foreach (string part in (string[])["/%2e%2e", "//", "/a", "/.", "%2f", "/%"])
         {
-            string path = "/" + string.Concat(Enumerable.Repeat(part, Limits.RequestLineBytesMax / part.Length));
+            string path = "/" + string.Concat(Enumerable.Repeat(part, ConfigLimits.RequestLineBytesMax / part.Length));
             byte[] normal = new byte[NormalPath.BytesNeeded(Encoding.ASCII.GetBytes(path))];
             Assert.That(NormalPath.Write(Encoding.ASCII.GetBytes(path), normal), Is.InRange(1, path.Length + 1));
             Assert.That(Covers("/health", $"GET {path}/health HTTP/1.1\r\nHost: a\r\n\r\n"), Is.AnyOf(true, false), part);
@@ -191,7 +191,7 @@ internal sealed class NoWakeRulesTests
     [Test]
     public void The_number_and_length_of_entries_are_bounded()
     {
-        string[] many = [.. Enumerable.Range(0, Limits.NoWakeEntriesMax + 1).Select(static i => $"'/{i}'")];
+        string[] many = [.. Enumerable.Range(0, ConfigLimits.NoWakeEntriesMax + 1).Select(static i => $"'/{i}'")];
         Assert.That(
             ConfigSource.Errors(ConfigSource.Local($"no_wake = [{string.Join(',', many)}]")).Single().ToString(),
             Does.Contain("found 65 entries, allowed are 64")
@@ -200,8 +200,8 @@ internal sealed class NoWakeRulesTests
             ConfigSource.Valid(ConfigSource.Local($"no_wake = [{string.Join(',', many[1..])}]")).Backends[0].NoWake!.Entries,
             Has.Count.EqualTo(64)
         );
-        Assert.That(NoWakeRules.IsAllowed(new string('a', Limits.NoWakeEntryChars)), Is.True);
-        Assert.That(NoWakeRules.IsAllowed(new string('a', Limits.NoWakeEntryChars + 1)), Is.False);
+        Assert.That(NoWakeRules.IsAllowed(new string('a', ConfigLimits.NoWakeEntryChars)), Is.True);
+        Assert.That(NoWakeRules.IsAllowed(new string('a', ConfigLimits.NoWakeEntryChars + 1)), Is.False);
     }
 
     private static bool Covers(string entry, string head)
@@ -215,7 +215,7 @@ internal sealed class NoWakeRulesTests
         var request = new RequestHead();
         byte[] bytes = Encoding.ASCII.GetBytes(head);
         Assert.That(
-            RequestHeadParser.Parse(request, bytes, new HeadLimits(2 * Limits.RequestLineBytesMax, 65536, 100)),
+            RequestHeadParser.Parse(request, bytes, new HeadLimits(2 * ConfigLimits.RequestLineBytesMax, 65536, 100)),
             Is.EqualTo(HeadStatus.Complete)
         );
         return (request, bytes);

@@ -10,6 +10,7 @@ using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Composition;
 using Spawngate.Config;
+using Spawngate.Platform;
 using Spawngate.Sessions;
 using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
@@ -72,17 +73,17 @@ internal sealed class FakeAdminBackends : IAdminBackends
         return true;
     }
 
-    public ReadyOutcome ReportReady(string hostname, string? token, bool adminAuthorised)
+    public ReadyCallbackOutcome ReportReady(string hostname, string? token, bool adminAuthorised)
     {
         ReadyCalls.Add((hostname, token, adminAuthorised));
         if (Report(hostname) is not { } report)
         {
-            return ReadyOutcome.UnknownHost;
+            return ReadyCallbackOutcome.UnknownHost;
         }
 
-        return token != ReadyToken && !adminAuthorised ? ReadyOutcome.Unauthorised
-            : report.State != BackendPhase.Starting ? ReadyOutcome.NotStarting
-            : ReadyOutcome.Accepted;
+        return token != ReadyToken && !adminAuthorised ? ReadyCallbackOutcome.Unauthorised
+            : report.State != BackendPhase.Starting ? ReadyCallbackOutcome.NotStarting
+            : ReadyCallbackOutcome.Accepted;
     }
 
     public IReadOnlyList<BackendLogLine> ReadLog(string hostname) => Logs.GetValueOrDefault(hostname) ?? [];
@@ -148,7 +149,7 @@ internal sealed class AdminUnderTest : IAsyncDisposable
             }
         );
         await test.Api.StartAsync(CancellationToken.None);
-        IPEndPoint reachable = AdminApi.ReachableFromHere(test.Api.Endpoint.Address, test.Api.Endpoint.Port);
+        IPEndPoint reachable = LocalAddress.Of(test.Api.Endpoint.Address, test.Api.Endpoint.Port);
         test.Client.BaseAddress = new Uri($"http://{reachable}");
         return test;
     }
@@ -176,7 +177,7 @@ internal sealed class AdminUnderTest : IAsyncDisposable
     public async Task<string> SendRawAsync(string request)
     {
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(AdminApi.ReachableFromHere(Api.Endpoint.Address, Api.Endpoint.Port));
+        await socket.ConnectAsync(LocalAddress.Of(Api.Endpoint.Address, Api.Endpoint.Port));
         await socket.SendAsync(Encoding.Latin1.GetBytes(request));
         using var stream = new NetworkStream(socket);
         using var reader = new StreamReader(stream, Encoding.Latin1);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Spawngate.Platform;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests.Fakes;
@@ -44,6 +45,10 @@ internal sealed class CallCountingSocket(StreamSocket inner, int at, Action<Stre
     public override int Unacknowledged => inner.Unacknowledged;
 
     public override void KeepAlive() => inner.KeepAlive();
+
+    public override SocketCapabilities Capabilities => inner.Capabilities;
+
+    public override bool TryAskPeer(out TcpInfo info) => inner.TryAskPeer(out info);
 
     public override bool IsReadable() => inner.IsReadable();
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Spawngate.Admin;
+using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Logging;
 using Spawngate.Workloads;
@@ -17,7 +18,7 @@ internal sealed class DockerStage : IAsyncDisposable, ILoggerFactory, IOutputSin
         Engine = engine ?? new FakeEngine();
         Launcher = new DockerLauncher(
             new GatewayIdentity(instance, GatewayIdentity.NewId()),
-            (_, _) => ReadyOutcome.Accepted,
+            log => new ReadyCallbackListeners((_, _) => ReadyCallbackOutcome.Accepted, log, time ?? TimeProvider.System),
             this,
             this,
             Variables.GetValueOrDefault,

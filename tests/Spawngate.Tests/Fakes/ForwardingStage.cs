@@ -3,8 +3,10 @@ using System.Net;
 using System.Net.Sockets;
 using Spawngate.Backends;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Config;
 using Spawngate.Forwarding;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
@@ -22,7 +24,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
     private readonly Socket _front = Listener();
     private Socket _backend = Listener();
     private readonly List<WireEnd> _ends = [];
-    private readonly Dictionary<WireEnd, Http1Connection> _connections = [];
+    private readonly Dictionary<WireEnd, ClientConnection> _connections = [];
     private ReadyBackends _backends = null!;
 
     private ForwardingStage() { }
@@ -51,7 +53,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
     }
 
     /// <summary>A new client, already being served.</summary>
-    public async Task<WireEnd> ConnectAsync(bool trusted = false, int receiveBuffer = 0)
+    public async Task<WireEnd> ConnectAsync(bool trusted = false, int receiveBuffer = 0, Func<StreamSocket, StreamSocket>? wrap = null)
     {
         var client = await WireEnd.ConnectAsync(_front.LocalEndPoint!, receiveBuffer);
         var socket = await _front.AcceptAsync();
@@ -59,8 +61,9 @@ internal sealed class ForwardingStage : IAsyncDisposable
         var source = Context.ClientLimits.Of(IPAddress.Parse("192.0.2.7"), Context.Clock.NowMs);
         Context.ClientLimits.TryConnect(source, trusted);
         var stream = StreamSocket.Of(socket);
+        stream = wrap?.Invoke(stream) ?? stream;
         client.Loop = stream.LoopIndex;
-        var connection = new Http1Connection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));
+        var connection = new ClientConnection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));
         Connections.Add(connection);
         client.Served = connection.RunAsync();
         _connections.Add(client, connection);
@@ -82,7 +85,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
     /// Moves the time on and on until something has happened. What failed has not happened, nor has what takes longer than its patience:
     /// both fail the test.
     /// </summary>
-    public async Task AdvanceUntilAsync(Task happened, int stepMs = Limits.ClockTickMs)
+    public async Task AdvanceUntilAsync(Task happened, int stepMs = RuntimeLimits.ClockTickMs)
     {
         long begun = Stopwatch.GetTimestamp();
         while (!happened.IsCompleted)

@@ -9,6 +9,7 @@ using Spawngate.Clients.Http2;
 using Spawngate.Config;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests.Fakes;
@@ -57,7 +58,7 @@ internal sealed class Http2Stage : IDisposable
     /// <summary>Moves the time on by one tick of the connection.</summary>
     public void Tick()
     {
-        _time.AdvanceMs(Limits.ClockTickMs);
+        _time.AdvanceMs(RuntimeLimits.ClockTickMs);
         Connection.OnTick(NowMs);
     }
 
@@ -87,11 +88,11 @@ internal sealed class Http2Stage : IDisposable
         stage.Context = new ForwardingContext(stage._server, stage._backends.Set, stage._time, stage._backends.Clock, stage.Log);
         stage.Connection = new Http2Connection(
             stage.Context,
-            stage._connections,
+            stage._connections.Drain,
             new ClientIdentity("127.0.0.1", trusted, stage.Source),
             stage._channel
         );
-        stage._serving = stage.Connection.RunAsync();
+        stage._serving = stage.Connection.ServeAsync();
         await stage.Client.SendAsync(
             (byte[])[.. "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0]
         );

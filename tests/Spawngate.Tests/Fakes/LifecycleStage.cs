@@ -110,9 +110,9 @@ internal sealed class LifecycleStage : IDisposable
     /// <summary>Moves time in ticks, handling messages after each.</summary>
     public void Pass(long ms)
     {
-        for (var left = ms; left > 0; left -= Limits.ClockTickMs)
+        for (var left = ms; left > 0; left -= RuntimeLimits.ClockTickMs)
         {
-            Time.AdvanceMs(Math.Min(left, Limits.ClockTickMs));
+            Time.AdvanceMs(Math.Min(left, RuntimeLimits.ClockTickMs));
             Settle();
         }
     }

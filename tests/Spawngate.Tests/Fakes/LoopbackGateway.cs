@@ -69,7 +69,7 @@ internal sealed class LoopbackGateway : IDisposable
         {
             Observer = observe?.Invoke(gateway._backends.Clock),
         };
-        var connection = new Http1Connection(
+        var connection = new ClientConnection(
             context,
             gateway._connections,
             StreamSocket.Of(socket),

@@ -1,9 +1,10 @@
 using System.Globalization;
-using System.Net.Sockets;
 using System.Text;
 using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Tests.Fakes;
+using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
@@ -138,8 +139,8 @@ internal sealed class BodyPumpTests
         await sending;
     }
 
-    [TestCase(0, Limits.SmallBufferBytes)]
-    [TestCase(100_000, Limits.LargeBufferBytes)]
+    [TestCase(0, LoggingLimits.SmallBufferBytes)]
+    [TestCase(100_000, TransportLimits.LargeBufferBytes)]
     public async Task Only_bytes_that_are_there_get_a_large_buffer(int sent, int expected)
     {
         await using var scene = await PumpScene.OpenAsync();
@@ -158,7 +159,7 @@ internal sealed class BodyPumpTests
     [Test]
     public async Task Messages_of_any_length_go_on_at_once_and_leave_a_small_buffer()
     {
-        const int Room = Limits.SmallBufferBytes - (2 * Limits.BufferReserveBytes);
+        const int Room = LoggingLimits.SmallBufferBytes - (2 * TransportLimits.BufferReserveBytes);
         await using var scene = await PumpScene.OpenAsync();
         var pumped = scene.PumpAsync(new BodyFraming(BodyKind.UntilClose, 0), chunkedOut: false);
         int[] lengths =
@@ -170,11 +171,11 @@ internal sealed class BodyPumpTests
             Room + 1,
             2 * Room,
             3,
-            Limits.LargeBufferBytes,
+            TransportLimits.LargeBufferBytes,
             300_000,
             1,
             Room,
-            .. Enumerable.Repeat(60, Limits.LittleReceivesInARow),
+            .. Enumerable.Repeat(60, ForwardingLimits.LittleReceivesInARow),
             125,
         ];
         bool wasLarge = false;
@@ -182,10 +183,10 @@ internal sealed class BodyPumpTests
         {
             await scene.Writer.SendAsync(PumpScene.Pattern(length));
             Assert.That(await scene.Reader.ReadTextAsync(length), Is.EqualTo(PumpScene.Pattern(length)), $"{length} bytes");
-            wasLarge |= scene.Source.ReceiveBufferBytes == Limits.LargeBufferBytes;
+            wasLarge |= scene.Source.ReceiveBufferBytes == TransportLimits.LargeBufferBytes;
         }
 
-        Assert.That((wasLarge, scene.Source.ReceiveBufferBytes), Is.EqualTo((true, Limits.SmallBufferBytes)));
+        Assert.That((wasLarge, scene.Source.ReceiveBufferBytes), Is.EqualTo((true, LoggingLimits.SmallBufferBytes)));
         Assert.That(scene.Pump.BodyBytes, Is.EqualTo(lengths.Sum()));
         scene.Writer.EndSending();
         Assert.That(await pumped, Is.EqualTo(PumpOutcome.Complete));

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Net.Sockets;
 using System.Text;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
@@ -61,7 +59,7 @@ internal sealed class BodySpliceTests
         var random = new Random(seed);
         bool chunkedOut = seed % 6 > 0;
         string body = PumpScene.Pattern(random.Next(600_000, 1_500_000));
-        int shortest = seed % 3 == 0 ? 1 : Limits.SpliceChunkBytesMin;
+        int shortest = seed % 3 == 0 ? 1 : ForwardingLimits.SpliceChunkBytesMin;
         string coded = PumpScene.Encode(body, random, seed % 2 == 0 ? 400_000 : 140_000, shortest) + "0;x\r\nX-Sum: 1\r\n\r\n";
         await using var scene = await PumpScene.OpenAsync(slowSink: seed % 4 == 0);
         await scene.WriteHeadAsync(waiting: false);
@@ -205,7 +203,7 @@ internal sealed class BodySpliceTests
         int open = SplicePipe.OpenCount;
         await using var scene = await PumpScene.OpenAsync(slowSink: true);
         string body = PumpScene.Pattern(Length);
-        string coded = chunked ? PumpScene.Encode(body, new Random(1), 100_000, Limits.SpliceChunkBytesMin) + "0\r\n\r\n" : body;
+        string coded = chunked ? PumpScene.Encode(body, new Random(1), 100_000, ForwardingLimits.SpliceChunkBytesMin) + "0\r\n\r\n" : body;
         var sending = scene.Writer.SendAsync(coded + "next");
         var pumped = scene.PumpAsync(new BodyFraming(kind, chunked ? 0 : Length), chunked);
         await scene.Reader.ReadTextAsync(1_000_000);
@@ -217,7 +215,7 @@ internal sealed class BodySpliceTests
 
         scene.Reader.Reset();
         Assert.That(await pumped, Is.EqualTo(discard ? PumpOutcome.Complete : PumpOutcome.SinkFailed));
-        Assert.That(SplicePipe.OpenCount, Is.LessThanOrEqualTo(open + Limits.SplicePipesIdleMax));
+        Assert.That(SplicePipe.OpenCount, Is.LessThanOrEqualTo(open + TransportLimits.SplicePipesIdleMax));
         if (discard)
         {
             await sending;
@@ -243,7 +241,7 @@ internal sealed class BodySpliceTests
     [Platform("Linux")]
     public async Task The_rest_of_long_chunks_is_read_in_step_wherever_their_sink_goes_away([Range(0, 39)] int trial)
     {
-        int size = Limits.SpliceChunkBytesMin + (trial * 20);
+        int size = ForwardingLimits.SpliceChunkBytesMin + (trial * 20);
         const string Frames = "\r\n1\r\nX\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n";
         string data = string.Concat(Enumerable.Repeat(Frames, (size / Frames.Length) + 1))[..size];
         await using var scene = await PumpScene.OpenAsync(slowSink: true);
@@ -260,7 +258,7 @@ internal sealed class BodySpliceTests
     }
 
     /// <summary>Short chunks, and what comes in small pieces, cost fewer calls when they are copied.</summary>
-    [TestCase(BodyKind.Chunked, Limits.SpliceChunkBytesMin - 1)]
+    [TestCase(BodyKind.Chunked, ForwardingLimits.SpliceChunkBytesMin - 1)]
     [TestCase(BodyKind.Length, 1000)]
     public async Task What_comes_in_pieces_is_copied(BodyKind kind, int piece)
     {

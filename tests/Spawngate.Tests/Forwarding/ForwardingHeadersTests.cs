@@ -309,7 +309,7 @@ internal sealed class ForwardingHeadersTests
     [Test]
     public void The_mark_of_a_backend_tells_nothing_of_it_and_stays_the_same()
     {
-        byte[] via = ViaMark.Join(new byte[Limits.ViaBytesMax], "1.1 spawngate-x-"u8, ViaMark.Of("app.example.com")).ToArray();
+        byte[] via = ViaMark.Join(new byte[ForwardingLimits.ViaBytesMax], "1.1 spawngate-x-"u8, ViaMark.Of("app.example.com")).ToArray();
         Assert.That(Latin(via), Does.Match("^1\\.1 spawngate-x-[0-9a-f]{8}$"));
         Assert.That(
             ViaMark.Of(new string("app.example.com")),

@@ -1,6 +1,7 @@
 using System.Text;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
+using Spawngate.Telemetry;
 
 namespace Spawngate.Tests;
 

@@ -138,11 +138,11 @@ internal sealed class WaitingPageTests
         scene.Line = new OutputLine(
             scene.Stage.Time.GetUtcNow(),
             OutputStream.Stdout,
-            new string('x', Limits.WaitingPageLineChars - 1) + "😀😀"
+            new string('x', ForwardingLimits.WaitingPageLineChars - 1) + "😀😀"
         );
         Assert.That(
             scene.Poll().GetProperty("line").GetString(),
-            Is.EqualTo(new string('x', Limits.WaitingPageLineChars - 1) + " …"),
+            Is.EqualTo(new string('x', ForwardingLimits.WaitingPageLineChars - 1) + " …"),
             "cut before a pair of surrogates, not in it"
         );
     }

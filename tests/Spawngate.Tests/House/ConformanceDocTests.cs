@@ -124,7 +124,7 @@ internal sealed class ConformanceDocTests
         Assert.That(named.Where(name => !Proofs.Value.Contains(name)), Is.Empty);
     }
 
-    private static string Text(string page) => File.ReadAllText(Repository.PathOf("docs", page));
+    private static string Text(string page) => File.ReadAllText(Repository.PathOf("docs", "reference", page));
 
     /// <summary>Rows of tables, without their heads and rules.</summary>
     private static IEnumerable<string[]> Rows(string page) =>

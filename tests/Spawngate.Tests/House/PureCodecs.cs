@@ -1,6 +1,7 @@
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
 using Spawngate.Protocols.Toml;
+using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
@@ -68,7 +69,7 @@ internal sealed class PureCodecs
     [Test]
     public void The_check_finds_what_the_program_itself_uses()
     {
-        var found = Impurities(typeof(Limits).Assembly.Location);
+        var found = Impurities(typeof(TransportLimits).Assembly.Location);
 
         Assert.That(found, Does.Contain("System.TimeProvider"));
         Assert.That(found, Does.Contain("System.Threading.Tasks.Task`1"));

@@ -156,8 +156,8 @@ internal sealed class TidyScannerTests
     public void Bounds_are_recognised(string source, string? name) =>
         Assert.That(TidyBounds.Find(source).Select(bound => bound.Name), name is null ? Is.Empty : Is.EqualTo([name]));
 
-    [TestCase("Limits", true)]
-    [TestCase("Limits.PortMax", true)]
+    [TestCase("ConfigLimits", true)]
+    [TestCase("ConfigLimits.PortMax", true)]
     [TestCase("Tidy.cs", true)]
     [TestCase("src/Spawngate/Config/", true)]
     [TestCase("GET /health", true)]
@@ -167,5 +167,5 @@ internal sealed class TidyScannerTests
     [TestCase("NoSuchThing.cs", false)]
     [TestCase("src/Spawngate/Nowhere/", false)]
     public void Names_in_documents_are_looked_up(string name, bool exists) =>
-        Assert.That(TidyDocs.Exists(name, ["Limits", "PortMax"]), Is.EqualTo(exists));
+        Assert.That(TidyDocs.Exists(name, ["ConfigLimits", "PortMax"]), Is.EqualTo(exists));
 }

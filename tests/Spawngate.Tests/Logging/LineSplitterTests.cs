@@ -5,7 +5,7 @@ namespace Spawngate.Tests;
 
 internal sealed class LineSplitterTests
 {
-    private static readonly string Mark = $" [cut at {Limits.OutputLineBytes} bytes]";
+    private static readonly string Mark = $" [cut at {LoggingLimits.OutputLineBytes} bytes]";
 
     [Test]
     public void Lines_do_not_depend_on_where_the_stream_was_split()
@@ -44,8 +44,8 @@ internal sealed class LineSplitterTests
     [TestCase(70_000, "\n", true)]
     public void Long_lines_are_cut_with_a_mark(int over, string end, bool cut)
     {
-        byte[] input = Encoding.UTF8.GetBytes(new string('x', Limits.OutputLineBytes + over) + end + "next\n");
-        string line = cut ? new string('x', Limits.OutputLineBytes) + Mark : new string('x', Limits.OutputLineBytes + over);
+        byte[] input = Encoding.UTF8.GetBytes(new string('x', LoggingLimits.OutputLineBytes + over) + end + "next\n");
+        string line = cut ? new string('x', LoggingLimits.OutputLineBytes) + Mark : new string('x', LoggingLimits.OutputLineBytes + over);
         foreach (int at in SplitPoints(input.Length))
         {
             Assert.That(Split(input[..at], input[at..]), Is.EqualTo([line, "next"]), $"split at {at}");
@@ -57,7 +57,7 @@ internal sealed class LineSplitterTests
         static IEnumerable<int> SplitPoints(int length) =>
             Enumerable
                 .Range(0, 40)
-                .Concat(Enumerable.Range(Limits.OutputLineBytes - 20, 40))
+                .Concat(Enumerable.Range(LoggingLimits.OutputLineBytes - 20, 40))
                 .Concat(Enumerable.Range(length - 20, 21))
                 .Where(at => at <= length);
     }
@@ -65,8 +65,8 @@ internal sealed class LineSplitterTests
     [Test]
     public void A_cut_does_not_halve_a_character()
     {
-        byte[] input = Encoding.UTF8.GetBytes(new string('x', Limits.OutputLineBytes - 1) + "🙂 and more\n");
-        Assert.That(Split(input), Is.EqualTo([new string('x', Limits.OutputLineBytes - 1) + Mark]));
+        byte[] input = Encoding.UTF8.GetBytes(new string('x', LoggingLimits.OutputLineBytes - 1) + "🙂 and more\n");
+        Assert.That(Split(input), Is.EqualTo([new string('x', LoggingLimits.OutputLineBytes - 1) + Mark]));
     }
 
     [Test]
@@ -81,7 +81,7 @@ internal sealed class LineSplitterTests
             splitter.Feed(chunk);
         }
 
-        Assert.That(collector.Lines, Is.EqualTo([new string('y', Limits.OutputLineBytes) + Mark]));
+        Assert.That(collector.Lines, Is.EqualTo([new string('y', LoggingLimits.OutputLineBytes) + Mark]));
         splitter.Feed("\nafter\n"u8.ToArray());
         Assert.That(collector.Lines, Has.Length.EqualTo(2));
         Assert.That(collector.Lines[1], Is.EqualTo("after"));
@@ -90,10 +90,10 @@ internal sealed class LineSplitterTests
     [Test]
     public void A_line_of_nothing_but_control_characters_stays_within_its_bound()
     {
-        byte[] input = new byte[Limits.OutputLineBytes + 5];
+        byte[] input = new byte[LoggingLimits.OutputLineBytes + 5];
         input[^1] = (byte)'\n';
         string line = Split(input).Single();
-        Assert.That(line, Has.Length.EqualTo((4 * Limits.OutputLineBytes) + Mark.Length));
+        Assert.That(line, Has.Length.EqualTo((4 * LoggingLimits.OutputLineBytes) + Mark.Length));
         Assert.That(line, Does.StartWith("\\x00\\x00"));
     }
 

@@ -76,7 +76,7 @@ internal sealed partial class LogStyleTests
         });
         foreach (string line in lines)
         {
-            Assert.That(Encoding.UTF8.GetByteCount(line), Is.LessThanOrEqualTo(Limits.JsonLogLineBytes));
+            Assert.That(Encoding.UTF8.GetByteCount(line), Is.LessThanOrEqualTo(LoggingLimits.JsonLogLineBytes));
             Assert.That(JsonDocument.Parse(line).RootElement.GetProperty("message").GetString(), Has.Length.GreaterThan(20_000));
         }
 

@@ -155,7 +155,7 @@ internal sealed class LoggingTests
         writer.Dispose();
         string[] lines = stream.Text.Split('\n');
         int kept = lines.Count(static text => text.EndsWith("xxx", StringComparison.Ordinal));
-        Assert.That(kept, Is.InRange(Limits.LogQueueOutputBytes / 1100, Limits.LogQueueOutputBytes / 1000));
+        Assert.That(kept, Is.InRange(LoggingLimits.LogQueueOutputBytes / 1100, LoggingLimits.LogQueueOutputBytes / 1000));
         Assert.That(lines, Has.Some.EndsWith("spawngate.lifecycle: still heard"));
         Assert.That(
             lines[^2],
@@ -195,7 +195,10 @@ internal sealed class LoggingTests
         }
 
         // The queue may still double its buffer a few times, but nothing is allocated per line.
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4 * Limits.LogQueueBytes).And.LessThan(5000L * 1000));
+        Assert.That(
+            GC.GetAllocatedBytesForCurrentThread() - before,
+            Is.LessThan(4 * LoggingLimits.LogQueueBytes).And.LessThan(5000L * 1000)
+        );
     }
 
     private sealed class FixedTime : TimeProvider

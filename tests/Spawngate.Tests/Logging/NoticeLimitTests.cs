@@ -11,12 +11,12 @@ internal sealed class NoticeLimitTests
         var limit = new NoticeLimit();
         for (int period = 0; period < 3; period++)
         {
-            long now = 1 + (period * Limits.NoticePeriodMs);
-            for (int i = 0; i < 3 * Limits.NoticesPerPeriod; i++)
+            long now = 1 + (period * LoggingLimits.NoticePeriodMs);
+            for (int i = 0; i < 3 * LoggingLimits.NoticesPerPeriod; i++)
             {
                 bool passes = limit.TryPass(now + i, out int held);
-                int expected = period > 0 && i == 0 ? 2 * Limits.NoticesPerPeriod : 0;
-                Assert.That((passes, held), Is.EqualTo((i < Limits.NoticesPerPeriod, expected)), $"{i} of period {period}");
+                int expected = period > 0 && i == 0 ? 2 * LoggingLimits.NoticesPerPeriod : 0;
+                Assert.That((passes, held), Is.EqualTo((i < LoggingLimits.NoticesPerPeriod, expected)), $"{i} of period {period}");
             }
         }
     }

@@ -16,7 +16,7 @@ internal sealed class OutputLogTests
 
         log.OnLine("b", OutputStream.Stdout, "only"u8.ToArray());
         IReadOnlyList<OutputLine> lines = log.Snapshot("a");
-        Assert.That(lines, Has.Count.EqualTo(Limits.OutputLogLines));
+        Assert.That(lines, Has.Count.EqualTo(LoggingLimits.OutputLogLines));
         Assert.That(lines[0].Text, Is.EqualTo("line 1500"));
         Assert.That(lines[0].Stream, Is.EqualTo(OutputStream.Stdout));
         Assert.That(lines[^1].Text, Is.EqualTo("line 2499"));
@@ -37,7 +37,7 @@ internal sealed class OutputLogTests
         }
 
         IReadOnlyList<OutputLine> lines = log.Snapshot("a");
-        Assert.That(lines, Has.Count.EqualTo(Limits.OutputLogBytes / 10_000));
+        Assert.That(lines, Has.Count.EqualTo(LoggingLimits.OutputLogBytes / 10_000));
         Assert.That(lines[^1].Text[0], Is.EqualTo('9'));
     }
 
@@ -96,7 +96,7 @@ internal sealed class OutputLogTests
     {
         var log = new OutputLog(TimeProvider.System);
         using OutputFollower follower = log.Follow("a")!;
-        for (int i = 0; i < Limits.OutputFollowLines + 7; i++)
+        for (int i = 0; i < LoggingLimits.OutputFollowLines + 7; i++)
         {
             log.OnLine("a", OutputStream.Stdout, "x"u8.ToArray());
         }
@@ -108,7 +108,7 @@ internal sealed class OutputLogTests
     public void Followers_are_bounded_and_leave_again()
     {
         var log = new OutputLog(TimeProvider.System);
-        List<OutputFollower> followers = [.. Enumerable.Range(0, Limits.OutputFollowers).Select(_ => log.Follow("a")!)];
+        List<OutputFollower> followers = [.. Enumerable.Range(0, LoggingLimits.OutputFollowers).Select(_ => log.Follow("a")!)];
         Assert.That(log.Follow("a"), Is.Null);
         followers[3].Dispose();
         using OutputFollower? another = log.Follow("a");

@@ -114,11 +114,11 @@ internal sealed class AddressTableTests
         table.Get(2, nowMs: 1);
         table.Sweep(1);
         Assert.That(table.Count, Is.EqualTo(2));
-        table.Sweep(1 + Limits.AddressSweepMs);
+        table.Sweep(1 + OverloadLimits.AddressSweepMs);
         Assert.That(table.Count, Is.EqualTo(1));
         Assert.That(table.Get(1, nowMs: 1), Is.SameAs(open));
         open.RemoveConnection();
-        table.Sweep(1 + (2 * Limits.AddressSweepMs));
+        table.Sweep(1 + (2 * OverloadLimits.AddressSweepMs));
         Assert.That(table.Count, Is.Zero);
     }
 
@@ -126,14 +126,14 @@ internal sealed class AddressTableTests
     public void The_table_is_bounded()
     {
         var table = new AddressTable();
-        for (ulong key = 1; key <= Limits.ClientAddressesMax; key++)
+        for (ulong key = 1; key <= OverloadLimits.ClientAddressesMax; key++)
         {
             table.Get(key, 1);
         }
 
         var one = table.Get(ulong.MaxValue, 1);
         Assert.That(table.Get(ulong.MaxValue - 1, 1), Is.SameAs(one), "what does not fit shares an entry");
-        Assert.That(table.Count, Is.EqualTo(Limits.ClientAddressesMax));
+        Assert.That(table.Count, Is.EqualTo(OverloadLimits.ClientAddressesMax));
         Assert.That(table.Get(1, 1), Is.Not.SameAs(one));
     }
 }

@@ -90,10 +90,10 @@ internal sealed class ClientLimitsTests
         var proxy = limits.Of(IPAddress.Parse("10.0.0.1"), 1);
         var named = limits.Of(IPAddress.Parse("198.51.100.1"), 1);
         Assert.That((limits.Enter(named, proxy, isTrusted: true, out bool isCounted), isCounted), Is.EqualTo((ClientVerdict.Served, true)));
-        limits.Addresses.Sweep(1 + (10 * Limits.AddressSweepMs));
+        limits.Addresses.Sweep(1 + (10 * OverloadLimits.AddressSweepMs));
         Assert.That(limits.Of(IPAddress.Parse("198.51.100.1"), 1), Is.SameAs(named));
         named.RemoveRequest();
-        limits.Addresses.Sweep(1 + (30 * Limits.AddressSweepMs));
+        limits.Addresses.Sweep(1 + (30 * OverloadLimits.AddressSweepMs));
         Assert.That(limits.Of(IPAddress.Parse("198.51.100.1"), 1), Is.Not.SameAs(named));
         Assert.That((limits.Enter(proxy, proxy, isTrusted: true, out isCounted), isCounted), Is.EqualTo((ClientVerdict.Served, false)));
     }

@@ -29,7 +29,7 @@ internal sealed class GrowthQuotaTests
         int taken = TakeUntilSpent(quota);
 
         // The one that passes the bound is the last.
-        Assert.That(taken, Is.EqualTo((partKiB * 1024 / Limits.ClientRequestBytes) + 1));
+        Assert.That(taken, Is.EqualTo((partKiB * 1024 / OverloadLimits.ClientRequestBytes) + 1));
         quota.Release(0, 0);
         quota.Release(0, 0);
         Assert.That(quota.IsSpent(0), Is.False, "what has ended is free again");
@@ -39,9 +39,9 @@ internal sealed class GrowthQuotaTests
     public void What_has_come_while_it_was_looked_counts_as_not_seen()
     {
         var quota = new GrowthQuota(_descriptors);
-        quota.Take(0, (600 * 1024 / 2) - (Limits.ClientRequestBytes / 2));
+        quota.Take(0, (600 * 1024 / 2) - (OverloadLimits.ClientRequestBytes / 2));
         quota.Set(new ResourceUse(0, 0, 1000 * 1024, 0, 0), ResourceUse.Unbounded, ResourceUse.Unbounded);
-        Assert.That(TakeUntilSpent(quota), Is.EqualTo((100 * 1024 / Limits.ClientRequestBytes) + 1));
+        Assert.That(TakeUntilSpent(quota), Is.EqualTo((100 * 1024 / OverloadLimits.ClientRequestBytes) + 1));
     }
 
     [Test]
@@ -51,12 +51,12 @@ internal sealed class GrowthQuotaTests
         const int Requests = 64;
         var quota = new GrowthQuota(_descriptors);
         quota.Set(
-            new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare, 0, 0),
+            new ResourceUse(0, 0, Requests * OverloadLimits.ClientRequestBytes * OverloadLimits.GrowthShare, 0, 0),
             ResourceUse.Unbounded,
             ResourceUse.Unbounded
         );
         Assert.That(TakeUntilSpent(quota), Is.EqualTo(Requests));
-        Assert.That(TakeUntilSpent(quota, loop: 1), Is.EqualTo(Requests / Limits.GrowthOwnShare / Loops));
+        Assert.That(TakeUntilSpent(quota, loop: 1), Is.EqualTo(Requests / OverloadLimits.GrowthOwnShare / Loops));
 
         // What ends in between is nobody's to take without a look at the sum.
         for (int i = 0; i < Requests; i++)
@@ -65,7 +65,7 @@ internal sealed class GrowthQuotaTests
         }
 
         quota.Set(
-            new ResourceUse(0, 0, Requests * Limits.ClientRequestBytes * Limits.GrowthShare * 2, 0, 0),
+            new ResourceUse(0, 0, Requests * OverloadLimits.ClientRequestBytes * OverloadLimits.GrowthShare * 2, 0, 0),
             ResourceUse.Unbounded,
             ResourceUse.Unbounded
         );
@@ -204,7 +204,7 @@ internal sealed class GrowthQuotaTests
         async Task WaitAsync() => await new GrowthWait(limits.Growth, 0);
         Spend(limits.Growth);
         var waiting = WaitAsync();
-        time.AdvanceMs(Limits.ClockTickMs);
+        time.AdvanceMs(RuntimeLimits.ClockTickMs);
         await waiting.WaitAsync(Patience);
     }
 

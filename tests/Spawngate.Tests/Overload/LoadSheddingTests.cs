@@ -1,5 +1,6 @@
 using Spawngate.Config;
 using Spawngate.Overload;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
@@ -226,14 +227,14 @@ internal sealed class LoadSheddingTests
             }
         );
         young.Look();
-        heap += Limits.YoungHeapBytesMin - 1;
+        heap += OverloadLimits.YoungHeapBytesMin - 1;
         young.Look();
         Assert.That(collected, Is.Zero);
         heap++;
         young.Look();
         Assert.That(collected, Is.EqualTo(1));
         young.Look();
-        heap += Limits.YoungHeapBytesMin - 1;
+        heap += OverloadLimits.YoungHeapBytesMin - 1;
         young.Look();
         Assert.That(collected, Is.EqualTo(1), "counted from what was left");
     }
@@ -278,7 +279,7 @@ internal sealed class LoadSheddingTests
 
     private void Look()
     {
-        _now += Limits.ClockTickMs;
+        _now += RuntimeLimits.ClockTickMs;
         _shedder.Uses.Fill(ResourceUse.Unbounded);
         _shedder.Uses[(int)Resource.Memory] = ResourceUse.OfVolume(Used, Bound);
         _shedder.Look(_now);
@@ -286,7 +287,7 @@ internal sealed class LoadSheddingTests
 
     private void LookAtPlaces(long used)
     {
-        _now += Limits.ShedSurveyMs;
+        _now += OverloadLimits.ShedSurveyMs;
         _shedder.Uses.Fill(ResourceUse.Unbounded);
         _shedder.Uses[(int)Resource.Connections] = new ResourceUse(used, 90, 95, 80, 0);
         _shedder.Look(_now);

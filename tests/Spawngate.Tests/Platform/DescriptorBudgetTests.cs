@@ -30,7 +30,7 @@ internal sealed class DescriptorBudgetTests
     {
         var budget = new DescriptorBudget(null, open: 12, processors: 2);
         Assert.That(budget.ClientsMax, Is.GreaterThan(2_000_000));
-        Assert.That(budget.AdminMax, Is.EqualTo(Limits.AdminConnectionsMax));
+        Assert.That(budget.AdminMax, Is.EqualTo(PlatformLimits.AdminConnectionsMax));
     }
 
     [Test]
@@ -48,7 +48,7 @@ internal sealed class DescriptorBudgetTests
         Assert.That(upstreams, Is.GreaterThanOrEqualTo(budget.ClientsMax), "each client can have one");
         Assert.That(budget.IsLow);
         Assert.That(budget.InUse, Is.EqualTo(256 - budget.Reserve));
-        Assert.That(budget.HasRoomFor(DescriptorUse.Child, Limits.DescriptorsPerStart), "a backend can be started");
+        Assert.That(budget.HasRoomFor(DescriptorUse.Child, PlatformLimits.DescriptorsPerStart), "a backend can be started");
         budget.Release(DescriptorUse.Upstream);
         Assert.That(budget.TryTake(DescriptorUse.Upstream), "one that has ended makes room");
     }
@@ -69,7 +69,7 @@ internal sealed class DescriptorBudgetTests
         var budget = new DescriptorBudget(256, open: 12, processors: 2);
         long room = budget.Room;
         int started = 0;
-        while (budget.HasRoomFor(DescriptorUse.Child, Limits.DescriptorsPerStart))
+        while (budget.HasRoomFor(DescriptorUse.Child, PlatformLimits.DescriptorsPerStart))
         {
             budget.Take(DescriptorUse.Child, 2);
             started++;

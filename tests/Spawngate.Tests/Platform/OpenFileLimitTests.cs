@@ -29,7 +29,7 @@ internal sealed class OpenFileLimitTests
         var limit = new OpenFileLimit();
         Assert.That(limit.Soft, Is.EqualTo((long)Low));
         limit.Raise();
-        Assert.That(Read(0).Soft, Is.EqualTo(Math.Min(_before.Hard, Limits.DescriptorsMax)));
+        Assert.That(Read(0).Soft, Is.EqualTo(Math.Min(_before.Hard, PlatformLimits.DescriptorsMax)));
         Assert.That(limit.Soft, Is.EqualTo((long)Read(0).Soft));
     }
 

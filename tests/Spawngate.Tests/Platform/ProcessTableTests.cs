@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Spawngate.Platform;
+using Spawngate.Routing;
 
 namespace Spawngate.Tests;
 
@@ -84,10 +85,14 @@ internal sealed class ProcessTableTests
     [Test]
     public void The_limit_of_an_entry_covers_the_longest_ready_URL()
     {
-        string host = new('\u00e9', Limits.HostNameBytesMax);
+        string host = new('\u00e9', RoutingLimits.HostNameBytesMax);
         string value =
             $"{InstanceToken.Variable}=http://[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535/ready/"
             + $"{host.Replace("\u00e9", "%C3", StringComparison.Ordinal)}?token={Digits}";
-        Assert.That(value.Length + 1, Is.LessThanOrEqualTo(Limits.EnvironEntryBytes), value.Length.ToString(CultureInfo.InvariantCulture));
+        Assert.That(
+            value.Length + 1,
+            Is.LessThanOrEqualTo(PlatformLimits.EnvironEntryBytes),
+            value.Length.ToString(CultureInfo.InvariantCulture)
+        );
     }
 }

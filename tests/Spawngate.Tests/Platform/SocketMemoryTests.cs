@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
@@ -17,13 +18,17 @@ internal sealed class SocketMemoryTests
     public void What_a_peer_does_not_take_is_not_taken_from_the_sender()
     {
         using var listener = Listening();
-        SocketMemory.BoundUnsent(listener.SafeHandle, Limits.UnsentBytesMax);
+        SocketMemory.BoundUnsent(listener.SafeHandle, ConnectionLimits.UnsentBytesMax);
         using var peer = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 64 * 1024 };
         peer.Connect(listener.LocalEndPoint!);
         using var sender = listener.Accept();
         Assert.That(SocketMemory.Held(sender.SafeHandle, out _), Is.Zero);
         long taken = Fill(sender);
-        Assert.That(taken, Is.InRange(Limits.UnsentBytesMax, 4 * Limits.UnsentBytesMax), "four megabytes without the bound");
+        Assert.That(
+            taken,
+            Is.InRange(ConnectionLimits.UnsentBytesMax, 4 * ConnectionLimits.UnsentBytesMax),
+            "four megabytes without the bound"
+        );
         Assert.That(SocketMemory.Held(sender.SafeHandle, out _), Is.InRange(taken / 2, 4 * taken), "with what the kernel needs around it");
     }
 
@@ -50,9 +55,9 @@ internal sealed class SocketMemoryTests
 
         var memory = default(HeldMemory);
         memory.Look(connection.Channel, null, isUnread: false, 1, isTight: false);
-        Assert.That(Option(connection.Channel.Handle, Tcp, NotSentLowWater), Is.Not.EqualTo(Limits.UnsentBytesMax));
-        memory.Look(connection.Channel, null, isUnread: false, 1 + Limits.KernelMemoryLookMs, isTight: true);
-        Assert.That(Option(connection.Channel.Handle, Tcp, NotSentLowWater), Is.EqualTo(Limits.UnsentBytesMax));
+        Assert.That(Option(connection.Channel.Handle, Tcp, NotSentLowWater), Is.Not.EqualTo(ConnectionLimits.UnsentBytesMax));
+        memory.Look(connection.Channel, null, isUnread: false, 1 + ConnectionLimits.KernelMemoryLookMs, isTight: true);
+        Assert.That(Option(connection.Channel.Handle, Tcp, NotSentLowWater), Is.EqualTo(ConnectionLimits.UnsentBytesMax));
         Assert.That(connection.Channel.IsBounded, Is.True, "it is not used again");
         pool.Discard(connection);
         await sending;
@@ -72,7 +77,7 @@ internal sealed class SocketMemoryTests
         byte[] piece = new byte[64 * 1024];
         var memory = default(HeldMemory);
         long nowMs = 1;
-        long Look(bool isTight) => memory.Look(channel, null, isUnread: true, nowMs += Limits.KernelMemoryLookMs, isTight);
+        long Look(bool isTight) => memory.Look(channel, null, isUnread: true, nowMs += ConnectionLimits.KernelMemoryLookMs, isTight);
 
         // Read fast, then not at all.
         for (long read = 0; read < 256 * (long)piece.Length; )
@@ -86,13 +91,13 @@ internal sealed class SocketMemoryTests
         Fill(peer);
         Assume.That(
             Look(isTight: false),
-            Is.GreaterThan(Limits.ReceivedAheadTightBytes),
+            Is.GreaterThan(ConnectionLimits.ReceivedAheadTightBytes),
             "the kernel tunes (net.ipv4.tcp_moderate_rcvbuf)"
         );
         int usual = ReceiveBuffer(channel.Handle);
-        Assert.That(usual, Is.GreaterThan(Limits.ReceivedAheadTightBytes), "nothing is bounded while there is enough");
+        Assert.That(usual, Is.GreaterThan(ConnectionLimits.ReceivedAheadTightBytes), "nothing is bounded while there is enough");
         Look(isTight: true);
-        Assert.That(ReceiveBuffer(channel.Handle), Is.EqualTo(Limits.ReceivedAheadTightBytes));
+        Assert.That(ReceiveBuffer(channel.Handle), Is.EqualTo(ConnectionLimits.ReceivedAheadTightBytes));
     }
 
     private static int ReceiveBuffer(System.Runtime.InteropServices.SafeHandle socket) => Option(socket, level: 1, option: 8);

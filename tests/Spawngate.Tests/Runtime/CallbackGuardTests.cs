@@ -5,9 +5,11 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spawngate.Backends;
 using Spawngate.Clients;
+using Spawngate.Clients.Shared;
 using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;
+using Spawngate.Telemetry;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
@@ -100,14 +102,14 @@ internal sealed class CallbackGuardTests
         clock.Tick += () => before++;
         clock.Tick += Throw;
         clock.Tick += () => after++;
-        time.AdvanceMs(2 * Limits.ClockTickMs);
+        time.AdvanceMs(2 * RuntimeLimits.ClockTickMs);
         Assert.That((before, after, Faults().Length), Is.EqualTo((2, 2, 2)));
 
         clock.Tick -= Throw;
         time.Fails = true;
-        time.AdvanceMs(Limits.ClockTickMs);
+        time.AdvanceMs(RuntimeLimits.ClockTickMs);
         time.Fails = false;
-        time.AdvanceMs(Limits.ClockTickMs);
+        time.AdvanceMs(RuntimeLimits.ClockTickMs);
         Assert.That((before, after, Faults().Length), Is.EqualTo((3, 3, 3)), "the clock itself");
     }
 
@@ -204,7 +206,7 @@ internal sealed class CallbackGuardTests
         Assert.That(Encoding.ASCII.GetString(written.ToArray()), Is.EqualTo("kept\n"));
     }
 
-    [TestCase(Limits.BufferBytesMax + 1)]
+    [TestCase(TransportLimits.BufferBytesMax + 1)]
     [TestCase((1 << 30) + 1)]
     public void A_buffer_that_is_too_large_is_out_of_memory(int size) =>
         Assert.That(() => BufferPool.Rent(size), Throws.InstanceOf<OutOfMemoryException>());

@@ -1,3 +1,4 @@
+using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Logging;
 using Spawngate.Routing;
@@ -21,7 +22,7 @@ internal sealed class MemoryBudgetTests
         for (int backend = 0; backend < Backends; backend++)
         {
             string host = $"{backend}.example.com";
-            for (int i = 0; i < Limits.OutputLogBytes / line.Length; i++)
+            for (int i = 0; i < LoggingLimits.OutputLogBytes / line.Length; i++)
             {
                 line[0] = (byte)('a' + (i % 26));
                 log.OnLine(host, i % 2 == 0 ? OutputStream.Stdout : OutputStream.Stderr, line);
@@ -32,12 +33,12 @@ internal sealed class MemoryBudgetTests
         TestContext.Out.WriteLine($"{Backends} full logs: {held / 1e6:f1} MB");
         Assert.That(
             held,
-            Is.InRange(Limits.OutputLogTotalBytes / 4 * 3L, Limits.OutputLogTotalBytes + (Backends * 500L)),
+            Is.InRange(LoggingLimits.OutputLogTotalBytes / 4 * 3L, LoggingLimits.OutputLogTotalBytes + (Backends * 500L)),
             "and what there is is used"
         );
         Assert.That(
             log.Snapshot($"{Backends - 1}.example.com"),
-            Has.Count.EqualTo(Limits.OutputLogBytes / line.Length),
+            Has.Count.EqualTo(LoggingLimits.OutputLogBytes / line.Length),
             "whoever writes now has all of it"
         );
         var oldest = log.Snapshot("0.example.com");
@@ -51,9 +52,9 @@ internal sealed class MemoryBudgetTests
     public void The_histories_of_ten_thousand_backends_with_the_longest_events_stay_within_their_bound()
     {
         var histories = new List<EventHistory>(Backends);
-        var budget = new MemoryBudget(Limits.HistoryTotalBytes, Limits.HistoryRestBytes) { Members = () => histories };
+        var budget = new MemoryBudget(BackendLimits.HistoryTotalBytes, BackendLimits.HistoryRestBytes) { Members = () => histories };
         string text = new('x', 1000);
-        string[] stderr = [.. Enumerable.Range(0, Limits.HistoryStderrLines).Select(_ => text)];
+        string[] stderr = [.. Enumerable.Range(0, HistoryLimits.HistoryStderrLines).Select(_ => text)];
         var woken = new HistoryEvent
         {
             Event = HistoryEventKind.Woken,
@@ -71,14 +72,14 @@ internal sealed class MemoryBudgetTests
         {
             var history = new EventHistory(budget);
             histories.Add(history);
-            for (int i = 0; i < Limits.HistoryEvents / 2; i++)
+            for (int i = 0; i < HistoryLimits.HistoryEvents / 2; i++)
             {
                 history.Append(woken with { Start = i });
                 history.Append(
                     failed with
                     {
                         Start = i,
-                        Stderr = i >= (Limits.HistoryEvents / 2) - Limits.HistoryStderrTails ? stderr : null,
+                        Stderr = i >= (HistoryLimits.HistoryEvents / 2) - HistoryLimits.HistoryStderrTails ? stderr : null,
                     }
                 );
             }
@@ -89,9 +90,9 @@ internal sealed class MemoryBudgetTests
             $"{Backends} of the longest histories: {held / 1e6:f1} MB; the last has {histories[^1].HeldBytes} bytes, the "
                 + $"first {histories[0].HeldBytes}"
         );
-        Assert.That(held, Is.InRange(Limits.HistoryTotalBytes / 4 * 3L, Limits.HistoryTotalBytes + (Backends * 500L)));
-        Assert.That(histories[^1].Snapshot(), Has.Count.EqualTo(Limits.HistoryEvents));
-        Assert.That(histories[^1].Snapshot().Count(static entry => entry.Stderr is not null), Is.EqualTo(Limits.HistoryStderrTails));
+        Assert.That(held, Is.InRange(BackendLimits.HistoryTotalBytes / 4 * 3L, BackendLimits.HistoryTotalBytes + (Backends * 500L)));
+        Assert.That(histories[^1].Snapshot(), Has.Count.EqualTo(HistoryLimits.HistoryEvents));
+        Assert.That(histories[^1].Snapshot().Count(static entry => entry.Stderr is not null), Is.EqualTo(HistoryLimits.HistoryStderrTails));
         var oldest = histories[0].Snapshot();
         Assert.That(
             oldest.Select(static entry => entry.Seq),

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Spawngate.Routing;
+using Spawngate.Runtime;
 using Spawngate.Sessions;
 using Spawngate.Tests.Fakes;
 
@@ -145,7 +146,7 @@ internal sealed class SessionIndexTests
             stage.Probe.Ready();
             stage.Settle();
             stage.Pass(1000);
-            stage.Time.AdvanceMs(Limits.ClockTickMs); // The sweep is due and waits in the mailbox.
+            stage.Time.AdvanceMs(RuntimeLimits.ClockTickMs); // The sweep is due and waits in the mailbox.
             string outcome = "";
             Parallel.Invoke(
                 () => stage.Settle(),

@@ -327,7 +327,7 @@ internal sealed class SessionSetTests
         List<string> gone = [];
         Sessions.OnGone = gone.Add;
         var first = Fail();
-        for (int i = 1; i < Limits.SessionsRemembered; i++)
+        for (int i = 1; i < SessionLimits.SessionsRemembered; i++)
         {
             Fail();
         }
@@ -337,7 +337,7 @@ internal sealed class SessionSetTests
         Fail();
         Assert.That(Sessions.Find(first.Name), Is.Null);
         Assert.That(Answer(first), Is.EqualTo("unknown"));
-        Assert.That(Sessions.Index.Count, Is.EqualTo(Limits.SessionsRemembered));
+        Assert.That(Sessions.Index.Count, Is.EqualTo(SessionLimits.SessionsRemembered));
         Assert.That(gone.Count(host => host == first.Hostname), Is.EqualTo(2), "told at its end, and when it is forgotten");
 
         Session Fail()

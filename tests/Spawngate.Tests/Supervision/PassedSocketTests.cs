@@ -205,7 +205,7 @@ internal sealed class PassedSocketTests
         using var check = proxy.Check();
         using var limit = new CancellationTokenSource();
         Task<string?> fault = check.FindFaultAsync(limit.Token);
-        proxy.Time.AdvanceMs(Limits.ClockTickMs);
+        proxy.Time.AdvanceMs(RuntimeLimits.ClockTickMs);
 
         // The question waits in the queue, unanswered, until silence counts.
         Assert.That(_listeners[0].Poll(PlatformScene.Patience, SelectMode.SelectRead), Is.True);
@@ -293,7 +293,7 @@ internal sealed class PassedSocketTests
         public async Task<string?> FindFaultAsync(LivenessCheck check)
         {
             Task<string?> fault = check.FindFaultAsync(CancellationToken.None);
-            Time.AdvanceMs(Limits.ClockTickMs);
+            Time.AdvanceMs(RuntimeLimits.ClockTickMs);
             return await fault.WaitAsync(PlatformScene.Patience);
         }
 

@@ -164,9 +164,12 @@ internal sealed class AccessLineTests
             UpstreamUs = long.MaxValue,
         };
         int length = Bytes(format, request).Length;
-        Assert.That(note.Target.Length, Is.EqualTo(Limits.NoteTargetBytes));
-        Assert.That(note.UserAgent.Length, Is.EqualTo(Limits.NoteFieldBytes));
-        Assert.That(length, Is.LessThanOrEqualTo(AccessLine.BytesNeeded(format, request)).And.LessThan(Limits.RecordBufferBytesMax));
+        Assert.That(note.Target.Length, Is.EqualTo(TelemetryLimits.NoteTargetBytes));
+        Assert.That(note.UserAgent.Length, Is.EqualTo(TelemetryLimits.NoteFieldBytes));
+        Assert.That(
+            length,
+            Is.LessThanOrEqualTo(AccessLine.BytesNeeded(format, request)).And.LessThan(TelemetryLimits.RecordBufferBytesMax)
+        );
     }
 
     [Test]

@@ -81,10 +81,10 @@ internal sealed class AccessLogTests
         using var clock = new CoarseClock(_time);
         var log = new AccessLog(AppendFile.At("/dev/full"), AccessLogFormat.Combined, _counts, clock, _time, _log);
         AddLines(log, "x", 10);
-        Until(() => Says("No space left on device") == 1, () => _time.AdvanceMs(Limits.ClockTickMs));
+        Until(() => Says("No space left on device") == 1, () => _time.AdvanceMs(RuntimeLimits.ClockTickMs));
         for (int i = 0; i < 50; i++)
         {
-            _time.AdvanceMs(Limits.ClockTickMs);
+            _time.AdvanceMs(RuntimeLimits.ClockTickMs);
         }
 
         log.Dispose();
@@ -101,20 +101,20 @@ internal sealed class AccessLogTests
         using var clock = new CoarseClock(_time);
         var log = new AccessLog(AppendFile.At(path), AccessLogFormat.Combined, _counts, clock, _time, _log);
         AddLines(log, "x", 3);
-        Until(() => Says("nobody reads the pipe") == 1, () => _time.AdvanceMs(Limits.ClockTickMs));
+        Until(() => Says("nobody reads the pipe") == 1, () => _time.AdvanceMs(RuntimeLimits.ClockTickMs));
         using (var reader = new FileStream(path, FileMode.Open, FileAccess.ReadWrite))
         {
-            Until(() => _counts.Written == 3, () => _time.AdvanceMs(Limits.AccessLogRetryMs));
+            Until(() => _counts.Written == 3, () => _time.AdvanceMs(TelemetryLimits.AccessLogRetryMs));
             byte[] bytes = new byte[4096];
             Assert.That(bytes.AsSpan(0, reader.Read(bytes)).Count((byte)'\n'), Is.EqualTo(3));
         }
 
         // The reader has gone: the lines wait for the next one.
         AddLines(log, "x", 2);
-        Until(() => Says("Broken pipe") == 1, () => _time.AdvanceMs(Limits.AccessLogRetryMs));
+        Until(() => Says("Broken pipe") == 1, () => _time.AdvanceMs(TelemetryLimits.AccessLogRetryMs));
         using (var reader = new FileStream(path, FileMode.Open, FileAccess.ReadWrite))
         {
-            Until(() => _counts.Written == 5, () => _time.AdvanceMs(Limits.AccessLogRetryMs));
+            Until(() => _counts.Written == 5, () => _time.AdvanceMs(TelemetryLimits.AccessLogRetryMs));
         }
 
         log.Dispose();
@@ -182,7 +182,7 @@ internal sealed class AccessLogTests
     {
         var buffers = new RecordBuffers(static () => { });
         long kept = 0;
-        for (int i = 0; i < 4 * Limits.RecordBufferBytesMax / 1000; i++)
+        for (int i = 0; i < 4 * TelemetryLimits.RecordBufferBytesMax / 1000; i++)
         {
             var buffer = buffers.TryTake()!;
             if (buffer.Reserve(1000).IsEmpty)
@@ -198,8 +198,8 @@ internal sealed class AccessLogTests
             buffers.Return(buffer);
         }
 
-        Assert.That(kept, Is.InRange(Limits.RecordBufferBytesMax - 1000, Limits.RecordBufferBytesMax));
-        Assert.That(buffers.Dropped, Is.EqualTo((4 * Limits.RecordBufferBytesMax / 1000) - (kept / 1000)));
+        Assert.That(kept, Is.InRange(TelemetryLimits.RecordBufferBytesMax - 1000, TelemetryLimits.RecordBufferBytesMax));
+        Assert.That(buffers.Dropped, Is.EqualTo((4 * TelemetryLimits.RecordBufferBytesMax / 1000) - (kept / 1000)));
     }
 
     private static void AddLines(AccessLog log, string line, int count)

@@ -129,7 +129,7 @@ internal sealed class TraceTests
         var span = new ProtoMessage(target.AsSpan(0, length)).Messages(2).Single();
         Assert.That(
             span.Messages(9).Single(static each => each.Text(1) == "user_agent.original").Messages(2).Single().Text(1),
-            Is.EqualTo(new string('\xFF', Limits.NoteFieldBytes))
+            Is.EqualTo(new string('\xFF', TelemetryLimits.NoteFieldBytes))
         );
         Assert.That(
             span.Messages(11).Select(static each => each.Text(2)),
@@ -189,14 +189,14 @@ internal sealed class TraceTests
         using var collector = new OtlpCollector { Status = 503 };
         var exporter = new SpanExporter(new Uri($"http://127.0.0.1:{collector.Port}"), "s", counts, clock, time, log);
         Add(exporter, 5);
-        Until(() => collector.Heads.Count >= 3, () => time.AdvanceMs(Limits.OtlpRetryMs));
+        Until(() => collector.Heads.Count >= 3, () => time.AdvanceMs(TelemetryLimits.OtlpRetryMs));
         Assert.That(
             log.Records.Count(static record => record.Text.Contains("it answers 503")),
             Is.EqualTo(1),
             "said once a minute at most"
         );
         collector.Status = 200;
-        Until(() => counts.Written == 5, () => time.AdvanceMs(Limits.OtlpRetryMs));
+        Until(() => counts.Written == 5, () => time.AdvanceMs(TelemetryLimits.OtlpRetryMs));
         await exporter.DisposeAsync();
         Assert.That(collector.Spans, Has.Count.EqualTo(5));
         Assert.That(counts.Dropped, Is.Zero);
@@ -211,7 +211,7 @@ internal sealed class TraceTests
         using var collector = new OtlpCollector { Status = 400 };
         var exporter = new SpanExporter(new Uri($"http://127.0.0.1:{collector.Port}"), "s", counts, clock, time, new RecordingLog());
         Add(exporter, 5);
-        Until(() => counts.Dropped == 5, () => time.AdvanceMs(Limits.OtlpPeriodMs));
+        Until(() => counts.Dropped == 5, () => time.AdvanceMs(TelemetryLimits.OtlpPeriodMs));
         collector.Status = 200;
         Add(exporter, 2);
         await exporter.DisposeAsync();

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Telemetry;
 using Spawngate.Transport;
 using static Spawngate.Tests.SocketPairs;
 
@@ -67,7 +68,9 @@ internal sealed class AcceptTests
         var counts = AllLoops().Select(static loop => loop.Clients).ToList();
         Assert.That(
             counts.Max() - counts.Min(),
-            Is.LessThanOrEqualTo(EventLoop.Count * (1 + Limits.ClientsAheadMin + (counts.Max() / Limits.ClientsAheadShare)))
+            Is.LessThanOrEqualTo(
+                EventLoop.Count * (1 + TransportLimits.ClientsAheadMin + (counts.Max() / TransportLimits.ClientsAheadShare))
+            )
         );
         accepted.ForEach(static each => each.Close(reset: false));
         clients.ForEach(static each => each.Dispose());
@@ -89,7 +92,7 @@ internal sealed class AcceptTests
 
     [Test]
     [NonParallelizable]
-    public async Task A_loop_that_is_behind_accepts_several_clients_at_once([Values(5, Limits.AcceptMoreMax + 5)] int clients)
+    public async Task A_loop_that_is_behind_accepts_several_clients_at_once([Values(5, TransportLimits.AcceptMoreMax + 5)] int clients)
     {
         using var socket = Listening();
         using var listener = StreamListener.Of(socket);
@@ -100,7 +103,7 @@ internal sealed class AcceptTests
         try
         {
             using var listening = Listening();
-            for (int i = 0; i < EventLoop.Count * 2 * Limits.AcceptMoreFromEvents; i++)
+            for (int i = 0; i < EventLoop.Count * 2 * TransportLimits.AcceptMoreFromEvents; i++)
             {
                 others.Add(await ConnectedAsync(listening));
                 _ = others[i].Mine.ReceiveAsync().AsTask();
@@ -128,7 +131,7 @@ internal sealed class AcceptTests
             held.Set();
             Assert.That(
                 await accepting.WaitAsync(Patience),
-                Is.GreaterThanOrEqualTo(Math.Min(clients - 1, Limits.AcceptMoreMax)),
+                Is.GreaterThanOrEqualTo(Math.Min(clients - 1, TransportLimits.AcceptMoreMax)),
                 "taken without another event"
             );
         }

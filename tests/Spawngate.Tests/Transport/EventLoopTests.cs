@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Spawngate.Platform;
+using Spawngate.Telemetry;
 using Spawngate.Transport;
 using static Spawngate.Tests.SocketPairs;
 
@@ -96,7 +97,7 @@ internal sealed class EventLoopTests
             // The kernel knows of this at once, and the loop when it looks again, which it does when it is asked often.
             pairs[2].Peer.Send("z"u8);
             bool all = true;
-            for (int i = 0; i <= Limits.JustLookedMax; i++)
+            for (int i = 0; i <= TransportLimits.JustLookedMax; i++)
             {
                 all &= loop.HasJustLooked(fds[2]);
             }
@@ -151,7 +152,7 @@ internal sealed class EventLoopTests
             }
 
             var spent = Stopwatch.StartNew();
-            while (spent.ElapsedMilliseconds < Limits.LoopTurnsMs)
+            while (spent.ElapsedMilliseconds < TransportLimits.LoopTurnsMs)
             {
                 Thread.SpinWait(100);
             }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Platform;
+using Spawngate.Telemetry;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;

@@ -5,6 +5,7 @@ using Spawngate.Backends;
 using Spawngate.Backends.Probing;
 using Spawngate.Config;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 using Spawngate.Tests.Fakes;
 using Spawngate.Upstreams;
 using Spawngate.Workloads;
@@ -70,7 +71,7 @@ internal sealed class ListenerTrustTests
         using var scene = new PlatformScene();
         string path = Path.Combine(scene.Folder, "tcp");
         IEnumerable<byte[]> connections = Enumerable
-            .Range(1000, 2 * Limits.ListenerReadBytes / 150)
+            .Range(1000, 2 * PlatformLimits.ListenerReadBytes / 150)
             .Select(static i => Line("0100007F", "1F90", "01", i));
         File.WriteAllLines(path, connections.Append(Line("0100007F", "1F90", "0A", 7)).Select(Encoding.ASCII.GetString));
         var found = new List<ListeningSocket>();
@@ -120,7 +121,7 @@ internal sealed class ListenerTrustTests
             Args = ["-c", "sleep 1000 & wait"],
         };
         LaunchResult launched = await launcher.LaunchAsync(
-            new LaunchRequest(config, 1, 1, $"http://x/?token={new string('a', 2 * Limits.ReadyTokenBytes)}"),
+            new LaunchRequest(config, 1, 1, $"http://x/?token={new string('a', 2 * BackendLimits.ReadyTokenBytes)}"),
             cancel
         );
         using var listener = Listen(IPAddress.Loopback);
@@ -253,7 +254,7 @@ internal sealed class ListenerTrustTests
         stage.Settle();
         Assert.That((stage.Phase, looks.Count), Is.EqualTo((BackendPhase.Starting, 1)), "it is looked at again after a moment");
 
-        stage.Time.AdvanceMs(Limits.ClockTickMs);
+        stage.Time.AdvanceMs(RuntimeLimits.ClockTickMs);
         stage.Settle();
         Assert.That(looks, Has.Count.EqualTo(2));
         looks.Last().SetResult(Own);

@@ -137,9 +137,9 @@ internal sealed class UpstreamPoolTests
         }
 
         opened.ForEach(o => _pool.Return(o.Connection));
-        _time.AdvanceMs(Limits.ClockTickMs);
+        _time.AdvanceMs(RuntimeLimits.ClockTickMs);
         Assert.That(_pool.OpenCount, Is.EqualTo(4), "spared: they were in use a moment ago");
-        _time.AdvanceMs(2 * Limits.PoolTrimPeriodMs);
+        _time.AdvanceMs(2 * UpstreamLimits.PoolTrimPeriodMs);
         Assert.That(_pool.OpenCount, Is.EqualTo(2));
         Assert.That(await opened[0].End.ReadToEndAsync(), Is.Empty, "the coldest end first, and without a reset");
         Assert.That(await opened[1].End.ReadToEndAsync(), Is.Empty);
@@ -246,7 +246,7 @@ internal sealed class UpstreamPoolTests
         for (int i = 0; i < 50; i++)
         {
             // Trims take everything off the stack and put it back in between.
-            _time.AdvanceMs(Limits.ClockTickMs);
+            _time.AdvanceMs(RuntimeLimits.ClockTickMs);
         }
 
         threads.ForEach(thread => thread.Join());

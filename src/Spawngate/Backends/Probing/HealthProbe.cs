@@ -27,7 +27,7 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         while (true)
         {
             cancel.ThrowIfCancellationRequested();
-            var attempt = await AttemptAsync(Limits.ProbeTimeoutMs, cancel).ConfigureAwait(false);
+            var attempt = await AttemptAsync(ProbeLimits.ProbeTimeoutMs, cancel).ConfigureAwait(false);
             _lastDetail = attempt.Detail;
             if (attempt.Connected && !accepted)
             {
@@ -62,12 +62,12 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
 
     private int PauseMs(bool connected, double elapsedMs)
     {
-        if (connected || elapsedMs >= Limits.ProbeFastPhaseMs)
+        if (connected || elapsedMs >= ProbeLimits.ProbeFastPhaseMs)
         {
             return Math.Max(1, target.RetryIntervalMs);
         }
 
-        return elapsedMs < Limits.ProbeEagerPhaseMs ? 1 : Limits.ProbeFastRetryMs;
+        return elapsedMs < ProbeLimits.ProbeEagerPhaseMs ? 1 : ProbeLimits.ProbeFastRetryMs;
     }
 
     /// <summary>One check, with a deadline of its own: an endpoint that hangs must not hang whoever asks.</summary>
@@ -125,7 +125,7 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
     {
         if (target.Behind is { } behind)
         {
-            var (direct, _) = await ConnectAsync(behind, Limits.ProbeForwardedMs, cancel).ConfigureAwait(false);
+            var (direct, _) = await ConnectAsync(behind, ProbeLimits.ProbeForwardedMs, cancel).ConfigureAwait(false);
             if (direct is not null)
             {
                 direct.Dispose();

@@ -25,7 +25,7 @@ internal sealed class ProbeConnection : IDisposable
 
     private readonly Socket _socket;
     private readonly byte[] _request;
-    private readonly byte[] _buffer = new byte[Limits.ProbeHeadBytesMax];
+    private readonly byte[] _buffer = new byte[ProbeLimits.ProbeHeadBytesMax];
 
     public ProbeConnection(Socket socket, ProbeTarget target)
     {
@@ -79,7 +79,7 @@ internal sealed class ProbeConnection : IDisposable
     /// <summary>Whether a connection to a forwarder outlives the moment in which it is closed when there is nobody to forward to.</summary>
     public static async Task<bool> StaysOpenAsync(Socket socket, TimeProvider time, CancellationToken cancel)
     {
-        using var moment = new CancellationTokenSource(TimeSpan.FromMilliseconds(Limits.ProbeForwardedMs), time);
+        using var moment = new CancellationTokenSource(TimeSpan.FromMilliseconds(ProbeLimits.ProbeForwardedMs), time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(moment.Token, cancel);
         try
         {
@@ -106,7 +106,7 @@ internal sealed class ProbeConnection : IDisposable
         }
 
         var filled = 0;
-        for (var responses = 0; responses <= Limits.ProbeInterimResponsesMax; responses++)
+        for (var responses = 0; responses <= ProbeLimits.ProbeInterimResponsesMax; responses++)
         {
             int headLength;
             while ((headLength = HeadLength(_buffer.AsSpan(0, filled))) < 0)

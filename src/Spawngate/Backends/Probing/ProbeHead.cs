@@ -31,7 +31,7 @@ internal readonly record struct ProbeHead(int Status, long BodyLength)
             }
         }
 
-        var usable = persistent && status > 0 && lengths <= 1 && length is >= 0 and <= Limits.ProbeBodyBytesMax;
+        var usable = persistent && status > 0 && lengths <= 1 && length is >= 0 and <= ProbeLimits.ProbeBodyBytesMax;
         return new ProbeHead(status, usable ? length : -1);
     }
 

@@ -1,5 +1,5 @@
+using Spawngate.Clients.Shared;
 using Spawngate.Protocols.Http2;
-using Spawngate.Sessions;
 
 namespace Spawngate.Clients.Http2;
 
@@ -29,7 +29,7 @@ internal sealed partial class Http2Connection
         {
             _failed = _goingAway = _closing = true;
             CancelStreams();
-            _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+            _deadline.Restart(DeadlineKind.Linger, _context.DueIn(ConnectionLimits.LingerMs));
         }
     }
 
@@ -82,7 +82,7 @@ internal sealed partial class Http2Connection
             {
                 // What the client still sends is read and thrown away for a moment: closing with unread bytes would be a reset, and might
                 // overtake the last answers.
-                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(ConnectionLimits.LingerMs));
             }
         }
 
@@ -118,7 +118,7 @@ internal sealed partial class Http2Connection
             Close();
             if (_open == 0)
             {
-                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(Limits.LingerMs));
+                _deadline.Restart(DeadlineKind.Linger, _context.DueIn(ConnectionLimits.LingerMs));
             }
         }
 

@@ -1,3 +1,4 @@
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
@@ -18,7 +19,7 @@ internal sealed partial class Http2Connection : ISheddable
     /// </summary>
     /// <param name="survey">Where it is added.</param>
     /// <param name="held">Bytes that it holds, as of this tick.</param>
-    public void AddTo(HoldingSurvey survey, long held)
+    public override void AddTo(HoldingSurvey survey, long held)
     {
         lock (Gate)
         {
@@ -64,7 +65,7 @@ internal sealed partial class Http2Connection : ISheddable
     private bool MayHold(int headBytes) =>
         _headBytes == 0
         || (Identity.IsTrusted && _next.Request.Fields.Has(KnownHeader.ForwardedFor))
-        || _headBytes + headBytes <= Limits.Http2HeadsBytesMax;
+        || _headBytes + headBytes <= Http2Limits.Http2HeadsBytesMax;
 
     /// <inheritdoc/>
     public bool IsEnding => _isShed || (_closing && _open == 0);

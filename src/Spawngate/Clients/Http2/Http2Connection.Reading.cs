@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
+using Spawngate.Clients.Shared;
 using Spawngate.Protocols.Http2;
-using Spawngate.Sessions;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
@@ -163,7 +163,7 @@ internal sealed partial class Http2Connection
         _client.Consume(consumed);
         if (makesRoom)
         {
-            _client.EnsureRoom(Limits.LargeBufferBytes / 2);
+            _client.EnsureRoom(TransportLimits.LargeBufferBytes / 2);
         }
 
         BeginDeferred();

@@ -1,18 +1,18 @@
 using System.Buffers.Text;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Platform;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
 using Spawngate.Runtime;
-using Spawngate.Sessions;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
 
 /// <summary>
 /// One client connection that speaks HTTP/2: a reader that hands requests to <see cref="StreamExchange"/>s, and an
-/// <see cref="Http2Writer"/> that sends what they have to say. See docs/http2.md.
+/// <see cref="Http2Writer"/> that sends what they have to say. See docs/concepts/http2.md.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -29,10 +29,10 @@ namespace Spawngate.Clients.Http2;
 /// flight while all clients together take too much at once (<see cref="GrowthQuota"/>).
 /// </para>
 /// </remarks>
-internal sealed partial class Http2Connection : ICallbackOwner
+internal sealed partial class Http2Connection : ClientProtocol, ICallbackOwner
 {
     private readonly ForwardingContext _context;
-    private readonly ClientConnections _connections;
+    private readonly DrainSignal _drain;
     private readonly SocketChannel _client;
     private readonly List<StreamExchange> _free = [];
     private readonly List<StreamExchange> _deferred = [];
@@ -41,7 +41,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     private readonly GrowthQuota _growth;
     private readonly GrowthWait _look;
     private readonly TaskCompletionSource _quiet = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private StreamExchange?[] _streams = new StreamExchange?[Limits.Http2StreamsKept];
+    private StreamExchange?[] _streams = new StreamExchange?[Http2Limits.Http2StreamsKept];
     private StreamExchange _next;
     private long _settingsDueMs;
     private ReaderTurn _turn;
@@ -49,7 +49,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     private PeerWatch _peer;
     private SendStall _stall;
     private RateFloor _taking;
-    private long _stallMs = Limits.SendStallMs;
+    private long _stallMs = ForwardingLimits.SendStallMs;
     private bool _lingerOver;
     private bool _awaitsLook;
     private int _open;
@@ -61,10 +61,10 @@ internal sealed partial class Http2Connection : ICallbackOwner
     private bool _sendShut;
 
     /// <summary>Takes over a connection on which the preface, or an upgrade, was seen.</summary>
-    public Http2Connection(ForwardingContext context, ClientConnections connections, ClientIdentity identity, SocketChannel client)
+    public Http2Connection(ForwardingContext context, DrainSignal drain, ClientIdentity identity, SocketChannel client)
     {
         _context = context;
-        _connections = connections;
+        _drain = drain;
         _client = client;
         Identity = identity;
         Writer = new Http2Writer(this, client);
@@ -97,7 +97,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     public ClientIdentity Identity { get; }
 
     /// <summary>Serves the connection until it has ended. The caller disposes of the channel.</summary>
-    public async Task RunAsync()
+    public override async Task ServeAsync()
     {
         Writer.FlushSoon();
         try
@@ -119,12 +119,12 @@ internal sealed partial class Http2Connection : ICallbackOwner
     /// <param name="settings">The value of its HTTP2-Settings field.</param>
     public bool TryAdopt(ReadOnlySpan<byte> settings)
     {
-        Span<byte> payload = stackalloc byte[Limits.Http2UpgradeSettingsBytes];
+        Span<byte> payload = stackalloc byte[Http2Limits.Http2UpgradeSettingsBytes];
         _adopted = Http2SettingsField.TryDecode(settings, payload, out int length) ? Session.AdoptUpgrade(payload[..length]) : -1;
         return _adopted >= 0;
     }
 
-    /// <summary>Begins the request that was taken up; before <see cref="RunAsync"/>.</summary>
+    /// <summary>Begins the request that was taken up; before <see cref="ServeAsync"/>.</summary>
     /// <param name="head">Its head, as received.</param>
     public void BeginAdopted(ReadOnlySpan<byte> head)
     {
@@ -158,7 +158,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     }
 
     /// <summary>Looks at the deadlines of the connection and its streams; on the coarse tick. Bytes that they hold.</summary>
-    public long OnTick(long nowMs)
+    public override long OnTick(long nowMs)
     {
         bool taken = _peer.HasSendMoved(_client, null);
         long held = _memory.Look(_client, null, !_client.IsArmed, nowMs, _context.ClientLimits.MemoryIsTight);
@@ -179,7 +179,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
             // Without streams, what held for the last ones.
             _stallMs =
                 stallMs != 0 ? stallMs
-                : _stallMs == long.MaxValue ? Limits.SendStallMs
+                : _stallMs == long.MaxValue ? ForwardingLimits.SendStallMs
                 : _stallMs;
             _lingering.EndDue(nowMs);
             if (Reader.IsWaiting || _awaitsLook)
@@ -193,7 +193,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
                 Fail();
             }
 
-            if (_connections.IsDraining && !_goingAway)
+            if (_drain.IsOn && !_goingAway)
             {
                 // Gently: what the client opens until it has heard of it is still served.
                 _goingAway = true;
@@ -227,7 +227,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     }
 
     /// <summary>Adds those of its streams to what holds a backend that do; from any thread.</summary>
-    public void AddTo(ActiveRequestSearch search)
+    public override void AddTo(ActiveRequestSearch search)
     {
         lock (Gate)
         {
@@ -239,7 +239,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     }
 
     /// <summary>The gateway drains: no more streams; the connection ends with the last.</summary>
-    public void CloseIfIdle()
+    public override void CloseIfIdle()
     {
         lock (Gate)
         {
@@ -251,7 +251,7 @@ internal sealed partial class Http2Connection : ICallbackOwner
     }
 
     /// <summary>Cuts the connection, whatever it does.</summary>
-    public void Abort() => _client.Abort(reset: true);
+    public override void Abort() => _client.Abort(reset: true);
 
     /// <summary>A stream is over; on its own task.</summary>
     public void OnFinished(StreamExchange stream)
@@ -264,8 +264,8 @@ internal sealed partial class Http2Connection : ICallbackOwner
             _open--;
             _headBytes -= stream.HeadBytes;
             _growth.Release(_client.LoopIndex, stream.HeadBytes);
-            _lingering.Release(stream.Slot, _closing ? 0 : _context.DueIn(Limits.Http2ResetHoldMs));
-            if (_free.Count < Limits.Http2StreamsKept)
+            _lingering.Release(stream.Slot, _closing ? 0 : _context.DueIn(Http2Limits.Http2ResetHoldMs));
+            if (_free.Count < Http2Limits.Http2StreamsKept)
             {
                 _free.Add(stream);
             }

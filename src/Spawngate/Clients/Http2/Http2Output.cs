@@ -1,3 +1,4 @@
+using Spawngate.Logging;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
@@ -9,7 +10,7 @@ namespace Spawngate.Clients.Http2;
 /// <remarks>
 /// <code>
 ///  Reserve, Commit ──▶ filling ── TryTake ──▶ sending ── SendAsync ──▶ Sent
-///        (room for data ends at Limits.Http2OutputBytes, that for heads and control frames at Limits.Http2HeadRoomBytes; what was begun below it is written whole)
+///        (room for data ends at Http2Limits.Http2OutputBytes, that for heads and control frames at Http2Limits.Http2HeadRoomBytes; what was begun below it is written whole)
 /// </code>
 /// </remarks>
 internal sealed class Http2Output(SocketChannel client)
@@ -25,10 +26,10 @@ internal sealed class Http2Output(SocketChannel client)
     public int Length => _length;
 
     /// <summary>Bytes of data, with its frame header, that may still be added.</summary>
-    public int Room => Limits.Http2OutputBytes - _length;
+    public int Room => Http2Limits.Http2OutputBytes - _length;
 
     /// <summary>True while a head, or control frames, may be added. Else no further request is read either.</summary>
-    public bool TakesHeads => _length < Limits.Http2HeadRoomBytes;
+    public bool TakesHeads => _length < Http2Limits.Http2HeadRoomBytes;
 
     /// <summary>Size of both buffers.</summary>
     public int HeldBytes => _filling.Length + _sending.Length;
@@ -41,7 +42,9 @@ internal sealed class Http2Output(SocketChannel client)
     {
         if (_filling.Length - _length < sizeMin)
         {
-            byte[] larger = BufferPool.Rent(Math.Max(_length + sizeMin, _large ? Limits.LargeBufferBytes : Limits.SmallBufferBytes));
+            byte[] larger = BufferPool.Rent(
+                Math.Max(_length + sizeMin, _large ? TransportLimits.LargeBufferBytes : LoggingLimits.SmallBufferBytes)
+            );
             Buffer.BlockCopy(_filling, 0, larger, 0, _length);
             BufferPool.Return(_filling);
             _filling = larger;
@@ -64,7 +67,7 @@ internal sealed class Http2Output(SocketChannel client)
         (_sending, _sendingLength, _filling, _length) = (_filling, _length, [], 0);
 
         // A connection that says much begins its next buffer large, instead of growing into it.
-        _large = _sendingLength > Limits.SmallBufferBytes / 2;
+        _large = _sendingLength > LoggingLimits.SmallBufferBytes / 2;
         return IsSending = true;
     }
 

@@ -12,7 +12,7 @@ internal static class ResponseFrames
     private const int AddedFields = 9;
 
     /// <summary>Bytes of their names and values: the longest request id, a date, names and short values.</summary>
-    private const int AddedBytes = Limits.RequestIdBytesMax + 256 + Limits.ServerTimingBytes;
+    private const int AddedBytes = ForwardingLimits.RequestIdBytesMax + 256 + ForwardingLimits.ServerTimingBytes;
 
     /// <summary>Writes a backend's head, interim or final.</summary>
     /// <param name="session">The connection's state.</param>

@@ -1,4 +1,5 @@
 using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 
@@ -108,10 +109,11 @@ internal struct StreamBody
     /// <summary>Makes room for more input: a body that goes on beyond a small buffer gets a large one.</summary>
     public void PrepareInput()
     {
-        _large |= _taken >= Limits.SmallBufferBytes || _reader.RemainingKnown is > Limits.SmallBufferBytes and < long.MaxValue;
+        _large |=
+            _taken >= LoggingLimits.SmallBufferBytes || _reader.RemainingKnown is > LoggingLimits.SmallBufferBytes and < long.MaxValue;
         if (_large && !_source!.IsArmed)
         {
-            _source.EnsureRoom(Limits.LargeBufferBytes / 2);
+            _source.EnsureRoom(TransportLimits.LargeBufferBytes / 2);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
@@ -7,7 +9,9 @@ namespace Spawngate.Clients.Http2;
 /// <content>How a stream puts heads, bodies and errors into frames.</content>
 internal sealed partial class StreamExchange
 {
-    private ValueTask<WriteOutcome> RelayInterimAsync()
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    async ValueTask<int> IExchangeClient.RelayInterimAsync()
     {
         WriteOutcome outcome;
         lock (_connection.Gate)
@@ -17,13 +21,9 @@ internal sealed partial class StreamExchange
         }
 
         _connection.Writer.FlushSoon();
-        return outcome == WriteOutcome.Wait ? _sender.WaitAsync() : new ValueTask<WriteOutcome>(outcome);
-    }
-
-    private ExchangeStep AfterInterim(WriteOutcome outcome)
-    {
+        outcome = outcome == WriteOutcome.Wait ? await _sender.WaitAsync().ConfigureAwait(false) : outcome;
         _awaitsContinue &= outcome != WriteOutcome.Head || _exchange.Response.Status != 100;
-        return _exchange.AfterInterim();
+        return 0;
     }
 
     /// <summary>Writes the head that is next; called by its sender, within the gate.</summary>
@@ -127,7 +127,7 @@ internal sealed partial class StreamExchange
         _answerBody = _exchange.Reply?.Body ?? ProxyErrors.Body(error, _detail);
         _headKind = HeadKind.Own;
         _isBodyless = Request.Method == MethodKind.Head;
-        _deadline.Restart(DeadlineKind.Progress, _context.DueIn(Limits.LingerMs));
+        _deadline.Restart(DeadlineKind.Progress, _context.DueIn(ConnectionLimits.LingerMs));
         var outcome = BeginAnswer();
         if (outcome == WriteOutcome.Gone)
         {

@@ -1,3 +1,4 @@
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
@@ -32,7 +33,7 @@ internal sealed partial class StreamExchange : ISheddable
         long buffers = _exchange.WatchedUpstream is { } upstream
             ? _memory.Look(upstream, null, _responding, nowMs, _context.ClientLimits.MemoryIsTight)
             : 0;
-        return HeldBytes = Limits.ClientRequestBytes + _head.Length + _upload.HeldBytes + buffers;
+        return HeldBytes = OverloadLimits.ClientRequestBytes + _head.Length + _upload.HeldBytes + buffers;
     }
 
     /// <summary>

@@ -1,8 +1,12 @@
 using Spawngate.Backends;
+using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
 using Spawngate.Runtime;
+using Spawngate.Telemetry;
+using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
 
@@ -36,13 +40,13 @@ internal enum HeadKind : byte
 /// One task runs through these. What comes from other threads (DATA, resets and windows from the reader, its turn from whoever sends, the
 /// tick) changes its state within the connection's gate, and makes what it waits for return.
 /// </remarks>
-internal sealed partial class StreamExchange
+internal sealed partial class StreamExchange : IExchangeClient
 {
     private readonly Http2Connection _connection;
     private readonly ForwardingContext _context;
     private readonly Exchange _exchange;
     private readonly StreamUpload _upload;
-    private readonly Signal<ExchangeStep> _begun = new();
+    private readonly Signal<bool> _begun = new();
     private readonly StreamSender _sender;
     private DeadlineWord _deadline;
     private long _bodyBytesSeen;
@@ -119,7 +123,7 @@ internal sealed partial class StreamExchange
     /// <summary>Keeps the head until the first of the body is there.</summary>
     public void Defer(ReadOnlySpan<byte> head)
     {
-        KeepHead(head, Limits.SmallBufferBytes);
+        KeepHead(head, LoggingLimits.SmallBufferBytes);
         IsDeferred = true;
     }
 
@@ -132,7 +136,7 @@ internal sealed partial class StreamExchange
             _exchange.NoteCancelled(_head.AsSpan(0, _headLength), _connection.Identity);
             _exchange.FailLate();
             _refusal = _exchange.Error;
-            Run(ExchangeStep.Failed);
+            Run();
             return;
         }
 
@@ -142,9 +146,9 @@ internal sealed partial class StreamExchange
     /// <summary>Routes the request and, if the backend is ready, sends it; on the reader's thread.</summary>
     public void Begin(ReadOnlySpan<byte> head)
     {
-        var step = _exchange.Start(head, _upload.Gathered, _connection.Identity);
-        AfterDispatch(step, head);
-        Run(step);
+        var state = _exchange.Start(head, _upload.Gathered, _connection.Identity);
+        AfterDispatch(state, head);
+        Run();
     }
 
     /// <summary>It could not be begun, because of a fault that ends the connection: it ends with it.</summary>
@@ -154,7 +158,8 @@ internal sealed partial class StreamExchange
         if (!_isBegun)
         {
             _refusal = ProxyError.ClientGone;
-            Run(ExchangeStep.Failed);
+            _exchange.FailLate();
+            Run();
         }
     }
 
@@ -167,7 +172,7 @@ internal sealed partial class StreamExchange
         _context.Observer?.OnRefused(_exchange, line, _connection.Identity);
         _refusal = error;
         _detail = detail;
-        Run(ExchangeStep.Failed);
+        Run();
     }
 
     /// <summary>Notes a request that the session reset instead: it never becomes one.</summary>
@@ -260,28 +265,21 @@ internal sealed partial class StreamExchange
     {
         while (true)
         {
-            var step = await _begun.WaitAsync().ConfigureAwait(false);
+            await _begun.WaitAsync().ConfigureAwait(false);
             bool complete = false;
             try
             {
-                while (step < ExchangeStep.Respond)
+                while (_exchange.IsPending)
                 {
-                    step = step switch
-                    {
-                        ExchangeStep.Receive => AfterReceive(await _exchange.ReceiveAsync().ConfigureAwait(false)),
-                        ExchangeStep.Send => AfterSend(await _exchange.SendAsync().ConfigureAwait(false)),
-                        ExchangeStep.Connect => _exchange.AfterConnect(await _exchange.ConnectAsync().ConfigureAwait(false)),
-                        ExchangeStep.Wait => AfterWait(await _exchange.WaitAsync().ConfigureAwait(false)),
-                        _ => AfterInterim(await RelayInterimAsync().ConfigureAwait(false)),
-                    };
+                    _exchange.Advance(await _exchange.NextAsync(this).ConfigureAwait(false), this);
                 }
 
-                var outcome = Respond(step);
+                var outcome = Respond();
                 while (outcome < WriteOutcome.Done)
                 {
                     outcome =
                         outcome == WriteOutcome.Input
-                            ? AfterInput(await _exchange.ReceiveAsync().ConfigureAwait(false))
+                            ? AfterInput(await _exchange.Upstream.ReceiveAsync().ConfigureAwait(false))
                             : AfterTurn(await _sender.WaitAsync().ConfigureAwait(false));
                 }
 
@@ -318,10 +316,10 @@ internal sealed partial class StreamExchange
         _connection.OnCallbackFault();
     }
 
-    private void Run(ExchangeStep step)
+    private void Run()
     {
         _isBegun = true;
-        _begun.Set(step);
+        _begun.Set(true);
     }
 
     /// <summary>Gives everything back, and itself to the next request.</summary>
@@ -343,10 +341,10 @@ internal sealed partial class StreamExchange
         _connection.OnFinished(this);
     }
 
-    private WriteOutcome Respond(ExchangeStep step)
+    private WriteOutcome Respond()
     {
         _responding = true;
-        return Settle(step == ExchangeStep.Respond ? BeginResponse() : BeginError());
+        return Settle(_exchange.State == ExchangeState.Relaying ? BeginResponse() : BeginError());
     }
 
     private WriteOutcome AfterTurn(WriteOutcome outcome)
@@ -387,33 +385,33 @@ internal sealed partial class StreamExchange
         return outcome;
     }
 
-    private ExchangeStep AfterWait(Admission admission)
+    /// <inheritdoc/>
+    void IExchangeClient.OnAdmission(Admission admission)
     {
         var head = _head.AsSpan(0, _headLength);
-        ExchangeStep step;
+        ExchangeState state;
         lock (_connection.Gate)
         {
             // Within the gate, so that no DATA moves what has gathered while it is copied behind the head.
-            step = _exchange.AfterWait(admission, head, _upload.Gathered, _connection.Identity);
-            SkipSent(step);
+            state = _exchange.AfterWait(admission, head, _upload.Gathered, _connection.Identity);
+            SkipSent(state);
         }
 
-        if (step is ExchangeStep.Send or ExchangeStep.Connect)
+        if (state is ExchangeState.Sending or ExchangeState.Connecting)
         {
             ReturnHead();
         }
 
-        _deadline.Set(step == ExchangeStep.Wait ? DeadlineKind.None : DeadlineKind.Response, _context.DueIn(_exchange.TimeoutMs));
-        return step;
+        _deadline.Set(state == ExchangeState.Waiting ? DeadlineKind.None : DeadlineKind.Response, _context.DueIn(_exchange.TimeoutMs));
     }
 
-    private void AfterDispatch(ExchangeStep step, ReadOnlySpan<byte> head)
+    private void AfterDispatch(ExchangeState state, ReadOnlySpan<byte> head)
     {
-        if (step == ExchangeStep.Wait)
+        if (state == ExchangeState.Waiting)
         {
             if (_headLength == 0)
             {
-                KeepHead(head, Limits.WaitBufferBytes);
+                KeepHead(head, TransportLimits.WaitBufferBytes);
             }
 
             return;
@@ -421,43 +419,39 @@ internal sealed partial class StreamExchange
 
         lock (_connection.Gate)
         {
-            SkipSent(step);
+            SkipSent(state);
         }
 
         ReturnHead();
         _deadline.Set(DeadlineKind.Response, _context.DueIn(_exchange.TimeoutMs));
     }
 
-    private void SkipSent(ExchangeStep step)
+    private void SkipSent(ExchangeState state)
     {
         // Once: a head that is sent again takes the same bytes along.
-        if (!_skipped && step is ExchangeStep.Send or ExchangeStep.Connect)
+        if (!_skipped && state is ExchangeState.Sending or ExchangeState.Connecting)
         {
             _skipped = true;
             _upload.Skip(_exchange.BodySentWithHead);
         }
     }
 
-    private ExchangeStep AfterSend(int sent)
+    /// <inheritdoc/>
+    void IExchangeClient.OnHeadSent(int sent)
     {
-        var step = _exchange.AfterSend();
         if (sent >= 0 && !_isTunnel)
         {
             OpenUpload();
         }
-
-        return step;
     }
 
-    private ExchangeStep AfterReceive(int received)
+    /// <inheritdoc/>
+    void IExchangeClient.OnReceived(int received)
     {
-        var step = _exchange.AfterReceive(received);
         if (received > 0 && !_isTunnel)
         {
             OpenUpload();
         }
-
-        return step;
     }
 
     /// <summary>Sends the request body on, once the backend is known to take this request.</summary>

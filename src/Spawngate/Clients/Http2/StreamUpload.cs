@@ -1,6 +1,6 @@
 using System.Buffers;
+using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
-using Spawngate.Protocols.Http2;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;
@@ -20,7 +20,7 @@ namespace Spawngate.Clients.Http2;
 /// </remarks>
 internal sealed class StreamUpload
 {
-    private const int ChunkFrameBytes = 2 * Limits.BufferReserveBytes;
+    private const int ChunkFrameBytes = 2 * TransportLimits.BufferReserveBytes;
 
     private readonly Http2Connection _connection;
     private readonly StreamExchange _stream;
@@ -102,7 +102,7 @@ internal sealed class StreamUpload
             return false;
         }
 
-        if (data.Length > 0 && _gathering.Length - _end < data.Length + Limits.BufferReserveBytes)
+        if (data.Length > 0 && _gathering.Length - _end < data.Length + TransportLimits.BufferReserveBytes)
         {
             MakeRoom(data.Length);
         }
@@ -209,19 +209,19 @@ internal sealed class StreamUpload
     private void Frame(ref int offset, ref int count, bool last)
     {
         int tailMax = ChunkFrameBytes + _trailers.Length;
-        if (_sendingBuffer.Length - (offset + count) < tailMax || offset < Limits.BufferReserveBytes)
+        if (_sendingBuffer.Length - (offset + count) < tailMax || offset < TransportLimits.BufferReserveBytes)
         {
-            byte[] larger = ArrayPool<byte>.Shared.Rent(Limits.BufferReserveBytes + count + tailMax);
-            _sendingBuffer.AsSpan(offset, count).CopyTo(larger.AsSpan(Limits.BufferReserveBytes));
+            byte[] larger = ArrayPool<byte>.Shared.Rent(TransportLimits.BufferReserveBytes + count + tailMax);
+            _sendingBuffer.AsSpan(offset, count).CopyTo(larger.AsSpan(TransportLimits.BufferReserveBytes));
             Return(ref _sendingBuffer);
             _sendingBuffer = larger;
-            offset = Limits.BufferReserveBytes;
+            offset = TransportLimits.BufferReserveBytes;
         }
 
         int data = count;
         if (data > 0)
         {
-            var size = new HeadWriter(stackalloc byte[Limits.BufferReserveBytes]);
+            var size = new HeadWriter(stackalloc byte[TransportLimits.BufferReserveBytes]);
             size.WriteChunkSize(data);
             offset -= size.Length;
             size.Written.CopyTo(_sendingBuffer.AsSpan(offset));
@@ -247,11 +247,11 @@ internal sealed class StreamUpload
     /// <summary>A long body whose backend keeps up is not held up by the first window.</summary>
     private void Widen()
     {
-        bool wasWide = _forwarded >= Limits.Http2WidenAfterBytes;
+        bool wasWide = _forwarded >= Http2Limits.Http2WidenAfterBytes;
         _forwarded += _sendingData;
-        if (!wasWide && _forwarded >= Limits.Http2WidenAfterBytes)
+        if (!wasWide && _forwarded >= Http2Limits.Http2WidenAfterBytes)
         {
-            _connection.Session.WidenWindow(_stream.Slot, Limits.Http2WideStreamBytes, Limits.Http2WideConnectionBytes);
+            _connection.Session.WidenWindow(_stream.Slot, Http2Limits.Http2WideStreamBytes, Http2Limits.Http2WideConnectionBytes);
         }
     }
 
@@ -314,11 +314,11 @@ internal sealed class StreamUpload
     private void MakeRoom(int size)
     {
         int held = _end - _start;
-        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(Limits.SmallBufferBytes, ChunkFrameBytes + (2 * (held + size))));
-        Gathered.CopyTo(larger.AsSpan(Limits.BufferReserveBytes));
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(LoggingLimits.SmallBufferBytes, ChunkFrameBytes + (2 * (held + size))));
+        Gathered.CopyTo(larger.AsSpan(TransportLimits.BufferReserveBytes));
         Return(ref _gathering);
         _gathering = larger;
-        _start = Limits.BufferReserveBytes;
+        _start = TransportLimits.BufferReserveBytes;
         _end = _start + held;
     }
 

@@ -4,7 +4,7 @@ using Spawngate.Runtime;
 namespace Spawngate.Telemetry.History;
 
 /// <summary>
-/// The last <see cref="Limits.HistoryEvents"/> events of one backend, in one array that grows with what is in it and has no references, so
+/// The last <see cref="HistoryLimits.HistoryEvents"/> events of one backend, in one array that grows with what is in it and has no references, so
 /// that ten thousand histories mean ten thousand small objects to the collector. Written by the backend's lifecycle, read by anybody.
 /// </summary>
 /// <remarks>
@@ -19,7 +19,7 @@ internal sealed class EventHistory : IShortenable
 
     private readonly Lock _gate = new();
     private readonly MemoryBudget? _budget;
-    private readonly List<Tail> _stderr = new(Limits.HistoryStderrTails);
+    private readonly List<Tail> _stderr = new(HistoryLimits.HistoryStderrTails);
     private byte[] _bytes = [];
     private int _start;
     private int _end;
@@ -131,7 +131,7 @@ internal sealed class EventHistory : IShortenable
                 _count--;
                 _seq--;
             }
-            else if (_count == Limits.HistoryEvents)
+            else if (_count == HistoryLimits.HistoryEvents)
             {
                 DropOldest();
             }
@@ -147,7 +147,7 @@ internal sealed class EventHistory : IShortenable
 
     private HistoryEvent Add(HistoryEvent entry)
     {
-        Span<byte> encoded = stackalloc byte[Limits.HistoryEventBytesMax];
+        Span<byte> encoded = stackalloc byte[HistoryLimits.HistoryEventBytesMax];
         int length = HistoryCodec.Write(encoded, entry);
         MakeRoom(LengthBytes + length);
         BinaryPrimitives.WriteUInt16LittleEndian(_bytes.AsSpan(_end), (ushort)length);
@@ -167,14 +167,15 @@ internal sealed class EventHistory : IShortenable
             return;
         }
 
-        if (_stderr.Count == Limits.HistoryStderrTails)
+        if (_stderr.Count == HistoryLimits.HistoryStderrTails)
         {
             DropStderr();
         }
 
-        _stderr.Add(new Tail(_seq, [.. lines.Skip(lines.Count - Limits.HistoryStderrLines).Select(Cut)]));
+        _stderr.Add(new Tail(_seq, [.. lines.Skip(lines.Count - HistoryLimits.HistoryStderrLines).Select(Cut)]));
         _stderrBytes += _stderr[^1].Bytes;
-        static string Cut(string line) => line.Length <= Limits.HistoryStderrLineChars ? line : line[..Limits.HistoryStderrLineChars];
+        static string Cut(string line) =>
+            line.Length <= HistoryLimits.HistoryStderrLineChars ? line : line[..HistoryLimits.HistoryStderrLineChars];
     }
 
     private void DropStderr()
@@ -200,7 +201,7 @@ internal sealed class EventHistory : IShortenable
         int used = _end - _start;
         int needed = used + bytes;
         byte[] target =
-            needed + (needed / 8) <= _bytes.Length ? _bytes : new byte[Math.Max(Limits.HistoryFirstBytes, needed + (needed / 4))];
+            needed + (needed / 8) <= _bytes.Length ? _bytes : new byte[Math.Max(HistoryLimits.HistoryFirstBytes, needed + (needed / 4))];
         Buffer.BlockCopy(_bytes, _start, target, 0, used);
         _bytes = target;
         _lastStart -= _start;

@@ -30,7 +30,7 @@ internal static class HistoryCodec
     }
 
     /// <summary>
-    /// Writes an event, its texts cut to their bounds. Returns the length, at most <see cref="Limits.HistoryEventBytesMax"/>.
+    /// Writes an event, its texts cut to their bounds. Returns the length, at most <see cref="HistoryLimits.HistoryEventBytesMax"/>.
     /// </summary>
     public static int Write(Span<byte> target, HistoryEvent entry)
     {
@@ -39,14 +39,14 @@ internal static class HistoryCodec
         writer.Number((ulong)PartsOf(entry));
         writer.Number((ulong)new DateTimeOffset(entry.Time).ToUnixTimeMilliseconds());
         writer.Number((ulong)entry.Start);
-        writer.Text(entry.Reason, Limits.HistoryTextBytes);
+        writer.Text(entry.Reason, HistoryLimits.HistoryTextBytes);
         writer.Optional(entry.Requests);
         if (entry.By is { } by)
         {
-            writer.Text(by.Method ?? "", Limits.HistoryShortTextBytes);
-            writer.Text(by.Path ?? "", Limits.HistoryPathBytes);
-            writer.Text(by.Client ?? "", Limits.HistoryShortTextBytes);
-            writer.Text(by.UserAgent ?? "", Limits.HistoryTextBytes);
+            writer.Text(by.Method ?? "", HistoryLimits.HistoryShortTextBytes);
+            writer.Text(by.Path ?? "", HistoryLimits.HistoryPathBytes);
+            writer.Text(by.Client ?? "", HistoryLimits.HistoryShortTextBytes);
+            writer.Text(by.UserAgent ?? "", HistoryLimits.HistoryTextBytes);
         }
 
         writer.Span(entry.SpawnMs);
@@ -59,7 +59,7 @@ internal static class HistoryCodec
             writer.Number((ulong)((exit.Signal ?? -1) + 1));
         }
 
-        writer.Text(entry.ActiveRequests, Limits.HistoryActiveRequestBytes);
+        writer.Text(entry.ActiveRequests, HistoryLimits.HistoryActiveRequestBytes);
         writer.Optional(entry.Times);
         return writer.Length;
     }
@@ -148,7 +148,7 @@ internal static class HistoryCodec
             }
 
             // The encoder stops at the last whole character that fits.
-            Span<byte> bytes = stackalloc byte[Limits.HistoryActiveRequestBytes];
+            Span<byte> bytes = stackalloc byte[HistoryLimits.HistoryActiveRequestBytes];
             Encoding.UTF8.GetEncoder().Convert(text, bytes[..bytesMax], flush: true, out _, out int written, out _);
             Number((ulong)written);
             bytes[..written].CopyTo(_target[Length..]);

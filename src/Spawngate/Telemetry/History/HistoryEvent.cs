@@ -1,5 +1,3 @@
-using Spawngate.Clients.Http2;
-
 namespace Spawngate.Telemetry.History;
 
 /// <summary>What can happen to a backend, as its history names it.</summary>

@@ -17,12 +17,12 @@ internal sealed class HistoryFeed
     private readonly Lock _gate = new();
     private HistoryReader[] _readers = [];
 
-    /// <summary>Adds a reader; null when there are <see cref="Limits.HistoryReaders"/> already. Dispose it to stop.</summary>
+    /// <summary>Adds a reader; null when there are <see cref="HistoryLimits.HistoryReaders"/> already. Dispose it to stop.</summary>
     public HistoryReader? Read()
     {
         lock (_gate)
         {
-            if (_readers.Length >= Limits.HistoryReaders)
+            if (_readers.Length >= HistoryLimits.HistoryReaders)
             {
                 return null;
             }
@@ -57,7 +57,7 @@ internal sealed class HistoryReader : IDisposable
 {
     private readonly HistoryFeed _feed;
     private readonly Channel<HistoryNews> _channel = Channel.CreateBounded<HistoryNews>(
-        new BoundedChannelOptions(Limits.HistoryReaderEvents) { SingleReader = true, AllowSynchronousContinuations = false }
+        new BoundedChannelOptions(HistoryLimits.HistoryReaderEvents) { SingleReader = true, AllowSynchronousContinuations = false }
     );
 
     private int _missed;

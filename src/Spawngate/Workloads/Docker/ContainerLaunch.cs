@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using Spawngate.Admin;
 using Spawngate.Config;
 using Spawngate.Logging;
 
@@ -20,7 +19,7 @@ namespace Spawngate.Workloads.Docker;
 internal sealed class ContainerLaunch(
     LaunchRequest request,
     DockerEngine engine,
-    ReadyCallbackListeners listeners,
+    IReadyCallbackListeners listeners,
     IOutputSink output,
     TimeProvider time,
     CancellationToken cancel
@@ -43,7 +42,7 @@ internal sealed class ContainerLaunch(
         var ready = await ReadyPath.FindAsync(request, engine.Client, listeners, cancel).ConfigureAwait(false);
         if (ready.Problem is { } problem)
         {
-            DockerLog.NoReadyDoor(engine.Log, Hostname, Docker.Network ?? "bridge", problem);
+            DockerLog.NoReadyCallback(engine.Log, Hostname, Docker.Network ?? "bridge", problem);
         }
 
         ContainerWorkload? workload = null;
@@ -76,7 +75,7 @@ internal sealed class ContainerLaunch(
     /// <summary>
     /// However the launch has ended: a container that does not run for it is gone, and the listener is open only for one that does.
     /// </summary>
-    private async Task SettleAsync(ContainerWorkload? workload, bool isKept, ReadyDoorUse? use)
+    private async Task SettleAsync(ContainerWorkload? workload, bool isKept, ReadyCallbackLease? use)
     {
         if (workload is not null && isKept)
         {
@@ -91,7 +90,7 @@ internal sealed class ContainerLaunch(
         }
     }
 
-    private static async Task LeaveAtEndAsync(ContainerWorkload workload, ReadyDoorUse? use)
+    private static async Task LeaveAtEndAsync(ContainerWorkload workload, ReadyCallbackLease? use)
     {
         await workload.Exited.ConfigureAwait(false);
         use?.Leave();
@@ -111,7 +110,7 @@ internal sealed class ContainerLaunch(
     {
         var spec = ContainerPlan.Of(request, engine.Identity, _runId, ready.Url, ready.NeedsHostName);
         var mayPull = Docker.PullPolicy == PullPolicy.IfNotPresent;
-        for (var attempt = 0; attempt < Limits.ContainerCreateAttemptsMax; attempt++)
+        for (var attempt = 0; attempt < DockerLimits.ContainerCreateAttemptsMax; attempt++)
         {
             cancel.ThrowIfCancellationRequested();
             request.Stage.Text = "creating the container";
@@ -263,7 +262,7 @@ internal sealed class ContainerLaunch(
     private async Task<EngineError?> StartOnFreePortAsync(ContainerWorkload workload)
     {
         EngineError? error = null;
-        for (var attempt = 0; attempt < Limits.ContainerStartAttemptsMax; attempt++)
+        for (var attempt = 0; attempt < DockerLimits.ContainerStartAttemptsMax; attempt++)
         {
             var began = time.GetTimestamp();
             error = await engine.Client.StartAsync(workload.Id).ConfigureAwait(false);

@@ -1,5 +1,6 @@
-using Microsoft.Extensions.Logging;
 using Spawngate.Logging;
+using Spawngate.Platform;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Workloads.Docker;
 
@@ -9,7 +10,7 @@ namespace Spawngate.Workloads.Docker;
 /// </summary>
 internal sealed class ContainerOutput
 {
-    private readonly LineRing _tail = new(Limits.StderrTailLines, Limits.StderrTailBytes);
+    private readonly LineRing _tail = new(ProcessLimits.StderrTailLines, ProcessLimits.StderrTailBytes);
     private readonly CancellationTokenSource _stop = new();
     private readonly string _hostname;
     private readonly IOutputSink _output;
@@ -66,7 +67,7 @@ internal sealed class ContainerOutput
             new LineSplitter(new Sink(_hostname, OutputStream.Stdout, _output, null)),
             new LineSplitter(new Sink(_hostname, OutputStream.Stderr, _output, _tail))
         );
-        var buffer = new byte[Limits.OutputReadBytes];
+        var buffer = new byte[PlatformLimits.OutputReadBytes];
         using (stream)
         {
             try

@@ -73,7 +73,7 @@ internal static class ContainerPlan
     {
         var key = $"{containerPort.ToString(CultureInfo.InvariantCulture)}/tcp";
         var text = details.NetworkSettings?.Ports.GetValueOrDefault(key);
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= Limits.PortMax
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= ConfigLimits.PortMax
             ? port
             : null;
     }

@@ -78,10 +78,10 @@ internal sealed class ContainerWorkload : IWorkload
     public void Kill() => _ = KillAsync();
 
     /// <summary>It has ended with a status.</summary>
-    public void EndWith(int status) => _ = EndAsync(Describe(status, _outOfMemory), status, Limits.ContainerOutputEndMs);
+    public void EndWith(int status) => _ = EndAsync(Describe(status, _outOfMemory), status, DockerLimits.ContainerOutputEndMs);
 
     /// <summary>It has ended, or is out of reach for ever.</summary>
-    public void EndUnknown(string description) => _ = EndAsync(description, null, Limits.ContainerOutputLostMs);
+    public void EndUnknown(string description) => _ = EndAsync(description, null, DockerLimits.ContainerOutputLostMs);
 
     /// <summary>What an exit status says to people.</summary>
     internal static string Describe(int status, bool outOfMemory)

@@ -36,7 +36,7 @@ internal sealed class DockerClient : IDisposable
     /// <summary>Asks whether an engine answers, and agrees on a version of the API with it.</summary>
     public async Task<EngineError?> ConnectAsync(CancellationToken cancel)
     {
-        var ping = await _transport.CallAsync(HttpMethod.Get, "/_ping", null, Limits.EnginePingMs, cancel).ConfigureAwait(false);
+        var ping = await _transport.CallAsync(HttpMethod.Get, "/_ping", null, DockerLimits.EnginePingMs, cancel).ConfigureAwait(false);
         if (ping.Error is { } error)
         {
             return error;
@@ -79,31 +79,32 @@ internal sealed class DockerClient : IDisposable
     {
         var path = $"{_prefix}/containers/create?name={Uri.EscapeDataString(name)}";
         var reply = await _transport
-            .CallAsync(HttpMethod.Post, path, spec.ToJson(), Limits.EngineCreateMs, CancellationToken.None)
+            .CallAsync(HttpMethod.Post, path, spec.ToJson(), DockerLimits.EngineCreateMs, CancellationToken.None)
             .ConfigureAwait(false);
         return Read(reply, "POST /containers/create", CreatedContainer.Read);
     }
 
     /// <summary>Starts a container.</summary>
-    public Task<EngineError?> StartAsync(string id) => DoAsync(HttpMethod.Post, $"/containers/{id}/start", Limits.EngineCreateMs);
+    public Task<EngineError?> StartAsync(string id) => DoAsync(HttpMethod.Post, $"/containers/{id}/start", DockerLimits.EngineCreateMs);
 
     /// <summary>Asks a container to end, and kills it after so many seconds; returns when it has ended.</summary>
     public Task<EngineError?> StopAsync(string id, long graceSecs) =>
         DoAsync(
             HttpMethod.Post,
             string.Create(CultureInfo.InvariantCulture, $"/containers/{id}/stop?t={graceSecs}"),
-            Math.Min((graceSecs * 1000) + Limits.EngineCallMs, int.MaxValue)
+            Math.Min((graceSecs * 1000) + DockerLimits.EngineCallMs, int.MaxValue)
         );
 
     /// <summary>Kills a container.</summary>
-    public Task<EngineError?> KillAsync(string id) => DoAsync(HttpMethod.Post, $"/containers/{id}/kill", Limits.EngineCallMs);
+    public Task<EngineError?> KillAsync(string id) => DoAsync(HttpMethod.Post, $"/containers/{id}/kill", DockerLimits.EngineCallMs);
 
     /// <summary>Removes a container with its anonymous volumes, killing it first if it runs.</summary>
-    public Task<EngineError?> RemoveAsync(string id) => DoAsync(HttpMethod.Delete, $"/containers/{id}?force=1&v=1", Limits.EngineRemoveMs);
+    public Task<EngineError?> RemoveAsync(string id) =>
+        DoAsync(HttpMethod.Delete, $"/containers/{id}?force=1&v=1", DockerLimits.EngineRemoveMs);
 
     /// <summary>Waits until somebody else's removal of a container is done.</summary>
     public Task<EngineError?> AwaitRemovalAsync(string id) =>
-        DoAsync(HttpMethod.Post, $"/containers/{id}/wait?condition=removed", Limits.EngineRemoveMs);
+        DoAsync(HttpMethod.Post, $"/containers/{id}/wait?condition=removed", DockerLimits.EngineRemoveMs);
 
     /// <summary>All about a container, by id or name.</summary>
     public Task<EngineReply<ContainerDetails>> InspectAsync(string id, CancellationToken cancel) =>
@@ -125,7 +126,7 @@ internal sealed class DockerClient : IDisposable
     public Task<EngineReply<EngineStream>> OpenEventsAsync(string label, string value, CancellationToken cancel)
     {
         var filter = Filter(("type", ["container"]), ("event", ["die", "oom"]), ("label", [$"{label}={value}"]));
-        return OpenAsync(HttpMethod.Get, $"/events?filters={filter}", [], Limits.EngineCallMs, cancel);
+        return OpenAsync(HttpMethod.Get, $"/events?filters={filter}", [], DockerLimits.EngineCallMs, cancel);
     }
 
     /// <summary>
@@ -133,7 +134,7 @@ internal sealed class DockerClient : IDisposable
     /// nothing is missed.
     /// </summary>
     public Task<EngineReply<EngineStream>> AttachAsync(string id, CancellationToken cancel) =>
-        OpenAsync(HttpMethod.Post, $"/containers/{id}/attach?stream=1&stdout=1&stderr=1", [], Limits.EngineCallMs, cancel);
+        OpenAsync(HttpMethod.Post, $"/containers/{id}/attach?stream=1&stdout=1&stderr=1", [], DockerLimits.EngineCallMs, cancel);
 
     /// <summary>Pulls an image; the stream tells how far it is.</summary>
     /// <param name="image">Which one.</param>
@@ -142,7 +143,13 @@ internal sealed class DockerClient : IDisposable
     public Task<EngineReply<EngineStream>> PullAsync(ImageName image, string? credentials, CancellationToken cancel)
     {
         var path = $"/images/create?fromImage={Uri.EscapeDataString(image.Repository)}&tag={Uri.EscapeDataString(image.Tag)}";
-        return OpenAsync(HttpMethod.Post, path, credentials is null ? [] : [new("X-Registry-Auth", credentials)], Limits.PullMs, cancel);
+        return OpenAsync(
+            HttpMethod.Post,
+            path,
+            credentials is null ? [] : [new("X-Registry-Auth", credentials)],
+            DockerLimits.PullMs,
+            cancel
+        );
     }
 
     /// <inheritdoc/>
@@ -150,7 +157,7 @@ internal sealed class DockerClient : IDisposable
 
     private static string Filter(params (string Name, string[] Values)[] terms)
     {
-        var bytes = new ArrayBufferWriter<byte>(Limits.EngineReadBytes);
+        var bytes = new ArrayBufferWriter<byte>(DockerLimits.EngineReadBytes);
         using (var json = new Utf8JsonWriter(bytes))
         {
             json.WriteStartObject();
@@ -171,7 +178,9 @@ internal sealed class DockerClient : IDisposable
     private async Task<EngineReply<T>> GetAsync<T>(string path, Func<JsonElement, T?> read, CancellationToken cancel)
         where T : class
     {
-        var reply = await _transport.CallAsync(HttpMethod.Get, _prefix + path, null, Limits.EngineCallMs, cancel).ConfigureAwait(false);
+        var reply = await _transport
+            .CallAsync(HttpMethod.Get, _prefix + path, null, DockerLimits.EngineCallMs, cancel)
+            .ConfigureAwait(false);
         return Read(reply, $"GET {WithoutQuery(path)}", read);
     }
 

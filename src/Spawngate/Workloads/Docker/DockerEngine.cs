@@ -1,5 +1,4 @@
 using System.Globalization;
-using Microsoft.Extensions.Logging;
 
 namespace Spawngate.Workloads.Docker;
 
@@ -176,7 +175,7 @@ internal sealed class DockerEngine
         var byId = list.ToDictionary(static container => container.Id, StringComparer.Ordinal);
         var checks = started.Select(workload => CheckAsync(workload, byId.GetValueOrDefault(workload.Id), cancel));
         await Task.WhenAll(checks).ConfigureAwait(false);
-        foreach (var few in list.Where(IsLeftOver).Chunk(Limits.EngineRemovalsAtOnce))
+        foreach (var few in list.Where(IsLeftOver).Chunk(DockerLimits.EngineRemovalsAtOnce))
         {
             await Task.WhenAll(few.Select(left => RemoveIfOursAsync(left, cancel))).ConfigureAwait(false);
         }
@@ -187,7 +186,7 @@ internal sealed class DockerEngine
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         var removals = RemovalsAsync(null);
-        await Task.WhenAny(removals, Task.Delay(TimeSpan.FromMilliseconds(Limits.EngineStopMs), _time, CancellationToken.None))
+        await Task.WhenAny(removals, Task.Delay(TimeSpan.FromMilliseconds(DockerLimits.EngineStopMs), _time, CancellationToken.None))
             .ConfigureAwait(false);
         await _watch.StopAsync().ConfigureAwait(false);
         int left;
@@ -307,7 +306,7 @@ internal sealed class DockerEngine
     private async Task<bool> TryRemoveAsync(string id, string hostname, string name)
     {
         EngineError? error = null;
-        for (var attempt = 0; attempt < Limits.EngineRemoveAttemptsMax; attempt++)
+        for (var attempt = 0; attempt < DockerLimits.EngineRemoveAttemptsMax; attempt++)
         {
             error = await Client.RemoveAsync(id).ConfigureAwait(false);
             if (error is { IsConflict: true })
@@ -326,7 +325,8 @@ internal sealed class DockerEngine
                 break;
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(Limits.EngineRemovePauseMs), _time, CancellationToken.None).ConfigureAwait(false);
+            await Task.Delay(TimeSpan.FromMilliseconds(DockerLimits.EngineRemovePauseMs), _time, CancellationToken.None)
+                .ConfigureAwait(false);
         }
 
         Interlocked.Increment(ref _unremoved);
@@ -336,7 +336,7 @@ internal sealed class DockerEngine
 
     private async Task AbandonAsync(string runId, string hostname)
     {
-        for (var attempt = 0; attempt < Limits.EngineRemoveAttemptsMax; attempt++)
+        for (var attempt = 0; attempt < DockerLimits.EngineRemoveAttemptsMax; attempt++)
         {
             var reply = await Client.ListAsync(ContainerLabels.Run, runId, CancellationToken.None).ConfigureAwait(false);
             foreach (var container in reply.Value ?? [])
@@ -344,7 +344,8 @@ internal sealed class DockerEngine
                 await TryRemoveAsync(container.Id, hostname, NameOf(container)).ConfigureAwait(false);
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(Limits.EngineRemovePauseMs), _time, CancellationToken.None).ConfigureAwait(false);
+            await Task.Delay(TimeSpan.FromMilliseconds(DockerLimits.EngineRemovePauseMs), _time, CancellationToken.None)
+                .ConfigureAwait(false);
         }
 
         Forget(runId);

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-using Spawngate.Admin;
 using Spawngate.Logging;
 using Spawngate.Workloads.Processes;
 
@@ -11,7 +9,7 @@ namespace Spawngate.Workloads.Docker;
 internal sealed class DockerLauncher : ILauncher
 {
     private readonly DockerEngines _engines;
-    private readonly ReadyCallbackListeners _listeners;
+    private readonly IReadyCallbackListeners _listeners;
     private readonly IOutputSink _output;
     private readonly ILogger _log;
     private readonly TimeProvider _time;
@@ -22,7 +20,7 @@ internal sealed class DockerLauncher : ILauncher
 
     /// <summary>Makes the launcher of a gateway.</summary>
     /// <param name="identity">By what its containers are known.</param>
-    /// <param name="report">Declares a start ready: host, token.</param>
+    /// <param name="listeners">Makes where containers call back that they are ready.</param>
     /// <param name="output">Gets the lines that containers write.</param>
     /// <param name="loggers">Makes the logger of category <c>spawngate.docker</c>.</param>
     /// <param name="variable">Reads a variable of the environment.</param>
@@ -30,7 +28,7 @@ internal sealed class DockerLauncher : ILauncher
     /// <param name="guardian">Is told of every engine; null for none.</param>
     public DockerLauncher(
         GatewayIdentity identity,
-        Func<string, string?, ReadyOutcome> report,
+        Func<ILogger, IReadyCallbackListeners> listeners,
         IOutputSink output,
         ILoggerFactory loggers,
         Func<string, string?> variable,
@@ -43,7 +41,7 @@ internal sealed class DockerLauncher : ILauncher
         _log = loggers.CreateLogger("spawngate.docker");
         _output = output;
         _time = time;
-        _listeners = new ReadyCallbackListeners(report, _log, time);
+        _listeners = listeners(_log);
         _engines = new DockerEngines(
             address => new DockerEngine(address, identity, _log, RegistryLogins.OfUser(variable), time),
             variable,

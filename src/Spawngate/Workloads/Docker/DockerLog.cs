@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>Log lines of category <c>spawngate.docker</c>.</summary>
@@ -77,12 +75,9 @@ internal static partial class DockerLog
     )]
     public static partial void LeftBehind(ILogger log, string engine, int containers);
 
-    [LoggerMessage(LogLevel.Debug, "address=\"{Address}\" Ready callbacks of containers are taken")]
-    public static partial void ReadyDoorOpen(ILogger log, string address);
-
     [LoggerMessage(
         LogLevel.Warning,
         "hostname=\"{Hostname}\" network=\"{Network}\" error=\"{Error}\" The ready callback cannot be reached from this container; its health check decides"
     )]
-    public static partial void NoReadyDoor(ILogger log, string hostname, string network, string error);
+    public static partial void NoReadyCallback(ILogger log, string hostname, string network, string error);
 }

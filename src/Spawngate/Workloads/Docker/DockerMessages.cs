@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text.Json;
-using Spawngate.Runtime;
 
 namespace Spawngate.Workloads.Docker;
 
@@ -32,7 +31,7 @@ internal sealed class ContainerSpec
     /// <summary>As the engine wants it.</summary>
     public byte[] ToJson()
     {
-        var bytes = new ArrayBufferWriter<byte>(Limits.EngineReadBytes);
+        var bytes = new ArrayBufferWriter<byte>(DockerLimits.EngineReadBytes);
         using (var json = new Utf8JsonWriter(bytes))
         {
             json.WriteStartObject();

@@ -49,12 +49,12 @@ internal sealed record EngineAnswer(int Status, string? ApiVersion, byte[] Body)
     }
 
     private static string Start(byte[] body) =>
-        Shortened(Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, Limits.EngineMessageCharsMax))).Trim());
+        Shortened(Encoding.UTF8.GetString(body.AsSpan(0, Math.Min(body.Length, DockerLimits.EngineMessageCharsMax))).Trim());
 
     private static string Shortened(string text)
     {
         var oneLine = text.ReplaceLineEndings(" ");
-        return oneLine.Length > Limits.EngineMessageCharsMax ? oneLine[..Limits.EngineMessageCharsMax] + "…" : oneLine;
+        return oneLine.Length > DockerLimits.EngineMessageCharsMax ? oneLine[..DockerLimits.EngineMessageCharsMax] + "…" : oneLine;
     }
 }
 
@@ -88,7 +88,7 @@ internal sealed class EngineStream : IDisposable
 /// <summary>A stream of JSON messages, one a line, as the engine sends events and the progress of pulls.</summary>
 internal sealed class JsonLines(EngineStream stream)
 {
-    private byte[] _buffer = new byte[Limits.EngineReadBytes];
+    private byte[] _buffer = new byte[DockerLimits.EngineReadBytes];
     private int _start;
     private int _end;
 
@@ -167,12 +167,12 @@ internal sealed class JsonLines(EngineStream stream)
         _start = 0;
         if (_end == _buffer.Length)
         {
-            if (_end >= Limits.EngineLineBytesMax)
+            if (_end >= DockerLimits.EngineLineBytesMax)
             {
                 throw new JsonException("The line is too long.");
             }
 
-            Array.Resize(ref _buffer, Math.Min(Limits.EngineLineBytesMax, _end * 2));
+            Array.Resize(ref _buffer, Math.Min(DockerLimits.EngineLineBytesMax, _end * 2));
         }
     }
 }

@@ -23,8 +23,8 @@ internal sealed class EngineTransport : IDisposable
             new SocketsHttpHandler
             {
                 ConnectCallback = ConnectAsync,
-                ConnectTimeout = TimeSpan.FromMilliseconds(Limits.EngineConnectMs),
-                PooledConnectionIdleTimeout = TimeSpan.FromSeconds(Limits.EngineIdleConnectionSecs),
+                ConnectTimeout = TimeSpan.FromMilliseconds(DockerLimits.EngineConnectMs),
+                PooledConnectionIdleTimeout = TimeSpan.FromSeconds(DockerLimits.EngineIdleConnectionSecs),
                 UseProxy = false,
                 UseCookies = false,
                 AllowAutoRedirect = false,
@@ -63,7 +63,12 @@ internal sealed class EngineTransport : IDisposable
                 var bytes = await ReadAsync(response.Content, either.Token).ConfigureAwait(false);
                 if (bytes is null)
                 {
-                    return new EngineError(EngineFault.Garbage, call, 0, $"the answer is longer than {Limits.EngineAnswerBytesMax} bytes");
+                    return new EngineError(
+                        EngineFault.Garbage,
+                        call,
+                        0,
+                        $"the answer is longer than {DockerLimits.EngineAnswerBytesMax} bytes"
+                    );
                 }
 
                 var status = (int)response.StatusCode;
@@ -235,13 +240,13 @@ internal sealed class EngineTransport : IDisposable
     private static async Task<byte[]?> ReadAsync(HttpContent content, CancellationToken cancel)
     {
         using var stream = await content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
-        var bytes = new ArrayBufferWriter<byte>(Limits.EngineReadBytes);
+        var bytes = new ArrayBufferWriter<byte>(DockerLimits.EngineReadBytes);
         int read;
         while ((read = await stream.ReadAsync(bytes.GetMemory(), cancel).ConfigureAwait(false)) > 0)
         {
             await Task.Yield();
             bytes.Advance(read);
-            if (bytes.WrittenCount > Limits.EngineAnswerBytesMax)
+            if (bytes.WrittenCount > DockerLimits.EngineAnswerBytesMax)
             {
                 return null;
             }

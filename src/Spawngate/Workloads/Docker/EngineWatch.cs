@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
@@ -51,12 +49,12 @@ internal sealed class EngineWatch(DockerEngine engine, TimeProvider time)
                 break;
             }
 
-            if (!_wasConnected || !error.IsLoss || time.GetElapsedTime(began).TotalMilliseconds >= Limits.EngineReturnMs)
+            if (!_wasConnected || !error.IsLoss || time.GetElapsedTime(began).TotalMilliseconds >= DockerLimits.EngineReturnMs)
             {
                 return error;
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(Limits.EngineRetryMs), time, cancel).ConfigureAwait(false);
+            await Task.Delay(TimeSpan.FromMilliseconds(DockerLimits.EngineRetryMs), time, cancel).ConfigureAwait(false);
         }
 
         await _sweep.WaitAsync(cancel).ConfigureAwait(false);
@@ -97,7 +95,7 @@ internal sealed class EngineWatch(DockerEngine engine, TimeProvider time)
             }
 
             var lostForMs = lostAt == 0 ? 0 : time.GetElapsedTime(lostAt).TotalMilliseconds;
-            if (lostForMs >= (reply.Error!.Fault == EngineFault.Unreachable ? Limits.EngineGoneMs : Limits.EngineSilentMs))
+            if (lostForMs >= (reply.Error!.Fault == EngineFault.Unreachable ? DockerLimits.EngineGoneMs : DockerLimits.EngineSilentMs))
             {
                 engine.LoseRuns(reply.Error);
             }
@@ -180,7 +178,10 @@ internal sealed class EngineWatch(DockerEngine engine, TimeProvider time)
             hurry = _hurry.Task;
         }
 
-        var pauseMs = Math.Min(Limits.EnginePauseMs, Limits.EngineRetryMs << Math.Min(failures, Limits.EngineDoublingsMax));
+        var pauseMs = Math.Min(
+            DockerLimits.EnginePauseMs,
+            DockerLimits.EngineRetryMs << Math.Min(failures, DockerLimits.EngineDoublingsMax)
+        );
         var pause = Task.Delay(TimeSpan.FromMilliseconds(pauseMs), time, cancel);
         await Task.WhenAny(hurry, pause).ConfigureAwait(false);
     }

@@ -26,5 +26,5 @@ internal sealed record GatewayIdentity(string Instance, string Process)
     }
 
     /// <summary>A random name that nobody else has.</summary>
-    public static string NewId() => Convert.ToHexStringLower(Entropy.Bytes(Limits.ContainerIdBytes));
+    public static string NewId() => Convert.ToHexStringLower(Entropy.Bytes(DockerLimits.ContainerIdBytes));
 }

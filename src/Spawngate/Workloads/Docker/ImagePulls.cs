@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
@@ -33,7 +31,7 @@ internal sealed class ImagePulls(DockerClient client, RegistryLogins logins, ILo
     private async Task<string?> RunAsync(string image, string hostname)
     {
         var began = time.GetTimestamp();
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(Limits.PullMs), time);
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(DockerLimits.PullMs), time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, stopping);
         try
         {
@@ -50,7 +48,7 @@ internal sealed class ImagePulls(DockerClient client, RegistryLogins logins, ILo
         {
             return stopping.IsCancellationRequested
                 ? "the gateway stops"
-                : $"image {image} cannot be pulled: it took longer than {Limits.PullMs / 60_000} minutes";
+                : $"image {image} cannot be pulled: it took longer than {DockerLimits.PullMs / 60_000} minutes";
         }
         finally
         {
@@ -101,7 +99,7 @@ internal sealed class PullProgress(string image, ILogger log, TimeProvider time)
     /// <summary>Takes a message of the pull's stream.</summary>
     public void Take(PullMessage message)
     {
-        if (message.Id is { } layer && (_bytes.ContainsKey(layer) || _bytes.Count < Limits.PullLayersMax))
+        if (message.Id is { } layer && (_bytes.ContainsKey(layer) || _bytes.Count < DockerLimits.PullLayersMax))
         {
             _bytes[layer] = message.Status == "Downloading" ? message.Bytes : _bytes.GetValueOrDefault(layer);
             if (message.Status is "Pull complete" or "Already exists")
@@ -110,7 +108,7 @@ internal sealed class PullProgress(string image, ILogger log, TimeProvider time)
             }
         }
 
-        if (time.GetElapsedTime(_toldAt).TotalMilliseconds >= Limits.PullLogMs)
+        if (time.GetElapsedTime(_toldAt).TotalMilliseconds >= DockerLimits.PullLogMs)
         {
             _toldAt = time.GetTimestamp();
             DockerLog.PullProgress(log, image, _done.Count, _bytes.Count, _bytes.Values.Sum(), message.Status ?? "");

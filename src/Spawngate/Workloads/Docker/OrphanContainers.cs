@@ -34,7 +34,7 @@ internal sealed class OrphanContainers(string process, string address, TimeProvi
         }
 
         List<Task> ending = [];
-        for (var quiet = 0; quiet < Limits.OrphanQuietLooks || ending.Exists(static task => !task.IsCompleted); )
+        for (var quiet = 0; quiet < DockerLimits.OrphanQuietLooks || ending.Exists(static task => !task.IsCompleted); )
         {
             var reply = await client.ListAsync(ContainerLabels.Process, process, CancellationToken.None).ConfigureAwait(false);
             if (reply.Error is { } lost)
@@ -45,7 +45,7 @@ internal sealed class OrphanContainers(string process, string address, TimeProvi
             var found = reply.Value!.Where(container => _asked.Add(container.Id)).ToList();
             ending.AddRange(found.Select(container => EndAsync(client, container)));
             quiet = found.Count == 0 ? quiet + 1 : 0;
-            await Task.Delay(TimeSpan.FromMilliseconds(Limits.OrphanLookMs), time, CancellationToken.None).ConfigureAwait(false);
+            await Task.Delay(TimeSpan.FromMilliseconds(DockerLimits.OrphanLookMs), time, CancellationToken.None).ConfigureAwait(false);
         }
 
         return "The gateway's containers have been removed";

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Spawngate.Admin;
 using Spawngate.Config;
 
 namespace Spawngate.Workloads.Docker;
@@ -10,7 +9,7 @@ namespace Spawngate.Workloads.Docker;
 /// <param name="NeedsHostName">Whether the container has to be told the name of the machine that the URL has.</param>
 /// <param name="Use">The listener that it leads to; null for none.</param>
 /// <param name="Problem">Why it probably does not work; null when it should.</param>
-internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyDoorUse? Use, string? Problem)
+internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyCallbackLease? Use, string? Problem)
 {
     private const string HostName = "host.docker.internal";
     private static readonly Version HostGatewayFrom = new(1, 41);
@@ -23,7 +22,7 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyDoorUse? U
     public static async Task<ReadyPath> FindAsync(
         LaunchRequest request,
         DockerClient client,
-        ReadyCallbackListeners listeners,
+        IReadyCallbackListeners listeners,
         CancellationToken cancel
     )
     {

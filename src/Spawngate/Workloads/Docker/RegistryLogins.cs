@@ -37,7 +37,7 @@ internal sealed class RegistryLogins(string? path)
 
     private static string Encode(string server, string user, string password, string? token)
     {
-        var bytes = new ArrayBufferWriter<byte>(Limits.EngineReadBytes);
+        var bytes = new ArrayBufferWriter<byte>(DockerLimits.EngineReadBytes);
         using (var json = new Utf8JsonWriter(bytes))
         {
             json.WriteStartObject();

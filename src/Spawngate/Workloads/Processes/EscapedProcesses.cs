@@ -1,5 +1,5 @@
-using Spawngate.Clients.Http2;
 using Spawngate.Platform;
+using Spawngate.Runtime;
 
 namespace Spawngate.Workloads.Processes;
 
@@ -45,7 +45,7 @@ internal sealed class EscapedProcesses(InstanceToken token, int session)
             }
 
             snapshot.BesideGroupOf(token, session, _asked).ForEach(Ask);
-            Task again = snapshot.IsWhole ? change : Task.Delay(Limits.ClockTickMs);
+            Task again = snapshot.IsWhole ? change : Task.Delay(RuntimeLimits.ClockTickMs);
             await Task.WhenAny(groupEnded, change, again).ConfigureAwait(false);
         }
     }
@@ -71,8 +71,8 @@ internal sealed class EscapedProcesses(InstanceToken token, int session)
                 return;
             }
 
-            settled ??= isKill ? Task.Delay(Limits.KillSettleMs) : null;
-            Task again = snapshot.IsWhole ? change : Task.Delay(Limits.ClockTickMs);
+            settled ??= isKill ? Task.Delay(PlatformLimits.KillSettleMs) : null;
+            Task again = snapshot.IsWhole ? change : Task.Delay(RuntimeLimits.ClockTickMs);
             await Task.WhenAny(change, again, settled ?? killed).ConfigureAwait(false);
         }
     }

@@ -68,7 +68,7 @@ internal sealed class GuardList(Func<int, long> startOf)
 
     private bool TakeText(InstanceToken text)
     {
-        if (_line.Count >= Limits.GuardLineBytesMax)
+        if (_line.Count >= ProcessLimits.GuardLineBytesMax)
         {
             return false;
         }

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Spawngate.Workloads.Processes;
 
 /// <summary>What the gateway says of its guard, in category <c>spawngate.guard</c>.</summary>

@@ -1,5 +1,4 @@
 using System.Text;
-using Microsoft.Extensions.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;
 
@@ -140,7 +139,7 @@ internal sealed class Guardian : IDisposable
         {
             try
             {
-                await _exited.Task.WaitAsync(TimeSpan.FromMilliseconds(Limits.GuardStopMs), _time).ConfigureAwait(false);
+                await _exited.Task.WaitAsync(TimeSpan.FromMilliseconds(ProcessLimits.GuardStopMs), _time).ConfigureAwait(false);
             }
             catch (TimeoutException)
             {
@@ -226,9 +225,9 @@ internal sealed class Guardian : IDisposable
     // The queue is bounded by time: a guard that takes nothing for some seconds is killed, and the next one gets the list as it is then.
     private async Task WriteRestAsync(GuardPipe guard)
     {
-        for (int retry = 0; retry < Limits.GuardRetriesMax; retry++)
+        for (int retry = 0; retry < ProcessLimits.GuardRetriesMax; retry++)
         {
-            await Task.Delay(Limits.GuardRetryMs, CancellationToken.None).ConfigureAwait(false);
+            await Task.Delay(ProcessLimits.GuardRetryMs, CancellationToken.None).ConfigureAwait(false);
             lock (_gate)
             {
                 if (_guard != guard || _stopping)
@@ -324,7 +323,7 @@ internal sealed class Guardian : IDisposable
                 return;
             }
 
-            if (_time.GetElapsedTime(_startedAt).TotalMilliseconds >= Limits.StableReadyMs)
+            if (_time.GetElapsedTime(_startedAt).TotalMilliseconds >= ProcessLimits.StableReadyMs)
             {
                 _backoff.Reset();
             }

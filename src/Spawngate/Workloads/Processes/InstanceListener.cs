@@ -76,7 +76,7 @@ internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token
     {
         var tree = new List<int> { leader.Pid };
         bool isSure = true;
-        for (int i = 0; i < tree.Count && left.Count > 0 && i < Limits.RunTreeLooks; i++)
+        for (int i = 0; i < tree.Count && left.Count > 0 && i < ProcessLimits.RunTreeLooks; i++)
         {
             isSure &= Strike([tree[i]], left, hidden); // What is hidden altogether (hidepid) is found only here.
             if (left.Count > 0)

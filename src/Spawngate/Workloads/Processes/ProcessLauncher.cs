@@ -1,5 +1,4 @@
 using System.Net;
-using Spawngate.Clients.Http2;
 using Spawngate.Config;
 using Spawngate.Logging;
 using Spawngate.Platform;
@@ -143,7 +142,7 @@ internal sealed class ProcessWorkload : IWorkload
     private readonly TimeProvider _time;
     private readonly TaskCompletionSource<Task> _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _killed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly LineRing _tail = new(Limits.StderrTailLines, Limits.StderrTailBytes);
+    private readonly LineRing _tail = new(ProcessLimits.StderrTailLines, ProcessLimits.StderrTailBytes);
 
     internal ProcessWorkload(
         ChildProcess child,

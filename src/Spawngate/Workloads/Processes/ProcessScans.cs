@@ -150,10 +150,10 @@ internal sealed class ProcessScans
         await _reading.WaitAsync().ConfigureAwait(false);
         try
         {
-            double sinceMs = _readAt == 0 ? Limits.ProcessScanPauseMs : _time.GetElapsedTime(_readAt).TotalMilliseconds;
-            if (sinceMs < Limits.ProcessScanPauseMs)
+            double sinceMs = _readAt == 0 ? ProcessLimits.ProcessScanPauseMs : _time.GetElapsedTime(_readAt).TotalMilliseconds;
+            if (sinceMs < ProcessLimits.ProcessScanPauseMs)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(Limits.ProcessScanPauseMs - sinceMs), _time).ConfigureAwait(false);
+                await Task.Delay(TimeSpan.FromMilliseconds(ProcessLimits.ProcessScanPauseMs - sinceMs), _time).ConfigureAwait(false);
             }
 
             lock (_gate)

@@ -179,7 +179,7 @@ internal sealed class HealthProbeTests
         }
 
         await ready;
-        Assert.That(time.GetElapsedTime(0).TotalMilliseconds, Is.GreaterThanOrEqualTo(Limits.ProbeForwardedMs));
+        Assert.That(time.GetElapsedTime(0).TotalMilliseconds, Is.GreaterThanOrEqualTo(ProbeLimits.ProbeForwardedMs));
     }
 
     [Test]

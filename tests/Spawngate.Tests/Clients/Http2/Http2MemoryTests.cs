@@ -1,5 +1,8 @@
 using System.Net.Sockets;
+using Spawngate.Logging;
+using Spawngate.Overload;
 using Spawngate.Tests.Fakes;
+using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
@@ -27,15 +30,18 @@ internal sealed class Http2MemoryTests
         }
 
         // Each has its head, in what was written to the backend, and a small buffer for the answer.
-        long held = connection.OnTick(stage.NowMs) - (Streams * Limits.ClientRequestBytes);
+        long held = connection.OnTick(stage.NowMs) - (Streams * OverloadLimits.ClientRequestBytes);
         Assert.That(
             held,
-            Is.InRange(Streams * LongBytes, (Streams * (LongBytes + (2 * Limits.SmallBufferBytes))) + (4 * Limits.LargeBufferBytes))
+            Is.InRange(
+                Streams * LongBytes,
+                (Streams * (LongBytes + (2 * LoggingLimits.SmallBufferBytes))) + (4 * TransportLimits.LargeBufferBytes)
+            )
         );
 
         stage.Client.Dispose();
         await stage.Serving.WaitAsync(Patience);
-        Assert.That(connection.OnTick(stage.NowMs), Is.LessThan(4 * Limits.LargeBufferBytes));
+        Assert.That(connection.OnTick(stage.NowMs), Is.LessThan(4 * TransportLimits.LargeBufferBytes));
         received.ForEach(static each => each.Dispose());
     }
 
@@ -43,7 +49,7 @@ internal sealed class Http2MemoryTests
     private static async Task<Socket> ReceivedAsync(Socket listener)
     {
         var socket = await listener.AcceptAsync().WaitAsync(Patience);
-        byte[] buffer = new byte[Limits.LargeBufferBytes];
+        byte[] buffer = new byte[TransportLimits.LargeBufferBytes];
         for (int length = 0; buffer.AsSpan(0, length).IndexOf("\r\n\r\n"u8) < 0; )
         {
             int more = await socket.ReceiveAsync(buffer.AsMemory(length)).AsTask().WaitAsync(Patience);

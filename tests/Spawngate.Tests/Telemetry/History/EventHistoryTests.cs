@@ -98,9 +98,9 @@ internal sealed class EventHistoryTests
         var history = new EventHistory();
         string long_ = new('ü', 1000);
         var kept = history.Append(Full with { Reason = long_, ActiveRequests = long_, By = new HistoryCaller(long_, long_, long_, long_) });
-        Assert.That(kept.Reason, Is.EqualTo(new string('ü', Limits.HistoryTextBytes / 2)));
-        Assert.That(kept.ActiveRequests, Has.Length.EqualTo(Limits.HistoryActiveRequestBytes / 2));
-        Assert.That(kept.By!.Path, Has.Length.EqualTo(Limits.HistoryPathBytes / 2));
+        Assert.That(kept.Reason, Is.EqualTo(new string('ü', HistoryLimits.HistoryTextBytes / 2)));
+        Assert.That(kept.ActiveRequests, Has.Length.EqualTo(HistoryLimits.HistoryActiveRequestBytes / 2));
+        Assert.That(kept.By!.Path, Has.Length.EqualTo(HistoryLimits.HistoryPathBytes / 2));
         Assert.That(kept.AfterMs, Is.EqualTo(Full.AfterMs), "what follows the texts is still found");
     }
 
@@ -155,7 +155,10 @@ internal sealed class EventHistoryTests
 
         var kept = history.Snapshot().Where(entry => entry.Stderr is not null).ToList();
         Assert.That(kept.Select(entry => entry.Seq), Is.EqualTo(new[] { 5L, 7L, 9L }));
-        Assert.That(kept[^1].Stderr, Has.Count.EqualTo(Limits.HistoryStderrLines).And.All.Length.EqualTo(Limits.HistoryStderrLineChars));
+        Assert.That(
+            kept[^1].Stderr,
+            Has.Count.EqualTo(HistoryLimits.HistoryStderrLines).And.All.Length.EqualTo(HistoryLimits.HistoryStderrLineChars)
+        );
         Assert.That(kept[^1].Stderr![^1], Does.StartWith("4/29"));
     }
 
@@ -245,7 +248,7 @@ internal sealed class EventHistoryTests
     {
         var feed = new HistoryFeed();
         using var reader = feed.Read()!;
-        for (int i = 0; i < Limits.HistoryReaderEvents; i++)
+        for (int i = 0; i < HistoryLimits.HistoryReaderEvents; i++)
         {
             feed.Publish(new HistoryNews("a.b", Full));
         }
@@ -254,7 +257,7 @@ internal sealed class EventHistoryTests
         feed.Publish(new HistoryNews("a.b", Full));
         Assert.That(reader.TakeMissed(), Is.True);
         Assert.That(reader.TakeMissed(), Is.False);
-        Assert.That(reader.News.Count, Is.EqualTo(Limits.HistoryReaderEvents));
+        Assert.That(reader.News.Count, Is.EqualTo(HistoryLimits.HistoryReaderEvents));
     }
 
     [Test]
@@ -268,7 +271,7 @@ internal sealed class EventHistoryTests
     public void Readers_are_bounded_in_number()
     {
         var feed = new HistoryFeed();
-        var readers = Enumerable.Range(0, Limits.HistoryReaders).Select(_ => feed.Read()!).ToList();
+        var readers = Enumerable.Range(0, HistoryLimits.HistoryReaders).Select(_ => feed.Read()!).ToList();
         Assert.That(feed.Read(), Is.Null);
         readers[0].Dispose();
         Assert.That(feed.Read(), Is.Not.Null);

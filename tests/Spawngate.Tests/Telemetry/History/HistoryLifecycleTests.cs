@@ -84,7 +84,9 @@ internal sealed class HistoryLifecycleTests
     {
         using var stage = new LifecycleStage();
         stage.Env.FindActiveRequests = (_, max) =>
-            max == Limits.HistoryActiveRequestsMax ? [new ActiveRequest("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 61.2)] : [];
+            max == BackendLimits.HistoryActiveRequestsMax
+                ? [new ActiveRequest("tunnel", "http/2", "GET", "/socket", "10.0.0.7", 61.2)]
+                : [];
         stage.ToReadyWithOneInFlight();
         stage.PassSecs(59);
         Assert.That(stage.Backend.ReadHistory()[^1].Event, Is.EqualTo(HistoryEventKind.Ready));

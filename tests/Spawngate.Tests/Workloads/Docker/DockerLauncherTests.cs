@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Admin;
+using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Tests.Fakes;
 using Spawngate.Workloads;
@@ -116,7 +117,7 @@ internal sealed class DockerLauncherTests
         var launch = stage.LaunchAsync(cancel);
         await reached.WaitAsync(cancel);
         stage.Engine.Trouble(call, null);
-        time.AdvanceMs(Limits.EngineCreateMs);
+        time.AdvanceMs(DockerLimits.EngineCreateMs);
         Assert.That((await launch.WaitAsync(cancel)).Error, Does.Contain(error));
     }
 
@@ -490,9 +491,9 @@ internal sealed class DockerLauncherTests
             (host, token) =>
             {
                 seen.Add($"{host} {token}");
-                return token == "good" ? Admin.ReadyOutcome.Accepted
-                    : host == "app.test" ? Admin.ReadyOutcome.Unauthorised
-                    : Admin.ReadyOutcome.UnknownHost;
+                return token == "good" ? ReadyCallbackOutcome.Accepted
+                    : host == "app.test" ? ReadyCallbackOutcome.Unauthorised
+                    : ReadyCallbackOutcome.UnknownHost;
             },
             log,
             TimeProvider.System
@@ -528,7 +529,7 @@ internal sealed class DockerLauncherTests
     public async Task A_door_needs_an_address_of_this_machine()
     {
         await using var listeners = new ReadyCallbackListeners(
-            static (_, _) => Admin.ReadyOutcome.Accepted,
+            static (_, _) => ReadyCallbackOutcome.Accepted,
             new RecordingLog(),
             TimeProvider.System
         );

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using Spawngate.Backends;
 using Spawngate.Config;
 using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
@@ -105,7 +106,7 @@ internal sealed class EscapedProcessesTests
     {
         IWorkload workload = await Launch("echo up; exec sleep 1000");
         await _lines.Next(static line => line == "up");
-        workload.Terminate(Limits.ConfigSecsMax * 1000L);
+        workload.Terminate(ConfigLimits.ConfigSecsMax * 1000L);
         ExitReport report = await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(report.Description, Is.EqualTo("killed by signal 15 (SIGTERM)"));
     }
@@ -173,7 +174,7 @@ internal sealed class EscapedProcessesTests
             Command = "/bin/sh",
             Args = ["-c", script],
         };
-        string token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Limits.ReadyTokenBytes));
+        string token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(BackendLimits.ReadyTokenBytes));
         LaunchResult result = await _launcher.LaunchAsync(
             new LaunchRequest(config, 1, 1, $"http://x/?token={token}"),
             CancellationToken.None

@@ -62,7 +62,7 @@ internal sealed class ProcessLauncherTests
         ExitReport report = await result.Workload!.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(
             report.LastStderrLines,
-            Is.EqualTo(Enumerable.Range(5001 - Limits.StderrTailLines, Limits.StderrTailLines).Select(static n => $"{n}"))
+            Is.EqualTo(Enumerable.Range(5001 - ProcessLimits.StderrTailLines, ProcessLimits.StderrTailLines).Select(static n => $"{n}"))
         );
         Assert.That(_lines.Count, Is.EqualTo(5000));
     }
