@@ -107,7 +107,8 @@ internal static class MicroReport
                 : Nothing;
         string pace = entry.Bytes > 0 ? Number(entry.Bytes / found.Median) : Nothing;
         long? allocated = Report(reports, entry)!.GcStats.GetBytesAllocatedPerOperation(Report(reports, entry)!.BenchmarkCase);
-        return $"| {entry.Title} | {Number(found.Median)} ({Number(found.Min)}–{Number(found.Max)}) | {pace} | {copy} | {allocated?.ToString(CultureInfo.InvariantCulture) ?? Nothing} |\n";
+        return $"| {entry.Title} | {Number(found.Median)} ({Number(found.Min)}–{Number(found.Max)}) | {pace} | {copy} | "
+            + $"{allocated?.ToString(CultureInfo.InvariantCulture) ?? Nothing} |\n";
     }
 
     private static BenchmarkReport? Report(List<BenchmarkReport> reports, MicroEntry entry) =>

@@ -15,7 +15,8 @@ internal static class Samples
         .. "GET /assets/app.css?v=42 HTTP/1.1\r\nHost: app.example.com\r\nConnection: keep-alive\r\n"u8,
         .. "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36\r\n"u8,
         .. "Accept: text/css,*/*;q=0.1\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: no-cors\r\nReferer: http://app.example.com/\r\n"u8,
-        .. "Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-US,en;q=0.9\r\nCookie: session=0123456789abcdef0123456789abcdef\r\n\r\n"u8,
+        .. "Accept-Encoding: gzip, deflate, br\r\nAccept-Language: en-US,en;q=0.9\r\n"u8
+            + "Cookie: session=0123456789abcdef0123456789abcdef\r\n\r\n"u8,
     ];
 
     /// <summary>A response head of seven fields.</summary>

@@ -1,18 +1,16 @@
 namespace Spawngate.Protocols.Tests;
 
-/// <summary>Finds the public test vectors that lie beside the repository.</summary>
+/// <summary>
+/// Finds the public test vectors, which are no part of the repository: <c>SPAWNGATE_TEST_VECTORS</c> names the folder that has them, see
+/// <see cref="PublicVectorTests"/>.
+/// </summary>
 internal static class TestData
 {
-    /// <summary>The folder <c>../shared/data/{name}</c> seen from the repository root, or null where it is absent.</summary>
-    public static string? Find(string name)
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Spawngate.sln")))
-        {
-            folder = folder.Parent;
-        }
+    public const string Variable = "SPAWNGATE_TEST_VECTORS";
 
-        var data = folder?.Parent is null ? null : Path.Combine(folder.Parent.FullName, "shared", "data", name);
-        return Directory.Exists(data) ? data : null;
-    }
+    /// <summary>The folder of all of them; null when none is named, and then whatever needs one has no cases.</summary>
+    public static string? Folder => Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } folder ? folder : null;
+
+    /// <summary>The folder of that name in it; null when none is named.</summary>
+    public static string? Find(string name) => Folder is { } folder ? Path.Combine(folder, name) : null;
 }

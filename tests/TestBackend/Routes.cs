@@ -55,7 +55,8 @@ internal static class Routes
     private static Task<bool> IndexAsync(Connection connection, Request request, ServerState server)
     {
         string json =
-            $"{{\"name\":\"{server.Settings.Name}\",\"pid\":{Environment.ProcessId},\"port\":{server.Settings.Port},\"served\":{server.Served}}}";
+            $"{{\"name\":\"{server.Settings.Name}\",\"pid\":{Environment.ProcessId},\"port\":{server.Settings.Port},"
+            + $"\"served\":{server.Served}}}";
         return KeepAfterAsync(connection.RespondAsync(request, 200, json, "application/json"));
     }
 
@@ -101,7 +102,8 @@ internal static class Routes
             : request.Header("Content-Length") is null ? "none"
             : "length";
         string headers =
-            $"X-Body-Length: {length}\r\nX-Body-Sha256: {Convert.ToHexStringLower(hash.GetHashAndReset())}\r\nX-Body-Framing: {framing}\r\n{trailers}";
+            $"X-Body-Length: {length}\r\nX-Body-Sha256: {Convert.ToHexStringLower(hash.GetHashAndReset())}\r\n"
+            + $"X-Body-Framing: {framing}\r\n{trailers}";
         await connection.RespondAsync(request, 200, request.RawHead, "application/octet-stream", headers);
         return true;
     }

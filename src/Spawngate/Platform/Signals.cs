@@ -60,7 +60,8 @@ internal sealed class Signals : IDisposable
         _reloads.Writer.TryComplete();
     }
 
-    private void OnSignal(PosixSignalContext context)
+    /// <summary>A signal has come. One that was inherited as ignored, as a shell does to what it starts with &amp;, never comes.</summary>
+    internal void OnSignal(PosixSignalContext context)
     {
         context.Cancel = true;
         switch (context.Signal)

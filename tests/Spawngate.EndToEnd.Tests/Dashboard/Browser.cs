@@ -102,7 +102,8 @@ internal sealed class Browser : IAsyncDisposable
         {
             // The page looks at every frame; the wait is cut where a navigation takes the page away.
             string wait =
-                $"new Promise(done => {{ let left = 120; const look = () => ({expression}) ? done(true) : left-- ? setTimeout(look, 16) : done(false); look(); }})";
+                $"new Promise(done => {{ let left = 120; const look = () => ({expression}) ? done(true) : left-- ? "
+                + $"setTimeout(look, 16) : done(false); look(); }})";
             JsonNode? result = await CallAsync(
                 "Runtime.evaluate",
                 new JsonObject

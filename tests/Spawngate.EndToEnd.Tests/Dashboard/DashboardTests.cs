@@ -73,7 +73,8 @@ internal sealed class DashboardTests : GatewayTest
 
         await _browser.EvaluateAsync($"{Button("restart")}.click()");
         await _browser.UntilAsync(
-            $"{Card()}.querySelector('.state').textContent === 'ready' && document.getElementById('said').textContent.includes('restart accepted')"
+            $"{Card()}.querySelector('.state').textContent === 'ready' && "
+                + "document.getElementById('said').textContent.includes('restart accepted')"
         );
         while ((await gateway.Admin.BackendAsync(Host)).GetProperty("generation").GetInt32() == first)
         {
@@ -156,7 +157,8 @@ internal sealed class DashboardTests : GatewayTest
         foreach (char letter in "app-77")
         {
             await _browser.EvaluateAsync(
-                $"document.activeElement.value += {JsonSerializer.Serialize(letter.ToString())}; document.activeElement.dispatchEvent(new Event('input'))"
+                $"document.activeElement.value += {JsonSerializer.Serialize(letter.ToString())}; "
+                    + "document.activeElement.dispatchEvent(new Event('input'))"
             );
         }
 
@@ -191,7 +193,8 @@ internal sealed class DashboardTests : GatewayTest
         await _browser.EvaluateAsync($"{Card()}.querySelector('.name').click()");
         await RawClient.RequestAsync(gateway.Port, Host, "/?<script>window.hacked=1</script>");
         await _browser.UntilAsync(
-            $"{Card()}.querySelector('.log').textContent.includes('<img src=x') && {Card()}.querySelector('.ledger [data-event=start_failed]')"
+            $"{Card()}.querySelector('.log').textContent.includes('<img src=x') && {Card()}.querySelector('.ledger "
+                + "[data-event=start_failed]')"
         );
         AssertClean(gateway);
 
@@ -226,7 +229,8 @@ internal sealed class DashboardTests : GatewayTest
         await RawClient.RequestAsync(gateway.Port, "broken.test", "/");
         await _browser.EvaluateAsync("document.querySelector('[data-host=\"shop.test\"] .name').click()");
         await _browser.UntilAsync(
-            "document.querySelector('[data-host=\"shop.test\"] .ledger [data-event=ready]') && document.querySelector('[data-host=\"shop.test\"] .load polyline').getAttribute('points')"
+            "document.querySelector('[data-host=\"shop.test\"] .ledger [data-event=ready]') && "
+                + "document.querySelector('[data-host=\"shop.test\"] .load polyline').getAttribute('points')"
         );
 
         Assert.That(
@@ -258,7 +262,8 @@ internal sealed class DashboardTests : GatewayTest
     {
         await _browser.UntilAsync("!document.getElementById('login').hidden");
         await _browser.EvaluateAsync(
-            $"document.getElementById('refused').textContent = ''; document.getElementById('token').value = {JsonSerializer.Serialize(token)}; document.querySelector('#login button').click()"
+            "document.getElementById('refused').textContent = ''; document.getElementById('token').value = "
+                + $"{JsonSerializer.Serialize(token)}; document.querySelector('#login button').click()"
         );
     }
 

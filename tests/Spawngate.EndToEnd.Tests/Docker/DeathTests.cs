@@ -23,7 +23,8 @@ internal sealed class DeathTests : ContainerTest
         await load.StopAsync();
 
         await Figures.NoteAsync(
-            $"a container killed under load of {Connections} connections: {load.Complete} answered, {load.Wrong} failed, {load.Cut} were cut"
+            $"a container killed under load of {Connections} connections: {load.Complete} answered, {load.Wrong} failed, "
+                + $"{load.Cut} were cut"
         );
         Assert.That(load.Wrong + load.Cut, Is.LessThanOrEqualTo(Connections), () => string.Join(", ", load.WrongCodes));
         Assert.That(load.Unanswered, Is.Zero);

@@ -176,7 +176,8 @@ internal sealed class LifeTests : ContainerTest
         string[] backend = await BusyboxAsync(
             "sh",
             "-c",
-            "while read -r line; do case $line in NoNewPrivs*) echo flag ${line##*:} end;; esac; done < /proc/self/status; exec httpd -f -p 3000 -h /tmp"
+            "while read -r line; do case $line in NoNewPrivs*) echo flag ${line##*:} end;; esac; done < /proc/self/status; "
+                + "exec httpd -f -p 3000 -h /tmp"
         );
         GatewayProcess gateway = await Scene.GatewayAsync(new ConfigFile().Backend(Host, [.. backend, "health_path = \"\"", lines]));
         await AskAsync(gateway);
@@ -256,7 +257,9 @@ internal sealed class LifeTests : ContainerTest
     {
         ConfigFile config = await ConfigAsync();
         string script =
-            $"url=$SERVERLESS_PROXY_READY_URL; door=${{url%/ready*}}; for a in $door/backends $door/metrics http://{Engine.Gateway}:{config.AdminPort}/health; do wget -q -O - $a > /dev/null 2>&1 && echo reached $a; done; echo tried; exec httpd -f -p 3000";
+            $"url=$SERVERLESS_PROXY_READY_URL; door=${{url%/ready*}}; for a in $door/backends $door/metrics "
+            + $"http://{Engine.Gateway}:{config.AdminPort}/health; do wget -q -O - $a > /dev/null 2>&1 && echo reached $a; "
+            + "done; echo tried; exec httpd -f -p 3000";
         string host = $"curious-{Id}.test";
         GatewayProcess gateway = await Scene.GatewayAsync(
             config.Backend(host, [.. await BusyboxAsync("sh", "-c", script), "health_path = \"\""])

@@ -65,7 +65,8 @@ internal sealed class Registry : IAsyncDisposable
 
         await File.WriteAllTextAsync(
             config,
-            $"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {_folder}/data}}, delete: {{enabled: true}}}}\nhttp: {{addr: '127.0.0.1:{Port}'}}\n{auth}"
+            $"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {_folder}/data}}, delete: "
+                + $"{{enabled: true}}}}\nhttp: {{addr: '127.0.0.1:{Port}'}}\n{auth}"
         );
         _process = Process.Start(
             new ProcessStartInfo("docker-registry", ["serve", config]) { RedirectStandardError = true, RedirectStandardOutput = true }

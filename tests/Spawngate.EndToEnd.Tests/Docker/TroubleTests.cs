@@ -26,7 +26,8 @@ internal sealed class TroubleTests : ContainerTest
         Assert.That(
             await FailureAsync(gateway),
             Is.EqualTo(
-                $"container name {Container} is taken by container {foreign[..12]} of image {image}, which was not created by Spawngate: remove it, or set container_name"
+                $"container name {Container} is taken by container {foreign[..12]} of image {image}, which was not created by "
+                    + "Spawngate: remove it, or set container_name"
             )
         );
 

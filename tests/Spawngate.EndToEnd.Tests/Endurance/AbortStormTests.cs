@@ -31,7 +31,8 @@ internal sealed class AbortStormTests : GatewayTest
         await storm.InTimeAsync("end of the storm");
 
         await Figures.NoteAsync(
-            $"{span.TotalSeconds} s of aborts: {clients.Sum(each => each.Asked)} exchanges, {clients.Sum(each => each.Complete)} complete, {clients.Sum(each => each.Bytes) / 1e6:F0} MB looked at"
+            $"{span.TotalSeconds} s of aborts: {clients.Sum(each => each.Asked)} exchanges, "
+                + $"{clients.Sum(each => each.Complete)} complete, {clients.Sum(each => each.Bytes) / 1e6:F0} MB looked at"
         );
         Assert.That(clients.SelectMany(each => each.Failures), Is.Empty);
         Assert.That(clients.Sum(each => each.Complete), Is.GreaterThan(0));

@@ -143,7 +143,8 @@ internal sealed class CrashTests : GatewayTest
 
         await load.StopAsync();
         await Figures.NoteAsync(
-            $"an unhealthy restart under load: {load.Complete} answered, {load.Wrong} refused as unhealthy, {load.Cut} cut, {load.Unanswered} unanswered"
+            $"an unhealthy restart under load: {load.Complete} answered, {load.Wrong} refused as unhealthy, {load.Cut} cut, "
+                + $"{load.Unanswered} unanswered"
         );
         Assert.That((load.Cut, load.Unanswered), Is.EqualTo((0, 0)));
         Assert.That(load.WrongCodes.Keys, Is.SubsetOf(new[] { "BACKEND_UNHEALTHY" }));

@@ -147,7 +147,8 @@ internal sealed class DrainTests : GatewayTest
             RawClient.Head(
                 Host,
                 "/ws",
-                headers: "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                headers: "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                    + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
             )
         );
         RawResponse response = await client.ReadHeadAsync();

@@ -32,7 +32,8 @@ internal sealed class ManyBackendsTests : GatewayTest
         double replaced = await ReloadMsAsync(gateway, renamed.ToString(), ("10000", "10000", "0"));
 
         await Figures.NoteAsync(
-            $"{Configured} configured: served after {loadMs:F0} ms, {resident / 1e6:F1} MB resident, {100 * idle:F2} % of a core when idle; "
+            $"{Configured} configured: served after {loadMs:F0} ms, {resident / 1e6:F1} MB resident, {100 * idle:F2} % of a "
+                + "core when idle; "
                 + $"reload {same:F0} ms unchanged, {changed:F0} ms all changed, {replaced:F0} ms all replaced; "
                 + $"{ProcessScan.ResidentBytes(gateway.Pid) / 1e6:F1} MB resident afterwards"
         );
@@ -102,8 +103,10 @@ internal sealed class ManyBackendsTests : GatewayTest
         double unwatched = await CpuShareAsync(gateway);
 
         await Figures.NoteAsync(
-            $"{running} of {Configured} running, started in {started.TotalSeconds:F1} s: {100 * checking:F2} % of a core with {checksPerSec:F0} checks a second "
-                + $"({1e6 * (checking - unwatched) / checksPerSec:F0} us each), {100 * unwatched:F2} % without checks, {ProcessVitals.Of(gateway.Pid)}"
+            $"{running} of {Configured} running, started in {started.TotalSeconds:F1} s: {100 * checking:F2} % of a core with "
+                + $"{checksPerSec:F0} checks a second "
+                + $"({1e6 * (checking - unwatched) / checksPerSec:F0} us each), {100 * unwatched:F2} % without checks, "
+                + $"{ProcessVitals.Of(gateway.Pid)}"
         );
         await Figures.NoteAsync($"checks by tenth of their interval: {string.Join(' ', perTick)}");
         Assert.That(checksPerSec, Is.InRange(0.8 * running, 1.2 * running));

@@ -68,7 +68,8 @@ internal sealed class ReloadStormTests : GatewayTest
 
         string report = (await load).Out;
         await Figures.NoteAsync(
-            $"wrk beside {sent} reloads: {Regex.Match(report, @"\d+ requests in [^,]*,").Value} {Regex.Match(report, @"Requests/sec:.*").Value}"
+            $"wrk beside {sent} reloads: {Regex.Match(report, @"\d+ requests in [^,]*,").Value} "
+                + $"{Regex.Match(report, @"Requests/sec:.*").Value}"
         );
         Assert.That(report, Does.Not.Contain("Non-2xx").And.Not.Contain("Socket errors").And.Contain("Requests/sec"));
         Assert.That(Control.Started(), Has.Count.EqualTo(1));
@@ -109,7 +110,8 @@ internal sealed class ReloadStormTests : GatewayTest
     {
         int reloads = gateway.Log.Lines.Count(line => line.Says(Reloaded));
         await Figures.NoteAsync(
-            $"{sent} signals, {reloads} reloads, {load.Complete} requests, {load.Wrong} of another status, {load.Cut} cut, {load.Unanswered} unanswered"
+            $"{sent} signals, {reloads} reloads, {load.Complete} requests, {load.Wrong} of another status, {load.Cut} cut, "
+                + $"{load.Unanswered} unanswered"
         );
         Assert.That((load.Wrong, load.Cut, load.Unanswered), Is.EqualTo((0, 0, 0)), string.Join(", ", load.WrongCodes));
         Assert.That(reloads, Is.GreaterThan(sent / 2), "signals that came while the last one was being handled may merge, no more");

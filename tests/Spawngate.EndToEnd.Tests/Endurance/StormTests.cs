@@ -34,7 +34,8 @@ internal sealed class StormTests : GatewayTest
         int starts = Enumerable.Range(0, backends).Sum(i => Directory.GetFiles(Starts(i)).Length);
         int answered = clients.Sum(each => each.Answered);
         await Figures.NoteAsync(
-            $"storm of {span.TotalSeconds} s, {backends} backends: {clients.Sum(each => each.Asked)} requests, {answered} answered, {starts} starts"
+            $"storm of {span.TotalSeconds} s, {backends} backends: {clients.Sum(each => each.Asked)} requests, {answered} "
+                + $"answered, {starts} starts"
         );
         Assert.That(clients.SelectMany(each => each.Failures), Is.Empty);
         Assert.That(answered, Is.EqualTo(clients.Sum(each => each.Asked)));

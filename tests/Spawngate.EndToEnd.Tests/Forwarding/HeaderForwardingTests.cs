@@ -87,7 +87,8 @@ internal sealed class HeaderForwardingTests : SharedGatewayTest
     public async Task Hop_by_hop_fields_of_the_response_are_dropped_and_the_rest_is_kept_in_order()
     {
         RawResponse response = await RequestAsync(
-            "/headers?h=X-B:%202|x-a:%201|Connection:%20X-Private|X-Private:%201|Keep-Alive:%20timeout%3D5|Set-Cookie:%20a%3Db|Set-Cookie:%20c%3Dd|Server:%20mine"
+            "/headers?h=X-B:%202|x-a:%201|Connection:%20X-Private|X-Private:%201|Keep-Alive:%20timeout%3D5|"
+                + "Set-Cookie:%20a%3Db|Set-Cookie:%20c%3Dd|Server:%20mine"
         );
 
         Assert.That(response.Text, Is.EqualTo("ok"));

@@ -111,7 +111,8 @@ internal sealed class OriginTests : GatewayTest
             gateway.Port,
             Scripted,
             "/",
-            headers: "Forwarded: for=1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\nX_Forwarded_Proto: ftp\r\n"
+            headers: "Forwarded: for=1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\n"
+                + "X_Forwarded_Proto: ftp\r\n"
         );
 
         Assert.That(

@@ -46,7 +46,8 @@ internal sealed record Tool(int Code, string Out, string Error)
         {
             process.Kill(entireProcessTree: true);
             throw new TimeoutException(
-                $"{e.Message}; it was told: {string.Join(' ', info.ArgumentList)}; it had said: {await SaidAsync(output)}{await SaidAsync(error)}",
+                $"{e.Message}; it was told: {string.Join(' ', info.ArgumentList)}; it had said: "
+                    + $"{await SaidAsync(output)}{await SaidAsync(error)}",
                 e
             );
         }

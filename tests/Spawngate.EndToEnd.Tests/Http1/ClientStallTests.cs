@@ -68,7 +68,8 @@ internal sealed class ClientStallTests() : FaultTest(patient: false)
             async (peer, _) =>
             {
                 await peer.SendAsync(
-                    $"HTTP/1.1 200 OK\r\n{(chunked ? "Transfer-Encoding: chunked" : $"Content-Length: {Size}")}\r\n\r\n{(chunked ? $"{Size:x}\r\n" : "")}"
+                    $"HTTP/1.1 200 OK\r\n{(chunked ? "Transfer-Encoding: chunked" : $"Content-Length: {Size}")}\r\n\r\n"
+                        + $"{(chunked ? $"{Size:x}\r\n" : "")}"
                 );
                 await peer.SendAsync(TestBackend.Pattern.Take(Size));
                 await peer.SendAsync(chunked ? "\r\n0\r\n\r\n" : "");

@@ -99,7 +99,8 @@ internal sealed class GiantBodyTests : GatewayTest
         long grown = ProcessScan.ResidentBytes(gateway.Pid) - before;
         long peak = ProcessScan.PeakResidentBytes(gateway.Pid) - peakBefore;
         await Figures.NoteAsync(
-            $"{Size / MiB} MiB {direction}, {(chunked ? "chunked" : "with length")}: {seconds:F1} s, resident memory {grown / 1024.0:+0;-0} KiB, its peak {peak / 1024.0:+0;-0} KiB"
+            $"{Size / MiB} MiB {direction}, {(chunked ? "chunked" : "with length")}: {seconds:F1} s, resident memory "
+                + $"{grown / 1024.0:+0;-0} KiB, its peak {peak / 1024.0:+0;-0} KiB"
         );
         Assert.That(length, Is.EqualTo(Size));
         Assert.That(grown, Is.LessThan(GrowthMax));

@@ -233,7 +233,9 @@ internal sealed class AttackTests : Http2Test
         double tookMs = await polite.EndAsync();
         ProcessVitals after = ProcessVitals.Of(Gateway.Pid);
         await Figures.NoteAsync(
-            $"{seconds:F2} s, {after.CpuMs - before.CpuMs} ms of CPU, {(after.ResidentBytes - before.ResidentBytes) / 1024:+0;-0} KiB; a request beside it {tookMs:F2} ms, before {polite.BaselineMs:F2} ms"
+            $"{seconds:F2} s, {after.CpuMs - before.CpuMs} ms of CPU, "
+                + $"{(after.ResidentBytes - before.ResidentBytes) / 1024:+0;-0} KiB; a request beside it {tookMs:F2} ms, before "
+                + $"{polite.BaselineMs:F2} ms"
         );
         Assert.That(tookMs, Is.LessThan(Math.Max(LatencyMsMax, SlowdownMax * polite.BaselineMs)), "ms for a request beside it");
         Assert.That(after.CpuMs - before.CpuMs, Is.LessThan(CpuMsMax * Math.Max(1, seconds)), "ms of CPU");

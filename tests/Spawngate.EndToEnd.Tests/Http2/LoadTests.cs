@@ -65,7 +65,8 @@ internal sealed partial class LoadTests : GatewayTest
         long grown = ProcessScan.ResidentBytes(gateway.Pid) - before;
         long peak = ProcessScan.PeakResidentBytes(gateway.Pid) - peakBefore;
         await Figures.NoteAsync(
-            $"{Size / MiB} MiB each way: {seconds:F1} s (up {upSeconds:F1} s), resident memory {grown / 1024.0:+0;-0} KiB, its peak {peak / 1024.0:+0;-0} KiB"
+            $"{Size / MiB} MiB each way: {seconds:F1} s (up {upSeconds:F1} s), resident memory {grown / 1024.0:+0;-0} KiB, "
+                + $"its peak {peak / 1024.0:+0;-0} KiB"
         );
         Assert.That((uploaded.Text, expected.Length), Is.EqualTo(($"{Size}", Size)));
         Assert.That(grown, Is.LessThan(GrowthMax));

@@ -30,7 +30,8 @@ internal sealed class DeathTests : GatewayTest
         await Scene.NothingRunsAsync();
 
         await Figures.NoteAsync(
-            $"nothing of 20 backends ran {Stopwatch.GetElapsedTime(killed).TotalSeconds:F2} s after SIGKILL, with a grace period of {GraceSecs} s"
+            $"nothing of 20 backends ran {Stopwatch.GetElapsedTime(killed).TotalSeconds:F2} s after SIGKILL, with a grace "
+                + $"period of {GraceSecs} s"
         );
         await gateway.ExitAsync();
         await gateway.LogsAsync("spawngate.guard", "runs=\"20\"", "The gateway has died");

@@ -193,7 +193,8 @@ internal sealed class PortOwnerTests : GatewayTest
             "--mount",
             "/bin/sh",
             "-c",
-            $"mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 12345 --regid 12345 --clear-groups --inh-caps {Caps} --ambient-caps {Caps} --bounding-set -sys_ptrace \"$@\"",
+            "mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 12345 --regid 12345 --clear-groups --inh-caps "
+                + $"{Caps} --ambient-caps {Caps} --bounding-set -sys_ptrace \"$@\"",
             "sh",
         ];
         if (!OperatingSystem.IsWindows())

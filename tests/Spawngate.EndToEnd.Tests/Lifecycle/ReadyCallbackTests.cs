@@ -26,7 +26,8 @@ internal sealed class ReadyCallbackTests : GatewayTest
             new ConfigFile().Backend(
                 Host,
                 "command = \"sh\"",
-                $"args = [\"-c\", \"{Executables.Backend} --health=500 & {curl} -sS --noproxy '*' --retry 3 -X POST $SERVERLESS_PROXY_READY_URL; wait\"]",
+                $"args = [\"-c\", \"{Executables.Backend} --health=500 & {curl} -sS --noproxy '*' --retry 3 -X POST "
+                    + "$SERVERLESS_PROXY_READY_URL; wait\"]",
                 "health_path = \"/health\""
             )
         );

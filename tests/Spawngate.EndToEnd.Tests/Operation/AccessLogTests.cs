@@ -138,7 +138,9 @@ internal sealed class AccessLogTests : GatewayTest
             Assert.That(
                 lines,
                 Has.One.Matches(
-                    $"^127\\.0\\.0\\.1 - - \\[\\d\\d/[A-Z][a-z][a-z]/\\d{{4}}:\\d\\d:\\d\\d:\\d\\d \\+0000\\] \"GET /n/{i} HTTP/1\\.1\" \\d{{3}} \\d+ \"-\" \"-\" host=\"{Host}\" id=\"a\" time=\\d+\\.\\d{{6}} upstream=\\d+\\.\\d{{6}} start=(cold|warm) in=0 forwarded=\"-\"$"
+                    $"^127\\.0\\.0\\.1 - - \\[\\d\\d/[A-Z][a-z][a-z]/\\d{{4}}:\\d\\d:\\d\\d:\\d\\d \\+0000\\] \"GET /n/{i} "
+                        + $"HTTP/1\\.1\" \\d{{3}} \\d+ \"-\" \"-\" host=\"{Host}\" id=\"a\" time=\\d+\\.\\d{{6}} "
+                        + $"upstream=\\d+\\.\\d{{6}} start=(cold|warm) in=0 forwarded=\"-\"$"
                 )
             );
         }

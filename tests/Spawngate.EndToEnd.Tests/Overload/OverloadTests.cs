@@ -154,7 +154,9 @@ internal sealed class OverloadTests : GatewayTest
         int served = await polite;
         (int servedHttp2, double slowestSecs) = await politeHttp2;
         await Figures.NoteAsync(
-            $"200 addresses of 250 requests with heads of 30 KB, memory_limit 64m: {held / 1e6:F0} MB counted, {peak / 1e6:F0} MB resident, {served} and {servedHttp2} (HTTP/2) polite exchanges beside them, the slowest {slowestSecs * 1000:F0} ms"
+            $"200 addresses of 250 requests with heads of 30 KB, memory_limit 64m: {held / 1e6:F0} MB counted, "
+                + $"{peak / 1e6:F0} MB resident, {served} and {servedHttp2} (HTTP/2) polite exchanges beside them, the slowest "
+                + $"{slowestSecs * 1000:F0} ms"
         );
         Assert.That(held, Is.LessThan(Bound * 3 / 2), "cut at seven eighths, once a tick");
         Assert.That(peak, Is.LessThan(Bound + (192 * MiB)), "with what is garbage and not collected yet");
@@ -209,7 +211,8 @@ internal sealed class OverloadTests : GatewayTest
 
         Assert.That(await polite, Is.GreaterThanOrEqualTo(50), "requests that were answered beside it");
         await Figures.NoteAsync(
-            $"200 addresses of 250 requests with heads of 30 KB, a heap of 80 MiB: {ProcessScan.PeakResidentBytes(gateway.Pid) / 1e6:F0} MB resident at most"
+            "200 addresses of 250 requests with heads of 30 KB, a heap of 80 MiB: "
+                + $"{ProcessScan.PeakResidentBytes(gateway.Pid) / 1e6:F0} MB resident at most"
         );
         Assert.That(gateway.LogText, Does.Not.Contain("OutOfMemory"));
     }
@@ -263,7 +266,8 @@ internal sealed class OverloadTests : GatewayTest
         Assert.That(await polite, Is.GreaterThanOrEqualTo(Fewest));
         (int asked, double slowestSecs) = await politeHttp2;
         await Figures.NoteAsync(
-            $"one address that takes all of 400 descriptors: {asked} polite requests over HTTP/2 beside it, the slowest {slowestSecs * 1000:F0} ms"
+            $"one address that takes all of 400 descriptors: {asked} polite requests over HTTP/2 beside it, the slowest "
+                + $"{slowestSecs * 1000:F0} ms"
         );
         Assert.That(asked, Is.GreaterThanOrEqualTo(Fewest));
     }

@@ -104,7 +104,8 @@ internal sealed class SessionExampleTests : SessionTest
 
     private static Task TypeAsync(Browser browser, string text) =>
         browser.EvaluateAsync(
-            $"{{ const box = document.getElementById('text'); box.value = {JsonSerializer.Serialize(text)}; box.dispatchEvent(new Event('input')); }}"
+            $"{{ const box = document.getElementById('text'); box.value = {JsonSerializer.Serialize(text)}; "
+                + $"box.dispatchEvent(new Event('input')); }}"
         );
 
     private static async Task AppendAsync(Browser browser, string letter, int times)

@@ -49,7 +49,8 @@ internal sealed class SessionStormTests : SessionTest
         });
         double perSession = (ProcessScan.ResidentBytes(gateway.Pid) - resident) / 1024.0 / count;
         await Figures.NoteAsync(
-            $"{count} sessions at once: all calls answered after {answeredAfter.Max():F2} s, the last ready after {readyAfter.Max():F1} s ({count / readyAfter.Max():F0} a second), "
+            $"{count} sessions at once: all calls answered after {answeredAfter.Max():F2} s, the last ready after "
+                + $"{readyAfter.Max():F1} s ({count / readyAfter.Max():F0} a second), "
                 + $"{perSession:F1} KB of the gateway's memory each"
         );
 

@@ -54,7 +54,8 @@ internal static class HeadParsing
         var text = new StringBuilder();
         text.Append(Text(head.MethodBytes(bytes))).Append(' ').Append(head.NeedsSlash(bytes) ? "/" : "").Append(Text(head.Target(bytes)));
         text.Append(
-            $" 1.{head.MinorVersion} {head.Method} host={Text(head.Host(bytes))} {head.Framing.Kind}:{head.Framing.Length} length={head.Length}"
+            $" 1.{head.MinorVersion} {head.Method} host={Text(head.Host(bytes))} {head.Framing.Kind}:{head.Framing.Length} "
+                + $"length={head.Length}"
         );
         text.Append(head.IsPersistent ? " keep" : " close")
             .Append(head.WantsUpgrade ? " upgrade" : "")
@@ -71,7 +72,8 @@ internal static class HeadParsing
 
         var text = new StringBuilder();
         text.Append(
-            $"{Text(head.StatusAndReason(bytes))}|{head.Status} 1.{head.MinorVersion} {head.Framing.Kind}:{head.Framing.Length} length={head.Length}"
+            $"{Text(head.StatusAndReason(bytes))}|{head.Status} 1.{head.MinorVersion} "
+                + $"{head.Framing.Kind}:{head.Framing.Length} length={head.Length}"
         );
         text.Append(head.IsPersistent ? " keep" : " close").Append(head.IsInterim ? " interim" : "");
         return text.Append(Fields(head.Fields, bytes)).ToString();

@@ -6,6 +6,51 @@ namespace Spawngate.Protocols.Tests.Http1;
 /// <summary>Request heads that are refused: each rule, whole and cut at every place, and both sides of each limit.</summary>
 internal sealed class RequestHeadFaultTests
 {
+    private static readonly string[] BadContentLengths =
+    [
+        "",
+        "+5",
+        "-5",
+        "5,5",
+        "5, 5",
+        "5 5",
+        "0x5",
+        "5.0",
+        "5;",
+        "'5'",
+        "five",
+        "99999999999999999999",
+        "9223372036854775808",
+        "00000000000000000005",
+        "\xb2",
+    ];
+
+    private static readonly string[] BadTransferEncodings =
+    [
+        "",
+        ",",
+        "chunked, chunked",
+        "chunked, gzip",
+        "chunked,identity",
+        "\"chunked\"",
+        "chun ked",
+        "chunked\r\nTransfer-Encoding: chunked",
+        "chunked\r\nTransfer-Encoding: identity",
+        "chunked\r\nTransfer-Encoding:",
+    ];
+
+    private static readonly string[] UnknownTransferCodings =
+    [
+        "xchunked",
+        "chunkedx",
+        "chunked;q=1",
+        "gzip, chunked",
+        "identity",
+        "gzip",
+        "identity\r\nTransfer-Encoding: chunked",
+        "x-chunked",
+    ];
+
     private static IEnumerable<TestCaseData> Lines()
     {
         yield return Case(HeadFault.BareLf, "GET / HTTP/1.1\nHost: a\r\n\r\n");
@@ -153,26 +198,7 @@ internal sealed class RequestHeadFaultTests
 
     private static IEnumerable<TestCaseData> Framings()
     {
-        foreach (
-            string value in new[]
-            {
-                "",
-                "+5",
-                "-5",
-                "5,5",
-                "5, 5",
-                "5 5",
-                "0x5",
-                "5.0",
-                "5;",
-                "'5'",
-                "five",
-                "99999999999999999999",
-                "9223372036854775808",
-                "00000000000000000005",
-                "\xb2",
-            }
-        )
+        foreach (string value in BadContentLengths)
         {
             yield return Case(HeadFault.BadContentLength, $"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {value}\r\n\r\n");
         }
@@ -192,38 +218,12 @@ internal sealed class RequestHeadFaultTests
             HeadFault.TransferEncodingInHttp10,
             "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"
         );
-        foreach (
-            string value in new[]
-            {
-                "",
-                ",",
-                "chunked, chunked",
-                "chunked, gzip",
-                "chunked,identity",
-                "\"chunked\"",
-                "chun ked",
-                "chunked\r\nTransfer-Encoding: chunked",
-                "chunked\r\nTransfer-Encoding: identity",
-                "chunked\r\nTransfer-Encoding:",
-            }
-        )
+        foreach (string value in BadTransferEncodings)
         {
             yield return Case(HeadFault.BadTransferEncoding, $"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {value}\r\n\r\n");
         }
 
-        foreach (
-            string value in new[]
-            {
-                "xchunked",
-                "chunkedx",
-                "chunked;q=1",
-                "gzip, chunked",
-                "identity",
-                "gzip",
-                "identity\r\nTransfer-Encoding: chunked",
-                "x-chunked",
-            }
-        )
+        foreach (string value in UnknownTransferCodings)
         {
             yield return Case(HeadFault.UnknownTransferCoding, $"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {value}\r\n\r\n");
         }

@@ -53,7 +53,8 @@ internal sealed class RequestHeadTests
         ),
         Case(
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\n",
-            "POST / 1.1 Post host=a Length:9223372036854775807 length=65 keep\nHost=a (Host)\nContent-Length=9223372036854775807 (ContentLength)"
+            "POST / 1.1 Post host=a Length:9223372036854775807 length=65 keep\nHost=a (Host)\n"
+                + "Content-Length=9223372036854775807 (ContentLength)"
         ),
         Case(
             "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n",
@@ -67,7 +68,8 @@ internal sealed class RequestHeadTests
         Case("M-SEARCH! / HTTP/1.1\r\nHost: a\r\n\r\n", "M-SEARCH! / 1.1 Other host=a None:0 length=33 keep\nHost=a (Host)"),
         Case(
             "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
-            "GET / 1.1 Get host=a None:0 length=68 keep upgrade\nHost=a (Host)\nConnection=upgrade (Connection)\nUpgrade=websocket (Upgrade)"
+            "GET / 1.1 Get host=a None:0 length=68 keep upgrade\nHost=a (Host)\nConnection=upgrade (Connection)\n"
+                + "Upgrade=websocket (Upgrade)"
         ),
         Case(
             "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",

@@ -15,7 +15,8 @@ internal sealed class ResponseTests
     public void A_backends_head_loses_what_belongs_to_its_connection()
     {
         var fields = Relay(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Connection: x\r\nTransfer-Encoding: chunked\r\nUpgrade: h2c\r\nTE: x\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n"
+                + "Proxy-Connection: x\r\nTransfer-Encoding: chunked\r\nUpgrade: h2c\r\nTE: x\r\n"
                 + "Set-Cookie: a=b\r\nSet-Cookie: c=d\r\nX-UPPER-Case: Value \r\nX-Empty:\r\nDate: today\r\n\r\n"
         );
         Assert.That(
@@ -49,7 +50,8 @@ internal sealed class ResponseTests
     public void A_tunnel_is_opened_with_200()
     {
         var fields = Relay(
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: xyz\r\nSec-WebSocket-Protocol: chat\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: xyz\r\n"
+                + "Sec-WebSocket-Protocol: chat\r\n\r\n",
             tunnel: true
         );
         Assert.That(fields, Is.EqualTo(new[] { (":status", "200"), ("sec-websocket-protocol", "chat") }));

@@ -162,8 +162,8 @@ internal sealed class SessionRun
             Http2EventKind.StreamReset => $"reset {found.StreamId} {found.Code}{(found.ByPeer ? " by peer" : "")}{Reason(found)}",
             Http2EventKind.StreamRefused => $"unopened {found.StreamId} {found.Code}{Reason(found)}",
             Http2EventKind.WindowOpened => $"window {(found.Slot < 0 ? 0 : found.StreamId)}",
-            Http2EventKind.PriorityChanged =>
-                $"priority {found.StreamId} {Session.Stream(found.Slot).Priority.Urgency} {Session.Stream(found.Slot).Priority.Incremental}",
+            Http2EventKind.PriorityChanged => $"priority {found.StreamId} {Session.Stream(found.Slot).Priority.Urgency} "
+                + $"{Session.Stream(found.Slot).Priority.Incremental}",
             Http2EventKind.Settings => "settings",
             Http2EventKind.PingAck => $"pong {found.Opaque}",
             Http2EventKind.GoAway => $"goaway {found.Code}",

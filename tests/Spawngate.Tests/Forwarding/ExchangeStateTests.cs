@@ -1,5 +1,5 @@
 using Spawngate.Forwarding;
-using Spawngate.Tests.Http;
+using Spawngate.Tests.Fakes;
 
 namespace Spawngate.Tests;
 

@@ -1,5 +1,4 @@
 using Spawngate.Tests.Fakes;
-using Spawngate.Tests.Http;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;
