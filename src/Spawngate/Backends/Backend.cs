@@ -405,8 +405,9 @@ internal struct BackendLease : IDisposable
     {
         if (_backend is { } backend)
         {
-            _backend = null;
-            backend.Leave(Instance, _countedPassive, _isTunnel);
+            var (instance, countedPassive, isTunnel) = (Instance, _countedPassive, _isTunnel);
+            this = default; // It keeps nothing of a backend that may be removed.
+            backend.Leave(instance, countedPassive, isTunnel);
         }
     }
 }

@@ -72,6 +72,12 @@ internal sealed class ClientConnection : IReceiveWatcher, IUpgradeTaker, IShedda
                 match = Match();
             }
 
+            // In the moment that its time ran out a request may have arrived: it is still served, as the last one.
+            if (_client.ReceivedLength == 0 && _choice.HasFired && await _client.ReceiveAsync().ConfigureAwait(false) > 0)
+            {
+                match = Match();
+            }
+
             if (Choose(match) is { } chosen)
             {
                 await chosen.ServeAsync().ConfigureAwait(false);
@@ -148,16 +154,22 @@ internal sealed class ClientConnection : IReceiveWatcher, IUpgradeTaker, IShedda
         }
     }
 
-    /// <summary>Told to give up what it holds while it has said nothing yet; later its protocol is told.</summary>
+    /// <summary>
+    /// Told to give up what it holds while there is no protocol yet. One that waits for its first byte is closed in order; half a preface is
+    /// cut, but for a proxy, whose connection is another client's next. With a protocol, the next survey finds what that holds.
+    /// </summary>
     public void Shed()
     {
-        if (_closedMs == 0 && Volatile.Read(ref _protocol) is null)
+        if (Volatile.Read(ref _protocol) is not null)
         {
-            CloseIfIdle();
+            return;
         }
-        else
+
+        CloseIfIdle();
+        if (_closedMs == 0 && !_identity.IsTrusted && Volatile.Read(ref _protocol) is null)
         {
-            Abort();
+            _closedMs = _context.Clock.NowMs;
+            _client.Abort(reset: true);
         }
     }
 
@@ -205,22 +217,22 @@ internal sealed class ClientConnection : IReceiveWatcher, IUpgradeTaker, IShedda
             return PrefaceMatch.Partial;
         }
 
-        if (_choice.Kind == DeadlineKind.KeepAlive)
+        var match = Http2Preface.Match(_client.Received);
+        if (match == PrefaceMatch.Partial && _choice.Kind == DeadlineKind.KeepAlive)
         {
             _choice.Set(DeadlineKind.Head, HeadDueMs);
         }
 
-        return Http2Preface.Match(_client.Received);
+        return match;
     }
 
     /// <summary>
-    /// The protocol to be served; null for none: a client that leaves without a word, or half a preface, asks for nothing. That the time
-    /// has run out is told to HTTP/1, which has an answer for it, and for a request that arrived in the same moment.
+    /// The protocol to be served; null for none: a client that leaves without a word, or half a preface, asks for nothing. HTTP/1 takes the
+    /// deadline over, fired or not: it has an answer for a head that came too late.
     /// </summary>
     private ClientProtocol? Choose(PrefaceMatch match)
     {
-        bool inTime = _choice.Set(DeadlineKind.None, 0);
-        if (match == PrefaceMatch.Partial && (_client.ReceivedLength >= MethodBytes || (inTime && _client.ReceivedLength == 0)))
+        if (_client.ReceivedLength == 0 || (match == PrefaceMatch.Partial && _client.ReceivedLength >= MethodBytes))
         {
             return null;
         }
@@ -228,8 +240,14 @@ internal sealed class ClientConnection : IReceiveWatcher, IUpgradeTaker, IShedda
         ClientProtocol chosen =
             match == PrefaceMatch.Complete
                 ? new Http2Connection(_context, _connections.Drain, _identity, _client)
-                : new Http1Connection(_context, _connections.Drain, this, _client, _identity, inTime);
+                : new Http1Connection(_context, _connections.Drain, this, _client, _identity, ref _choice);
         Volatile.Write(ref _protocol, chosen);
+        Interlocked.MemoryBarrier();
+        if (_client.IsClosed)
+        {
+            chosen.Abort(); // Cut in the moment of the choice: whoever did it found no protocol.
+        }
+
         return chosen;
     }
 

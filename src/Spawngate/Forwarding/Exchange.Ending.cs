@@ -39,6 +39,8 @@ internal sealed partial class Exchange
         {
             _lease.Dispose();
             _countedPassive = false;
+            _admission = default; // It would keep a backend that is removed meanwhile.
+            _endedInstance = null;
             _backend = null;
             _client.Leave();
             Record.End();
@@ -65,6 +67,9 @@ internal sealed partial class Exchange
     /// The backend's answer came in the moment its time ran out: fails with the reason of the abort that this brought or is about to bring.
     /// </summary>
     public ExchangeState FailLate() => Fail(ProxyError.RequestTimeout);
+
+    /// <summary>It could not be begun, or its client took it back before: nobody is to be told.</summary>
+    public ExchangeState FailUnbegun() => Fail(ProxyError.ClientGone);
 
     /// <summary>The backend's answer cannot be passed on.</summary>
     public ExchangeState FailAnswered(string reason) => Fail(ProxyError.BadBackendResponse, reason);

@@ -38,7 +38,7 @@ internal sealed partial class Exchange
                 AfterConnect(result);
                 break;
             case ExchangeState.Waiting:
-                client.OnAdmission(_admission);
+                client.OnAdmission();
                 break;
             default:
                 AfterInterim();
@@ -47,14 +47,13 @@ internal sealed partial class Exchange
     }
 
     /// <summary>It was decided about a request that was held.</summary>
-    /// <param name="admission">What was decided.</param>
     /// <param name="head">The bytes of the head; empty when they were sent once already.</param>
     /// <param name="body">Bytes of the body that are there.</param>
     /// <param name="client">The peer.</param>
-    public ExchangeState AfterWait(Admission admission, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
+    public ExchangeState AfterWait(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
         Expect(ExchangeState.Waiting);
-        return AfterAdmission(admission, head, body, client);
+        return AfterAdmission(_admission, head, body, client);
     }
 
     /// <summary>True when the body may be taken from the client and sent on; from then on the request cannot be repeated.</summary>
@@ -102,12 +101,6 @@ internal sealed partial class Exchange
     /// <summary>Waits until the backend is ready or has failed; the decision is in <see cref="_admission"/> then.</summary>
     private async ValueTask<int> WaitAsync()
     {
-        _admission = await DecideAsync().ConfigureAwait(false);
-        return 0;
-    }
-
-    private async Task<Admission> DecideAsync()
-    {
         if (_reconnects > 0)
         {
             var pause = new ReconnectPause();
@@ -120,12 +113,14 @@ internal sealed partial class Exchange
 
         if (_noWake && _backend!.EnterPassive(out _countedPassive) is { Outcome: not AdmissionOutcome.NoRoom } decided)
         {
-            return decided;
+            _admission = decided;
+            return 0;
         }
 
         if (_navigation == NavigationKind.Poll && _backend!.FailureSince(_awaitedStart) is { } failed)
         {
-            return failed;
+            _admission = failed;
+            return 0;
         }
 
         var waiter = _backend!.Enqueue(
@@ -140,13 +135,13 @@ internal sealed partial class Exchange
             _backend.Cancel(waiter);
         }
 
-        var admission = await (
+        _admission = await (
             _navigation == NavigationKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _navigation, context.Time)
         ).ConfigureAwait(false);
         Volatile.Write(ref _waiter, null);
         _countedPassive = waiter.CountedPassive;
-        Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Instance?.Steps ?? default);
-        return admission;
+        Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), _admission.Instance?.Steps ?? default);
+        return 0;
     }
 
     private ExchangeState AfterAdmission(Admission admission, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
@@ -356,6 +351,12 @@ internal sealed partial class Exchange
         fresh.Channel.Write(old.Outgoing);
         _attempt.Release(reusable: false);
         Attach(fresh);
+        Interlocked.MemoryBarrier();
+        if (IsAborted)
+        {
+            CutUpstream(); // Nobody looks again before the answer.
+        }
+
         Go(ExchangeState.Connecting);
     }
 

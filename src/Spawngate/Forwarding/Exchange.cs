@@ -20,7 +20,7 @@ namespace Spawngate.Forwarding;
 ///                ├─ not ready ─▶ Waiting ────┴──┼───────────┘                    └─▶ Failed ─▶ End: Idle
 ///                │                  ▲           │ the process may have just died: asked again, a few times
 ///                │                  └───────────┘
-///                └─ no backend, loop, may not wake it ─▶ Failed
+///                └─ no backend, loop, may not wake it ─▶ Failed          and any other state before Tunnelling ─▶ Failed
 ///
 ///  AwaitingHead, ended without a byte (see UpstreamAttempt.Judge) ─▶ Connecting: once more, on a new connection
 ///                                                                  └─▶ Waiting: by the next instance

@@ -1,5 +1,3 @@
-using Spawngate.Backends;
-
 namespace Spawngate.Forwarding;
 
 /// <summary>
@@ -11,7 +9,7 @@ internal interface IExchangeClient
     /// <summary>
     /// It was decided about a request that was held: call <see cref="Exchange.AfterWait"/> with the bytes that are still the client's.
     /// </summary>
-    void OnAdmission(Admission admission);
+    void OnAdmission();
 
     /// <summary>
     /// The head has been sent, and the body may follow. Negative when it could not: the backend may have answered all the same.

@@ -180,7 +180,7 @@ internal sealed partial class EpollSocket : StreamSocket, IEventTarget, IThreadP
     }
 
     /// <inheritdoc/>
-    public override SocketCapabilities Capabilities => SocketCapabilities.Splice | SocketCapabilities.PeerInfo | SocketCapabilities.Probe;
+    public override SocketCapabilities Capabilities => SocketCapabilities.Splice | SocketCapabilities.Probe;
 
     /// <inheritdoc/>
     public override bool TryAskPeer(out TcpInfo info) => TcpInfo.TryRead(_handle, out info);

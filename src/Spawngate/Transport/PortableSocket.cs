@@ -81,7 +81,7 @@ internal sealed class PortableSocket : StreamSocket, ICallbackOwner
     }
 
     /// <inheritdoc/>
-    public override SocketCapabilities Capabilities => SocketCapabilities.PeerInfo | SocketCapabilities.Probe;
+    public override SocketCapabilities Capabilities => SocketCapabilities.Probe;
 
     /// <inheritdoc/>
     public override bool TryAskPeer(out TcpInfo info) => TcpInfo.TryRead(_socket.SafeHandle, out info);

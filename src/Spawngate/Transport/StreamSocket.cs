@@ -21,11 +21,8 @@ internal enum SocketCapabilities : byte
     /// </summary>
     Splice = 1,
 
-    /// <summary>What the peer has acknowledged can be asked: <see cref="StreamSocket.TryAskPeer"/>.</summary>
-    PeerInfo = 2,
-
     /// <summary>One byte can be sent ahead of others to see whether the peer is there: <see cref="StreamSocket.TrySend"/>.</summary>
-    Probe = 4,
+    Probe = 2,
 }
 
 /// <summary>

@@ -71,6 +71,9 @@ internal sealed class ForwardingStage : IAsyncDisposable
         return client;
     }
 
+    /// <summary>The gateway's end of a client.</summary>
+    public ClientConnection ConnectionOf(WireEnd client) => _connections[client];
+
     /// <summary>Passes when that deadline of the client's connection runs, so that moving the time means something.</summary>
     public Task DeadlineAsync(WireEnd client, DeadlineKind kind, bool forBody = false) =>
         Task.Run(() =>

@@ -69,7 +69,7 @@ internal sealed class ExchangeStateTests
 
         Assert.That(exchange.State, Is.EqualTo(ExchangeState.Idle));
         Assert.That(
-            () => exchange.AfterWait(default, default, default, null!),
+            () => exchange.AfterWait(default, default, null!),
             Throws.InvalidOperationException.With.Message.Contains("Only in Waiting")
         );
         Assert.That(exchange.BecomeTunnel, Throws.InvalidOperationException.With.Message.Contains("from Idle to Tunnelling"));

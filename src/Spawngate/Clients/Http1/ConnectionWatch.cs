@@ -73,11 +73,11 @@ internal sealed class ConnectionWatch(
         set => _phase = value;
     }
 
-    /// <summary>Begins with a deadline that has fired already, and has ended the receiving side.</summary>
-    public void BeginFired()
+    /// <summary>Goes on with the deadline of the first head; one that has fired has ended the receiving side.</summary>
+    public void TakeOver(ref DeadlineWord first)
     {
-        _receiveShut = true;
-        _deadline.BeginFired();
+        _deadline.TakeOver(ref first);
+        _receiveShut = _deadline.HasFired;
     }
 
     /// <summary>Sets the deadline so many milliseconds from now (0: never). False when the previous one has fired already.</summary>

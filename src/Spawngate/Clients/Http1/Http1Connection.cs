@@ -51,14 +51,14 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
     /// <param name="upgrades">Takes up a request to go on as HTTP/2.</param>
     /// <param name="client">The connection, with what was received already. The caller disposes of it.</param>
     /// <param name="identity">The client.</param>
-    /// <param name="inTime">False when the time for a first request has run out, and with it the receiving side.</param>
+    /// <param name="first">The deadline of the first head, which is taken over.</param>
     public Http1Connection(
         ForwardingContext context,
         DrainSignal drain,
         IUpgradeTaker upgrades,
         SocketChannel client,
         ClientIdentity identity,
-        bool inTime
+        ref DeadlineWord first
     )
     {
         _context = context;
@@ -72,14 +72,7 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
         _watch = new ConnectionWatch(context, identity, _client, _exchange, _upload, _responsePump);
         _end = new ConnectionEnd(context, _client, _exchange, _upload, _watch);
         _holding = new ConnectionHolding(identity, _client, _exchange, _watch, context, Cut);
-        if (inTime)
-        {
-            _watch.Set(DeadlineKind.KeepAlive, context.Server.HeaderTimeoutSecs * 1000L);
-        }
-        else
-        {
-            _watch.BeginFired();
-        }
+        _watch.TakeOver(ref first);
     }
 
     /// <inheritdoc/>
@@ -234,11 +227,11 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
     }
 
     /// <inheritdoc/>
-    void IExchangeClient.OnAdmission(Admission admission)
+    void IExchangeClient.OnAdmission()
     {
         var received = _client.Received;
         int headLength = _headConsumed ? 0 : _exchange.Request.Length;
-        AfterDispatch(_exchange.AfterWait(admission, received[..headLength], received[headLength..], _identity));
+        AfterDispatch(_exchange.AfterWait(received[..headLength], received[headLength..], _identity));
     }
 
     private void AfterDispatch(ExchangeState state)

@@ -48,7 +48,7 @@ internal sealed partial class Http2Connection : ISheddable
         {
             _isCut = true;
             ForwardingLog.TooSlow(_context, Identity, _open, stalled ? FailureReasons.TakingNothing : FailureReasons.TakingTooSlowly);
-            Abort();
+            Cut();
         }
     }
 
@@ -88,7 +88,7 @@ internal sealed partial class Http2Connection : ISheddable
             }
         }
 
-        Abort();
+        Cut();
         Writer.FlushSoon();
     }
 

@@ -250,8 +250,7 @@ internal sealed partial class Http2Connection : ClientProtocol, ICallbackOwner
         EndWhenQuiet();
     }
 
-    /// <summary>Cuts the connection, whatever it does.</summary>
-    public override void Abort() => _client.Abort(reset: true);
+    private void Cut() => _client.Abort(reset: true);
 
     /// <summary>A stream is over; on its own task.</summary>
     public void OnFinished(StreamExchange stream)

@@ -126,7 +126,7 @@ internal sealed partial class StreamExchange : IExchangeClient
         if (_sender.IsGone)
         {
             _exchange.NoteCancelled(_head.AsSpan(0, _headLength), _connection.Identity);
-            _exchange.FailLate();
+            _exchange.FailUnbegun();
             _refusal = _exchange.Error;
             Run();
             return;
@@ -150,7 +150,7 @@ internal sealed partial class StreamExchange : IExchangeClient
         if (!_isBegun)
         {
             _refusal = ProxyError.ClientGone;
-            _exchange.FailLate();
+            _exchange.FailUnbegun();
             Run();
         }
     }
@@ -378,14 +378,14 @@ internal sealed partial class StreamExchange : IExchangeClient
     }
 
     /// <inheritdoc/>
-    void IExchangeClient.OnAdmission(Admission admission)
+    void IExchangeClient.OnAdmission()
     {
         var head = _head.AsSpan(0, _headLength);
         ExchangeState state;
         lock (_connection.Gate)
         {
             // Within the gate, so that no DATA moves what has gathered while it is copied behind the head.
-            state = _exchange.AfterWait(admission, head, _upload.Gathered, _connection.Identity);
+            state = _exchange.AfterWait(head, _upload.Gathered, _connection.Identity);
             SkipSent(state);
         }
 

@@ -32,7 +32,7 @@ internal abstract class ClientProtocol
     /// <summary>The gateway drains: a connection that waits for a request ends now.</summary>
     public abstract void CloseIfIdle();
 
-    /// <summary>Cuts what it does, before the channel is reset; from any thread.</summary>
+    /// <summary>Ends what it does beside the channel, which is reset behind it; from any thread.</summary>
     public virtual void Abort() { }
 
     /// <summary>An armed receive ended, and nobody waits for it.</summary>

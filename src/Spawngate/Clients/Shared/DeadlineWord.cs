@@ -57,8 +57,8 @@ internal struct DeadlineWord
         return false;
     }
 
-    /// <summary>Begins as one that has fired: where somebody else's had.</summary>
-    public void BeginFired() => Volatile.Write(ref _word, FiredMark);
+    /// <summary>Goes on with another's deadline, which has none then. Exactly one of them fires.</summary>
+    public void TakeOver(ref DeadlineWord other) => Volatile.Write(ref _word, Interlocked.Exchange(ref other._word, 0));
 
     /// <summary>Puts a deadline of a transfer off; any other, and one that is changed in this very moment, stays as it is.</summary>
     public void PutOff(long dueMs)
