@@ -115,9 +115,10 @@ internal sealed class EscapedProcessesTests
     public async Task What_a_daemon_started_goes_with_it_even_without_the_token()
     {
         IWorkload workload = await Launch(
-            "(setsid sh -c 'env -i setsid sleep 1000 & echo $!; trap \"\" TERM; while true; do wait; sleep 1000; done' &); exec sleep 1000"
+            "(setsid sh -c 'env -i setsid sh -c \"echo \\$\\$; exec sleep 1000\" & trap \"\" TERM; "
+                + "while true; do wait; sleep 1000; done' &); exec sleep 1000"
         );
-        int grandchild = await Number();
+        int grandchild = await Number(); // It tells itself, when it has left session and token behind.
         workload.Kill();
         await workload.Exited.WaitAsync(PlatformScene.Patience);
         Assert.That(ProcessTable.Find(grandchild), Is.Null);
