@@ -8,7 +8,8 @@ namespace Spawngate.Admin;
 
 /// <summary>
 /// All that the admin API asks of the backends. Names of backends that cross this seam are normalised like host names, which most of
-/// them are: lower case, without port and trailing dot. No call blocks; commands are posted to the backend's lifecycle and answered before they are done.
+/// them are: lower case, without port and trailing dot. No call blocks; commands are posted to the backend's lifecycle and answered before
+/// they are done.
 /// </summary>
 internal interface IAdminBackends
 {

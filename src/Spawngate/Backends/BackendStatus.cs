@@ -1,6 +1,5 @@
 using Spawngate.Config;
 using Spawngate.Telemetry.History;
-using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 

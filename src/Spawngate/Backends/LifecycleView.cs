@@ -1,5 +1,4 @@
 using Spawngate.Config;
-using Spawngate.Workloads;
 
 namespace Spawngate.Backends;
 

@@ -55,6 +55,9 @@ internal sealed class ClientConnection : IReceiveWatcher, IUpgradeTaker, IShedda
     /// <summary>Which deadline runs, and whether it is the client's body that is waited for.</summary>
     internal (DeadlineKind Deadline, bool ForBody) Awaited => Volatile.Read(ref _protocol)?.Awaited ?? (_choice.Kind, false);
 
+    /// <summary>True once it is known what the client speaks.</summary>
+    internal bool IsChosen => Volatile.Read(ref _protocol) is not null;
+
     /// <inheritdoc/>
     public bool IsEnding => _closedMs is not 0 and var since && _context.Clock.NowMs - since < 2 * ConnectionLimits.LingerMs;
 
@@ -155,8 +158,8 @@ internal sealed class ClientConnection : IReceiveWatcher, IUpgradeTaker, IShedda
     }
 
     /// <summary>
-    /// Told to give up what it holds while there is no protocol yet. One that waits for its first byte is closed in order; half a preface is
-    /// cut, but for a proxy, whose connection is another client's next. With a protocol, the next survey finds what that holds.
+    /// Told to give up what it holds while there is no protocol yet. One that waits for its first byte is closed in order; half a preface
+    /// is cut, but for a proxy, whose connection is another client's next. With a protocol, the next survey finds what that holds.
     /// </summary>
     public void Shed()
     {

@@ -67,7 +67,8 @@ internal static class ConfigCrossChecks
                 given.Table.Report(
                     given.Table.PositionOf(BackendKeys.Name),
                     BackendKeys.Name,
-                    $"found \"{name}\", which is the name of {taken.Table.Path} on line {taken.Table.Toml.HeaderPosition.Line} too{(taken.Config.GivenName is null ? " (its host)" : "")}, allowed is a name of its own"
+                    $"found \"{name}\", which is the name of {taken.Table.Path} on line {taken.Table.Toml.HeaderPosition.Line} too"
+                        + $"{(taken.Config.GivenName is null ? " (its host)" : "")}, allowed is a name of its own"
                 );
             }
         }

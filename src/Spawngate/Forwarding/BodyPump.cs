@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 

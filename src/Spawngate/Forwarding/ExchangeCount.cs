@@ -1,5 +1,4 @@
 using Spawngate.Backends;
-using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Telemetry;
 using Spawngate.Transport;

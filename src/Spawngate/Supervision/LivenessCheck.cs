@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Clients;
-using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Transport;

@@ -1,5 +1,4 @@
 using System.Numerics;
-using Spawngate.Logging;
 
 namespace Spawngate.Transport;
 

@@ -17,7 +17,9 @@ internal interface ILauncher
     /// </param>
     Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel);
 
-    /// <summary>Prepares, at the start of the gateway and beside it, what launches will need. Called at most once; does not block.</summary>
+    /// <summary>
+    /// Prepares, at the start of the gateway and beside it, what launches will need. Called at most once; does not block.
+    /// </summary>
     /// <param name="possible">The settings of all backends and templates of its kind.</param>
     void Begin(IEnumerable<KindSettings> possible) { }
 

@@ -36,7 +36,8 @@ internal sealed class BackendNameTests
         Assert.That(
             ConfigSource.Errors(ConfigSource.Local($"name = {value}")),
             Is.EqualTo([
-                $"c.toml:3:8: backends.a.name: found {found}, allowed is 1 to 64 letters, digits, -, ., _ and *, the first a letter, a digit or *, the last no dot",
+                $"c.toml:3:8: backends.a.name: found {found}, allowed is 1 to 64 letters, digits, -, ., _ and *, "
+                    + "the first a letter, a digit or *, the last no dot",
             ])
         );
 

@@ -6,7 +6,9 @@ namespace Spawngate.Tests.Fakes;
 /// <summary>Makes streams of the gateway's out of sockets of the runtime, by which tests connect.</summary>
 internal static class AdoptedSocket
 {
-    /// <summary>Takes over a connected socket: its descriptor is taken away from the runtime, which is left with nothing to close.</summary>
+    /// <summary>
+    /// Takes over a connected socket: its descriptor is taken away from the runtime, which is left with nothing to close.
+    /// </summary>
     public static StreamSocket Of(Socket socket)
     {
         if (!EventLoop.IsSupported)

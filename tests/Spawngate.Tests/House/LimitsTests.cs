@@ -31,6 +31,7 @@ namespace Spawngate.Tests;
 /// only as long as another one is, which stands in a different table.
 /// </summary>
 [TestFixture]
+#pragma warning disable NUnit2007 // That constants keep to each other is what is tested.
 internal sealed class LimitsTests
 {
     private const int Kilo = 1024;

@@ -91,7 +91,8 @@ internal sealed class ThirdKindTests : IDisposable
         Assert.That(
             Errors($"{Play}\n{Second}{Container}"),
             Is.EqualTo([
-                "c.toml:9:9: backends.second.stage: found \"left\", which is the stage of backends.\"play.test\" on line 1 too, allowed is a name of its own",
+                "c.toml:9:9: backends.second.stage: found \"left\", which is the stage of backends.\"play.test\" on line 1 too, "
+                    + "allowed is a name of its own",
             ])
         );
     }
@@ -176,7 +177,8 @@ internal sealed class ThirdKindTests : IDisposable
         Assert.That(
             Errors(Sessions("script = \"x\"\nstage = \"left\"\nport = 3")),
             Is.EqualTo([
-                "c.toml:6:1: sessions.templates.t.stage: found in a template, allowed only in a backend; each session has a stage of its own",
+                "c.toml:6:1: sessions.templates.t.stage: found in a template, allowed only in a backend; "
+                    + "each session has a stage of its own",
                 "c.toml:7:8: sessions.templates.t.port: found 3, allowed is a port that no play has",
             ])
         );

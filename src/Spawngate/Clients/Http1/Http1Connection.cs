@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Spawngate.Backends;
 using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;

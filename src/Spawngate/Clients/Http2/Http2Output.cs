@@ -1,4 +1,3 @@
-using Spawngate.Logging;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http2;

@@ -1,7 +1,5 @@
-using Spawngate.Backends;
 using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
-using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
 using Spawngate.Runtime;

@@ -1,5 +1,4 @@
 using System.Buffers;
-using Spawngate.Logging;
 using Spawngate.Protocols.Http1;
 using Spawngate.Transport;
 

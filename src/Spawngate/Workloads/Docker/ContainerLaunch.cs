@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using Spawngate.Config;
 using Spawngate.Logging;
 
 namespace Spawngate.Workloads.Docker;

@@ -1,6 +1,5 @@
 using Spawngate.Logging;
 using Spawngate.Platform;
-using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Workloads.Docker;
 
