@@ -4,10 +4,11 @@ using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Protocols.Toml;
 using Spawngate.Telemetry;
+using static Spawngate.Config.ConfigLines;
 
 namespace Spawngate.Config;
 
-/// <summary>The keys of <c>[server]</c>.</summary>
+/// <summary>The keys of <c>[server]</c>: their names, how they are read, and how they are printed.</summary>
 internal static class ServerKeys
 {
     private const string AddressAllowed = "an IPv4 or IPv6 address, such as \"0.0.0.0\", \"127.0.0.1\" or \"::\"";
@@ -41,6 +42,35 @@ internal static class ServerKeys
         "server_timing",
         "otlp_endpoint",
     ];
+
+    /// <summary>Writes the effective settings, in the order of <see cref="All"/>.</summary>
+    public static void Print(ServerConfig server, ConfigLines to)
+    {
+        to.Text("[server]");
+        to.Line("port", server.Port);
+        to.Line("bind", Quoted(server.Bind.ToString()));
+        to.Line("admin_port", server.AdminPort);
+        to.Line("admin_bind", Quoted(server.AdminBind.ToString()));
+        to.Line("admin_token", server.AdminToken is null ? "# unset" : "# set, not shown");
+        to.Line("pool_max_idle_per_host", server.PoolMaxIdlePerHost);
+        to.Line("pool_idle_timeout_secs", server.PoolIdleTimeoutSecs);
+        to.Line("pid_file", server.PidFile is null ? "# none" : Quoted(server.PidFile));
+        to.Line("trusted_proxies", List(server.TrustedProxies.Select(network => network.ToString())));
+        to.Line("max_connections", server.MaxConnections);
+        to.Line("max_header_bytes", server.MaxHeaderBytes);
+        to.Line("max_headers", server.MaxHeaders);
+        to.Line("memory_limit", Quoted(server.MemoryLimit.Text));
+        to.Line("max_connections_per_address", server.MaxConnectionsPerAddress);
+        to.Line("max_requests_per_address", server.MaxRequestsPerAddress);
+        to.Line("request_rate_per_address", server.RequestRatePerAddress);
+        to.Line("header_timeout_secs", server.HeaderTimeoutSecs);
+        to.Line("keep_alive_timeout_secs", server.KeepAliveTimeoutSecs);
+        to.Line("access_log", Quoted(server.AccessLog));
+        to.Line("access_log_format", server.AccessLogFormat == AccessLogFormat.Json ? Quoted("json") : Quoted("combined"));
+        to.Line("log_format", server.LogFormat == LogFormat.Json ? Quoted("json") : Quoted("text"));
+        to.Line("server_timing", server.ServerTiming ? "true" : "false");
+        to.Line("otlp_endpoint", server.OtlpEndpoint is null ? "# none" : Quoted(server.OtlpEndpoint.OriginalString));
+    }
 
     /// <summary>Takes them out of the table.</summary>
     public static ServerConfig Read(ConfigTable table)

@@ -7,7 +7,9 @@ namespace Spawngate.Forwarding;
 /// <param name="address">Its address as text.</param>
 /// <param name="isTrusted">True when it is one of <c>trusted_proxies</c>.</param>
 /// <param name="source">What is counted for its address.</param>
-internal sealed class ClientIdentity(string address, bool isTrusted, ClientAddress source) : Peer(address, isTrusted)
+/// <param name="isSecure">True when what it sends is encrypted.</param>
+internal sealed class ClientIdentity(string address, bool isTrusted, ClientAddress source, bool isSecure = false)
+    : Peer(address, isTrusted, isSecure)
 {
     /// <summary>What is counted for its address.</summary>
     public ClientAddress Source => source;

@@ -438,7 +438,9 @@ internal static class ProxyHeaders
 
         if (!client.IsTrusted || !request.Fields.Has(KnownHeader.ForwardedProto))
         {
-            writer.Write("X-Forwarded-Proto: http\r\n"u8);
+            writer.Write("X-Forwarded-Proto: "u8);
+            writer.Write(client.Scheme);
+            writer.Write("\r\n"u8);
         }
     }
 }

@@ -67,7 +67,7 @@ internal static class SpanRecord
 
         // Without its query, which may hold secrets that are nobody's business in a collector.
         writer.Attribute(AttributeField, "url.path"u8, query < 0 ? path : path[..query]);
-        writer.Attribute(AttributeField, "url.scheme"u8, "http"u8);
+        writer.Attribute(AttributeField, "url.scheme"u8, note.Client!.Scheme);
         writer.Attribute(AttributeField, "server.address"u8, note.Host);
         writer.Attribute(AttributeField, "client.address"u8, note.Client!.Address);
         writer.Attribute(AttributeField, "network.protocol.version"u8, note.IsHttp2 ? "2"u8 : note.Protocol[^3..]);

@@ -103,6 +103,11 @@ internal sealed class ForwardingHeadersTests
         Assert.That((sent["X-Forwarded-For"], sent["X-Forwarded-Host"], sent["X-Forwarded-Proto"]), Is.EqualTo((chain, host, proto)));
     }
 
+    [TestCase(false, "http")]
+    [TestCase(true, "https")]
+    public void The_scheme_is_that_of_the_peer(bool secure, string proto) =>
+        Assert.That(Forward("GET / HTTP/1.1\r\nHost: a\r\n\r\n", secure: secure)["X-Forwarded-Proto"], Is.EqualTo(proto));
+
     [TestCase(true)]
     [TestCase(false)]
     public void Without_forwarded_fields_trust_makes_no_difference(bool trusted)
@@ -418,7 +423,7 @@ internal sealed class ForwardingHeadersTests
         return (request, bytes);
     }
 
-    private static StrictMessage Forward(string head, bool trusted = false, string body = "hello")
+    private static StrictMessage Forward(string head, bool trusted = false, string body = "hello", bool secure = false)
     {
         var (request, bytes) = Parse(head);
 
@@ -428,7 +433,7 @@ internal sealed class ForwardingHeadersTests
             target,
             request,
             bytes,
-            new ClientIdentity("192.0.2.7", trusted, new ClientAddress(1)),
+            new ClientIdentity("192.0.2.7", trusted, new ClientAddress(1), secure),
             "new-id"u8,
             "1.1 spawngate-x"u8
         );

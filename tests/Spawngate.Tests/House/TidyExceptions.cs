@@ -49,6 +49,7 @@ internal static class TidyExceptions
         ["Spawngate.Backends.ActiveBackends::get_Count()"] = Watched,
         ["Spawngate.Backends.LifecycleMailbox::get_HasMessages()"] = Watched,
         ["Spawngate.Clients.ClientConnection::get_Awaited()"] = Watched,
+        ["Spawngate.Clients.ClientConnection::get_IsChosen()"] = Watched,
         ["Spawngate.Clients.Shared.ClientProtocol::get_Awaited()"] = Watched,
         ["Spawngate.Clients.Http2.Http2Connection::get_AwaitsLook()"] = Watched,
         ["Spawngate.Overload.ClientLimits::get_Marks()"] = Watched,
