@@ -126,7 +126,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             Session = backend.EphemeralLifetime?.Group,
             InstanceNumber = status.InstanceNumber,
             Pid = status.Pid,
-            Description = status.Run,
+            Description = status.Workload,
             Fields = FieldsOf(config.Settings, status.Facts),
             LastStart =
                 status.LastStart is null && status.WokenBy is null

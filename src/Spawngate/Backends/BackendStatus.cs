@@ -70,7 +70,7 @@ internal sealed record BackendStatus
     public int? Pid { get; init; }
 
     /// <summary><c>pid 1234</c> or <c>container 0a1b…</c>; null when nothing runs.</summary>
-    public string? Run { get; init; }
+    public string? Workload { get; init; }
 
     /// <summary>What its kind tells of the current instance; empty when nothing runs.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Facts { get; init; } = [];

@@ -40,7 +40,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             {
                 Port = current?.Port ?? 0,
                 Pid = current?.Workload?.Pid,
-                Run = current?.Workload?.Description,
+                Workload = current?.Workload?.Description,
                 Facts = current?.Workload?.Facts ?? [],
                 WokenBy = current?.Cause ?? _view.WokenBy,
                 Start = current is null

@@ -24,7 +24,7 @@ internal sealed record LifecycleView
     public int? Pid { get; init; }
 
     /// <summary>Description of the current instance.</summary>
-    public string? Run { get; init; }
+    public string? Workload { get; init; }
 
     /// <summary>What its kind tells of the current instance.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Facts { get; init; } = [];
@@ -79,7 +79,7 @@ internal sealed record LifecycleView
             Waiting = waiting,
             InstanceNumber = word.InstanceNumber,
             Pid = Pid,
-            Run = Run,
+            Workload = Workload,
             Facts = Facts,
             WokenBy = WokenBy?.ToString(),
             LastStart = LastStart,

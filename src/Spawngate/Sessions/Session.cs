@@ -163,7 +163,7 @@ internal sealed class Session
             Take(entry);
         }
 
-        if (view.Run is not null && Status.State == SessionState.Scheduled)
+        if (view.Workload is not null && Status.State == SessionState.Scheduled)
         {
             Advance(SessionState.Running, Now);
         }

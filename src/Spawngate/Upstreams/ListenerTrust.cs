@@ -4,7 +4,7 @@ namespace Spawngate.Upstreams;
 internal enum ListenerOwner
 {
     /// <summary>The instance's own.</summary>
-    Run,
+    Instance,
 
     /// <summary>Nobody listens there in this moment, or it could not be found out in this moment.</summary>
     Nobody,
@@ -25,7 +25,7 @@ internal enum ListenerOwner
 internal readonly record struct ListenerFinding(ListenerOwner Owner, string Detail)
 {
     /// <summary>Whether requests may be sent there.</summary>
-    public bool IsGood => Owner is ListenerOwner.Run or ListenerOwner.Hidden;
+    public bool IsGood => Owner is ListenerOwner.Instance or ListenerOwner.Hidden;
 }
 
 /// <summary>

@@ -487,7 +487,10 @@ internal sealed class BackendLifecycleTests
         Assert.That(stage.Backend.GetStatus(), Has.Property("Port").Zero.And.Property("InstanceNumber").Zero.And.Property("Pid").Null);
         stage.ToReadyWithOneInFlight();
         var status = stage.Backend.GetStatus();
-        Assert.That(status, Has.Property("Port").EqualTo(40001).And.Property("Pid").EqualTo(1001).And.Property("Run").EqualTo("pid 1001"));
+        Assert.That(
+            status,
+            Has.Property("Port").EqualTo(40001).And.Property("Pid").EqualTo(1001).And.Property("Workload").EqualTo("pid 1001")
+        );
         Assert.That(
             status,
             Has.Property("InFlight").EqualTo(1).And.Property("WokenBy").EqualTo("request: GET /").And.Property("IdleStopInSecs").Null
@@ -504,6 +507,7 @@ internal sealed class BackendLifecycleTests
         lease.Dispose();
         lease.Dispose();
         Assert.That(stage.Backend.Word.InFlight, Is.Zero);
+        Assert.That(lease.Instance, Is.Null, "whoever keeps the lease keeps no backend that may be removed");
     }
 
     [Test]

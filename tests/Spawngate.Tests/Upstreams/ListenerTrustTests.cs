@@ -19,7 +19,7 @@ namespace Spawngate.Tests;
 internal sealed class ListenerTrustTests
 {
     private const int Port = 8080; // 1F90
-    private static readonly ListenerFinding Own = new(ListenerOwner.Run, "");
+    private static readonly ListenerFinding Own = new(ListenerOwner.Instance, "");
     private static readonly ListenerFinding Strange = new(ListenerOwner.Stranger, "port 1 is held by pid 2 (x)");
 
     private static IEnumerable<TestCaseData> Reaches()

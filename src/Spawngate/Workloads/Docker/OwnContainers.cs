@@ -30,8 +30,8 @@ internal static class OwnContainers
         CancellationToken cancel
     )
     {
-        string? workload = labels?.GetValueOrDefault(ContainerLabels.Run);
-        if (workload is null)
+        string? runId = labels?.GetValueOrDefault(ContainerLabels.Run);
+        if (runId is null)
         {
             return "it has no label " + ContainerLabels.Run;
         }
@@ -51,7 +51,7 @@ internal static class OwnContainers
         EngineReply<ImageDetails> image = await client.InspectImageAsync(imageId, cancel).ConfigureAwait(false);
         if (image.Value is { } known)
         {
-            return known.Labels.GetValueOrDefault(ContainerLabels.Run) == workload ? "its labels are those of its image" : null;
+            return known.Labels.GetValueOrDefault(ContainerLabels.Run) == runId ? "its labels are those of its image" : null;
         }
 
         // An image that was removed by force from under its container tells nothing: then the name must do, and has to be there.

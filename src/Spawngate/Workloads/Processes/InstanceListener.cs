@@ -65,7 +65,7 @@ internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token
         }
 
         // As long as the leader was not collected, its number was not another's, and all that was found below it was the instance's.
-        return isSure && leader.HasLeader ? new ListenerFinding(ListenerOwner.Run, "") : Unsure(at);
+        return isSure && leader.HasLeader ? new ListenerFinding(ListenerOwner.Instance, "") : Unsure(at);
     }
 
     private static ListenerFinding Unsure(IPEndPoint at) =>
