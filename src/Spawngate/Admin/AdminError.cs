@@ -1,3 +1,5 @@
+using Spawngate.Backends;
+
 namespace Spawngate.Admin;
 
 /// <summary>Why the admin API refuses a request: status, code for programs, message for people.</summary>
@@ -48,6 +50,14 @@ internal sealed record AdminError(int Status, string Code, string Message)
     /// <summary>Too many clients follow logs or events.</summary>
     public static AdminError TooManyFollowers { get; } =
         new(503, "TOO_MANY_FOLLOWERS", "Too many clients follow logs or events already; close one of them.");
+
+    /// <summary>More commands wait for a backend than it takes.</summary>
+    public static AdminError TooManyCommands { get; } =
+        new(
+            503,
+            "TOO_MANY_COMMANDS",
+            $"{BackendLimits.MailboxMessagesMax} commands wait for this backend already; send it again when they are done."
+        );
 
     /// <summary>A session starts once.</summary>
     public static AdminError IsSession { get; } =

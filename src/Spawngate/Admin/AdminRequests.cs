@@ -186,9 +186,11 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             return AdminReply.ErrorAsync(context, AdminError.IsSession);
         }
 
-        if (!_backends.Post(name, command))
+        CommandOutcome outcome = _backends.Post(name, command);
+        if (outcome != CommandOutcome.Accepted)
         {
-            return AdminReply.ErrorAsync(context, AdminError.UnknownHost);
+            AdminError error = outcome == CommandOutcome.TooMany ? AdminError.TooManyCommands : AdminError.UnknownHost;
+            return AdminReply.ErrorAsync(context, error);
         }
 
         AdminEvents.CommandAccepted(_logger, name, command);

@@ -63,30 +63,30 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
     public HistoryReader? ReadEvents() => env.Feed.Read();
 
     /// <inheritdoc/>
-    public bool Post(string name, AdminCommand command)
+    public CommandOutcome Post(string name, AdminCommand command)
     {
         if (backends.FindByName(name) is not { } backend)
         {
-            return false;
+            return CommandOutcome.UnknownHost;
         }
 
-        switch (command)
+        if (
+            command == AdminCommand.Stop
+            && backend.EphemeralLifetime is not null
+            && backends.Sessions.Find(name.Split('.')[0]) is { } session
+        )
         {
-            case AdminCommand.Stop when backend.EphemeralLifetime is not null && backends.Sessions.Find(name.Split('.')[0]) is { } session:
-                backends.Sessions.End(session, StopReason.Asked);
-                break;
-            case AdminCommand.Start:
-                backend.RequestStart();
-                break;
-            case AdminCommand.Stop:
-                backend.RequestStop();
-                break;
-            default:
-                backend.RequestRestart();
-                break;
+            backends.Sessions.End(session, StopReason.Asked);
+            return CommandOutcome.Accepted;
         }
 
-        return true;
+        bool isAccepted = command switch
+        {
+            AdminCommand.Start => backend.RequestStart(),
+            AdminCommand.Stop => backend.RequestStop(),
+            _ => backend.RequestRestart(),
+        };
+        return isAccepted ? CommandOutcome.Accepted : CommandOutcome.TooMany;
     }
 
     /// <inheritdoc/>

@@ -39,8 +39,8 @@ internal interface IAdminBackends
     /// <summary>Reads along with the histories of all backends; null when too many do. Dispose the reader to stop.</summary>
     HistoryReader? ReadEvents();
 
-    /// <summary>Hands a command to the backend of that name; false when there is none.</summary>
-    bool Post(string name, AdminCommand command);
+    /// <summary>Hands a command to the backend of that name.</summary>
+    CommandOutcome Post(string name, AdminCommand command);
 
     /// <summary>Declares a start ready.</summary>
     /// <param name="name">Name of the backend.</param>
@@ -74,6 +74,19 @@ internal interface IBackendLogFollower : IDisposable
     /// <summary>Completes with true once a line may be there, with false when the backend is no longer configured.</summary>
     /// <param name="cancel">Ends the wait with an <see cref="OperationCanceledException"/>.</param>
     ValueTask<bool> WaitAsync(CancellationToken cancel);
+}
+
+/// <summary>What became of a command.</summary>
+internal enum CommandOutcome
+{
+    /// <summary>The backend has it and does it in its turn.</summary>
+    Accepted,
+
+    /// <summary>No backend has that name.</summary>
+    UnknownHost,
+
+    /// <summary>More commands wait for this backend than it takes.</summary>
+    TooMany,
 }
 
 /// <summary>What an operator can ask of a backend.</summary>

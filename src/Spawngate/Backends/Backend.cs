@@ -240,13 +240,16 @@ internal sealed class Backend
         Lifecycle.Mailbox.Post(new LifecycleMessage(LifecycleInput.Wake, 0, cause, _env.Time.GetTimestamp()));
 
     /// <summary>Asks for a start; overrides the wait after failures.</summary>
-    public void RequestStart() => PostAdmin(LifecycleInput.AdminStart);
+    /// <returns>False when so many commands wait that it is refused.</returns>
+    public bool RequestStart() => TryPost(LifecycleInput.AdminStart);
 
     /// <summary>Asks for a stop. The next request starts the backend anew.</summary>
-    public void RequestStop() => PostAdmin(LifecycleInput.AdminStop);
+    /// <returns>False when so many commands wait that it is refused.</returns>
+    public bool RequestStop() => TryPost(LifecycleInput.AdminStop);
 
     /// <summary>Asks for a stop and a start; requests in between are held.</summary>
-    public void RequestRestart() => PostAdmin(LifecycleInput.AdminRestart);
+    /// <returns>False when so many commands wait that it is refused.</returns>
+    public bool RequestRestart() => TryPost(LifecycleInput.AdminRestart);
 
     /// <summary>The ready URL was called.</summary>
     /// <param name="token">The token that came with it, if any.</param>
@@ -365,7 +368,8 @@ internal sealed class Backend
 
     private BackendLifecycle Publish(BackendLifecycle made) => Interlocked.CompareExchange(ref _lifecycle, made, null) ?? made;
 
-    private void PostAdmin(LifecycleInput input) => Lifecycle.Mailbox.Post(new LifecycleMessage(input, 0, null, _env.Time.GetTimestamp()));
+    private bool TryPost(LifecycleInput command) =>
+        Lifecycle.Mailbox.TryPost(new LifecycleMessage(command, 0, null, _env.Time.GetTimestamp()));
 }
 
 /// <summary>

@@ -76,11 +76,11 @@ internal readonly record struct BackendWord(
 internal sealed class BackendState
 {
     private const int PhaseShift = 60;
-    private const int NumberShift = BackendLimits.BackendUsersBits + BackendLimits.PassiveRequestsBits;
+    private const int NumberShift = BackendLimits.UsersBits + BackendLimits.PassiveRequestsBits;
     private const int NumberMask = 0x0FFF_FFFF;
-    private const int PassiveShift = BackendLimits.BackendUsersBits;
+    private const int PassiveShift = BackendLimits.UsersBits;
     private const ulong OnePassive = 1UL << PassiveShift;
-    private const ulong InUseMask = BackendLimits.BackendUsersMax;
+    private const ulong InUseMask = BackendLimits.UsersMax;
     private const ulong PassiveMask = BackendLimits.PassiveRequestsMax * OnePassive;
     private const ulong InFlightMask = InUseMask | PassiveMask;
     private const int LimitedCode = 8 | (int)BackendPhase.Ready;

@@ -103,41 +103,44 @@ internal sealed class LifecycleMailbox(
     }
 
     /// <summary>Adds a message; never waits for its handling.</summary>
-    /// <exception cref="InvalidOperationException">More commands come than are handled; only the admin API is told.</exception>
     public void Post(LifecycleMessage message)
     {
         lock (_gate)
         {
-            _messages ??= new Queue<LifecycleMessage>(4);
-            if (message.Input is LifecycleInput.CallbackReady or LifecycleInput.Reconfigured && IsWaiting(message))
+            bool isRepeatable = message.Input is LifecycleInput.CallbackReady or LifecycleInput.Reconfigured;
+            if ((isRepeatable && IsWaiting(message)) || !Add(message))
             {
                 return;
             }
-
-            if (message.Input is LifecycleInput.AdminStart or LifecycleInput.AdminStop or LifecycleInput.AdminRestart)
-            {
-                if (_messages.Count > 0 && _lastInput == message.Input)
-                {
-                    return;
-                }
-
-                if (_messages.Count >= BackendLimits.MailboxMessagesMax)
-                {
-                    throw new InvalidOperationException($"{_messages.Count} messages wait for one backend");
-                }
-            }
-
-            _messages.Enqueue(message);
-            _lastInput = message.Input;
-            if (_scheduled)
-            {
-                return;
-            }
-
-            _scheduled = true;
         }
 
         execute(this);
+    }
+
+    /// <summary>Adds a command of the admin API; never waits for its handling.</summary>
+    /// <returns>False when it is refused, because more commands come than are handled.</returns>
+    public bool TryPost(LifecycleMessage command)
+    {
+        lock (_gate)
+        {
+            if (_messages is { Count: > 0 } && _lastInput == command.Input)
+            {
+                return true;
+            }
+
+            if (_messages?.Count >= BackendLimits.MailboxMessagesMax)
+            {
+                return false;
+            }
+
+            if (!Add(command))
+            {
+                return true;
+            }
+        }
+
+        execute(this);
+        return true;
     }
 
     /// <summary>Handles messages until there are none.</summary>
@@ -173,10 +176,21 @@ internal sealed class LifecycleMailbox(
         return true;
     }
 
+    /// <summary>True when the mailbox has to be executed, because nobody does so yet.</summary>
+    private bool Add(LifecycleMessage message)
+    {
+        _messages ??= new Queue<LifecycleMessage>(4);
+        _messages.Enqueue(message);
+        _lastInput = message.Input;
+        bool isFirst = !_scheduled;
+        _scheduled = true;
+        return isFirst;
+    }
+
     /// <summary>True when the same was said and is not handled yet.</summary>
     private bool IsWaiting(LifecycleMessage message)
     {
-        foreach (var waiting in _messages!)
+        foreach (var waiting in _messages ?? [])
         {
             if (waiting.Input == message.Input && waiting.InstanceNumber == message.InstanceNumber)
             {

@@ -53,18 +53,18 @@ internal static class BackendLimits
     /// <summary>What a shortened history keeps: some 30 usual events. 10,000 times that is 20 MiB.</summary>
     public const int HistoryRestBytes = 2048;
 
-    /// <summary>Bits of the state word for the requests that use a backend; see <see cref="BackendUsersMax"/>.</summary>
-    public const int BackendUsersBits = 22;
+    /// <summary>Bits of the state word for the requests that use a backend; see <see cref="UsersMax"/>.</summary>
+    public const int UsersBits = 22;
 
     /// <summary>Bits of the state word for those that do not count as use: the rest of its lower half.</summary>
-    public const int PassiveRequestsBits = 32 - BackendUsersBits;
+    public const int PassiveRequestsBits = 32 - UsersBits;
 
     /// <summary>
     /// Requests that use one backend at once: 22 bits of its state word. More than can be held
     /// (<see cref="ConfigLimits.QueuedRequestsMax"/>) and than there are sockets to one address and port (65,536) together, so no request
     /// is ever refused for it.
     /// </summary>
-    public const int BackendUsersMax = (1 << BackendUsersBits) - 1;
+    public const int UsersMax = (1 << UsersBits) - 1;
 
     /// <summary>
     /// Requests at one backend that do not count as use: the other 10 bits. Whoever comes while they are so many counts as use.

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text;
+using Spawngate.Composition;
 using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Workloads;
-using Spawngate.Workloads.Docker;
 using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Commands;
@@ -37,14 +37,14 @@ internal static class GuardProgram
             return ExitCode.CannotRun;
         }
 
-        if (list.Instances.Count + list.Engines.Count > 0)
+        if (list.Instances.Count + list.Resources.Count > 0)
         {
             // A gateway that closes the pipe with instances left is about to exit, having given them up. As long as it lives they are its
             // own.
             AwaitEndOf(gateway);
-            Task containers = EndContainersAsync(list.Engines, gateway, TimeProvider.System);
+            Task orphans = EndOrphansAsync(list.Resources, gateway, TimeProvider.System);
             EndProcesses(list.Instances, gateway, TimeProvider.System);
-            await containers.ConfigureAwait(false);
+            await orphans.ConfigureAwait(false);
         }
 
         return ExitCode.Success;
@@ -88,13 +88,15 @@ internal static class GuardProgram
         }
     }
 
-    private static async Task EndContainersAsync(IReadOnlyList<GuardEngine> engines, int gateway, TimeProvider time)
+    private static async Task EndOrphansAsync(IReadOnlyList<GuardedResource> resources, int gateway, TimeProvider time)
     {
-        foreach (GuardEngine engine in engines)
+        foreach (GuardedResource resource in resources)
         {
-            var orphans = new OrphanContainers(engine.Process, engine.Address, time);
-            string outcome = await orphans.EndAsync().ConfigureAwait(false);
-            Log(time, $"gateway=\"{gateway}\" engine=\"{engine.Address}\" removed=\"{orphans.Removed}\" {outcome}");
+            OrphansEnded ended = await RegisteredKinds.EndOrphansAsync(resource, time).ConfigureAwait(false);
+            Log(
+                time,
+                $"gateway=\"{gateway}\" kind=\"{resource.Kind}\" address=\"{resource.Address}\" removed=\"{ended.Removed}\" {ended.Outcome}"
+            );
         }
     }
 

@@ -49,7 +49,7 @@ internal static class RunCommand
             TimeProvider.System,
             LogStyles.Choose(config.Server.LogFormat, !Console.IsErrorRedirected, console.Variable)
         );
-        var filter = LogFilter.FromEnvironment(console.Variable);
+        var filter = LogFilter.FromEnvironment(console.Variable, RegisteredKinds.OutputCategories);
         using var loggers = new LineLoggerProvider(filter, writer).CreateFactory();
         using var supervisor = Supervisor.FromEnvironment(
             console.Variable,

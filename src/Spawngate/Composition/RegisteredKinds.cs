@@ -39,8 +39,8 @@ internal sealed record LauncherParts
     /// <summary>The time.</summary>
     public required TimeProvider Time { get; init; }
 
-    /// <summary>Where the lines of instances go, under a log category.</summary>
-    public IOutputSink OutputTo(string category) => new LoggedOutput(Loggers.CreateLogger(category), Output);
+    /// <summary>Where the lines of a kind's instances go.</summary>
+    public IOutputSink OutputOf(BackendKind kind) => new LoggedOutput(Loggers.CreateLogger(kind.OutputCategory), Output);
 }
 
 /// <summary>
@@ -54,30 +54,50 @@ internal static class RegisteredKinds
         new(LocalKind.Shared, static parts => new ProcessLauncher(
             parts.Children,
             parts.Drain,
-            parts.OutputTo("backend"),
+            parts.OutputOf(LocalKind.Shared),
             parts.Time,
             parts.Guardian
         )),
-        new(DockerKind.Shared, MakeDocker),
+        new(DockerKind.Shared, MakeDocker, static (engine, time) => new OrphanContainers(engine, time).EndAsync()),
     ];
 
     /// <summary>All kinds, for reading configurations.</summary>
     public static BackendKinds All { get; } = new([.. Registrations.Select(static each => each.Kind)]);
 
+    /// <summary>The log categories of what backends write.</summary>
+    public static IEnumerable<string> OutputCategories => Registrations.Select(static each => each.Kind.OutputCategory);
+
     /// <summary>Makes the launchers of a gateway.</summary>
     public static Launchers MakeLaunchers(LauncherParts parts) =>
         new([.. Registrations.Select(each => new KindLauncher(each.Kind, each.MakeLauncher(parts)))]);
+
+    /// <summary>Ends what a dead gateway has left at a place, in the words of the kind that made it.</summary>
+    public static Task<OrphansEnded> EndOrphansAsync(GuardedResource resource, TimeProvider time)
+    {
+        Func<GuardedResource, TimeProvider, Task<OrphansEnded>>? end = Array
+            .Find(Registrations, each => each.Kind.Name == resource.Kind)
+            .EndOrphans;
+        return end?.Invoke(resource, time)
+            ?? Task.FromResult(new OrphansEnded(0, "What is there is left for the next start of the gateway: nothing here ends it"));
+    }
 
     private static DockerLauncher MakeDocker(LauncherParts parts) =>
         new(
             GatewayIdentity.Of(parts.ConfigPath, parts.Variable(GatewayIdentity.Variable)),
             log => new ReadyCallbackListeners(parts.ReportReady, log, parts.Time),
-            parts.OutputTo("container"),
+            parts.OutputOf(DockerKind.Shared),
             parts.Loggers,
             parts.Variable,
             parts.Time,
             parts.Guardian
         );
 
-    private readonly record struct Registration(BackendKind Kind, Func<LauncherParts, ILauncher> MakeLauncher);
+    /// <param name="Kind">The kind.</param>
+    /// <param name="MakeLauncher">Makes its launcher.</param>
+    /// <param name="EndOrphans">Ends what is left at a place that its launcher told the guard; null when it tells none.</param>
+    private readonly record struct Registration(
+        BackendKind Kind,
+        Func<LauncherParts, ILauncher> MakeLauncher,
+        Func<GuardedResource, TimeProvider, Task<OrphansEnded>>? EndOrphans = null
+    );
 }

@@ -17,6 +17,9 @@ internal abstract class BackendKind
     /// <summary>Its name as a proper noun, for messages to callers.</summary>
     public virtual string Title => Name;
 
+    /// <summary>The log category of the lines that its instances write.</summary>
+    public virtual string OutputCategory => "backend";
+
     /// <summary>The names of the keys that not every kind has. Another kind may have some of them, too.</summary>
     public abstract IReadOnlyList<string> Keys { get; }
 

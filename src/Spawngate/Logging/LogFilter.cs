@@ -8,8 +8,7 @@ internal sealed class LogFilter
 {
     private const string LevelWords = "off, error, warn, info, debug, trace";
 
-    // The categories of this program and its libraries. A directive that is a single word and none of these is taken for a misspelt level.
-    private static readonly string[] KnownRoots = ["spawngate", "backend", "container", "Microsoft", "System"];
+    private const string OwnRoot = "spawngate";
 
     // The web framework reports every request at info; only its warnings matter unless someone asks.
     private static readonly string[] QuietRoots = ["Microsoft", "System"];
@@ -18,17 +17,21 @@ internal sealed class LogFilter
     private readonly List<string> _warnings = [];
     private LogLevel _default = LogLevel.Information;
 
-    private LogFilter() { }
+    // A directive that is a single word and neither a level nor one of these is taken for a misspelt level.
+    private readonly string[] _knownRoots;
+
+    private LogFilter(IEnumerable<string> outputs) => _knownRoots = [OwnRoot, .. QuietRoots, .. outputs];
 
     /// <summary>What could not be understood, for the log; the directives concerned are ignored.</summary>
     public IReadOnlyList<string> Warnings => _warnings;
 
     /// <summary>Reads <c>SPAWNGATE_LOG</c>, or <c>RUST_LOG</c> when that is not set.</summary>
     /// <param name="getVariable">Gives the value of an environment variable, or null.</param>
-    public static LogFilter FromEnvironment(Func<string, string?> getVariable)
+    /// <param name="outputs">The categories of what backends write.</param>
+    public static LogFilter FromEnvironment(Func<string, string?> getVariable, IEnumerable<string> outputs)
     {
         string? own = getVariable("SPAWNGATE_LOG");
-        return own is not null ? Parse(own, "SPAWNGATE_LOG") : Parse(getVariable("RUST_LOG"), "RUST_LOG");
+        return own is not null ? Parse(own, outputs, "SPAWNGATE_LOG") : Parse(getVariable("RUST_LOG"), outputs, "RUST_LOG");
     }
 
     /// <summary>Reads directives.</summary>
@@ -36,10 +39,11 @@ internal sealed class LogFilter
     /// Comma-separated <c>level</c>, <c>category=level</c> or <c>category</c> (which means its trace level); null or empty means
     /// <c>info</c>.
     /// </param>
+    /// <param name="outputs">The categories of what backends write.</param>
     /// <param name="source">Where they are from, for the warnings.</param>
-    public static LogFilter Parse(string? text, string source = "SPAWNGATE_LOG")
+    public static LogFilter Parse(string? text, IEnumerable<string> outputs, string source = "SPAWNGATE_LOG")
     {
-        var filter = new LogFilter();
+        var filter = new LogFilter(outputs);
         foreach (string directive in (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             filter.Add(directive, source);
@@ -82,7 +86,7 @@ internal sealed class LogFilter
         else if (
             equals < 0
             && IsCategory(left)
-            && (left.Contains('.', StringComparison.Ordinal) || KnownRoots.Contains(left, StringComparer.OrdinalIgnoreCase))
+            && (left.Contains('.', StringComparison.Ordinal) || _knownRoots.Contains(left, StringComparer.OrdinalIgnoreCase))
         )
         {
             _directives.Add((left, LogLevel.Trace));

@@ -11,11 +11,8 @@ internal enum GuardRecordKind
     /// <summary>An instance goes off it.</summary>
     End = '-',
 
-    /// <summary>A piece of a line about an engine.</summary>
+    /// <summary>A piece of a line about a place where something of ours may be.</summary>
     Text = '@',
-
-    /// <summary>No engine has containers of ours any more.</summary>
-    NoEngines = '0',
 }
 
 /// <summary>
@@ -31,8 +28,7 @@ internal enum GuardRecordKind
 ///     + token, pid 0    before the spawn ────────────────▶  expects it: found by its token only
 ///     + token, pid      after it          ────────────────▶  notes the start time of pid: the number may become a stranger's
 ///     - token           nothing is left   ────────────────▶  forgets it
-///     @ text            a piece of a line ────────────────▶  puts it together: an engine with containers of ours, see <c>GuardEngine</c>
-///     0                 a clean stop      ────────────────▶  forgets all engines
+///     @ text            a piece of a line ────────────────▶  puts it together: a place with something of ours, see <c>GuardedResource</c>
 ///     end of file                         ────────────────▶  list empty: exits.  Else, once the gateway is gone: ends what is on the list
 /// </code>
 /// All records have one length, below what a pipe takes in one piece (PIPE_BUF, at least 512 bytes), so none is ever written in part.
@@ -77,10 +73,7 @@ internal readonly record struct GuardRecord(GuardRecordKind Kind, InstanceToken 
         );
 
         // A pid of 1 or below would make a signal to its group one to everybody.
-        bool isSane =
-            kind is GuardRecordKind.Start or GuardRecordKind.End or GuardRecordKind.Text or GuardRecordKind.NoEngines
-            && pid is 0 or > 1
-            && graceMs >= 0;
+        bool isSane = kind is GuardRecordKind.Start or GuardRecordKind.End or GuardRecordKind.Text && pid is 0 or > 1 && graceMs >= 0;
         return isSane ? new GuardRecord(kind, instance, pid, graceMs) : null;
     }
 }

@@ -33,7 +33,7 @@ internal sealed class LoopTests : GatewayTest
         Assert.That(_lastVia, Does.Not.Contain("a.test").And.Not.Contain("b.test"), "it tells nobody who the others are");
     }
 
-    [Test]
+    [Test, LongRunning]
     public async Task A_chain_passes_eight_times()
     {
         string[] names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];

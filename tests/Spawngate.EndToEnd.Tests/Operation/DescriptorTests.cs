@@ -23,7 +23,7 @@ internal sealed class DescriptorTests : GatewayTest
     /// As many clients as there are descriptors for are served, the others wait; whatever else the gateway does goes on, and those who wait
     /// are served when others leave.
     /// </summary>
-    [Test]
+    [Test, LongRunning]
     public async Task Clients_cannot_use_up_what_others_need()
     {
         GatewayProcess gateway = await LimitedAsync(
@@ -177,6 +177,7 @@ internal sealed class DescriptorTests : GatewayTest
     /// <summary>Idle connections to the admin API, and those whose head never ends, do not keep anybody out.</summary>
     [TestCase(0, 4200)]
     [TestCase(LimitHere, 600)]
+    [LongRunning]
     public async Task Idle_connections_do_not_lock_the_admin_API(int limit, int connections)
     {
         ConfigFile config = new ConfigFile().TestBackend(Host);
@@ -207,7 +208,7 @@ internal sealed class DescriptorTests : GatewayTest
     /// Streams of the admin API have a bound below its connections: those beyond it are refused, and nobody who comes cuts one that is in
     /// use.
     /// </summary>
-    [Test]
+    [Test, LongRunning]
     public async Task Streams_leave_the_admin_API_places_and_are_not_cut()
     {
         GatewayProcess gateway = await LimitedAsync(new ConfigFile().TestBackend(Host));
@@ -253,7 +254,7 @@ internal sealed class DescriptorTests : GatewayTest
     /// Requests of one connection that need more connections to a backend than there can be: some wait and are refused, and nothing else
     /// suffers.
     /// </summary>
-    [Test]
+    [Test, LongRunning]
     public async Task Requests_beyond_the_descriptors_are_refused_and_later_ones_served()
     {
         GatewayProcess gateway = await LimitedAsync(new ConfigFile().TestBackend(Host).TestBackend("other.test", "--name=other"), 320);

@@ -255,6 +255,14 @@ internal sealed class AdminApiTests
     }
 
     [Test]
+    public async Task Commands_past_what_a_backend_takes_are_told_so()
+    {
+        _admin.Backends.IsFullOfCommands = true;
+        AdminAnswer answer = await _admin.SendAsync("POST", "/backends/app.example.com/restart");
+        Assert.That((answer.Status, answer.Code), Is.EqualTo((503, "TOO_MANY_COMMANDS")));
+    }
+
+    [Test]
     public async Task The_ready_call_needs_the_token_of_the_start()
     {
         _admin.Backends.Reports[0] = _admin.Backends.Reports[0] with { State = BackendPhase.Starting };

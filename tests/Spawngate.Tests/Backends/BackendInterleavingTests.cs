@@ -315,9 +315,9 @@ internal sealed class BackendInterleavingTests
 
         private void AddRareSteps()
         {
-            Add("admin start", Backend.RequestStart);
-            Add("admin stop", Backend.RequestStop);
-            Add("admin restart", Backend.RequestRestart);
+            Add("admin start", () => Backend.RequestStart());
+            Add("admin stop", () => Backend.RequestStop());
+            Add("admin restart", () => Backend.RequestRestart());
             Add("callback", () => Backend.ReportReady(null, true));
             Add("minute", () => _stage.Time.AdvanceMs(60_000));
             Add("reconfigure", () => Backend.Reconfigure(Backend.Config with { IdleTimeoutSecs = _random.Next(1, 4) }));

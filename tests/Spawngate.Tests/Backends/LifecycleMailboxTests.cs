@@ -59,7 +59,7 @@ internal sealed class LifecycleMailboxTests
         ];
         foreach (var command in commands)
         {
-            _mailbox.Post(new LifecycleMessage(command));
+            Assert.That(_mailbox.TryPost(new LifecycleMessage(command)));
         }
 
         _mailbox.Execute();
@@ -74,10 +74,11 @@ internal sealed class LifecycleMailboxTests
     {
         for (int i = 0; i < BackendLimits.MailboxMessagesMax; i++)
         {
-            _mailbox.Post(new LifecycleMessage(i % 2 == 0 ? LifecycleInput.AdminStart : LifecycleInput.AdminStop));
+            _mailbox.TryPost(new LifecycleMessage(i % 2 == 0 ? LifecycleInput.AdminStart : LifecycleInput.AdminStop));
         }
 
-        Assert.That(() => _mailbox.Post(new LifecycleMessage(LifecycleInput.AdminRestart)), Throws.InvalidOperationException);
+        Assert.That(_mailbox.TryPost(new LifecycleMessage(LifecycleInput.AdminRestart)), Is.False);
+        Assert.That(_mailbox.TryPost(new LifecycleMessage(LifecycleInput.AdminStop)), "the same as the last one waits already");
         _mailbox.Post(new LifecycleMessage(LifecycleInput.Exited, 1));
         _mailbox.Execute();
         Assert.That(_handled, Has.Count.EqualTo(BackendLimits.MailboxMessagesMax + 1));

@@ -59,13 +59,13 @@ internal sealed class PassiveRequestTests
     public void Uses_never_spill_over_into_passive_requests()
     {
         var state = new BackendState();
-        state.BecomeReady(state.BeginStart(), BackendLimits.BackendUsersMax - 1);
+        state.BecomeReady(state.BeginStart(), BackendLimits.UsersMax - 1);
 
         Assert.That(state.TryEnter(1), Is.True);
         Assert.That(state.TryEnter(1), Is.False);
-        Assert.That(state.Read(), Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, BackendLimits.BackendUsersMax)));
+        Assert.That(state.Read(), Is.EqualTo(new BackendWord(BackendPhase.Ready, 1, BackendLimits.UsersMax)));
         Assert.That(
-            BackendLimits.BackendUsersMax,
+            BackendLimits.UsersMax,
             Is.GreaterThan(ConfigLimits.QueuedRequestsMax + 65536),
             "what is held, and a socket on every port"
         );

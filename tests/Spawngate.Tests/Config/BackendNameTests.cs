@@ -144,8 +144,8 @@ internal sealed class BackendNameTests
             BackendExplanation.Of(admin.Describe(admin.Report("b")!)!, "x.test"),
             Does.StartWith("b is stopped (local)\n  serves     x.test, because \"b\" is the most specific backend for it\n")
         );
-        Assert.That(admin.Post("shop", AdminCommand.Start), Is.True);
-        Assert.That(admin.Post("shop.test", AdminCommand.Start), Is.False);
+        Assert.That(admin.Post("shop", AdminCommand.Start), Is.EqualTo(CommandOutcome.Accepted));
+        Assert.That(admin.Post("shop.test", AdminCommand.Start), Is.EqualTo(CommandOutcome.UnknownHost));
         Assert.That(
             new AdminMetrics(admin, DateTimeOffset.UnixEpoch).Render(),
             Does.Contain("spawngate_backend_state{hostname=\"shop\",state=\"stopped\"}").And.Not.Contain("shop.test")

@@ -37,6 +37,8 @@ internal sealed class FakeAdminBackends : IAdminBackends
 
     public string? EndsAtCommand { get; set; }
 
+    public bool IsFullOfCommands { get; set; }
+
     public int FollowersFree { get; set; } = int.MaxValue;
 
     public IReadOnlyList<BackendReport> ReportAll() => Fault is null ? Reports : throw Fault;
@@ -61,16 +63,21 @@ internal sealed class FakeAdminBackends : IAdminBackends
 
     public HistoryReader? ReadEvents() => Feed.Read();
 
-    public bool Post(string hostname, AdminCommand command)
+    public CommandOutcome Post(string hostname, AdminCommand command)
     {
         if (Report(hostname) is null)
         {
-            return false;
+            return CommandOutcome.UnknownHost;
+        }
+
+        if (IsFullOfCommands)
+        {
+            return CommandOutcome.TooMany;
         }
 
         Commands.Add((hostname, command));
         Reports.RemoveAll(report => report.Hostname == EndsAtCommand && report.Hostname == hostname);
-        return true;
+        return CommandOutcome.Accepted;
     }
 
     public ReadyCallbackOutcome ReportReady(string hostname, string? token, bool adminAuthorised)

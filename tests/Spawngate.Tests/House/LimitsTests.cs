@@ -217,13 +217,13 @@ internal sealed class LimitsTests
     public void Connections_of_http2() =>
         Assert.Multiple(() =>
         {
-            Assert.That(Http2Limits.Http2OutputBytes, Is.EqualTo(4 * CodecLimits.FrameBytes));
-            Assert.That(Http2Limits.Http2OutputBytes + (200 * 300), Is.LessThan(Http2Limits.Http2HeadRoomBytes));
-            Assert.That(Http2Limits.Http2HeadRoomBytes + (2 * ForwardingLimits.ResponseHeadBytesMax), Is.LessThanOrEqualTo(256 * Kilo));
-            Assert.That(Http2Limits.Http2ControlRoomBytes / 13, Is.GreaterThan(36), "a few dozen window updates");
-            Assert.That(Http2Limits.Http2WideConnectionBytes, Is.GreaterThanOrEqualTo(CodecLimits.ConnectionWindowBytes));
-            Assert.That(Http2Limits.Http2WideStreamBytes, Is.GreaterThan(CodecLimits.StreamWindowBytes));
-            Assert.That(Http2Limits.Http2StreamsKept, Is.LessThan(CodecLimits.ConcurrentStreamsMax));
+            Assert.That(Http2Limits.OutputBytes, Is.EqualTo(4 * CodecLimits.FrameBytes));
+            Assert.That(Http2Limits.OutputBytes + (200 * 300), Is.LessThan(Http2Limits.HeadRoomBytes));
+            Assert.That(Http2Limits.HeadRoomBytes + (2 * ForwardingLimits.ResponseHeadBytesMax), Is.LessThanOrEqualTo(256 * Kilo));
+            Assert.That(Http2Limits.ControlRoomBytes / 13, Is.GreaterThan(36), "a few dozen window updates");
+            Assert.That(Http2Limits.WideConnectionBytes, Is.GreaterThanOrEqualTo(CodecLimits.ConnectionWindowBytes));
+            Assert.That(Http2Limits.WideStreamBytes, Is.GreaterThan(CodecLimits.StreamWindowBytes));
+            Assert.That(Http2Limits.StreamsKept, Is.LessThan(CodecLimits.ConcurrentStreamsMax));
         });
 
     [Test]
@@ -320,8 +320,8 @@ internal sealed class LimitsTests
     public void The_state_word_of_backends() =>
         Assert.Multiple(() =>
         {
-            Assert.That(BackendLimits.BackendUsersBits + BackendLimits.PassiveRequestsBits, Is.EqualTo(32));
-            Assert.That(BackendLimits.BackendUsersMax, Is.GreaterThan(ConfigLimits.QueuedRequestsMax + 65_536));
+            Assert.That(BackendLimits.UsersBits + BackendLimits.PassiveRequestsBits, Is.EqualTo(32));
+            Assert.That(BackendLimits.UsersMax, Is.GreaterThan(ConfigLimits.QueuedRequestsMax + 65_536));
         });
 
     [Test]

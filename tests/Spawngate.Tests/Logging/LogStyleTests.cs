@@ -135,7 +135,7 @@ internal sealed partial class LogStyleTests
         using var stream = new MemoryStream();
         using (var writer = new LogWriter(stream, new FixedTime(), style))
         {
-            using ILoggerFactory factory = new LineLoggerProvider(LogFilter.Parse("trace"), writer).CreateFactory();
+            using ILoggerFactory factory = new LineLoggerProvider(LogFilter.Parse("trace", []), writer).CreateFactory();
             log(factory, new LoggedOutput(factory.CreateLogger("backend"), new OutputLog(new FixedTime())));
         }
 

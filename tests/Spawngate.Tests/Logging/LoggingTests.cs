@@ -6,6 +6,8 @@ namespace Spawngate.Tests;
 
 internal sealed class LoggingTests
 {
+    private static readonly string[] Outputs = ["backend", "container"];
+
     [TestCase(null, "spawngate.lifecycle", LogLevel.Information)]
     [TestCase("", "spawngate.lifecycle", LogLevel.Information)]
     [TestCase("debug", "spawngate.lifecycle", LogLevel.Debug)]
@@ -25,6 +27,8 @@ internal sealed class LoggingTests
     [TestCase("SPAWNGATE=debug", "spawngate.admin", LogLevel.Debug)]
     [TestCase(" info , spawngate = debug ,, ", "spawngate.admin", LogLevel.Debug)]
     [TestCase("spawngate", "spawngate.admin", LogLevel.Trace)]
+    [TestCase("backend", "backend", LogLevel.Trace)]
+    [TestCase("container", "container", LogLevel.Trace)]
     [TestCase("info", "Microsoft.AspNetCore.Server.Kestrel", LogLevel.Warning)]
     [TestCase("debug", "Microsoft.AspNetCore.Server.Kestrel", LogLevel.Warning)]
     [TestCase("error", "Microsoft.AspNetCore.Server.Kestrel", LogLevel.Error)]
@@ -33,7 +37,7 @@ internal sealed class LoggingTests
     [TestCase("debug", "MicrosoftWare", LogLevel.Debug)]
     public void Filter(string? text, string category, LogLevel expected)
     {
-        var filter = LogFilter.Parse(text);
+        var filter = LogFilter.Parse(text, Outputs);
         Assert.That(filter.Warnings, Is.Empty);
         Assert.That(filter.LevelOf(category), Is.EqualTo(expected));
     }
@@ -54,7 +58,7 @@ internal sealed class LoggingTests
     )]
     public void A_directive_that_is_not_understood_is_reported_and_skipped(string text, string warning)
     {
-        var filter = LogFilter.Parse(text + ",backend=error");
+        var filter = LogFilter.Parse(text + ",backend=error", Outputs);
         Assert.That(filter.Warnings, Is.EqualTo([warning]));
         Assert.That(filter.LevelOf("spawngate.admin"), Is.EqualTo(LogLevel.Information));
         Assert.That(filter.LevelOf("backend"), Is.EqualTo(LogLevel.Error));
@@ -64,10 +68,10 @@ internal sealed class LoggingTests
     public void RUST_LOG_counts_only_when_our_own_variable_is_unset()
     {
         var both = new Dictionary<string, string?> { ["SPAWNGATE_LOG"] = "error", ["RUST_LOG"] = "debug" };
-        Assert.That(LogFilter.FromEnvironment(both.GetValueOrDefault).LevelOf("backend"), Is.EqualTo(LogLevel.Error));
+        Assert.That(LogFilter.FromEnvironment(both.GetValueOrDefault, Outputs).LevelOf("backend"), Is.EqualTo(LogLevel.Error));
         both.Remove("SPAWNGATE_LOG");
-        Assert.That(LogFilter.FromEnvironment(both.GetValueOrDefault).LevelOf("backend"), Is.EqualTo(LogLevel.Debug));
-        Assert.That(LogFilter.FromEnvironment(static _ => null).LevelOf("backend"), Is.EqualTo(LogLevel.Information));
+        Assert.That(LogFilter.FromEnvironment(both.GetValueOrDefault, Outputs).LevelOf("backend"), Is.EqualTo(LogLevel.Debug));
+        Assert.That(LogFilter.FromEnvironment(static _ => null, Outputs).LevelOf("backend"), Is.EqualTo(LogLevel.Information));
     }
 
     [Test]
@@ -76,7 +80,7 @@ internal sealed class LoggingTests
         using var stream = new MemoryStream();
         using (var writer = new LogWriter(stream, new FixedTime()))
         {
-            var provider = new LineLoggerProvider(LogFilter.Parse("trace"), writer);
+            var provider = new LineLoggerProvider(LogFilter.Parse("trace", []), writer);
             using ILoggerFactory factory = provider.CreateFactory();
             ILogger lifecycle = factory.CreateLogger("spawngate.lifecycle");
             var output = new LoggedOutput(factory.CreateLogger("backend"), new OutputLog(new FixedTime()));
@@ -121,7 +125,7 @@ internal sealed class LoggingTests
         using var stream = new MemoryStream();
         using (var writer = new LogWriter(stream, TimeProvider.System))
         {
-            ILogger logger = new LineLoggerProvider(LogFilter.Parse("warn"), writer).CreateLogger("spawngate.forwarding");
+            ILogger logger = new LineLoggerProvider(LogFilter.Parse("warn", []), writer).CreateLogger("spawngate.forwarding");
             Assert.That(logger.IsEnabled(LogLevel.Information), Is.False);
             Assert.That(logger.IsEnabled(LogLevel.Warning), Is.True);
             Assert.That(logger.IsEnabled(LogLevel.None), Is.False);
@@ -136,7 +140,7 @@ internal sealed class LoggingTests
     {
         var stream = new StuckStream();
         var writer = new LogWriter(stream, new FixedTime());
-        var provider = new LineLoggerProvider(LogFilter.Parse("info"), writer);
+        var provider = new LineLoggerProvider(LogFilter.Parse("info", []), writer);
         var output = new LoggedOutput(provider.CreateLogger("backend"), new OutputLog(TimeProvider.System));
         ILogger lifecycle = provider.CreateLogger("spawngate.lifecycle");
         lifecycle.LogInformation("first");
@@ -172,7 +176,7 @@ internal sealed class LoggingTests
         var stream = new MemoryStream();
         stream.Dispose();
         using var writer = new LogWriter(stream, TimeProvider.System);
-        ILogger logger = new LineLoggerProvider(LogFilter.Parse("info"), writer).CreateLogger("a");
+        ILogger logger = new LineLoggerProvider(LogFilter.Parse("info", []), writer).CreateLogger("a");
         Assert.That(() => logger.LogInformation("x"), Throws.Nothing);
     }
 
@@ -180,7 +184,7 @@ internal sealed class LoggingTests
     public void A_line_of_output_is_logged_without_allocation()
     {
         using var writer = new LogWriter(Stream.Null, TimeProvider.System);
-        using ILoggerFactory factory = new LineLoggerProvider(LogFilter.Parse("info"), writer).CreateFactory();
+        using ILoggerFactory factory = new LineLoggerProvider(LogFilter.Parse("info", []), writer).CreateFactory();
         var output = new LoggedOutput(factory.CreateLogger("backend"), new OutputLog(TimeProvider.System));
         byte[] line = "GET /index.html 200"u8.ToArray();
         for (int i = 0; i < 5000; i++)

@@ -65,7 +65,7 @@ internal sealed partial class Http2Connection : ISheddable
     private bool MayHold(int headBytes) =>
         _headBytes == 0
         || (Identity.IsTrusted && _next.Request.Fields.Has(KnownHeader.ForwardedFor))
-        || _headBytes + headBytes <= Http2Limits.Http2HeadsBytesMax;
+        || _headBytes + headBytes <= Http2Limits.HeadsBytesMax;
 
     /// <inheritdoc/>
     public bool IsEnding => _isShed || (_closing && _open == 0);

@@ -41,7 +41,7 @@ internal sealed partial class Http2Connection : ClientProtocol, ICallbackOwner
     private readonly GrowthQuota _growth;
     private readonly GrowthWait _look;
     private readonly TaskCompletionSource _quiet = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private StreamExchange?[] _streams = new StreamExchange?[Http2Limits.Http2StreamsKept];
+    private StreamExchange?[] _streams = new StreamExchange?[Http2Limits.StreamsKept];
     private StreamExchange _next;
     private long _settingsDueMs;
     private ReaderTurn _turn;
@@ -119,7 +119,7 @@ internal sealed partial class Http2Connection : ClientProtocol, ICallbackOwner
     /// <param name="settings">The value of its HTTP2-Settings field.</param>
     public bool TryAdopt(ReadOnlySpan<byte> settings)
     {
-        Span<byte> payload = stackalloc byte[Http2Limits.Http2UpgradeSettingsBytes];
+        Span<byte> payload = stackalloc byte[Http2Limits.UpgradeSettingsBytes];
         _adopted = Http2SettingsField.TryDecode(settings, payload, out int length) ? Session.AdoptUpgrade(payload[..length]) : -1;
         return _adopted >= 0;
     }
@@ -263,8 +263,8 @@ internal sealed partial class Http2Connection : ClientProtocol, ICallbackOwner
             _open--;
             _headBytes -= stream.HeadBytes;
             _growth.Release(_client.LoopIndex, stream.HeadBytes);
-            _lingering.Release(stream.Slot, _closing ? 0 : _context.DueIn(Http2Limits.Http2ResetHoldMs));
-            if (_free.Count < Http2Limits.Http2StreamsKept)
+            _lingering.Release(stream.Slot, _closing ? 0 : _context.DueIn(Http2Limits.ResetHoldMs));
+            if (_free.Count < Http2Limits.StreamsKept)
             {
                 _free.Add(stream);
             }

@@ -10,8 +10,8 @@ namespace Spawngate.Clients.Http2;
 /// <code>
 ///  Reserve, Commit ──▶ filling ── TryTake ──▶ sending ── SendAsync ──▶ Sent
 /// </code>
-/// Room for data ends at <see cref="Http2Limits.Http2OutputBytes"/>, that for heads and control frames at
-/// <see cref="Http2Limits.Http2HeadRoomBytes"/>; what was begun below it is written whole.
+/// Room for data ends at <see cref="Http2Limits.OutputBytes"/>, that for heads and control frames at
+/// <see cref="Http2Limits.HeadRoomBytes"/>; what was begun below it is written whole.
 /// </remarks>
 internal sealed class Http2Output(SocketChannel client)
 {
@@ -26,10 +26,10 @@ internal sealed class Http2Output(SocketChannel client)
     public int Length => _length;
 
     /// <summary>Bytes of data, with its frame header, that may still be added.</summary>
-    public int Room => Http2Limits.Http2OutputBytes - _length;
+    public int Room => Http2Limits.OutputBytes - _length;
 
     /// <summary>True while a head, or control frames, may be added. Else no further request is read either.</summary>
-    public bool TakesHeads => _length < Http2Limits.Http2HeadRoomBytes;
+    public bool TakesHeads => _length < Http2Limits.HeadRoomBytes;
 
     /// <summary>Size of both buffers.</summary>
     public int HeldBytes => _filling.Length + _sending.Length;

@@ -66,7 +66,7 @@ internal sealed class Http2Writer : IThreadPoolWorkItem, ICallbackOwner
         var session = _connection.Session;
         while (session.ControlLength > 0 && Output.TakesHeads)
         {
-            Output.Commit(session.WriteControl(Output.Reserve(session.ControlLength + Http2Limits.Http2ControlRoomBytes)));
+            Output.Commit(session.WriteControl(Output.Reserve(session.ControlLength + Http2Limits.ControlRoomBytes)));
         }
     }
 
@@ -120,8 +120,7 @@ internal sealed class Http2Writer : IThreadPoolWorkItem, ICallbackOwner
         lock (_connection.Gate)
         {
             WriteControl();
-            queue =
-                _connection.OpenStreams > 1 && !_flushQueued && !Output.IsSending && Output.Length is > 0 and < Http2Limits.Http2FlushBytes;
+            queue = _connection.OpenStreams > 1 && !_flushQueued && !Output.IsSending && Output.Length is > 0 and < Http2Limits.FlushBytes;
             if (!queue && !_flushQueued)
             {
                 take = Output.TryTake();

@@ -246,11 +246,11 @@ internal sealed class StreamUpload
     /// <summary>A long body whose backend keeps up is not held up by the first window.</summary>
     private void Widen()
     {
-        bool wasWide = _forwarded >= Http2Limits.Http2WidenAfterBytes;
+        bool wasWide = _forwarded >= Http2Limits.WidenAfterBytes;
         _forwarded += _sendingData;
-        if (!wasWide && _forwarded >= Http2Limits.Http2WidenAfterBytes)
+        if (!wasWide && _forwarded >= Http2Limits.WidenAfterBytes)
         {
-            _connection.Session.WidenWindow(_stream.Slot, Http2Limits.Http2WideStreamBytes, Http2Limits.Http2WideConnectionBytes);
+            _connection.Session.WidenWindow(_stream.Slot, Http2Limits.WideStreamBytes, Http2Limits.WideConnectionBytes);
         }
     }
 

@@ -45,6 +45,9 @@ internal sealed class DockerKind : BackendKind
     public override string Title => "Docker";
 
     /// <inheritdoc/>
+    public override string OutputCategory => "container";
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> Keys { get; } =
     ["image", ContainerName, "pull_policy", "memory", "cpus", Network, "docker_host", NoNewPrivileges, PidsLimit];
 

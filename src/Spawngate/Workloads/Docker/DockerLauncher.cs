@@ -80,7 +80,7 @@ internal sealed class DockerLauncher : ILauncher
 
             // As for a process: a wait only in the first moments of the gateway.
             await (_guardian?.Ready ?? Task.CompletedTask).WaitAsync(cancel).ConfigureAwait(false);
-            _guardian?.ExpectContainers(new GuardEngine(_identity.Process, engine.Client.Address.Text));
+            _guardian?.Expect(ContainersOn(engine));
             request.Stage.Text = "waiting for the Docker engine to answer";
             return await new ContainerLaunch(request, engine, _listeners, _output, _time, cancel).RunAsync().ConfigureAwait(false);
         }
@@ -97,9 +97,15 @@ internal sealed class DockerLauncher : ILauncher
         await _beginning.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Task.WhenAll(_engines.All.Select(static engine => engine.StopAsync())).ConfigureAwait(false);
         await _listeners.DisposeAsync().ConfigureAwait(false);
-        _guardian?.ForgetContainers();
+        foreach (var engine in _engines.All)
+        {
+            _guardian?.Forget(ContainersOn(engine));
+        }
+
         _stop.Dispose();
     }
+
+    private GuardedResource ContainersOn(DockerEngine engine) => new(DockerKind.Shared.Name, _identity.Process, engine.Client.Address.Text);
 
     private async Task FindEarlyAsync(string? host)
     {

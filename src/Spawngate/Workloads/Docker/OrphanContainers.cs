@@ -1,4 +1,5 @@
 using System.Globalization;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Workloads.Docker;
 
@@ -7,22 +8,23 @@ namespace Spawngate.Workloads.Docker;
 /// Those of a gateway that was started since have another label. A create that was under way at the death is still done by the engine, so
 /// it is looked again until nothing was found for a while.
 /// </summary>
-/// <param name="process">Value of <see cref="ContainerLabels.Process"/>.</param>
-/// <param name="address">Where the engine listens.</param>
+/// <param name="engine">Where the engine listens, with the value of <see cref="ContainerLabels.Process"/> as the owner.</param>
 /// <param name="time">The time.</param>
-internal sealed class OrphanContainers(string process, string address, TimeProvider time)
+internal sealed class OrphanContainers(GuardedResource engine, TimeProvider time)
 {
     private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
     private int _removed;
 
-    /// <summary>Containers that were removed so far.</summary>
-    public int Removed => Volatile.Read(ref _removed);
-
     /// <summary>Ends them.</summary>
-    /// <returns>For people: how it went.</returns>
-    public async Task<string> EndAsync()
+    public async Task<OrphansEnded> EndAsync()
     {
-        if (EngineAddress.Parse(address) is not { } place)
+        string outcome = await EndAllAsync().ConfigureAwait(false);
+        return new OrphansEnded(Volatile.Read(ref _removed), outcome);
+    }
+
+    private async Task<string> EndAllAsync()
+    {
+        if (EngineAddress.Parse(engine.Address) is not { } place)
         {
             return "What was told is no address of an engine";
         }
@@ -36,7 +38,7 @@ internal sealed class OrphanContainers(string process, string address, TimeProvi
         List<Task> ending = [];
         for (var quiet = 0; quiet < DockerLimits.OrphanQuietLooks || ending.Exists(static task => !task.IsCompleted); )
         {
-            var reply = await client.ListAsync(ContainerLabels.Process, process, CancellationToken.None).ConfigureAwait(false);
+            var reply = await client.ListAsync(ContainerLabels.Process, engine.Owner, CancellationToken.None).ConfigureAwait(false);
             if (reply.Error is { } lost)
             {
                 return $"Containers are left for the next start of the gateway: {lost}";

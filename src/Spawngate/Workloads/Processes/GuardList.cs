@@ -17,15 +17,15 @@ internal sealed class GuardList(Func<int, long> startOf)
 {
     private readonly Dictionary<InstanceToken, GuardedInstance> _instances = [];
     private readonly byte[] _rest = new byte[GuardRecord.Bytes];
-    private readonly List<GuardEngine> _engines = [];
+    private readonly List<GuardedResource> _resources = [];
     private readonly List<byte> _line = [];
     private int _restBytes;
 
     /// <summary>The instances.</summary>
     public IReadOnlyDictionary<InstanceToken, GuardedInstance> Instances => _instances;
 
-    /// <summary>The engines with containers of the gateway.</summary>
-    public IReadOnlyList<GuardEngine> Engines => _engines;
+    /// <summary>The places where something of the gateway's may be.</summary>
+    public IReadOnlyList<GuardedResource> Resources => _resources;
 
     /// <summary>Applies the records in <paramref name="bytes"/>; what is left of a record waits for its other part.</summary>
     /// <returns>False when the bytes are no records: the two sides do not speak the same language.</returns>
@@ -58,9 +58,6 @@ internal sealed class GuardList(Func<int, long> startOf)
             case GuardRecordKind.End:
                 _instances.Remove(record.Token);
                 return true;
-            case GuardRecordKind.NoEngines:
-                _engines.Clear();
-                return true;
             default:
                 return TakeText(record.Token);
         }
@@ -73,16 +70,13 @@ internal sealed class GuardList(Func<int, long> startOf)
             return false;
         }
 
-        if (GuardEngine.Append(text, _line))
+        if (!GuardedResource.Append(text, _line))
         {
-            if (GuardEngine.Parse(_line) is { } engine && !_engines.Contains(engine))
-            {
-                _engines.Add(engine);
-            }
-
-            _line.Clear();
+            return true;
         }
 
-        return true;
+        bool isLine = GuardedResource.Apply(_line, _resources);
+        _line.Clear();
+        return isLine;
     }
 }

@@ -19,7 +19,7 @@ internal sealed class Guardian : IDisposable
 
     private readonly Lock _gate = new();
     private readonly Dictionary<InstanceToken, GuardRecord> _instances = [];
-    private readonly List<GuardEngine> _engines = [];
+    private readonly List<GuardedResource> _resources = [];
     private readonly Queue<GuardRecord> _unwritten = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -96,30 +96,28 @@ internal sealed class Guardian : IDisposable
     /// <summary>Nothing is left of the instance, or there was none.</summary>
     public void Forget(InstanceToken token) => Tell(new GuardRecord(GuardRecordKind.End, token, 0, 0));
 
-    /// <summary>Containers are about to be created on an engine; it is told once.</summary>
-    public void ExpectContainers(GuardEngine engine)
+    /// <summary>Something is about to be made at a place; it is told once.</summary>
+    public void Expect(GuardedResource resource)
     {
         lock (_gate)
         {
-            if (!_engines.Contains(engine))
+            if (!_resources.Contains(resource))
             {
-                _engines.Add(engine);
-                WriteEngine(engine);
+                _resources.Add(resource);
+                WriteResource(resource, isExpected: true);
             }
         }
     }
 
-    /// <summary>No containers are left, or they are left on purpose: a clean stop.</summary>
-    public void ForgetContainers()
+    /// <summary>Nothing is left there, or it is left on purpose: a clean stop.</summary>
+    public void Forget(GuardedResource resource)
     {
         lock (_gate)
         {
-            if (_engines.Count > 0 && _guard is not null)
+            if (_resources.Remove(resource))
             {
-                Write(new GuardRecord(GuardRecordKind.NoEngines, default, 0, 0));
+                WriteResource(resource, isExpected: false);
             }
-
-            _engines.Clear();
         }
     }
 
@@ -196,14 +194,14 @@ internal sealed class Guardian : IDisposable
         }
     }
 
-    private void WriteEngine(GuardEngine engine)
+    private void WriteResource(GuardedResource resource, bool isExpected)
     {
         if (_guard is null)
         {
             return; // The next one gets the list.
         }
 
-        foreach (InstanceToken piece in engine.ToPieces())
+        foreach (InstanceToken piece in resource.ToPieces(isExpected))
         {
             Write(new GuardRecord(GuardRecordKind.Text, piece, 0, 0));
         }
@@ -294,7 +292,7 @@ internal sealed class Guardian : IDisposable
             Write(instance);
         }
 
-        _engines.ForEach(WriteEngine);
+        _resources.ForEach(resource => WriteResource(resource, isExpected: true));
         GuardLog.Running(_log, guard.Pid, _instances.Count);
 
         // It may have ended before anyone knew its pid; then the reaper has told nobody.

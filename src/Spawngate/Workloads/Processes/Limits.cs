@@ -46,7 +46,8 @@ internal static class ProcessLimits
     public const int GuardUnwrittenMax = 2 * ConfigLimits.SessionsMax;
 
     /// <summary>
-    /// Bytes of a line about an engine that the guard puts together: a label (24) and the path of a socket (108), or a host name (253).
+    /// Bytes of a line about a place that the guard puts together: a kind, by what its things are known (24 for a container), and the path
+    /// of a socket (108) or a host name (253).
     /// </summary>
     public const int GuardLineBytesMax = 1024;
 }

@@ -2,10 +2,12 @@ using System.Net;
 using System.Net.Sockets;
 using Spawngate.Admin;
 using Spawngate.Backends;
+using Spawngate.Composition;
 using Spawngate.Config;
 using Spawngate.Tests.Fakes;
 using Spawngate.Workloads;
 using Spawngate.Workloads.Docker;
+using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Tests;
 
@@ -546,14 +548,21 @@ internal sealed class DockerLauncherTests
         var stranger = engine.Add("stranger", "running", (ContainerLabels.Process, "dead"), (ContainerLabels.Run, "r"));
         engine.Images["sha256:committed"] = stranger.Labels;
         stranger.ImageId = "sha256:committed";
-        var orphans = new OrphanContainers("dead", $"unix://{engine.Path}", TimeProvider.System);
-        Assert.That(await orphans.EndAsync().WaitAsync(cancel), Is.EqualTo("The gateway's containers have been removed"));
+        var left = new GuardedResource("docker", "dead", $"unix://{engine.Path}");
+        Assert.That(
+            await RegisteredKinds.EndOrphansAsync(left, TimeProvider.System).WaitAsync(cancel),
+            Is.EqualTo(new OrphansEnded(2, "The gateway's containers have been removed"))
+        );
         Assert.That(engine.Containers, Is.EquivalentTo([other, stranger]));
-        Assert.That(orphans.Removed, Is.EqualTo(2));
         Assert.That(engine.Calls, Has.None.Contains($"/containers/{stranger.Id}"), "neither asked to end nor removed");
         Assert.That(
-            await new OrphanContainers("dead", "unix:///nowhere.sock", TimeProvider.System).EndAsync(),
-            Is.EqualTo("Containers are left for the next start of the gateway: no such file")
+            await RegisteredKinds.EndOrphansAsync(left with { Address = "unix:///nowhere.sock" }, TimeProvider.System),
+            Is.EqualTo(new OrphansEnded(0, "Containers are left for the next start of the gateway: no such file"))
+        );
+        Assert.That(
+            await RegisteredKinds.EndOrphansAsync(left with { Kind = "scripted" }, TimeProvider.System),
+            Is.EqualTo(new OrphansEnded(0, "What is there is left for the next start of the gateway: nothing here ends it")),
+            "a kind that this program does not have"
         );
     }
 

@@ -203,21 +203,36 @@ internal sealed class DockerPartsTests
     [TestCase("unix:///run/docker.sock")]
     [TestCase("unix:///a/path/that/is/exactly/as/long/as/it/takes/to/fill/some/pieces/d")]
     [TestCase("tcp://[::1]:2375")]
-    public void The_guard_puts_engines_together(string address)
+    public void The_guard_puts_places_together(string address)
     {
-        var engine = new GuardEngine("0123456789abcdef01234567", address);
+        var engine = new GuardedResource("docker", "0123456789abcdef01234567", address);
+        var other = engine with { Kind = "scripted" };
         var list = new GuardList(static _ => 0);
-        for (var twice = 0; twice < 2; twice++)
+        Tell(engine, isExpected: true);
+        Tell(engine, isExpected: true);
+        Tell(other, isExpected: true);
+        Assert.That(list.Resources, Is.EqualTo([engine, other]));
+        Tell(engine, isExpected: false);
+        Assert.That(list.Resources, Is.EqualTo([other]), "one kind's clean stop is not another's");
+
+        void Tell(GuardedResource resource, bool isExpected)
         {
-            foreach (var piece in engine.ToPieces())
+            foreach (var piece in resource.ToPieces(isExpected))
             {
                 Assert.That(list.Take(Bytes(new GuardRecord(GuardRecordKind.Text, piece, 0, 0))));
             }
         }
+    }
 
-        Assert.That(list.Engines, Is.EqualTo([engine]));
-        Assert.That(list.Take(Bytes(new GuardRecord(GuardRecordKind.NoEngines, default, 0, 0))));
-        Assert.That(list.Engines, Is.Empty);
+    [TestCase("docker owner unix:///x")]
+    [TestCase("+ owner unix:///x")]
+    [TestCase("+docker owner")]
+    [TestCase("")]
+    public void A_line_to_the_guard_that_is_none_is_refused(string line)
+    {
+        var resources = new List<GuardedResource>();
+        Assert.That(GuardedResource.Apply([.. Encoding.UTF8.GetBytes(line)], resources), Is.False);
+        Assert.That(resources, Is.Empty);
     }
 
     [Test]

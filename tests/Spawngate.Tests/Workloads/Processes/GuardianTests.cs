@@ -11,6 +11,7 @@ internal sealed class GuardianTests
     private const int SigStop = 19;
 
     private readonly List<int> _reaped = [];
+    private readonly List<string> _log = [];
     private TaskCompletionSource _change = null!;
     private Guardian _guardian = null!;
 
@@ -18,6 +19,7 @@ internal sealed class GuardianTests
     public async Task SetUp()
     {
         _reaped.Clear();
+        _log.Clear();
         _change = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Reaper.Shared.OrphanReaped += OnReaped;
         _guardian = new Guardian(ChildEnvironment.Capture(), new GuardWatch(this), TimeProvider.System);
@@ -96,6 +98,30 @@ internal sealed class GuardianTests
         await Until(() => Reaped(second));
     }
 
+    [Test]
+    public async Task What_waits_for_a_guard_that_does_not_read_is_bounded()
+    {
+        const int PipeRecordsMax = 65_536 / GuardRecord.Bytes;
+        int first = _guardian.Pid;
+        Libc.Kill(first, SigStop);
+        for (int i = 0; i <= (ProcessLimits.GuardUnwrittenMax + PipeRecordsMax) / 2; i++)
+        {
+            var token = new InstanceToken(1, 1, (ulong)i);
+            _guardian.Expect(token, 1000);
+            _guardian.Forget(token);
+        }
+
+        await Until(() => _guardian.Pid is not 0 and var pid && pid != first);
+        lock (_log)
+        {
+            Assert.That(
+                _log,
+                Has.Some.Contains("Guard has ended").And.None.Contains("does not read"),
+                "replaced at once, not for its silence"
+            );
+        }
+    }
+
     private bool Reaped(int pid)
     {
         lock (_reaped)
@@ -145,6 +171,14 @@ internal sealed class GuardianTests
             TState state,
             Exception? exception,
             Func<TState, Exception?, string> formatter
-        ) => test.Changed();
+        )
+        {
+            lock (test._log)
+            {
+                test._log.Add(formatter(state, exception));
+            }
+
+            test.Changed();
+        }
     }
 }

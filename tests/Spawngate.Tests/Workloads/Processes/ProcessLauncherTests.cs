@@ -116,7 +116,7 @@ internal sealed class ProcessLauncherTests
         var kept = new OutputLog(TimeProvider.System);
         using (var writer = new LogWriter(stream, TimeProvider.System))
         {
-            var provider = new LineLoggerProvider(LogFilter.Parse("info"), writer);
+            var provider = new LineLoggerProvider(LogFilter.Parse("info", []), writer);
             var launcher = new ProcessLauncher(
                 ChildEnvironment.Capture(),
                 _scene.Drain,
