@@ -281,12 +281,12 @@ internal sealed class Backend
             return LifecycleView.Initial.ToStatus(Config, default, 0, 0, 0, 0);
         }
 
-        var room = lifecycle.Queue;
+        var queue = lifecycle.Queue;
         return lifecycle.Report.View.ToStatus(
             Config,
             lifecycle.State.Read(),
-            room.Count,
-            room.RetryAfterSecs,
+            queue.Count,
+            queue.RetryAfterSecs,
             Volatile.Read(ref _lastUseMs),
             _env.Clock.NowMs
         ) with

@@ -60,7 +60,7 @@ internal enum StopStage
 /// </summary>
 internal sealed class StopProgress
 {
-    private readonly BackendInstance _incarnation;
+    private readonly BackendInstance _instance;
     private readonly Backend _backend;
     private readonly BackendEnvironment _env;
     private readonly LifecycleReport _report;
@@ -71,7 +71,7 @@ internal sealed class StopProgress
     {
         Reason = reason;
         StartAfter = reason is StopReason.Unhealthy or StopReason.Restart;
-        _incarnation = instance;
+        _instance = instance;
         _backend = backend;
         _env = env;
         _report = report;
@@ -119,12 +119,12 @@ internal sealed class StopProgress
         }
 
         LetGo();
-        if (_incarnation.IsLaunching)
+        if (_instance.IsLaunching)
         {
             Enter(StopStage.AwaitingLaunch, WorkloadLimits.KillWaitMs);
-            _incarnation.CancelLaunch();
+            _instance.CancelLaunch();
         }
-        else if (_incarnation.Workload is null)
+        else if (_instance.Workload is null)
         {
             return false;
         }
@@ -150,15 +150,15 @@ internal sealed class StopProgress
         LetGo();
         long graceMs = _backend.Config.ShutdownGracePeriodSecs * 1000L;
         Enter(StopStage.Terminating, graceMs);
-        _incarnation.Workload!.Terminate(graceMs);
+        _instance.Workload!.Terminate(graceMs);
     }
 
     /// <summary>Ends the instance for certain.</summary>
     public void Kill(string reason)
     {
         Enter(StopStage.Killing, WorkloadLimits.KillWaitMs);
-        _report.Killing(_incarnation, reason, ElapsedMs);
-        _incarnation.Workload!.Kill();
+        _report.Killing(_instance, reason, ElapsedMs);
+        _instance.Workload!.Kill();
     }
 
     /// <summary>The stage has lasted too long. False when nothing more can be done and the instance is given up.</summary>
@@ -167,15 +167,15 @@ internal sealed class StopProgress
         switch (Stage)
         {
             case StopStage.Draining:
-                _report.DrainCut(_incarnation, _backend.Word.InFlight, ElapsedMs);
-                _incarnation.Pool?.Abort();
+                _report.DrainCut(_instance, _backend.Word.InFlight, ElapsedMs);
+                _instance.Pool?.Abort();
                 Terminate();
                 return true;
             case StopStage.Terminating:
                 Kill("grace period");
                 return true;
             default:
-                LifecycleLog.GivenUp(_env.Log, _backend.Name, _incarnation.Workload?.Description ?? "launch", ElapsedMs);
+                LifecycleLog.GivenUp(_env.Log, _backend.Name, _instance.Workload?.Description ?? "launch", ElapsedMs);
                 return false;
         }
     }
@@ -185,7 +185,7 @@ internal sealed class StopProgress
     {
         if (Stage is StopStage.Draining or StopStage.Terminating)
         {
-            _incarnation.Pool?.Abort();
+            _instance.Pool?.Abort();
             Kill("asked to end at once");
         }
     }
@@ -207,8 +207,8 @@ internal sealed class StopProgress
 
     private void LetGo()
     {
-        _incarnation.StopProbing();
-        _incarnation.Pool?.Retire();
+        _instance.StopProbing();
+        _instance.Pool?.Retire();
     }
 
     private void Enter(StopStage stage, long lengthMs)

@@ -11,13 +11,13 @@ internal sealed class AdmissionQueueTests
     {
         using var stage = new LifecycleStage();
         var state = new BackendState();
-        var room = new AdmissionQueue(state, stage.Clock);
-        var instance = new ReadyInstance(room.BeginStart(), null!);
-        room.OpenReady(instance);
+        var queue = new AdmissionQueue(state, stage.Clock);
+        var instance = new ReadyInstance(queue.BeginStart(), null!);
+        queue.OpenReady(instance);
         long lastUse = 7;
-        Assert.That(room.TryBeginIdleStop(instance.InstanceNumber, lastUseSeenMs: 6, ref lastUse, out _), Is.False);
+        Assert.That(queue.TryBeginIdleStop(instance.InstanceNumber, lastUseSeenMs: 6, ref lastUse, out _), Is.False);
         Assert.That(state.Phase, Is.EqualTo(BackendPhase.Ready));
-        Assert.That(room.TryBeginIdleStop(instance.InstanceNumber, lastUseSeenMs: 7, ref lastUse, out _), Is.True);
+        Assert.That(queue.TryBeginIdleStop(instance.InstanceNumber, lastUseSeenMs: 7, ref lastUse, out _), Is.True);
         Assert.That(state.Phase, Is.EqualTo(BackendPhase.Stopping));
     }
 
@@ -25,22 +25,22 @@ internal sealed class AdmissionQueueTests
     public void What_starts_once_is_closed_in_the_step_that_ends_it([Values] bool crashes)
     {
         using var stage = new LifecycleStage();
-        var room = new AdmissionQueue(new BackendState(), stage.Clock, startsOnce: true);
-        var instance = new ReadyInstance(room.BeginStart(), null!);
-        room.OpenReady(instance);
+        var queue = new AdmissionQueue(new BackendState(), stage.Clock, startsOnce: true);
+        var instance = new ReadyInstance(queue.BeginStart(), null!);
+        queue.OpenReady(instance);
         if (crashes)
         {
-            room.Crash(instance.InstanceNumber, retryAtMs: 0);
+            queue.Crash(instance.InstanceNumber, retryAtMs: 0);
         }
         else
         {
             long lastUse = 7;
-            Assert.That(room.TryBeginIdleStop(instance.InstanceNumber, lastUseSeenMs: 7, ref lastUse, out _));
-            room.FinishStop(instance.InstanceNumber);
+            Assert.That(queue.TryBeginIdleStop(instance.InstanceNumber, lastUseSeenMs: 7, ref lastUse, out _));
+            queue.FinishStop(instance.InstanceNumber);
         }
 
         var late = new BackendWaiter(new WakeCause(WakeKind.Request), 1);
-        Assert.That(room.Arrive(late, queueMax: 10), Is.Null, "nothing is woken");
+        Assert.That(queue.Arrive(late, queueMax: 10), Is.Null, "nothing is woken");
         Assert.That(LifecycleStage.Outcome(late), Is.EqualTo("ShuttingDown"));
     }
 

@@ -79,8 +79,8 @@ internal sealed class EscapedProcesses(InstanceToken token, int session)
 
     private bool Signal(ProcessSnapshot snapshot, bool isKill)
     {
-        List<ProcessEntry> remains = snapshot.RemainsOf(token, session, _asked);
-        foreach (ProcessEntry process in remains)
+        List<ProcessEntry> escaped = snapshot.RemainsOf(token, session, _asked);
+        foreach (ProcessEntry process in escaped)
         {
             if (isKill)
             {
@@ -92,7 +92,7 @@ internal sealed class EscapedProcesses(InstanceToken token, int session)
             }
         }
 
-        return remains.Count > 0;
+        return escaped.Count > 0;
     }
 
     private void Ask(ProcessEntry process)

@@ -205,15 +205,15 @@ internal sealed class ProcessWorkload : IWorkload
     {
         if (_mark.Token is { } token)
         {
-            var remains = new EscapedProcesses(token, _child.Pid);
+            var escaped = new EscapedProcesses(token, _child.Pid);
             await Task.WhenAny(_child.Ended, _asked.Task).ConfigureAwait(false);
             if (_asked.Task.IsCompletedSuccessfully)
             {
-                await remains.AskBesideGroupAsync(_child.Ended, await _asked.Task.ConfigureAwait(false)).ConfigureAwait(false);
+                await escaped.AskBesideGroupAsync(_child.Ended, await _asked.Task.ConfigureAwait(false)).ConfigureAwait(false);
             }
 
             await _child.Ended.ConfigureAwait(false);
-            await remains.EndAsync(_asked.Task.IsCompleted ? _killed.Task : Task.CompletedTask).ConfigureAwait(false);
+            await escaped.EndAsync(_asked.Task.IsCompleted ? _killed.Task : Task.CompletedTask).ConfigureAwait(false);
             _mark.Remove();
         }
 
