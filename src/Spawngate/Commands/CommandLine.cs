@@ -48,9 +48,22 @@ internal sealed class CommandLine
         {
             [] => _actions.RunAsync(DefaultConfig, _console),
             ["hello"] => HelloAsync(null, null),
-            [{ Length: > 0 } only] when only[0] != '-' && !_subcommands.Contains(only) => _actions.RunAsync(only, _console),
+            [{ Length: > 0 } only] when only[0] != '-' && !_subcommands.Contains(only) => RunFileAsync(only),
             _ => null,
         };
+
+    // A misspelt command is taken for a file; then it has to be said that it is neither.
+    private async Task<int> RunFileAsync(string file)
+    {
+        int code = await _actions.RunAsync(file, _console);
+        if (code == ExitCode.Usage && !file.AsSpan().ContainsAny('.', '/') && !Path.Exists(file))
+        {
+            string known = string.Join(", ", _subcommands);
+            await _console.Error.WriteLineAsync($"spawngate: {file} is no command either; commands are {known}, and --help tells more");
+        }
+
+        return code;
+    }
 
     private async Task<int> ParseAsync(string[] args)
     {

@@ -352,7 +352,7 @@ internal sealed class Gateway : IAsyncDisposable
         }
 
         // The server settings in force stay those of the start.
-        foreach (string key in _configured.ChangedKeys(config.Server))
+        foreach (string key in ServerKeys.Changed(_configured, config.Server))
         {
             GatewayLog.NeedsRestart(_log, key);
         }

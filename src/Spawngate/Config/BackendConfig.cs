@@ -52,18 +52,19 @@ internal sealed record BackendConfig : BackendTimings
     public BackendConfig(BackendTimings defaults)
         : base(defaults) { }
 
-    /// <summary>
-    /// The key of the table as normalised for routing: ASCII lower case, no trailing dot; may be <c>*</c> or <c>*.domain</c>.
-    /// </summary>
-    public required string Hostname { get; init; }
+    /// <summary>The way to it, which is the key of its table.</summary>
+    public required BackendRoute Route { get; init; }
 
-    /// <summary>The name that the file gives it, in lower case; null when it gives none, or that of the host.</summary>
+    /// <summary>The host of its route: ASCII lower case, no trailing dot; may be <c>*</c> or <c>*.domain</c>.</summary>
+    public string Hostname => Route.Hostname;
+
+    /// <summary>The name that the file gives it, in lower case; null when it gives none, or that of its route.</summary>
     public string? GivenName { get; init; }
 
     /// <summary>
-    /// What it is called in the admin API, in logs and in metrics, and by what a reload knows it again. A host is only the way to it.
+    /// What it is called in the admin API, in logs and in metrics, and by what a reload knows it again. A route is only the way to it.
     /// </summary>
-    public string Name => GivenName ?? Hostname;
+    public string Name => GivenName ?? Route.ToString();
 
     /// <summary>What the keys of its kind say.</summary>
     public required KindSettings Settings { get; init; }
@@ -100,7 +101,7 @@ internal sealed record BackendConfig : BackendTimings
     /// </summary>
     public bool HasSameSettings(BackendConfig other) =>
         base.Equals(other) // All timings, and that both are of this type.
-        && Hostname == other.Hostname
+        && Route == other.Route
         && GivenName == other.GivenName
         && Port == other.Port
         && AreSame(Args, other.Args)

@@ -13,6 +13,12 @@ internal static class BackendKeys
     /// <summary>The key that gives a backend its name.</summary>
     public const string Name = "name";
 
+    /// <summary>The keys that every backend and every template may have, beside those of its kind and <see cref="TimingKeys"/>.</summary>
+    public static readonly IReadOnlyList<string> Common = ["type", "port", "args", "env"];
+
+    /// <summary>The keys that backends may have and templates may not.</summary>
+    public static readonly IReadOnlyList<string> OfBackends = [Name];
+
     private static readonly string NameAllowed =
         $"1 to {ConfigLimits.BackendNameCharsMax} letters, digits, -, ., _ and *, the first a letter, a digit or *, the last no dot";
 
@@ -42,15 +48,14 @@ internal static class BackendKeys
                 continue;
             }
 
-            var problem = HostName.Normalise(entry.Name, out var hostname);
-            if (problem is not null)
+            if (BackendRoute.Parse(entry.Name, out var route) is { } problem)
             {
                 hosts.Report(entry.Position, entry.Name, problem);
             }
 
             if (hosts.Table(entry.Name) is { } table)
             {
-                backends.Add(new ReadBackend(Read(table, problem is null ? hostname : "", defaults, folderExists), table));
+                backends.Add(new ReadBackend(Read(table, route, defaults, folderExists), table));
             }
         }
 
@@ -80,16 +85,16 @@ internal static class BackendKeys
         return isSplit;
     }
 
-    private static BackendConfig Read(ConfigTable table, string hostname, BackendTimings defaults, Func<string, bool> folderExists)
+    private static BackendConfig Read(ConfigTable table, BackendRoute route, BackendTimings defaults, Func<string, bool> folderExists)
     {
         table.ReportUnknown(table.Kinds.BackendKeys, "a backend");
-        return ReadSettings(table, hostname, ReadName(table, hostname), defaults, folderExists);
+        return ReadSettings(table, route, ReadName(table, route), defaults, folderExists);
     }
 
     /// <summary>Takes the keys out of a table that backends and templates have; what else stands there is the caller's.</summary>
     public static BackendConfig ReadSettings(
         ConfigTable table,
-        string hostname,
+        BackendRoute route,
         string? givenName,
         BackendTimings defaults,
         Func<string, bool> folderExists
@@ -99,22 +104,22 @@ internal static class BackendKeys
         table.Kinds.ReportKeysOfOthers(table, kind);
         return new BackendConfig(TimingKeys.Read(table, defaults))
         {
-            Hostname = hostname,
+            Route = route,
             GivenName = givenName,
             Port = (kind ?? table.Kinds.Default).ReadPort(table),
             Args = table.TextList("args", ConfigText.IsWithoutNul, "a string (in quotes, numbers too, without NUL)"),
             Env = ReadEnv(table),
-            Settings = kind?.Read(table, givenName ?? hostname, folderExists) ?? UnknownKind.Settings,
+            Settings = kind?.Read(table, givenName ?? route.ToString(), folderExists) ?? UnknownKind.Settings,
             File = table.File,
             Position = table.Toml.HeaderPosition,
         };
     }
 
-    /// <summary>The name that the table gives; null when that is none, or the host, as which it is called anyway.</summary>
-    private static string? ReadName(ConfigTable table, string hostname)
+    /// <summary>The name that the table gives; null when that is none, or the route, as which it is called anyway.</summary>
+    private static string? ReadName(ConfigTable table, BackendRoute route)
     {
         var name = table.Text(Name, null, IsName, NameAllowed)?.ToLowerInvariant();
-        return name == hostname ? null : name;
+        return name == route.ToString() ? null : name;
     }
 
     /// <summary>One that needs no escapes in addresses, and is none of the labels that metrics have for what is no backend.</summary>

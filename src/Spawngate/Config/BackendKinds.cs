@@ -28,8 +28,8 @@ internal sealed class BackendKinds
             }
         }
 
-        Keys = ["type", "port", "args", "env", .. all.SelectMany(static kind => kind.Keys).Distinct(), .. TimingKeys.All];
-        BackendKeys = [.. Keys, Config.BackendKeys.Name];
+        Keys = [.. Config.BackendKeys.Common, .. all.SelectMany(static kind => kind.Keys).Distinct(), .. TimingKeys.All];
+        BackendKeys = [.. Keys, .. Config.BackendKeys.OfBackends];
         ReportFields = [.. all.SelectMany(static kind => kind.ReportFields).Distinct()];
     }
 

@@ -10,7 +10,7 @@ internal static class ConfigCrossChecks
     public static void Check(ConfigTable root, ServerConfig server, IReadOnlyList<ReadBackend> backends)
     {
         CheckServerPorts(root, server);
-        CheckHostNames(backends);
+        CheckRoutes(backends);
         CheckNames(backends);
         CheckBackendPorts(server, backends);
         CheckExclusiveNames(backends);
@@ -28,14 +28,14 @@ internal static class ConfigCrossChecks
         table.Report(table.PositionOf(key), key, $"found {server.Port}, which is server.{other} too, allowed is a port of its own");
     }
 
-    private static void CheckHostNames(IReadOnlyList<ReadBackend> backends)
+    private static void CheckRoutes(IReadOnlyList<ReadBackend> backends)
     {
-        var first = new Dictionary<string, ConfigTable>(backends.Count, StringComparer.Ordinal);
+        var first = new Dictionary<BackendRoute, ConfigTable>(backends.Count);
         foreach (var (config, table) in backends)
         {
-            if (config.Hostname.Length > 0 && !first.TryAdd(config.Hostname, table))
+            if (!config.Route.IsNone && !first.TryAdd(config.Route, table))
             {
-                var other = first[config.Hostname];
+                var other = first[config.Route];
                 table.ReportHere(
                     $"found the same host as {other.Path} on line {other.Toml.HeaderPosition.Line}, allowed is one "
                         + "backend per host (compared without case and trailing dot)"
@@ -44,7 +44,7 @@ internal static class ConfigCrossChecks
         }
     }
 
-    /// <summary>Two that were given none are two of one host, which is told already.</summary>
+    /// <summary>Two that were given none are two of one route, which is told already.</summary>
     private static void CheckNames(IReadOnlyList<ReadBackend> backends)
     {
         if (backends.All(static backend => backend.Config.GivenName is null))
@@ -117,7 +117,7 @@ internal static class ConfigCrossChecks
         var first = new Dictionary<(BackendKind Kind, ExclusiveName Name), ConfigTable>();
         foreach (var (config, table) in backends)
         {
-            if (config.Settings.ExclusiveName is not { } name || config.Hostname.Length == 0 || first.TryAdd((config.Kind, name), table))
+            if (config.Settings.ExclusiveName is not { } name || config.Route.IsNone || first.TryAdd((config.Kind, name), table))
             {
                 continue;
             }

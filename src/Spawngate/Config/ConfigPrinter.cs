@@ -18,7 +18,7 @@ internal static class ConfigPrinter
         foreach (var backend in config.Backends)
         {
             to.Gap();
-            PrintBackend($"backends.{TomlKeyPath.Quote(backend.Hostname)}", backend, to);
+            PrintBackend($"backends.{TomlKeyPath.Quote(backend.Route.ToString())}", backend, to);
         }
 
         if (config.Sessions is { } sessions)
@@ -63,7 +63,12 @@ internal static class ConfigPrinter
         to.Line("type", Quoted(backend.Kind.Name));
         backend.Settings.Print(to, template is not null);
         to.Line("args", List(backend.Args));
-        to.Line("port", backend.Port == 0 ? "0  # a free port at each start" : Number(backend.Port));
+        to.Line(
+            "port",
+            backend.Port != 0 ? Number(backend.Port)
+                : backend.UsesLoopbackPort ? "0  # a free port at each start"
+                : "# none"
+        );
         to.Line(
             "env",
             backend.Env.Count == 0

@@ -18,7 +18,7 @@ internal static class ConfigLimits
     public const int SettledBackendsMin = 1000;
 
     /// <summary>
-    /// What a reload allocates before its garbage is collected at once: some 700 backends, a tenth of the youngest instance number on
+    /// What a reload allocates before its garbage is collected at once: some 700 backends, a tenth of the youngest generation on
     /// common processors.
     /// </summary>
     public const long SettledReloadBytesMin = 1024 * 1024;

@@ -85,38 +85,4 @@ internal sealed record ServerConfig
 
     /// <summary>The collector that gets a span for every sampled request; null for none.</summary>
     public Uri? OtlpEndpoint { get; init; }
-
-    /// <summary>
-    /// The keys of <c>[server]</c> that differ in another configuration, in the order of the documentation: they need a restart.
-    /// </summary>
-    public IReadOnlyList<string> ChangedKeys(ServerConfig other)
-    {
-        (string Key, bool IsSame)[] keys =
-        [
-            ("port", Port == other.Port),
-            ("bind", Bind.Equals(other.Bind)),
-            ("admin_port", AdminPort == other.AdminPort),
-            ("admin_bind", AdminBind.Equals(other.AdminBind)),
-            ("admin_token", AdminToken == other.AdminToken),
-            ("pool_max_idle_per_host", PoolMaxIdlePerHost == other.PoolMaxIdlePerHost),
-            ("pool_idle_timeout_secs", PoolIdleTimeoutSecs == other.PoolIdleTimeoutSecs),
-            ("pid_file", PidFile == other.PidFile),
-            ("trusted_proxies", TrustedProxies.SequenceEqual(other.TrustedProxies)),
-            ("max_connections", MaxConnections == other.MaxConnections),
-            ("max_header_bytes", MaxHeaderBytes == other.MaxHeaderBytes),
-            ("max_headers", MaxHeaders == other.MaxHeaders),
-            ("memory_limit", MemoryLimit == other.MemoryLimit),
-            ("max_connections_per_address", MaxConnectionsPerAddress == other.MaxConnectionsPerAddress),
-            ("max_requests_per_address", MaxRequestsPerAddress == other.MaxRequestsPerAddress),
-            ("request_rate_per_address", RequestRatePerAddress == other.RequestRatePerAddress),
-            ("header_timeout_secs", HeaderTimeoutSecs == other.HeaderTimeoutSecs),
-            ("keep_alive_timeout_secs", KeepAliveTimeoutSecs == other.KeepAliveTimeoutSecs),
-            ("access_log", AccessLog == other.AccessLog),
-            ("access_log_format", AccessLogFormat == other.AccessLogFormat),
-            ("log_format", LogFormat == other.LogFormat),
-            ("server_timing", ServerTiming == other.ServerTiming),
-            ("otlp_endpoint", OtlpEndpoint == other.OtlpEndpoint),
-        ];
-        return [.. keys.Where(key => !key.IsSame).Select(key => key.Key)];
-    }
 }

@@ -15,62 +15,53 @@ internal static class ServerKeys
     private const string NoLimit = " (0 = no limit)";
     private const string NetworkAllowed = "an address or a network, such as \"10.0.0.1\", \"10.0.0.0/8\" or \"fd00::/8\"";
 
-    /// <summary>Their names.</summary>
-    public static readonly string[] All =
+    // In the order of the documentation.
+    private static readonly ServerKey[] Keys =
     [
-        "port",
-        "bind",
-        "admin_port",
-        "admin_bind",
-        "admin_token",
-        "pool_max_idle_per_host",
-        "pool_idle_timeout_secs",
-        "pid_file",
-        "trusted_proxies",
-        "max_connections",
-        "max_header_bytes",
-        "max_headers",
-        "memory_limit",
-        "max_connections_per_address",
-        "max_requests_per_address",
-        "request_rate_per_address",
-        "header_timeout_secs",
-        "keep_alive_timeout_secs",
-        "access_log",
-        "access_log_format",
-        "log_format",
-        "server_timing",
-        "otlp_endpoint",
+        new("port", static server => Number(server.Port)),
+        new("bind", static server => Quoted(server.Bind.ToString())),
+        new("admin_port", static server => Number(server.AdminPort)),
+        new("admin_bind", static server => Quoted(server.AdminBind.ToString())),
+        new("admin_token", static server => server.AdminToken is null ? "# unset" : "# set, not shown")
+        {
+            Differs = static (server, other) => server.AdminToken != other.AdminToken,
+        },
+        new("pool_max_idle_per_host", static server => Number(server.PoolMaxIdlePerHost)),
+        new("pool_idle_timeout_secs", static server => Number(server.PoolIdleTimeoutSecs)),
+        new("pid_file", static server => server.PidFile is null ? "# none" : Quoted(server.PidFile)),
+        new("trusted_proxies", static server => List(server.TrustedProxies.Select(static network => network.ToString()))),
+        new("max_connections", static server => Number(server.MaxConnections)),
+        new("max_header_bytes", static server => Number(server.MaxHeaderBytes)),
+        new("max_headers", static server => Number(server.MaxHeaders)),
+        new("memory_limit", static server => Quoted(server.MemoryLimit.Text)),
+        new("max_connections_per_address", static server => Number(server.MaxConnectionsPerAddress)),
+        new("max_requests_per_address", static server => Number(server.MaxRequestsPerAddress)),
+        new("request_rate_per_address", static server => Number(server.RequestRatePerAddress)),
+        new("header_timeout_secs", static server => Number(server.HeaderTimeoutSecs)),
+        new("keep_alive_timeout_secs", static server => Number(server.KeepAliveTimeoutSecs)),
+        new("access_log", static server => Quoted(server.AccessLog)),
+        new("access_log_format", static server => Quoted(server.AccessLogFormat == AccessLogFormat.Json ? "json" : "combined")),
+        new("log_format", static server => Quoted(server.LogFormat == LogFormat.Json ? "json" : "text")),
+        new("server_timing", static server => server.ServerTiming ? "true" : "false"),
+        new("otlp_endpoint", static server => server.OtlpEndpoint is null ? "# none" : Quoted(server.OtlpEndpoint.OriginalString)),
     ];
+
+    /// <summary>Their names.</summary>
+    public static readonly string[] All = [.. Keys.Select(static key => key.Name)];
 
     /// <summary>Writes the effective settings, in the order of <see cref="All"/>.</summary>
     public static void Print(ServerConfig server, ConfigLines to)
     {
         to.Text("[server]");
-        to.Line("port", server.Port);
-        to.Line("bind", Quoted(server.Bind.ToString()));
-        to.Line("admin_port", server.AdminPort);
-        to.Line("admin_bind", Quoted(server.AdminBind.ToString()));
-        to.Line("admin_token", server.AdminToken is null ? "# unset" : "# set, not shown");
-        to.Line("pool_max_idle_per_host", server.PoolMaxIdlePerHost);
-        to.Line("pool_idle_timeout_secs", server.PoolIdleTimeoutSecs);
-        to.Line("pid_file", server.PidFile is null ? "# none" : Quoted(server.PidFile));
-        to.Line("trusted_proxies", List(server.TrustedProxies.Select(network => network.ToString())));
-        to.Line("max_connections", server.MaxConnections);
-        to.Line("max_header_bytes", server.MaxHeaderBytes);
-        to.Line("max_headers", server.MaxHeaders);
-        to.Line("memory_limit", Quoted(server.MemoryLimit.Text));
-        to.Line("max_connections_per_address", server.MaxConnectionsPerAddress);
-        to.Line("max_requests_per_address", server.MaxRequestsPerAddress);
-        to.Line("request_rate_per_address", server.RequestRatePerAddress);
-        to.Line("header_timeout_secs", server.HeaderTimeoutSecs);
-        to.Line("keep_alive_timeout_secs", server.KeepAliveTimeoutSecs);
-        to.Line("access_log", Quoted(server.AccessLog));
-        to.Line("access_log_format", server.AccessLogFormat == AccessLogFormat.Json ? Quoted("json") : Quoted("combined"));
-        to.Line("log_format", server.LogFormat == LogFormat.Json ? Quoted("json") : Quoted("text"));
-        to.Line("server_timing", server.ServerTiming ? "true" : "false");
-        to.Line("otlp_endpoint", server.OtlpEndpoint is null ? "# none" : Quoted(server.OtlpEndpoint.OriginalString));
+        foreach (var key in Keys)
+        {
+            to.Line(key.Name, key.Print(server));
+        }
     }
+
+    /// <summary>The keys that differ, in the order of <see cref="All"/>: they need a restart.</summary>
+    public static IReadOnlyList<string> Changed(ServerConfig server, ServerConfig other) =>
+        [.. Keys.Where(key => key.Differs(server, other)).Select(static key => key.Name)];
 
     /// <summary>Takes them out of the table.</summary>
     public static ServerConfig Read(ConfigTable table)
@@ -310,5 +301,12 @@ internal static class ServerKeys
         }
 
         return new IPAddress(bytes);
+    }
+
+    /// <summary>A key: how its value is printed, and whether it has another one in another configuration.</summary>
+    private sealed record ServerKey(string Name, Func<ServerConfig, string> Print)
+    {
+        /// <summary>What is not printed in full is compared otherwise.</summary>
+        public Func<ServerConfig, ServerConfig, bool> Differs { get; init; } = (server, other) => Print(server) != Print(other);
     }
 }

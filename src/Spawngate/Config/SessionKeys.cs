@@ -130,7 +130,7 @@ internal static class SessionKeys
     private static SessionTemplate ReadTemplate(ConfigTable table, string name, BackendTimings defaults, Func<string, bool> folderExists)
     {
         table.ReportUnknown([.. table.Kinds.Keys, .. OfTemplates], "a template");
-        var backend = BackendKeys.ReadSettings(table, "", givenName: null, defaults, folderExists);
+        var backend = BackendKeys.ReadSettings(table, BackendRoute.None, givenName: null, defaults, folderExists);
         ReportWhatSessionsDecide(table, backend);
         return new SessionTemplate(name, backend)
         {

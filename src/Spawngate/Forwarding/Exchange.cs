@@ -2,6 +2,7 @@ using System.Text;
 using Spawngate.Backends;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
+using Spawngate.Routing;
 using Spawngate.Telemetry;
 using Spawngate.Telemetry.History;
 using Spawngate.Transport;
@@ -166,8 +167,7 @@ internal sealed partial class Exchange(ForwardingContext context)
             return Fail(refusal);
         }
 
-        bool hasEnded = false;
-        _backend = Request.HostLength > 0 ? context.Backends.Find(Request.Host(head), out hasEnded) : context.Backends.Anything;
+        _backend = Route(head, out bool hasEnded);
         if (_backend is null)
         {
             return Fail(
@@ -221,8 +221,16 @@ internal sealed partial class Exchange(ForwardingContext context)
         {
             _requestIdLength = ProxyHeaders.TakeRequestId(Request, head, context, Heads.RequestId);
             observer.OnBegin(this, head, client);
-            _backend = context.Backends.Find(Request.Host(head), out _);
+            _backend = Route(head, out _);
         }
+    }
+
+    // The one place where it is decided whose a request is.
+    private Backend? Route(ReadOnlySpan<byte> head, out bool hasEnded)
+    {
+        BackendTable table = context.Backends.Table;
+        hasEnded = false;
+        return Request.HostLength > 0 ? table.Find(Request.Host(head), out hasEnded) : table.Anything;
     }
 
     /// <summary>

@@ -51,7 +51,7 @@ internal static class OverloadLimits
     public const int HeapTrimPeriodMs = 10_000;
 
     /// <summary>
-    /// Bytes that are allocated between two collections of the youngest instance number: twenty starts of a backend, and no more than two
+    /// Bytes that are allocated between two collections of the youngest generation: twenty starts of a backend, and no more than two
     /// thirds of what an idle gateway has resident.
     /// </summary>
     public const long YoungHeapBytesMin = 12L * 1024 * 1024;

@@ -52,12 +52,6 @@ internal sealed class BackendSet
     /// <summary>The backend for the value of a Host header or :authority; null when there is none.</summary>
     public Backend? Find(ReadOnlySpan<byte> host) => Table.Find(host);
 
-    /// <summary>The same, and whether there is none because it was a session that has ended.</summary>
-    public Backend? Find(ReadOnlySpan<byte> host, out bool hasEnded) => Table.Find(host, out hasEnded);
-
-    /// <summary>The backend for requests that name no host; null when there is none.</summary>
-    public Backend? Anything => Table.Anything;
-
     /// <summary>
     /// The backend of that name, which is its host unless the file gives it another, a wildcard only under its own; or the session of that
     /// host.
@@ -107,7 +101,7 @@ internal sealed class BackendSet
                 }
                 else if (!backend.Config.HasSameSettings(settings))
                 {
-                    hasMoved |= backend.Hostname != settings.Hostname;
+                    hasMoved |= backend.Config.Route != settings.Route;
                     backend.Reconfigure(settings);
                     updated++;
                 }

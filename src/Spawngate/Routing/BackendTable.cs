@@ -37,7 +37,7 @@ internal sealed class BackendTable
         var wildcards = new List<(byte[] Name, Backend Backend)>();
         foreach (var backend in backends)
         {
-            var key = backend.Hostname;
+            var key = backend.Config.Route.Hostname;
             if (key == "*")
             {
                 Anything = backend;

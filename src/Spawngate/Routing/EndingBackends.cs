@@ -10,7 +10,7 @@ namespace Spawngate.Routing;
 internal sealed class EndingBackends
 {
     private readonly ILookup<string, Backend> _byName;
-    private readonly ILookup<string, Backend> _byHostname;
+    private readonly ILookup<BackendRoute, Backend> _byRoute;
     private readonly ILookup<int, Backend> _byPort;
     private readonly ILookup<(BackendKind Kind, string Key, string Name), Backend> _byExclusiveName;
 
@@ -18,7 +18,7 @@ internal sealed class EndingBackends
     public EndingBackends(IReadOnlyCollection<Backend> ending)
     {
         _byName = ending.ToLookup(static backend => backend.Name, StringComparer.Ordinal);
-        _byHostname = ending.ToLookup(static backend => backend.Hostname, StringComparer.Ordinal);
+        _byRoute = ending.ToLookup(static backend => backend.Config.Route);
         _byPort = ending.Where(static backend => FixedPort(backend.Config) != 0).ToLookup(static backend => FixedPort(backend.Config));
         _byExclusiveName = ending
             .Where(static backend => backend.Config.Settings.ExclusiveName is not null)
@@ -33,7 +33,7 @@ internal sealed class EndingBackends
             return [];
         }
 
-        var found = _byName[settings.Name].Concat(_byHostname[settings.Hostname]);
+        var found = _byName[settings.Name].Concat(_byRoute[settings.Route]);
         if (FixedPort(settings) is var port and not 0)
         {
             found = found.Concat(_byPort[port]);

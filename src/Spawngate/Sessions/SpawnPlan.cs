@@ -55,7 +55,7 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
     public BackendConfig For(string hostname, string id, string? key) =>
         Settings with
         {
-            Hostname = hostname,
+            Route = new BackendRoute(hostname),
             IdleTimeoutSecs = GracePeriodSecs,
 
             // Behind what template and call say: the last of a name holds. Without a key it is empty, as one that the gateway itself
@@ -99,7 +99,7 @@ internal sealed record SpawnPlan(string Template, BackendConfig Settings, int Gr
             ? null
             : new BackendConfig(config.Defaults)
             {
-                Hostname = "",
+                Route = BackendRoute.None,
                 Port = SessionLimits.ImagePort,
                 Settings = kind.OfImage(image),
             };

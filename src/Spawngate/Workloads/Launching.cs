@@ -102,7 +102,7 @@ internal interface IWorkload
     /// <summary>What its kind tells of it in reports: values of <see cref="BackendKind.ReportFields"/>, which never change.</summary>
     IReadOnlyList<KeyValuePair<string, string>> Facts => [];
 
-    /// <summary>Completes, exactly once and never faulted, when the instance has ended; continuations instance asynchronously.</summary>
+    /// <summary>Completes, exactly once and never faulted, when the instance has ended; continuations run asynchronously.</summary>
     Task<ExitReport> Exited { get; }
 
     /// <summary>Whether <see cref="FindListenerAsync"/> can tell anything.</summary>

@@ -9,7 +9,7 @@ internal sealed class CycleTests : GatewayTest
     private const int DescriptorsSpare = 3; // Connections of this test to the admin API come and go.
     private const int ThreadsSpare = 4; // The runtime's pool breathes.
 
-    // The collector lets its youngest instance number grow with the processor's last cache, here to some 25 MB in the first cycles; then it
+    // The collector lets its youngest generation grow with the processor's last cache, here to some 25 MB in the first cycles; then it
     // stays there, as a long run shows.
     private const long GrowthBytesMax = 32 * 1024 * 1024;
     private const string Failing = "fails.test";

@@ -169,6 +169,8 @@ internal sealed class MetricsTests
         Assert.That(expressions.SelectMany(Named).Where(name => !known.Contains(name)), Is.Empty);
         var documented = Named(File.ReadAllText(Repository.PathOf("docs", "reference", "metrics.md"))).ToHashSet();
         Assert.That(documented.Where(name => !known.Contains(name)), Is.Empty);
+        var families = Regex.Matches(page, @"^# TYPE (\S+)", RegexOptions.Multiline).Select(type => type.Groups[1].Value);
+        Assert.That(families.Where(name => !documented.Contains(name)), Is.Empty, "not in docs/reference/metrics.md");
 
         static IEnumerable<string> Named(string text) =>
             Regex.Matches(text, @"\b(?:spawngate|process|dotnet)_\w+\w").Select(match => match.Value);

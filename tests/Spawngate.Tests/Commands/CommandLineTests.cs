@@ -48,6 +48,16 @@ internal sealed class CommandLineTests
         Assert.That((_out.ToString(), _error.ToString()), Is.EqualTo(("", "")));
     }
 
+    [TestCase("chek", "spawngate: chek is no command either; commands are check, hello, explain, and --help tells more")]
+    [TestCase("chek.toml", "")]
+    [TestCase("./chek", "")]
+    public async Task A_word_that_is_no_file_may_be_a_misspelt_command(string line, string hint)
+    {
+        Assert.That(await InvokeAsync(line), Is.EqualTo(ExitCode.Usage));
+        Assert.That(_calls, Is.EqualTo([$"run {line}"]));
+        Assert.That(_error.ToString().TrimEnd(), Is.EqualTo(hint));
+    }
+
     [TestCase("--version")]
     public async Task Version_is_printed(string line)
     {
@@ -358,7 +368,7 @@ internal sealed class CommandLineTests
                     ? throw new CannotRunException("the PID file is locked")
                     : Task.FromResult(
                         path.StartsWith("ports", StringComparison.Ordinal) ? 1
-                        : path == "invalid.toml" ? 2
+                        : path == "invalid.toml" || path.Contains("chek", StringComparison.Ordinal) ? 2
                         : 0
                     );
             },

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using System.Text.RegularExpressions;
 using Spawngate.Composition;
 using Spawngate.Config;
 using Spawngate.Workloads.Docker;
@@ -71,7 +72,7 @@ internal sealed class ConfigLoaderTests
         var config = ConfigSource.Valid(Example);
 
         Assert.That(config.Path, Is.EqualTo("c.toml"));
-        Assert.That(config.Server.ChangedKeys(new ServerConfig()), Is.EqualTo(["admin_token", "pid_file"]));
+        Assert.That(ServerKeys.Changed(config.Server, new ServerConfig()), Is.EqualTo(["admin_token", "pid_file"]));
         Assert.That(config.Defaults, Is.EqualTo(new BackendTimings()));
         Assert.That(config.Backends.Select(backend => backend.Hostname), Is.EqualTo(["api.example.com", "app.example.com"]));
         var local = config.Backends[0];
@@ -111,7 +112,7 @@ internal sealed class ConfigLoaderTests
     {
         var config = ConfigSource.Valid("");
 
-        Assert.That(config.Server.ChangedKeys(new ServerConfig()), Is.Empty);
+        Assert.That(ServerKeys.Changed(config.Server, new ServerConfig()), Is.Empty);
         Assert.That(config.Server.Port, Is.EqualTo(80));
         Assert.That(config.Server.Bind, Is.EqualTo(IPAddress.Any));
         Assert.That(config.Server.AdminToken, Is.Null);
@@ -260,9 +261,23 @@ internal sealed class ConfigLoaderTests
             .Where(line => !line.StartsWith("# ", StringComparison.Ordinal) && !line.Contains("no default", StringComparison.Ordinal))
             .Select(line => line.TrimStart('#'));
         var config = ConfigSource.Valid(string.Join('\n', uncommented).Replace("\".\"", "\"/opt/api\"", StringComparison.Ordinal));
-        Assert.That(config.Server.ChangedKeys(new ServerConfig()), Is.EqualTo(["port"]));
+        Assert.That(ServerKeys.Changed(config.Server, new ServerConfig()), Is.EqualTo(["port", "bind"]));
         Assert.That(config.Defaults, Is.EqualTo(new BackendTimings()));
         Assert.That(config.Backends[1].Docker!.ContainerName, Is.EqualTo(DockerKind.DefaultContainerName("app.localhost")));
+    }
+
+    [Test]
+    public void The_reference_has_every_key()
+    {
+        var page = File.ReadAllText(Repository.PathOf("docs", "reference", "configuration.md"));
+        var sections = Regex
+            .Matches(page, @"^## (.+)\n((?:(?!## ).*\n)*)", RegexOptions.Multiline)
+            .ToDictionary(section => section.Groups[1].Value, section => KeysOf(section.Groups[2].Value));
+        Assert.That(sections["`[server]`"], Is.EqualTo(ServerKeys.All));
+        Assert.That(sections.Values.SelectMany(static keys => keys), Is.SupersetOf(RegisteredKinds.All.BackendKeys));
+
+        static string[] KeysOf(string text) =>
+            [.. Regex.Matches(text, @"^\| `(\w+)` \|", RegexOptions.Multiline).Select(static row => row.Groups[1].Value)];
     }
 
     [Test]

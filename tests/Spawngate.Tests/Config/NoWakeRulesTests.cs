@@ -169,7 +169,7 @@ internal sealed class NoWakeRulesTests
                 .HasSameSettings(
                     ConfigSource.Valid(ConfigSource.Local("no_wake = ['/health', 'UptimeRobot']")).Backends[0] with
                     {
-                        Hostname = "a",
+                        Route = new BackendRoute("a"),
                         Settings = KindsInTests.Runs("x"),
                     }
                 )

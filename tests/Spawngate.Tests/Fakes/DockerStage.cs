@@ -49,7 +49,7 @@ internal sealed class DockerStage : IAsyncDisposable, ILoggerFactory, IOutputSin
     public BackendConfig Config(PullPolicy policy = PullPolicy.IfNotPresent, string name = "spawngate-app.test") =>
         new(new BackendTimings())
         {
-            Hostname = "app.test",
+            Route = new BackendRoute("app.test"),
             Port = 3000,
             Settings = new DockerSettings
             {

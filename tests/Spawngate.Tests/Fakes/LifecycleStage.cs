@@ -97,7 +97,7 @@ internal sealed class LifecycleStage : IDisposable
             }
         )
         {
-            Hostname = hostname,
+            Route = new BackendRoute(hostname),
             Settings = KindsInTests.Runs("app"),
             Port = port,
         };

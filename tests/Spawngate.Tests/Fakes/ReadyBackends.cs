@@ -66,7 +66,7 @@ internal sealed class ReadyBackends : IDisposable
             }
         )
         {
-            Hostname = hostname,
+            Route = new BackendRoute(hostname),
             Settings = KindsInTests.Runs("nothing"),
             Port = port,
         };

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 namespace Spawngate.Tests;
 
 /// <summary>The pages on conformance name the test that proves each rule: they exist.</summary>
+[Category("House")]
 internal sealed class ConformanceDocTests
 {
     /// <summary>The page, and the number of tests that it names at the least.</summary>

@@ -12,6 +12,7 @@ namespace Spawngate.Tests;
 ///   what only dead members name ──▶ dead as well
 /// </code>
 /// </summary>
+[Category("House")]
 [TestFixture]
 internal sealed class DeadMembers
 {

@@ -32,6 +32,7 @@ namespace Spawngate.Tests;
 /// </summary>
 [TestFixture]
 #pragma warning disable NUnit2007 // That constants keep to each other is what is tested.
+[Category("House")]
 internal sealed class LimitsTests
 {
     private const int Kilo = 1024;

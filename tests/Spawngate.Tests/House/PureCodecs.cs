@@ -6,6 +6,7 @@ using Spawngate.Transport;
 namespace Spawngate.Tests;
 
 /// <summary>Spawngate.Protocols knows bytes and events only: read from the compiled assembly, so nothing can hide.</summary>
+[Category("House")]
 [TestFixture]
 internal sealed class PureCodecs
 {

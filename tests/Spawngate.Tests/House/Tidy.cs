@@ -5,6 +5,7 @@ namespace Spawngate.Tests;
 /// <summary>
 /// The house rules as tests over the repository's own text. Exceptions are listed, with reasons, in <see cref="TidyExceptions"/>.
 /// </summary>
+[Category("House")]
 [TestFixture]
 internal sealed class Tidy
 {

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 namespace Spawngate.Tests;
 
 /// <summary>The pages of the documentation fit a terminal, and whatever they and the code name of them is there.</summary>
+[Category("House")]
 [TestFixture]
 internal sealed partial class TidyDocsPages
 {

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 namespace Spawngate.Tests;
 
 /// <summary>The rules about single lines: what they refer to is here or in an RFC.</summary>
+[Category("House")]
 [TestFixture]
 internal sealed class TidyLines
 {

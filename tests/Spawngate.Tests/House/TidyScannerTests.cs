@@ -1,6 +1,7 @@
 namespace Spawngate.Tests;
 
 /// <summary>That the scanner behind the house rules sees what it should, so that a green rule means something.</summary>
+[Category("House")]
 [TestFixture]
 internal sealed class TidyScannerTests
 {

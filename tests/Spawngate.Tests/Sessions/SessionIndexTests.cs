@@ -78,7 +78,7 @@ internal sealed class SessionIndexTests
         stage.Settle();
         stage.Launcher.Last.Fail("x");
         stage.Settle();
-        Assert.That(set.Find(session.HostBytes, out bool hasEnded), Is.Null, "an ended session is not the wildcard's");
+        Assert.That(set.Table.Find(session.HostBytes, out bool hasEnded), Is.Null, "an ended session is not the wildcard's");
         Assert.That(hasEnded, Is.True);
         Assert.That(Key(set, $"{name}.other.s.test"), Is.EqualTo("*.s.test"));
         Assert.That(set.StopAllAsync().IsCompleted, Is.True);
@@ -106,13 +106,13 @@ internal sealed class SessionIndexTests
             found = 0;
             foreach (byte[] host in hosts)
             {
-                found += set.Find(host, out _) is not null ? 1 : 0;
+                found += set.Table.Find(host, out _) is not null ? 1 : 0;
             }
         });
         begun = Stopwatch.GetTimestamp();
         foreach (byte[] host in hosts)
         {
-            set.Find(host, out _);
+            set.Table.Find(host, out _);
         }
 
         double looked = Stopwatch.GetElapsedTime(begun).TotalNanoseconds / Count;
@@ -152,7 +152,7 @@ internal sealed class SessionIndexTests
                 () => stage.Settle(),
                 () =>
                 {
-                    if (set.Find(session.HostBytes, out bool hasEnded) is not { } backend)
+                    if (set.Table.Find(session.HostBytes, out bool hasEnded) is not { } backend)
                     {
                         outcome = hasEnded ? "told" : "lost";
                         return;
@@ -185,5 +185,5 @@ internal sealed class SessionIndexTests
         }
     }
 
-    private static string? Key(BackendSet set, string host) => set.Find(Encoding.UTF8.GetBytes(host), out _)?.Hostname;
+    private static string? Key(BackendSet set, string host) => set.Table.Find(Encoding.UTF8.GetBytes(host), out _)?.Hostname;
 }

@@ -433,11 +433,11 @@ internal sealed class SessionSetTests
         Settle();
     }
 
-    private Backend? Find(Session session) => _backends.Find(session.HostBytes, out _);
+    private Backend? Find(Session session) => _backends.Table.Find(session.HostBytes, out _);
 
     /// <summary>What a request to its host would meet.</summary>
     private string Answer(Session session) =>
-        _backends.Find(session.HostBytes, out bool hasEnded) is { } backend ? LifecycleStage.Outcome(backend.Enqueue(default))
+        _backends.Table.Find(session.HostBytes, out bool hasEnded) is { } backend ? LifecycleStage.Outcome(backend.Enqueue(default))
         : hasEnded ? "ended"
         : "unknown";
 }

@@ -116,7 +116,7 @@ internal sealed class ListenerTrustTests
         var launcher = new ProcessLauncher(ChildEnvironment.Capture(), scene.Drain, new DroppedOutput(), TimeProvider.System);
         var config = new BackendConfig(new BackendTimings())
         {
-            Hostname = "app",
+            Route = new BackendRoute("app"),
             Settings = KindsInTests.Runs("/bin/sh"),
             Args = ["-c", "sleep 1000 & wait"],
         };

@@ -234,7 +234,7 @@ internal sealed class DockerLauncherTests
         Assert.That(stage.Engine.Containers.Contains(container), Is.EqualTo(!isOurs));
         if (!isOurs)
         {
-            var taken = await stage.LaunchAsync(cancel, stage.Config(name: "app") with { Hostname = "second.test" });
+            var taken = await stage.LaunchAsync(cancel, stage.Config(name: "app") with { Route = new BackendRoute("second.test") });
             Assert.That(
                 taken.Error,
                 Does.StartWith("container name app is taken by container")
@@ -277,7 +277,7 @@ internal sealed class DockerLauncherTests
     {
         await using var stage = new DockerStage();
         Assert.That((await stage.LaunchAsync(cancel)).Error, Is.Null);
-        var second = await stage.LaunchAsync(cancel, stage.Config() with { Hostname = "other.test" });
+        var second = await stage.LaunchAsync(cancel, stage.Config() with { Route = new BackendRoute("other.test") });
         Assert.That(
             second.Error,
             Is.EqualTo("container name spawngate-app.test is taken by the running backend app.test: set container_name")

@@ -287,7 +287,7 @@ internal sealed class DockerPartsTests
         };
         var config = new BackendConfig(new BackendTimings())
         {
-            Hostname = "app.test",
+            Route = new BackendRoute("app.test"),
             Port = 3000,
             Args = ["--workers", "4"],
             Env = [new("A", "b"), new("PORT", "1")],

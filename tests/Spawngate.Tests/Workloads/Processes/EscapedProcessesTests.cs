@@ -171,7 +171,7 @@ internal sealed class EscapedProcessesTests
     {
         var config = new BackendConfig(new BackendTimings())
         {
-            Hostname = "app",
+            Route = new BackendRoute("app"),
             Settings = KindsInTests.Runs("/bin/sh"),
             Args = ["-c", script],
         };

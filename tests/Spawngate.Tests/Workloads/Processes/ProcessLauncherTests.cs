@@ -51,7 +51,7 @@ internal sealed class ProcessLauncherTests
     public async Task A_command_that_cannot_be_executed_is_an_error_not_an_exception()
     {
         LaunchResult result = await Launch(
-            new BackendConfig(new BackendTimings()) { Hostname = "a", Settings = KindsInTests.Runs("no-such-program") }
+            new BackendConfig(new BackendTimings()) { Route = new BackendRoute("a"), Settings = KindsInTests.Runs("no-such-program") }
         );
         Assert.That(result.Workload, Is.Null);
         Assert.That(result.Error, Is.EqualTo("cannot execute \"no-such-program\": not found in PATH"));
@@ -98,7 +98,7 @@ internal sealed class ProcessLauncherTests
     {
         var config = new BackendConfig(new BackendTimings())
         {
-            Hostname = "a",
+            Route = new BackendRoute("a"),
             Settings = KindsInTests.Runs("spawngate"),
             Args = ["--version"],
         };
@@ -143,7 +143,7 @@ internal sealed class ProcessLauncherTests
     private static BackendConfig Shell(string script) =>
         new(new BackendTimings())
         {
-            Hostname = "app",
+            Route = new BackendRoute("app"),
             Settings = KindsInTests.Runs("/bin/sh"),
             Args = ["-c", script],
         };
