@@ -114,7 +114,7 @@ internal sealed class LifecycleMailbox(
             }
         }
 
-        execute(this);
+        Schedule();
     }
 
     /// <summary>Adds a command of the admin API; never waits for its handling.</summary>
@@ -139,7 +139,7 @@ internal sealed class LifecycleMailbox(
             }
         }
 
-        execute(this);
+        Schedule();
         return true;
     }
 
@@ -174,6 +174,23 @@ internal sealed class LifecycleMailbox(
         }
 
         return true;
+    }
+
+    private void Schedule()
+    {
+        try
+        {
+            execute(this);
+        }
+        catch
+        {
+            lock (_gate)
+            {
+                _scheduled = false; // The next message tries again, or all that follow would wait for ever.
+            }
+
+            throw;
+        }
     }
 
     /// <summary>True when the mailbox has to be executed, because nobody does so yet.</summary>

@@ -5,6 +5,7 @@ using Spawngate.Forwarding;
 using Spawngate.Overload;
 using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients;
@@ -95,19 +96,17 @@ internal sealed class ClientConnection : IReceiveWatcher, IUpgradeTaker, IShedda
         }
         catch (Exception e)
         {
-            ForwardingLog.Unexpected(_context.Log, e, _identity.Text);
+            CallbackGuard.Run(() => ForwardingLog.Unexpected(_context.Log, e, _identity.Text), nameof(ClientConnection));
             Abort();
         }
 
-        await EndProtocolAsync().ConfigureAwait(false);
         try
         {
-            _client.Dispose();
+            await EndProtocolAsync().ConfigureAwait(false);
         }
         finally
         {
-            _identity.Source.RemoveConnection();
-            _connections.Remove(this);
+            Remove();
         }
     }
 
@@ -254,6 +253,19 @@ internal sealed class ClientConnection : IReceiveWatcher, IUpgradeTaker, IShedda
         return chosen;
     }
 
+    private void Remove()
+    {
+        try
+        {
+            _client.Dispose();
+        }
+        finally
+        {
+            _identity.Source.RemoveConnection();
+            _connections.Remove(this);
+        }
+    }
+
     private async ValueTask EndProtocolAsync()
     {
         try
@@ -265,7 +277,7 @@ internal sealed class ClientConnection : IReceiveWatcher, IUpgradeTaker, IShedda
         }
         catch (Exception e)
         {
-            ForwardingLog.Unexpected(_context.Log, e, _identity.Text);
+            CallbackGuard.Run(() => ForwardingLog.Unexpected(_context.Log, e, _identity.Text), nameof(ClientConnection));
         }
     }
 }

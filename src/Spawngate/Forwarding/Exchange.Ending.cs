@@ -37,14 +37,20 @@ internal sealed partial class Exchange
         }
         finally
         {
-            _lease.Dispose();
-            _countedPassive = false;
-            _admission = default; // It would keep a backend that is removed meanwhile.
-            _endedInstance = null;
-            _backend = null;
-            _client.Leave();
-            Record.End();
-            State = ExchangeState.Idle; // From any state: a client that leaves ends it wherever it is.
+            try
+            {
+                _lease.Dispose();
+            }
+            finally
+            {
+                _countedPassive = false;
+                _admission = default; // It would keep a backend that is removed meanwhile.
+                _endedInstance = null;
+                _backend = null;
+                _client.Leave();
+                Record.End();
+                State = ExchangeState.Idle; // From any state: a client that leaves ends it wherever it is.
+            }
         }
     }
 

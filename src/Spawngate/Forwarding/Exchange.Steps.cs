@@ -135,12 +135,31 @@ internal sealed partial class Exchange
             _backend.Cancel(waiter);
         }
 
-        _admission = await (
-            _navigation == NavigationKind.None ? waiter.Decision : WaitingPage.HoldAsync(this, _backend, waiter, _navigation, context.Time)
-        ).ConfigureAwait(false);
-        Volatile.Write(ref _waiter, null);
-        _countedPassive = waiter.CountedPassive;
-        Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), _admission.Instance?.Steps ?? default);
+        try
+        {
+            var decision =
+                _navigation == NavigationKind.None
+                    ? waiter.Decision
+                    : WaitingPage.HoldAsync(this, _backend, waiter, _navigation, context.Time);
+            var admission = await decision.ConfigureAwait(false);
+            Record.Hold(waiter.EnqueuedTimestamp, context.Time.GetTimestamp(), admission.Instance?.Steps ?? default);
+            _admission = admission;
+            _countedPassive = waiter.CountedPassive;
+        }
+        catch
+        {
+            if (!_backend.Cancel(waiter) && (await waiter.Decision.ConfigureAwait(false)).Instance is { } admitted)
+            {
+                new BackendLease(_backend, admitted, waiter.CountedPassive).Dispose(); // Nobody else leaves for it.
+            }
+
+            throw;
+        }
+        finally
+        {
+            Volatile.Write(ref _waiter, null);
+        }
+
         return 0;
     }
 
@@ -348,7 +367,16 @@ internal sealed partial class Exchange
             return;
         }
 
-        fresh.Channel.Write(old.Outgoing);
+        try
+        {
+            fresh.Channel.Write(old.Outgoing);
+        }
+        catch
+        {
+            fresh.Pool.Discard(fresh); // It is nobody's yet.
+            throw;
+        }
+
         _attempt.Release(reusable: false);
         Attach(fresh);
         Interlocked.MemoryBarrier();

@@ -64,6 +64,7 @@ internal sealed class ExchangeRecord : RequestTimings
         Status = AnswerBytes = 0;
         HasAnswer = IsReset = false;
         Answer = ProxyError.None;
+        _stage = ExchangeStage.Waiting;
         ResetTimings();
     }
 

@@ -26,14 +26,24 @@ internal static class Tunnel
 
         async Task SpliceAsync(BodyPump pump, SocketChannel sink)
         {
-            if (await pump.RunAsync().ConfigureAwait(false) == PumpOutcome.Complete)
+            bool isWhole = false;
+            try
             {
-                sink.ShutdownSend();
-                return;
+                isWhole = await pump.RunAsync().ConfigureAwait(false) == PumpOutcome.Complete;
+            }
+            finally
+            {
+                if (!isWhole)
+                {
+                    exchange.CutUpstream();
+                    client.Abort(reset: true);
+                }
             }
 
-            exchange.CutUpstream();
-            client.Abort(reset: true);
+            if (isWhole)
+            {
+                sink.ShutdownSend();
+            }
         }
     }
 }

@@ -59,7 +59,9 @@ internal sealed class UpstreamAttempt
         Reset();
         _connection = connection;
         _sentBefore = connection.Channel.SentTotal;
-        Volatile.Write(ref _abortable, connection);
+
+        // A full fence: whoever attaches looks for an abort next, and that one must not come before this.
+        Interlocked.Exchange(ref _abortable, connection);
     }
 
     /// <summary>
@@ -103,7 +105,9 @@ internal sealed class UpstreamAttempt
             return RetryVerdict.Fail;
         }
 
-        if (_connection!.IsReused && !wasRetried)
+        // Behind a reset the acknowledgement of what was read may be missing: once a connection has had an answer, it may come late. An end
+        // in order carries it.
+        if (_connection!.IsReused && !wasRetried && (isIdempotent || !Channel.WasReset))
         {
             return RetryVerdict.NewConnection;
         }
@@ -139,8 +143,9 @@ internal sealed class UpstreamAttempt
     }
 
     /// <summary>
-    /// True when the backend's kernel has taken no byte of this request. It acknowledges what it takes in, before any process reads it, so
-    /// such a request cannot have had an effect. The connection's first acknowledgement is that of its SYN, which counts one.
+    /// True when the backend's kernel has acknowledged no byte of this request. Before the first answer of a connection it does so at once,
+    /// before any process reads it; later it may wait for the answer that is to come (tcp(7), TCP_QUICKACK), but an end in order carries
+    /// it. In both cases such a request cannot have had an effect. The first acknowledgement is that of the SYN, which counts one.
     /// </summary>
     private bool IsUndelivered() => Channel.TryAskPeer(out var info) && info.BytesAcked <= _sentBefore + 1;
 }

@@ -202,7 +202,7 @@ internal sealed partial class EpollSocket : StreamSocket, IEventTarget, IThreadP
     public override int Available => Ask(SocketCalls.Available);
 
     /// <inheritdoc/>
-    public override int Unacknowledged => Ask(SocketCalls.Unacknowledged);
+    public override int? Unacknowledged => Ask(SocketCalls.Unacknowledged);
 
     /// <inheritdoc/>
     public override void KeepAlive()

@@ -436,7 +436,7 @@ internal sealed class SocketChannel : IDisposable
     }
 
     /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; 0 where that cannot be told.</summary>
-    public int Unacknowledged => _socket.Unacknowledged;
+    public int? Unacknowledged => _socket.Unacknowledged;
 
     /// <summary>Ends our side; the peer reads an end of stream behind what was sent.</summary>
     public void ShutdownSend() => _socket.Shutdown(SocketShutdown.Send);

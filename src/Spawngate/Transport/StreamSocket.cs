@@ -115,8 +115,8 @@ internal abstract class StreamSocket
     /// </summary>
     public virtual bool? TrySend(byte value) => null;
 
-    /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; 0 where that cannot be told.</summary>
-    public virtual int Unacknowledged => 0;
+    /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; null where that cannot be told.</summary>
+    public virtual int? Unacknowledged => null;
 
     /// <summary>
     /// Has the kernel ask the peer from now on whether it is still there, every <see cref="TransportLimits.HalfCloseKeepAliveSecs"/>.

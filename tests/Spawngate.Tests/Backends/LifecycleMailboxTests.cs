@@ -37,6 +37,27 @@ internal sealed class LifecycleMailboxTests
     }
 
     [Test]
+    public void A_message_that_could_not_be_scheduled_is_handled_with_the_next()
+    {
+        bool fails = true;
+        var mailbox = new LifecycleMailbox(_handled.Add, each => Schedule(each), static (_, bug) => Assert.Fail($"{bug}"));
+        Assert.That(() => mailbox.Post(new LifecycleMessage(LifecycleInput.Wake)), Throws.InstanceOf<OutOfMemoryException>());
+        fails = false;
+        mailbox.Post(new LifecycleMessage(LifecycleInput.Due));
+        Assert.That(_handled.Select(static message => message.Input), Is.EqualTo([LifecycleInput.Wake, LifecycleInput.Due]));
+
+        void Schedule(IThreadPoolWorkItem item)
+        {
+            if (fails)
+            {
+                throw new OutOfMemoryException();
+            }
+
+            item.Execute();
+        }
+    }
+
+    [Test]
     public void What_is_handled_can_be_said_again()
     {
         _mailbox.Post(new LifecycleMessage(LifecycleInput.Reconfigured));

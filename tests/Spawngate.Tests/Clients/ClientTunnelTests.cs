@@ -41,6 +41,25 @@ internal sealed class ClientTunnelTests
         Assert.That(stage.InFlight, Is.EqualTo(1), "a tunnel is in use, whatever the timeouts say");
     }
 
+    [Test]
+    public async Task A_request_that_is_answered_here_takes_back_no_tunnel_of_another()
+    {
+        await using var stage = await ForwardingStage.StartAsync();
+        var (client, backend) = await TunnelAsync(stage);
+        Assert.That(stage.Backend.Traffic.Tunnels, Is.EqualTo(1));
+        client.Dispose();
+        await backend.ReadToResetOrEndAsync();
+        backend.Dispose();
+        await stage.EndedAsync(client);
+        Assert.That(stage.Backend.Traffic.Tunnels, Is.Zero);
+        var next = await stage.ConnectAsync();
+        await next.SendAsync("OPTIONS * HTTP/1.1\r\nHost: app.example.com\r\nMax-Forwards: 0\r\n\r\n");
+        Assert.That((await next.ReadAsync()).Status, Is.EqualTo(501));
+        next.Dispose();
+        await stage.EndedAsync(next);
+        Assert.That(stage.Backend.Traffic.Tunnels, Is.Zero);
+    }
+
     [TestCase(true)]
     [TestCase(false)]
     public async Task A_half_close_is_passed_on_and_the_other_way_stays_open(bool clientFirst)

@@ -42,7 +42,7 @@ internal sealed class CallCountingSocket(StreamSocket inner, int at, Action<Stre
 
     public override int Available => inner.Available;
 
-    public override int Unacknowledged => inner.Unacknowledged;
+    public override int? Unacknowledged => inner.Unacknowledged;
 
     public override void KeepAlive() => inner.KeepAlive();
 

@@ -1,3 +1,4 @@
+using Spawngate.Clients.Shared;
 using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 
@@ -68,5 +69,49 @@ internal sealed class SocketCapabilityTests
 
         await backend.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
         Assert.That((await client.ReadAsync()).Text, Is.EqualTo("ok"));
+    }
+
+    [Test]
+    public async Task A_client_that_ends_its_side_gets_its_answer_however_long_it_takes()
+    {
+        await using var stage = await ForwardingStage.StartAsync();
+        var client = await stage.ConnectAsync(wrap: static socket => new DecliningSocket(socket));
+        await client.SendAsync("GET / HTTP/1.1\r\nHost: app.example.com\r\n\r\n");
+        var backend = await stage.AcceptAsync();
+        await backend.ReadAsync();
+        client.EndSending();
+        for (int i = 0; i < 100; i++)
+        {
+            stage.Time.AdvanceMs(100);
+        }
+
+        await backend.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        Assert.That((await client.ReadAsync()).Text, Is.EqualTo("ok"));
+    }
+
+    /// <summary>Where the kernel does not say what the peer took, another send says that the last one was taken.</summary>
+    [Test]
+    public async Task A_slow_client_is_seen_to_take_by_what_is_sent()
+    {
+        var (wire, server) = await WireEnd.PairAsync();
+        using var end = wire;
+        using var client = new SocketChannel(new DecliningSocket(AdoptedSocket.Of(server)), null);
+        var watch = new PeerWatch();
+        byte[] much = new byte[32 * 1024 * 1024];
+        var first = client.SendAsync(much, 0, much.Length).AsTask();
+        Assert.That(client.IsSending, "more than the kernel takes");
+        Assert.That((watch.HasSendMoved(client, null), watch.HasSendMoved(client, null)), Is.EqualTo((false, false)));
+        Assert.That(watch.ClientAcked, Is.Zero, "nothing is known of what the peer's kernel took");
+        for (long left = much.Length; left > 0; left -= much.Length)
+        {
+            await end.ReadTextAsync(much.Length);
+        }
+
+        Assert.That(await first, Is.EqualTo(much.Length));
+        var second = client.SendAsync(much, 0, much.Length).AsTask();
+        Assert.That(watch.HasSendMoved(client, null), Is.True);
+        Assert.That(watch.HasSendMoved(client, null), Is.False);
+        client.Abort(reset: true);
+        Assert.That(await second, Is.LessThan(0));
     }
 }

@@ -75,14 +75,14 @@ internal sealed class ConnectionEnd(
         int left = int.MaxValue;
         for (int waitedMs = 0; waitedMs < limitMs && !client.IsClosed; waitedMs += ConnectionLimits.AcknowledgedLookMs)
         {
-            int unacknowledged = client.Unacknowledged;
+            int? unacknowledged = client.Unacknowledged;
             if (unacknowledged <= needless)
             {
                 break;
             }
 
-            waitedMs = unacknowledged < left ? 0 : waitedMs;
-            left = unacknowledged;
+            waitedMs = unacknowledged < left ? 0 : waitedMs; // Where it cannot be told, all of the time passes.
+            left = unacknowledged ?? left;
             await Task.Delay(TimeSpan.FromMilliseconds(ConnectionLimits.AcknowledgedLookMs), context.Time, CancellationToken.None)
                 .ConfigureAwait(false);
         }

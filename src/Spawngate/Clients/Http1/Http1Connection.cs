@@ -519,9 +519,15 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
             Cut();
         }
 
-        await _upload.EndedAsync().ConfigureAwait(false);
-        EndExchange(reusable: false);
-        _exchange.ReleaseHeads();
+        try
+        {
+            await _upload.EndedAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            EndExchange(reusable: false);
+            _exchange.ReleaseHeads();
+        }
     }
 
     private void EndExchange(bool reusable)

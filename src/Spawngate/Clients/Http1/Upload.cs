@@ -1,6 +1,7 @@
 using Spawngate.Clients.Shared;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
+using Spawngate.Runtime;
 using Spawngate.Transport;
 
 namespace Spawngate.Clients.Http1;
@@ -119,7 +120,17 @@ internal sealed class Upload(IUploadWatcher watcher)
             unexpected = e;
         }
 
-        watcher.OnUploadEnded(outcome, unexpected);
+        try
+        {
+            watcher.OnUploadEnded(outcome, unexpected);
+        }
+        catch (Exception fault)
+        {
+            // Never out of here: whoever waits for the end has a backend and a client's place to give back.
+            CallbackGuard.OnFault(fault, nameof(Upload), watcher);
+            return PumpOutcome.SourceCut;
+        }
+
         if (outcome == PumpOutcome.Complete)
         {
             _pending = false;

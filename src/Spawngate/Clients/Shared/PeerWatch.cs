@@ -30,7 +30,7 @@ internal struct PeerWatch
     /// Bytes that the client's kernel has taken since the connection began, as of the last look, and one more; 0 when no send was pending
     /// then, or the kernel does not say.
     /// </summary>
-    public readonly long ClientAcked => _clientAcked;
+    public readonly long ClientAcked => Math.Max(0, _clientAcked);
 
     /// <summary>True once since the last look when a peer took bytes of a send that is pending; on the tick.</summary>
     public bool HasSendMoved(SocketChannel client, SocketChannel? upstream)
@@ -128,6 +128,9 @@ internal struct PeerWatch
         {
             case AnswerNone when kernelTells:
                 break;
+            case AnswerNone:
+                client.KeepAlive();
+                return true; // Nothing can be sent ahead of an answer, nor does the kernel say more: it may wait for all of it.
             case AnswerProbed or AnswerInterim:
                 return true; // Its reset, had it come, would have told by now or tells at a later tick.
             case AnswerFinal:
@@ -158,10 +161,13 @@ internal struct PeerWatch
 
     /// <summary>True when the peer has taken bytes of a send that is pending since the last look; on the tick.</summary>
     /// <param name="channel">Where the send is pending, if one is.</param>
-    /// <param name="acked">What had been taken at the last look, and one more; 0 when nothing was pending then.</param>
+    /// <param name="acked">
+    /// What had been taken at the last look, and one more; 0 when nothing was pending then. Negative where the kernel does not say: then it
+    /// is what had been sent, of which another send means that the last one was taken.
+    /// </param>
     public static bool HasMoved(SocketChannel channel, ref long acked)
     {
-        if (!channel.IsSending || !channel.TryAskPeer(out var info))
+        if (!channel.IsSending)
         {
             acked = 0;
             return false;
@@ -169,7 +175,7 @@ internal struct PeerWatch
 
         // The first look at a pending send only remembers; +1, so that 0 can mean "none".
         long before = acked;
-        acked = info.BytesAcked + 1;
+        acked = channel.TryAskPeer(out var info) ? info.BytesAcked + 1 : ~channel.SentTotal;
         return before != 0 && before != acked;
     }
 }

@@ -257,8 +257,18 @@ internal sealed class Guardian : IDisposable
 
     private void Launch()
     {
-        GuardPipe? guard = GuardPipe.Start(GuardEnvironment(), out string? error);
+        GuardPipe? guard = null;
+        string? error;
         int retryMs;
+        try
+        {
+            guard = GuardPipe.Start(GuardEnvironment(), out error);
+        }
+        catch (Exception e)
+        {
+            error = e.Message; // For want of memory, say. Starts of backends wait for this one.
+        }
+
         lock (_gate)
         {
             if (guard is not null && Take(guard))

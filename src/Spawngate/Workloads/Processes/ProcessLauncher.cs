@@ -28,7 +28,7 @@ internal sealed class ProcessLauncher(
     public async Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancel)
     {
         // A wait only for a request that comes in the first moments of the gateway, before its guard has a process.
-        await (guardian?.Ready ?? Task.CompletedTask).ConfigureAwait(false);
+        await (guardian?.Ready ?? Task.CompletedTask).WaitAsync(cancel).ConfigureAwait(false);
         return await Task.Run(() => Launch(request, cancel), CancellationToken.None).ConfigureAwait(false);
     }
 
