@@ -250,6 +250,26 @@ internal sealed class ClientAndBackendFaultTests
         Assert.That(stage.HasNewConnection, Is.False);
     }
 
+    /// <summary>A process that ends resets what it has left unread, also on connections that it has used.</summary>
+    [Test]
+    public async Task A_request_that_an_ended_instance_left_unread_on_a_used_connection_is_served_by_the_next()
+    {
+        await using var stage = await ForwardingStage.StartAsync();
+        var (client, old) = await PoolAsync(stage);
+        await client.SendAsync(PostWithBody);
+        Assert.That(SpinWait.SpinUntil(() => old.HasUnread, TimeSpan.FromSeconds(30)));
+        old.Dispose();
+
+        // It is known before the time moves: that is over before anybody could notice.
+        stage.EndRun();
+        Assert.That(SpinWait.SpinUntil(() => stage.Backend.Word.Phase != BackendPhase.Ready, TimeSpan.FromSeconds(30)));
+        var next = stage.AcceptAsync();
+        await stage.AdvanceUntilAsync(next, 10);
+        Assert.That((await (await next).ReadAsync()).Text, Is.EqualTo("hello"));
+        await (await next).SendAsync(Ok);
+        Assert.That((await client.ReadAsync()).Status, Is.EqualTo(200));
+    }
+
     [TestCaseSource(nameof(WithoutIdempotence))]
     public async Task A_request_that_crosses_the_end_of_its_connection_is_sent_again_whatever_its_method(string head, string rest)
     {

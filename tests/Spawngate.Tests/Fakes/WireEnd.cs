@@ -151,6 +151,9 @@ internal sealed class WireEnd(Socket socket) : IDisposable
         }
     }
 
+    /// <summary>Whether bytes have arrived that nobody has read; a close then is a reset.</summary>
+    public bool HasUnread => socket.Available > 0;
+
     /// <summary>Ends our side only.</summary>
     public void EndSending() => socket.Shutdown(SocketShutdown.Send);
 
