@@ -151,7 +151,7 @@ internal sealed class ClientAndBackendFaultTests
         bool reset
     )
     {
-        await using var stage = await ForwardingStage.StartAsync();
+        await using var stage = await StartPatientAsync();
         var client = await stage.ConnectAsync();
         await client.SendAsync(Get.Replace("GET", method, StringComparison.Ordinal));
         var backend = await stage.AcceptAsync();
@@ -217,7 +217,7 @@ internal sealed class ClientAndBackendFaultTests
     [TestCase(false)]
     public async Task A_request_whose_used_connection_is_reset_is_sent_again_if_it_is_idempotent(bool isIdempotent)
     {
-        await using var stage = await ForwardingStage.StartAsync();
+        await using var stage = await StartPatientAsync();
         var (client, old) = await PoolAsync(stage);
         old.Vanish();
         await client.SendAsync(isIdempotent ? Get : PostWithBody);
@@ -239,7 +239,7 @@ internal sealed class ClientAndBackendFaultTests
     [Test]
     public async Task A_request_that_was_read_before_the_reset_of_its_used_connection_is_not_sent_again()
     {
-        await using var stage = await ForwardingStage.StartAsync();
+        await using var stage = await StartPatientAsync();
         var (client, old) = await PoolAsync(stage);
         await client.SendAsync(PostWithBody);
         Assert.That((await old.ReadAsync()).Text, Is.EqualTo("hello"), "it may act on it now");
@@ -254,7 +254,7 @@ internal sealed class ClientAndBackendFaultTests
     [Test]
     public async Task A_request_that_an_ended_instance_left_unread_on_a_used_connection_is_served_by_the_next()
     {
-        await using var stage = await ForwardingStage.StartAsync();
+        await using var stage = await StartPatientAsync();
         var (client, old) = await PoolAsync(stage);
         await client.SendAsync(PostWithBody);
         Assert.That(SpinWait.SpinUntil(() => old.HasUnread, TimeSpan.FromSeconds(30)));
@@ -471,6 +471,12 @@ internal sealed class ClientAndBackendFaultTests
         ];
 
     /// <summary>A client whose first request was answered, and the backend's end of the connection that waits in the pool now.</summary>
+    /// <summary>
+    /// A stage on which the time may be moved until something happens: no answer is too late, however long this machine takes for it.
+    /// </summary>
+    private static Task<ForwardingStage> StartPatientAsync() =>
+        ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 1_000_000 });
+
     private static async Task<(WireEnd Client, WireEnd Backend)> PoolAsync(ForwardingStage stage)
     {
         var client = await stage.ConnectAsync();
