@@ -113,7 +113,11 @@ internal sealed class BackendInstance
     public string TooSlow => $"not ready within {Config.StartupTimeoutSecs} s{(StageDetail is { } stage ? $" ({stage})" : "")}";
 
     /// <summary>Why the start fails when its port stays taken.</summary>
-    public string PortTaken => Config.Port == 0 ? "no loopback port is free" : $"port {Config.Port} is in use by another program";
+    public string PortTaken =>
+        Config.Port == 0 ? "no loopback port is free"
+        : _env.Ports.IsGiven(Config.Port)
+            ? $"port {Config.Port} is in use by another backend, which got it before the file gave it to this one"
+        : $"port {Config.Port} is in use by another program";
 
     /// <summary>What to add to the reason of a failed start: that somebody else holds its port; empty when nobody was seen to.</summary>
     public string StrangerNote => _trust?.Stranger is { } stranger ? $"; {stranger}" : "";

@@ -15,10 +15,32 @@ internal sealed class LoopbackPorts(Func<int, int?> tryBind)
 {
     private readonly Lock _gate = new();
     private readonly HashSet<int> _given = [];
+    private HashSet<int> _fixed = [];
 
     /// <summary>Ports of this machine.</summary>
     public LoopbackPorts()
         : this(TryBind) { }
+
+    /// <summary>
+    /// Says which ports the configuration gives to a backend: nobody else gets one of them, also while that backend is stopped and its
+    /// port free.
+    /// </summary>
+    public void SetFixed(IEnumerable<int> ports)
+    {
+        lock (_gate)
+        {
+            _fixed = [.. ports];
+        }
+    }
+
+    /// <summary>Whether a port was given out and not yet given back.</summary>
+    public bool IsGiven(int port)
+    {
+        lock (_gate)
+        {
+            return _given.Contains(port);
+        }
+    }
 
     /// <summary>Takes <paramref name="wanted"/>, or any free port when it is 0; null when it cannot be had.</summary>
     public int? Take(int wanted)
@@ -33,8 +55,10 @@ internal sealed class LoopbackPorts(Func<int, int?> tryBind)
             lock (_gate)
             {
                 // A fixed port is the configuration's word; whether it is free was just tried.
-                if (_given.Add(port) || wanted != 0)
+                bool isFree = wanted != 0 || !(_given.Contains(port) || _fixed.Contains(port));
+                if (isFree)
                 {
+                    _given.Add(port);
                     return port;
                 }
             }

@@ -86,6 +86,9 @@ internal sealed record BackendConfig : BackendTimings
     /// <summary>Whether <see cref="Port"/> is a port of this machine's loopback address.</summary>
     public bool UsesLoopbackPort => Settings.UsesLoopbackPort;
 
+    /// <summary>The port that it takes on this machine whatever else runs; 0 for none: it gets a free one at each start.</summary>
+    public int FixedPort => UsesLoopbackPort ? Port : 0;
+
     /// <summary>The file the table stands in.</summary>
     public string File { get; init; } = "";
 

@@ -82,7 +82,7 @@ internal static class ConfigCrossChecks
         var first = new Dictionary<int, ConfigTable>();
         foreach (var (config, table) in backends)
         {
-            if (!config.UsesLoopbackPort || config.Port == 0)
+            if (config.FixedPort == 0)
             {
                 continue;
             }

@@ -84,6 +84,7 @@ internal sealed class BackendSet
                 return default;
             }
 
+            _env.Ports.SetFixed(config.Backends.Select(static settings => settings.FixedPort));
             Sessions.Apply(config.Sessions);
             _ending.RemoveAll(static backend => backend.Ended.IsCompleted);
             var removed = RemoveMissing(config, onRemoved);

@@ -19,7 +19,7 @@ internal sealed class EndingBackends
     {
         _byName = ending.ToLookup(static backend => backend.Name, StringComparer.Ordinal);
         _byRoute = ending.ToLookup(static backend => backend.Config.Route);
-        _byPort = ending.Where(static backend => FixedPort(backend.Config) != 0).ToLookup(static backend => FixedPort(backend.Config));
+        _byPort = ending.Where(static backend => backend.Config.FixedPort != 0).ToLookup(static backend => backend.Config.FixedPort);
         _byExclusiveName = ending
             .Where(static backend => backend.Config.Settings.ExclusiveName is not null)
             .ToLookup(static backend => KeyOf(backend.Config.Settings, backend.Config.Settings.ExclusiveName!.Value));
@@ -34,7 +34,7 @@ internal sealed class EndingBackends
         }
 
         var found = _byName[settings.Name].Concat(_byRoute[settings.Route]);
-        if (FixedPort(settings) is var port and not 0)
+        if (settings.FixedPort is var port and not 0)
         {
             found = found.Concat(_byPort[port]);
         }
@@ -50,7 +50,4 @@ internal sealed class EndingBackends
     /// <summary>Whatever the scopes: two of them may be one place, such as an engine with two addresses.</summary>
     private static (BackendKind Kind, string Key, string Name) KeyOf(KindSettings settings, ExclusiveName name) =>
         (settings.Kind, name.Key, name.Name);
-
-    /// <summary>The port that it takes on this machine whatever else runs; 0 for none: a container gets a free one.</summary>
-    private static int FixedPort(BackendConfig settings) => settings.UsesLoopbackPort ? settings.Port : 0;
 }

@@ -5,13 +5,13 @@ using System.Net.Sockets;
 namespace Spawngate.EndToEnd.Tests.Harness;
 
 /// <summary>
-/// Free ports for gateways and fixed-port backends. They lie below the range from which the kernel takes ports of outgoing
-/// connections, so that none is taken between the choice and the use.
+/// Free ports for gateways and fixed-port backends. They lie below those that gateways choose for backends without a port (from 20,000 on)
+/// and that the kernel takes for outgoing connections, so that none is taken between the choice and the use.
 /// </summary>
 internal static class Ports
 {
     private const int First = 10_000;
-    private const int Count = 22_000;
+    private const int Count = 10_000;
     private static int _next = Random.Shared.Next(Count);
 
     /// <summary>A loopback port that nothing listens on and that no other call of this process returns soon.</summary>

@@ -67,6 +67,19 @@ internal sealed class BackendEnvironmentTests
         Assert.That(ports.Take(given[0]), Is.EqualTo(given[0]));
     }
 
+    [Test]
+    public void A_port_that_the_configuration_names_is_nobody_elses_also_while_its_backend_is_stopped()
+    {
+        int next = 40000;
+        var ports = new LoopbackPorts(wanted => wanted != 0 ? wanted : next++);
+        ports.SetFixed([40000, 40002]);
+        Assert.That((ports.Take(0), ports.Take(0)), Is.EqualTo((40001, 40003)));
+        Assert.That(ports.Take(40000), Is.EqualTo(40000));
+        ports.SetFixed([]);
+        next = 40000;
+        Assert.That(ports.Take(0), Is.EqualTo(40002), "40000 and 40001 are in use");
+    }
+
     private sealed class ListeningLauncher : ILauncher, IDisposable
     {
         public ProbeServer? Server { get; private set; }

@@ -67,6 +67,9 @@ internal sealed class LifecycleStage : IDisposable
 
     public HashSet<int> TakenPorts { get; } = [];
 
+    /// <summary>The next port that this machine has free.</summary>
+    public int NextPort => _port + 1;
+
     /// <summary>Thrown whenever a port is looked for.</summary>
     public Exception? PortFault { get; set; }
 

@@ -45,6 +45,27 @@ internal sealed class BackendSetTests
     }
 
     [Test]
+    public void No_backend_gets_the_fixed_port_of_another_that_is_stopped()
+    {
+        using var stage = new LifecycleStage();
+        int first = stage.NextPort;
+        var set = new BackendSet(stage.Env, Config(LifecycleStage.Config("a"), LifecycleStage.Config("fixed", first)));
+        Assert.That(LaunchedPort(stage, set, "a"), Is.EqualTo(first + 1));
+
+        // Also when a reload names it; one that is in use already stays where it is, and the log says who has it.
+        set.Apply(Config(LifecycleStage.Config("a"), LifecycleStage.Config("b"), LifecycleStage.Config("fixed", first + 2)));
+        Assert.That(LaunchedPort(stage, set, "b"), Is.EqualTo(first + 3));
+        set.Apply(Config(LifecycleStage.Config("a"), LifecycleStage.Config("late", first + 3)));
+        stage.TakenPorts.Add(first + 3);
+        set.Find("late"u8)!.Enqueue(new WakeCause(WakeKind.Request));
+        stage.PassSecs(2.2);
+        Assert.That(
+            set.Find("late"u8)!.GetStatus().LastFailure,
+            Is.EqualTo($"port {first + 3} is in use by another backend, which got it before the file gave it to this one")
+        );
+    }
+
+    [Test]
     public void Every_setting_counts_as_a_change_and_the_place_in_the_file_does_not()
     {
         var config = LifecycleStage.Config("a") with { Args = ["x"], Env = [new("K", "v")] };
@@ -214,6 +235,13 @@ internal sealed class BackendSetTests
         stage.Probe.Ready();
         stage.Settle();
         return LifecycleStage.Decided(waiter).Instance!;
+    }
+
+    private static int LaunchedPort(LifecycleStage stage, BackendSet set, string name)
+    {
+        set.FindByName(name)!.Enqueue(new WakeCause(WakeKind.Request));
+        stage.Settle();
+        return stage.Launcher.Last.Request.Port;
     }
 
     private static GatewayConfig Config(params BackendConfig[] backends) => new() { Backends = backends };
