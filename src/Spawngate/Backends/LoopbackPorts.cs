@@ -8,7 +8,7 @@ namespace Spawngate.Backends;
 /// <summary>
 /// Chooses the port of a start and checks that a fixed one is free: otherwise a stranger on that port could answer the
 /// health check in the place of a backend that cannot bind. Remembers what it gave out, because a port chosen for a start is
-/// free for the kernel until the child binds it.
+/// free for the kernel until the child binds it, and leaves those that the configuration names to the backends it gives them to.
 /// </summary>
 /// <param name="tryBind">Binds a loopback port (0: any free one) for a moment and returns it; null when it is taken.</param>
 internal sealed class LoopbackPorts(Func<int, int?> tryBind)
@@ -55,8 +55,7 @@ internal sealed class LoopbackPorts(Func<int, int?> tryBind)
             lock (_gate)
             {
                 // A fixed port is the configuration's word; whether it is free was just tried.
-                bool isFree = wanted != 0 || !(_given.Contains(port) || _fixed.Contains(port));
-                if (isFree)
+                if (wanted != 0 || !(_given.Contains(port) || _fixed.Contains(port)))
                 {
                     _given.Add(port);
                     return port;

@@ -435,7 +435,7 @@ internal sealed class SocketChannel : IDisposable
         SocketMemory.BoundUnsent(Handle, bytes);
     }
 
-    /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; 0 where that cannot be told.</summary>
+    /// <summary>Bytes that were sent and that the peer's kernel has not acknowledged; null where that cannot be told.</summary>
     public int? Unacknowledged => _socket.Unacknowledged;
 
     /// <summary>Ends our side; the peer reads an end of stream behind what was sent.</summary>

@@ -470,13 +470,13 @@ internal sealed class ClientAndBackendFaultTests
             ).SetArgDisplayNames("with chunks that follow"),
         ];
 
-    /// <summary>A client whose first request was answered, and the backend's end of the connection that waits in the pool now.</summary>
     /// <summary>
     /// A stage on which the time may be moved until something happens: no answer is too late, however long this machine takes for it.
     /// </summary>
     private static Task<ForwardingStage> StartPatientAsync() =>
         ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 1_000_000 });
 
+    /// <summary>A client whose first request was answered, and the backend's end of the connection that waits in the pool now.</summary>
     private static async Task<(WireEnd Client, WireEnd Backend)> PoolAsync(ForwardingStage stage)
     {
         var client = await stage.ConnectAsync();
