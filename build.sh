@@ -5,7 +5,6 @@
 #   ./build.sh --static             also artifacts/spawngate-static, which needs no shared library and runs in an image FROM scratch
 #   ./build.sh --with-test-backend  also artifacts/TestBackend, the child server of the end-to-end tests
 #   ./build.sh --only-test-backend  nothing but that
-#   ./build.sh --fresh              forget that the package feed lacked the net10.0 native AOT pack, and ask it again
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -43,23 +42,14 @@ check_tools() {
     || fail 'native AOT needs a C linker, and neither clang nor gcc is on PATH (Debian: apt-get install gcc libc6-dev zlib1g-dev; Alpine: apk add build-base zlib-dev)'
 }
 
-# publish PROJECT FRAMEWORK LINKAGE: publishes into artifacts/FRAMEWORK/LINKAGE, where LINKAGE is native or static; the output is in $log.
+# publish PROJECT LINKAGE: publishes into artifacts/LINKAGE, where LINKAGE is native or static; the output is in $log.
 publish() {
   local linkage=()
-  if [ "$3" = static ]; then linkage=(-p:SpawngateStatic=true); fi
+  if [ "$2" = static ]; then linkage=(-p:SpawngateStatic=true); fi
 
   # The analyzers have their say in every other build.
-  dotnet publish "$root/$1" -c Release -r "$rid" -p:RunAnalyzers=false -p:SpawngateAot=true "-p:SpawngateFramework=$2" "${linkage[@]+"${linkage[@]}"}" \
-    -o "$root/artifacts/$2/$3" -nodeReuse:false -nologo -v:quiet -clp:NoSummary > "$log" 2>&1 < /dev/null
-}
-
-lacks_pack() {
-  grep -Eq 'error NU110[123]: .*(ILCompiler|Runtime\.NativeAOT|Microsoft\.(NETCore|AspNetCore)\.App\.Runtime)' "$log"
-}
-
-# The answer of the feed is kept for a day and for this SDK: asking again costs seconds at every build.
-feed_lacked_net10() {
-  [ -f "$marker" ] && [ "$(cat "$marker")" = "$(dotnet --version)" ] && [ -n "$(find "$marker" -mmin -1440)" ]
+  dotnet publish "$root/$1" -c Release -r "$rid" -p:RunAnalyzers=false -p:SpawngateAot=true "${linkage[@]+"${linkage[@]}"}" \
+    -o "$root/artifacts/$2" -nodeReuse:false -nologo -v:quiet -clp:NoSummary > "$log" 2>&1 < /dev/null
 }
 
 # A static executable takes the static C library, and a linker that can put one together with native AOT.
@@ -71,17 +61,10 @@ check_static_tools() {
   [ -f "$("$compiler" -print-file-name=libc.a)" ] || fail 'a static executable needs the static C library (Debian: apt-get install libc6-dev; Alpine: apk add musl-dev)'
 }
 
-# deliver PROJECT FILE [LINKAGE [NAME]]: publishes a project with the framework chosen so far and puts the executable into artifacts, as NAME.
+# deliver PROJECT FILE [LINKAGE [NAME]]: publishes a project and puts the executable into artifacts, as NAME.
 deliver() {
   local linkage=${3:-native} name=${4:-$2}
-  if ! publish "$1" "$framework" "$linkage"; then
-    if [ "$framework" = net10.0 ] && lacks_pack; then
-      framework=net9.0
-      dotnet --version > "$marker"
-      printf 'build.sh: the package feed has no net10.0 native AOT pack for %s; building the same sources for net9.0\n' "$rid"
-      deliver "$@"
-      return
-    fi
+  if ! publish "$1" "$linkage"; then
     cat "$log" >&2
     fail "publishing $1 failed"
   fi
@@ -90,19 +73,17 @@ deliver() {
     fail "publishing $1 gave warnings"
   fi
   # Moved, not copied over: the file may be running.
-  cp "$root/artifacts/$framework/$linkage/$2" "$root/artifacts/$name.new"
+  cp "$root/artifacts/$linkage/$2" "$root/artifacts/$name.new"
   mv -f "$root/artifacts/$name.new" "$root/artifacts/$name"
-  printf 'artifacts/%s  %s bytes  %s  %s\n' "$name" "$(wc -c < "$root/artifacts/$name" | tr -d ' ')" "$framework" "$rid"
+  printf 'artifacts/%s  %s bytes  %s\n' "$name" "$(wc -c < "$root/artifacts/$name" | tr -d ' ')" "$rid"
 }
 
-marker=$root/artifacts/.feed-lacks-net10-aot
 for argument in "$@"; do
   case "$argument" in
     --with-test-backend) with_test_backend=yes ;;
     --static) with_static=yes ;;
     --only-test-backend) with_gateway=no with_test_backend=yes ;;
-    --fresh) rm -f "$marker" ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) fail "unknown option $argument (see --help)" ;;
   esac
 done
@@ -111,10 +92,6 @@ check_tools
 rid=$(runtime_identifier)
 if [ "$with_static" = yes ]; then check_static_tools; fi
 mkdir -p "$root/artifacts"
-framework=net10.0
-if feed_lacked_net10; then
-  framework=net9.0
-fi
 if [ "$with_gateway" = yes ]; then
   deliver src/Spawngate/Spawngate.csproj spawngate
 fi
