@@ -46,7 +46,7 @@ internal sealed class ClientListener
             SocketMemory.BoundUnsent(socket.SafeHandle, ConnectionLimits.UnsentBytesMax);
         }
 
-        _listeners = [.. _sockets.Select(StreamListener.Of)];
+        _listeners = [.. _sockets.Select(StreamTransport.Chosen.Listen)];
         Addresses = [.. _sockets.Select(static socket => socket.LocalEndPoint!)];
 
         // A socket that waits for a client holds a place, so there is at least one for each.

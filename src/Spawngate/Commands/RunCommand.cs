@@ -4,6 +4,7 @@ using Spawngate.Logging;
 using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Supervision;
+using Spawngate.Transport;
 
 namespace Spawngate.Commands;
 
@@ -17,6 +18,12 @@ internal static class RunCommand
     /// <exception cref="CannotRunException">A port or the PID file cannot be had, or a passed socket is of no use.</exception>
     public static async Task<int> RunAsync(string configPath, CommandConsole console)
     {
+        if (StreamTransport.Problem is { } problem)
+        {
+            await console.Error.WriteLineAsync($"spawngate: {problem}");
+            return ExitCode.Usage;
+        }
+
         // From the first moment: the first process of a container has no default action that would end it, and a stop that was asked for
         // must happen.
         using var signals = new Signals();
@@ -109,6 +116,7 @@ internal static class RunCommand
             GatewayLog.LogLevelWarning(log, warning);
         }
 
+        GatewayLog.Transport(log, StreamTransport.Chosen.Name);
         using var ended = new CancellationTokenSource();
         _ = KillWhenAskedAsync(gateway, signals);
         await gateway.StartAsync().ConfigureAwait(false);

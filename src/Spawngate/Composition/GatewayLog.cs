@@ -7,6 +7,10 @@ internal static partial class GatewayLog
     [LoggerMessage(Level = LogLevel.Information, Message = "address=\"{Address}\" backends=\"{Backends}\" Proxy is listening")]
     public static partial void Listening(ILogger log, string address, int backends);
 
+    /// <summary>By what bytes come and go.</summary>
+    [LoggerMessage(Level = LogLevel.Debug, Message = "transport=\"{Transport}\" The transport of clients and backends")]
+    public static partial void Transport(ILogger log, string transport);
+
     /// <summary>The limit of open files allows fewer clients than are configured.</summary>
     [LoggerMessage(
         Message = "max_connections=\"{Configured}\" effective=\"{Effective}\" open_files_limit=\"{Limit}\" The limit "

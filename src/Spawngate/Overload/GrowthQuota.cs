@@ -38,21 +38,32 @@ internal sealed class GrowthQuota
         _shares = new Share[Math.Max(1, EventLoop.Count)];
     }
 
-    /// <summary>A request of so many bytes of head begins, on that loop. <see cref="Release"/> follows.</summary>
+    /// <summary>
+    /// A request of so many bytes of head begins, on that loop's thread, or on any thread with <see cref="StreamSocket.NoLoop"/>.
+    /// <see cref="Release"/> follows.
+    /// </summary>
     public void Take(int loop, int headBytes)
     {
-        ref var share = ref _shares[loop];
+        ref var share = ref ShareOf(loop);
         long weight = Weight(headBytes);
-        Volatile.Write(ref share.Taken, share.Taken + weight);
+        if (loop == StreamSocket.NoLoop)
+        {
+            Interlocked.Add(ref share.Taken, weight);
+        }
+        else
+        {
+            Volatile.Write(ref share.Taken, share.Taken + weight);
+        }
+
         Interlocked.Add(ref share.Held, weight);
     }
 
     /// <summary>It has ended; on whatever thread.</summary>
-    public void Release(int loop, int headBytes) => Interlocked.Add(ref _shares[loop].Held, -Weight(headBytes));
+    public void Release(int loop, int headBytes) => Interlocked.Add(ref ShareOf(loop).Held, -Weight(headBytes));
 
     /// <summary>True when no further request of that loop may begin beside another of its connection, until the next look.</summary>
     public bool IsSpent(int loop) =>
-        (Volatile.Read(ref _shares[loop].Taken) >= Volatile.Read(ref _ownMax) && Held() >= Volatile.Read(ref _heldMax))
+        (Volatile.Read(ref ShareOf(loop).Taken) >= Volatile.Read(ref _ownMax) && Held() >= Volatile.Read(ref _heldMax))
         || _descriptors.Count(DescriptorUse.Upstream) >= Volatile.Read(ref _upstreamsMax);
 
     /// <summary>There was a look: so much is used of each. On the tick.</summary>
@@ -141,6 +152,9 @@ internal sealed class GrowthQuota
             wait.IsListed = false;
         }
     }
+
+    /// <summary>The share of a loop; what belongs to none has the first.</summary>
+    private ref Share ShareOf(int loop) => ref _shares[Math.Max(loop, 0)];
 
     private long Held()
     {

@@ -105,7 +105,7 @@ internal sealed partial class EpollSocket : StreamSocket, IEventTarget, IThreadP
     /// A TCP socket that is not connected yet, on the loop of this thread; null when the system has none left, or only the reserve of
     /// <see cref="DescriptorBudget"/>.
     /// </summary>
-    public static new EpollSocket? TryCreate(AddressFamily family)
+    public static EpollSocket? TryCreate(AddressFamily family)
     {
         if (!DescriptorBudget.Shared.TryTake(DescriptorUse.Upstream))
         {

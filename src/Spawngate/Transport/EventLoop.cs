@@ -67,10 +67,7 @@ internal sealed class EventLoop
         }
     }
 
-    /// <summary>True where event loops exist.</summary>
-    public static bool IsSupported => Libc.IsLinux;
-
-    /// <summary>How many there are.</summary>
+    /// <summary>How many there are; none where another transport was chosen.</summary>
     public static int Count => Loops.Length;
 
     /// <summary>The loop whose thread this is; null on any other thread.</summary>
@@ -207,11 +204,11 @@ internal sealed class EventLoop
     }
 
     /// <summary>Has something wait in the line of those who gave up their turn; from any thread.</summary>
-    /// <param name="index">Number of the loop; where there are none, it is the thread pool's.</param>
+    /// <param name="index">Number of the loop; <see cref="StreamSocket.NoLoop"/> for the line of the thread pool.</param>
     /// <param name="continuation">What goes on.</param>
     public static void PostTurn(int index, Action continuation)
     {
-        if (IsSupported)
+        if (index != StreamSocket.NoLoop)
         {
             Loops[index].Post(new Turn(continuation));
         }
@@ -230,12 +227,13 @@ internal sealed class EventLoop
 
     private static EventLoop[] CreateAll()
     {
-        if (IsSupported)
+        if (StreamTransport.Chosen is not EpollTransport)
         {
-            DirectCalls.Prepare();
+            return [];
         }
 
-        var loops = new EventLoop[IsSupported ? Environment.ProcessorCount : 0];
+        DirectCalls.Prepare();
+        var loops = new EventLoop[Environment.ProcessorCount];
         for (int i = 0; i < loops.Length; i++)
         {
             loops[i] = new EventLoop(i);

@@ -55,8 +55,8 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>True when the receive buffer has no room: the last receive took all it could.</summary>
     public bool IsFull => Room == 0;
 
-    /// <summary>Bytes of its buffers; from any thread.</summary>
-    public int HeldBytes => _buffer.Length + _outgoing.Length;
+    /// <summary>Bytes of its buffers, and of the socket's own; from any thread.</summary>
+    public int HeldBytes => _buffer.Length + _outgoing.Length + _socket.HeldBytes;
 
     /// <summary>Size of the receive buffer.</summary>
     public int ReceiveBufferBytes => _buffer.Length;
@@ -92,7 +92,7 @@ internal sealed class SocketChannel : IDisposable
     /// <summary>The descriptor's number, only to be compared: it may be another's by now.</summary>
     public int Descriptor => (int)_socket.Handle.DangerousGetHandle();
 
-    /// <summary>Number of the event loop it belongs to; 0 where there are none.</summary>
+    /// <summary>Number of the event loop it belongs to; <see cref="StreamSocket.NoLoop"/> when it belongs to none.</summary>
     public int LoopIndex => _socket.LoopIndex;
 
     /// <summary>Connects the socket. Negative when that failed or the channel was aborted; then <see cref="SendError"/> says why.</summary>

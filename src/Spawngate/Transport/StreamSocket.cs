@@ -26,7 +26,7 @@ internal enum SocketCapabilities : byte
 }
 
 /// <summary>
-/// The operations of a stream socket that never block: by an <see cref="EventLoop"/> where there is one, else by the runtime's own sockets.
+/// The operations of a stream socket that never block, whatever the <see cref="StreamTransport"/> it belongs to.
 /// </summary>
 /// <remarks>
 /// A receive and a send may be under way at once, one of each. Begin calls say whether the operation is pending: then its
@@ -37,6 +37,9 @@ internal enum SocketCapabilities : byte
 /// </remarks>
 internal abstract class StreamSocket
 {
+    /// <summary>See <see cref="LoopIndex"/>.</summary>
+    public const int NoLoop = -1;
+
     private int _fault;
 
     /// <summary>The error that ended the connection, as far as a call was told of one; it stays.</summary>
@@ -45,8 +48,11 @@ internal abstract class StreamSocket
     /// <summary>The descriptor, for calls that hold it only while they run.</summary>
     public abstract SafeHandle Handle { get; }
 
-    /// <summary>Number of the event loop it belongs to; 0 where there are none.</summary>
-    public virtual int LoopIndex => 0;
+    /// <summary>Number of the event loop it belongs to; <see cref="NoLoop"/> when it belongs to none.</summary>
+    public virtual int LoopIndex => NoLoop;
+
+    /// <summary>Bytes that it holds itself, received or to be sent; from any thread.</summary>
+    public virtual int HeldBytes => 0;
 
     /// <summary>
     /// True when it is known that the peer has ended its side, or the connection is broken: nothing comes behind what may still wait to be
@@ -61,12 +67,6 @@ internal abstract class StreamSocket
     /// True when a connect to a port where nobody listens met itself: TCP lets a socket connect to its own ephemeral port.
     /// </summary>
     public abstract bool IsSelfConnected { get; }
-
-    /// <summary>
-    /// A socket that is not connected yet; null when the system has none left, which happens to many at once, so that it is no exception.
-    /// </summary>
-    public static StreamSocket? TryCreate(AddressFamily family) =>
-        EventLoop.IsSupported ? EpollSocket.TryCreate(family) : PortableSocket.TryCreate(family);
 
     /// <summary>Begins a receive; of no bytes it completes as soon as there is something to read. True while it is pending.</summary>
     public abstract bool BeginReceive(SocketOperation operation, byte[] buffer, int offset, int count);
@@ -107,7 +107,7 @@ internal abstract class StreamSocket
     /// <summary>Asks the kernel whether a receive would return at once; true if the socket is closed.</summary>
     public abstract bool IsReadable();
 
-    /// <summary>Bytes that the kernel holds to be received; 0 if the socket is closed.</summary>
+    /// <summary>Bytes that wait to be received, here and in the kernel; 0 if the socket is closed.</summary>
     public abstract int Available { get; }
 
     /// <summary>

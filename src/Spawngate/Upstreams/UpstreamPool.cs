@@ -129,7 +129,7 @@ internal sealed class UpstreamPool
     /// <summary>Makes a new connection, to be connected by the caller, who owns it; null when the system has none left.</summary>
     public UpstreamConnection? TryCreate()
     {
-        if (StreamSocket.TryCreate(Endpoint.AddressFamily) is not { } socket)
+        if (StreamTransport.Chosen.TryCreate(Endpoint.AddressFamily) is not { } socket)
         {
             return null;
         }
@@ -301,7 +301,8 @@ internal sealed class UpstreamPool
         }
     }
 
-    private ref long StackOf(int loop) => ref _heads[loop * HeadStride % _heads.Length];
+    /// <summary>The stack of a loop; what belongs to none shares the first.</summary>
+    private ref long StackOf(int loop) => ref _heads[Math.Max(loop, 0) * HeadStride % _heads.Length];
 
     private UpstreamConnection? TryTake(ref long stack)
     {

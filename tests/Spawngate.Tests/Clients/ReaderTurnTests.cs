@@ -16,6 +16,7 @@ namespace Spawngate.Tests;
 /// How many requests a connection begins before others get a turn, and before the gateway has looked at what all of them take.
 /// </summary>
 [Platform("Linux")]
+[EventLoops]
 internal sealed class ReaderTurnTests
 {
     /// <summary>Several turns of a connection, and fewer than it may have open.</summary>

@@ -157,7 +157,7 @@ internal sealed class SlowClientTests
         );
         using var backend = await stage.Backend.AcceptAsync().WaitAsync(Patience);
         var sending = SendWithoutEndAsync(backend);
-        await UntilAsync(() => stage.Connection.IsSendWaiting);
+        await FullAsync(backend, () => stage.Connection.IsSendWaiting, stage.Loop);
         await UntilAsync(() =>
         {
             stage.Tick();
@@ -180,14 +180,17 @@ internal sealed class SlowClientTests
         var backend = await stage.AcceptAsync();
         var sending = SendWithoutEndAsync(backend.Socket);
         await client.PeekAsync();
-
-        // Not because the gateway had no turn yet.
-        for (int full = 0; full < 3; full = backend.Socket.Poll(0, SelectMode.SelectWrite) ? 0 : full + 1)
-        {
-            await TurnAsync(client.Loop);
-        }
-
+        await FullAsync(backend.Socket, () => client.Gateway!.WaitsToSend, client.Loop);
         return sending;
+    }
+
+    /// <summary>Waits until neither the backend nor the gateway can send, and not because the gateway had no turn yet.</summary>
+    private static async Task FullAsync(Socket backend, Func<bool> gatewayWaits, int loop)
+    {
+        for (int full = 0; full < 3; full = backend.Poll(0, SelectMode.SelectWrite) || !gatewayWaits() ? 0 : full + 1)
+        {
+            await TurnAsync(loop);
+        }
     }
 
     private static async Task SendWithoutEndAsync(Socket backend)

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Spawngate.Platform;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests.Fakes;
@@ -11,14 +12,31 @@ internal static class AdoptedSocket
     /// </summary>
     public static StreamSocket Of(Socket socket)
     {
-        if (!EventLoop.IsSupported)
+        if (StreamTransport.Chosen is not EpollTransport)
         {
-            return new PortableSocket(socket);
+            return OfKestrel(socket);
         }
 
         socket.Blocking = false;
         int fd = (int)socket.SafeHandle.DangerousGetHandle();
         socket.SafeHandle.SetHandleAsInvalid();
         return EpollSocket.Accepted(fd, EventLoop.Next());
+    }
+
+    /// <summary>Takes over a connected socket, whose bytes Kestrel's transport moves from now on.</summary>
+    public static StreamSocket OfKestrel(Socket socket)
+    {
+        DescriptorBudget.Shared.Take(DescriptorUse.Client);
+        var context = KestrelTransport.Instance.Connect(socket);
+        var adopted = new KestrelSocket(socket, context);
+        adopted.Attach(context.Transport);
+        _ = EndAsync();
+        return adopted;
+
+        async Task EndAsync()
+        {
+            await adopted.Ended;
+            await context.DisposeAsync();
+        }
     }
 }

@@ -63,6 +63,7 @@ internal sealed class ForwardingStage : IAsyncDisposable
         var stream = AdoptedSocket.Of(socket);
         stream = wrap?.Invoke(stream) ?? stream;
         client.Loop = stream.LoopIndex;
+        client.Gateway = stream;
         var connection = new ClientConnection(Context, Connections, stream, new ClientIdentity("192.0.2.7", trusted, source));
         Connections.Add(connection);
         client.Served = connection.RunAsync();

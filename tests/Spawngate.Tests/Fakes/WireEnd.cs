@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Spawngate.Transport;
 
 namespace Spawngate.Tests.Fakes;
 
@@ -21,6 +22,9 @@ internal sealed class WireEnd(Socket socket) : IDisposable
 
     /// <summary>Number of the event loop of that connection.</summary>
     public int Loop { get; set; }
+
+    /// <summary>The other end of that connection, where there is one.</summary>
+    public StreamSocket? Gateway { get; set; }
 
     /// <summary>True once the peer has ended its side.</summary>
     public bool Ended { get; private set; }

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Spawngate.Forwarding;
 using Spawngate.Protocols.Http1;
 using Spawngate.Tests.Fakes;
+using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
@@ -26,7 +27,9 @@ internal sealed class BodyFaultTests
     )
     {
         bool more = true;
-        for (int at = 1; more && at < 200; at++)
+        // Kestrel's pipes give out small pieces, so there are more calls.
+        int step = StreamTransport.Chosen is EpollTransport ? 1 : 7;
+        for (int at = 1; more && at < 200 * step; at += step)
         {
             more = await ResetAsync(kind, chunkedOut, eaten, slowSink, at);
         }

@@ -239,7 +239,7 @@ internal sealed class BodyPumpTests
     /// <summary>Its first part filled the buffer; the rest waits to be received.</summary>
     [TestCase(10_240, 1)]
     [TestCase(24_000, 2)]
-    [Platform("Linux")]
+    [EventLoops]
     public async Task A_body_of_middling_length_goes_out_with_its_head_in_one_piece(int length, int sends)
     {
         await using var scene = await PumpScene.OpenAsync();

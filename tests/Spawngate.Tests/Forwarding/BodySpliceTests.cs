@@ -7,6 +7,7 @@ using Spawngate.Transport;
 namespace Spawngate.Tests;
 
 /// <summary>Long bodies that go from kernel to kernel, whole, cut, broken and unwanted.</summary>
+[EventLoops]
 internal sealed class BodySpliceTests
 {
     /// <summary>As long as its sender is fast, whatever its receiver is.</summary>

@@ -26,6 +26,8 @@ internal static class TidyExceptions
             + "to 200 ms for; after it, 15",
         ["src/Spawngate/Overload/YoungHeap.cs: GC.Collect"] =
             "left to itself the collector lets tens of megabytes of garbage become resident before it looks at them for the first time",
+        ["src/Spawngate/Transport/KestrelListener.cs: unbounded channel"] =
+            "it holds only connections that were accepted, and max_connections bounds those",
         ["src/Spawngate/Overload/HeapTrimmer.cs: GC.Collect"] =
             "left to itself the collector keeps the memory of a burst until as much has been allocated anew, which may take hours",
     };

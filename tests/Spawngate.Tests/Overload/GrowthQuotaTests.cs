@@ -13,6 +13,7 @@ internal sealed class GrowthQuotaTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly int Loops = Math.Max(1, EventLoop.Count);
+    private static readonly int First = EventLoop.Count > 0 ? 0 : StreamSocket.NoLoop;
 
     private readonly DescriptorBudget _descriptors = new(1024, open: 12, processors: 2);
 
@@ -114,7 +115,7 @@ internal sealed class GrowthQuotaTests
     public async Task Who_waits_goes_on_after_the_next_look_and_nobody_waits_when_there_are_no_more()
     {
         var quota = new GrowthQuota(_descriptors);
-        GrowthWait[] waits = [new(quota, 0), new(quota, 0)];
+        GrowthWait[] waits = [new(quota, First), new(quota, First)];
         int gone = 0;
         async Task WaitAsync(GrowthWait wait)
         {
@@ -146,7 +147,7 @@ internal sealed class GrowthQuotaTests
     public async Task A_wait_may_end_before_the_look_and_before_it_has_begun_and_begin_anew_while_it_is_listed()
     {
         var quota = new GrowthQuota(_descriptors);
-        var wait = new GrowthWait(quota, 0);
+        var wait = new GrowthWait(quota, First);
         async Task WaitAsync() => await wait;
         Spend(quota);
         wait.Begin();
@@ -172,7 +173,7 @@ internal sealed class GrowthQuotaTests
     {
         using var clock = new CoarseClock(new FakeTime());
         var limits = new ClientLimits(new ServerConfig(), new FakeTime());
-        async Task WaitAsync() => await new GrowthWait(limits.Growth, 0);
+        async Task WaitAsync() => await new GrowthWait(limits.Growth, First);
         Spend(limits.Growth);
         Task waiting;
         using (
@@ -201,7 +202,7 @@ internal sealed class GrowthQuotaTests
             ConnectionsMax = 1,
             Descriptors = static () => throw new InvalidOperationException("for the test"),
         };
-        async Task WaitAsync() => await new GrowthWait(limits.Growth, 0);
+        async Task WaitAsync() => await new GrowthWait(limits.Growth, First);
         Spend(limits.Growth);
         var waiting = WaitAsync();
         time.AdvanceMs(RuntimeLimits.ClockTickMs);

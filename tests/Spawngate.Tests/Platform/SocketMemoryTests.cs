@@ -65,9 +65,10 @@ internal sealed class SocketMemoryTests
     }
 
     /// <summary>
-    /// How much the kernel takes depends on how it was read; here it is asked whether it knows its bound, and takes no more.
+    /// How much the kernel takes depends on how fast it was read; here it is asked whether it knows its bound, and takes no more.
     /// </summary>
     [Test]
+    [EventLoops]
     public async Task What_is_received_ahead_is_bounded_while_memory_is_tight()
     {
         using var listener = Listening();

@@ -36,6 +36,7 @@ internal sealed class CallbackGuardTests
 
     [Test]
     [Platform("Linux")]
+    [EventLoops]
     public async Task A_loop_outlives_what_was_posted_deferred_or_goes_on_in_turn()
     {
         var loop = EventLoop.Next();

@@ -1,50 +1,17 @@
 using System.Net;
 using System.Net.Sockets;
 using Spawngate.Telemetry;
+using Spawngate.Tests.Fakes;
 using Spawngate.Transport;
 using static Spawngate.Tests.SocketPairs;
 
 namespace Spawngate.Tests;
 
 /// <summary>Who accepts a client, on which loop it ends up, and what a loop does that is behind.</summary>
-[TestFixture]
-[Platform("Linux")]
+[EventLoops]
 internal sealed class AcceptTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-
-    [Test]
-    public async Task A_listener_leaves_clients_in_the_queue_while_nobody_accepts_and_is_stopped()
-    {
-        using var socket = Listening();
-        using var listener = StreamListener.Of(socket);
-        var waiting = listener.AcceptAsync().AsTask();
-        Assert.That(waiting.IsCompleted, Is.False);
-        var clients = new List<Socket>();
-        for (int i = 0; i < 4; i++)
-        {
-            clients.Add(await ClientAsync(socket));
-        }
-
-        // Two of them come while nobody accepts: the event that tells is not told over and over.
-        using var first = new SocketChannel((await waiting.WaitAsync(Patience))!, null);
-        Assert.That(listener.Peer, Is.EqualTo(IPAddress.Loopback));
-        using var second = new SocketChannel((await listener.AcceptAsync().AsTask().WaitAsync(Patience))!, null);
-        using var third = new SocketChannel((await listener.AcceptAsync().AsTask().WaitAsync(Patience))!, null);
-        clients[2].Send([7]);
-        Assert.That(await third.ReceiveAsync().AsTask().WaitAsync(Patience), Is.EqualTo(1));
-
-        var fourth = await listener.AcceptAsync().AsTask().WaitAsync(Patience);
-        Assert.That(fourth, Is.Not.Null);
-        fourth!.Close(reset: false);
-        var last = listener.AcceptAsync().AsTask();
-        listener.Stop();
-        Assert.That(await last.WaitAsync(Patience), Is.Null);
-        clients.Add(await ClientAsync(socket));
-        using var queued = new SocketChannel(listener.TryAccept()!, null);
-        Assert.That(listener.TryAccept(), Is.Null);
-        clients.ForEach(each => each.Dispose());
-    }
 
     [Test]
     [NonParallelizable]
@@ -52,7 +19,7 @@ internal sealed class AcceptTests
     {
         const int Clients = 100;
         using var socket = Listening();
-        using var listener = StreamListener.Of(socket);
+        using var listener = StreamTransport.Chosen.Listen(socket);
         var before = AllLoops().ToDictionary(static loop => loop.Index, static loop => loop.Clients);
         var accepted = new List<StreamSocket>();
         var clients = new List<Socket>();
@@ -95,7 +62,7 @@ internal sealed class AcceptTests
     public async Task A_loop_that_is_behind_accepts_several_clients_at_once([Values(5, TransportLimits.AcceptMoreMax + 5)] int clients)
     {
         using var socket = Listening();
-        using var listener = StreamListener.Of(socket);
+        using var listener = StreamTransport.Chosen.Listen(socket);
         var accepting = AcceptAllAsync();
         using var held = new ManualResetEventSlim();
         var others = new List<(SocketChannel Mine, Socket Peer)>();

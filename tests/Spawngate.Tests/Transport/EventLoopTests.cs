@@ -12,12 +12,12 @@ namespace Spawngate.Tests;
 
 /// <summary>The event loops, and that their sockets never miss what the kernel says.</summary>
 [TestFixture]
-[Platform("Linux")]
 internal sealed class EventLoopTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [Test]
+    [EventLoops]
     public async Task What_is_posted_from_anywhere_runs_once_and_in_order_on_the_thread_of_the_loop()
     {
         const int Items = 20_000;
@@ -53,6 +53,7 @@ internal sealed class EventLoopTests
     }
 
     [Test]
+    [EventLoops]
     public async Task A_turn_is_taken_on_the_same_thread_after_what_others_deferred()
     {
         var loop = EventLoop.Next();
@@ -80,6 +81,7 @@ internal sealed class EventLoopTests
     /// comes meanwhile is found by looking again.
     /// </summary>
     [Test]
+    [EventLoops]
     public async Task A_descriptor_with_an_event_still_to_come_was_not_just_looked_at_without_result()
     {
         var loop = EventLoop.Next();
@@ -135,6 +137,7 @@ internal sealed class EventLoopTests
     /// A hundred that each take all the time there is for turns, and work that another thread posts in the middle of them.
     /// </summary>
     [Test]
+    [EventLoops]
     public async Task However_many_gave_up_their_turn_what_is_new_comes_between_them()
     {
         const int Turns = 100;
@@ -223,7 +226,7 @@ internal sealed class EventLoopTests
         for (int i = 0; i < 400; i++)
         {
             using var start = new Barrier(2);
-            var connecting = new SocketChannel(StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null);
+            var connecting = new SocketChannel(StreamTransport.Chosen.TryCreate(AddressFamily.InterNetwork)!, null);
             var closing = Task.Run(() =>
             {
                 start.SignalAndWait();
@@ -342,14 +345,14 @@ internal sealed class EventLoopTests
     {
         using var taken = Listening();
         var endpoint = (IPEndPoint)taken.LocalEndPoint!;
-        using (var good = new SocketChannel(StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null))
+        using (var good = new SocketChannel(StreamTransport.Chosen.TryCreate(AddressFamily.InterNetwork)!, null))
         {
             Assert.That(await good.ConnectAsync(endpoint).AsTask().WaitAsync(Patience), Is.Zero);
             Assert.That(good.IsSelfConnected, Is.False);
         }
 
         taken.Dispose();
-        using var refused = new SocketChannel(StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null);
+        using var refused = new SocketChannel(StreamTransport.Chosen.TryCreate(AddressFamily.InterNetwork)!, null);
         Assert.That(await refused.ConnectAsync(endpoint).AsTask().WaitAsync(Patience), Is.EqualTo(-1));
         Assert.That(refused.SendError, Is.EqualTo(SocketError.ConnectionRefused));
     }
@@ -365,7 +368,7 @@ internal sealed class EventLoopTests
         Task<int> last;
         do
         {
-            channels.Add(new SocketChannel(StreamSocket.TryCreate(AddressFamily.InterNetwork)!, null));
+            channels.Add(new SocketChannel(StreamTransport.Chosen.TryCreate(AddressFamily.InterNetwork)!, null));
             last = channels[^1].ConnectAsync(full.LocalEndPoint!).AsTask();
         } while (last.IsCompleted && channels.Count < 8);
 

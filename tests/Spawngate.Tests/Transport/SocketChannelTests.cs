@@ -7,10 +7,10 @@ using Spawngate.Transport;
 
 namespace Spawngate.Tests;
 
-/// <summary>How a connection goes and ends, as its peer sees it, with the transport of this system and with that of any.</summary>
+/// <summary>How a connection goes and ends, as its peer sees it, with the transport of this process and with Kestrel's.</summary>
 [TestFixture(false)]
 [TestFixture(true)]
-internal sealed class SocketChannelTests(bool portable)
+internal sealed class SocketChannelTests(bool kestrel)
 {
     /// <summary>More than the peer's socket takes, so that some of it is still in ours when it is closed.</summary>
     private const int Length = 3_000_000;
@@ -91,7 +91,7 @@ internal sealed class SocketChannelTests(bool portable)
     {
         var (mine, peer) = await ConnectedAsync();
         using var channel = Open(mine);
-        if (portable && call.StartsWith("splice", StringComparison.Ordinal))
+        if ((kestrel || StreamTransport.Chosen is KestrelTransport) && call.StartsWith("splice", StringComparison.Ordinal))
         {
             Assert.That(await FailAsync(channel, call), Is.EqualTo(-SocketCalls.ENOSYS), "it says so, and is not asked again");
             return;
@@ -140,9 +140,7 @@ internal sealed class SocketChannelTests(bool portable)
         var nobody = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         using var channel = new SocketChannel(
-            portable
-                ? new PortableSocket(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp))
-                : StreamSocket.TryCreate(AddressFamily.InterNetwork)!,
+            (kestrel ? KestrelTransport.Instance : StreamTransport.Chosen).TryCreate(AddressFamily.InterNetwork)!,
             null
         );
         Assert.That(await channel.ConnectAsync(nobody.LocalEndPoint!), Is.EqualTo(-1));
@@ -150,7 +148,7 @@ internal sealed class SocketChannelTests(bool portable)
         nobody.Dispose();
     }
 
-    private SocketChannel Open(Socket socket) => new(portable ? new PortableSocket(socket) : AdoptedSocket.Of(socket), null);
+    private SocketChannel Open(Socket socket) => new(kestrel ? AdoptedSocket.OfKestrel(socket) : AdoptedSocket.Of(socket), null);
 
     private static async Task<int> FailAsync(SocketChannel channel, string call)
     {

@@ -54,7 +54,7 @@ internal sealed class UpstreamPoolTests
     }
 
     [Test]
-    [Platform("Linux")]
+    [EventLoops]
     public async Task Who_rents_on_a_loop_gets_a_connection_of_that_loop_else_anothers()
     {
         var pool = new UpstreamPool((IPEndPoint)_listener.LocalEndPoint!, maxIdle: 99, idleTimeoutMs: 5000, _clock);
@@ -269,7 +269,7 @@ internal sealed class UpstreamPoolTests
     /// <summary>The loop's thread is at work, so that it cannot have heard of them: the kernel has to be asked.</summary>
     [TestCase("late", 1)]
     [TestCase("", 0)]
-    [Platform("Linux")]
+    [EventLoops]
     public async Task What_came_a_moment_ago_keeps_a_connection_from_being_reused(string unsolicited, int counted)
     {
         int told = 0,
