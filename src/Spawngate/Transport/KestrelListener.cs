@@ -37,7 +37,12 @@ internal sealed class KestrelListener : StreamListener
         _socket = socket;
         _transport = transport;
         var options = new KestrelServerOptions();
-        options.Listen(socket.LocalEndPoint!, static listen => listen.Run(new KestrelClients().OnConnectedAsync));
+        socket.Blocking = false;
+        options.Listen(socket.LocalEndPoint!, static listen =>
+        {
+            listen.Use(KestrelClients.EndWithKestrel);
+            listen.Run(new KestrelClients().OnConnectedAsync);
+        });
         _server = new KestrelServer(Options.Create(options), new AcceptedConnections(this), NullLoggerFactory.Instance);
         _starting = _server.StartAsync(new NoApplication(), CancellationToken.None);
     }
@@ -57,7 +62,17 @@ internal sealed class KestrelListener : StreamListener
     }
 
     /// <inheritdoc/>
-    public override StreamSocket? TryAccept() => _socket.Poll(0, SelectMode.SelectRead) ? Take(_socket.Accept()) : null;
+    public override StreamSocket? TryAccept()
+    {
+        try
+        {
+            return Take(_socket.Accept());
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.WouldBlock)
+        {
+            return null;
+        }
+    }
 
     /// <inheritdoc/>
     public override void Stop() => _stop.Cancel();
@@ -84,6 +99,7 @@ internal sealed class KestrelListener : StreamListener
 
     private KestrelSocket Take(Socket accepted)
     {
+        ConnectionContext context;
         try
         {
             Peer = (accepted.RemoteEndPoint as IPEndPoint)?.Address;
@@ -91,6 +107,8 @@ internal sealed class KestrelListener : StreamListener
             {
                 accepted.NoDelay = true;
             }
+
+            context = _transport.Connect(accepted);
         }
         catch
         {
@@ -99,10 +117,15 @@ internal sealed class KestrelListener : StreamListener
         }
 
         DescriptorBudget.Shared.Take(DescriptorUse.Client);
-        var context = _transport.Connect(accepted);
         var socket = new KestrelSocket(accepted, context);
         context.Features.Set(socket);
-        _accepted.Writer.TryWrite(context);
+        if (!_accepted.Writer.TryWrite(context))
+        {
+            // Kestrel has ended, against all rules: nobody will serve it, and nobody else gives its pipes back.
+            socket.Close(reset: true);
+            _ = context.DisposeAsync().AsTask();
+        }
+
         return socket;
     }
 

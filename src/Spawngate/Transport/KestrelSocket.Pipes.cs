@@ -138,6 +138,8 @@ internal sealed partial class KestrelSocket
         _isLast = error != SocketError.Success || result.IsCompleted || result.IsCanceled;
         if (_isLast)
         {
+            NoteEnd();
+
             // The kernel tells an error once, and then says end of stream.
             _readError = error == SocketError.Success ? Fault : error;
         }
@@ -269,8 +271,8 @@ internal sealed partial class KestrelSocket
         _flushing = 0;
         if (isOver)
         {
-            // The transport's sending loop has ended, and does not say why.
-            Fail(SocketError.ConnectionReset);
+            // The transport's sending loop has ended, and does not say why. What had come in order before stays so.
+            _send!.SetResult(0, IsClosed ? SocketError.OperationAborted : SocketError.ConnectionReset);
         }
 
         return !isOver;

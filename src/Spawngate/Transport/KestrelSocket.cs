@@ -29,6 +29,7 @@ internal sealed partial class KestrelSocket : StreamSocket, ICallbackOwner
     private PipeWriter? _output;
     private int _uses;
     private volatile bool _connected;
+    private volatile bool _sendShut;
     private volatile bool _peerHasEnded;
 
     /// <summary>Takes over a client's socket, whose pipes are yet to be attached.</summary>
@@ -77,7 +78,7 @@ internal sealed partial class KestrelSocket : StreamSocket, ICallbackOwner
     public override bool IsSelfConnected => Ask(static socket => Equals(socket.LocalEndPoint, socket.RemoteEndPoint), false);
 
     /// <inheritdoc/>
-    public override int Available => _heldBytes + Ask(static socket => socket.Available, 0);
+    public override int Available => IsClosed ? 0 : _heldBytes + Ask(static socket => socket.Available, 0);
 
     /// <inheritdoc/>
     public override int? Unacknowledged => Libc.IsLinux ? Ask(static socket => SocketCalls.Unacknowledged(socket.SafeHandle), 0) : null;
@@ -146,6 +147,7 @@ internal sealed partial class KestrelSocket : StreamSocket, ICallbackOwner
     /// <inheritdoc/>
     public override void Shutdown(SocketShutdown how)
     {
+        _sendShut |= how != SocketShutdown.Receive;
         try
         {
             _socket.Shutdown(how);
@@ -166,14 +168,7 @@ internal sealed partial class KestrelSocket : StreamSocket, ICallbackOwner
 
         if ((Interlocked.Or(ref _uses, ClosedMark) & ClosedMark) == 0)
         {
-            CloseSocket(reset);
-            DescriptorBudget.Shared.Release(_use);
-            if (_input is null && TryEndWait())
-            {
-                // No read of a pipe is under way that would end it.
-                Take();
-                Complete(_receive!);
-            }
+            CloseOnce(reset);
         }
 
         EndUse();
@@ -210,6 +205,18 @@ internal sealed partial class KestrelSocket : StreamSocket, ICallbackOwner
         }
     }
 
+    private void CloseOnce(bool reset)
+    {
+        CloseSocket(reset);
+        DescriptorBudget.Shared.Release(_use);
+        if (_input is null && TryEndWait())
+        {
+            // No read of a pipe is under way that would end it. Whoever closes is not who waits: it goes on elsewhere.
+            Take();
+            ThreadPool.UnsafeQueueUserWorkItem(static socket => socket.Complete(socket._receive!), this, preferLocal: false);
+        }
+    }
+
     private void CloseSocket(bool reset)
     {
         if (!reset)
@@ -240,8 +247,8 @@ internal sealed partial class KestrelSocket : StreamSocket, ICallbackOwner
             ConnectionContext? context = null;
             if (error == SocketError.Success)
             {
-                context = _connects!.Connect(_socket);
-                Adopt(context);
+                context = TryAdopt();
+                error = context is null ? Fault : error;
             }
 
             operation.SetResult(0, error);
@@ -277,6 +284,25 @@ internal sealed partial class KestrelSocket : StreamSocket, ICallbackOwner
         }
     }
 
+    /// <summary>
+    /// Has Kestrel move its bytes. Null when it is closed already, or the peer reset it: Kestrel asks for the addresses; then there is a
+    /// <see cref="StreamSocket.Fault"/>.
+    /// </summary>
+    private ConnectionContext? TryAdopt()
+    {
+        try
+        {
+            var context = _connects!.Connect(_socket);
+            Adopt(context);
+            return context;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            NoteFault(SocketError.ConnectionReset);
+            return null;
+        }
+    }
+
     /// <summary>Its bytes are moved by Kestrel now; a close that came meanwhile did not know.</summary>
     private void Adopt(ConnectionContext context)
     {
@@ -291,7 +317,25 @@ internal sealed partial class KestrelSocket : StreamSocket, ICallbackOwner
 
     /// <summary>Is told when Kestrel has read the end of the stream, or an error.</summary>
     private void Watch(ConnectionContext context) =>
-        context.ConnectionClosed.UnsafeRegister(static socket => ((KestrelSocket)socket!)._peerHasEnded = true, this);
+        context.ConnectionClosed.UnsafeRegister(static socket => ((KestrelSocket)socket!).NoteEnd(), this);
+
+    /// <summary>
+    /// Kestrel has stopped reading. It takes what the kernel says after a send was told of an error for an end in order, and goes on after
+    /// some errors of a send as if there were none. So it is asked at the first sign whether the connection is broken: one that is over
+    /// though this side has not ended it.
+    /// </summary>
+    private void NoteEnd()
+    {
+        lock (_ended)
+        {
+            if (!_peerHasEnded && !_sendShut && !IsClosed && TryAskPeer(out var info) && info.IsGone)
+            {
+                NoteFault(SocketError.ConnectionReset);
+            }
+
+            _peerHasEnded = true;
+        }
+    }
 
     private void CompleteIfAny(SocketOperation? operation)
     {

@@ -22,7 +22,7 @@ internal sealed class KestrelTransport : StreamTransport
     private readonly SocketConnectionContextFactory _contexts = new(
         new SocketConnectionFactoryOptions
         {
-            MaxReadBufferSize = TransportLimits.LargeBufferBytes,
+            MaxReadBufferSize = TransportLimits.PipeReadAheadBytes,
             MaxWriteBufferSize = WriteBufferBytes,
             // What goes on because of bytes does so in the thread that learned of them, and does not block, as everywhere here.
             UnsafePreferInlineScheduling = true,
@@ -70,6 +70,23 @@ internal sealed class KestrelTransport : StreamTransport
 /// </summary>
 internal sealed class KestrelClients : ConnectionHandler
 {
+    /// <summary>
+    /// Around all that stands before: whoever is not let through, or whose serving has failed, is closed. Its receive would wait for pipes
+    /// that never come.
+    /// </summary>
+    public static ConnectionDelegate EndWithKestrel(ConnectionDelegate next) =>
+        async connection =>
+        {
+            try
+            {
+                await next(connection).ConfigureAwait(false);
+            }
+            finally
+            {
+                connection.Features.GetRequiredFeature<KestrelSocket>().Close(reset: true);
+            }
+        };
+
     /// <inheritdoc/>
     public override Task OnConnectedAsync(ConnectionContext connection)
     {

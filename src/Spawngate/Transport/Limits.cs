@@ -46,6 +46,12 @@ internal static class TransportLimits
     /// <summary>Large buffers kept for all threads: 64 × 64 KiB = 4 MiB, what four threads keep of their own.</summary>
     public const int LargeBuffersShared = 64;
 
+    /// <summary>
+    /// Bytes that Kestrel's transport receives ahead of whoever reads: four of its blocks. Nobody sees them, neither the kernel's count nor
+    /// ours, so they are few.
+    /// </summary>
+    public const int PipeReadAheadBytes = 16 * 1024;
+
     /// <summary>Milliseconds of a batch for those who gave up their turn, at least: as long as a batch of events lasts.</summary>
     public const int LoopTurnsMs = 1;
 

@@ -88,7 +88,8 @@ internal sealed class Scene : IAsyncDisposable
         [
             .. ProcessScan
                 .Find(_marker)
-                .Where(pid => !gateways.ContainsKey(pid) && !ProcessScan.IsGuard(pid) && !gateways.ContainsValue(Arguments(pid))),
+                // In this order: a guard between its fork and its exec has the gateway's arguments first, and its own afterwards.
+                .Where(pid => !gateways.ContainsKey(pid) && !gateways.ContainsValue(Arguments(pid)) && !ProcessScan.IsGuard(pid)),
         ];
 
         static string Arguments(int pid) => ProcessScan.CommandLine(pid)[$"{pid} ".Length..];

@@ -25,8 +25,19 @@ internal sealed record Tool(int Code, string Out, string Error)
     }
 
     /// <summary>Runs the gateway's executable in a folder.</summary>
-    public static Task<Tool> GatewayAsync(Scene scene, params string[] args) =>
-        RunAsync(GatewayProcess.StartInfo(args, scene.Folder, scene.Environment));
+    public static Task<Tool> GatewayAsync(Scene scene, params string[] args) => GatewayAsync(scene, [], args);
+
+    /// <summary>The same with environment variables of its own.</summary>
+    public static Task<Tool> GatewayAsync(Scene scene, (string Name, string Value)[] environment, params string[] args)
+    {
+        Dictionary<string, string> variables = scene.Environment;
+        foreach (var (name, value) in environment)
+        {
+            variables[name] = value;
+        }
+
+        return RunAsync(GatewayProcess.StartInfo(args, scene.Folder, variables));
+    }
 
     /// <summary>Runs curl, quietly, with the given arguments; the test is skipped where there is none.</summary>
     public static Task<Tool> CurlAsync(params string[] args) =>

@@ -206,6 +206,30 @@ internal sealed class CommandLineTests : GatewayTest
     }
 
     [Test]
+    public async Task The_transport_can_be_chosen()
+    {
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().TestBackend(Host),
+            ("SPAWNGATE_TRANSPORT", "kestrel"),
+            ("SPAWNGATE_LOG", "debug")
+        );
+        await gateway.LogsAsync("transport=\"kestrel\"");
+        Assert.That((await RawClient.RequestAsync(gateway.Port, Host, "/")).Status, Is.EqualTo(200));
+    }
+
+    [Test]
+    public async Task A_transport_that_does_not_exist_is_told_with_those_that_do()
+    {
+        Tool refused = await Tool.GatewayAsync(
+            Scene,
+            [("SPAWNGATE_TRANSPORT", "uring")],
+            Scene.Write("config.toml", new ConfigFile().TestBackend(Host).ToString())
+        );
+        Assert.That(refused.Code, Is.EqualTo(2));
+        Assert.That(refused.Error, Does.Contain("SPAWNGATE_TRANSPORT is \"uring\"").And.Contain("\"epoll\"").And.Contain("\"kestrel\""));
+    }
+
+    [Test]
     public async Task Every_line_of_the_log_has_its_form()
     {
         GatewayProcess gateway = await GatewayAsync();

@@ -198,4 +198,144 @@ internal sealed class StreamTransportTests
             await context.DisposeAsync().AsTask().WaitAsync(Patience);
         }
     }
+
+    /// <summary>The backend answers early and closes; what of the request is still sent then finds nobody.</summary>
+    [TestCaseSource(nameof(Transports))]
+    public async Task An_answer_that_ended_in_order_stays_whole_though_a_send_fails_after_it(object named)
+    {
+        var (mine, peer) = Connected();
+        using var channel = new SocketChannel(Adopt(mine, (StreamTransport)named), null);
+        await peer.SendAsync(new byte[10_000]);
+        peer.Dispose();
+        Assert.That(SpinWait.SpinUntil(() => channel.PeerHasEnded, Patience));
+        using var patience = new CancellationTokenSource(Patience);
+        while (await channel.SendAsync(new byte[10], 0, 10) > 0)
+        {
+            patience.Token.ThrowIfCancellationRequested();
+        }
+
+        Assert.That(await DrainAsync(channel), Is.EqualTo((10_000, 0)));
+    }
+
+    /// <summary>Kestrel goes on sending after an error that is no reset, and reads an end after it.</summary>
+    [TestCaseSource(nameof(Transports))]
+    [Platform("Linux")]
+    public async Task A_connection_that_timed_out_has_not_ended_in_order(object named)
+    {
+        const int Tcp = 6,
+            UserTimeout = 18,
+            TimeoutMs = 500;
+        var (mine, peer) = Connected();
+        using var disposed = peer;
+        mine.SetRawSocketOption(Tcp, UserTimeout, BitConverter.GetBytes(TimeoutMs));
+        using var channel = new SocketChannel(Adopt(mine, (StreamTransport)named), null);
+        byte[] much = new byte[60_000];
+        using var patience = new CancellationTokenSource(Patience);
+        while (await channel.SendAsync(much, 0, much.Length).AsTask().WaitAsync(Patience) > 0)
+        {
+            patience.Token.ThrowIfCancellationRequested();
+        }
+
+        Assert.That(await DrainAsync(channel), Is.EqualTo((0, -1)));
+    }
+
+    /// <summary>Kestrel asks a connected socket for its addresses, which one that was closed or reset meanwhile does not have.</summary>
+    [Test]
+    public async Task A_connect_that_meets_a_close_or_a_reset_ends([Values(null, true, false)] bool? closeWithReset)
+    {
+        using var listener = Listening();
+        listener.Blocking = false;
+        using var stop = new CancellationTokenSource();
+        var accepting = Task.Run(() =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                if (listener.Poll(1000, SelectMode.SelectRead))
+                {
+                    var accepted = listener.Accept();
+                    accepted.LingerState = new LingerOption(true, 0);
+                    accepted.Dispose();
+                }
+            }
+        });
+        var random = new Random(7);
+        for (int round = 0; round < 1000; round++)
+        {
+            using var channel = new SocketChannel(KestrelTransport.Instance.TryCreate(AddressFamily.InterNetwork)!, null);
+            int spin = random.Next(4000);
+            var close = Task.Run(() =>
+            {
+                Thread.SpinWait(spin);
+                if (closeWithReset is { } reset)
+                {
+                    channel.Abort(reset);
+                }
+            });
+            await Task.WhenAll(close, channel.ConnectAsync(listener.LocalEndPoint!).AsTask()).WaitAsync(Patience);
+        }
+
+        await stop.CancelAsync();
+        await accepting;
+    }
+
+    /// <summary>Whoever closes may hold a lock that whoever waits takes.</summary>
+    [Test]
+    public async Task A_close_does_not_run_who_waits_for_pipes()
+    {
+        var (mine, peer) = Connected();
+        using var disposed = peer;
+        DescriptorBudget.Shared.Take(DescriptorUse.Client);
+        var context = KestrelTransport.Instance.Connect(mine);
+        var channel = new SocketChannel(new KestrelSocket(mine, context), null);
+        int closing = 0;
+        var receive = ReceiveAsync();
+        Volatile.Write(ref closing, Environment.CurrentManagedThreadId);
+        channel.Abort(reset: false);
+        Volatile.Write(ref closing, 0);
+        Assert.That(await receive.WaitAsync(Patience), Is.False);
+        await context.DisposeAsync();
+
+        async Task<bool> ReceiveAsync()
+        {
+            await channel.ReceiveAsync().ConfigureAwait(false);
+            return Volatile.Read(ref closing) == Environment.CurrentManagedThreadId;
+        }
+    }
+
+    /// <summary>One that is refused before its pipes are handed over, as by a handshake that fails, waits for nothing any more.</summary>
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task A_client_that_Kestrel_does_not_let_through_is_closed(bool throws)
+    {
+        var (mine, peer) = Connected();
+        using var disposed = peer;
+        DescriptorBudget.Shared.Take(DescriptorUse.Client);
+        var context = KestrelTransport.Instance.Connect(mine);
+        var socket = new KestrelSocket(mine, context);
+        context.Features.Set(socket);
+        using var channel = new SocketChannel(socket, null);
+        var receive = channel.ReceiveAsync().AsTask();
+        var served = KestrelClients.EndWithKestrel(_ => throws ? throw new IOException("refused") : Task.CompletedTask)(context);
+        await served.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Assert.That(await receive.WaitAsync(Patience), Is.EqualTo(-1));
+        Assert.That(served.IsFaulted, Is.EqualTo(throws));
+        await context.DisposeAsync().AsTask().WaitAsync(Patience);
+        Assert.That(channel.HasUnread, Is.False);
+    }
+
+    private static StreamSocket Adopt(Socket socket, StreamTransport transport) =>
+        transport is KestrelTransport ? AdoptedSocket.OfKestrel(socket) : AdoptedSocket.Of(socket);
+
+    private static async Task<(int Total, int Last)> DrainAsync(SocketChannel channel)
+    {
+        int total = 0;
+        int read;
+        while ((read = await channel.ReceiveAsync().AsTask().WaitAsync(Patience)) > 0)
+        {
+            total += read;
+            channel.Consume(read);
+        }
+
+        return (total, read);
+    }
 }
