@@ -67,6 +67,9 @@ internal sealed class FakeEngine : IDisposable
     /// <summary>Calls so far, as <c>POST /containers/create</c>.</summary>
     public ConcurrentQueue<string> Calls { get; } = new();
 
+    /// <summary>What was asked for so far, as <c>/v1.41/containers/1/stop?t=0</c>.</summary>
+    public ConcurrentQueue<string> Targets { get; } = new();
+
     /// <summary>What there is now.</summary>
     public IReadOnlyCollection<FakeContainer> Containers => [.. _containers.Values];
 
@@ -224,7 +227,7 @@ internal sealed class FakeEngine : IDisposable
             while (await socket.ReceiveAsync(buffer.AsMemory()) is var read and > 0)
             {
                 text += Encoding.UTF8.GetString(buffer, 0, read);
-                while (TakeRequest(ref text) is var (call, query, body) && await AnswerAsync(socket, call, query, body)) { }
+                while (TakeRequest(ref text, Targets) is var (call, query, body) && await AnswerAsync(socket, call, query, body)) { }
             }
 
             socket.Dispose();
@@ -235,7 +238,7 @@ internal sealed class FakeEngine : IDisposable
         }
     }
 
-    private static (string Call, string Query, string Body)? TakeRequest(ref string text)
+    private static (string Call, string Query, string Body)? TakeRequest(ref string text, ConcurrentQueue<string> targets)
     {
         var end = text.IndexOf("\r\n\r\n", StringComparison.Ordinal);
         if (end < 0)
@@ -254,6 +257,7 @@ internal sealed class FakeEngine : IDisposable
         var line = text[..text.IndexOf("\r\n", StringComparison.Ordinal)].Split(' ');
         var body = text.Substring(end + 4, length);
         text = text[(end + 4 + length)..];
+        targets.Enqueue(Uri.UnescapeDataString(line[1]));
         var target = Regex.Replace(line[1], @"^/v1\.\d+", "").Split('?');
         return ($"{line[0]} {Uri.UnescapeDataString(target[0])}", target.Length > 1 ? Uri.UnescapeDataString(target[1]) : "", body);
     }
@@ -282,7 +286,8 @@ internal sealed class FakeEngine : IDisposable
 
         var answer =
             _answers.TryGetValue(kind, out var scripted) ? scripted()
-            : isStream ? "HTTP/1.1 200 OK\r\n\r\n"
+            : kind == "GET /events" ? "HTTP/1.1 200 OK\r\n\r\n"
+            : isStream ? "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
             : Do(call, query, body);
         await socket.SendAsync(Encoding.UTF8.GetBytes(answer).AsMemory());
         Reach(kind);
@@ -384,7 +389,7 @@ internal sealed class FakeEngine : IDisposable
 
     private string List(string query)
     {
-        var label = Regex.Match(query, "\"label\":\\[\"([^=]+)=([^\"]*)\"");
+        var label = Regex.Match(query, "\"label\":{\"([^=]+)=([^\"]*)\":true}");
         var found = _containers.Values.Where(each => each.Labels.GetValueOrDefault(label.Groups[1].Value) == label.Groups[2].Value);
         return $"[{string.Join(',', found.Select(each => each.Summary()))}]";
     }

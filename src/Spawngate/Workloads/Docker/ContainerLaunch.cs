@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Docker.DotNet.Models;
 using Spawngate.Logging;
 
 namespace Spawngate.Workloads.Docker;
@@ -139,11 +140,11 @@ internal sealed class ContainerLaunch(
             ? $"image {Docker.Image} is not on the engine, and pull_policy is never"
             : $"image {Docker.Image} is not on the engine although it was pulled";
 
-    private async Task<EngineReply<CreatedContainer>> CreateOnceAsync(ContainerSpec spec)
+    private async Task<EngineReply<CreateContainerResponse>> CreateOnceAsync(CreateContainerParameters spec)
     {
         engine.Expect(_runId);
         var began = time.GetTimestamp();
-        var reply = await engine.Client.CreateAsync(Docker.ContainerName, spec).ConfigureAwait(false);
+        var reply = await engine.Client.CreateAsync(spec).ConfigureAwait(false);
         _createMs = time.GetElapsedTime(began).TotalMilliseconds;
         if (reply.Error is { IsLoss: true })
         {
@@ -175,8 +176,8 @@ internal sealed class ContainerLaunch(
         }
 
         var labels = holder.Config?.Labels;
-        var instance = labels?.GetValueOrDefault(ContainerLabels.Instance);
-        var what = $"container {ContainerIdentity.Shorten(holder.Id)} of image {holder.Config?.Image}";
+        var instance = ContainerLabels.Find(labels, ContainerLabels.Instance);
+        var what = $"container {ContainerIdentity.Shorten(holder.ID)} of image {holder.Config?.Image}";
         if (instance != engine.Identity.Instance)
         {
             var whose = instance is null
@@ -185,7 +186,7 @@ internal sealed class ContainerLaunch(
             return $"container name {name} is taken by {what}, which {whose}: remove it, or set container_name";
         }
 
-        if (engine.LiveWorkloadOf(holder.Id) is { } live)
+        if (engine.LiveWorkloadOf(holder.ID) is { } live)
         {
             return $"container name {name} is taken by the running backend {live.Backend}: set container_name";
         }
@@ -197,19 +198,19 @@ internal sealed class ContainerLaunch(
         }
 
         await engine.RemovalsAsync(name).WaitAsync(cancel).ConfigureAwait(false);
-        await engine.RemoveLeftOverAsync(holder.Id, labels!.GetValueOrDefault(ContainerLabels.Host) ?? "", name).ConfigureAwait(false);
+        await engine.RemoveLeftOverAsync(holder.ID, ContainerLabels.Find(labels, ContainerLabels.Host) ?? "", name).ConfigureAwait(false);
         return null;
     }
 
-    private ContainerWorkload Register(CreatedContainer created)
+    private ContainerWorkload Register(CreateContainerResponse created)
     {
         foreach (var warning in created.Warnings ?? [])
         {
             DockerLog.CreateWarning(engine.Log, Backend, Docker.ContainerName, warning);
         }
 
-        var identity = new ContainerIdentity(created.Id, Docker.ContainerName, Docker.Image);
-        var workload = new ContainerWorkload(engine, _runId, created.Id, Backend, identity, new ContainerOutput(Backend, output));
+        var identity = new ContainerIdentity(created.ID, Docker.ContainerName, Docker.Image);
+        var workload = new ContainerWorkload(engine, _runId, created.ID, Backend, identity, new ContainerOutput(Backend, output));
         engine.Register(workload);
         return workload;
     }
@@ -300,7 +301,7 @@ internal sealed class ContainerLaunch(
 
         if (details.State?.Status is "exited" or "dead")
         {
-            workload.EndWith(details.State.ExitCode); // Its event may still be on the way.
+            workload.EndWith((int)details.State.ExitCode); // Its event may still be on the way.
         }
 
         var own =

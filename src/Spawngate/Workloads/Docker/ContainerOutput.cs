@@ -1,3 +1,4 @@
+using Docker.DotNet;
 using Spawngate.Logging;
 using Spawngate.Platform;
 
@@ -24,7 +25,7 @@ internal sealed class ContainerOutput
 
     /// <summary>Reads from a container that was created.</summary>
     /// <returns>Why it cannot be read.</returns>
-    public async Task<EngineError?> AttachAsync(DockerClient client, string id, CancellationToken cancel)
+    public async Task<EngineError?> AttachAsync(EngineClient client, string id, CancellationToken cancel)
     {
         var reply = await client.AttachAsync(id, cancel).ConfigureAwait(false);
         if (reply.Value is { } stream)
@@ -36,7 +37,7 @@ internal sealed class ContainerOutput
     }
 
     /// <summary>Goes on after the connection to the engine was lost, unless the old one still stands.</summary>
-    public async Task ResumeAsync(DockerClient client, string id, ILogger log)
+    public async Task ResumeAsync(EngineClient client, string id, ILogger log)
     {
         if (_reading.IsCompleted && await AttachAsync(client, id, _stop.Token).ConfigureAwait(false) is { } error)
         {
@@ -60,35 +61,31 @@ internal sealed class ContainerOutput
         return [.. _tail.ToArray().Select(static line => line.Text)];
     }
 
-    private async Task ReadAsync(EngineStream stream)
+    private async Task ReadAsync(MultiplexedStream stream)
     {
-        var frames = new OutputFrames(
-            new LineSplitter(new Sink(_backend, OutputStream.Stdout, _output, null)),
-            new LineSplitter(new Sink(_backend, OutputStream.Stderr, _output, _tail))
-        );
+        var stdout = new LineSplitter(new Sink(_backend, OutputStream.Stdout, _output, null));
+        var stderr = new LineSplitter(new Sink(_backend, OutputStream.Stderr, _output, _tail));
         var buffer = new byte[PlatformLimits.OutputReadBytes];
         using (stream)
         {
             try
             {
-                int read;
-                while ((read = await stream.Body.ReadAsync(buffer, _stop.Token).ConfigureAwait(false)) > 0)
+                while (await stream.ReadOutputAsync(buffer, 0, buffer.Length, _stop.Token).ConfigureAwait(false) is { EOF: false } part)
                 {
-                    // A flood of output must not keep the thread that proxied connections complete on.
+                    // A flood of output must not keep a thread.
                     await Task.Yield();
-                    if (!frames.Take(buffer.AsMemory(0, read)))
-                    {
-                        break;
-                    }
+                    var lines = part.Target == MultiplexedStream.TargetStream.StandardError ? stderr : stdout;
+                    lines.Feed(buffer.AsMemory(0, part.Count));
                 }
             }
             catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException or ObjectDisposedException)
             {
-                // Cut with the engine; the event stream, which breaks as well, decides what that means.
+                // Cut with the engine, or no frames; if it broke, the event stream breaks as well and decides what that means.
             }
         }
 
-        frames.Complete();
+        stdout.Complete();
+        stderr.Complete();
     }
 
     private sealed class Sink(string backend, OutputStream stream, IOutputSink output, LineRing? tail) : ILineSink

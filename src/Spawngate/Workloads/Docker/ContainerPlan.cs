@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Docker.DotNet.Models;
 using Spawngate.Config;
 using Spawngate.Platform;
 
@@ -28,6 +29,10 @@ internal static class ContainerLabels
 
     /// <summary>Seconds between asking it to end and killing it.</summary>
     public const string Grace = "spawngate.grace_secs";
+
+    /// <summary>The value that something has for a label; null without one.</summary>
+    public static string? Find(IDictionary<string, string>? labels, string name) =>
+        labels is not null && labels.TryGetValue(name, out var value) ? value : null;
 }
 
 /// <summary>What to create for one start: the settings of a backend in the terms of the Engine API.</summary>
@@ -43,45 +48,75 @@ internal static class ContainerPlan
     /// <param name="runId">What names this start.</param>
     /// <param name="readyUrl">The ready URL as it can be reached from inside.</param>
     /// <param name="needsHostName">Whether that URL names the machine by the name that Docker gives it.</param>
-    public static ContainerSpec Of(LaunchRequest request, GatewayIdentity owner, string runId, string readyUrl, bool needsHostName)
+    public static CreateContainerParameters Of(
+        LaunchRequest request,
+        GatewayIdentity owner,
+        string runId,
+        string readyUrl,
+        bool needsHostName
+    )
     {
         var config = request.Config;
         var docker = (DockerSettings)config.Settings;
         var port = $"{config.Port.ToString(CultureInfo.InvariantCulture)}/tcp";
         var isMapped = docker.Network != DockerSettings.HostNetwork;
-        return new ContainerSpec
+        var host = new HostConfig
         {
+            NetworkMode = docker.Network ?? "",
+            Memory = docker.MemoryBytes ?? 0,
+            NanoCPUs = docker.NanoCpus ?? 0,
+            PidsLimit = docker.PidsLimit == 0 ? AnyNumber : docker.PidsLimit,
+        };
+        if (docker.NoNewPrivileges)
+        {
+            host.SecurityOpt = [NoNewPrivileges];
+        }
+
+        if (needsHostName)
+        {
+            host.ExtraHosts = [HostGateway];
+        }
+
+        var spec = new CreateContainerParameters
+        {
+            Name = docker.ContainerName,
             Image = docker.Image,
-            Cmd = config.Args.Count == 0 ? null : config.Args,
             Env = EnvironmentOf(config, readyUrl),
             Labels = LabelsOf(request, owner, runId),
-            Port = isMapped ? port : null,
-            HostConfig = new HostSpec
-            {
-                NetworkMode = docker.Network,
-                Memory = docker.MemoryBytes,
-                NanoCpus = docker.NanoCpus,
-                PidsLimit = docker.PidsLimit == 0 ? AnyNumber : docker.PidsLimit,
-                SecurityOpt = docker.NoNewPrivileges ? [NoNewPrivileges] : null,
-                ExtraHosts = needsHostName ? [HostGateway] : null,
-            },
+            HostConfig = host,
         };
+        if (config.Args.Count > 0)
+        {
+            spec.Cmd = [.. config.Args];
+        }
+
+        if (isMapped)
+        {
+            // The engine chooses the port and so cannot be beaten to it by anybody.
+            spec.ExposedPorts = new Dictionary<string, EmptyStruct> { [port] = default };
+            host.PortBindings = new Dictionary<string, IList<PortBinding>> { [port] = [new PortBinding { HostIP = "127.0.0.1" }] };
+        }
+
+        return spec;
     }
 
     /// <summary>The host port that leads to the container's port; null when there is none.</summary>
-    public static int? MappedPort(ContainerDetails details, int containerPort)
+    public static int? MappedPort(ContainerInspectResponse details, int containerPort)
     {
         var key = $"{containerPort.ToString(CultureInfo.InvariantCulture)}/tcp";
-        var text = details.NetworkSettings?.Ports.GetValueOrDefault(key);
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and <= ConfigLimits.PortMax
+        IList<PortBinding>? bindings = null;
+        details.NetworkSettings?.Ports?.TryGetValue(key, out bindings);
+        return
+            int.TryParse(bindings?.FirstOrDefault()?.HostPort, NumberStyles.None, CultureInfo.InvariantCulture, out var port)
+            && port is > 0 and <= ConfigLimits.PortMax
             ? port
             : null;
     }
 
     /// <summary>The container's own address in its network; null when it has none.</summary>
-    public static IPAddress? AddressOf(ContainerDetails details) =>
-        (details.NetworkSettings?.Addresses ?? [])
-            .Select(static text => IPAddress.TryParse(text, out var address) ? address : null)
+    public static IPAddress? AddressOf(ContainerInspectResponse details) =>
+        (details.NetworkSettings?.Networks?.Values ?? [])
+            .Select(static network => IPAddress.TryParse(network?.IPAddress, out var address) ? address : null)
             .FirstOrDefault(static address => address is not null);
 
     /// <summary>In the order of a local backend: what the file says, then what every backend is told.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Docker.DotNet.Models;
 
 namespace Spawngate.Workloads.Docker;
 
@@ -8,6 +9,8 @@ namespace Spawngate.Workloads.Docker;
 /// </summary>
 internal sealed class DockerEngine
 {
+    private const string ExitCode = "exitCode";
+
     private readonly Lock _gate = new();
     private readonly Dictionary<string, ContainerWorkload?> _instances = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (string Name, Task<bool> Task)> _removals = new(StringComparer.Ordinal);
@@ -19,7 +22,7 @@ internal sealed class DockerEngine
     /// <summary>Makes it; nothing is connected yet.</summary>
     public DockerEngine(EngineAddress address, GatewayIdentity identity, ILogger log, RegistryLogins logins, TimeProvider time)
     {
-        Client = new DockerClient(address, time);
+        Client = new EngineClient(address, time);
         Identity = identity;
         Log = log;
         Pulls = new ImagePulls(Client, logins, log, time, _stop.Token);
@@ -28,7 +31,7 @@ internal sealed class DockerEngine
     }
 
     /// <summary>The calls.</summary>
-    public DockerClient Client { get; }
+    public EngineClient Client { get; }
 
     /// <summary>By what our containers are known.</summary>
     public GatewayIdentity Identity { get; }
@@ -123,9 +126,9 @@ internal sealed class DockerEngine
     public void Abandon(string runId, string backend) => _ = AbandonAsync(runId, backend);
 
     /// <summary>An event of the engine's stream.</summary>
-    public void OnEvent(EngineEvent message)
+    public void OnEvent(Message message)
     {
-        if (message.Id is not { } id || LiveWorkloadOf(id) is not { } workload)
+        if (message.Actor?.ID is not { } id || LiveWorkloadOf(id) is not { } workload)
         {
             return;
         }
@@ -136,7 +139,12 @@ internal sealed class DockerEngine
         }
         else if (message.Action == "die")
         {
-            var isNumber = int.TryParse(message.ExitCode, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var status);
+            var isNumber = int.TryParse(
+                ContainerLabels.Find(message.Actor.Attributes, ExitCode),
+                NumberStyles.AllowLeadingSign,
+                CultureInfo.InvariantCulture,
+                out var status
+            );
             End(workload, isNumber ? status : null);
         }
     }
@@ -155,7 +163,7 @@ internal sealed class DockerEngine
     {
         // Before the list: a container started after it is not on it.
         var started = StartedRuns();
-        EngineReply<ContainerSummary[]> reply;
+        EngineReply<ContainerListResponse[]> reply;
         try
         {
             reply = await Client.ListAsync(ContainerLabels.Instance, Identity.Instance, cancel).ConfigureAwait(false);
@@ -172,7 +180,7 @@ internal sealed class DockerEngine
         }
 
         Interlocked.Exchange(ref _unremoved, 0);
-        var byId = list.ToDictionary(static container => container.Id, StringComparer.Ordinal);
+        var byId = list.ToDictionary(static container => container.ID, StringComparer.Ordinal);
         var checks = started.Select(workload => CheckAsync(workload, byId.GetValueOrDefault(workload.Id), cancel));
         await Task.WhenAll(checks).ConfigureAwait(false);
         foreach (var few in list.Where(IsLeftOver).Chunk(DockerLimits.EngineRemovalsAtOnce))
@@ -203,9 +211,9 @@ internal sealed class DockerEngine
         Client.Dispose();
     }
 
-    private static string NameOf(ContainerSummary container) => container.Names is [var name, ..] ? name.TrimStart('/') : container.Id;
+    private static string NameOf(ContainerListResponse container) => container.Names is [var name, ..] ? name.TrimStart('/') : container.ID;
 
-    private static string? LabelOf(ContainerSummary container, string label) => container.Labels?.GetValueOrDefault(label);
+    private static string? LabelOf(ContainerListResponse container, string label) => ContainerLabels.Find(container.Labels, label);
 
     private static void End(ContainerWorkload workload, int? status)
     {
@@ -230,7 +238,7 @@ internal sealed class DockerEngine
         }
     }
 
-    private async Task RemoveIfOursAsync(ContainerSummary left, CancellationToken cancel)
+    private async Task RemoveIfOursAsync(ContainerListResponse left, CancellationToken cancel)
     {
         string? doubt;
         try
@@ -244,7 +252,7 @@ internal sealed class DockerEngine
 
         if (doubt is null)
         {
-            await RemoveLeftOverAsync(left.Id, LabelOf(left, ContainerLabels.Host) ?? "", NameOf(left)).ConfigureAwait(false);
+            await RemoveLeftOverAsync(left.ID, LabelOf(left, ContainerLabels.Host) ?? "", NameOf(left)).ConfigureAwait(false);
         }
         else
         {
@@ -252,7 +260,7 @@ internal sealed class DockerEngine
         }
     }
 
-    private bool IsLeftOver(ContainerSummary container)
+    private bool IsLeftOver(ContainerListResponse container)
     {
         // The engine was asked for the label, but what is not ours is not to be touched on anybody's word.
         if (LabelOf(container, ContainerLabels.Instance) != Identity.Instance)
@@ -266,7 +274,7 @@ internal sealed class DockerEngine
         }
     }
 
-    private async Task CheckAsync(ContainerWorkload workload, ContainerSummary? listed, CancellationToken cancel)
+    private async Task CheckAsync(ContainerWorkload workload, ContainerListResponse? listed, CancellationToken cancel)
     {
         if (listed is null)
         {
@@ -277,7 +285,7 @@ internal sealed class DockerEngine
             try
             {
                 var details = await Client.InspectAsync(workload.Id, cancel).ConfigureAwait(false);
-                End(workload, details.Value?.State?.ExitCode);
+                End(workload, (int?)details.Value?.State?.ExitCode);
             }
             catch (OperationCanceledException)
             {
@@ -341,7 +349,7 @@ internal sealed class DockerEngine
             var reply = await Client.ListAsync(ContainerLabels.Run, runId, CancellationToken.None).ConfigureAwait(false);
             foreach (var container in reply.Value ?? [])
             {
-                await TryRemoveAsync(container.Id, backend, NameOf(container)).ConfigureAwait(false);
+                await TryRemoveAsync(container.ID, backend, NameOf(container)).ConfigureAwait(false);
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(DockerLimits.EngineRemovePauseMs), _time, CancellationToken.None)

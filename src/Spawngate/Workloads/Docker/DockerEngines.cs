@@ -98,7 +98,7 @@ internal sealed class DockerEngines(Func<EngineAddress, DockerEngine> make, Func
     /// <summary>Asks before an engine is made that would be kept.</summary>
     private async Task<EngineError?> TryAsync(EngineAddress address, CancellationToken cancel)
     {
-        using var client = new DockerClient(address, time);
+        using var client = new EngineClient(address, time);
         return await client.ConnectAsync(cancel).ConfigureAwait(false)
             ?? await EngineAt(address).ConnectedAsync(cancel).ConfigureAwait(false);
     }

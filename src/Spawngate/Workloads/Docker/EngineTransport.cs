@@ -1,28 +1,31 @@
 using System.Buffers;
-using System.Net.Http.Headers;
 using System.Net.Sockets;
+using Docker.DotNet.Handler.Abstractions;
 
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// HTTP to one engine: makes the connections, bounds what is read, and turns everything that can go wrong into an
-/// <see cref="EngineError"/>. What follows an answer runs on the thread pool, not on the threads that the proxy's sockets complete on.
+/// HTTP to one engine, below the library: makes and keeps the connections, reads whole answers within their bound and the deadline of their
+/// call, and bounds the messages of those that go on. What follows an answer runs on the thread pool, not on the threads that the proxy's
+/// sockets complete on.
 /// </summary>
-internal sealed class EngineTransport : IDisposable
+internal sealed class EngineTransport : DelegatingHandler, IDockerHandlerFactory<EngineAddress>
 {
-    private readonly HttpMessageInvoker _http;
-    private readonly EngineAddress _address;
-    private readonly TimeProvider _time;
+    private const string Attach = "/attach";
+    private const string Events = "/events";
+    private const string Inspect = "/json";
+    private const string Pull = "/images/create";
+    private const string Stop = "/stop";
+    private const string Wait = "/wait";
+
+    private static readonly byte[] NoTerminal = [.. """{"Config":{"Tty":false}}"""u8];
 
     /// <summary>Makes it; nothing is connected yet.</summary>
-    public EngineTransport(EngineAddress address, TimeProvider time)
-    {
-        _address = address;
-        _time = time;
-        _http = new HttpMessageInvoker(
+    public EngineTransport(EngineAddress address)
+        : base(
             new SocketsHttpHandler
             {
-                ConnectCallback = ConnectAsync,
+                ConnectCallback = (_, cancel) => ConnectAsync(address, cancel),
                 ConnectTimeout = TimeSpan.FromMilliseconds(DockerLimits.EngineConnectMs),
                 PooledConnectionIdleTimeout = TimeSpan.FromSeconds(DockerLimits.EngineIdleConnectionSecs),
                 UseProxy = false,
@@ -30,193 +33,91 @@ internal sealed class EngineTransport : IDisposable
                 AllowAutoRedirect = false,
                 ActivityHeadersPropagator = null,
             }
-        );
-    }
-
-    /// <summary>Makes a call and reads the whole answer.</summary>
-    /// <param name="method">GET, POST or DELETE.</param>
-    /// <param name="path">The path with its query.</param>
-    /// <param name="body">A body in JSON; null for none.</param>
-    /// <param name="deadlineMs">Milliseconds for all of it.</param>
-    /// <param name="cancel">Ends the call with an <see cref="OperationCanceledException"/>.</param>
-    public async Task<EngineReply<EngineAnswer>> CallAsync(
-        HttpMethod method,
-        string path,
-        byte[]? body,
-        long deadlineMs,
-        CancellationToken cancel
-    )
-    {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(deadlineMs), _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancel);
-        var call = NameOf(method, path);
-        var reply = await SendAsync(method, path, body, null, either.Token, cancel).ConfigureAwait(false);
-        if (reply.Value is not { } response)
-        {
-            return reply.Error!;
-        }
-
-        using (response)
-        {
-            try
-            {
-                var bytes = await ReadAsync(response.Content, either.Token).ConfigureAwait(false);
-                if (bytes is null)
-                {
-                    return new EngineError(
-                        EngineFault.Garbage,
-                        call,
-                        0,
-                        $"the answer is longer than {DockerLimits.EngineAnswerBytesMax} bytes"
-                    );
-                }
-
-                var status = (int)response.StatusCode;
-                return status >= 400
-                    ? new EngineError(EngineFault.Refused, call, status, EngineAnswer.MessageOf(bytes))
-                    : new EngineAnswer(
-                        status,
-                        response.Headers.TryGetValues("Api-Version", out var versions) ? versions.First() : null,
-                        bytes
-                    );
-            }
-            catch (Exception e) when (Explain(call, e, cancel) is { } error)
-            {
-                return error;
-            }
-        }
-    }
-
-    /// <summary>Makes a call whose answer is a stream without an end; returns once its head is there.</summary>
-    /// <param name="method">GET or POST.</param>
-    /// <param name="path">The path with its query.</param>
-    /// <param name="headers">Further header fields.</param>
-    /// <param name="headDeadlineMs">Milliseconds until the head must be there.</param>
-    /// <param name="cancel">Ends the wait for the head with an <see cref="OperationCanceledException"/>.</param>
-    public async Task<EngineReply<EngineStream>> OpenAsync(
-        HttpMethod method,
-        string path,
-        IReadOnlyList<KeyValuePair<string, string>> headers,
-        long headDeadlineMs,
-        CancellationToken cancel
-    )
-    {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromMilliseconds(headDeadlineMs), _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancel);
-        var call = NameOf(method, path);
-        var reply = await SendAsync(method, path, null, headers, either.Token, cancel).ConfigureAwait(false);
-        if (reply.Value is not { } response)
-        {
-            return reply.Error!;
-        }
-
-        try
-        {
-            if ((int)response.StatusCode < 400)
-            {
-                return new EngineStream(call, response, await response.Content.ReadAsStreamAsync(either.Token).ConfigureAwait(false));
-            }
-
-            using (response)
-            {
-                var bytes = await ReadAsync(response.Content, either.Token).ConfigureAwait(false) ?? [];
-                return new EngineError(EngineFault.Refused, call, (int)response.StatusCode, EngineAnswer.MessageOf(bytes));
-            }
-        }
-        catch (Exception e) when (Explain(call, e, cancel) is { } error)
-        {
-            response.Dispose();
-            return error;
-        }
-    }
+        ) { }
 
     /// <inheritdoc/>
-    public void Dispose() => _http.Dispose();
+    public ResolvedTransport CreateHandler(ResolvedClientOptions clientOptions, ILogger logger) => new(this, clientOptions.Endpoint);
 
-    /// <summary>What an exception of the HTTP client means; null when it was the caller who cancelled.</summary>
-    internal static EngineError? Explain(string call, Exception exception, CancellationToken cancel) =>
-        exception switch
-        {
-            OperationCanceledException when cancel.IsCancellationRequested => null,
-            OperationCanceledException => new EngineError(EngineFault.TimedOut, call, 0, "no answer in time"),
-            HttpRequestException { InnerException: SocketException socket } => new EngineError(FaultOf(socket), call, 0, Describe(socket)),
-            HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError } http =>
-                new EngineError(EngineFault.Unreachable, call, 0, http.InnerException?.Message ?? http.Message),
-            HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } => new EngineError(
-                EngineFault.Garbage,
-                call,
-                0,
-                "what answers does not speak HTTP"
-            ),
-            HttpRequestException or IOException or SocketException or ObjectDisposedException => new EngineError(
-                EngineFault.Broken,
-                call,
-                0,
-                "the connection ended before the answer was complete"
-            ),
-            _ => new EngineError(EngineFault.Broken, call, 0, exception.Message),
-        };
+    /// <inheritdoc/>
+    public ResolvedTransport CreateHandler(EngineAddress transportOptions, ResolvedClientOptions clientOptions, ILogger logger) =>
+        CreateHandler(clientOptions, logger);
 
-    private static EngineFault FaultOf(SocketException e) =>
-        e.SocketErrorCode switch
-        {
-            SocketError.ConnectionReset or SocketError.ConnectionAborted or SocketError.Shutdown => EngineFault.Broken,
-            _ => EngineFault.Unreachable,
-        };
+    /// <inheritdoc/>
+    public async Task<WriteClosableStream> HijackStreamAsync(HttpContent content) =>
+        (WriteClosableStream)await content.ReadAsStreamAsync().ConfigureAwait(false);
 
-    private static string Describe(SocketException e) =>
-        e.SocketErrorCode switch
-        {
-            SocketError.AccessDenied => "permission denied (this user is not in the group of the socket)",
-            SocketError.ConnectionRefused => "connection refused (nobody listens there)",
-            SocketError.AddressNotAvailable => "no such file",
-            SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => "the name of the host is not known",
-            _ => e.Message,
-        };
-
-    private async Task<EngineReply<HttpResponseMessage>> SendAsync(
-        HttpMethod method,
-        string path,
-        byte[]? body,
-        IReadOnlyList<KeyValuePair<string, string>>? headers,
-        CancellationToken either,
-        CancellationToken cancel
-    )
+    /// <inheritdoc/>
+    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(method, new Uri($"http://{_address.Authority}{path}"));
-        if (body is not null)
+        var call = EngineCall.Current;
+        var uri = Completed(request.RequestUri!);
+        var path = WithoutVersion(uri.AbsolutePath);
+        if (call.IsAttach && path.EndsWith(Inspect, StringComparison.Ordinal))
         {
-            request.Content = new ByteArrayContent(body);
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+            return new HttpResponseMessage { Content = new ByteArrayContent(NoTerminal) };
         }
 
-        foreach (var (name, value) in headers ?? [])
-        {
-            request.Headers.TryAddWithoutValidation(name, value);
-        }
-
+        request.RequestUri = uri;
+        call.Name = $"{request.Method} {path}";
+        HttpResponseMessage response;
         try
         {
-            return await _http.SendAsync(request, either).ConfigureAwait(false);
-        }
-        catch (Exception e) when (Explain(NameOf(method, path), e, cancel) is { } error)
-        {
-            return error;
+            response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
             await Task.Yield();
         }
+
+        try
+        {
+            call.ApiVersion = response.Headers.TryGetValues("Api-Version", out var versions) ? versions.First() : null;
+            if (IsStream(path) && (int)response.StatusCode < 400)
+            {
+                await StreamAsync(response, path, cancellationToken).ConfigureAwait(false);
+                call.Opened?.Invoke();
+            }
+            else
+            {
+                call.Answer = await ReadAsync(response, cancellationToken).ConfigureAwait(false);
+            }
+
+            return response;
+        }
+        catch
+        {
+            response.Dispose();
+            throw;
+        }
     }
 
-    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancel)
+    /// <summary>
+    /// Two parameters that the library has no words for: a wait that is over when the container is removed, which is all that is waited for
+    /// here, and a stop without any patience, of which it leaves the 0 out; then the engine would take 10 seconds.
+    /// </summary>
+    private static Uri Completed(Uri uri) =>
+        uri.Query.Length > 0 ? uri
+        : uri.AbsolutePath.EndsWith(Wait, StringComparison.Ordinal) ? new Uri(uri, "?condition=removed")
+        : uri.AbsolutePath.EndsWith(Stop, StringComparison.Ordinal) ? new Uri(uri, "?t=0")
+        : uri;
+
+    private static bool IsStream(string path) => path is Events or Pull || path.EndsWith(Attach, StringComparison.Ordinal);
+
+    /// <summary>The path as the Engine API lists it: without <c>/v1.47</c>.</summary>
+    private static string WithoutVersion(string path)
     {
-        var socket = _address.SocketPath is null
+        var end = path.StartsWith("/v1.", StringComparison.Ordinal) ? path.IndexOf('/', 1) : 0;
+        return end < 0 ? path : path[end..];
+    }
+
+    private static async ValueTask<Stream> ConnectAsync(EngineAddress address, CancellationToken cancel)
+    {
+        var socket = address.SocketPath is null
             ? new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
             : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            if (_address.SocketPath is { } path)
+            if (address.SocketPath is { } path)
             {
                 await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancel).ConfigureAwait(false);
             }
@@ -224,7 +125,7 @@ internal sealed class EngineTransport : IDisposable
             {
                 // An engine whose machine vanished would otherwise leave its event stream open for ever.
                 socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-                await socket.ConnectAsync(_address.Host, _address.Port, cancel).ConfigureAwait(false);
+                await socket.ConnectAsync(address.Host, address.Port, cancel).ConfigureAwait(false);
             }
 
             return new NetworkStream(socket, ownsSocket: true);
@@ -236,10 +137,20 @@ internal sealed class EngineTransport : IDisposable
         }
     }
 
-    /// <summary>The content, or null when it is longer than it may be.</summary>
-    private static async Task<byte[]?> ReadAsync(HttpContent content, CancellationToken cancel)
+    private static async Task StreamAsync(HttpResponseMessage response, string path, CancellationToken cancel)
     {
-        using var stream = await content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
+        var stream = await response.Content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
+        var lines = path.EndsWith(Attach, StringComparison.Ordinal) ? null : new MessageLines();
+        response.Content = new EngineStreamContent(new EngineStream(stream, lines));
+    }
+
+    /// <summary>
+    /// Has all of the content there before the library sees it, which would take any number of bytes, and those of a refusal in any time.
+    /// </summary>
+    private static async Task<byte[]> ReadAsync(HttpResponseMessage response, CancellationToken cancel)
+    {
+        using var content = response.Content;
+        var stream = await content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
         var bytes = new ArrayBufferWriter<byte>(DockerLimits.EngineReadBytes);
         int read;
         while ((read = await stream.ReadAsync(bytes.GetMemory(), cancel).ConfigureAwait(false)) > 0)
@@ -248,17 +159,12 @@ internal sealed class EngineTransport : IDisposable
             bytes.Advance(read);
             if (bytes.WrittenCount > DockerLimits.EngineAnswerBytesMax)
             {
-                return null;
+                throw new InvalidDataException($"the answer is longer than {DockerLimits.EngineAnswerBytesMax} bytes");
             }
         }
 
-        return bytes.WrittenSpan.ToArray();
-    }
-
-    /// <summary>The call without its query: what matters to people.</summary>
-    private static string NameOf(HttpMethod method, string path)
-    {
-        var end = path.IndexOf('?', StringComparison.Ordinal);
-        return $"{method} {(end < 0 ? path : path[..end])}";
+        var whole = bytes.WrittenSpan.ToArray();
+        response.Content = new ByteArrayContent(whole);
+        return whole;
     }
 }

@@ -85,32 +85,41 @@ internal sealed class EngineWatch(DockerEngine engine, TimeProvider time)
         long lostAt = 0;
         while (!cancel.IsCancellationRequested)
         {
-            var reply = await OpenAsync(cancel).ConfigureAwait(false);
-            if (reply.Value is { } stream)
+            var error = await FollowAsync(cancel).ConfigureAwait(false);
+            if (_isConnected)
             {
+                OnEnded(error, cancel);
                 failures = 0;
-                await FollowAsync(stream, cancel).ConfigureAwait(false);
                 lostAt = time.GetTimestamp();
                 continue;
             }
 
             var lostForMs = lostAt == 0 ? 0 : time.GetElapsedTime(lostAt).TotalMilliseconds;
-            if (lostForMs >= (reply.Error!.Fault == EngineFault.Unreachable ? DockerLimits.EngineGoneMs : DockerLimits.EngineSilentMs))
+            if (lostForMs >= (error.Fault == EngineFault.Unreachable ? DockerLimits.EngineGoneMs : DockerLimits.EngineSilentMs))
             {
-                engine.LoseRuns(reply.Error);
+                engine.LoseRuns(error);
             }
 
-            await PauseAsync(failures++, reply.Error, cancel).ConfigureAwait(false);
+            await PauseAsync(failures++, error, cancel).ConfigureAwait(false);
         }
     }
 
-    private async Task<EngineReply<EngineStream>> OpenAsync(CancellationToken cancel)
+    /// <summary>Opens the stream and follows it to its end.</summary>
+    private async Task<EngineError> FollowAsync(CancellationToken cancel)
     {
         try
         {
-            return await engine.Client.ConnectAsync(cancel).ConfigureAwait(false) is { } error
-                ? error
-                : await engine.Client.OpenEventsAsync(ContainerLabels.Process, engine.Identity.Process, cancel).ConfigureAwait(false);
+            return await engine.Client.ConnectAsync(cancel).ConfigureAwait(false)
+                ?? await engine
+                    .Client.FollowEventsAsync(
+                        ContainerLabels.Process,
+                        engine.Identity.Process,
+                        () => OnOpened(cancel),
+                        engine.OnEvent,
+                        cancel
+                    )
+                    .ConfigureAwait(false)
+                ?? new EngineError(EngineFault.Broken, "GET /events", 0, "the event stream has ended");
         }
         catch (OperationCanceledException)
         {
@@ -118,51 +127,30 @@ internal sealed class EngineWatch(DockerEngine engine, TimeProvider time)
         }
     }
 
-    private async Task FollowAsync(EngineStream stream, CancellationToken cancel)
+    private void OnOpened(CancellationToken cancel)
     {
-        using (stream)
+        lock (_gate)
         {
-            lock (_gate)
-            {
-                _isConnected = true;
-                _wasConnected = true;
-                _sweep = engine.SweepAsync(cancel);
-                _attempt.TrySetResult(null);
-                _attempt = NewAttempt();
-            }
-
-            DockerLog.Connected(engine.Log, engine.Client.Address.Text, engine.Client.ApiVersion!.ToString());
-            var error = await ReadAsync(new JsonLines(stream), cancel).ConfigureAwait(false);
-            lock (_gate)
-            {
-                _isConnected = false;
-            }
-
-            if (!cancel.IsCancellationRequested)
-            {
-                DockerLog.Lost(engine.Log, engine.Client.Address.Text, error?.ToString() ?? "the event stream has ended");
-            }
+            _isConnected = true;
+            _wasConnected = true;
+            _sweep = engine.SweepAsync(cancel);
+            _attempt.TrySetResult(null);
+            _attempt = NewAttempt();
         }
+
+        DockerLog.Connected(engine.Log, engine.Client.Address.Text, engine.Client.ApiVersion!.ToString());
     }
 
-    private async Task<EngineError?> ReadAsync(JsonLines lines, CancellationToken cancel)
+    private void OnEnded(EngineError error, CancellationToken cancel)
     {
-        try
+        lock (_gate)
         {
-            while (true)
-            {
-                var (message, error) = await lines.ReadAsync(EngineEvent.Read, cancel).ConfigureAwait(false);
-                if (message is null)
-                {
-                    return error;
-                }
-
-                engine.OnEvent(message);
-            }
+            _isConnected = false;
         }
-        catch (OperationCanceledException)
+
+        if (!cancel.IsCancellationRequested)
         {
-            return null;
+            DockerLog.Lost(engine.Log, engine.Client.Address.Text, error.ToString());
         }
     }
 

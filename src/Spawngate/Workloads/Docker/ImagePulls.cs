@@ -1,10 +1,12 @@
+using Docker.DotNet.Models;
+
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
 /// Pulls images, each once at a time however many starts wait for it. A pull goes on when the start that began it has given up: images
 /// larger than a start timeout would never arrive otherwise, and the next start finds it done, or under way.
 /// </summary>
-internal sealed class ImagePulls(DockerClient client, RegistryLogins logins, ILogger log, TimeProvider time, CancellationToken stopping)
+internal sealed class ImagePulls(EngineClient client, RegistryLogins logins, ILogger log, TimeProvider time, CancellationToken stopping)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Task<string?>> _pulls = new(StringComparer.Ordinal);
@@ -62,30 +64,11 @@ internal sealed class ImagePulls(DockerClient client, RegistryLogins logins, ILo
     private async Task<string?> FollowAsync(string image, CancellationToken cancel)
     {
         var name = ImageName.Parse(image);
-        var reply = await client.PullAsync(name, logins.Find(name.Registry), cancel).ConfigureAwait(false);
-        if (reply.Error is { } refused)
-        {
-            return refused.Status == 0 ? $"image {image} cannot be pulled: {refused}" : PullFault.Describe(image, refused.Message);
-        }
-
-        using var stream = reply.Value!;
-        var lines = new JsonLines(stream);
         var progress = new PullProgress(image, log, time);
-        while (true)
-        {
-            var (message, error) = await lines.ReadAsync(PullMessage.Read, cancel).ConfigureAwait(false);
-            if (message is null)
-            {
-                return error is null ? null : $"image {image} cannot be pulled: {error}";
-            }
-
-            if (message.Error is { } cause)
-            {
-                return PullFault.Describe(image, cause);
-            }
-
-            progress.Take(message);
-        }
+        var error = await client.PullAsync(name, logins.Find(name.Registry), progress.Take, cancel).ConfigureAwait(false);
+        return error is null ? null
+            : error.Fault == EngineFault.Refused ? PullFault.Describe(image, error.Message)
+            : $"image {image} cannot be pulled: {error}";
     }
 }
 
@@ -97,11 +80,11 @@ internal sealed class PullProgress(string image, ILogger log, TimeProvider time)
     private long _toldAt = time.GetTimestamp();
 
     /// <summary>Takes a message of the pull's stream.</summary>
-    public void Take(PullMessage message)
+    public void Take(JSONMessage message)
     {
-        if (message.Id is { } layer && (_bytes.ContainsKey(layer) || _bytes.Count < DockerLimits.PullLayersMax))
+        if (message.ID is { } layer && (_bytes.ContainsKey(layer) || _bytes.Count < DockerLimits.PullLayersMax))
         {
-            _bytes[layer] = message.Status == "Downloading" ? message.Bytes : _bytes.GetValueOrDefault(layer);
+            _bytes[layer] = message.Status == "Downloading" ? message.Progress?.Current ?? 0 : _bytes.GetValueOrDefault(layer);
             if (message.Status is "Pull complete" or "Already exists")
             {
                 _done.Add(layer);

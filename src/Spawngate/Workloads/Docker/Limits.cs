@@ -26,6 +26,11 @@ internal static class DockerLimits
     public const int EngineCallMs = 15_000;
 
     /// <summary>
+    /// Seconds a container may be given to end: as many as fit into the milliseconds of a timer, 24 days, which no configuration allows.
+    /// </summary>
+    public const int StopSecsMax = (int.MaxValue - EngineCallMs) / 1000;
+
+    /// <summary>
     /// Milliseconds to create or start a container: half a second is usual, tens of them start one after another, and a slow disk takes its
     /// time.
     /// </summary>

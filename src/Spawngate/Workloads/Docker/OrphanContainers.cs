@@ -1,4 +1,5 @@
 using System.Globalization;
+using Docker.DotNet.Models;
 using Spawngate.Workloads.Processes;
 
 namespace Spawngate.Workloads.Docker;
@@ -29,7 +30,7 @@ internal sealed class OrphanContainers(GuardedResource engine, TimeProvider time
             return "What was told is no address of an engine";
         }
 
-        using var client = new DockerClient(place, time);
+        using var client = new EngineClient(place, time);
         if (await client.ConnectAsync(CancellationToken.None).ConfigureAwait(false) is { } error)
         {
             return $"Containers are left for the next start of the gateway: {error.Message}";
@@ -44,7 +45,7 @@ internal sealed class OrphanContainers(GuardedResource engine, TimeProvider time
                 return $"Containers are left for the next start of the gateway: {lost}";
             }
 
-            var found = reply.Value!.Where(container => _asked.Add(container.Id)).ToList();
+            var found = reply.Value!.Where(container => _asked.Add(container.ID)).ToList();
             ending.AddRange(found.Select(container => EndAsync(client, container)));
             quiet = found.Count == 0 ? quiet + 1 : 0;
             await Task.Delay(TimeSpan.FromMilliseconds(DockerLimits.OrphanLookMs), time, CancellationToken.None).ConfigureAwait(false);
@@ -53,7 +54,7 @@ internal sealed class OrphanContainers(GuardedResource engine, TimeProvider time
         return "The gateway's containers have been removed";
     }
 
-    private async Task EndAsync(DockerClient client, ContainerSummary container)
+    private async Task EndAsync(EngineClient client, ContainerListResponse container)
     {
         if (await OwnContainers.DoubtAsync(client, container, CancellationToken.None).ConfigureAwait(false) is not null)
         {
@@ -61,13 +62,13 @@ internal sealed class OrphanContainers(GuardedResource engine, TimeProvider time
         }
 
         var isNumber = long.TryParse(
-            container.Labels?.GetValueOrDefault(ContainerLabels.Grace),
+            ContainerLabels.Find(container.Labels, ContainerLabels.Grace),
             NumberStyles.None,
             CultureInfo.InvariantCulture,
             out var graceSecs
         );
-        await client.StopAsync(container.Id, isNumber ? graceSecs : 0).ConfigureAwait(false);
-        if (await client.RemoveAsync(container.Id).ConfigureAwait(false) is null or { IsNotFound: true })
+        await client.StopAsync(container.ID, isNumber ? graceSecs : 0).ConfigureAwait(false);
+        if (await client.RemoveAsync(container.ID).ConfigureAwait(false) is null or { IsNotFound: true })
         {
             Interlocked.Increment(ref _removed);
         }

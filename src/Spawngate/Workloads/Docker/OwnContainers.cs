@@ -1,3 +1,5 @@
+using Docker.DotNet.Models;
+
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
@@ -15,43 +17,44 @@ namespace Spawngate.Workloads.Docker;
 internal static class OwnContainers
 {
     /// <summary>Why a container that carries our labels is not taken for ours; null when it is ours.</summary>
-    public static Task<string?> DoubtAsync(DockerClient client, ContainerSummary container, CancellationToken cancel) =>
-        DoubtAsync(client, container.Names ?? [], container.ImageId, container.Labels, cancel);
+    public static Task<string?> DoubtAsync(EngineClient client, ContainerListResponse container, CancellationToken cancel) =>
+        DoubtAsync(client, container.Names, container.ImageID, container.Labels, cancel);
 
     /// <summary>The same for one that was inspected.</summary>
-    public static Task<string?> DoubtAsync(DockerClient client, ContainerDetails container, CancellationToken cancel) =>
-        DoubtAsync(client, container.Name is { } name ? [name] : [], container.Image, container.Config?.Labels, cancel);
+    public static Task<string?> DoubtAsync(EngineClient client, ContainerInspectResponse container, CancellationToken cancel) =>
+        DoubtAsync(client, [container.Name], container.Image, container.Config?.Labels, cancel);
 
     private static async Task<string?> DoubtAsync(
-        DockerClient client,
-        IReadOnlyList<string> names,
+        EngineClient client,
+        IEnumerable<string?>? all,
         string? imageId,
-        IReadOnlyDictionary<string, string>? labels,
+        IDictionary<string, string>? labels,
         CancellationToken cancel
     )
     {
-        string? runId = labels?.GetValueOrDefault(ContainerLabels.Run);
+        List<string> names = [.. (all ?? []).OfType<string>().Where(static name => name.Length > 0)];
+        string? runId = ContainerLabels.Find(labels, ContainerLabels.Run);
         if (runId is null)
         {
             return "it has no label " + ContainerLabels.Run;
         }
 
         // Gateways of before this label was there have left it out. A container that is half removed may have no name any more.
-        string? made = labels!.GetValueOrDefault(ContainerLabels.Container);
+        string? made = ContainerLabels.Find(labels, ContainerLabels.Container);
         if (made is not null && names.Count > 0 && !names.Any(name => name.TrimStart('/') == made))
         {
             return $"its labels are those of a container {made}";
         }
 
-        if (imageId is null)
+        if (string.IsNullOrEmpty(imageId))
         {
             return "the engine does not say of which image it is";
         }
 
-        EngineReply<ImageDetails> image = await client.InspectImageAsync(imageId, cancel).ConfigureAwait(false);
+        EngineReply<ImageInspectResponse> image = await client.InspectImageAsync(imageId, cancel).ConfigureAwait(false);
         if (image.Value is { } known)
         {
-            return known.Labels.GetValueOrDefault(ContainerLabels.Run) == runId ? "its labels are those of its image" : null;
+            return ContainerLabels.Find(known.Config?.Labels, ContainerLabels.Run) == runId ? "its labels are those of its image" : null;
         }
 
         // An image that was removed by force from under its container tells nothing: then the name must do, and has to be there.

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using Docker.DotNet.Models;
+using Version = System.Version;
 
 namespace Spawngate.Workloads.Docker;
 
@@ -20,7 +22,7 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyCallbackLe
     /// </summary>
     public static async Task<ReadyPath> FindAsync(
         LaunchRequest request,
-        DockerClient client,
+        EngineClient client,
         IReadyCallbackListeners listeners,
         CancellationToken cancel
     )
@@ -48,12 +50,12 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyCallbackLe
     }
 
     /// <summary>The addresses of the machine in a network, IPv4 first. An address may be followed by the length of its prefix.</summary>
-    internal static IReadOnlyList<IPAddress> GatewaysOf(NetworkDetails? network)
+    internal static IReadOnlyList<IPAddress> GatewaysOf(NetworkResponse? network)
     {
         List<IPAddress> found = [];
-        foreach (var text in network?.Gateways ?? [])
+        foreach (var range in network?.IPAM?.Config ?? [])
         {
-            if (IPAddress.TryParse(text.Split('/')[0], out var address))
+            if (IPAddress.TryParse(range?.Gateway?.Split('/')[0], out var address))
             {
                 found.Insert(address.AddressFamily == AddressFamily.InterNetwork ? 0 : found.Count, address);
             }

@@ -1,6 +1,6 @@
-using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using Docker.DotNet.Models;
 
 namespace Spawngate.Workloads.Docker;
 
@@ -22,33 +22,33 @@ internal sealed class RegistryLogins(string? path)
     }
 
     /// <summary>
-    /// The value of X-Registry-Auth for a registry; null when there is no login for it. Read anew each time, as people log in while we
-    /// instance.
+    /// The login for a registry; null when there is none for it. Read anew each time, as people log in while the gateway runs.
     /// </summary>
-    public string? Find(string registry)
+    public AuthConfig? Find(string registry)
     {
         using var stored = Read();
-        var auths = stored?.RootElement.Part("auths");
-        var login = auths?.Part(registry) ?? auths?.Part($"https://{registry}") ?? (registry == "docker.io" ? auths?.Part(HubKey) : null);
-        return login is { } found && Split(found.Text("auth")) is var (user, password)
-            ? Encode(registry == "docker.io" ? HubKey : registry, user, password, found.Text("identitytoken"))
-            : null;
-    }
-
-    private static string Encode(string server, string user, string password, string? token)
-    {
-        var bytes = new ArrayBufferWriter<byte>(DockerLimits.EngineReadBytes);
-        using (var json = new Utf8JsonWriter(bytes))
+        var auths = Part(stored?.RootElement, "auths");
+        var login = Part(auths, registry) ?? Part(auths, $"https://{registry}") ?? (registry == "docker.io" ? Part(auths, HubKey) : null);
+        if (Split(Text(login, "auth")) is not var (user, password))
         {
-            json.WriteStartObject();
-            json.WriteString("username", user);
-            json.WriteString(token is null ? "password" : "identitytoken", token ?? password);
-            json.WriteString("serveraddress", server);
-            json.WriteEndObject();
+            return null;
         }
 
-        return Convert.ToBase64String(bytes.WrittenSpan).Replace('+', '-').Replace('/', '_');
+        var token = Text(login, "identitytoken");
+        return new AuthConfig
+        {
+            Username = user,
+            Password = token is null ? password : null,
+            IdentityToken = token,
+            ServerAddress = registry == "docker.io" ? HubKey : registry,
+        };
     }
+
+    private static JsonElement? Part(JsonElement? json, string name) =>
+        json is { ValueKind: JsonValueKind.Object } there && there.TryGetProperty(name, out var value) ? value : null;
+
+    private static string? Text(JsonElement? json, string name) =>
+        Part(json, name) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
 
     private static (string User, string Password)? Split(string? auth)
     {

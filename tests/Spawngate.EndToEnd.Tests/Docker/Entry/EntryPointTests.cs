@@ -33,7 +33,7 @@ internal sealed class EntryPointTests : EntryTest
         string image = await SpawngateImage.ScratchAsync(Engine);
         long bytes = (await Api.GetAsync($"/images/{image}/json")).GetProperty("Size").GetInt64();
         await Figures.NoteAsync($"{bytes / 1e6:F1} MB image");
-        Assert.That(bytes, Is.LessThanOrEqualTo(17_000_000));
+        Assert.That(bytes, Is.LessThanOrEqualTo(26_000_000));
 
         var times = new List<double>();
         for (int i = 0; i < 5; i++)

@@ -384,8 +384,8 @@ internal sealed class DockerLauncherTests
     {
         await using var stage = new DockerStage();
         stage.Engine.Answer("POST /images/create", static () =>
-            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 58\r\n\r\n{\"status\":\"Pulling\"}\r\n"
-            + "{\"error\":\"unexpected EOF of x\"}\r\n  \n"
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 106\r\n\r\n{\"status\":\"Pulling\"}\r\n"
+            + "{\"errorDetail\":{\"message\":\"unexpected EOF of x\"},\"error\":\"unexpected EOF of x\"}\r\n  \n"
         );
         Assert.That(
             (await stage.LaunchAsync(cancel, stage.Config(PullPolicy.Always))).Error,

@@ -1,7 +1,7 @@
-using System.Buffers.Binary;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Docker.DotNet.Models;
 using Spawngate.Config;
 using Spawngate.Logging;
 using Spawngate.Platform;
@@ -46,38 +46,6 @@ internal sealed class DockerPartsTests
     [TestCase("/var/run/docker.sock")]
     public void Nothing_else_is_an_address(string text) => Assert.That(EngineAddress.Parse(text), Is.Null);
 
-    [Test]
-    public void Output_is_taken_apart_at_every_split()
-    {
-        byte[] bytes =
-        [
-            .. Frame(1, "out one\nout "),
-            .. Frame(2, "err one\n"),
-            .. Frame(1, "two\n"),
-            .. Frame(2, ""),
-            .. Frame(0, "in\n"),
-            .. Frame(2, "err two"),
-        ];
-        string[] expected = ["o:out one", "e:err one", "o:out two", "o:in", "e:err two"];
-        for (var split = 0; split <= bytes.Length; split++)
-        {
-            var lines = new List<string>();
-            var frames = new OutputFrames(new LineSplitter(new Lines("o:", lines)), new LineSplitter(new Lines("e:", lines)));
-            Assert.That(frames.Take(bytes.AsMemory(0, split)) && frames.Take(bytes.AsMemory(split)));
-            frames.Complete();
-            Assert.That(lines, Is.EquivalentTo(expected), $"split at {split}");
-        }
-    }
-
-    [TestCase(4, 0)]
-    [TestCase(1, 7)]
-    [TestCase(72, 84)]
-    public void What_is_no_frame_is_noticed(byte stream, byte zero)
-    {
-        var frames = new OutputFrames(new LineSplitter(new Lines("", [])), new LineSplitter(new Lines("", [])));
-        Assert.That(frames.Take(new byte[] { stream, zero, 0, 0, 0, 0, 0, 1, 65 }), Is.False);
-    }
-
     [TestCase(
         "pull access denied for app, repository does not exist or may require 'docker login': denied",
         "the image is unknown, or the registry needs a login"
@@ -100,26 +68,26 @@ internal sealed class DockerPartsTests
     [Test]
     public void A_container_is_created_as_configured()
     {
-        using var json = JsonDocument.Parse(Encoding.UTF8.GetString(Plan(null).ToJson()));
-        var root = json.RootElement;
-        Assert.That(root.GetProperty("Image").GetString(), Is.EqualTo("app:1"));
-        Assert.That(root.GetProperty("Cmd").ToString(), Is.EqualTo("""["--workers","4"]"""));
+        var spec = Plan(null);
+        Assert.That((spec.Name, spec.Image), Is.EqualTo(("app", "app:1")));
+        Assert.That(spec.Cmd, Is.EqualTo(["--workers", "4"]));
         Assert.That(
-            root.GetProperty("Env").EnumerateArray().Select(each => each.GetString()),
+            spec.Env,
             Is.EqualTo(["A=b", "PORT=1", "PORT=3000", "SERVERLESS_PROXY_READY_URL=http://ready"]),
             "the last of a name holds"
         );
-        var host = root.GetProperty("HostConfig");
-        Assert.That(host.GetProperty("PortBindings").ToString(), Is.EqualTo("""{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":""}]}"""));
-        Assert.That(host.GetProperty("Memory").GetInt64(), Is.EqualTo(1610612736));
-        Assert.That(host.GetProperty("NanoCpus").GetInt64(), Is.EqualTo(500000000));
-        Assert.That(host.GetProperty("PidsLimit").GetInt64(), Is.EqualTo(4096), "unless the file says otherwise");
-        Assert.That(host.GetProperty("SecurityOpt").ToString(), Is.EqualTo("""["no-new-privileges"]"""), "unless the file says otherwise");
-        Assert.That(host.TryGetProperty("NetworkMode", out _), Is.False, "the engine's default");
-        Assert.That(host.TryGetProperty("ExtraHosts", out _), Is.False);
-        var labels = root.GetProperty("Labels").EnumerateObject().ToDictionary(each => each.Name, each => each.Value.GetString());
+        var host = spec.HostConfig!;
+        Assert.That(spec.ExposedPorts!.Keys, Is.EqualTo(["3000/tcp"]));
+        var binding = host.PortBindings["3000/tcp"].Single();
+        Assert.That((binding.HostIP, binding.HostPort), Is.EqualTo(("127.0.0.1", "")));
+        Assert.That(host.Memory, Is.EqualTo(1610612736));
+        Assert.That(host.NanoCPUs, Is.EqualTo(500000000));
+        Assert.That(host.PidsLimit, Is.EqualTo(4096), "unless the file says otherwise");
+        Assert.That(host.SecurityOpt, Is.EqualTo(["no-new-privileges"]), "unless the file says otherwise");
+        Assert.That(host.NetworkMode, Is.Empty, "the engine's default");
+        Assert.That(host.ExtraHosts, Is.Null);
         Assert.That(
-            labels,
+            spec.Labels,
             Is.EquivalentTo(
                 new Dictionary<string, string>
                 {
@@ -138,20 +106,20 @@ internal sealed class DockerPartsTests
     [Test]
     public void A_container_on_the_hosts_network_has_no_mapping()
     {
-        var json = Encoding.UTF8.GetString(Plan("host").ToJson());
-        Assert.That(json, Does.Contain("\"NetworkMode\":\"host\"").And.Not.Contain("PortBindings").And.Not.Contain("ExposedPorts"));
+        var spec = Plan("host");
+        Assert.That(
+            (spec.HostConfig!.NetworkMode, spec.HostConfig.PortBindings, spec.ExposedPorts),
+            Is.EqualTo(("host", (object?)null, (object?)null))
+        );
     }
 
     [TestCase(false, 100, 100)]
     [TestCase(true, 0, -1)]
     public void What_a_container_may_do_is_as_configured(bool noNewPrivileges, int limit, int pids)
     {
-        using var json = JsonDocument.Parse(
-            Encoding.UTF8.GetString(Plan(null, docker => docker with { NoNewPrivileges = noNewPrivileges, PidsLimit = limit }).ToJson())
-        );
-        var host = json.RootElement.GetProperty("HostConfig");
-        Assert.That(host.GetProperty("PidsLimit").GetInt64(), Is.EqualTo(pids));
-        Assert.That(host.TryGetProperty("SecurityOpt", out _), Is.EqualTo(noNewPrivileges));
+        var host = Plan(null, docker => docker with { NoNewPrivileges = noNewPrivileges, PidsLimit = limit }).HostConfig!;
+        Assert.That(host.PidsLimit, Is.EqualTo(pids));
+        Assert.That(host.SecurityOpt is not null, Is.EqualTo(noNewPrivileges));
     }
 
     [TestCase("null", null)]
@@ -164,8 +132,7 @@ internal sealed class DockerPartsTests
     [TestCase("""{"Ports":{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":"41000"}]}}""", 41000)]
     public void The_port_is_read_back(string settings, int? port)
     {
-        using var json = JsonDocument.Parse($$"""{"Id":"x","NetworkSettings":{{settings}} }""");
-        var details = ContainerDetails.Read(json.RootElement)!;
+        var details = JsonSerializer.Deserialize<ContainerInspectResponse>($$"""{"Id":"x","NetworkSettings":{{settings}} }""")!;
         Assert.That(ContainerPlan.MappedPort(details, 3000), Is.EqualTo(port));
     }
 
@@ -174,7 +141,8 @@ internal sealed class DockerPartsTests
     [TestCase("nonsense 10.1.0.1/16", new[] { "10.1.0.1" })]
     public void The_machines_addresses_in_a_network_are_found(string? gateways, string[] expected)
     {
-        var details = new NetworkDetails { Gateways = (gateways ?? "").Split(' ') };
+        var ranges = (gateways ?? "").Split(' ').Select(static text => new IPAMConfig { Gateway = text });
+        var details = new NetworkResponse { IPAM = new IPAM { Config = [.. ranges] } };
         Assert.That(ReadyPath.GatewaysOf(details), Is.EqualTo(expected.Select(IPAddress.Parse)));
         Assert.That(ReadyPath.GatewaysOf(null), Is.Empty);
     }
@@ -253,11 +221,8 @@ internal sealed class DockerPartsTests
             $$"""{"auths":{"https://index.docker.io/v1/":{"auth":"{{auth}}"},"r.test":{"auth":"{{auth}}","identitytoken":"tok"},"bad.test":{"auth":"%"},"helper.test":{} } }"""
         );
         var logins = RegistryLogins.OfUser(name => name == "DOCKER_CONFIG" ? folder.FullName : null);
-        Assert.That(
-            Decoded(logins.Find("docker.io")),
-            Is.EqualTo("""{"username":"me","password":"se:cret","serveraddress":"https://index.docker.io/v1/"}""")
-        );
-        Assert.That(Decoded(logins.Find("r.test")), Is.EqualTo("""{"username":"me","identitytoken":"tok","serveraddress":"r.test"}"""));
+        Assert.That(Of(logins.Find("docker.io")), Is.EqualTo(("me", "se:cret", (string?)null, "https://index.docker.io/v1/")));
+        Assert.That(Of(logins.Find("r.test")), Is.EqualTo(("me", (string?)null, "tok", "r.test")));
         Assert.That(new[] { "other.test", "bad.test", "helper.test" }.Select(logins.Find), Is.All.Null);
         File.WriteAllText(Path.Combine(folder.FullName, "config.json"), "{");
         Assert.That(logins.Find("r.test"), Is.Null);
@@ -265,8 +230,8 @@ internal sealed class DockerPartsTests
         Assert.That(logins.Find("r.test"), Is.Null);
     }
 
-    private static string? Decoded(string? header) =>
-        header is null ? null : Encoding.UTF8.GetString(Convert.FromBase64String(header.Replace('-', '+').Replace('_', '/')));
+    private static (string? User, string? Password, string? Token, string? Server) Of(AuthConfig? login) =>
+        (login!.Username, login.Password, login.IdentityToken, login.ServerAddress);
 
     private static byte[] Bytes(GuardRecord record)
     {
@@ -275,7 +240,7 @@ internal sealed class DockerPartsTests
         return bytes;
     }
 
-    private static ContainerSpec Plan(string? network, Func<DockerSettings, DockerSettings>? change = null)
+    private static CreateContainerParameters Plan(string? network, Func<DockerSettings, DockerSettings>? change = null)
     {
         var docker = new DockerSettings
         {
@@ -300,18 +265,5 @@ internal sealed class DockerPartsTests
             "http://ready",
             false
         );
-    }
-
-    private static byte[] Frame(byte stream, string text)
-    {
-        var payload = Encoding.UTF8.GetBytes(text);
-        byte[] frame = [stream, 0, 0, 0, 0, 0, 0, 0, .. payload];
-        BinaryPrimitives.WriteUInt32BigEndian(frame.AsSpan(4), (uint)payload.Length);
-        return frame;
-    }
-
-    private sealed class Lines(string prefix, List<string> lines) : ILineSink
-    {
-        public void OnLine(ReadOnlyMemory<byte> line) => lines.Add(prefix + Encoding.UTF8.GetString(line.Span));
     }
 }
