@@ -152,21 +152,4 @@ public static class CodecLimits
     /// allocation.
     /// </summary>
     public const int LowerNameBytes = 256;
-
-    /// <summary>Longest text that is worth keeping for the next time it is met: keys, commands and common arguments are shorter.</summary>
-    internal const int TomlPooledCharsMax = 128;
-
-    /// <summary>
-    /// Texts kept while a file is read: a file repeats some thirty keys and a few values between two texts of their own; 256 references are
-    /// 2 KiB.
-    /// </summary>
-    internal const int TomlPooledTexts = 256;
-
-    /// <summary>
-    /// Keys of a table that are compared one by one: eight comparisons, mostly of lengths, cost less than hashing a name.
-    /// </summary>
-    internal const int TomlUnindexedEntriesMax = 8;
-
-    /// <summary>Room of a table with its first key: most have two to four of them, of 24 bytes each.</summary>
-    internal const int TomlTableEntriesFirst = 4;
 }

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using Spawngate.Protocols.Http2;
 using Spawngate.Protocols.Http2.Hpack;
-using Spawngate.Protocols.Toml;
 
 namespace Spawngate.Protocols.Tests;
 
@@ -20,7 +19,6 @@ internal sealed class CodecLimitsTests
         {
             Assert.That(Unsafe.SizeOf<DynamicTable.Entry>(), Is.EqualTo(32), nameof(CodecLimits.HpackEntriesMin));
             Assert.That(Unsafe.SizeOf<Http2Stream>(), Is.LessThanOrEqualTo(80), nameof(CodecLimits.StreamSlotsMin));
-            Assert.That(Unsafe.SizeOf<TomlEntry>(), Is.EqualTo(24), nameof(CodecLimits.TomlTableEntriesFirst));
         });
 
     [Test]
@@ -68,6 +66,5 @@ internal sealed class CodecLimitsTests
             Assert.That(CodecLimits.StreamWindowBytes, Is.EqualTo(65_536));
             Assert.That(CodecLimits.StreamSlotsMax, Is.GreaterThan(CodecLimits.ConcurrentStreamsMax).And.LessThan(short.MaxValue));
             Assert.That(CodecLimits.SettingsCost, Is.LessThan(CodecLimits.IdleFrameBurst));
-            Assert.That(CodecLimits.TomlPooledTexts * nint.Size, Is.EqualTo(2048));
         });
 }

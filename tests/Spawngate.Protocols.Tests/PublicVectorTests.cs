@@ -8,7 +8,7 @@ internal sealed class PublicVectorTests
         {TestData.Variable} is not set, so the tests over public test vectors (HPACK stories, the TOML 1.0 suite) have no cases. To run them:
           git clone https://github.com/http2jp/hpack-test-case vectors/hpack
           git clone https://github.com/toml-lang/toml-test && mv toml-test/tests vectors/toml-test
-          {TestData.Variable}=$PWD/vectors dotnet test tests/Spawngate.Protocols.Tests
+          {TestData.Variable}=$PWD/vectors dotnet test
         """;
 
     [Test]

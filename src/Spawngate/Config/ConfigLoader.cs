@@ -1,4 +1,4 @@
-using Spawngate.Protocols.Toml;
+using Spawngate.Config.Toml;
 
 namespace Spawngate.Config;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Spawngate.Protocols.Toml;
+using Spawngate.Config.Toml;
 using static Spawngate.Config.ConfigLines;
 
 namespace Spawngate.Config;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Spawngate.Protocols.Toml;
+using Spawngate.Config.Toml;
 
 namespace Spawngate.Config;
 

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using Spawngate.Config.Toml;
 using Spawngate.Logging;
 using Spawngate.Platform;
-using Spawngate.Protocols.Toml;
 using Spawngate.Telemetry;
 using static Spawngate.Config.ConfigLines;
 

@@ -1,5 +1,5 @@
 using System.Net;
-using Spawngate.Protocols.Toml;
+using Spawngate.Config.Toml;
 
 namespace Spawngate.Config;
 

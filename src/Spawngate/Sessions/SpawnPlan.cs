@@ -1,5 +1,5 @@
 using Spawngate.Config;
-using Spawngate.Protocols.Toml;
+using Spawngate.Config.Toml;
 
 namespace Spawngate.Sessions;
 

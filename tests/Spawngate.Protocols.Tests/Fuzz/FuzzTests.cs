@@ -3,7 +3,6 @@ using Spawngate.Protocols.Http1;
 using Spawngate.Protocols.Http2.Hpack;
 using Spawngate.Protocols.Tests.Http1;
 using Spawngate.Protocols.Tests.Http2;
-using Spawngate.Protocols.Toml;
 using static Spawngate.Protocols.Tests.Http1.HeadParsing;
 
 namespace Spawngate.Protocols.Tests.Fuzz;
@@ -84,50 +83,6 @@ internal sealed class FuzzTests
         "\0",
         " ",
         ":",
-    ];
-
-    private static readonly string[] TomlWords =
-    [
-        "[",
-        "]",
-        "[[",
-        "]]",
-        "{",
-        "}",
-        "=",
-        " = ",
-        ".",
-        ",",
-        "\"",
-        "\"\"\"",
-        "'",
-        "'''",
-        "\n",
-        "\r\n",
-        "#",
-        "\\",
-        "\\u0041",
-        "\\U0001F600",
-        "true",
-        "false",
-        "inf",
-        "nan",
-        "0x",
-        "0o7",
-        "0b1",
-        "1_000",
-        "1e9",
-        "-",
-        "9223372036854775808",
-        "1979-05-27T07:32:00Z",
-        "07:32:00.5",
-        "[backends.\"a.b\"]\n",
-        "[server]\n",
-        "port = 80\n",
-        "a.b.c = 1\n",
-        "\u00ef\u00bb\u00bf",
-        "\u00ff",
-        "\u00e2\u0082\u00ac",
     ];
 
     private static readonly string[] Http2Words =
@@ -258,31 +213,6 @@ internal sealed class FuzzTests
             return $"{isResponse} {whole.End} {framing.DropsTrailers} {Math.Min(whole.Text.Length, 20)} {whole.Text.Count(c => c == '[')}";
         });
 
-    [Test]
-    public void Toml() => FuzzTarget.Run("toml", TomlWords, (input, random) =>
-        {
-            TomlDocument document = TomlReader.Read(input, depthMax: 16, errorsMax: 20);
-            int lines = input.AsSpan().Count((byte)'\n') + 1;
-            foreach (TomlError error in document.Errors)
-            {
-                Assert.That(error.Position.Line, Is.InRange(1, lines), error.Message);
-                Assert.That(error.Position.Column, Is.InRange(1, input.Length + 1), error.Message);
-                Assert.That(error.Message, Is.Not.Empty);
-            }
-
-            if (document.IsValid)
-            {
-                TomlDocument again = TomlReader.Read([.. input, .. "\n# a comment changes nothing\n"u8], depthMax: 16, errorsMax: 20);
-                Assert.That(again.IsValid);
-                Assert.That(Tree(again.Root), Is.EqualTo(Tree(document.Root)));
-            }
-
-            // Digits and quoted parts of messages vary without end; the rest of the sentence tells which rule it was.
-            return document.IsValid
-                ? $"valid {document.Root.Entries.Length}"
-                : string.Concat(document.Errors[0].Message.Where(c => char.IsAsciiLetter(c) || c == ' ').Take(40));
-        });
-
     private static (HeadStatus Status, HeadFault Fault, BodyFraming Framing, int Length) OfRequest(byte[] input)
     {
         var (status, head) = Request(input);
@@ -367,17 +297,4 @@ internal sealed class FuzzTests
 
     private static string Known(FieldTable table) =>
         string.Join(',', table.Fields.ToArray().Select(field => field.Known).Where(known => known != KnownHeader.None).Distinct().Order());
-
-    private static string Tree(TomlValue value) =>
-        value switch
-        {
-            TomlTable table => "{" + string.Join(';', table.Entries.ToArray().Select(entry => $"{entry.Name}={Tree(entry.Value)}")) + "}",
-            TomlArray array => "[" + string.Join(';', array.Items.Select(Tree)) + "]",
-            TomlString text => "'" + text.Value + "'",
-            TomlInteger number => number.Value.ToString(CultureInfo.InvariantCulture),
-            TomlFloat number => number.Value.ToString("R", CultureInfo.InvariantCulture),
-            TomlBoolean truth => truth.Value.ToString(),
-            TomlDateTime time => time.Text,
-            _ => value.Kind,
-        };
 }

@@ -24,6 +24,7 @@ internal sealed class Layers
         "Transport",
         "Telemetry/History",
         "Telemetry",
+        "Config/Toml",
         "Config",
         "Overload",
         "Upstreams",

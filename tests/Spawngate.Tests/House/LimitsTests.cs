@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.RegularExpressions;
 using Spawngate.Admin;
@@ -8,6 +9,7 @@ using Spawngate.Clients.Shared;
 using Spawngate.Commands;
 using Spawngate.Composition;
 using Spawngate.Config;
+using Spawngate.Config.Toml;
 using Spawngate.Forwarding;
 using Spawngate.Hello;
 using Spawngate.Logging;
@@ -67,6 +69,15 @@ internal sealed class LimitsTests
             Is.Empty
         );
     }
+
+    [Test]
+    public void Toml_is_read_in_small_objects() =>
+        Assert.Multiple(() =>
+        {
+            Assert.That(sizeof(char) * TomlLimits.PieceBytes, Is.EqualTo(64 * Kilo).And.LessThan(85_000), "as text");
+            Assert.That(TomlLimits.PooledTexts * nint.Size, Is.EqualTo(2048));
+            Assert.That(Unsafe.SizeOf<TomlEntry>(), Is.EqualTo(24), nameof(TomlLimits.TableEntriesFirst));
+        });
 
     [TestCase("zzzzzzzz = 1", "the top level", "server")]
     [TestCase("[server]\nzzzzzzzz = 1", "[server]", "otlp_endpoint")]

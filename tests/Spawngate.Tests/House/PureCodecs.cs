@@ -1,6 +1,6 @@
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
-using Spawngate.Protocols.Toml;
+using Spawngate.Protocols;
 using Spawngate.Transport;
 
 namespace Spawngate.Tests;
@@ -65,7 +65,7 @@ internal sealed class PureCodecs
 
     [Test]
     public void The_codecs_reach_no_sockets_pipes_tasks_or_clocks() =>
-        Assert.That(Impurities(typeof(TomlReader).Assembly.Location), Is.Empty);
+        Assert.That(Impurities(typeof(CodecLimits).Assembly.Location), Is.Empty);
 
     [Test]
     public void The_check_finds_what_the_program_itself_uses()

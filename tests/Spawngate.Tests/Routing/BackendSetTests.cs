@@ -1,6 +1,6 @@
 using Spawngate.Backends;
 using Spawngate.Config;
-using Spawngate.Protocols.Toml;
+using Spawngate.Config.Toml;
 using Spawngate.Routing;
 using Spawngate.Tests.Fakes;
 using Spawngate.Workloads.Docker;

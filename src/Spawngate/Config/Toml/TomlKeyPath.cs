@@ -1,9 +1,9 @@
 using System.Text;
 
-namespace Spawngate.Protocols.Toml;
+namespace Spawngate.Config.Toml;
 
 /// <summary>Writes key paths as TOML writes them: <c>backends."api.example.com".port</c>.</summary>
-public static class TomlKeyPath
+internal static class TomlKeyPath
 {
     /// <summary>The path of <paramref name="name"/> inside <paramref name="parent"/> (empty for the root).</summary>
     public static string Append(string parent, string name) => parent.Length == 0 ? Quote(name) : $"{parent}.{Quote(name)}";
@@ -11,7 +11,7 @@ public static class TomlKeyPath
     /// <summary>The key as it must be written: bare where TOML allows it, else quoted, with control characters escaped.</summary>
     public static string Quote(string name)
     {
-        if (name.Length > 0 && !name.AsSpan().ContainsAnyExcept(TomlSyntax.BareKeyCharacters))
+        if (name.Length > 0 && !name.AsSpan().ContainsAnyExcept(TomlWords.BareKeyCharacters))
         {
             return name;
         }

@@ -1,10 +1,10 @@
-namespace Spawngate.Protocols.Toml;
+namespace Spawngate.Config.Toml;
 
 /// <summary>A key of a table and what it holds.</summary>
 /// <param name="Name">The key, unquoted.</param>
 /// <param name="Position">Where the key was first written.</param>
 /// <param name="Value">Its value.</param>
-public readonly record struct TomlEntry(string Name, TomlPosition Position, TomlValue Value);
+internal readonly record struct TomlEntry(string Name, TomlPosition Position, TomlValue Value);
 
 /// <summary>How a table came to be; TOML lets each kind be added to by different notations.</summary>
 internal enum TomlTableOrigin
@@ -23,32 +23,28 @@ internal enum TomlTableOrigin
 }
 
 /// <summary>A table: keys and values in file order.</summary>
-public sealed class TomlTable : TomlValue
+/// <param name="position">Where it begins.</param>
+/// <param name="origin">How it came to be.</param>
+internal sealed class TomlTable(TomlPosition position, TomlTableOrigin origin) : TomlValue(position)
 {
     private TomlEntry[] _entries = [];
     private int _count;
     private Dictionary<string, int>? _index;
 
-    internal TomlTable(TomlPosition position, TomlTableOrigin origin)
-        : base(position)
-    {
-        Origin = origin;
-        HeaderPosition = position;
-    }
-
     /// <summary>The keys with their values, in file order.</summary>
     public ReadOnlySpan<TomlEntry> Entries => _entries.AsSpan(0, _count);
 
     /// <summary>Where the table's own header stands, or its first mention if it has none.</summary>
-    public TomlPosition HeaderPosition { get; private set; }
+    public TomlPosition HeaderPosition { get; private set; } = position;
 
     /// <summary>Whether a statement of this table could not be read: keys may seem to be missing that are in the text.</summary>
-    public bool IsIncomplete { get; internal set; }
+    public bool IsIncomplete { get; set; }
 
     /// <inheritdoc/>
     public override string Kind => "a table";
 
-    internal TomlTableOrigin Origin { get; private set; }
+    /// <summary>How it came to be.</summary>
+    public TomlTableOrigin Origin { get; private set; } = origin;
 
     /// <summary>Finds a key.</summary>
     public bool TryGet(string name, out TomlEntry entry)
@@ -58,11 +54,12 @@ public sealed class TomlTable : TomlValue
         return at >= 0;
     }
 
-    internal void Add(TomlEntry entry)
+    /// <summary>Adds a key, which must be new.</summary>
+    public void Add(TomlEntry entry)
     {
         if (_count == _entries.Length)
         {
-            Array.Resize(ref _entries, Math.Max(CodecLimits.TomlTableEntriesFirst, 2 * _count));
+            Array.Resize(ref _entries, Math.Max(TomlLimits.TableEntriesFirst, 2 * _count));
         }
 
         _entries[_count] = entry;
@@ -73,7 +70,7 @@ public sealed class TomlTable : TomlValue
     /// <summary>Most tables hold a few keys, which are found sooner without an index; one with many gets it at the first search.</summary>
     private int IndexOf(string name)
     {
-        if (_count > CodecLimits.TomlUnindexedEntriesMax)
+        if (_count > TomlLimits.UnindexedEntriesMax)
         {
             _index ??= MakeIndex();
             return _index.TryGetValue(name, out var found) ? found : -1;
@@ -101,11 +98,13 @@ public sealed class TomlTable : TomlValue
         return index;
     }
 
-    internal void DefineByHeader(TomlPosition position)
+    /// <summary>Notes that the header of a table came that had only been passed through.</summary>
+    public void DefineByHeader(TomlPosition position)
     {
         Origin = TomlTableOrigin.Header;
         HeaderPosition = position;
     }
 
-    internal void DefineByDottedKey() => Origin = TomlTableOrigin.DottedKey;
+    /// <summary>Notes that a dotted key filled it.</summary>
+    public void DefineByDottedKey() => Origin = TomlTableOrigin.DottedKey;
 }

@@ -1,15 +1,33 @@
 using System.Globalization;
 using System.Text.Json;
-using Spawngate.Protocols.Toml;
+using Spawngate.Config.Toml;
+using Spawngate.Protocols.Tests;
 
-namespace Spawngate.Protocols.Tests;
+namespace Spawngate.Tests;
 
-/// <summary>The public TOML 1.0 suite: one test per file.</summary>
+/// <summary>The public TOML 1.0 suite: one test per file. What TOML 1.1 allows beyond that is listed.</summary>
 [TestFixture]
 internal sealed class TomlVectorTests
 {
     private const int DepthMax = 64;
     private const int ErrorsMax = 100;
+
+    /// <summary>What is invalid in TOML 1.0 and valid in TOML 1.1 (https://toml.io/en/v1.1.0), with the rule that says so.</summary>
+    private static readonly Dictionary<string, string> AllowedSince11 = new()
+    {
+        ["invalid/datetime/no-secs.toml"] = SecondsAreOptional,
+        ["invalid/local-datetime/no-secs.toml"] = SecondsAreOptional,
+        ["invalid/local-time/no-secs.toml"] = SecondsAreOptional,
+        ["invalid/inline-table/linebreak-01.toml"] = InlineTablesMaySpanLines,
+        ["invalid/inline-table/linebreak-02.toml"] = InlineTablesMaySpanLines,
+        ["invalid/inline-table/linebreak-03.toml"] = InlineTablesMaySpanLines,
+        ["invalid/inline-table/linebreak-04.toml"] = InlineTablesMaySpanLines,
+        ["invalid/inline-table/trailing-comma.toml"] = "Inline Table: a comma may stand behind the last pair",
+        ["invalid/string/basic-byte-escapes.toml"] = "String: \\xHH is U+00HH",
+    };
+
+    private const string SecondsAreOptional = "Offset Date-Time, Local Date-Time, Local Time: seconds may be left out";
+    private const string InlineTablesMaySpanLines = "Inline Table: line breaks are allowed between the braces";
 
     private static IEnumerable<TestCaseData> Vectors(string kind)
     {
@@ -23,28 +41,32 @@ internal sealed class TomlVectorTests
         {
             if (file.StartsWith(kind, StringComparison.Ordinal) && file.EndsWith(".toml", StringComparison.Ordinal))
             {
-                yield return new TestCaseData(Path.Combine(suite, file)).SetName($"toml-test/{file}");
+                yield return new TestCaseData(Path.Combine(suite, file), file).SetName($"toml-test/{file}");
             }
         }
     }
 
     [TestCaseSource(nameof(Vectors), new object[] { "valid" })]
-    public void Valid(string file)
+    public void Valid(string file, string name)
     {
         var document = TomlReader.Read(File.ReadAllBytes(file), DepthMax, ErrorsMax);
 
-        Assert.That(document.Errors, Is.Empty);
+        Assert.That(document.Errors, Is.Empty, name);
         using var expected = JsonDocument.Parse(File.ReadAllBytes(Path.ChangeExtension(file, ".json")));
         AssertSame(expected.RootElement, document.Root, "$");
     }
 
     [TestCaseSource(nameof(Vectors), new object[] { "invalid" })]
-    public void Invalid(string file)
+    public void Invalid(string file, string name)
     {
         var bytes = File.ReadAllBytes(file);
         var document = TomlReader.Read(bytes, DepthMax, ErrorsMax);
 
-        Assert.That(document.Errors, Is.Not.Empty);
+        Assert.That(
+            document.IsValid,
+            Is.EqualTo(AllowedSince11.ContainsKey(name)),
+            AllowedSince11.GetValueOrDefault(name, "refused as before")
+        );
         var lineCount = bytes.Count(b => b == '\n') + 1;
         Assert.That(document.Errors.Select(error => error.Position.Line), Is.All.InRange(1, lineCount));
         Assert.That(document.Errors.Select(error => error.Position.Column), Is.All.GreaterThanOrEqualTo(1));
@@ -89,7 +111,7 @@ internal sealed class TomlVectorTests
             TomlInteger i => ("integer", i.Value == long.Parse(value, CultureInfo.InvariantCulture)),
             TomlFloat f => ("float", f.Value.Equals(ParseFloat(value))),
             TomlBoolean b => ("bool", b.Value == bool.Parse(value)),
-            TomlDateTime d => (TypeName(d.DateTimeKind), WithoutTrailingZeros(d.Text) == WithoutTrailingZeros(value)),
+            TomlDateTime d => (TypeName(d), WithoutTrailingZeros(d.Text) == WithoutTrailingZeros(value)),
             _ => ("table", false),
         };
         Assert.That(actualType, Is.EqualTo(type), path);
@@ -105,13 +127,12 @@ internal sealed class TomlVectorTests
             _ => double.Parse(value, CultureInfo.InvariantCulture),
         };
 
-    private static string TypeName(TomlDateTimeKind kind) =>
-        kind switch
+    private static string TypeName(TomlDateTime value) =>
+        value.Kind switch
         {
-            TomlDateTimeKind.OffsetDateTime => "datetime",
-            TomlDateTimeKind.LocalDateTime => "datetime-local",
-            TomlDateTimeKind.LocalDate => "date-local",
-            _ => "time-local",
+            "a date" => "date-local",
+            "a time" => "time-local",
+            _ => value.Text.AsSpan("1979-05-27T".Length).IndexOfAny("Z+-") < 0 ? "datetime-local" : "datetime",
         };
 
     /// <summary>The suite writes the same fraction with more or fewer zeros.</summary>

@@ -1,4 +1,4 @@
-namespace Spawngate.Protocols.Toml;
+namespace Spawngate.Config.Toml;
 
 /// <summary>
 /// The rules of what may be defined where: no key twice, no table twice, nothing added to what is closed. Each method

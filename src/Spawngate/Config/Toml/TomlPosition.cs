@@ -1,9 +1,9 @@
-namespace Spawngate.Protocols.Toml;
+namespace Spawngate.Config.Toml;
 
 /// <summary>A place in a TOML text.</summary>
 /// <param name="Line">Line, counted from 1.</param>
 /// <param name="Column">Column in characters (Unicode scalar values), counted from 1.</param>
-public readonly record struct TomlPosition(int Line, int Column) : IComparable<TomlPosition>
+internal readonly record struct TomlPosition(int Line, int Column) : IComparable<TomlPosition>
 {
     /// <summary>Orders by line, then column.</summary>
     public int CompareTo(TomlPosition other) => Line != other.Line ? Line.CompareTo(other.Line) : Column.CompareTo(other.Column);

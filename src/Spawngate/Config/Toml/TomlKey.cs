@@ -1,4 +1,4 @@
-namespace Spawngate.Protocols.Toml;
+namespace Spawngate.Config.Toml;
 
 /// <summary>One part of a dotted key.</summary>
 /// <param name="Name">The part, unquoted.</param>
