@@ -6,7 +6,8 @@ from processes import ROOT, BenchError, family, free_port, start, wait_for_port,
 
 SPAWNGATE = os.path.join(ROOT, "artifacts", "spawngate")
 NAMES = ("spawngate", "nginx", "haproxy", "nghttpx")
-OURS = {"spawngate": SPAWNGATE}  # executables of Spawngate by name; another one to compare with may join
+# Executables of Spawngate by name; another one to compare with may join. `kestrel` is the same one on Kestrel's transport.
+OURS = {"spawngate": SPAWNGATE, "kestrel": SPAWNGATE}
 IDLE_UPSTREAM_MAX = 128      # more than any scenario has clients that are active at once
 HOST_IDLE_UPSTREAM_MAX = 10  # the same with a thousand hosts, where the active clients spread
 
@@ -98,7 +99,10 @@ ready_health_check_interval_ms = 0
             command, *arguments = site.command(port)
             text += f'[backends."{host}"]\ncommand = "{command}"\nargs = [{", ".join(chr(34) + a + chr(34) for a in arguments)}]\nport = {port}\n'
         # Its threads follow the number of processors the runtime sees: there is no setting of its own.
-        self._start([OURS[self.name], self._write("toml", text)], {"SPAWNGATE_LOG": "warn", "DOTNET_PROCESSOR_COUNT": str(self.threads)})
+        environment = {"SPAWNGATE_LOG": "warn", "DOTNET_PROCESSOR_COUNT": str(self.threads)}
+        if self.name == "kestrel":
+            environment["SPAWNGATE_TRANSPORT"] = "kestrel"
+        self._start([OURS[self.name], self._write("toml", text)], environment)
 
     def _nginx(self, site):
         self.h2_port = free_port()

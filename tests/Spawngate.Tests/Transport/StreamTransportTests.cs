@@ -120,7 +120,7 @@ internal sealed class StreamTransportTests
         }
     }
 
-    /// <summary>Before Kestrel has begun with it, as while it shakes hands: a receive waits, a send is refused, and a close ends both.</summary>
+    /// <summary>Before Kestrel has begun with it, as while it shakes hands: a receive waits, and a send is refused.</summary>
     [Test]
     public async Task A_receive_that_begins_before_there_are_pipes_waits_for_them()
     {
