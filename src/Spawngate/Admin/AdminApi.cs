@@ -20,10 +20,10 @@ internal sealed class AdminApi : IAsyncDisposable
     private readonly PassedSocket? _passed;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
-    private readonly KestrelServer _server;
     private readonly AdminConnections _connections;
     private readonly TimeProvider _time;
     private readonly AdminRequests _requests;
+    private KestrelServer? _server; // Made when it starts: clients of the proxy are not to wait for that.
     private ListenOptions? _listen;
 
     /// <summary>Makes the API; nothing listens yet.</summary>
@@ -52,7 +52,6 @@ internal sealed class AdminApi : IAsyncDisposable
         _requests = new AdminRequests(guard, backends, time, _logger, _stopping.Token, answers);
         _time = time;
         _connections = new AdminConnections(Math.Min(PlatformLimits.DescriptorsAdminMax, DescriptorBudget.Shared.AdminMax), time);
-        _server = MakeServer();
     }
 
     /// <summary>The bound address; with the real port once started.</summary>
@@ -62,6 +61,7 @@ internal sealed class AdminApi : IAsyncDisposable
     /// <exception cref="CannotRunException">The address cannot be bound; the message names it and its settings.</exception>
     public async Task StartAsync(CancellationToken cancel)
     {
+        _server = MakeServer();
         try
         {
             await _server.StartAsync(_requests, cancel);
@@ -87,14 +87,14 @@ internal sealed class AdminApi : IAsyncDisposable
     {
         await _stopping.CancelAsync();
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(AdminLimits.StopSecs));
-        await _server.StopAsync(limit.Token);
+        await (_server?.StopAsync(limit.Token) ?? Task.CompletedTask);
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
-        _server.Dispose();
+        _server?.Dispose();
         _stopping.Dispose();
     }
 

@@ -32,14 +32,16 @@ internal static class RunCommand
 
         // In this order: children inherit what we were started with, not what we set for our own runtime.
         var children = ChildEnvironment.Capture();
+
+        // A file may be slow to come, or never do so: a stop does not wait for it, and nothing has begun that would have to end. What
+        // follows goes on beside it.
+        var loading = Task.Run(() => Load(configPath, console));
         InlineCompletions.Enable();
         if (ChildProcess.IsSupported)
         {
             _ = Reaper.Shared; // As PID 1 we may be handed orphans before anything was started.
         }
 
-        // A file may be slow to come, or never do so: a stop does not wait for it, and nothing has begun that would have to end.
-        var loading = Task.Run(() => Load(configPath, console));
         if (await Task.WhenAny(loading, signals.StopRequested).ConfigureAwait(false) != loading)
         {
             return ExitCode.Success;

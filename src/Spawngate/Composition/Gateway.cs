@@ -58,6 +58,7 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly ServerConfig _configured;
     private readonly ServerConfig _server;
     private readonly string _configPath;
+    private readonly long _machineBytes = MachineMemory.Bytes;
     private ClientListener? _listener;
     private LivenessCheck? _liveness;
     private Watchdog? _watchdog;
@@ -116,7 +117,7 @@ internal sealed class Gateway : IAsyncDisposable
             HeapTrimmer.CollectSoon
         )
         {
-            MemoryBytesMax = _server.MemoryLimit.Of(MachineMemory.Bytes, MachineMemory.HeapBytes),
+            MemoryBytesMax = _server.MemoryLimit.Of(_machineBytes, MachineMemory.HeapBytes),
             ConnectionsMax = _server.MaxConnections,
             Young = YoungHeap.Own,
             Descriptors = static () => new Usage(DescriptorBudget.Shared.SharedInUse, DescriptorBudget.Shared.SharedMax),
@@ -130,6 +131,20 @@ internal sealed class Gateway : IAsyncDisposable
     /// <exception cref="CannotRunException">A port cannot be had; the message says which, and by which setting.</exception>
     public async Task StartAsync()
     {
+        // First of all: clients that come from now on wait in the kernel's queue, and are not refused.
+        try
+        {
+            _listener = new ClientListener(_forwarding, _connections, _sockets.Proxy);
+        }
+        catch (SocketException e)
+        {
+            var address = new System.Net.IPEndPoint(_server.Bind, _server.Port);
+            throw new CannotRunException(
+                $"cannot listen on {address} for the proxy (server.port, server.bind): {BindFailure.Describe(e)}",
+                e
+            );
+        }
+
         _sockets.Report(_configured, _supervisorLog);
         if (_server.MaxConnections < _configured.MaxConnections)
         {
@@ -143,7 +158,7 @@ internal sealed class Gateway : IAsyncDisposable
             );
         }
 
-        if (_server.MemoryLimit.Of(MachineMemory.Bytes) is var memory && memory > _overload.MemoryBytesMax)
+        if (_server.MemoryLimit.Of(_machineBytes) is var memory && memory > _overload.MemoryBytesMax)
         {
             GatewayLog.LessMemory(_log, _server.MemoryLimit.Text, memory, _overload.MemoryBytesMax, MachineMemory.HeapBytes);
         }
@@ -152,19 +167,6 @@ internal sealed class Gateway : IAsyncDisposable
         if (Libc.IsLinux && !InstanceListener.IsAvailable)
         {
             GatewayLog.PortOwnersUnknown(_log);
-        }
-
-        try
-        {
-            _listener = new ClientListener(_forwarding, _connections, _sockets.Proxy);
-        }
-        catch (SocketException e)
-        {
-            var address = new System.Net.IPEndPoint(_server.Bind, _server.Port);
-            throw new CannotRunException(
-                $"cannot listen on {address} for the proxy (server.port, server.bind): {BindFailure.Describe(e)}",
-                e
-            );
         }
 
         ReloadMemory.SettleStart(_backends.All.Count);
