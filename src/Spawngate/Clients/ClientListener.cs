@@ -30,8 +30,14 @@ internal sealed class ClientListener
     /// <param name="context">What connections share.</param>
     /// <param name="connections">Where they are kept.</param>
     /// <param name="passed">Sockets to take instead of binding one; they stay their owner's.</param>
+    /// <param name="bound">The proxy's own socket, if it listens already and none was passed; it is taken over.</param>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public ClientListener(ForwardingContext context, ClientConnections connections, IReadOnlyList<PassedSocket> passed)
+    public ClientListener(
+        ForwardingContext context,
+        ClientConnections connections,
+        IReadOnlyList<PassedSocket> passed,
+        Socket? bound = null
+    )
     {
         _context = context;
         _connections = connections;
@@ -39,11 +45,10 @@ internal sealed class ClientListener
         _sockets =
             passed.Count > 0
                 ? [.. passed.Select(static each => each.Socket)]
-                : [Bind(new IPEndPoint(context.Server.Bind, context.Server.Port))];
-        foreach (var socket in _sockets)
+                : [bound ?? Bind(new IPEndPoint(context.Server.Bind, context.Server.Port))];
+        foreach (var each in passed)
         {
-            DetectVanishedClients(socket);
-            SocketMemory.BoundUnsent(socket.SafeHandle, ConnectionLimits.UnsentBytesMax);
+            SetInherited(each.Socket);
         }
 
         _listeners = [.. _sockets.Select(StreamTransport.Chosen.Listen)];
@@ -108,7 +113,9 @@ internal sealed class ClientListener
         _stop.Dispose();
     }
 
-    private static Socket Bind(IPEndPoint endpoint)
+    /// <summary>Listens. Clients wait in the kernel's queue until somebody accepts.</summary>
+    /// <exception cref="SocketException">The address cannot be bound.</exception>
+    public static Socket Bind(IPEndPoint endpoint)
     {
         var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
@@ -120,6 +127,7 @@ internal sealed class ClientListener
             }
 
             socket.Bind(endpoint);
+            SetInherited(socket);
             socket.Listen(ConnectionLimits.AcceptBacklog);
             return socket;
         }
@@ -153,16 +161,18 @@ internal sealed class ClientListener
     }
 
     /// <summary>
-    /// Accepted sockets inherit it: a client whose machine vanished without a word would otherwise hold a tunnel, and with it the backend,
-    /// for ever.
+    /// What the sockets of clients inherit, from those on that come when it is set: a client whose machine vanished without a word would
+    /// otherwise hold a tunnel, and with it the backend, for ever.
     /// </summary>
-    private static void DetectVanishedClients(Socket socket)
+    private static void SetInherited(Socket socket)
     {
+        SocketMemory.BoundUnsent(socket.SafeHandle, ConnectionLimits.UnsentBytesMax);
         if (socket.AddressFamily == AddressFamily.Unix)
         {
             return;
         }
 
+        socket.NoDelay = true;
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, ConnectionLimits.TcpKeepAliveSecs);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, ConnectionLimits.TcpKeepAliveIntervalSecs);

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Spawngate.Admin;
@@ -59,12 +60,13 @@ internal sealed class Gateway : IAsyncDisposable
     private readonly ServerConfig _server;
     private readonly string _configPath;
     private readonly long _machineBytes = MachineMemory.Bytes;
+    private readonly Socket? _bound;
     private ClientListener? _listener;
     private LivenessCheck? _liveness;
     private Watchdog? _watchdog;
     private bool _hasWarnedOfRoot;
 
-    /// <summary>Makes the parts; nothing listens or runs yet.</summary>
+    /// <summary>Has the proxy listen, and makes the parts; nothing is accepted and nothing runs yet.</summary>
     /// <param name="config">A valid configuration.</param>
     /// <param name="children">What local backends inherit.</param>
     /// <param name="sockets">Listening sockets that were passed to us; they stay the caller's.</param>
@@ -72,6 +74,9 @@ internal sealed class Gateway : IAsyncDisposable
     /// <param name="loggers">Makes the loggers.</param>
     /// <param name="variable">Reads a variable of the environment.</param>
     /// <param name="time">The time.</param>
+    /// <exception cref="CannotRunException">
+    /// The port of the proxy cannot be had; the message says which, and by which setting.
+    /// </exception>
     public Gateway(
         GatewayConfig config,
         ChildEnvironment children,
@@ -86,6 +91,9 @@ internal sealed class Gateway : IAsyncDisposable
         _server = sockets.InForce(config.Server);
         _server = _server with { MaxConnections = Math.Min(_server.MaxConnections, DescriptorBudget.Shared.ClientsMax) };
         _sockets = sockets;
+
+        // First of all: clients that come from now on wait in the kernel's queue for the rest, and are not refused.
+        _bound = sockets.Proxy.Count > 0 ? null : Listen(_server);
         _supervisor = supervisor;
         _supervisorLog = loggers.CreateLogger("spawngate.supervisor");
         _configPath = config.Path;
@@ -127,24 +135,12 @@ internal sealed class Gateway : IAsyncDisposable
         _admin = new AdminApi(_server, _reports, loggers, time, sockets.Admin, _backends.Sessions);
     }
 
-    /// <summary>Listens and accepts.</summary>
-    /// <exception cref="CannotRunException">A port cannot be had; the message says which, and by which setting.</exception>
+    /// <summary>Accepts.</summary>
+    /// <exception cref="CannotRunException">
+    /// The port of the admin API cannot be had; the message says which, and by which setting.
+    /// </exception>
     public async Task StartAsync()
     {
-        // First of all: clients that come from now on wait in the kernel's queue, and are not refused.
-        try
-        {
-            _listener = new ClientListener(_forwarding, _connections, _sockets.Proxy);
-        }
-        catch (SocketException e)
-        {
-            var address = new System.Net.IPEndPoint(_server.Bind, _server.Port);
-            throw new CannotRunException(
-                $"cannot listen on {address} for the proxy (server.port, server.bind): {BindFailure.Describe(e)}",
-                e
-            );
-        }
-
         _sockets.Report(_configured, _supervisorLog);
         if (_server.MaxConnections < _configured.MaxConnections)
         {
@@ -169,6 +165,7 @@ internal sealed class Gateway : IAsyncDisposable
             GatewayLog.PortOwnersUnknown(_log);
         }
 
+        _listener = new ClientListener(_forwarding, _connections, _sockets.Proxy, _bound);
         ReloadMemory.SettleStart(_backends.All.Count);
         await _admin.StartAsync(CancellationToken.None).ConfigureAwait(false);
         _guardian.Start();
@@ -252,6 +249,11 @@ internal sealed class Gateway : IAsyncDisposable
         }
 
         _liveness?.Dispose();
+        if (_listener is null)
+        {
+            _bound?.Dispose(); // It was not taken over.
+        }
+
         await _admin.DisposeAsync().ConfigureAwait(false);
         await EndRecordsAsync().ConfigureAwait(false);
         _environment.Active.Dispose();
@@ -262,6 +264,22 @@ internal sealed class Gateway : IAsyncDisposable
         _drain.Dispose();
         _reloading.Dispose();
         _kill.Dispose();
+    }
+
+    private static Socket Listen(ServerConfig server)
+    {
+        var address = new IPEndPoint(server.Bind, server.Port);
+        try
+        {
+            return ClientListener.Bind(address);
+        }
+        catch (SocketException e)
+        {
+            throw new CannotRunException(
+                $"cannot listen on {address} for the proxy (server.port, server.bind): {BindFailure.Describe(e)}",
+                e
+            );
+        }
     }
 
     private Launchers MakeLaunchers(string configPath, ChildEnvironment children, ILoggerFactory loggers, Func<string, string?> variable) =>
