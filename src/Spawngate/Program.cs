@@ -8,6 +8,9 @@ internal static class Program
 {
     private static Task<int> Main(string[] args)
     {
+        // Before anything is opened that could get one of these numbers.
+        StandardDescriptors.Secure();
+
         // First of all: a guard lives beside its gateway, so nothing that the command line needs is made for it.
         if (args is [GuardPipe.Command, ..])
         {

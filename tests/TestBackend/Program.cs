@@ -46,9 +46,7 @@ internal static class Program
 
     private static async Task ServeAsync(ServerState server)
     {
-        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(new IPEndPoint(server.Settings.Bind, server.Settings.Port));
-        listener.Listen(AcceptBacklog);
+        using Socket listener = server.Settings.Mode == "activated" ? Passed() : Listen(server.Settings);
         if (server.Settings.Mode == "lend")
         {
             SocketLoan.Offer();
@@ -70,6 +68,25 @@ internal static class Program
                 ? Relay.RunAsync(accepted, port)
                 : new Connection(accepted, server).RunAsync();
         }
+    }
+
+    private static Socket Listen(Settings settings)
+    {
+        var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(settings.Bind, settings.Port));
+        listener.Listen(AcceptBacklog);
+        return listener;
+    }
+
+    /// <summary>The socket that a service manager passes (sd_listen_fds(3)), if it is meant for this process.</summary>
+    private static Socket Passed()
+    {
+        string? pid = Environment.GetEnvironmentVariable("LISTEN_PID");
+        string? count = Environment.GetEnvironmentVariable("LISTEN_FDS");
+        string? names = Environment.GetEnvironmentVariable("LISTEN_FDNAMES");
+        return pid == $"{Environment.ProcessId}" && count == "1" && names == "http"
+            ? new Socket(new SafeSocketHandle(3, ownsHandle: true))
+            : throw new InvalidOperationException($"no socket: LISTEN_PID={pid} LISTEN_FDS={count} LISTEN_FDNAMES={names}");
     }
 
     private static PosixSignalRegistration OnSigterm(ServerState server) => PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>

@@ -60,7 +60,10 @@ internal sealed class Settings
         "relay",
     ];
 
-    /// <summary><c>server</c>, or <c>sleep</c> for a process that only reports to the control port and lives on.</summary>
+    /// <summary>
+    /// <c>server</c>; <c>activated</c> for one whose socket is passed to it; <c>sleep</c> for a process that only reports to the control
+    /// port and lives on.
+    /// </summary>
     public string Mode => Text("mode") ?? "server";
 
     /// <summary>Name in control messages.</summary>

@@ -22,6 +22,17 @@ internal sealed record AdminError(int Status, string Code, string Message)
     public static AdminError ReadyUnauthorised { get; } =
         new(401, "UNAUTHORIZED", "This needs the token of the current start (the whole SERVERLESS_PROXY_READY_URL) or the admin token.");
 
+    /// <summary>A lease without the right token.</summary>
+    public static AdminError BusyUnauthorised { get; } =
+        new(
+            401,
+            "UNAUTHORIZED",
+            "This needs the whole SPAWNGATE_BUSY_URL of the process that runs now: its token is another at each start, and ends with it."
+        );
+
+    /// <summary>A lease of an instance that is being stopped.</summary>
+    public static AdminError IsStopping { get; } = new(409, "STOPPING", "The backend is being stopped, which a lease does not put off.");
+
     /// <summary>A ready callback for a backend that is not starting.</summary>
     public static AdminError NotStarting { get; } =
         new(409, "NOT_STARTING", "The backend is not starting, so it cannot be declared ready.");
@@ -72,6 +83,10 @@ internal sealed record AdminError(int Status, string Code, string Message)
     /// <summary>A fault of this program; the log has the details.</summary>
     public static AdminError Internal { get; } =
         new(500, "INTERNAL_ERROR", "The admin API failed on this request; the log of Spawngate has the details.");
+
+    /// <summary>The query is wrong.</summary>
+    /// <param name="message">What is wrong with it.</param>
+    public static AdminError BadQuery(string message) => new(400, "BAD_QUERY", message);
 
     /// <summary>The path exists, but not for this method.</summary>
     /// <param name="allowed">The value of the Allow header.</param>

@@ -194,7 +194,7 @@ internal sealed class AdminMetrics
             others,
             "spawngate_backend_no_wake",
             Gauge,
-            "Those of them that do not keep it awake (no_wake).",
+            "Those of them that do not keep it awake (no_wake, quiet WebSockets).",
             static host => host.Report.PassiveCount
         );
         PerHost(

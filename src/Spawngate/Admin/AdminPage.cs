@@ -18,7 +18,7 @@ internal static class AdminPage
     public const string StyleHash = "sha256-LgLxRvdNRHbv/RFi3+yhTkaCIsbw2CAPC9Kz5h0zHQc=";
 
     /// <summary>Hash of the script.</summary>
-    public const string ScriptHash = "sha256-4N4aXHYaIffi/fi1l1Cx9zt/3nnyI81XZuH+29ieexQ=";
+    public const string ScriptHash = "sha256-LXRQk2UG1isDijX9gZ3eyse7FqLorB4m9O/THjKq3zU=";
 
     private const string Policy =
         $"default-src 'none'; script-src '{ScriptHash}'; style-src '{StyleHash}'; connect-src 'self'; "

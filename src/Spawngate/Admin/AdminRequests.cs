@@ -72,7 +72,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
         }
         catch (Exception e)
         {
-            AdminEvents.RequestFailed(_logger, e, context.Request.Method, context.Request.Path.Value ?? "");
+            AdminEvents.RequestFailed(_logger, e, context.Request.Method, AdminRoute.WithoutToken(context.Request.Path.Value ?? ""));
             if (context.Response.HasStarted)
             {
                 context.Abort();
@@ -150,6 +150,7 @@ internal sealed class AdminRequests : IHttpApplication<HttpContext>
             AdminTarget.Stop => CommandAsync(context, route.Name, AdminCommand.Stop),
             AdminTarget.Restart => CommandAsync(context, route.Name, AdminCommand.Restart),
             AdminTarget.Ready => ReadyAsync(context, route.Name),
+            AdminTarget.Busy => BusyCallback.AnswerAsync(context, route, _backends.LeaseAsync),
             _ when route.IsOfSessions && _sessions is not null => _sessions.AnswerAsync(context, route),
             _ => AdminReply.ErrorAsync(context, AdminError.NotFound),
         };

@@ -42,6 +42,9 @@ internal enum AdminTarget
     /// <summary><c>/ready/{host}</c>.</summary>
     Ready,
 
+    /// <summary><c>/busy/{host}/{token}</c>.</summary>
+    Busy,
+
     /// <summary><c>/spawn</c>.</summary>
     Spawn,
 
@@ -66,8 +69,18 @@ internal enum AdminTarget
 /// <param name="Name">The normalised name of a backend, or the id of a session, in it; empty when it has none.</param>
 internal readonly record struct AdminRoute(AdminTarget Target, string Name)
 {
+    /// <summary>The token in it; empty when it has none.</summary>
+    public string Token { get; init; } = "";
+
     /// <summary>Whether the target is asked for by POST.</summary>
-    public bool IsPost => Target is AdminTarget.Start or AdminTarget.Stop or AdminTarget.Restart or AdminTarget.Ready or AdminTarget.Spawn;
+    public bool IsPost =>
+        Target
+            is AdminTarget.Start
+                or AdminTarget.Stop
+                or AdminTarget.Restart
+                or AdminTarget.Ready
+                or AdminTarget.Busy
+                or AdminTarget.Spawn;
 
     /// <summary>Whether it is a session or what makes one.</summary>
     public bool IsOfSessions => Target >= AdminTarget.Spawn;
@@ -76,9 +89,10 @@ internal readonly record struct AdminRoute(AdminTarget Target, string Name)
     public bool Changes => IsPost || Target == AdminTarget.Session;
 
     /// <summary>
-    /// Whether everybody may ask, token or not. <see cref="AdminTarget.Ready"/> is open here because it checks a token of its own.
+    /// Whether everybody may ask, token or not. <see cref="AdminTarget.Ready"/> and <see cref="AdminTarget.Busy"/> are open here because
+    /// they check a token of their own.
     /// </summary>
-    public bool IsOpen => Target is AdminTarget.Health or AdminTarget.Version or AdminTarget.Ready;
+    public bool IsOpen => Target is AdminTarget.Health or AdminTarget.Version or AdminTarget.Ready or AdminTarget.Busy;
 
     /// <summary>Value of the Allow header.</summary>
     public string AllowedMethods =>
@@ -107,6 +121,7 @@ internal readonly record struct AdminRoute(AdminTarget Target, string Name)
             ["", "backends", { Length: > 0 } host] => new(AdminTarget.Backend, Normalise(host)),
             ["", "backends", { Length: > 0 } host, var leaf] => new(BackendLeaf(leaf), Normalise(host)),
             ["", "ready", { Length: > 0 } host] => new(AdminTarget.Ready, Normalise(host)),
+            ["", "busy", { Length: > 0 } host, { Length: > 0 } token] => new(AdminTarget.Busy, Normalise(host)) { Token = token },
             ["", "spawn"] => new(AdminTarget.Spawn, ""),
             ["", "backend", { Length: > 0 } id] => new(AdminTarget.Session, id),
             ["", "backend", { Length: > 0 } id, "ready"] => new(AdminTarget.SessionReady, id),
@@ -116,6 +131,9 @@ internal readonly record struct AdminRoute(AdminTarget Target, string Name)
             _ => new(AdminTarget.None, ""),
         };
     }
+
+    /// <summary>A path for the log, which gets no token.</summary>
+    public static string WithoutToken(string path) => Parse(path) is { Token.Length: > 0 } route ? $"/busy/{route.Name}/…" : path;
 
     /// <summary>A host name as the configuration's keys are compared: lower case, without port and trailing dot.</summary>
     public static string Normalise(string host)

@@ -94,6 +94,10 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
         backends.FindByName(name)?.ReportReady(token, adminAuthorised) ?? ReadyCallbackOutcome.UnknownHost;
 
     /// <inheritdoc/>
+    public Task<LeaseOutcome> LeaseAsync(string name, string token, int secs) =>
+        backends.FindByName(name)?.LeaseAsync(token, secs) ?? Task.FromResult(LeaseOutcome.Unauthorised);
+
+    /// <inheritdoc/>
     public IReadOnlyList<BackendLogLine> ReadLog(string name) => [.. output.Snapshot(name).Select(Convert)];
 
     /// <inheritdoc/>
@@ -137,6 +141,7 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
                         ListenMs = Rounded(status.LastStart?.ListenMs),
                         ReadyMs = Rounded(status.LastStart?.ReadyMs),
                         Signal = status.LastStart is { } start ? LifecycleView.Name(start.Signal, config.HealthPath) : null,
+                        Judged = status.LastStart?.Judged,
                         Cause = status.WokenBy,
                     },
             ReadySince = status.ReadySince?.UtcDateTime,
@@ -146,6 +151,8 @@ internal sealed class BackendAdmin(BackendSet backends, OutputLog output, Backen
             LastFailure = status.LastFailure,
             FailedChecks = status.FailedChecks,
             IdleTimeoutSecs = config.IdleTimeoutSecs,
+            LeaseSecs = status.LeaseSecs,
+            LeaseRenewedAt = status.LeaseRenewedAt?.UtcDateTime,
             IdleStopInSecs = status.IdleStopInSecs,
             StoppingBecause = status.StoppingBecause,
             LastStopReason = status.LastStopReason,

@@ -11,6 +11,8 @@ internal static class BackendExplanation
     /// <summary>Content type of the text: one of its own, so that whoever asks can tell it from what any server may say.</summary>
     public const string ContentType = "text/vnd.spawngate.explanation; charset=utf-8";
 
+    private const string Nothing = "nothing";
+
     /// <summary>The whole text, with line ends.</summary>
     /// <param name="details">The report, and what holds and happened to the backend.</param>
     /// <param name="host">The host name that was asked for; it differs from the backend's when a wildcard serves it.</param>
@@ -24,6 +26,7 @@ internal static class BackendExplanation
         Line(text, "session", report.Session is { } template ? $"of template {template}, never started again" : null);
         Line(text, "woken by", WokenBy(details));
         Line(text, "started", Start(report));
+        Line(text, "judged", report.LastStart?.Judged);
         Line(text, "running", report.UptimeSecs is { } secs ? $"for {HistoryWords.Span(secs * 1000)}, {Requests(report)}" : null);
         Line(text, "held by", ActiveRequests(report));
         foreach (var active in details.HeldBy)
@@ -76,9 +79,9 @@ internal static class BackendExplanation
         foreach (HistoryEvent entry in history.Skip(left))
         {
             text.Append(CultureInfo.InvariantCulture, $"    {entry.Time:yyyy-MM-dd HH:mm:ss.fff}Z  {HistoryWords.Of(entry)}\n");
-            foreach (string line in entry.Stderr ?? [])
+            foreach (var line in entry.Output ?? [])
             {
-                text.Append(' ', 30).Append("| ").Append(line).Append('\n');
+                text.Append(' ', 23).Append(line.StreamName).Append(" | ").Append(line.Text).Append('\n');
             }
         }
     }
@@ -129,7 +132,18 @@ internal static class BackendExplanation
         }
     }
 
-    private static string ActiveRequests(BackendReport report) => Counted(report) + PassiveCount(report);
+    private static string ActiveRequests(BackendReport report) => Holders(report) + PassiveCount(report);
+
+    private static string Holders(BackendReport report) =>
+        (Counted(report), Lease(report)) switch
+        {
+            (var counted, null) => counted,
+            (Nothing, { } lease) => lease,
+            var (counted, lease) => $"{counted}; {lease}",
+        };
+
+    private static string? Lease(BackendReport report) =>
+        report is { LeaseSecs: { } secs, LeaseRenewedAt: { } at } ? LeaseTerm.Words(secs, at) : null;
 
     private static string PassiveCount(BackendReport report) =>
         report.PassiveCount == 0
@@ -140,12 +154,12 @@ internal static class BackendExplanation
                     "request or tunnel that does not count as use",
                     "requests and tunnels that do not count as use"
                 )
-                + " (no_wake)";
+                + " (no_wake, or a quiet WebSocket)";
 
     private static string Counted(BackendReport report) =>
         (report.InUse, report.Waiting) switch
         {
-            (0, 0) => "nothing",
+            (0, 0) => Nothing,
             (var running, 0) => InFlight(report, running),
             (0, var waiting) when report.State != BackendPhase.Ready => HistoryWords.Count(waiting, "request", "requests")
                 + " waiting for it to be ready",
@@ -184,6 +198,8 @@ internal static class BackendExplanation
             _ when report.IdleTimeoutSecs == 0 => "never for idleness (idle_timeout_secs = 0)",
             _ when report.InUse + report.Waiting > 0 =>
                 $"{Seconds(report.IdleTimeoutSecs)} after the last of them ends, unless another request comes",
+            _ when report.LeaseSecs is not null =>
+                $"{Seconds(report.IdleTimeoutSecs)} after the lease ends, unless it is renewed or a request comes",
             _ when details.IdleStopAt is { } at => string.Create(
                 CultureInfo.InvariantCulture,
                 $"at {at:HH:mm:ss}Z, in {Seconds(report.IdleStopInSecs ?? 0)}, if nobody uses it; a request puts that "

@@ -91,6 +91,12 @@ internal sealed record BackendReport
     /// <summary>Seconds without use after which it stops; 0 means never.</summary>
     public int IdleTimeoutSecs { get; init; }
 
+    /// <summary>Seconds for which a lease holds it at least, by its own word; null when none does.</summary>
+    public int? LeaseSecs { get; init; }
+
+    /// <summary>When that lease was given or renewed last; null when none holds.</summary>
+    public DateTime? LeaseRenewedAt { get; init; }
+
     /// <summary>Seconds until it stops if nobody uses it; null while it is in use, does not run, or never stops for idleness.</summary>
     public int? IdleStopInSecs { get; init; }
 
@@ -124,6 +130,7 @@ internal sealed record BackendReport
         || Waiting != earlier.Waiting
         || Tunnels != earlier.Tunnels
         || RequestsTotal != earlier.RequestsTotal
+        || LeaseRenewedAt != earlier.LeaseRenewedAt
         || (IdleStopInSecs ?? int.MaxValue) > (earlier.IdleStopInSecs ?? int.MaxValue)
         || (IdleStopInSecs is null) != (earlier.IdleStopInSecs is null);
 }
@@ -180,6 +187,9 @@ internal sealed record StartReport
 
     /// <summary>What made it ready: <c>health</c>, <c>callback</c> or <c>connect</c>; null if it is not (yet).</summary>
     public string? Signal { get; init; }
+
+    /// <summary>For people: how that was judged, and by what it is watched since; null if it is not ready (yet).</summary>
+    public string? Judged { get; init; }
 
     /// <summary>Who woke it.</summary>
     public string? Cause { get; init; }

@@ -23,7 +23,7 @@ internal static class HistoryWords
             HistoryEventKind.Cut => $"{Count(entry.Requests ?? 0, "request", "requests")} in flight cut {Ms(entry.AfterMs)} after the "
                 + $"stop began ({entry.Reason})",
             HistoryEventKind.Resumed =>
-                $"idle stop called off after {Ms(entry.AfterMs)}: it had only waited for requests that do not count; {Waker(entry)}",
+                $"idle stop called off after {Ms(entry.AfterMs)}: it had only waited for what does not count; {Waker(entry)}",
             HistoryEventKind.Killed => $"killed {Ms(entry.AfterMs)} after the stop began ({entry.Reason})",
             _ => $"stopped ({entry.Reason}) after {Ms(entry.AfterMs)}{Exit(entry.Exit)}",
         };
@@ -46,6 +46,7 @@ internal static class HistoryWords
         {
             "health" => "as its health check said",
             "callback" => "as it said itself (ready callback)",
+            "socket" => "at once: requests wait in the backlog of its socket (listen = \"fd\")",
             "connect" => "as its port accepted",
             var other => $"by {other}",
         };
@@ -92,6 +93,11 @@ internal static class HistoryWords
             entry.Times > 1
                 ? string.Create(CultureInfo.InvariantCulture, $" for {entry.Times} idle timeouts in a row")
                 : " past its idle timeout";
+        if (entry is { Requests: 0 or null, ActiveRequests: { } lease })
+        {
+            return $"kept awake{times} by {lease}";
+        }
+
         string activeRequests = entry.ActiveRequests is null ? "" : $": {entry.ActiveRequests}";
         return $"kept awake{times} by {Count(entry.Requests ?? 0, "open request or tunnel", "open requests and tunnels")}{activeRequests}";
     }

@@ -50,6 +50,12 @@ internal interface IAdminBackends
     /// <param name="adminAuthorised">The caller proved to know the admin token, which stands in for the token of the start.</param>
     ReadyCallbackOutcome ReportReady(string name, string? token, bool adminAuthorised);
 
+    /// <summary>An instance works on, for so many seconds at least: its busy URL was called.</summary>
+    /// <param name="name">Name of the backend.</param>
+    /// <param name="token">The token of the instance as received. The backend compares it, in constant time.</param>
+    /// <param name="secs">Seconds from now; 0 to end the lease.</param>
+    Task<LeaseOutcome> LeaseAsync(string name, string token, int secs);
+
     /// <summary>The retained output lines of the backend, oldest first; empty when there are none.</summary>
     IReadOnlyList<BackendLogLine> ReadLog(string name);
 

@@ -79,4 +79,7 @@ internal static class AdminLimits
     /// added up.
     /// </summary>
     public const int MetricHostsMax = 1000;
+
+    /// <summary>Characters of what a caller sent that an error repeats: enough to know it again.</summary>
+    public const int QuotedCharsMax = 64;
 }

@@ -13,14 +13,19 @@ namespace Spawngate.Admin;
 
 /// <summary>
 /// Where containers call back that they are ready: listeners on the machine's addresses in their networks, because the admin API listens on
-/// loopback and is none of their business. A listener takes <c>POST /ready/{host}?token=…</c> with the token of that very start and nothing
-/// else; it is open while a container on its network needs it.
+/// loopback and is none of their business. A listener takes <c>POST /ready/{host}?token=…</c> and <c>POST /busy/{host}/{token}</c> with
+/// the token of that very start and nothing else; it is open while a container on its network needs it.
 /// </summary>
 /// <param name="report">Declares a start ready: host, token.</param>
+/// <param name="lease">Takes the lease of an instance: host, token, seconds.</param>
 /// <param name="log">Log of category <c>spawngate.docker</c>.</param>
 /// <param name="time">The time.</param>
-internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyCallbackOutcome> report, ILogger log, TimeProvider time)
-    : IReadyCallbackListeners
+internal sealed class ReadyCallbackListeners(
+    Func<string, string?, ReadyCallbackOutcome> report,
+    Func<string, string, int, Task<LeaseOutcome>> lease,
+    ILogger log,
+    TimeProvider time
+) : IReadyCallbackListeners
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly Dictionary<IPAddress, CallbackListener> _listeners = [];
@@ -105,7 +110,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyCallback
         var server = new KestrelServer(Options.Create(options), new AdminTransport(connections, time, log), NullLoggerFactory.Instance);
         try
         {
-            await server.StartAsync(new Callbacks(report), CancellationToken.None).ConfigureAwait(false);
+            await server.StartAsync(new Callbacks(report, lease), CancellationToken.None).ConfigureAwait(false);
             AdminEvents.CallbacksAreTaken(log, listen!.IPEndPoint!.ToString());
             return new CallbackListener(server, listen.IPEndPoint.Port);
         }
@@ -125,7 +130,8 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyCallback
         public int Users { get; set; }
     }
 
-    private sealed class Callbacks(Func<string, string?, ReadyCallbackOutcome> report) : IHttpApplication<HttpContext>
+    private sealed class Callbacks(Func<string, string?, ReadyCallbackOutcome> report, Func<string, string, int, Task<LeaseOutcome>> lease)
+        : IHttpApplication<HttpContext>
     {
         public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
 
@@ -147,7 +153,7 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyCallback
         {
             AdminReply.CommonHeaders(context.Response);
             var route = AdminRoute.Parse(context.Request.Path.Value ?? "");
-            if (route.Target != AdminTarget.Ready)
+            if (route.Target is not (AdminTarget.Ready or AdminTarget.Busy))
             {
                 return AdminReply.ErrorAsync(context, AdminError.NotFound);
             }
@@ -156,6 +162,11 @@ internal sealed class ReadyCallbackListeners(Func<string, string?, ReadyCallback
             {
                 context.Response.Headers.Allow = route.AllowedMethods;
                 return AdminReply.ErrorAsync(context, AdminError.MethodNotAllowed(route.AllowedMethods));
+            }
+
+            if (route.Target == AdminTarget.Busy)
+            {
+                return BusyCallback.AnswerAsync(context, route, lease);
             }
 
             // Who does not know a token does not learn here which hosts there are.

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using Spawngate.Logging;
 using Spawngate.Runtime;
 using Spawngate.Telemetry.History;
 
@@ -98,6 +99,7 @@ internal static class ReportJson
             json.WriteNumber("tunnels", report.Tunnels);
             json.WriteNumber("requests_total", report.RequestsTotal);
             json.WriteNumber("turned_away_total", report.TurnedAwayTotal);
+            Number(json, "lease_secs", report.LeaseSecs);
             Number(json, "idle_stop_in_secs", report.IdleStopInSecs);
             json.WriteEndObject();
         }
@@ -157,12 +159,22 @@ internal static class ReportJson
             json.WriteEndObject();
         }
 
-        if (entry.Stderr is { } lines)
+        if (entry.Output is { } lines)
         {
             json.WriteStartArray("stderr");
-            foreach (string line in lines)
+            foreach (var line in lines.Where(static line => line.Stream == OutputStream.Stderr))
             {
-                json.WriteStringValue(line);
+                json.WriteStringValue(line.Text);
+            }
+
+            json.WriteEndArray();
+            json.WriteStartArray("output");
+            foreach (var line in lines)
+            {
+                json.WriteStartObject();
+                json.WriteString("stream", line.StreamName);
+                json.WriteString("line", line.Text);
+                json.WriteEndObject();
             }
 
             json.WriteEndArray();
@@ -183,6 +195,12 @@ internal static class ReportJson
         json.WriteString("client", active.Client);
         json.WriteNumber("age_secs", active.AgeSecs);
         json.WriteBoolean("no_wake", active.NoWake);
+        json.WriteBoolean("passive", active.IsPassive);
+        if (active.QuietSecs is { } secs)
+        {
+            json.WriteNumber("quiet_secs", secs);
+        }
+
         json.WriteEndObject();
     }
 
@@ -216,6 +234,8 @@ internal static class ReportJson
         json.WriteString("last_failure", report.LastFailure);
         json.WriteNumber("failed_checks", report.FailedChecks);
         json.WriteNumber("idle_timeout_secs", report.IdleTimeoutSecs);
+        Number(json, "lease_secs", report.LeaseSecs);
+        Time(json, "lease_renewed_at", report.LeaseRenewedAt);
         Number(json, "idle_stop_in_secs", report.IdleStopInSecs);
         json.WriteString("stopping_because", report.StoppingBecause);
         json.WriteString("last_stop_reason", report.LastStopReason);
@@ -249,6 +269,7 @@ internal static class ReportJson
         Number(json, "listen_ms", start.ListenMs);
         Number(json, "ready_ms", start.ReadyMs);
         json.WriteString("signal", start.Signal);
+        json.WriteString("judged", start.Judged);
         json.WriteString("cause", start.Cause);
         json.WriteEndObject();
     }

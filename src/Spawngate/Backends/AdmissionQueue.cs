@@ -333,16 +333,16 @@ internal sealed class AdmissionQueue(BackendState state, CoarseClock clock, bool
 
     /// <summary>
     /// Stopping for idleness, with the process still untouched, back to Ready, with the held requests admitted, or as many of them as there
-    /// is room for. Returns how many there were; when there are none, nothing changes.
+    /// is room for. Returns how many there were; when there are none, nothing changes, unless it is to resume even for nobody.
     /// </summary>
-    public int Resume(int instanceNumber)
+    public int Resume(int instanceNumber, bool evenForNobody = false)
     {
         var decided = default(DecidedWaiters);
         int held;
         lock (_gate)
         {
             held = _queue.Count;
-            if (held == 0)
+            if (held == 0 && !evenForNobody)
             {
                 return 0;
             }

@@ -198,6 +198,31 @@ internal sealed class Backend
     }
 
     /// <summary>
+    /// A tunnel that counts as use counts as such only while data passes: it is told of that, and leaves as what it then counts as.
+    /// </summary>
+    /// <param name="instance">The instance it was admitted to.</param>
+    /// <param name="quietMs">Milliseconds without data after which it does not count.</param>
+    /// <param name="close">Has it closed, at an idle stop.</param>
+    public WatchedTunnel WatchTunnel(ReadyInstance instance, long quietMs, Action close) =>
+        instance.Watch(() => new WatchedTunnels(this, _lifecycle!, _env.Clock, instance.InstanceNumber)).Add(quietMs, close);
+
+    /// <summary>It was used at that time, if not later.</summary>
+    internal void NoteUse(long usedMs)
+    {
+        var seen = Volatile.Read(ref _lastUseMs);
+        while (seen < usedMs)
+        {
+            var found = Interlocked.CompareExchange(ref _lastUseMs, usedMs, seen);
+            if (found == seen)
+            {
+                return;
+            }
+
+            seen = found;
+        }
+    }
+
+    /// <summary>
     /// The cold path: holds a request until the backend is ready, waking it if need be, or decides at once. The waiter may already be
     /// decided when it is returned.
     /// </summary>
@@ -272,6 +297,26 @@ internal sealed class Backend
         lifecycle!.Mailbox.Post(new LifecycleMessage(LifecycleInput.CallbackReady, current.InstanceNumber, null, _env.Time.GetTimestamp()));
         return ReadyCallbackOutcome.Accepted;
     }
+
+    /// <summary>The busy URL was called: the instance with that token works on, for so many seconds at least.</summary>
+    /// <param name="token">The token that came with it.</param>
+    /// <param name="secs">Seconds from now; 0 to end the lease.</param>
+    public Task<LeaseOutcome> LeaseAsync(string token, int secs)
+    {
+        if (Volatile.Read(ref _lifecycle) is not { } lifecycle || lifecycle.Current is not { } current || !current.HasToken(token))
+        {
+            return Task.FromResult(LeaseOutcome.Unauthorised);
+        }
+
+        var call = new LeaseCall(secs);
+        return lifecycle.Mailbox.TryPost(new LifecycleMessage(LifecycleInput.Lease, current.InstanceNumber, call))
+            ? call.Answer
+            : Task.FromResult(LeaseOutcome.TooMany);
+    }
+
+    /// <summary>Until when it was used, on the coarse clock: until the last request, or the lease. Not later than now.</summary>
+    public long UsedUntilMs() =>
+        Math.Min(_env.Clock.NowMs, IdleClock.UsedUntilMs(Volatile.Read(ref _lastUseMs), Volatile.Read(ref _lifecycle)?.Report.View.Lease));
 
     /// <summary>What the admin API shows.</summary>
     public BackendStatus GetStatus()
@@ -381,7 +426,7 @@ internal struct BackendLease : IDisposable
     private Backend? _backend;
 
     private readonly bool _countedPassive;
-    private bool _isTunnel;
+    private WatchedTunnel? _tunnel;
 
     /// <summary>Takes over a request that is already counted in flight in <paramref name="instance"/>.</summary>
     /// <param name="backend">The backend.</param>
@@ -400,8 +445,24 @@ internal struct BackendLease : IDisposable
     /// <summary>The request has become a tunnel: it gives its place to another, and keeps the backend in use.</summary>
     public void BecomeTunnel()
     {
-        _isTunnel = true;
+        _tunnel = WatchedTunnel.Unwatched;
         _backend!.BecomeTunnel(Instance);
+    }
+
+    /// <summary>
+    /// The tunnel keeps the backend in use only while data passes. Null when it does not keep it anyway.
+    /// </summary>
+    /// <param name="quietMs">Milliseconds without data after which it does not count.</param>
+    /// <param name="close">Has it closed, at an idle stop.</param>
+    public WatchedTunnel? WatchTunnel(long quietMs, Action close)
+    {
+        if (_countedPassive)
+        {
+            return null;
+        }
+
+        _tunnel = _backend!.WatchTunnel(Instance, quietMs, close);
+        return _tunnel;
     }
 
     /// <summary>Leaves the instance.</summary>
@@ -409,9 +470,16 @@ internal struct BackendLease : IDisposable
     {
         if (_backend is { } backend)
         {
-            var (instance, countedPassive, isTunnel) = (Instance, _countedPassive, _isTunnel);
+            var (instance, countedPassive, tunnel) = (Instance, _countedPassive, _tunnel);
             this = default; // It keeps nothing of a backend that may be removed.
-            backend.Leave(instance, countedPassive, isTunnel);
+            if (tunnel is null)
+            {
+                backend.Leave(instance, countedPassive);
+            }
+            else
+            {
+                backend.Leave(instance, tunnel.End(countedPassive), tunnel: true);
+            }
         }
     }
 }

@@ -21,6 +21,8 @@ internal sealed class BackendInstance
 {
     private readonly BackendEnvironment _env;
     private readonly LifecycleMailbox _mailbox;
+    private readonly Action<bool> _onUnsolicited;
+    private readonly Action _onBlocked;
     private readonly CancellationTokenSource _launchCancel = new();
     private readonly string _token = Convert.ToHexStringLower(Entropy.Bytes(BackendLimits.ReadyTokenBytes));
     private CancellationTokenSource? _probeCancel;
@@ -28,10 +30,12 @@ internal sealed class BackendInstance
     private long _portDeadlineMs;
     private int _plannedIntervalMs = -1;
     private LaunchRequest? _request;
-    private ListenerTrust? _trust;
-    private volatile bool _isConfirming;
-    private volatile bool _hasEnded;
+    private IReadOnlyList<UpstreamPool> _places = [];
     private LaunchedAt _place = new(new IPEndPoint(IPAddress.Loopback, 0), false);
+    private bool _hasSaidReady;
+    private long _answersSeen;
+    private long _lastCheckMs;
+    private long _silentSinceMs;
 
     public BackendInstance(
         BackendEnvironment env,
@@ -39,11 +43,15 @@ internal sealed class BackendInstance
         BackendConfig config,
         int instanceNumber,
         WakeCause cause,
-        long wokenTimestamp
+        long wokenTimestamp,
+        Action<bool> onUnsolicited,
+        Action onBlocked
     )
     {
         _env = env;
         _mailbox = mailbox;
+        _onUnsolicited = onUnsolicited;
+        _onBlocked = onBlocked;
         Config = config;
         InstanceNumber = instanceNumber;
         Cause = cause;
@@ -68,6 +76,11 @@ internal sealed class BackendInstance
     /// <summary>Whether the launcher has still to answer.</summary>
     public bool IsLaunching { get; private set; }
 
+    /// <summary>
+    /// Whether it is ready as soon as it runs: connections wait in the backlog that it was given, and the file names nothing to ask for.
+    /// </summary>
+    public bool IsReadyAtOnce => _place.Listener is not null && string.IsNullOrEmpty(Config.HealthPath);
+
     /// <summary>What runs; null before the launcher answered.</summary>
     public IWorkload? Workload { get; private set; }
 
@@ -75,10 +88,16 @@ internal sealed class BackendInstance
     public bool HasSomethingToEnd => IsLaunching || Workload is not null;
 
     /// <summary>The connections to it; null before it is ready.</summary>
-    public UpstreamPool? Pool { get; set; }
+    public UpstreamPool? Pool { get; private set; }
 
-    /// <summary>A ready signal that came before the launcher's answer.</summary>
-    public ReadySignal? EarlySignal { get; set; }
+    /// <summary>Since when it has refused connections without end, on the coarse clock; 0 when it accepts them.</summary>
+    public long RefusedSinceMs { get; set; }
+
+    /// <summary>The port that it was told and ignores, because it has one of its own; 0 when it listens where it was told.</summary>
+    public int IgnoredPort { get; private set; }
+
+    /// <summary>Whether it said that it is ready before the launcher's answer was handled.</summary>
+    public bool HasEarlyCallback { get; set; }
 
     /// <summary>When the start fails at the latest, on the coarse clock; 0 while it waits for a predecessor.</summary>
     public long StartDeadlineMs { get; set; }
@@ -101,6 +120,9 @@ internal sealed class BackendInstance
     /// <summary>Failed health checks in a row.</summary>
     public int FailedChecks { get; set; }
 
+    /// <summary>Its lease, by its own word; null when it never gave one.</summary>
+    public LeaseTerm? Lease { get; set; }
+
     /// <summary>When the launcher had answered; 0 before.</summary>
     public long SpawnedTimestamp { get; private set; }
 
@@ -117,14 +139,18 @@ internal sealed class BackendInstance
         Config.Port == 0 ? "no loopback port is free"
         : _env.Ports.IsGiven(Config.Port)
             ? $"port {Config.Port} is in use by another backend, which got it before the file gave it to this one"
-        : $"port {Config.Port} is in use by another program";
+        : _env.Ports.Look(Config.Port).Describe(Config.Port);
 
     /// <summary>What to add to the reason of a failed start: that somebody else holds its port; empty when nobody was seen to.</summary>
-    public string StrangerNote => _trust?.Stranger is { } stranger ? $"; {stranger}" : "";
+    public string StrangerNote => Stranger is { } stranger ? $"; {stranger}" : "";
+
+    private string? Stranger =>
+        _places.Select(static place => place.Trust?.Stranger).FirstOrDefault(static stranger => stranger is not null);
 
     private string? StageDetail =>
         IsLaunching ? _request?.Stage.Text
-        : _probe?.LastDetail is { } last ? $"last health check: {last}"
+        : _request?.Stage.Status is { } status ? $"its last status: {status}"
+        : _probe?.LastDetail is { } last ? last
         : null;
 
     /// <summary>
@@ -137,12 +163,16 @@ internal sealed class BackendInstance
     public double SinceWokenMs(long timestamp) => Math.Round(_env.Time.GetElapsedTime(WokenTimestamp, timestamp).TotalMilliseconds, 2);
 
     /// <summary>The steps of the start, which is ready by <paramref name="signal"/>.</summary>
-    public StartTimings Timings(ReadySignal signal, long readyTimestamp) =>
+    /// <param name="signal">By which signal it is ready.</param>
+    /// <param name="judged">For people: how that was judged.</param>
+    /// <param name="readyTimestamp">When.</param>
+    public StartTimings Timings(ReadySignal signal, string judged, long readyTimestamp) =>
         new(
             SinceWokenMs(SpawnedTimestamp),
             ListeningTimestamp == 0 ? null : SinceWokenMs(ListeningTimestamp),
             SinceWokenMs(readyTimestamp),
-            signal
+            signal,
+            judged
         );
 
     /// <summary>
@@ -172,12 +202,18 @@ internal sealed class BackendInstance
             _place = new LaunchedAt(new IPEndPoint(IPAddress.Loopback, Port), false);
             PortRetryMs = 0;
             IsLaunching = true;
-            _request = new LaunchRequest(Config, InstanceNumber, Port, _env.ReadyUrl(Config.Name, _token));
+            _request = new LaunchRequest(Config, InstanceNumber, Port, _env.ReadyUrl(Config.Name, _token)) { NotifiedReady = OnNotified };
             _ = LaunchAsync(_request);
             return true;
         }
 
-        _portDeadlineMs = _portDeadlineMs == 0 ? Math.Min(nowMs + BackendLimits.PortWaitMs, StartDeadlineMs) : _portDeadlineMs;
+        if (_portDeadlineMs == 0)
+        {
+            // Connections in TIME_WAIT go by themselves: worth waiting for as long as the start may take.
+            var isPassing = Config.Port != 0 && _env.Ports.Look(Config.Port).IsPassing;
+            _portDeadlineMs = isPassing ? StartDeadlineMs : Math.Min(nowMs + BackendLimits.PortWaitMs, StartDeadlineMs);
+        }
+
         PortRetryMs = nowMs + RuntimeLimits.ClockTickMs;
         return nowMs < _portDeadlineMs;
     }
@@ -193,31 +229,61 @@ internal sealed class BackendInstance
         _place = result.Place ?? _place;
         Port = _place.EndPoint.Port;
         SpawnedTimestamp = timestamp;
+        if (_place.Listener is not null)
+        {
+            ListeningTimestamp = timestamp;
+        }
+
         if (workload is not null)
         {
-            _trust = workload.TellsListener ? new ListenerTrust(() => workload.FindListenerAsync(_place.EndPoint), TellStranger) : null;
+            _places = [OpenPlace(_place.EndPoint), .. OtherLoopback()];
             _ = WatchExitAsync(workload);
         }
     }
 
     /// <summary>
     /// Whether it may become ready by its own word: not before it is known that it is the instance that listens. That is looked at from now
-    /// on, and <see cref="LifecycleInput.CallbackReady"/> comes again once it is.
+    /// on, and <see cref="LifecycleInput.HealthReady"/> comes once it is.
     /// </summary>
     public bool TryConfirm()
     {
-        if (_trust is not { IsKnown: false } trust)
+        _hasSaidReady = true;
+        if (FindConfirmed() is not null)
         {
             return true;
         }
 
-        if (!_isConfirming)
+        if (_probe is null)
         {
-            _isConfirming = true;
-            _ = ConfirmAsync(trust);
+            ProbeReadiness();
         }
 
+        _probe!.TakeItsWord();
         return false;
+    }
+
+    /// <summary>The first place of which it is known, or cannot be known, that it is the instance that listens there.</summary>
+    private UpstreamPool? FindConfirmed() => _places.FirstOrDefault(static place => place.IsTrusted);
+
+    /// <summary>Whether it is looked at who listens: where it was given a listening socket that is known.</summary>
+    private bool TellsListener => _place.Listener is null && Workload!.TellsListener;
+
+    /// <summary>The same port on the other loopback address, for a program whose machine calls that <c>localhost</c>.</summary>
+    private IEnumerable<UpstreamPool> OtherLoopback() =>
+        Config.UsesLoopbackPort && TellsListener && Socket.OSSupportsIPv6 ? [OpenPlace(new IPEndPoint(IPAddress.IPv6Loopback, Port))] : [];
+
+    private UpstreamPool OpenPlace(IPEndPoint at)
+    {
+        var workload = Workload!;
+        return new UpstreamPool(at, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock)
+        {
+            IsForwarded = _place.IsForwarded,
+            OnUnsolicited = _onUnsolicited,
+            OnBlocked = _onBlocked,
+            Ports = _env.UpstreamPorts,
+            Listener = _place.Listener,
+            Trust = TellsListener ? new ListenerTrust(() => workload.FindListenerAsync(at), TellStranger) : null,
+        };
     }
 
     /// <summary>
@@ -265,7 +331,7 @@ internal sealed class BackendInstance
 
     private void Check(int timeoutMs)
     {
-        var (probe, cancel) = _probe is null ? OpenProbe() : (_probe, _probeCancel!.Token);
+        var (probe, cancel) = OpenProbe();
         IsChecking = true;
         _ = CheckAsync(probe, timeoutMs, cancel);
     }
@@ -276,54 +342,131 @@ internal sealed class BackendInstance
         _probeCancel?.Cancel();
         _probeCancel?.Dispose();
         _probeCancel = null;
-        _probe?.Dispose();
-        _probe = null;
         IsChecking = false;
     }
 
-    /// <summary>Opens the pool of connections to it.</summary>
+    /// <summary>Opens it to requests, where it was found.</summary>
+    /// <param name="found">Where that is; null when it only said that it is ready.</param>
     /// <param name="readyTimestamp">When it was ready.</param>
-    /// <param name="onUnsolicited">See <see cref="UpstreamPool.OnUnsolicited"/>.</param>
-    public ReadyInstance OpenPool(long readyTimestamp, Action<bool> onUnsolicited)
+    public ReadyInstance Open(UpstreamPool? found, long readyTimestamp)
     {
-        Pool = new UpstreamPool(_place.EndPoint, _env.Server.PoolMaxIdlePerHost, _env.Server.PoolIdleTimeoutSecs * 1000L, _env.Clock)
+        var pool = found ?? FindConfirmed() ?? _places[0];
+        Pool = pool;
+        foreach (var place in _places)
         {
-            IsForwarded = _place.IsForwarded,
-            OnUnsolicited = onUnsolicited,
-            Ports = _env.UpstreamPorts,
-            Trust = _trust,
-        };
-        return new ReadyInstance(InstanceNumber, Pool) { Steps = new StartSteps(WokenTimestamp, SpawnedTimestamp, readyTimestamp) };
+            if (place != pool)
+            {
+                place.Retire();
+            }
+        }
+
+        if (pool.Endpoint.Port != Port)
+        {
+            IgnoredPort = Port;
+            Port = pool.Endpoint.Port;
+        }
+
+        if (found is null)
+        {
+            // It may have looked elsewhere last: another is made for this place.
+            _probe?.Dispose();
+            _probe = null;
+        }
+
+        return new ReadyInstance(InstanceNumber, pool) { Steps = new StartSteps(WokenTimestamp, SpawnedTimestamp, readyTimestamp) };
+    }
+
+    /// <summary>
+    /// Whether a check that got no answer says nothing: bytes have passed between it and a client since the last, or a request is in flight
+    /// and that has not lasted longer than a request may be silent. A server that serves one request at a time has no ear for a check
+    /// meanwhile.
+    /// </summary>
+    /// <param name="requestsInFlight">Requests that it has, without tunnels.</param>
+    /// <param name="requestTimeoutSecs">How long a request may be silent; 0 for ever.</param>
+    /// <param name="answers">Answers of the backend so far.</param>
+    /// <param name="nowMs">The time on the coarse clock.</param>
+    public bool IsBusy(long requestsInFlight, int requestTimeoutSecs, long answers, long nowMs)
+    {
+        if (answers != _answersSeen || Pool?.HasPassedWithin(nowMs - _lastCheckMs) == true)
+        {
+            _silentSinceMs = 0;
+            return true;
+        }
+
+        // What is sent to one that hangs, request by request, is no sign of life: so this ends some time after the last.
+        _silentSinceMs = _silentSinceMs == 0 ? nowMs : _silentSinceMs;
+        return requestsInFlight > 0 && (requestTimeoutSecs == 0 || nowMs - _silentSinceMs < requestTimeoutSecs * 1000L);
+    }
+
+    /// <summary>A check is over: signs of life are looked for from here on.</summary>
+    /// <param name="answers">Answers of the backend so far.</param>
+    /// <param name="nowMs">The time on the coarse clock.</param>
+    /// <param name="isSilent">Whether there was no answer.</param>
+    public void NoteChecked(long answers, long nowMs, bool isSilent)
+    {
+        _silentSinceMs = isSilent ? _silentSinceMs : 0;
+        _answersSeen = answers;
+        _lastCheckMs = nowMs;
     }
 
     /// <summary>Lets go of everything that is left. The instance has ended, or was given up.</summary>
     public void End()
     {
-        _hasEnded = true;
         StopProbing();
+        _probe?.Dispose();
+        _probe = null;
         // Nothing may reuse a connection to a process that is gone; exchanges under way still read what the kernel holds for them.
+        foreach (var place in _places)
+        {
+            place.Retire();
+        }
+
         Pool?.Retire();
         _launchCancel.Dispose();
         if (Port != 0 && Config.UsesLoopbackPort)
         {
-            _env.Ports.Release(Port);
+            _env.Ports.Release(IgnoredPort != 0 ? IgnoredPort : Port);
         }
     }
 
     private (IHealthProbe Probe, CancellationToken Cancel) OpenProbe()
     {
+        _probe ??= MakeProbe();
+        _probeCancel ??= new CancellationTokenSource();
+        return (_probe, _probeCancel.Token);
+    }
+
+    private IHealthProbe MakeProbe()
+    {
+        if (Workload is { TellsHealth: true } told)
+        {
+            return new ToldHealthProbe(told, _env.Time);
+        }
+
         // A wildcard is no host name that a backend could be asked for.
         var host = Config.Hostname.Contains('*') ? "localhost" : Config.Hostname;
-        _probe = _env.OpenProbe(
-            new ProbeTarget(_place.EndPoint, host, Config.HealthPath, Config.HealthCheckIntervalMs)
+        var workload = Workload!;
+        var probe = _env.OpenProbe(
+            new ProbeTarget(
+                Pool is null ? _places : [Pool],
+                host,
+                new HealthRule(IsReadyAtOnce ? "" : Config.HealthPath, Config.HealthStatus),
+                Config.HealthCheckIntervalMs
+            )
             {
-                IsForwarded = _place.IsForwarded,
                 Behind = _place.Behind,
-                Trust = _trust,
+                Others =
+                    Pool is null && TellsListener && Config.UsesLoopbackPort
+                        ? new OtherPorts(workload.FindListenersAsync, Config.Port == 0 ? OpenPlace : null)
+                        : null,
             }
         );
-        _probeCancel = new CancellationTokenSource();
-        return (_probe, _probeCancel.Token);
+        if (_hasSaidReady)
+        {
+            probe.TakeItsWord();
+        }
+
+        return probe;
     }
 
     private async Task LaunchAsync(LaunchRequest request)
@@ -346,19 +489,10 @@ internal sealed class BackendInstance
         _mailbox.Post(new LifecycleMessage(LifecycleInput.Launched, InstanceNumber, result, _env.Time.GetTimestamp()));
     }
 
-    private void TellStranger(string stranger) => LifecycleLog.Stranger(_env.Log, Config.Name, Workload?.Description ?? "", stranger);
-
-    private async Task ConfirmAsync(ListenerTrust trust)
-    {
-        while (!_hasEnded && await trust.LookAsync().ConfigureAwait(false) is { IsGood: false } finding)
-        {
-            var pauseMs = finding.Owner == ListenerOwner.Stranger ? RuntimeLimits.ClockTickMs : ProbeLimits.FastRetryMs;
-            await Task.Delay(TimeSpan.FromMilliseconds(pauseMs), _env.Time).ConfigureAwait(false);
-        }
-
-        _isConfirming = false; // Should a connect have been refused since, it is looked at once more.
+    private void OnNotified() =>
         _mailbox.Post(new LifecycleMessage(LifecycleInput.CallbackReady, InstanceNumber, null, _env.Time.GetTimestamp()));
-    }
+
+    private void TellStranger(string stranger) => LifecycleLog.Stranger(_env.Log, Config.Name, Workload?.Description ?? "", stranger);
 
     private async Task WatchExitAsync(IWorkload instance)
     {
@@ -377,9 +511,10 @@ internal sealed class BackendInstance
 
     private async Task ProbeReadinessAsync(IHealthProbe probe, CancellationToken cancel)
     {
+        ReadyFinding found;
         try
         {
-            await probe
+            found = await probe
                 .WaitUntilReadyAsync(
                     () => _mailbox.Post(new LifecycleMessage(LifecycleInput.Listening, InstanceNumber, null, _env.Time.GetTimestamp())),
                     cancel
@@ -396,7 +531,7 @@ internal sealed class BackendInstance
             return; // The start deadline ends it.
         }
 
-        _mailbox.Post(new LifecycleMessage(LifecycleInput.HealthReady, InstanceNumber, null, _env.Time.GetTimestamp()));
+        _mailbox.Post(new LifecycleMessage(LifecycleInput.HealthReady, InstanceNumber, found, _env.Time.GetTimestamp()));
     }
 
     private async Task CheckAsync(IHealthProbe probe, int timeoutMs, CancellationToken cancel)

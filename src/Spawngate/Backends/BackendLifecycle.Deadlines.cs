@@ -46,7 +46,7 @@ internal sealed partial class BackendLifecycle
             case BackendPhase.Unhealthy:
                 // Even if monitoring was switched off meanwhile: the next check is the only way out of this phase.
                 current.CheckIfDue(Math.Max(RuntimeLimits.ClockTickMs, Config.ReadyHealthCheckIntervalMs), nowMs);
-                StopIfIdleUnhealthy(nowMs);
+                StopIfIdleUnhealthy(current, nowMs);
                 break;
             case BackendPhase.Stopping when nowMs >= _stop!.DeadlineMs:
                 OnStopDeadline(_stop);
@@ -65,7 +65,7 @@ internal sealed partial class BackendLifecycle
         }
         else if (current.StartDeadlineMs != 0 && nowMs >= current.StartDeadlineMs)
         {
-            FailStart(current.TooSlow, null);
+            FailSlowStart(current);
         }
     }
 }

@@ -119,10 +119,10 @@ internal sealed partial class BackendLifecycle
                 OnListening(message.Timestamp);
                 break;
             case LifecycleInput.HealthReady:
-                OnReadySignal(ReadySignal.Health, message.Timestamp);
+                OnHealthReady((ReadyFinding)message.Payload!, message.Timestamp);
                 break;
             case LifecycleInput.CallbackReady:
-                OnReadySignal(ReadySignal.Callback, message.Timestamp);
+                OnCallback(message.Timestamp);
                 break;
             case LifecycleInput.Exited:
                 OnExited((ExitReport)message.Payload!);
@@ -142,13 +142,22 @@ internal sealed partial class BackendLifecycle
             case LifecycleInput.Reconfigured:
                 OnReconfigured();
                 break;
+            case LifecycleInput.Lease:
+                OnLease((LeaseCall)message.Payload!);
+                break;
             default:
                 throw new InvalidOperationException($"Unknown input {message.Input}.");
         }
     }
 
-    /// <summary>A launch that was given up may have succeeded after all: nobody else knows of that instance.</summary>
-    private static void DropStale(LifecycleMessage message) => (message.Payload as LaunchResult)?.Workload?.Kill();
+    /// <summary>
+    /// A launch that was given up may have succeeded after all: nobody else knows of that instance. One that has ended gets no lease.
+    /// </summary>
+    private static void DropStale(LifecycleMessage message)
+    {
+        (message.Payload as LaunchResult)?.Workload?.Kill();
+        (message.Payload as LeaseCall)?.Complete(LeaseOutcome.Unauthorised);
+    }
 
     // Starting.
 
@@ -178,7 +187,7 @@ internal sealed partial class BackendLifecycle
     private void Start(WakeCause cause, long wokenTimestamp)
     {
         var instanceNumber = Queue.BeginStart();
-        var current = new BackendInstance(_env, Mailbox, Config, instanceNumber, cause, wokenTimestamp);
+        var current = new BackendInstance(_env, Mailbox, Config, instanceNumber, cause, wokenTimestamp, Report.Unsolicited, Report.Blocked);
         Volatile.Write(ref _current, current);
         _env.Active.Add(this);
         Report.Starting(current);
@@ -236,13 +245,17 @@ internal sealed partial class BackendLifecycle
         {
             _stop!.Kill("launched too late");
         }
-        else if (current.EarlySignal is { } signal && current.TryConfirm())
+        else if (current.IsReadyAtOnce)
         {
-            BecomeReady(current, signal, timestamp);
+            BecomeReady(current, ReadySignal.Socket, new ReadyFinding(null, "it was given a listening socket"), timestamp);
         }
-        else
+        else if (!current.HasEarlyCallback)
         {
             current.ProbeReadiness();
+        }
+        else if (current.TryConfirm())
+        {
+            BecomeReady(current, ReadySignal.Callback, null, timestamp);
         }
     }
 
@@ -254,7 +267,15 @@ internal sealed partial class BackendLifecycle
         }
     }
 
-    private void OnReadySignal(ReadySignal signal, long timestamp)
+    private void OnHealthReady(ReadyFinding found, long timestamp)
+    {
+        if (State.Phase == BackendPhase.Starting && _current is { Workload: not null } current)
+        {
+            BecomeReady(current, found.ByItsWord ? ReadySignal.Callback : ReadySignal.Health, found, timestamp);
+        }
+    }
+
+    private void OnCallback(long timestamp)
     {
         var current = _current!;
         if (State.Phase != BackendPhase.Starting)
@@ -262,39 +283,44 @@ internal sealed partial class BackendLifecycle
             return;
         }
 
-        if (current.Workload is not null)
-        {
-            BecomeReadyIfConfirmed(current, signal, timestamp);
-        }
-        else if (current.IsLaunching)
+        if (current.Workload is null)
         {
             // The backend called back before the launcher's answer was handled.
-            current.EarlySignal ??= signal;
+            current.HasEarlyCallback |= current.IsLaunching;
+        }
+        else if (current.TryConfirm())
+        {
+            BecomeReady(current, ReadySignal.Callback, null, timestamp);
         }
     }
 
-    private void BecomeReadyIfConfirmed(BackendInstance current, ReadySignal signal, long timestamp)
+    private void BecomeReady(BackendInstance current, ReadySignal signal, ReadyFinding? found, long timestamp)
     {
-        if (signal == ReadySignal.Health || current.TryConfirm())
+        if (found is null)
         {
-            BecomeReady(current, signal, timestamp);
-        }
-    }
-
-    private void BecomeReady(BackendInstance current, ReadySignal signal, long timestamp)
-    {
-        if (signal == ReadySignal.Callback)
-        {
-            // The readiness probe may be in the middle of an attempt; monitoring opens its own.
+            // The probe may be in the middle of an attempt.
             current.StopProbing();
         }
 
         var nowMs = NowMs;
         current.ReadyAtMs = nowMs;
         current.PlanChecks(Config.ReadyHealthCheckIntervalMs, nowMs);
+        current.NoteChecked(_backend.KnownTraffic?.Answers ?? 0, nowMs, isSilent: false);
         Volatile.Write(ref _backend.LastUseMs, nowMs);
-        var held = Queue.OpenReady(current.OpenPool(timestamp, Report.Unsolicited));
-        Report.Ready(current, current.Timings(signal, timestamp), held);
+        var held = Queue.OpenReady(current.Open(found?.Place, timestamp));
+        Report.Ready(current, current.Timings(signal, found?.Words ?? "it said so itself", timestamp), held);
+    }
+
+    private void FailSlowStart(BackendInstance current)
+    {
+        // Whoever waits is told now. The instance gets its time to end: it may be in the middle of a migration.
+        var held = Queue.FailStart(current.InstanceNumber, current.HasSomethingToEnd, CountFailure());
+        Report.StartFailed(current, current.TooSlow, _backoff.Failures, held, null);
+        _stop = new StopProgress(StopReason.StartFailed, current, _backend, _env, Report);
+        if (!_stop.Begin(0))
+        {
+            EndInstance(StopReason.StartFailed);
+        }
     }
 
     private void FailStart(string reason, ExitReport? exit)
@@ -333,7 +359,7 @@ internal sealed partial class BackendLifecycle
         switch (State.Phase)
         {
             case BackendPhase.Starting:
-                FailStart($"{exit.Description} before it was ready{current.StrangerNote}", exit);
+                FailStart($"{exit.Explain("before it was ready")}{current.StrangerNote}", exit);
                 break;
             case BackendPhase.Ready or BackendPhase.Unhealthy:
                 Crash(current, exit);
@@ -364,78 +390,6 @@ internal sealed partial class BackendLifecycle
         if (held > 0 && Queue.Oldest() is { } oldest)
         {
             Start(oldest.Cause, oldest.Timestamp);
-        }
-    }
-
-    private void OnChecked(ProbeResult result)
-    {
-        var current = _current!;
-        current.IsChecking = false;
-        switch (State.Phase)
-        {
-            case BackendPhase.Ready or BackendPhase.Unhealthy when !result.WasAsked:
-                break;
-            case BackendPhase.Ready when result.Healthy:
-                current.FailedChecks = 0;
-                break;
-            case BackendPhase.Ready:
-                current.FailedChecks++;
-                Report.CheckFailed(current, result.Detail);
-                BecomeUnhealthyAtThreshold(current, result.Detail);
-                break;
-            case BackendPhase.Unhealthy when result.Healthy:
-                current.FailedChecks = 0;
-                Queue.Recover(current.InstanceNumber);
-                Report.Recovered(current);
-                break;
-            case BackendPhase.Unhealthy:
-                current.FailedChecks++;
-                if (_backend.EphemeralLifetime is null)
-                {
-                    BeginStop(StopReason.Unhealthy);
-                }
-
-                break;
-        }
-    }
-
-    private void BecomeUnhealthyAtThreshold(BackendInstance current, string detail)
-    {
-        if (current.FailedChecks >= Config.UnhealthyThreshold)
-        {
-            current.UnhealthyAtMs = NowMs;
-            Queue.MarkUnhealthy(current.InstanceNumber);
-            Report.Unhealthy(current, detail);
-        }
-    }
-
-    private void StopIfIdle(BackendInstance current, long nowMs)
-    {
-        var lastUseMs = Volatile.Read(ref _backend.LastUseMs);
-        var isDue = nowMs >= IdleClock.DueMs(Config, lastUseMs);
-        if (isDue && Queue.TryBeginIdleStop(current.InstanceNumber, lastUseMs, ref _backend.LastUseMs, out var passiveCount))
-        {
-            EnterStopping(current, StopReason.Idle, passiveCount);
-        }
-        else if (isDue)
-        {
-            Report.KeptAwake(current, State.Read().InUse + Queue.Users, Config.IdleTimeoutSecs * 1000L);
-        }
-    }
-
-    /// <summary>
-    /// One that starts once is not restarted for its health, so it may stay unhealthy until it is idle. In this phase nobody is admitted,
-    /// so nobody can come in between.
-    /// </summary>
-    private void StopIfIdleUnhealthy(long nowMs)
-    {
-        if (
-            _backend.EphemeralLifetime is not null
-            && State.Read().InUse == 0
-            && nowMs >= IdleClock.DueMs(Config, Volatile.Read(ref _backend.LastUseMs))
-        )
-        {
-            BeginStop(StopReason.Idle);
         }
     }
 

@@ -53,10 +53,10 @@ internal readonly record struct BackendWord(
 /// Phase, instance number and in-flight counts of a backend in one word that is changed by compare-and-swap only, so that "the last
 /// request left", "a request came" and "begin to stop" have one order that everybody sees.
 /// <code>
-///   63   60 59                    32 31        22 21        0
-///  ┌───────┬────────────────────────┬────────────┬───────────┐
-///  │ phase │ instance number             │ passive requests │ in use    │
-///  └───────┴────────────────────────┴────────────┴───────────┘
+///   63   60 59            37 36              21 20        0
+///  ┌───────┬─────────────────┬──────────────────┬───────────┐
+///  │ phase │ instance number │ passive requests │ in use    │
+///  └───────┴─────────────────┴──────────────────┴───────────┘
 ///
 ///             BeginStart              BecomeReady(n)          MarkUnhealthy
 ///   Stopped ─────────────▶ Starting ────────────────▶ Ready ────────────────▶ Unhealthy
@@ -77,7 +77,7 @@ internal sealed class BackendState
 {
     private const int PhaseShift = 60;
     private const int NumberShift = BackendLimits.UsersBits + BackendLimits.PassiveRequestsBits;
-    private const int NumberMask = 0x0FFF_FFFF;
+    private const int NumberMask = (1 << (PhaseShift - NumberShift)) - 1;
     private const int PassiveShift = BackendLimits.UsersBits;
     private const ulong OnePassive = 1UL << PassiveShift;
     private const ulong InUseMask = BackendLimits.UsersMax;
@@ -212,11 +212,24 @@ internal sealed class BackendState
         }
     }
 
+    /// <summary>
+    /// A request in flight stops to count as use, and is waited for like any other that does not. False, with nothing changed, when the
+    /// instance is neither Ready nor Unhealthy, or there are too many of those.
+    /// </summary>
+    public bool TryBecomePassive(int instanceNumber) => TryRecount(instanceNumber, 1, InUseMask, OnePassive, PassiveMask);
+
+    /// <summary>
+    /// The same request counts as use again. False, with nothing changed, when the instance is neither Ready nor Unhealthy: then a stop has
+    /// begun, which was decided without it.
+    /// </summary>
+    public bool TryBecomeUse(int instanceNumber) => TryRecount(instanceNumber, OnePassive, PassiveMask, 1, InUseMask);
+
     /// <summary>Stopped to Starting, with the next instance number, which is returned.</summary>
     public int BeginStart()
     {
         var seen = Volatile.Read(ref _word);
-        // 28 bits of instance number last 8 years at one start per second; 0 is left out because it means "never started".
+        // 23 bits of instance number last 97 days at one start per second, and then begin anew; 0 is left out because it means "never
+        // started".
         var next = (NumberOf(seen) % NumberMask) + 1;
         if (
             PhaseOf(seen) != BackendPhase.Stopped
@@ -348,6 +361,31 @@ internal sealed class BackendState
 
             seen = found;
         }
+    }
+
+    /// <summary>Moves one request from one count to the other.</summary>
+    private bool TryRecount(int instanceNumber, ulong from, ulong fromMask, ulong to, ulong toMask)
+    {
+        var seen = Volatile.Read(ref _word);
+        while (
+            PhaseOf(seen) is BackendPhase.Ready or BackendPhase.Unhealthy && NumberOf(seen) == instanceNumber && (seen & toMask) != toMask
+        )
+        {
+            if ((seen & fromMask) == 0)
+            {
+                Refuse(nameof(TryRecount), seen);
+            }
+
+            var found = Interlocked.CompareExchange(ref _word, seen - from + to, seen);
+            if (found == seen)
+            {
+                return true;
+            }
+
+            seen = found;
+        }
+
+        return false;
     }
 
     [DoesNotReturn]

@@ -11,6 +11,9 @@ internal enum ReadySignal
 
     /// <summary>The backend called its ready URL.</summary>
     Callback,
+
+    /// <summary>It was started with a listening socket, in whose backlog requests wait.</summary>
+    Socket,
 }
 
 /// <summary>How long the steps of one start took, each in milliseconds since the request (or call) that woke it.</summary>
@@ -18,7 +21,8 @@ internal enum ReadySignal
 /// <param name="ListenMs">The first TCP connection was accepted; null when the callback came before a probe saw it.</param>
 /// <param name="ReadyMs">It was ready.</param>
 /// <param name="Signal">By which signal.</param>
-internal sealed record StartTimings(double SpawnMs, double? ListenMs, double ReadyMs, ReadySignal Signal);
+/// <param name="Judged">For people: how it was judged, and by what it is watched from then on.</param>
+internal sealed record StartTimings(double SpawnMs, double? ListenMs, double ReadyMs, ReadySignal Signal, string Judged);
 
 /// <summary>What the ready URL answers.</summary>
 internal enum ReadyCallbackOutcome
@@ -98,6 +102,12 @@ internal sealed record BackendStatus
 
     /// <summary>The latest event of its history; null when it was never woken.</summary>
     public HistoryEvent? LastEvent { get; init; }
+
+    /// <summary>Seconds for which the instance's lease holds it at least; null when none does.</summary>
+    public int? LeaseSecs { get; init; }
+
+    /// <summary>When that lease was given or renewed; null when none holds.</summary>
+    public DateTimeOffset? LeaseRenewedAt { get; init; }
 
     /// <summary>Seconds until it stops if nobody uses it; null when it is in use, not ready, or never stops.</summary>
     public int? IdleStopInSecs { get; init; }

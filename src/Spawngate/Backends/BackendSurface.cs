@@ -62,6 +62,7 @@ internal enum AdmissionOutcome
 internal sealed class ReadyInstance(int instanceNumber, UpstreamPool pool)
 {
     private int _tunnels;
+    private WatchedTunnels? _watched;
 
     /// <summary>Number of the start.</summary>
     public int InstanceNumber => instanceNumber;
@@ -74,6 +75,13 @@ internal sealed class ReadyInstance(int instanceNumber, UpstreamPool pool)
 
     /// <summary>Adds a tunnel, or takes one off. A full fence: what is looked at next is not older.</summary>
     public void ChangeTunnels(int change) => Interlocked.Add(ref _tunnels, change);
+
+    /// <summary>Those of them that count as use only while data passes; null when there was none.</summary>
+    public WatchedTunnels? Watched => Volatile.Read(ref _watched);
+
+    /// <summary>The same, made if need be.</summary>
+    public WatchedTunnels Watch(Func<WatchedTunnels> make) =>
+        Watched ?? Interlocked.CompareExchange(ref _watched, make(), null) ?? _watched;
 
     /// <summary>The steps of its start.</summary>
     public StartSteps Steps { get; init; }

@@ -13,6 +13,9 @@ internal enum WakeKind
 
     /// <summary>It was unhealthy and is restarted.</summary>
     Restart,
+
+    /// <summary>It is not a start: the instance itself called an idle stop off, by its lease.</summary>
+    Lease,
 }
 
 /// <summary>Who woke a backend.</summary>
@@ -34,6 +37,7 @@ internal readonly record struct WakeCause(WakeKind Kind, string? Detail = null, 
         {
             WakeKind.Request => "request",
             WakeKind.Admin => "admin",
+            WakeKind.Lease => "lease",
             _ => "restart",
         };
 }

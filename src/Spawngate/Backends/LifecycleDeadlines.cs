@@ -31,9 +31,9 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
             case BackendPhase.Ready:
                 var stableDue = backoff.Failures == 0 ? Never : current.ReadyAtMs + ProcessLimits.StableReadyMs;
                 var checkDue = backend.Config.ReadyHealthCheckIntervalMs == 0 ? Never : current.NextCheckMs;
-                return Math.Min(Math.Min(stableDue, checkDue), Math.Min(IdleMs(queue.Users), OverdueMs(queue)));
+                return Math.Min(Math.Min(stableDue, checkDue), Math.Min(IdleMs(current, queue, queue.Users), OverdueMs(queue)));
             case BackendPhase.Unhealthy:
-                return backend.EphemeralLifetime is null ? current.NextCheckMs : Math.Min(current.NextCheckMs, IdleMs(0));
+                return backend.EphemeralLifetime is null ? current.NextCheckMs : Math.Min(current.NextCheckMs, IdleMs(current, queue, 0));
             case BackendPhase.Stopping:
                 return stop?.DeadlineMs ?? Never;
             default:
@@ -54,6 +54,10 @@ internal sealed class LifecycleDeadlines(Backend backend, BackendState state, St
     private long OverdueMs(AdmissionQueue queue) =>
         RoomWaitMs(backend.Config) is var waitMs && waitMs != Never && queue.RoomSinceMs is { } sinceMs ? sinceMs + waitMs : Never;
 
-    private long IdleMs(int waiting) =>
-        IdleClock.EarliestMs(backend.Config, state.Read().InUse + waiting, ref backend.LastUseMs, clock.NowMs);
+    /// <summary>When nothing may keep it any more, or a tunnel of it may cease to.</summary>
+    private long IdleMs(BackendInstance current, AdmissionQueue queue, int waiting) =>
+        Math.Min(
+            IdleClock.EarliestMs(backend.Config, state.Read().InUse + waiting, current.Lease, ref backend.LastUseMs, clock.NowMs),
+            queue.Instance?.Watched?.NextLookMs ?? Never
+        );
 }

@@ -14,7 +14,7 @@ internal static partial class LifecycleLog
         2,
         LogLevel.Information,
         "hostname=\"{Hostname}\" reason=\"{Reason}\" run=\"{Instance}\" port=\"{Port}\" "
-            + "spawn_ms=\"{SpawnMs}\" listen_ms=\"{ListenMs}\" ready_ms=\"{ReadyMs}\" held=\"{Held}\" Backend is "
+            + "spawn_ms=\"{SpawnMs}\" listen_ms=\"{ListenMs}\" ready_ms=\"{ReadyMs}\" held=\"{Held}\" judged=\"{Judged}\" Backend is "
             + "ready after {DurationMs} ms"
     )]
     public static partial void Ready(
@@ -27,8 +27,27 @@ internal static partial class LifecycleLog
         string listenMs,
         string readyMs,
         int held,
+        string judged,
         string durationMs
     );
+
+    /// <summary>The program has a port of its own.</summary>
+    [LoggerMessage(
+        18,
+        LogLevel.Warning,
+        "hostname=\"{Hostname}\" run=\"{Instance}\" port=\"{Port}\" The program listens on port {Port} and not on {Told}, which PORT "
+            + "names: requests go there for this run. It costs each start some 3 seconds. Tell the program its port, by an argument with "
+            + "{{port}} or $PORT in it, or say which it takes: port = {Port}"
+    )]
+    public static partial void PortLearned(ILogger log, string hostname, string instance, int port, int told);
+
+    /// <summary>A check failed and says nothing.</summary>
+    [LoggerMessage(
+        20,
+        LogLevel.Debug,
+        "hostname=\"{Hostname}\" reason=\"{Reason}\" excuse=\"{Excuse}\" Health check failed and does not count"
+    )]
+    public static partial void CheckExcused(ILogger log, string hostname, string reason, string excuse);
 
     [LoggerMessage(
         3,
@@ -63,8 +82,8 @@ internal static partial class LifecycleLog
         long durationMs
     );
 
-    [LoggerMessage(5, LogLevel.Warning, "hostname=\"{Hostname}\" stream=\"stderr\" Last output: {Line}")]
-    public static partial void StderrLine(ILogger log, string hostname, string line);
+    [LoggerMessage(5, LogLevel.Warning, "hostname=\"{Hostname}\" stream=\"{Stream}\" Last output: {Line}")]
+    public static partial void LastOutput(ILogger log, string hostname, string stream, string line);
 
     [LoggerMessage(
         6,
@@ -130,6 +149,14 @@ internal static partial class LifecycleLog
             + "closed, and counted from now on (spawngate_upstream_unsolicited_total)"
     )]
     public static partial void Unsolicited(ILogger log, string hostname);
+
+    /// <summary>A backend serves one connection at a time, or few, each until it is closed.</summary>
+    [LoggerMessage(
+        19,
+        LogLevel.Information,
+        "hostname=\"{Hostname}\" The backend serves no other connection while one is kept open: at most one idle connection to it is kept"
+    )]
+    public static partial void IdleBlocked(ILogger log, string hostname);
 
     /// <summary>Somebody else listens on the port of an instance.</summary>
     [LoggerMessage(

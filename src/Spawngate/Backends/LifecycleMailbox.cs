@@ -57,6 +57,9 @@ internal enum LifecycleInput
 
     /// <summary>The configuration was replaced.</summary>
     Reconfigured,
+
+    /// <summary>The instance called its busy URL; payload <see cref="LeaseCall"/>.</summary>
+    Lease,
 }
 
 /// <summary>One message to a lifecycle.</summary>
@@ -77,6 +80,7 @@ internal readonly record struct LifecycleMessage(LifecycleInput Input, int Insta
 ///   ready URL, reload      may come any number of times: one that waits stands for all
 ///   admin API              may come any number of times, and the order counts: one stands for all of its kind that follow at once,
 ///                          and past BackendLimits.MailboxMessagesMax they are refused
+///   busy URL               the same, but each has an answer of its own, so that none stands for another
 /// </code>
 /// </remarks>
 internal sealed class LifecycleMailbox(
@@ -117,13 +121,13 @@ internal sealed class LifecycleMailbox(
         Schedule();
     }
 
-    /// <summary>Adds a command of the admin API; never waits for its handling.</summary>
+    /// <summary>Adds a command of the admin API, or of an instance; never waits for its handling.</summary>
     /// <returns>False when it is refused, because more commands come than are handled.</returns>
     public bool TryPost(LifecycleMessage command)
     {
         lock (_gate)
         {
-            if (_messages is { Count: > 0 } && _lastInput == command.Input)
+            if (_messages is { Count: > 0 } && _lastInput == command.Input && command.Payload is null)
             {
                 return true;
             }

@@ -52,6 +52,7 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                     },
                 Failures = failures,
                 FailedChecks = current?.FailedChecks ?? 0,
+                Lease = current?.Lease,
                 Stopping = stop?.Reason,
             }
         );
@@ -111,15 +112,25 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
         LifecycleLog.Ready(
             env.Log,
             backend.Name,
-            timings.Signal == ReadySignal.Health ? "health check" : "callback",
+            timings.Signal switch
+            {
+                ReadySignal.Health => "health check",
+                ReadySignal.Socket => "passed socket",
+                _ => "callback",
+            },
             current.Workload!.Description,
             current.Port,
             Ms(timings.SpawnMs),
             Ms(timings.ListenMs),
             Ms(timings.ReadyMs),
             held,
+            timings.Judged,
             Ms(timings.ReadyMs)
         );
+        if (current.IgnoredPort != 0)
+        {
+            LifecycleLog.PortLearned(env.Log, backend.Name, current.Workload.Description, current.Port, current.IgnoredPort);
+        }
     }
 
     /// <summary>
@@ -133,6 +144,9 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
             LifecycleLog.Unsolicited(env.Log, backend.Name);
         }
     }
+
+    /// <summary>Idle connections to an instance keep it from serving others; on any thread, told once for each instance.</summary>
+    public void Blocked() => LifecycleLog.IdleBlocked(env.Log, backend.Name);
 
     /// <summary>A start failed.</summary>
     public void StartFailed(BackendInstance current, string reason, int failures, int held, ExitReport? exit)
@@ -148,31 +162,31 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 Requests = held,
                 AfterMs = (long)afterMs,
                 Exit = Exit(exit),
-                Stderr = exit?.LastStderrLines,
+                Output = exit?.LastLines,
             }
         );
         LifecycleLog.StartFailed(env.Log, backend.Name, reason, failures, StartBackoff.WaitSecs(failures), held, Ms(afterMs));
-        Stderr(exit);
+        LastOutput(exit);
     }
 
     /// <summary>A ready backend ended by itself.</summary>
     public void Crashed(BackendInstance current, ExitReport exit, int failures, long inFlight, long readyForMs)
     {
-        _view = _view with { LastFailure = $"{exit.Description} while it was ready" };
+        _view = _view with { LastFailure = exit.Explain("while it was ready") };
         Note(
             new HistoryEvent
             {
                 Event = HistoryEventKind.Crashed,
                 Start = current.InstanceNumber,
-                Reason = exit.Description,
+                Reason = exit.Explain(""),
                 Requests = inFlight,
                 AfterMs = readyForMs,
                 Exit = Exit(exit),
-                Stderr = exit.LastStderrLines,
+                Output = exit.LastLines,
             }
         );
-        LifecycleLog.Crashed(env.Log, backend.Name, exit.Description, failures, StartBackoff.WaitSecs(failures), inFlight, readyForMs);
-        Stderr(exit);
+        LifecycleLog.Crashed(env.Log, backend.Name, exit.Explain(""), failures, StartBackoff.WaitSecs(failures), inFlight, readyForMs);
+        LastOutput(exit);
     }
 
     /// <summary>A health check of a ready backend failed.</summary>
@@ -213,25 +227,28 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
     }
 
     /// <summary>
-    /// Nothing has ended for a whole idle timeout, yet something is open: that is why it runs on. Told once per timeout, in one entry that
-    /// counts them, so that a tunnel which is open for days does not push out everything else.
+    /// Nothing has ended for a whole idle timeout, yet something is open, or the instance has a lease: that is why it runs on. Told once
+    /// per timeout, in one entry that counts them, so that a tunnel which is open for days does not push out everything else.
     /// </summary>
     public void KeptAwake(BackendInstance current, long inFlight, long idleMs)
     {
         var nowMs = env.Clock.NowMs;
-        if (inFlight == 0 || (_keptAwakeTimes > 0 && nowMs - _keptAwakeMs < idleMs))
+        var lease = current.Lease?.Words(nowMs);
+        if ((inFlight == 0 && lease is null) || (_keptAwakeTimes > 0 && nowMs - _keptAwakeMs < idleMs))
         {
             return;
         }
 
-        var activeRequests = env.FindActiveRequests(backend, BackendLimits.HistoryActiveRequestsMax);
+        var activeRequests = inFlight == 0 ? [] : env.FindActiveRequests(backend, BackendLimits.HistoryActiveRequestsMax);
+        var holders = activeRequests.Select(static active => active.Words);
         var entry = new HistoryEvent
         {
             Event = HistoryEventKind.KeptAwake,
             Start = current.InstanceNumber,
-            Reason = "in use",
+            Reason = inFlight == 0 ? "lease" : "in use",
             Requests = inFlight,
-            ActiveRequests = activeRequests.Count == 0 ? null : string.Join("; ", activeRequests.Select(static active => active.Words)),
+            ActiveRequests =
+                activeRequests.Count == 0 && lease is null ? null : string.Join("; ", lease is null ? holders : holders.Prepend(lease)),
         };
         _keptAwakeMs = nowMs;
         var goesOn = _history!.Last is { Event: HistoryEventKind.KeptAwake } last && last.Start == current.InstanceNumber;
@@ -314,13 +331,13 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
                 Reason = StopProgress.Name(stop.Reason),
                 AfterMs = stop.ElapsedMs,
                 Exit = Exit(exit),
-                Stderr = stop.Reason == StopReason.StartFailed ? exit?.LastStderrLines : null,
+                Output = stop.Reason == StopReason.StartFailed ? exit?.LastLines : null,
             }
         );
         LifecycleLog.Stopped(env.Log, backend.Name, StopProgress.Name(stop.Reason), exitText, stop.ElapsedMs);
         if (stop.Reason == StopReason.StartFailed)
         {
-            Stderr(exit);
+            LastOutput(exit);
         }
     }
 
@@ -352,11 +369,11 @@ internal sealed class LifecycleReport(BackendEnvironment env, Backend backend)
 
     private static HistoryExit? Exit(ExitReport? exit) => exit is null ? null : new HistoryExit(exit.Code, exit.Signal);
 
-    private void Stderr(ExitReport? exit)
+    private void LastOutput(ExitReport? exit)
     {
-        foreach (var line in exit?.LastStderrLines ?? [])
+        foreach (var line in exit?.LastLines ?? [])
         {
-            LifecycleLog.StderrLine(env.Log, backend.Name, line);
+            LifecycleLog.LastOutput(env.Log, backend.Name, line.StreamName, line.Text);
         }
     }
 

@@ -53,6 +53,9 @@ internal sealed record LifecycleView
     /// <summary>Failed health checks in a row.</summary>
     public int FailedChecks { get; init; }
 
+    /// <summary>The lease of the current instance, which may have run out; null when it never gave one.</summary>
+    public LeaseTerm? Lease { get; init; }
+
     /// <summary>Why it stops now.</summary>
     public StopReason? Stopping { get; init; }
 
@@ -88,15 +91,21 @@ internal sealed record LifecycleView
             RetryAfterSecs = retryAfterSecs,
             LastFailure = LastFailure,
             FailedChecks = FailedChecks,
-            IdleStopInSecs = waiting > 0 ? null : IdleStopInSecs(config, word, lastUseMs, nowMs),
+            LeaseSecs = Lease?.SecsLeft(nowMs),
+            LeaseRenewedAt = Lease?.Holds(nowMs) == true ? Lease.RenewedAt : null,
+            IdleStopInSecs =
+                waiting > 0 || Lease?.Holds(nowMs) == true
+                    ? null
+                    : IdleStopInSecs(config, word, IdleClock.UsedUntilMs(lastUseMs, Lease), nowMs),
             StoppingBecause = Stopping is { } stopping ? StopProgress.Name(stopping) : null,
             LastStopReason = LastStop is { } last ? StopProgress.Name(last) : null,
         };
 
     /// <summary>A ready signal as the admin API and the history name it.</summary>
-    public static string Name(ReadySignal signal, string healthPath) =>
+    public static string Name(ReadySignal signal, string? healthPath) =>
         signal == ReadySignal.Callback ? "callback"
-        : healthPath.Length == 0 ? "connect"
+        : signal == ReadySignal.Socket ? "socket"
+        : healthPath is "" ? "connect"
         : "health";
 
     private static int? IdleStopInSecs(BackendConfig config, BackendWord word, long lastUseMs, long nowMs)

@@ -53,21 +53,27 @@ internal static class BackendLimits
     /// <summary>What a shortened history keeps: some 30 usual events. 10,000 times that is 20 MiB.</summary>
     public const int HistoryRestBytes = 2048;
 
-    /// <summary>Bits of the state word for the requests that use a backend; see <see cref="UsersMax"/>.</summary>
-    public const int UsersBits = 22;
+    /// <summary>
+    /// Seconds of a lease at most: a day. Whatever works longer renews it; what died or forgot about it does not hold its backend longer.
+    /// </summary>
+    public const int LeaseSecsMax = 86_400;
 
-    /// <summary>Bits of the state word for those that do not count as use: the rest of its lower half.</summary>
-    public const int PassiveRequestsBits = 32 - UsersBits;
+    /// <summary>Bits of the state word for the requests that use a backend; see <see cref="UsersMax"/>.</summary>
+    public const int UsersBits = 21;
+
+    /// <summary>Bits of the state word for those that do not count as use; see <see cref="PassiveRequestsMax"/>.</summary>
+    public const int PassiveRequestsBits = 16;
 
     /// <summary>
-    /// Requests that use one backend at once: 22 bits of its state word. More than can be held
+    /// Requests that use one backend at once: 21 bits of its state word. More than can be held
     /// (<see cref="ConfigLimits.QueuedRequestsMax"/>) and than there are sockets to one address and port (65,536) together, so no request
     /// is ever refused for it.
     /// </summary>
     public const int UsersMax = (1 << UsersBits) - 1;
 
     /// <summary>
-    /// Requests at one backend that do not count as use: the other 10 bits. Whoever comes while they are so many counts as use.
+    /// Requests and quiet WebSockets at one backend that do not count as use: 16 bits, as many as there are sockets to one address and
+    /// port. Whoever comes while they are so many counts as use.
     /// </summary>
     public const int PassiveRequestsMax = (1 << PassiveRequestsBits) - 1;
 }

@@ -11,7 +11,8 @@ namespace Spawngate.Backends;
 /// free for the kernel until the child binds it, and leaves those that the configuration names to the backends it gives them to.
 /// </summary>
 /// <param name="tryBind">Binds a loopback port (0: any free one) for a moment and returns it; null when it is taken.</param>
-internal sealed class LoopbackPorts(Func<int, int?> tryBind)
+/// <param name="look">Says why a port is taken.</param>
+internal sealed class LoopbackPorts(Func<int, int?> tryBind, Func<int, PortUse>? look = null)
 {
     private readonly Lock _gate = new();
     private readonly HashSet<int> _given = [];
@@ -19,7 +20,7 @@ internal sealed class LoopbackPorts(Func<int, int?> tryBind)
 
     /// <summary>Ports of this machine.</summary>
     public LoopbackPorts()
-        : this(TryBind) { }
+        : this(TryBind, PortUse.Of) { }
 
     /// <summary>
     /// Says which ports the configuration gives to a backend: nobody else gets one of them, also while that backend is stopped and its
@@ -41,6 +42,9 @@ internal sealed class LoopbackPorts(Func<int, int?> tryBind)
             return _given.Contains(port);
         }
     }
+
+    /// <summary>Why a port cannot be had that was not given out.</summary>
+    public PortUse Look(int port) => look?.Invoke(port) ?? default;
 
     /// <summary>Takes <paramref name="wanted"/>, or any free port when it is 0; null when it cannot be had.</summary>
     public int? Take(int wanted)

@@ -26,7 +26,8 @@ internal static class RunCommand
 
         // From the first moment: the first process of a container has no default action that would end it, and a stop that was asked for
         // must happen.
-        using var signals = new Signals();
+        var terminal = ControllingTerminal.Find();
+        using var signals = new Signals(terminal is null ? null : () => terminal.IsGone);
 
         OpenFileLimit.Own.Raise();
 
@@ -90,6 +91,11 @@ internal static class RunCommand
                 $"{config.Path}: warning: server.max_connections is {config.Server.MaxConnections}; with a limit of "
                     + $"{budget.Limit} open files, as it is here, {budget.ClientsMax} clients are served at once"
             );
+        }
+
+        foreach (string warning in CheckWarnings.Of(config, ChildEnvironment.Capture()))
+        {
+            console.Error.WriteLine(warning);
         }
 
         return ExitCode.Success;

@@ -292,6 +292,7 @@ internal sealed class Gateway : IAsyncDisposable
                 Output = _output,
                 Guardian = _guardian,
                 ReportReady = ReportReady,
+                Lease = (name, token, secs) => _reports.LeaseAsync(name, token, secs),
                 Loggers = loggers,
                 Variable = variable,
                 Time = _time,
@@ -388,8 +389,8 @@ internal sealed class Gateway : IAsyncDisposable
     private void WarnOfRoot()
     {
         bool sharesRights =
-            _backends.All.Any(static backend => backend.Config.Kind.SharesOurRights)
-            || _backends.Sessions.Config?.Templates.Any(static template => template.Backend.Kind.SharesOurRights) == true;
+            _backends.All.Any(static backend => backend.Config.Settings.SharesOurRights)
+            || _backends.Sessions.Config?.Templates.Any(static template => template.Backend.Settings.SharesOurRights) == true;
         if (sharesRights && !_hasWarnedOfRoot && RootPower.IsAlmighty)
         {
             _hasWarnedOfRoot = true;

@@ -70,7 +70,8 @@ internal static partial class GatewayLog
     [LoggerMessage(
         Level = LogLevel.Warning,
         Message = "user=\"root\" Local backends run as root with all its capabilities, as Spawngate itself does: "
-            + "whoever gets into one of them owns the machine. Run Spawngate as a user of its own"
+            + "whoever gets into one of them owns the machine. Give each a user (user = \"…\"), or run Spawngate as a "
+            + "user of its own"
     )]
     public static partial void RunsAsRoot(ILogger log);
 

@@ -30,6 +30,9 @@ internal sealed record LauncherParts
     /// <summary>Takes the call of an instance that says that it is ready, by its host and token.</summary>
     public required Func<string, string?, ReadyCallbackOutcome> ReportReady { get; init; }
 
+    /// <summary>Takes the call of an instance that works on, by its host, token and seconds.</summary>
+    public required Func<string, string, int, Task<LeaseOutcome>> Lease { get; init; }
+
     /// <summary>Makes the loggers.</summary>
     public required ILoggerFactory Loggers { get; init; }
 
@@ -56,7 +59,8 @@ internal static class RegisteredKinds
             parts.Drain,
             parts.OutputOf(LocalKind.Shared),
             parts.Time,
-            parts.Guardian
+            parts.Guardian,
+            new ControlGroups(IdentityOf(parts).Instance)
         )),
         new(DockerKind.Shared, MakeDocker, static (engine, time) => new OrphanContainers(engine, time).EndAsync()),
     ];
@@ -81,10 +85,13 @@ internal static class RegisteredKinds
             ?? Task.FromResult(new OrphansEnded(0, "What is there is left for the next start of the gateway: nothing here ends it"));
     }
 
+    private static GatewayIdentity IdentityOf(LauncherParts parts) =>
+        GatewayIdentity.Of(parts.ConfigPath, parts.Variable(GatewayIdentity.Variable));
+
     private static DockerLauncher MakeDocker(LauncherParts parts) =>
         new(
-            GatewayIdentity.Of(parts.ConfigPath, parts.Variable(GatewayIdentity.Variable)),
-            log => new ReadyCallbackListeners(parts.ReportReady, log, parts.Time),
+            IdentityOf(parts),
+            log => new ReadyCallbackListeners(parts.ReportReady, parts.Lease, log, parts.Time),
             parts.OutputOf(DockerKind.Shared),
             parts.Loggers,
             parts.Variable,

@@ -14,11 +14,20 @@ internal record BackendTimings
     /// <summary>Milliseconds between health checks while starting.</summary>
     public int HealthCheckIntervalMs { get; init; } = 100;
 
-    /// <summary>Path of the health check; empty means ready when the port accepts.</summary>
-    public string HealthPath { get; init; } = "/health";
+    /// <summary>
+    /// Path of the health check; empty means ready when the port accepts. Null when the file names none: then the program decides, by its
+    /// answer to the usual one.
+    /// </summary>
+    public string? HealthPath { get; init; }
+
+    /// <summary>Which answers to <see cref="HealthPath"/> are healthy.</summary>
+    public StatusRanges HealthStatus { get; init; } = StatusRanges.Success;
 
     /// <summary>Seconds until the response head must have arrived, then seconds without progress.</summary>
     public int RequestTimeoutSecs { get; init; } = 30;
+
+    /// <summary>Seconds that a backend may be silent within a response that streams; 0 means as long as the client is there.</summary>
+    public int StreamTimeoutSecs { get; init; }
 
     /// <summary>Seconds between SIGTERM and SIGKILL.</summary>
     public int ShutdownGracePeriodSecs { get; init; } = 10;
@@ -37,6 +46,11 @@ internal record BackendTimings
 
     /// <summary>Requests in flight at one process, tunnels not counted; more wait in the queue. 0 means no limit.</summary>
     public int MaxConcurrency { get; init; }
+
+    /// <summary>
+    /// Seconds without a data frame after which a WebSocket does not count as use; 0 means that it does until it closes.
+    /// </summary>
+    public int WebSocketIdleSecs { get; init; }
 
     /// <summary>Whether a browser that goes to a backend which takes long to start gets a page that waits for it.</summary>
     public bool WaitingPage { get; init; }

@@ -26,9 +26,6 @@ internal abstract class BackendKind
     /// <summary>The key of <see cref="Keys"/> that each of its tables needs: what it runs.</summary>
     public abstract string MainKey { get; }
 
-    /// <summary>Whether what it starts runs on this machine with the rights of Spawngate.</summary>
-    public virtual bool SharesOurRights => false;
-
     /// <summary>Whether it runs images, so that a session call may name one: see <see cref="OfImage"/>.</summary>
     public virtual bool RunsImages => false;
 

@@ -13,6 +13,9 @@ internal readonly record struct BackendRoute(string Hostname)
     /// <summary>Whether it is <see cref="None"/>.</summary>
     public bool IsNone => Hostname.Length == 0;
 
+    /// <summary>Whether it is the only host that leads there.</summary>
+    public bool IsExact => !Hostname.StartsWith('*');
+
     /// <summary>Reads the key of a table.</summary>
     /// <param name="key">The key.</param>
     /// <param name="route">The route; <see cref="None"/> when the key is none.</param>

@@ -14,7 +14,15 @@ internal static class CallerVariables
     /// <summary>What is allowed for processes of this machine unless the file says otherwise.</summary>
     public static readonly IReadOnlyList<string> OfLocal = ["SESSION_*"];
 
-    private static readonly string[] Own = ["PORT", InstanceToken.Variable, SupervisorVariables.NotifySocket, SessionId, SessionKey];
+    private static readonly string[] Own =
+    [
+        "PORT",
+        InstanceToken.Variable,
+        BusyUrl.Variable,
+        SupervisorVariables.NotifySocket,
+        SessionId,
+        SessionKey,
+    ];
 
     /// <summary>
     /// Whether Spawngate sets it itself. In whatever case, because on some systems two names that differ in case are one variable.

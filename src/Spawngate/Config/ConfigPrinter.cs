@@ -94,8 +94,16 @@ internal static class ConfigPrinter
 
         to.Line("startup_timeout_secs", timings.StartupTimeoutSecs);
         to.Line("health_check_interval_ms", timings.HealthCheckIntervalMs);
-        to.Line("health_path", timings.HealthPath.Length == 0 ? "\"\"  # ready when the port accepts" : Quoted(timings.HealthPath));
+        to.Line("health_path", HealthPath(timings));
+        to.Line(
+            "health_status",
+            $"{Quoted(timings.HealthStatus.Text)}{(timings.HealthPath is { Length: > 0 } ? "" : "  # with a health_path")}"
+        );
         to.Line("request_timeout_secs", timings.RequestTimeoutSecs);
+        to.Line(
+            "stream_timeout_secs",
+            timings.StreamTimeoutSecs == 0 ? "0  # as long as the client is there" : Number(timings.StreamTimeoutSecs)
+        );
         to.Line("shutdown_grace_period_secs", timings.ShutdownGracePeriodSecs);
         to.Line("drain_timeout_secs", timings.DrainTimeoutSecs);
         to.Line("ready_health_check_interval_ms", timings.ReadyHealthCheckIntervalMs);
@@ -104,7 +112,16 @@ internal static class ConfigPrinter
         to.Line("max_concurrency", timings.MaxConcurrency == 0 ? "0  # none" : Number(timings.MaxConcurrency));
         to.Line("no_wake", timings.NoWake is null ? "# none" : List(timings.NoWake.Entries));
         to.Line("waiting_page", timings.WaitingPage ? "true" : "false");
+        to.Line("websocket_idle_secs", timings.WebSocketIdleSecs == 0 ? "0  # in use until it closes" : Number(timings.WebSocketIdleSecs));
     }
+
+    private static string HealthPath(BackendTimings timings) =>
+        timings.HealthPath switch
+        {
+            null => "# none: the program decides, by its answer to GET /health",
+            "" => "\"\"  # ready when the port accepts",
+            var path => Quoted(path),
+        };
 
     private static string Counted(int count, string noun) =>
         string.Create(CultureInfo.InvariantCulture, $"{count} {noun}{(count == 1 ? "" : "s")}");

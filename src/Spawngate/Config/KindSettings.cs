@@ -1,3 +1,5 @@
+using Spawngate.Platform;
+
 namespace Spawngate.Config;
 
 /// <summary>
@@ -23,6 +25,9 @@ internal abstract record KindSettings
     /// it is reached.
     /// </summary>
     public virtual bool UsesLoopbackPort => false;
+
+    /// <summary>Whether what it starts runs on this machine with the rights of Spawngate.</summary>
+    public virtual bool SharesOurRights => false;
 
     /// <summary>What is allowed in the place of a port that another backend has, for messages.</summary>
     public virtual string PortAdvice => "allowed is a port of its own, or 0 to have a free one chosen at each start";
@@ -55,6 +60,14 @@ internal abstract record KindSettings
     /// <param name="to">Where to.</param>
     /// <param name="isTemplate">Whether it is that of a template, whose sessions decide some of it.</param>
     public abstract void Print(ConfigLines to, bool isTemplate);
+
+    /// <summary>
+    /// What would fail a start on this machine as it is now, for <c>spawngate check</c>: it may be right tomorrow, so it is no mistake of
+    /// the file.
+    /// </summary>
+    /// <param name="config">The backend or template.</param>
+    /// <param name="inherited">What children inherit.</param>
+    public virtual IEnumerable<string> FindProblems(BackendConfig config, ChildEnvironment inherited) => [];
 
     /// <summary>The value of a field of <see cref="BackendKind.ReportFields"/>; null when it has none, or only while it runs.</summary>
     public virtual string? ReportField(string name) => null;

@@ -143,6 +143,14 @@ internal static class ConfigLimits
     /// </summary>
     public const long MemoryLimitBytesMin = 16L * 1024 * 1024;
 
+    /// <summary>
+    /// Bytes of an <c>env_file</c>: half of what Linux takes as arguments and environment of a program by default (2 MiB).
+    /// </summary>
+    public const int EnvironmentFileBytesMax = 1024 * 1024;
+
     /// <summary>Largest <c>max_connections_per_address</c> and its siblings: what a counter of 32 bits holds with room to spare.</summary>
     public const int PerAddressMax = 1_000_000_000;
+
+    /// <summary>Codes and ranges that one <c>health_status</c> may list: there are 63 codes in the registry of HTTP.</summary>
+    public const int StatusRangesMax = 64;
 }

@@ -13,7 +13,9 @@ internal static class TimingKeys
         "startup_timeout_secs",
         "health_check_interval_ms",
         "health_path",
+        "health_status",
         "request_timeout_secs",
+        "stream_timeout_secs",
         "shutdown_grace_period_secs",
         "drain_timeout_secs",
         "ready_health_check_interval_ms",
@@ -22,6 +24,7 @@ internal static class TimingKeys
         "max_concurrency",
         "no_wake",
         "waiting_page",
+        "websocket_idle_secs",
     ];
 
     /// <summary>Takes them out of a table; what it does not set comes from <paramref name="fallback"/>.</summary>
@@ -31,8 +34,10 @@ internal static class TimingKeys
             IdleTimeoutSecs = Secs(table, "idle_timeout_secs", fallback.IdleTimeoutSecs, " (0 = never stop)"),
             StartupTimeoutSecs = Secs(table, "startup_timeout_secs", fallback.StartupTimeoutSecs),
             HealthCheckIntervalMs = Millisecs(table, "health_check_interval_ms", fallback.HealthCheckIntervalMs),
-            HealthPath = table.Text("health_path", fallback.HealthPath, IsHealthPath, HealthPathAllowed)!,
+            HealthPath = table.Text("health_path", fallback.HealthPath, IsHealthPath, HealthPathAllowed),
+            HealthStatus = StatusRanges.Read(table, "health_status", fallback.HealthStatus),
             RequestTimeoutSecs = Secs(table, "request_timeout_secs", fallback.RequestTimeoutSecs),
+            StreamTimeoutSecs = Secs(table, "stream_timeout_secs", fallback.StreamTimeoutSecs, " (0 = as long as the client is there)"),
             ShutdownGracePeriodSecs = Secs(table, "shutdown_grace_period_secs", fallback.ShutdownGracePeriodSecs),
             DrainTimeoutSecs = Secs(table, "drain_timeout_secs", fallback.DrainTimeoutSecs),
             ReadyHealthCheckIntervalMs = Millisecs(table, "ready_health_check_interval_ms", fallback.ReadyHealthCheckIntervalMs),
@@ -41,6 +46,7 @@ internal static class TimingKeys
             MaxConcurrency = table.Int("max_concurrency", fallback.MaxConcurrency, 0, ConfigLimits.ConcurrencyMax, " (0 = none)"),
             WaitingPage = table.Flag("waiting_page", fallback.WaitingPage),
             NoWake = ReadNoWake(table, fallback.NoWake),
+            WebSocketIdleSecs = Secs(table, "websocket_idle_secs", fallback.WebSocketIdleSecs, " (0 = never)"),
         };
 
     /// <summary>A number of seconds.</summary>

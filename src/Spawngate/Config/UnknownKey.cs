@@ -34,13 +34,16 @@ internal static class UnknownKey
         }
 
         var lower = name.ToLowerInvariant().Replace('-', '_');
+        // Of another length by more than may be wrong it cannot be close, and there may be thousands of mistakes.
         var best = candidates
+            .Where(candidate => Math.Abs(candidate.Length - lower.Length) <= SlipsMax(lower, candidate))
             .Select(candidate => (Candidate: candidate, Distance: Distance(lower, candidate)))
+            .DefaultIfEmpty()
             .MinBy(pair => pair.Distance);
-        return best.Candidate is not null && best.Distance <= Math.Max(1, Math.Min(name.Length, best.Candidate.Length) / 3)
-            ? best.Candidate
-            : null;
+        return best.Candidate is not null && best.Distance <= SlipsMax(lower, best.Candidate) ? best.Candidate : null;
     }
+
+    private static int SlipsMax(string name, string candidate) => Math.Max(1, Math.Min(name.Length, candidate.Length) / 3);
 
     /// <summary>
     /// Damerau-Levenshtein distance in its restricted form: insertions, deletions, substitutions and swaps of neighbours, no

@@ -62,6 +62,11 @@ internal abstract class BodyFlow(IProgressWatch progress)
     /// <summary>How often in a row little came at once.</summary>
     internal int LittleInARow;
 
+    /// <summary>
+    /// True when the source may keep the next piece until the last is acknowledged, and is not sent anything that would do that.
+    /// </summary>
+    internal bool Acknowledges;
+
     /// <summary>Bytes since others had a turn.</summary>
     internal int TurnBytes;
 
@@ -148,6 +153,17 @@ internal abstract class BodyFlow(IProgressWatch progress)
             Sink.Write("\r\n"u8);
             OwesCrlf = false;
         }
+    }
+
+    /// <summary>What waits for more of the source goes on waiting, and the source hears at once that what it sent has come.</summary>
+    internal ValueTask<int> AcknowledgedAsync(ValueTask<int> receiving)
+    {
+        if (Acknowledges && !receiving.IsCompleted)
+        {
+            Source.AcknowledgeNow();
+        }
+
+        return receiving;
     }
 
     /// <summary>The source has to send more. What the sink was sent is whole, but for a chunk of the source that goes on.</summary>

@@ -19,7 +19,7 @@ namespace Spawngate.Forwarding;
 ///        body done, discarded, end, error
 /// </code>
 /// </remarks>
-internal sealed class BodyPump(IProgressWatch progress) : BodyFlow(progress)
+internal sealed partial class BodyPump(IProgressWatch progress) : BodyFlow(progress)
 {
     private bool _broken;
     private BodySlice _slice;
@@ -32,9 +32,13 @@ internal sealed class BodyPump(IProgressWatch progress) : BodyFlow(progress)
     /// <param name="reader">Its framing there.</param>
     /// <param name="sink">Where it goes; bytes written there before go first.</param>
     /// <param name="chunkedOut">True to send it chunked.</param>
-    public void Begin(SocketChannel source, BodyReader reader, SocketChannel sink, bool chunkedOut)
+    /// <param name="acknowledges">
+    /// True when the source may wait for the acknowledgement of one piece before it sends the next: it then gets that at once.
+    /// </param>
+    public void Begin(SocketChannel source, BodyReader reader, SocketChannel sink, bool chunkedOut, bool acknowledges = false)
     {
         BeginFlow(source, reader, sink, chunkedOut);
+        Acknowledges = acknowledges;
         _broken = false;
         _trailers?.Clear();
     }
@@ -149,7 +153,7 @@ internal sealed class BodyPump(IProgressWatch progress) : BodyFlow(progress)
             }
 
             BeginWait();
-            int received = await Source.ReceiveAsync().ConfigureAwait(false);
+            int received = await ReceiveRestAsync().ConfigureAwait(false);
             EndWait();
             if (received > 0)
             {
@@ -168,6 +172,8 @@ internal sealed class BodyPump(IProgressWatch progress) : BodyFlow(progress)
             return IsDiscarding || await SendSliceAsync(ended: true).ConfigureAwait(false) ? PumpOutcome.Complete : PumpOutcome.SinkFailed;
         }
     }
+
+    private ValueTask<int> ReceiveRestAsync() => AcknowledgedAsync(Source.ReceiveAsync());
 
     /// <summary>Makes room for what comes next, and begins to move it in a shorter way where there is one.</summary>
     private ValueTask<PumpOutcome?>? TakeShortcut()
@@ -215,7 +221,7 @@ internal sealed class BodyPump(IProgressWatch progress) : BodyFlow(progress)
         while (true)
         {
             BeginWait();
-            int received = await Source.ReceiveAsync().ConfigureAwait(false);
+            int received = await ReceiveRestAsync().ConfigureAwait(false);
             EndWait();
             if (received <= 0)
             {

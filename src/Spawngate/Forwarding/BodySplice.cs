@@ -53,7 +53,7 @@ internal sealed class BodySplice(BodyFlow flow)
             }
 
             flow.BeginWait();
-            int readable = await flow.Source.WaitReadableAsync().ConfigureAwait(false);
+            int readable = await flow.AcknowledgedAsync(flow.Source.WaitReadableAsync()).ConfigureAwait(false);
             flow.EndWait();
             if (readable < 0)
             {

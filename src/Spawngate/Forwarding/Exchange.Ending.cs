@@ -77,6 +77,11 @@ internal sealed partial class Exchange
     /// <summary>It could not be begun, or its client took it back before: nobody is to be told.</summary>
     public ExchangeState FailUnbegun() => Fail(ProxyError.ClientGone);
 
+    /// <summary>Its head was refused, and is answered without having been begun.</summary>
+    /// <param name="error">The error.</param>
+    /// <param name="head">The head, as far as it is there.</param>
+    public void NoteRefused(ProxyError error, ReadOnlySpan<byte> head) => Reply = ErrorPage.Of(error, Request.Method, head);
+
     /// <summary>The backend's answer cannot be passed on.</summary>
     public ExchangeState FailAnswered(string reason) => Fail(ProxyError.BadBackendResponse, reason);
 
@@ -94,12 +99,39 @@ internal sealed partial class Exchange
         return Fail(reply.Error);
     }
 
+    /// <summary>It is not even asked for admission.</summary>
+    private ExchangeState Refuse(ProxyError error, ReadOnlySpan<byte> head)
+    {
+        Record.NoteRefused(Request, head);
+        return Fail(error, head);
+    }
+
+    /// <summary>It fails while its head is still the client's.</summary>
+    private ExchangeState Fail(ProxyError error, ReadOnlySpan<byte> head)
+    {
+        Reply = ErrorPage.Of(error, Request.Method, head);
+        return Fail(error);
+    }
+
     private ExchangeState Fail(ProxyError error, string reason = FailureReasons.NoConnection)
     {
         int aborted = Volatile.Read(ref _abortReason);
-        Reply = aborted != 0 ? null : Reply;
         Error = aborted != 0 ? (ProxyError)aborted : error;
-        Reason = Error == ProxyError.RequestTimeout ? FailureReasons.OfTimeout(_attempt.ReceivedAny) : reason;
+        if (aborted != 0 || Reply is null)
+        {
+            Reply = ErrorPage.Of(Error, Request.Method, SentHead);
+        }
+
+        Reason =
+            Error != ProxyError.RequestTimeout ? reason
+            : State == ExchangeState.Waiting ? FailureReasons.NoRoom
+            : FailureReasons.OfTimeout(_attempt.ReceivedAny);
         return Go(ExchangeState.Failed);
     }
+
+    /// <summary>The head as it was written for the backend, as long as it is kept.</summary>
+    private ReadOnlySpan<byte> SentHead =>
+        _serialized is not null ? _serialized
+        : _attempt.IsAttached ? Upstream.Outgoing
+        : default;
 }

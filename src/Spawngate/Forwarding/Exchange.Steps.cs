@@ -29,6 +29,7 @@ internal sealed partial class Exchange
             case ExchangeState.AwaitingHead:
                 AfterReceive(result);
                 client.OnReceived(result);
+                TellIfHeld(client);
                 break;
             case ExchangeState.Sending:
                 AfterSend();
@@ -36,6 +37,7 @@ internal sealed partial class Exchange
                 break;
             case ExchangeState.Connecting:
                 AfterConnect(result);
+                TellIfHeld(client);
                 break;
             case ExchangeState.Waiting:
                 client.OnAdmission();
@@ -43,6 +45,14 @@ internal sealed partial class Exchange
             default:
                 AfterInterim();
                 break;
+        }
+    }
+
+    private void TellIfHeld(IExchangeClient client)
+    {
+        if (State == ExchangeState.Waiting)
+        {
+            client.OnHeld();
         }
     }
 
@@ -59,14 +69,39 @@ internal sealed partial class Exchange
     /// <summary>True when the body may be taken from the client and sent on; from then on the request cannot be repeated.</summary>
     public bool TryTakeBody() => _attempt.TryTakeBody();
 
-    /// <summary>Protocols were switched: from now on it is a tunnel.</summary>
-    public void BecomeTunnel()
+    /// <summary>
+    /// Notes whether the final response streams: events, or a body without a length that has not ended yet. Before its head is consumed.
+    /// </summary>
+    public void NoteStreaming()
     {
-        Go(ExchangeState.Tunnelling);
-        _isTunnel = true;
-        Record.Stage = ExchangeStage.Tunnel;
-        _backend!.Traffic.ChangeTunnels(1);
-        _lease.BecomeTunnel();
+        var framing = Response.Framing;
+        _isStreaming =
+            framing.Kind is BodyKind.Chunked or BodyKind.UntilClose
+            || (
+                framing.Kind == BodyKind.Length
+                && Upstream.ReceivedLength - Response.Length < framing.Length
+                && IsEventStream(Response, Upstream.Received)
+            );
+        if (_isStreaming)
+        {
+            StreamNumber++;
+            StreamTimeoutMs = _backend!.Config.StreamTimeoutSecs * 1000L;
+        }
+    }
+
+    private static bool IsEventStream(ResponseHead response, ReadOnlySpan<byte> received)
+    {
+        foreach (ref readonly var field in response.Fields.Fields)
+        {
+            if (Grammar.EqualsIgnoreCase(field.Name(received), "content-type"u8))
+            {
+                var value = field.Value(received);
+                int end = value.IndexOfAny((byte)';', (byte)' ', (byte)'\t');
+                return Grammar.EqualsIgnoreCase(end < 0 ? value : value[..end], "text/event-stream"u8);
+            }
+        }
+
+        return false;
     }
 
     /// <summary>True while bytes of the request's body are to follow its head.</summary>
@@ -101,14 +136,9 @@ internal sealed partial class Exchange
     /// <summary>Waits until the backend is ready or has failed; the decision is in <see cref="_admission"/> then.</summary>
     private async ValueTask<int> WaitAsync()
     {
-        if (_reconnects > 0)
+        if (_isAway || _reconnects > 0)
         {
-            var pause = new ReconnectPause();
-            Volatile.Write(ref _pause, pause);
-            Interlocked.MemoryBarrier();
-            await pause
-                .PassAsync(IsAborted ? TimeSpan.Zero : ForwardingLimits.ReconnectPause(_reconnects), context.Time)
-                .ConfigureAwait(false);
+            await PauseAsync().ConfigureAwait(false);
         }
 
         if (_noWake && _backend!.EnterPassive(out _countedPassive) is { Outcome: not AdmissionOutcome.NoRoom } decided)
@@ -163,6 +193,40 @@ internal sealed partial class Exchange
         return 0;
     }
 
+    /// <summary>
+    /// Waits for the backend to accept connections again, its place at it kept, so that it is in use; or for a while, after which it is
+    /// asked anew.
+    /// </summary>
+    private async Task PauseAsync()
+    {
+        var pause = new ReconnectPause();
+        Volatile.Write(ref _pause, pause);
+        Interlocked.MemoryBarrier();
+        if (_isAway)
+        {
+            var left = IsAborted ? TimeSpan.Zero : AwayLimit - context.Time.GetElapsedTime(_awaySince);
+            var pool = _lease.Instance.Pool;
+            var accepting = pool.WhenAcceptingAsync();
+            try
+            {
+                await pause.PassAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, context.Time, accepting).ConfigureAwait(false);
+            }
+            finally
+            {
+                pool.EndWaitForAccept();
+            }
+
+            _isAway = false;
+            _lease.Dispose();
+            return;
+        }
+
+        await pause.PassAsync(IsAborted ? TimeSpan.Zero : ForwardingLimits.ReconnectPause(_reconnects), context.Time).ConfigureAwait(false);
+    }
+
+    /// <summary>How long a process that lives may refuse connections: as long as a start may take.</summary>
+    private TimeSpan AwayLimit => TimeSpan.FromSeconds(Math.Min(_backend!.Config.StartupTimeoutSecs, ForwardingLimits.AwaySecsMax));
+
     private ExchangeState AfterAdmission(Admission admission, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, ClientIdentity client)
     {
         RetryAfterSecs = admission.RetryAfterSecs;
@@ -178,11 +242,11 @@ internal sealed partial class Exchange
 
         return admission.Outcome switch
         {
-            AdmissionOutcome.Admitted when ReferenceEquals(admission.Instance, _endedInstance) => AwaitNextInstance(),
+            AdmissionOutcome.Admitted when IsStillTheEnded(admission.Instance!) => AwaitNextInstance(),
             AdmissionOutcome.Admitted => Dispatch(head, body, client),
             AdmissionOutcome.NoRoom => Go(ExchangeState.Waiting),
-            AdmissionOutcome.ShuttingDown when _backend!.EphemeralLifetime is not null => Fail(ProxyError.SessionEnded),
-            _ => Fail(ProxyErrors.Of(admission.Outcome)),
+            AdmissionOutcome.ShuttingDown when _backend!.EphemeralLifetime is not null => Fail(ProxyError.SessionEnded, head),
+            _ => Fail(ProxyErrors.Of(admission.Outcome), head),
         };
     }
 
@@ -194,7 +258,7 @@ internal sealed partial class Exchange
         int bodyInHand = _serialized is null ? BodyInHand(body.Length) : BodySentWithHead;
         BodySentWithHead = bodyInHand;
         var pool = _lease.Instance.Pool;
-        var upstream = pool.TryRent();
+        var upstream = HasLeftThis(_lease.Instance) ? null : pool.TryRent();
         var next = upstream is null ? ExchangeState.Connecting : ExchangeState.Sending;
         upstream ??= TryCreate(pool);
         if (upstream is null)
@@ -217,7 +281,16 @@ internal sealed partial class Exchange
                 : context.ViaHttp10;
             var via = ViaMark.Join(stackalloc byte[ForwardingLimits.ViaBytesMax], gateway, _backend.ViaMark);
             channel.CommitOutgoing(
-                ProxyHeaders.WriteRequest(channel.GetOutgoing(needed), Request, head, client, RequestId, via, Heads.Note?.Trace)
+                ProxyHeaders.WriteRequest(
+                    channel.GetOutgoing(needed),
+                    Request,
+                    head,
+                    client,
+                    RequestId,
+                    via,
+                    Heads.Note?.Trace,
+                    pool.KeepsNone
+                )
             );
             channel.Write(body[..bodyInHand]);
             if (ReceivedBy == ReceivedProtocol.Http2 && bodyInHand == 0)
@@ -247,7 +320,8 @@ internal sealed partial class Exchange
         Record.ConnectTicks = context.Time.GetTimestamp() - Record.ConnectTimestamp;
         if (result >= 0 && _attempt.Pool.IsTrusted && !Upstream.IsSelfConnected)
         {
-            Go(ExchangeState.Sending);
+            // It goes on accepting: so it has not ended, and what it did with the request it would do again.
+            _ = HasLeftThis(_lease.Instance) ? Fail(ProxyError.ConnectionFailed, FailureReasons.Reset) : Go(ExchangeState.Sending);
             return;
         }
 
@@ -265,11 +339,11 @@ internal sealed partial class Exchange
             return;
         }
 
-        // Refused by a backend that was ready: most likely it has just died and its exit is being noticed. Leave and ask again:
-        // then this request waits for the new start like every other. Whoever listens there next may be somebody else.
+        // Refused by a backend that was ready: it has just died and its exit is being noticed, and then this request waits for the new
+        // start like every other; or it restarts itself. Whoever listens there next may be somebody else.
         _attempt.Pool.Mistrust(refused: result < 0 || Upstream.IsSelfConnected);
         _serialized = Upstream.Outgoing.ToArray();
-        AwaitNextInstance();
+        AwaitAcceptance();
     }
 
     /// <summary>A failed send is not the end: the backend may have answered early and closed.</summary>
@@ -309,7 +383,7 @@ internal sealed partial class Exchange
                 AwaitNextInstance();
                 break;
             default:
-                Fail(ProxyError.ConnectionFailed, Upstream.WasReset ? FailureReasons.Reset : FailureReasons.Closed);
+                Fail(ProxyError.ConnectionFailed, FailureReasons.OfNoResponse(Upstream, IsUpstreamAborted));
                 break;
         }
     }
@@ -325,6 +399,7 @@ internal sealed partial class Exchange
         }
         else
         {
+            Upstream.AcknowledgeNow();
             Go(ExchangeState.AwaitingHead);
         }
     }
@@ -334,6 +409,7 @@ internal sealed partial class Exchange
         switch (ResponseHeadParser.Parse(Response, Upstream.Received, Request.Method == MethodKind.Head, ForwardingContext.ResponseLimits))
         {
             case HeadStatus.NeedMore:
+                Upstream.AcknowledgeNow();
                 Go(ExchangeState.AwaitingHead);
                 break;
             case HeadStatus.Complete when Response.IsInterim:
@@ -413,6 +489,35 @@ internal sealed partial class Exchange
         _lease.Dispose();
         return Go(ExchangeState.Waiting);
     }
+
+    /// <summary>
+    /// Waits until the instance accepts connections again, or has ended: a development server that restarts its child lives all the while.
+    /// </summary>
+    private void AwaitAcceptance()
+    {
+        _awaySince = _awaySince == 0 ? context.Time.GetTimestamp() : _awaySince;
+        if (context.Time.GetElapsedTime(_awaySince) >= AwayLimit)
+        {
+            RetryAfterSecs = 0;
+            Fail(ProxyError.ConnectionFailed, FailureReasons.Refused);
+            return;
+        }
+
+        _isAway = true;
+        _backend!.Traffic.CountRetried();
+        _attempt.Release(reusable: false);
+        Go(ExchangeState.Waiting);
+    }
+
+    /// <summary>
+    /// Whether an instance that has left the request is still taken to be on its way out. After a while it is not: then it lives, and only
+    /// what had the request may have ended, the child of a development server. If so nobody accepts now.
+    /// </summary>
+    private bool IsStillTheEnded(ReadyInstance instance) =>
+        HasLeftThis(instance) && (instance.Pool.IsForwarded || _reconnects < ForwardingLimits.EndedReconnects);
+
+    /// <summary>Whether it has left the request, and nobody has seen it refuse connections since.</summary>
+    private bool HasLeftThis(ReadyInstance instance) => _awaySince == 0 && ReferenceEquals(instance, _endedInstance);
 
     private void Attach(UpstreamConnection upstream)
     {

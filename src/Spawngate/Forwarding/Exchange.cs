@@ -44,10 +44,13 @@ internal sealed partial class Exchange(ForwardingContext context)
     private int _abortReason;
     private int _reconnects;
     private int _interimBytes;
+    private long _awaySince;
+    private bool _isAway;
     private bool _retried;
     private bool _noWake;
     private bool _countedPassive;
     private volatile bool _isTunnel;
+    private volatile bool _isStreaming;
     private NavigationKind _navigation;
     private int _awaitedStart;
     private ReadyInstance? _endedInstance;
@@ -107,14 +110,35 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <summary>The upstream's bytes; only between Connect or Send and <see cref="End"/>.</summary>
     public SocketChannel Upstream => _attempt.Channel;
 
+    /// <summary>True when all connections of that instance have been cut, because it is stopped.</summary>
+    public bool IsUpstreamAborted => _attempt.IsAttached && _attempt.Pool.IsAborted;
+
     /// <summary>The same while it can be aborted, else null; from any thread, to look at.</summary>
     public SocketChannel? WatchedUpstream => _attempt.Watched;
 
     /// <summary>Milliseconds of request_timeout_secs of its backend, or what holds without one.</summary>
     public long TimeoutMs { get; private set; } = ForwardingLimits.SendStallMs;
 
+    /// <summary>
+    /// True when the response is one that streams, and not all of it is here: its backend may be silent for <see cref="StreamTimeoutMs"/>.
+    /// Until <see cref="NoteStreaming"/> it is what the last response was; from any thread, to look at.
+    /// </summary>
+    public bool IsStreaming => _isStreaming;
+
+    /// <summary>Tells one response that streams from the next.</summary>
+    public int StreamNumber { get; private set; }
+
+    /// <summary>Milliseconds of stream_timeout_secs of its backend; 0 for any time.</summary>
+    public long StreamTimeoutMs { get; private set; }
+
     /// <summary>True once <see cref="Abort"/> was called.</summary>
     public bool IsAborted => Volatile.Read(ref _abortReason) != 0;
+
+    /// <summary>Why; none before.</summary>
+    public ProxyError AbortReason => (ProxyError)Volatile.Read(ref _abortReason);
+
+    /// <summary>True once the log has a line about its failure, or counts it: it has one.</summary>
+    public bool IsTold { get; set; }
 
     /// <summary>Forgets an abort of the request before; when nobody can abort any more who means that one.</summary>
     public void Revive() => Volatile.Write(ref _abortReason, 0);
@@ -154,7 +178,8 @@ internal sealed partial class Exchange(ForwardingContext context)
         RetryAfterSecs = 0;
         BodySentWithHead = 0;
         _reconnects = _interimBytes = 0;
-        _retried = _isTunnel = false;
+        _retried = _isTunnel = _isAway = IsTold = false;
+        _awaySince = 0;
         _attempt.Reset();
         _endedInstance = null;
         _cause = null;
@@ -164,27 +189,28 @@ internal sealed partial class Exchange(ForwardingContext context)
         if (_client.Enter(context, Request, head, client) is not ProxyError.None and var refusal)
         {
             RetryAfterSecs = ForwardingLimits.RefusalRetrySecs;
-            return Fail(refusal);
+            return Refuse(refusal, head);
         }
 
         _backend = Route(head, out bool hasEnded);
         if (_backend is null)
         {
-            return Fail(
+            return Refuse(
                 hasEnded ? ProxyError.SessionEnded
-                : Request.HostLength == 0 ? ProxyError.MissingHostHeader
-                : ProxyError.UnknownHost
+                    : Request.HostLength == 0 ? ProxyError.MissingHostHeader
+                    : ProxyError.UnknownHost,
+                head
             );
         }
 
         if (ProxyHeaders.IsLoop(Request, head, context.Pseudonym, _backend.ViaMark))
         {
-            return Fail(ProxyError.LoopDetected);
+            return Refuse(ProxyError.LoopDetected, head);
         }
 
         if (ProxyHeaders.IsLastHop(Request, head))
         {
-            return Fail(ProxyError.NotImplemented);
+            return Refuse(ProxyError.NotImplemented, head);
         }
 
         TimeoutMs = _backend.Config.RequestTimeoutSecs * 1000L;
@@ -217,6 +243,8 @@ internal sealed partial class Exchange(ForwardingContext context)
     /// <summary>Takes note of a request that its client took back before it began; <see cref="End"/> follows.</summary>
     public void NoteCancelled(ReadOnlySpan<byte> head, ClientIdentity client)
     {
+        IsTold = false;
+        Record.NoteRefused(Request, head);
         if (context.Observer is { } observer)
         {
             _requestIdLength = ProxyHeaders.TakeRequestId(Request, head, context, Heads.RequestId);
@@ -256,11 +284,14 @@ internal sealed partial class Exchange(ForwardingContext context)
     }
 
     /// <summary>Adds it to what holds a backend, if it does; from any thread.</summary>
-    public void AddTo(ActiveRequestSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search);
+    public void AddTo(ActiveRequestSearch search) => Volatile.Read(ref _heads)?.Record.AddTo(search, _webSocket?.Tunnel);
 
     /// <summary>The request's id for a line in the log, from any thread; empty when it is over.</summary>
     public string IdForLog() =>
         Volatile.Read(ref _heads) is { } heads ? Encoding.ASCII.GetString(heads.RequestId.AsSpan(0, _requestIdLength)) : "";
+
+    /// <summary>What it is, for a line in the log, from any thread; empty when it is over.</summary>
+    public RequestLine LineForLog() => Volatile.Read(ref _heads)?.Record.ToLine(_backend) ?? new RequestLine("", "", "");
 
     /// <summary>Its heads and what goes along with them.</summary>
     public MessageHeads Heads => _heads ??= MessageHeads.Rent();

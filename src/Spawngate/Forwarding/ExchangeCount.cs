@@ -46,6 +46,7 @@ internal static class ExchangeCount
         if (record.Stage == ExchangeStage.Tunnel)
         {
             traffic.ChangeTunnels(-1);
+            exchange.ForgetTunnel();
         }
 
         if (exchange.Error == ProxyError.NotRunning)

@@ -26,12 +26,14 @@ internal enum ExchangeStage : byte
 internal sealed class ExchangeRecord : RequestTimings
 {
     private readonly byte[] _text = new byte[HistoryLimits.ShortTextBytes + HistoryLimits.PathBytes];
+    private byte[]? _host;
+    private ushort _hostLength;
     private int _serial;
     private Backend? _backend;
     private ClientIdentity? _client;
     private long _startedMs;
-    private int _methodLength;
-    private int _pathLength;
+    private byte _methodLength;
+    private byte _pathLength;
     private ReceivedProtocol _protocol;
     private bool _noWake;
     private volatile ExchangeStage _stage;
@@ -104,23 +106,54 @@ internal sealed class ExchangeRecord : RequestTimings
         _protocol = protocol;
         _noWake = noWake;
         _stage = ExchangeStage.Waiting;
-        _methodLength = Copy(request.MethodBytes(head), _text.AsSpan(0, HistoryLimits.ShortTextBytes));
-        _pathLength = Copy(PathOf(request, head), _text.AsSpan(HistoryLimits.ShortTextBytes));
+        _methodLength = (byte)Copy(request.MethodBytes(head), _text.AsSpan(0, HistoryLimits.ShortTextBytes));
+        _pathLength = (byte)Copy(PathOf(request, head), _text.AsSpan(HistoryLimits.ShortTextBytes));
+        _hostLength = backend.Config.Route.IsExact ? (ushort)0 : CopyHost(request, head);
         _backend = backend;
         Volatile.Write(ref _serial, _serial + 1);
+    }
+
+    /// <summary>Notes for the log what a request is that is refused before it has a backend, or keeps none.</summary>
+    public void NoteRefused(RequestHead request, ReadOnlySpan<byte> head)
+    {
+        Interlocked.Increment(ref _serial);
+        _methodLength = (byte)Copy(request.MethodBytes(head), _text.AsSpan(0, HistoryLimits.ShortTextBytes));
+        _pathLength = (byte)Copy(PathOf(request, head), _text.AsSpan(HistoryLimits.ShortTextBytes));
+        _hostLength = CopyHost(request, head);
+        Volatile.Write(ref _serial, _serial + 1);
+    }
+
+    /// <summary>What the log says of it, from any thread; null when it changed meanwhile.</summary>
+    /// <param name="backend">Its backend, if it has one.</param>
+    public RequestLine? ToLine(Backend? backend)
+    {
+        int serial = Volatile.Read(ref _serial);
+        string host =
+            _hostLength > 0 && _host is { } bytes ? Encoding.ASCII.GetString(bytes, 0, _hostLength)
+            : backend is null ? ""
+            : backend.Config.Hostname;
+        var line = new RequestLine(
+            host,
+            Encoding.ASCII.GetString(_text, 0, _methodLength),
+            Encoding.ASCII.GetString(_text, HistoryLimits.ShortTextBytes, _pathLength) + (_pathLength == HistoryLimits.PathBytes ? "…" : "")
+        );
+        Interlocked.MemoryBarrier();
+        return (serial & 1) == 0 && Volatile.Read(ref _serial) == serial ? line : null;
     }
 
     /// <summary>The exchange is over.</summary>
     public void End() => Volatile.Write(ref _backend, null);
 
     /// <summary>Adds it to what holds a backend, if it does.</summary>
-    public void AddTo(ActiveRequestSearch search)
+    /// <param name="search">Who looks.</param>
+    /// <param name="tunnel">How it counts as a tunnel; null for one that always does, and for what is none.</param>
+    public void AddTo(ActiveRequestSearch search, WatchedTunnel? tunnel)
     {
         int serial = Volatile.Read(ref _serial);
         if (
             (serial & 1) != 0
             || !ReferenceEquals(Volatile.Read(ref _backend), search.Backend)
-            || !search.Wants(_startedMs, _noWake)
+            || !search.Wants(_startedMs, _noWake || tunnel is { IsQuiet: true })
             || _client is not { } client
         )
         {
@@ -141,7 +174,11 @@ internal sealed class ExchangeRecord : RequestTimings
             client.Text,
             search.AgeSecs(_startedMs),
             _noWake
-        );
+        )
+        {
+            QuietSecs = tunnel is null ? null : search.AgeSecs(tunnel.LastDataMs),
+            IsQuiet = tunnel is { IsQuiet: true },
+        };
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _serial) == serial)
         {
@@ -179,6 +216,9 @@ internal sealed class ExchangeRecord : RequestTimings
         static string Ascii(ReadOnlySpan<byte> bytes, int bytesMax) => Encoding.ASCII.GetString(bytes[..Math.Min(bytes.Length, bytesMax)]);
     }
 
+    private ushort CopyHost(RequestHead request, ReadOnlySpan<byte> head) =>
+        request.HostLength == 0 ? (ushort)0 : (ushort)Copy(request.Host(head), _host ??= new byte[ForwardingLimits.LoggedHostBytesMax]);
+
     private static int Copy(ReadOnlySpan<byte> text, Span<byte> target)
     {
         int length = Math.Min(text.Length, target.Length);
@@ -186,6 +226,12 @@ internal sealed class ExchangeRecord : RequestTimings
         return length;
     }
 }
+
+/// <summary>What the log says of a request, each part bounded.</summary>
+/// <param name="Host">Its host; empty for none.</param>
+/// <param name="Method">Its method.</param>
+/// <param name="Path">Its path without a query.</param>
+internal readonly record struct RequestLine(string Host, string Method, string Path);
 
 /// <summary>
 /// Collects what holds a backend: so many of its open requests and tunnels, those that count as use before those that do not, and of them
@@ -205,7 +251,7 @@ internal sealed class ActiveRequestSearch(Backend backend, int max, long nowMs)
     public IReadOnlyList<ActiveRequest> Found => _found;
 
     /// <summary>Whether one that came at that time would be listed.</summary>
-    public bool Wants(long startedMs, bool noWake) => _found.Count < max || GoesBefore(AgeSecs(startedMs), noWake, _found[^1]);
+    public bool Wants(long startedMs, bool isPassive) => _found.Count < max || GoesBefore(AgeSecs(startedMs), isPassive, _found[^1]);
 
     /// <summary>The age of one that came at that time.</summary>
     public double AgeSecs(long startedMs) => Math.Max(0, nowMs - startedMs) / 1000.0;
@@ -213,7 +259,7 @@ internal sealed class ActiveRequestSearch(Backend backend, int max, long nowMs)
     /// <summary>Adds one, in the place of a younger one when there are enough.</summary>
     public void Add(ActiveRequest active)
     {
-        int place = _found.FindIndex(other => GoesBefore(active.AgeSecs, active.NoWake, other));
+        int place = _found.FindIndex(other => GoesBefore(active.AgeSecs, active.IsPassive, other));
         _found.Insert(place < 0 ? _found.Count : place, active);
         if (_found.Count > max)
         {
@@ -221,6 +267,6 @@ internal sealed class ActiveRequestSearch(Backend backend, int max, long nowMs)
         }
     }
 
-    private static bool GoesBefore(double ageSecs, bool noWake, ActiveRequest other) =>
-        noWake == other.NoWake ? ageSecs > other.AgeSecs : other.NoWake;
+    private static bool GoesBefore(double ageSecs, bool isPassive, ActiveRequest other) =>
+        isPassive == other.IsPassive ? ageSecs > other.AgeSecs : other.IsPassive;
 }

@@ -17,19 +17,40 @@ internal static partial class ForwardingLog
     [LoggerMessage(Level = LogLevel.Debug, Message = "client=\"{Client}\" code=\"{Code}\" Connection ended by a fault of the client")]
     public static partial void ConnectionFault(ILogger log, string client, string code);
 
-    /// <summary>A request failed at a backend.</summary>
+    /// <summary>A request failed: its client got an error in the place of an answer, or left before it had one.</summary>
     [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" code=\"{Code}\" Request failed: {Reason}"
+        Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" "
+            + "method=\"{Method}\" host=\"{Host}\" path=\"{Path}\" code=\"{Code}\" Request failed: {Reason}"
     )]
-    public static partial void Failed(ILogger log, string hostname, string client, string requestId, string code, string reason);
+    public static partial void Failed(
+        ILogger log,
+        LogLevel level,
+        string hostname,
+        string client,
+        string requestId,
+        string method,
+        string host,
+        string path,
+        string code,
+        string reason
+    );
 
     /// <summary>A response was cut after it had begun.</summary>
     [LoggerMessage(
-        Level = LogLevel.Warning,
-        Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" Response cut: {Cause}"
+        Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" "
+            + "method=\"{Method}\" host=\"{Host}\" path=\"{Path}\" Response cut: {Cause}"
     )]
-    public static partial void Cut(ILogger log, string hostname, string client, string requestId, string cause);
+    public static partial void Cut(
+        ILogger log,
+        LogLevel level,
+        string hostname,
+        string client,
+        string requestId,
+        string method,
+        string host,
+        string path,
+        string cause
+    );
 
     /// <summary>So many lines of the two kinds above were not written.</summary>
     [LoggerMessage(
@@ -41,9 +62,19 @@ internal static partial class ForwardingLog
     /// <summary>A client was cut in the middle of an exchange: it takes its answer too slowly.</summary>
     [LoggerMessage(
         Level = LogLevel.Information,
-        Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" Client cut: {Cause}"
+        Message = "hostname=\"{Hostname}\" client=\"{Client}\" request_id=\"{RequestId}\" "
+            + "method=\"{Method}\" host=\"{Host}\" path=\"{Path}\" Client cut: {Cause}"
     )]
-    public static partial void ClientCut(ILogger log, string hostname, string client, string requestId, string cause);
+    public static partial void ClientCut(
+        ILogger log,
+        string hostname,
+        string client,
+        string requestId,
+        string method,
+        string host,
+        string path,
+        string cause
+    );
 
     /// <summary>A connection over HTTP/2 was cut with all its streams: its client takes too slowly what is sent.</summary>
     [LoggerMessage(Level = LogLevel.Information, Message = "client=\"{Client}\" streams=\"{Streams}\" Client cut: {Cause}")]
@@ -90,38 +121,72 @@ internal static partial class ForwardingLog
     [LoggerMessage(Level = LogLevel.Information, Message = "failures=\"{Failures}\" Connections are accepted again after {DurationMs} ms")]
     public static partial void AcceptsAgain(ILogger log, long failures, long durationMs);
 
-    /// <summary>Logs an error that an administrator should know of; what clients do wrong is not among them.</summary>
+    /// <summary>
+    /// Logs a request that failed, once: what a backend or its limits brought about as a warning, what clients do wrong, or want no more,
+    /// for who looks for it.
+    /// </summary>
     public static void Error(ForwardingContext context, ClientIdentity client, Exchange exchange, ProxyError error)
     {
-        if (
-            error is ProxyError.ConnectionFailed or ProxyError.BadBackendResponse or ProxyError.RequestTimeout
-            && MayTell(context, exchange, out string hostname)
-        )
+        var level = FailureReasons.LevelOf(error);
+        if (exchange.State != ExchangeState.Failed || exchange.IsTold || !context.Log.IsEnabled(level))
         {
-            Failed(
-                context.Log,
-                hostname,
-                client.Text,
-                Encoding.ASCII.GetString(exchange.RequestId),
-                Encoding.ASCII.GetString(ProxyErrors.Code(error)),
-                exchange.Reason
-            );
+            return; // What was no request has a line of its own.
+        }
+
+        exchange.IsTold = true;
+        if (level > LogLevel.Debug && !MayTell(context, exchange))
+        {
+            return;
+        }
+
+        var line = exchange.LineForLog();
+        Failed(
+            context.Log,
+            level,
+            exchange.Backend?.Name ?? "",
+            client.Text,
+            exchange.IdForLog(),
+            line.Method,
+            line.Host,
+            line.Path,
+            Encoding.ASCII.GetString(ProxyErrors.Code(error)),
+            FailureReasons.Of(error) ?? exchange.Reason
+        );
+    }
+
+    /// <summary>
+    /// Logs a response that is cut, once: a warning when its backend did that; for who looks for it when its client left or had to go.
+    /// </summary>
+    public static void BodyCut(ForwardingContext context, ClientIdentity client, Exchange exchange, PumpOutcome outcome)
+    {
+        bool byBackend = !exchange.IsAborted && outcome is (PumpOutcome.SourceCut or PumpOutcome.SourceBroken);
+        WriteCut(
+            context,
+            client,
+            exchange,
+            byBackend ? LogLevel.Warning : LogLevel.Debug,
+            byBackend
+                ? FailureReasons.OfCut(exchange, isBroken: outcome == PumpOutcome.SourceBroken)
+                : FailureReasons.OfAbort(exchange.AbortReason)
+        );
+    }
+
+    /// <summary>Logs an exchange that its client did not let come to its end, unless it is known already why.</summary>
+    public static void Unfinished(ForwardingContext context, ClientIdentity client, Exchange exchange)
+    {
+        if (exchange.State == ExchangeState.Failed)
+        {
+            Error(context, client, exchange, ProxyError.ClientGone);
+        }
+        else if (exchange.State == ExchangeState.Relaying)
+        {
+            BodyCut(context, client, exchange, PumpOutcome.SinkFailed);
         }
     }
 
-    /// <summary>Logs a response that its backend cut; one that ended because of the client or of us is not its fault.</summary>
-    public static void BodyCut(ForwardingContext context, ClientIdentity client, Exchange exchange, PumpOutcome outcome)
-    {
-        if (
-            !exchange.IsAborted
-            && outcome is (PumpOutcome.SourceCut or PumpOutcome.SourceBroken)
-            && MayTell(context, exchange, out string hostname)
-        )
-        {
-            var cause = outcome == PumpOutcome.SourceCut ? "the backend ended it early" : "its chunks are malformed";
-            Cut(context.Log, hostname, client.Text, Encoding.ASCII.GetString(exchange.RequestId), cause);
-        }
-    }
+    /// <summary>Logs a response that streams and is cut because its backend was silent for too long; on the tick.</summary>
+    public static void StreamSilent(ForwardingContext context, ClientIdentity client, Exchange exchange) =>
+        WriteCut(context, client, exchange, LogLevel.Warning, FailureReasons.StreamSilent);
 
     /// <summary>
     /// Logs an exchange that is cut in the middle of its answer because nothing of it has moved for as long as it may; on the tick.
@@ -137,18 +202,21 @@ internal static partial class ForwardingLog
         {
             TooSlow(context, client, exchange, takesNothing ? FailureReasons.TakingNothing : FailureReasons.BothSilent);
         }
-        else if (MayTell(context, exchange, out string hostname))
+        else
         {
-            Cut(context.Log, hostname, client.Text, exchange.IdForLog(), FailureReasons.SendingNothing);
+            WriteCut(context, client, exchange, LogLevel.Warning, FailureReasons.SendingNothing);
         }
     }
 
     /// <summary>Logs a client that is cut in the middle of an answer because it takes it too slowly; on the tick.</summary>
     public static void TooSlow(ForwardingContext context, ClientIdentity client, Exchange exchange, string cause)
     {
+        exchange.IsTold = true;
         if (MayTellOfClient(context))
         {
-            ClientCut(context.Log, exchange.Backend?.Name ?? "", client.Text, exchange.IdForLog(), cause);
+            var line = exchange.LineForLog();
+            string hostname = exchange.Backend?.Name ?? "";
+            ClientCut(context.Log, hostname, client.Text, exchange.IdForLog(), line.Method, line.Host, line.Path, cause);
         }
     }
 
@@ -172,15 +240,32 @@ internal static partial class ForwardingLog
         return passes;
     }
 
-    /// <summary>A backend that fails with every request would flood the log: says how much was left out once there is room again.</summary>
-    private static bool MayTell(ForwardingContext context, Exchange exchange, out string hostname)
+    private static void WriteCut(ForwardingContext context, ClientIdentity client, Exchange exchange, LogLevel level, string cause)
     {
-        hostname = exchange.Backend?.Name ?? "";
+        if (exchange.IsTold || !context.Log.IsEnabled(level))
+        {
+            return;
+        }
+
+        exchange.IsTold = true;
+        if (level > LogLevel.Debug && !MayTell(context, exchange))
+        {
+            return;
+        }
+
+        var line = exchange.LineForLog();
+        string hostname = exchange.Backend?.Name ?? "";
+        Cut(context.Log, level, hostname, client.Text, exchange.IdForLog(), line.Method, line.Host, line.Path, cause);
+    }
+
+    /// <summary>A backend that fails with every request would flood the log: says how much was left out once there is room again.</summary>
+    private static bool MayTell(ForwardingContext context, Exchange exchange)
+    {
         int held = 0;
-        bool passes = exchange.Backend is null || exchange.Backend.FailureNotices.TryPass(context.Clock.NowMs, out held);
+        bool passes = exchange.Backend is not { } backend || backend.FailureNotices.TryPass(context.Clock.NowMs, out held);
         if (held > 0)
         {
-            Held(context.Log, hostname, held);
+            Held(context.Log, exchange.Backend!.Name, held);
         }
 
         return passes;

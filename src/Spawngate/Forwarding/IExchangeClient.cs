@@ -7,6 +7,11 @@ namespace Spawngate.Forwarding;
 internal interface IExchangeClient
 {
     /// <summary>
+    /// A request that was on its way is held again, because the backend is away: no deadline of an answer runs meanwhile.
+    /// </summary>
+    void OnHeld();
+
+    /// <summary>
     /// It was decided about a request that was held: call <see cref="Exchange.AfterWait"/> with the bytes that are still the client's.
     /// </summary>
     void OnAdmission();

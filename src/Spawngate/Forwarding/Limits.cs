@@ -41,10 +41,18 @@ internal static class ForwardingLimits
     public const int ResponseFieldsMax = 512;
 
     /// <summary>
-    /// How often a refused connect to a ready backend is taken for its death being noticed: pauses of 4, 16, 64 and 256 ms, 340 ms in
-    /// all, where the exit of a process is seen within a few.
+    /// How often a backend is asked again whose end is being noticed, or that no socket was left for: pauses of 4, 16, 64 and 256 ms, 340
+    /// ms in all, where the exit of a process is seen within a few.
     /// </summary>
     public const int ReconnectsMax = 4;
+
+    /// <summary>
+    /// Pauses after which an instance that left a request unread, and still runs, is not on its way out: 20 ms.
+    /// </summary>
+    public const int EndedReconnects = 2;
+
+    /// <summary>Seconds that a request waits at most for a process that refuses connections: a day; timers count 49.</summary>
+    public const int AwaySecsMax = 86_400;
 
     /// <summary>The pause before the reconnect of that number, see <see cref="ReconnectsMax"/>.</summary>
     public static TimeSpan ReconnectPause(int number) => TimeSpan.FromMilliseconds(1 << (2 * number));
@@ -128,6 +136,9 @@ internal static class ForwardingLimits
     /// Milliseconds over which that is counted: twice the time of silence that is allowed by default, so that one pause does not count.
     /// </summary>
     public const int RateWindowMs = 60_000;
+
+    /// <summary>Bytes of a host that a line of the log shows: the longest name that DNS allows is 253.</summary>
+    public const int LoggedHostBytesMax = 256;
 
     /// <summary>Seconds in Retry-After of a refusal for the address' sake: a bucket of requests has filled by then.</summary>
     public const int RefusalRetrySecs = 1;

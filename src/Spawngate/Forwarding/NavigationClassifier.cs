@@ -52,10 +52,7 @@ internal static class NavigationClassifier
                 continue;
             }
 
-            // What a script fetches is for the script, whatever it accepts. Over plain HTTP browsers do not say what a request is for;
-            // libraries do.
-            byProgram |=
-                (Is(name, "sec-fetch-mode"u8) && !Is(value, "navigate"u8)) || Is(name, "x-requested-with"u8) || Is(name, "hx-request"u8);
+            byProgram |= IsByProgram(name, value);
             if (Is(name, "accept"u8))
             {
                 accept.Add(value);
@@ -64,6 +61,48 @@ internal static class NavigationClassifier
 
         return accept.PreferHtml && !byProgram ? NavigationKind.Navigation : NavigationKind.None;
     }
+
+    /// <summary>
+    /// Whether a request is one of somebody in a browser who is to see a page when it fails: it asks for HTML before all else, and nothing
+    /// tells that a script sent it.
+    /// </summary>
+    /// <param name="method">Its method.</param>
+    /// <param name="head">Its head or as much of it as is there, line by line.</param>
+    public static bool WantsPage(MethodKind method, ReadOnlySpan<byte> head)
+    {
+        if (method is not (MethodKind.Get or MethodKind.Head))
+        {
+            return false;
+        }
+
+        var accept = new AcceptRanges();
+        while (head.IndexOf("\r\n"u8) is > 0 and var end)
+        {
+            var line = head[..end];
+            head = head[(end + 2)..];
+            int colon = line.IndexOf((byte)':');
+            var name = line[..Math.Max(colon, 0)];
+            var value = line[(colon + 1)..].Trim(" \t"u8);
+            if (IsByProgram(name, value) || Is(name, FieldName))
+            {
+                return false;
+            }
+
+            if (Is(name, "accept"u8))
+            {
+                accept.Add(value);
+            }
+        }
+
+        return accept.PreferHtml;
+    }
+
+    /// <summary>
+    /// What a script fetches is for the script, whatever it accepts. Over plain HTTP browsers do not say what a request is for; libraries
+    /// do.
+    /// </summary>
+    private static bool IsByProgram(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) =>
+        (Is(name, "sec-fetch-mode"u8) && !Is(value, "navigate"u8)) || Is(name, "x-requested-with"u8) || Is(name, "hx-request"u8);
 
     private static bool Is(ReadOnlySpan<byte> some, ReadOnlySpan<byte> lower) =>
         some.Length == lower.Length && Grammar.EqualsIgnoreCase(some, lower);

@@ -104,6 +104,9 @@ internal static class ProxyErrors
     /// <summary>Status code and reason phrase.</summary>
     public static ReadOnlySpan<byte> StatusAndReason(ProxyError error) => Table[(int)error].StatusAndReason;
 
+    /// <summary>The message as in the body: one plain sentence.</summary>
+    public static string Message(ProxyError error) => Table[(int)error].Message;
+
     /// <summary>The JSON body; <paramref name="detail"/> replaces the usual message. Plain ASCII sentences only.</summary>
     public static byte[] Body(ProxyError error, string? detail)
     {
@@ -170,9 +173,10 @@ internal static class ProxyErrors
                 status,
                 Encoding.ASCII.GetBytes($"{status} {reason}"),
                 Encoding.ASCII.GetBytes(code),
+                message,
                 Json(code, message, status)
             );
     }
 
-    private readonly record struct Entry(int Status, byte[] StatusAndReason, byte[] Code, byte[] Body);
+    private readonly record struct Entry(int Status, byte[] StatusAndReason, byte[] Code, string Message, byte[] Body);
 }

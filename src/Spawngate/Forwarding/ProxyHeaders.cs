@@ -34,6 +34,7 @@ internal static class ProxyHeaders
     /// <param name="requestId">X-Request-ID to send.</param>
     /// <param name="via">Our Via value.</param>
     /// <param name="trace">The trace that it belongs to; null leaves what the client says of one as it is.</param>
+    /// <param name="closes">True when no other request will follow over its connection (RFC 9112 section 9.6).</param>
     public static int WriteRequest(
         Span<byte> target,
         RequestHead request,
@@ -41,7 +42,8 @@ internal static class ProxyHeaders
         ClientIdentity client,
         ReadOnlySpan<byte> requestId,
         ReadOnlySpan<byte> via,
-        TraceContext? trace = null
+        TraceContext? trace = null,
+        bool closes = false
     )
     {
         var writer = new HeadWriter(target);
@@ -96,15 +98,18 @@ internal static class ProxyHeaders
             }
         }
 
-        if (upgrade || trailers)
+        if (upgrade || trailers || closes)
         {
             writer.WriteField(
                 "Connection"u8,
-                upgrade
-                    ? trailers
-                        ? "Upgrade, TE"u8
-                        : "Upgrade"u8
-                    : "TE"u8
+                (upgrade, trailers, closes) switch
+                {
+                    (true, true, _) => "Upgrade, TE"u8,
+                    (true, false, _) => "Upgrade"u8,
+                    (false, true, true) => "TE, close"u8,
+                    (false, true, false) => "TE"u8,
+                    _ => "close"u8,
+                }
             );
         }
 

@@ -9,6 +9,12 @@ internal sealed class ReconnectPause
     public async Task PassAsync(TimeSpan length, TimeProvider time) =>
         await _cut.Task.WaitAsync(length, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
+    /// <summary>Passes after so long, when it is cut, or when something has happened.</summary>
+    public async Task PassAsync(TimeSpan length, TimeProvider time, Task happened) =>
+        await ((Task)Task.WhenAny(_cut.Task, happened))
+            .WaitAsync(length, time, CancellationToken.None)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
     /// <summary>Ends it; from any thread.</summary>
     public void Cut() => _cut.TrySetResult();
 }

@@ -4,7 +4,8 @@ using Spawngate.Transport;
 namespace Spawngate.Forwarding;
 
 /// <summary>
-/// A connection that switched protocols: both sides are spliced byte for byte, and no byte is looked at (http1-conformance.md).
+/// A connection that switched protocols: both sides are spliced byte for byte, and no byte is looked at (http1-conformance.md), but in a
+/// WebSocket that is watched.
 /// </summary>
 internal static class Tunnel
 {
@@ -15,7 +16,8 @@ internal static class Tunnel
     /// <param name="exchange">The exchange that was answered with 101; what the backend sent behind its head goes first.</param>
     /// <param name="up">A free pump for client to backend.</param>
     /// <param name="down">A free pump for backend to client.</param>
-    public static async Task RunAsync(SocketChannel client, Exchange exchange, BodyPump up, BodyPump down)
+    /// <param name="watch">What the exchange says of itself: <see cref="Exchange.WatchWebSocket"/>.</param>
+    public static async Task RunAsync(SocketChannel client, Exchange exchange, BodyPump up, BodyPump down, WebSocketWatch? watch = null)
     {
         exchange.BecomeTunnel();
         var upstream = exchange.Upstream;
@@ -29,7 +31,8 @@ internal static class Tunnel
             bool isWhole = false;
             try
             {
-                isWhole = await pump.RunAsync().ConfigureAwait(false) == PumpOutcome.Complete;
+                var outcome = watch is null ? pump.RunAsync() : pump.RunWatchedAsync(watch, fromBackend: sink == client);
+                isWhole = await outcome.ConfigureAwait(false) == PumpOutcome.Complete;
             }
             finally
             {
@@ -43,6 +46,11 @@ internal static class Tunnel
             if (isWhole)
             {
                 sink.ShutdownSend();
+            }
+
+            if (sink == client)
+            {
+                watch?.OnBackendEnded();
             }
         }
     }

@@ -19,6 +19,9 @@ internal sealed class UpgradeOffer
         _key = key;
     }
 
+    /// <summary>True when it asked for a WebSocket and nothing else (RFC 6455 section 4.1).</summary>
+    public bool IsWebSocket => Grammar.EqualsIgnoreCase(_protocols, "websocket,"u8);
+
     /// <summary>What the request asks for; null when it is not passed on as an upgrade.</summary>
     /// <param name="request">The parsed head.</param>
     /// <param name="head">Its bytes.</param>

@@ -100,6 +100,11 @@ internal sealed class UpstreamAttempt
     /// <param name="leftInstance">Whether an instance has left it unread already.</param>
     public RetryVerdict Judge(bool isIdempotent, bool wasRetried, bool leftInstance)
     {
+        if (!_isBodyTaken && !leftInstance && Channel.WasReset && Pool.WasUnaccepted(_connection!))
+        {
+            return RetryVerdict.NextInstance;
+        }
+
         if (_isBodyTaken || !(isIdempotent || IsUndelivered()))
         {
             return RetryVerdict.Fail;

@@ -26,7 +26,7 @@ namespace Spawngate.Forwarding;
 internal static class WaitingPage
 {
     /// <summary>Hash of the style sheet. A test checks it.</summary>
-    public const string StyleHash = "sha256-tDrjv5gnu/jMMnJmrZSJ18HLwgQigc/NTR/h7kiplcU=";
+    public const string StyleHash = "sha256-zOkqmBiEDFTO71bsVt8Nmi0ovH7ro4jNyq59sTARzlk=";
 
     /// <summary>Hash of the script.</summary>
     public const string ScriptHash = "sha256-eWuDjW9Ntt4UoQkQvbD4EEJHoPYVMva0neBF9pYOxss=";
@@ -251,7 +251,8 @@ internal static class WaitingPage
             .Replace("{script}", Read("waiting.js"), StringComparison.Ordinal);
     }
 
-    private static string Read(string name)
+    /// <summary>A file of the page.</summary>
+    public static string Read(string name)
     {
         using Stream stream = typeof(WaitingPage).Assembly.GetManifestResourceStream(name)
             ?? throw new InvalidOperationException($"{name} is not part of this executable");

@@ -32,6 +32,14 @@ internal static class LoggingLimits
     /// <summary>Bytes of one line of output; longer ones are cut, as admin-api.md says of logs.</summary>
     public const int OutputLineBytes = 16 * 1024;
 
+    /// <summary>First size of the memory for a line that comes in parts: most are shorter.</summary>
+    public const int LinePartFirstBytes = 256;
+
+    /// <summary>
+    /// Bytes of an escape sequence whose rest is waited for before a part of a line is handed on: a link has an address of some hundred.
+    /// </summary>
+    public const int EscapeBytes = 1024;
+
     /// <summary>Lines of output kept per backend, as admin-api.md says of logs.</summary>
     public const int OutputLogLines = 1000;
 

@@ -19,6 +19,18 @@ internal enum OutputStream : byte
 /// <param name="Text">The line, without its end.</param>
 internal readonly record struct OutputLine(DateTimeOffset Time, OutputStream Stream, string Text);
 
+/// <summary>One line of the end of an output.</summary>
+/// <param name="Stream">Where it was written to.</param>
+/// <param name="Text">The line, without its end.</param>
+internal readonly record struct StreamLine(OutputStream Stream, string Text)
+{
+    /// <summary>Name of the stream: <c>stdout</c> or <c>stderr</c>.</summary>
+    public string StreamName => Stream == OutputStream.Stdout ? "stdout" : "stderr";
+
+    /// <summary>For people: <c>stderr: no such table</c>.</summary>
+    public override string ToString() => $"{StreamName}: {Text}";
+}
+
 /// <summary>
 /// The last lines of something, bounded in number and bytes, in one array that grows with its content and is then used as a ring. No line
 /// costs an object, and a thousand rings are only a thousand arrays for the garbage collector. Not thread-safe.

@@ -23,9 +23,10 @@ internal sealed class ChildProcess : ICallbackOwner
     private bool _killed;
     private Timer? _settle;
 
-    private ChildProcess(int pid, int stdoutFd, int stderrFd)
+    private ChildProcess(int pid, int stdinFd, int stdoutFd, int stderrFd)
     {
         Pid = pid;
+        StdinFd = stdinFd;
         StdoutFd = stdoutFd;
         StderrFd = stderrFd;
     }
@@ -35,6 +36,9 @@ internal sealed class ChildProcess : ICallbackOwner
 
     /// <summary>The leader's pid, which is also the number of its group and session.</summary>
     public int Pid { get; }
+
+    /// <summary>Write end of the pipe that is the child's stdin; the caller owns it. Negative when there is none.</summary>
+    public int StdinFd { get; }
 
     /// <summary>Read end of the pipe that is the child's stdout; the caller owns it.</summary>
     public int StdoutFd { get; }
@@ -46,6 +50,12 @@ internal sealed class ChildProcess : ICallbackOwner
     /// Completes with the leader's status when the leader has ended and nothing is left of its group (or nothing can be done about it).
     /// </summary>
     public Task<WaitStatus> Ended => _ended.Task;
+
+    /// <summary>
+    /// What lived on of its group, or as a daemon, when the leader had exited with 0 by itself; empty in all other cases. Known when
+    /// <see cref="Ended"/> is completed.
+    /// </summary>
+    public IReadOnlyList<LeftProcess> LeftBehind { get; private set; } = [];
 
     /// <summary>Whether the leader has not been collected: until then its number cannot be another process's.</summary>
     public bool HasLeader
@@ -64,7 +74,9 @@ internal sealed class ChildProcess : ICallbackOwner
     /// <param name="error">Why there is none: <c>cannot execute "foo": not found in PATH</c>.</param>
     public static ChildProcess? Start(ChildCommand command, out string? error)
     {
-        int outRead = -1,
+        int inRead = -1,
+            inWrite = -1,
+            outRead = -1,
             outWrite = -1,
             errRead = -1,
             errWrite = -1;
@@ -80,19 +92,30 @@ internal sealed class ChildProcess : ICallbackOwner
         {
             int errno = Descriptors.OpenPipe(out outRead, out outWrite);
             errno = errno != 0 ? errno : Descriptors.OpenPipe(out errRead, out errWrite);
+            errno = errno != 0 || !command.HasOpenStdin ? errno : Descriptors.OpenPipe(out inRead, out inWrite);
+            if (errno == 0 && command.Step?.Identity?.User is { } user)
+            {
+                // Programs open /dev/stdout anew, which only its owner may.
+                _ = Libc.ChangeOwner(outWrite, (uint)user, Libc.NoChange);
+                _ = Libc.ChangeOwner(errWrite, (uint)user, Libc.NoChange);
+            }
+
             int pid = 0;
-            string? cause = errno != 0 ? OpenFiles.Explain(errno) : Executable.Start(command, outWrite, errWrite, out pid);
-            child = cause is null ? new ChildProcess(pid, outRead, errRead) : null;
+            string? cause =
+                errno != 0 ? OpenFiles.Explain(errno) : Executable.Start(command with { StdinFd = inRead }, outWrite, errWrite, out pid);
+            child = cause is null ? new ChildProcess(pid, inWrite, outRead, errRead) : null;
             error = cause is null ? null : $"cannot execute \"{command.Program}\": {cause}";
             return child;
         }
         finally
         {
             Reaper.Shared.EndSpawn(child);
+            Descriptors.Close(inRead);
             Descriptors.Close(outWrite);
             Descriptors.Close(errWrite);
             if (child is null)
             {
+                Descriptors.Close(inWrite);
                 Descriptors.Close(outRead);
                 Descriptors.Close(errRead);
             }
@@ -130,9 +153,11 @@ internal sealed class ChildProcess : ICallbackOwner
     }
 
     /// <summary>The leader is a zombie: ends what it left behind while its number is still held, then collects it.</summary>
+    /// <param name="exitedWell">Whether it exited with status 0.</param>
     /// <returns>True when the group is gone.</returns>
-    internal bool LeaderDied()
+    internal bool LeaderDied(bool exitedWell)
     {
+        LookBehind(exitedWell);
         lock (_gate)
         {
             bool killed = KillLeftovers();
@@ -144,6 +169,7 @@ internal sealed class ChildProcess : ICallbackOwner
     /// <summary>The leader was collected before anyone knew it (it ended faster than its spawn returned).</summary>
     internal bool LeaderReaped(WaitStatus status)
     {
+        LookBehind(status.ExitCode == 0);
         lock (_gate)
         {
             bool killed = KillLeftovers();
@@ -159,6 +185,20 @@ internal sealed class ChildProcess : ICallbackOwner
         {
             return ObserveGroup();
         }
+    }
+
+    // Before they are killed: a program that goes into the background looks as if it had ended well.
+    private void LookBehind(bool exitedWell)
+    {
+        lock (_gate)
+        {
+            if (!exitedWell || _asked || _killed)
+            {
+                return;
+            }
+        }
+
+        LeftBehind = LeftProcesses.Of(Pid);
     }
 
     // Without a subreaper the ends of orphaned members go to another process and would never be seen, so they get no time.

@@ -12,7 +12,7 @@ internal enum DescriptorUse
     /// <summary>An end of a pipe between two connections: two for each.</summary>
     Splice,
 
-    /// <summary>The output of a running backend: two pipes.</summary>
+    /// <summary>What belongs to a running backend: three pipes and the socket for its notices.</summary>
     Child,
 
     /// <summary>A connection to the admin API.</summary>
@@ -29,7 +29,7 @@ internal enum DescriptorUse
 ///  ├──────┬──────────────────────────────────────────────────┬────────────────┬──────────────┬────────────┤
 ///  │ base │ shared: clients, connections to backends, splice │ child          │ spare        │ admin      │
 ///  └──────┴──────────────────────────────────────────────────┴────────────────┴──────────────┴────────────┘
-///  base: event loops, listeners, logs     child: output of backends; more of them come out of the shared part
+///  base: event loops, listeners, logs     child: pipes and sockets of backends; more of them come out of the shared part
 ///  spare: health checks, the engine of containers, files that are read, what nobody counts
 /// </code>
 /// Clients are at most half of the shared part, so that each of them can have a connection to a backend at the same time. Who opens a
@@ -140,10 +140,13 @@ internal sealed class DescriptorBudget
     /// Counts descriptors that are about to be opened. False, and nothing counted, when only the reserve is left: they must not be opened
     /// then.
     /// </summary>
-    public bool TryTake(DescriptorUse use, int count = 1)
+    /// <param name="use">What for.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="fromReserve">Whether they may be of the reserve.</param>
+    public bool TryTake(DescriptorUse use, int count = 1, bool fromReserve = false)
     {
         Take(use, count);
-        if (Room >= Kept(use))
+        if (fromReserve || Room >= Kept(use))
         {
             return true;
         }

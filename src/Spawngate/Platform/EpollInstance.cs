@@ -65,8 +65,13 @@ internal sealed unsafe class EpollInstance : IDisposable
     /// <summary>Waits for events. Their number; 0 after an interruption or when none came in time.</summary>
     /// <param name="forever">False to only look.</param>
     /// <param name="max">How many to take at once.</param>
-    public int Wait(bool forever, int max = PlatformLimits.EventsPerWait) =>
-        Math.Max(0, Libc.EpollWait(_epoll, _events, Math.Min(max, PlatformLimits.EventsPerWait), forever ? -1 : 0));
+    public int Wait(bool forever, int max = PlatformLimits.EventsPerWait) => WaitAtMost(forever ? -1 : 0, max);
+
+    /// <summary>The same.</summary>
+    /// <param name="timeoutMs">Milliseconds to wait at most; -1 for no limit.</param>
+    /// <param name="max">How many to take at once.</param>
+    public int WaitAtMost(int timeoutMs, int max) =>
+        Math.Max(0, Libc.EpollWait(_epoll, _events, Math.Min(max, PlatformLimits.EventsPerWait), timeoutMs));
 
     /// <summary>
     /// Looks for more events behind those of the last wait that were not dealt with, which move to the front. How many there are then.

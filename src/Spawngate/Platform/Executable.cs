@@ -14,7 +14,22 @@ internal sealed record ChildCommand(
     IReadOnlyList<string> Arguments,
     IReadOnlyList<byte[]> Environment,
     string? WorkingDirectory
-);
+)
+{
+    /// <summary>
+    /// Whether its stdin is a pipe that nothing is written to, open until <see cref="ChildProcess.StdinFd"/> is closed; else /dev/null.
+    /// </summary>
+    public bool HasOpenStdin { get; init; }
+
+    /// <summary>Becomes the child's 0; negative for /dev/null.</summary>
+    internal int StdinFd { get; init; } = -1;
+
+    /// <summary>What is set on the way to the program that <c>posix_spawn</c> cannot set; null for nothing.</summary>
+    public ExecStep? Step { get; init; }
+
+    /// <summary>The listening socket that becomes the child's descriptor 3; null for none.</summary>
+    public ActivationSocket? Socket { get; init; }
+}
 
 /// <summary>
 /// Finds the file behind a command and starts it the way <c>execvp</c> would, but says precisely why it could not. PATH is that of the
@@ -66,6 +81,36 @@ internal static class Executable
 
         // The directory may have gone since it was looked at, and the errno does not tell it from a missing program.
         return DirectoryFault(command.WorkingDirectory) ?? refusal ?? (byPath ? "not found" : "not found in PATH");
+    }
+
+    /// <summary>
+    /// Why a command would not start, as far as that can be told without starting it: <c>not found in PATH</c>. Null when nothing speaks
+    /// against it.
+    /// </summary>
+    public static string? FindFault(ChildCommand command)
+    {
+        if ((Malformed(command) ?? DirectoryFault(command.WorkingDirectory)) is { } fault)
+        {
+            return fault;
+        }
+
+        bool byPath = command.Program.Contains('/');
+        string? refusal = null;
+        foreach (string candidate in byPath ? [command.Program] : CandidatesOf(command))
+        {
+            string full = Locate(candidate, command.WorkingDirectory);
+            if (Unfit(full) is not { } why)
+            {
+                return null;
+            }
+
+            refusal ??=
+                why.Length > 0 ? (byPath ? why : $"{full} {why}")
+                : byPath && Directory.Exists(full) ? "is a directory"
+                : null;
+        }
+
+        return refusal ?? (byPath ? "not found" : "not found in PATH");
     }
 
     private static string? Malformed(ChildCommand command)
@@ -124,7 +169,16 @@ internal static class Executable
     private static string? TryStart(ChildCommand command, string candidate, string full, int stdoutFd, int stderrFd, out int pid)
     {
         string[] argv = [command.Program, .. command.Arguments];
-        var plan = new SpawnPlan(candidate, argv, command.Environment, command.WorkingDirectory, stdoutFd, stderrFd);
+        var plan = new SpawnPlan(candidate, argv, command.Environment, command.WorkingDirectory, stdoutFd, stderrFd)
+        {
+            StdinFd = command.StdinFd,
+            PassedFd = command.Socket?.Descriptor ?? -1,
+        };
+        if (command.Step is { } step)
+        {
+            return StartBehind(step, plan, command.Arguments, full, out pid);
+        }
+
         int errno = PosixSpawn.Run(plan, out pid);
         if (errno == Libc.ENOEXEC)
         {
@@ -138,6 +192,31 @@ internal static class Executable
         }
 
         return errno == 0 ? null : Explain(errno, full);
+    }
+
+    /// <summary>Why the program would not start is looked at before: behind the step nobody could tell it from another end.</summary>
+    private static string? StartBehind(ExecStep step, SpawnPlan plan, IReadOnlyList<string> arguments, string full, out int pid)
+    {
+        pid = 0;
+        if (Directory.Exists(full))
+        {
+            return "is a directory";
+        }
+
+        if (Unfit(full) is { } why)
+        {
+            return why.Length == 0 ? "not found" : why;
+        }
+
+        if (Interpreter(full) is { } interpreter && !File.Exists(interpreter))
+        {
+            return $"its interpreter \"{interpreter}\" was not found";
+        }
+
+        IReadOnlyList<string> words = step.WordsBefore(plan.Environment);
+        string[] argv = [.. words, plan.Path, .. arguments];
+        int errno = PosixSpawn.Run(plan with { Path = words[0], Arguments = argv }, out pid);
+        return errno == 0 ? null : $"the step before it cannot be executed: {Explain(errno, words[0])}";
     }
 
     private static string Explain(int errno, string full)

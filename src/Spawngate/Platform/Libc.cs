@@ -41,6 +41,10 @@ internal static unsafe partial class Libc
 
     public const int LOCK_EX = 2;
     public const int LOCK_NB = 4;
+
+    /// <summary>The user or group that <see cref="ChangeOwner"/> leaves as it is.</summary>
+    public const uint NoChange = uint.MaxValue;
+
     public const int X_OK = 1;
     public const int W_OK = 2;
     public const short POLLIN = 1;
@@ -129,6 +133,13 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "geteuid")]
     public static partial uint EffectiveUser();
 
+    [LibraryImport(Library, EntryPoint = "getegid")]
+    public static partial uint EffectiveGroup();
+
+    /// <summary>How nice this thread is: of Linux 0, 0 asks for that.</summary>
+    [LibraryImport(Library, EntryPoint = "getpriority", SetLastError = true)]
+    public static partial int GetPriority(int which, uint who);
+
     [LibraryImport(Library, EntryPoint = "getppid")]
     public static partial int ParentPid();
 
@@ -161,6 +172,15 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "dup", SetLastError = true)]
     public static partial int Dup(int fd);
 
+    [LibraryImport(Library, EntryPoint = "dup2", SetLastError = true)]
+    public static partial int Dup2(int from, int to);
+
+    [LibraryImport(Library, EntryPoint = "execve", SetLastError = true)]
+    public static partial int Execve(byte* path, byte** argv, byte** envp);
+
+    [LibraryImport(Library, EntryPoint = "tcgetpgrp", SetLastError = true)]
+    public static partial int ForegroundGroup(int terminal);
+
     [LibraryImport(Library, EntryPoint = "close", SetLastError = true)]
     public static partial int Close(int fd);
 
@@ -178,6 +198,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport(Library, EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Access(string path, int mode);
+
+    [LibraryImport(Library, EntryPoint = "fchown", SetLastError = true)]
+    public static partial int ChangeOwner(int fd, uint user, uint group);
 
     [LibraryImport(Library, EntryPoint = "flock", SetLastError = true)]
     public static partial int Flock(int fd, int operation);

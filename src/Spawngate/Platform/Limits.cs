@@ -41,17 +41,56 @@ internal static class PlatformLimits
     /// </summary>
     public const int DescriptorsAdminMin = 8;
 
-    /// <summary>Part of the free descriptors that is kept for the output of backends, one in so many.</summary>
+    /// <summary>Part of the free descriptors that is kept for backends (input, output and notices), one in so many.</summary>
     public const int DescriptorsChildShare = 8;
 
-    /// <summary>Descriptors kept for the output of backends at least: eight of them.</summary>
+    /// <summary>Descriptors kept for backends at least: four of them, with three pipes and a socket each.</summary>
     public const int DescriptorsChildMin = 16;
 
-    /// <summary>Descriptors kept for the output of backends at most: four thousand of them; more come out of the part of clients.</summary>
+    /// <summary>Descriptors kept for backends at most: two thousand of them; more come out of the part of clients.</summary>
     public const int DescriptorsChildMax = 8192;
 
-    /// <summary>Descriptors that a start needs at once: two pipes with two ends each.</summary>
-    public const int DescriptorsPerStart = 4;
+    /// <summary>Descriptors that a start needs at once: three pipes with two ends each, and the socket for its notices.</summary>
+    public const int DescriptorsPerStart = 7;
+
+    /// <summary>
+    /// Bytes of one notice that are looked at: as many as systemd does. What is longer is no notice of a start.
+    /// </summary>
+    public const int NoticeBytes = 4096;
+
+    /// <summary>Bytes of a status that are kept of a notice: a line to read.</summary>
+    public const int NoticeStatusBytes = 200;
+
+    /// <summary>Random bytes of the name of the socket for notices: no two are ever the same.</summary>
+    public const int NoticeNameBytes = 16;
+
+    /// <summary>
+    /// Connections that wait in the backlog of an instance's listening socket: what Linux allows by default (<c>net.core.somaxconn</c>),
+    /// four times the requests that are held for a backend by default. The kernel lowers it to its own limit.
+    /// </summary>
+    public const int ActivationBacklog = 4096;
+
+    /// <summary>
+    /// Characters of a backend's name in that of its control group: with the rest, which has some 40, within the 255 of a folder's name.
+    /// </summary>
+    public const int ControlGroupNameChars = 128;
+
+    /// <summary>Smallest quota of processor time in microseconds of each period; the kernel takes no less.</summary>
+    public const long CpuQuotaUsMin = 1000;
+
+    /// <summary>Rounds in which we leave our control group with all that we started: one more for each process made meanwhile.</summary>
+    public const int ControlGroupMoves = 16;
+
+    /// <summary>
+    /// Attempts to remove the control group of an instance that has ended: two seconds in all, longer than the kernel takes.
+    /// </summary>
+    public const int ControlGroupRemovals = 100;
+
+    /// <summary>Milliseconds between two of them.</summary>
+    public const int ControlGroupRemovalMs = 20;
+
+    /// <summary>Generations between us and a process that we started; a tree of shells has some ten.</summary>
+    public const int ProcessDepthMax = 64;
 
     /// <summary>Part of the free descriptors that is kept for what is not counted, one in so many.</summary>
     public const int DescriptorsSpareShare = 16;
@@ -93,6 +132,12 @@ internal static class PlatformLimits
     /// drain are seen.
     /// </summary>
     public const int OutputPipesPerRound = 64;
+
+    /// <summary>
+    /// Milliseconds after which a line that has begun and not ended is handed on as far as it is: a program that writes a line in pieces
+    /// has written it by then, and who looks at dots of progress still sees them come.
+    /// </summary>
+    public const int PartialLineMs = 500;
 
     /// <summary>
     /// Bytes read from a pipe after its instance has ended: the most a pipe may hold without privilege (fs.pipe-max-size), 16 reads.
@@ -159,6 +204,12 @@ internal static class PlatformLimits
     /// of the whole machine.
     /// </summary>
     public const int NotifyTimeoutMs = 5_000;
+
+    /// <summary>
+    /// Milliseconds after SIGHUP in which a terminal that seems to be there is looked at again: the kernel takes it away within
+    /// microseconds of the signal.
+    /// </summary>
+    public const int HangUpLookMs = 100;
 
     /// <summary>Sockets a service manager may pass: one for each of some hundred addresses; a number beyond is a mistake.</summary>
     public const int PassedSocketsMax = 1024;

@@ -33,6 +33,7 @@ internal static unsafe partial class ListenerTable
     private const int RequestBytes = HeaderBytes + 56; // and struct inet_diag_req_v2
     private const int MessageBytes = HeaderBytes + 72; // and struct inet_diag_msg
     private const int AddressBytes = 12; // struct sockaddr_nl
+    private const int AnyPort = 0; // which no socket is bound to, and which the kernel takes for all
     private const string Library = "libc";
 
     /// <summary>
@@ -45,20 +46,30 @@ internal static unsafe partial class ListenerTable
     /// <summary>Finds the sockets of which one gets a connection to <paramref name="at"/>, if any listens there.</summary>
     /// <param name="at">Address and port.</param>
     /// <param name="to">Gets them.</param>
+    /// <param name="state">The state that they are in; of others than those that listen the numbers are not told.</param>
     /// <returns>False when the kernel could not be asked in this moment.</returns>
-    public static bool TryFind(IPEndPoint at, List<ListeningSocket> to)
+    public static bool TryFind(IPEndPoint at, List<ListeningSocket> to, int state = StateListen)
     {
         var reach = new ListenerReach(at.Address, to);
-        bool isAsked = TryAsk(AF_INET, at.Port, ref reach) && TryAsk(AF_INET6, at.Port, ref reach);
-        if (isAsked)
+        bool isAsked = TryAsk(AF_INET, at.Port, state, ref reach) && TryAsk(AF_INET6, at.Port, state, ref reach);
+        if (isAsked || state != StateListen)
         {
-            return true;
+            return isAsked;
         }
 
         to.Clear();
         reach = new ListenerReach(at.Address, to);
         return TryRead("/proc/self/net/tcp", at.Port, ref reach)
             && (!System.Net.Sockets.Socket.OSSupportsIPv6 || TryRead("/proc/self/net/tcp6", at.Port, ref reach));
+    }
+
+    /// <summary>Finds all sockets that listen, with the addresses they are bound to.</summary>
+    /// <param name="to">Gets them.</param>
+    /// <returns>False when the kernel could not be asked in this moment.</returns>
+    public static bool TryFindAll(List<(IPEndPoint At, ListeningSocket Socket)> to)
+    {
+        var reach = new ListenerReach(to);
+        return TryAsk(AF_INET, AnyPort, StateListen, ref reach) && TryAsk(AF_INET6, AnyPort, StateListen, ref reach);
     }
 
     /// <summary>Takes the sockets of a port from the text of <c>/proc/net/tcp</c> or <c>tcp6</c>, line by line.</summary>
@@ -87,7 +98,7 @@ internal static unsafe partial class ListenerTable
             && Utf8Parser.TryParse(line[fields[9]], out long inode, out _)
         )
         {
-            reach.Add(address, new ListeningSocket(inode, uid));
+            reach.Add(address, number, new ListeningSocket(inode, uid));
         }
     }
 
@@ -168,7 +179,7 @@ internal static unsafe partial class ListenerTable
         return length >= 0;
     }
 
-    private static bool TryAsk(byte family, int port, ref ListenerReach reach)
+    private static bool TryAsk(byte family, int port, int state, ref ListenerReach reach)
     {
         int fd = Socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG);
         if (fd < 0)
@@ -185,18 +196,19 @@ internal static unsafe partial class ListenerTable
         MemoryMarshal.Write(bytes[6..], RequestDump);
         bytes[HeaderBytes] = family;
         bytes[HeaderBytes + 1] = IPPROTO_TCP;
-        MemoryMarshal.Write(bytes[(HeaderBytes + 4)..], 1 << StateListen);
+        MemoryMarshal.Write(bytes[(HeaderBytes + 4)..], 1 << state);
         BinaryPrimitives.WriteUInt16BigEndian(bytes[(HeaderBytes + 8)..], (ushort)port);
         byte* kernel = stackalloc byte[AddressBytes];
         new Span<byte>(kernel, AddressBytes).Clear();
         MemoryMarshal.Write(new Span<byte>(kernel, AddressBytes), (ushort)AF_NETLINK);
-        bool isAnswered = SendTo(fd, request, RequestBytes, 0, kernel, AddressBytes) == RequestBytes && TryReceive(fd, port, ref reach);
+        bool isSent = SendTo(fd, request, RequestBytes, 0, kernel, AddressBytes) == RequestBytes;
+        bool isAnswered = isSent && TryReceive(fd, port, state, ref reach);
         Descriptors.Close(fd);
         return isAnswered;
     }
 
     // The kernel writes an answer within the call that asks for it, or for more of it, so there is never anything to wait for.
-    private static bool TryReceive(int fd, int port, ref ListenerReach reach)
+    private static bool TryReceive(int fd, int port, int state, ref ListenerReach reach)
     {
         byte* buffer = stackalloc byte[PlatformLimits.ListenerReadBytes];
         while (true)
@@ -222,7 +234,7 @@ internal static unsafe partial class ListenerTable
                     return false;
                 }
 
-                TakeMessage(answer[HeaderBytes..size], port, ref reach);
+                TakeMessage(answer[HeaderBytes..size], port, state, ref reach);
                 answer = answer[Math.Min(answer.Length, (size + 3) & ~3)..];
             }
         }
@@ -230,12 +242,14 @@ internal static unsafe partial class ListenerTable
 
     // struct inet_diag_msg: family, state, timer, retransmits; ports, addresses, interface and cookie (48 bytes); expiry, two queues, user,
     // inode.
-    private static void TakeMessage(ReadOnlySpan<byte> message, int port, ref ListenerReach reach)
+    private static void TakeMessage(ReadOnlySpan<byte> message, int port, int state, ref ListenerReach reach)
     {
-        if (message[1] == StateListen && BinaryPrimitives.ReadUInt16BigEndian(message[4..]) == port)
+        int bound = BinaryPrimitives.ReadUInt16BigEndian(message[4..]);
+        if (message[1] == state && (bound == port || port == AnyPort))
         {
             reach.Add(
                 message.Slice(8, message[0] == AF_INET ? 4 : 16),
+                bound,
                 new ListeningSocket(MemoryMarshal.Read<uint>(message[68..]), MemoryMarshal.Read<uint>(message[64..]))
             );
         }
@@ -256,9 +270,7 @@ internal static unsafe partial class ListenerTable
 /// there are any, else those bound to every IPv4 address, else those bound to every address of both kinds. That is how the kernel chooses
 /// (<c>__inet_lookup_listener</c>).
 /// </summary>
-/// <param name="address">Where connections are made to.</param>
-/// <param name="found">The ones found so far.</param>
-internal ref struct ListenerReach(IPAddress address, List<ListeningSocket> found)
+internal ref struct ListenerReach
 {
     private const int Exact = 0;
     private const int AnyIPv4 = 1;
@@ -266,22 +278,43 @@ internal ref struct ListenerReach(IPAddress address, List<ListeningSocket> found
     private const int None = 3;
     private const int MappedPrefixBytes = 12;
 
-    private readonly byte[] _address = address.GetAddressBytes();
+    private readonly byte[] _address = [];
+    private readonly List<ListeningSocket> _found = [];
+    private readonly List<(IPEndPoint At, ListeningSocket Socket)>? _all;
     private int _nearest = None;
 
-    /// <summary>Adds a socket by the address it is bound to, as it is in packets.</summary>
-    public void Add(ReadOnlySpan<byte> bound, ListeningSocket socket)
+    /// <summary>Looks for those that get the connections to an address.</summary>
+    /// <param name="address">Where connections are made to.</param>
+    /// <param name="found">Gets them.</param>
+    public ListenerReach(IPAddress address, List<ListeningSocket> found)
     {
+        _address = address.GetAddressBytes();
+        _found = found;
+    }
+
+    /// <summary>Looks for all.</summary>
+    /// <param name="all">Gets them.</param>
+    public ListenerReach(List<(IPEndPoint At, ListeningSocket Socket)> all) => _all = all;
+
+    /// <summary>Adds a socket by the address it is bound to, as it is in packets.</summary>
+    public void Add(ReadOnlySpan<byte> bound, int port, ListeningSocket socket)
+    {
+        if (_all is not null)
+        {
+            _all.Add((new IPEndPoint(new IPAddress(bound), port), socket));
+            return;
+        }
+
         int distance = DistanceOf(bound);
         if (distance < _nearest)
         {
             _nearest = distance;
-            found.Clear();
+            _found.Clear();
         }
 
         if (distance == _nearest && distance != None)
         {
-            found.Add(socket);
+            _found.Add(socket);
         }
     }
 

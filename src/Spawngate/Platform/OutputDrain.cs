@@ -4,56 +4,52 @@ using Spawngate.Runtime;
 namespace Spawngate.Platform;
 
 /// <summary>One output pipe of a child, while it is being drained.</summary>
-internal sealed class OutputPipe : ICallbackOwner
+internal sealed unsafe class OutputPipe(int fd, ILineSink sink) : DrainedSource(fd)
 {
-    private readonly OutputDrain _drain;
-    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    internal OutputPipe(OutputDrain drain, int fd, ILineSink sink)
-    {
-        _drain = drain;
-        Fd = fd;
-        Lines = new LineSplitter(sink);
-    }
-
-    internal int Fd { get; }
-
-    internal LineSplitter Lines { get; }
-
-    /// <summary>
-    /// True once whoever takes the lines has failed: what is still written is thrown away. The child is not to suffer for it.
-    /// </summary>
-    internal bool IsMuted { get; private set; }
-
-    /// <summary>Completes when the last line has been handed on and the pipe is closed.</summary>
-    public Task Closed => _closed.Task;
-
-    /// <summary>
-    /// The child has ended: reads what is left in the pipe and closes it, even if someone else still holds the other end.
-    /// </summary>
-    public Task FinishAsync()
-    {
-        _drain.RequestFinish(this);
-        return Closed;
-    }
-
-    internal void SetClosed() => _closed.TrySetResult();
+    private readonly LineSplitter _lines = new(sink);
 
     /// <inheritdoc/>
-    void ICallbackOwner.OnCallbackFault() => IsMuted = true;
+    internal override bool HasPartial => _lines.HasPartial;
+
+    /// <inheritdoc/>
+    internal override long Ended => _lines.Ended;
+
+    // The descriptor blocks, but it was reported readable and nobody else reads it, so this read returns at once.
+    /// <inheritdoc/>
+    internal override int Read(byte* buffer, int bytesMax)
+    {
+        int read = (int)Libc.Read(Fd, buffer, (nuint)bytesMax);
+        return read >= 0 ? read
+            : Libc.Errno == Libc.EINTR || Libc.Errno == Libc.EAGAIN ? -1
+            : 0;
+    }
+
+    /// <inheritdoc/>
+    internal override void Take(ReadOnlyMemory<byte> bytes) => _lines.Feed(bytes);
+
+    /// <inheritdoc/>
+    internal override void TakePartial() => _lines.FlushPartial();
+
+    /// <inheritdoc/>
+    internal override void Complete() => _lines.Complete();
 }
 
 /// <summary>
 /// Reads what all children write, on one thread, so that none of them ever blocks on its output. A pipe gets one bounded read a round,
-/// so a child that writes without end does not keep the others waiting; what reads the lines must not block.
+/// so a child that writes without end does not keep the others waiting; what reads the lines must not block. A line that has begun and
+/// does not end is handed on as far as it is after <see cref="PlatformLimits.PartialLineMs"/>.
 /// </summary>
 internal sealed unsafe class OutputDrain : IDisposable
 {
     private readonly Lock _gate = new();
-    private readonly Queue<(OutputPipe Pipe, bool Finish)> _requests = new();
-    private readonly Dictionary<int, OutputPipe> _pipes = [];
+    private readonly Queue<(DrainedSource Source, bool Finish)> _requests = new();
+    private readonly Dictionary<int, DrainedSource> _sources = [];
+
+    // Those whose last line has begun and not ended, at most once each; about in the order in which that is to be handed on.
+    private readonly Queue<DrainedSource> _partials = new();
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(PlatformLimits.OutputReadBytes, pinned: true);
     private readonly IReadiness _readiness;
+    private readonly TimeProvider _time;
     private readonly Thread _thread;
     private readonly int _wakeRead;
     private readonly int _wakeWrite;
@@ -62,12 +58,13 @@ internal sealed unsafe class OutputDrain : IDisposable
 
     /// <summary>Starts the thread.</summary>
     public OutputDrain()
-        : this(Libc.IsLinux ? new EpollReadiness() : new PollReadiness()) { }
+        : this(Libc.IsLinux ? new EpollReadiness() : new PollReadiness(), TimeProvider.System) { }
 
     /// <summary>Starts the thread on a given way of waiting.</summary>
-    internal OutputDrain(IReadiness readiness)
+    internal OutputDrain(IReadiness readiness, TimeProvider time)
     {
         _readiness = readiness;
+        _time = time;
         int errno = Descriptors.OpenPipe(out _wakeRead, out _wakeWrite);
         if (errno != 0)
         {
@@ -86,10 +83,17 @@ internal sealed unsafe class OutputDrain : IDisposable
     /// <summary>Drains <paramref name="fd"/>, which is the drain's from now on, into <paramref name="sink"/>.</summary>
     public OutputPipe Add(int fd, ILineSink sink)
     {
-        var pipe = new OutputPipe(this, fd, sink);
-        DescriptorBudget.Shared.Take(DescriptorUse.Child);
-        Request(pipe, finish: false);
+        var pipe = new OutputPipe(fd, sink);
+        Add(pipe);
         return pipe;
+    }
+
+    /// <summary>Reads from <paramref name="source"/>, whose descriptor is the drain's from now on.</summary>
+    public void Add(DrainedSource source)
+    {
+        source.Drain = this;
+        DescriptorBudget.Shared.Take(DescriptorUse.Child);
+        Request(source, finish: false);
     }
 
     /// <summary>Stops the thread and closes every pipe. A writer then gets SIGPIPE.</summary>
@@ -112,15 +116,15 @@ internal sealed unsafe class OutputDrain : IDisposable
         _readiness.Dispose();
     }
 
-    internal void RequestFinish(OutputPipe pipe) => Request(pipe, finish: true);
+    internal void RequestFinish(DrainedSource source) => Request(source, finish: true);
 
-    private void Request(OutputPipe pipe, bool finish)
+    private void Request(DrainedSource source, bool finish)
     {
         lock (_gate)
         {
             if (!_stopping)
             {
-                _requests.Enqueue((pipe, finish));
+                _requests.Enqueue((source, finish));
                 Wake();
                 return;
             }
@@ -128,8 +132,8 @@ internal sealed unsafe class OutputDrain : IDisposable
 
         if (!finish)
         {
-            CloseDescriptor(pipe);
-            pipe.SetClosed();
+            CloseDescriptor(source);
+            source.SetClosed();
         }
     }
 
@@ -149,7 +153,7 @@ internal sealed unsafe class OutputDrain : IDisposable
         Span<int> ready = stackalloc int[PlatformLimits.OutputPipesPerRound];
         while (true)
         {
-            int count = _readiness.Wait(ready);
+            int count = _readiness.Wait(ready, HandOnPartials());
             bool woken = false;
             foreach (int fd in ready[..count])
             {
@@ -157,9 +161,9 @@ internal sealed unsafe class OutputDrain : IDisposable
                 {
                     woken = true;
                 }
-                else if (_pipes.TryGetValue(fd, out OutputPipe? pipe) && ReadOnce(pipe) == 0)
+                else if (_sources.TryGetValue(fd, out DrainedSource? source) && ReadOnce(source) == 0)
                 {
-                    Close(pipe);
+                    Close(source);
                 }
             }
 
@@ -177,7 +181,7 @@ internal sealed unsafe class OutputDrain : IDisposable
         _ = Libc.Read(_wakeRead, &token, 1);
         while (true)
         {
-            (OutputPipe Pipe, bool Finish) request;
+            (DrainedSource Source, bool Finish) request;
             lock (_gate)
             {
                 if (!_requests.TryDequeue(out request))
@@ -187,7 +191,7 @@ internal sealed unsafe class OutputDrain : IDisposable
                 }
             }
 
-            Take(request.Pipe, request.Finish);
+            Take(request.Source, request.Finish);
         }
 
         if (!Volatile.Read(ref _stopping))
@@ -195,37 +199,37 @@ internal sealed unsafe class OutputDrain : IDisposable
             return true;
         }
 
-        foreach (OutputPipe pipe in _pipes.Values.ToArray())
+        foreach (DrainedSource source in _sources.Values.ToArray())
         {
-            Finish(pipe);
+            Finish(source);
         }
 
         return false;
     }
 
-    private void Take(OutputPipe pipe, bool finish)
+    private void Take(DrainedSource source, bool finish)
     {
         if (!finish)
         {
-            _pipes.Add(pipe.Fd, pipe);
-            if (!_readiness.Add(pipe.Fd))
+            _sources.Add(source.Fd, source);
+            if (!_readiness.Add(source.Fd))
             {
-                Close(pipe); // The writer gets SIGPIPE, which is better than blocking for ever.
+                Close(source); // The writer gets SIGPIPE, which is better than blocking for ever.
             }
         }
-        else if (_pipes.TryGetValue(pipe.Fd, out OutputPipe? current) && ReferenceEquals(current, pipe))
+        else if (_sources.TryGetValue(source.Fd, out DrainedSource? current) && ReferenceEquals(current, source))
         {
-            Finish(pipe);
+            Finish(source);
         }
     }
 
-    // Reads what is there, up to the most a pipe can hold: someone who escaped the group may go on writing without end.
-    private void Finish(OutputPipe pipe)
+    // Reads what is there, up to the most a source can hold: someone who escaped the group may go on writing without end.
+    private void Finish(DrainedSource source)
     {
         int total = 0;
-        while (total < PlatformLimits.OutputFinalDrainBytes && IsReadable(pipe.Fd))
+        while (total < PlatformLimits.OutputFinalDrainBytes && IsReadable(source.Fd))
         {
-            int read = ReadOnce(pipe);
+            int read = ReadOnce(source);
             if (read <= 0)
             {
                 break;
@@ -234,7 +238,7 @@ internal sealed unsafe class OutputDrain : IDisposable
             total += read;
         }
 
-        Close(pipe);
+        Close(source);
     }
 
     private static bool IsReadable(int fd)
@@ -243,54 +247,98 @@ internal sealed unsafe class OutputDrain : IDisposable
         return Libc.Poll(&entry, 1, 0) > 0;
     }
 
-    // The descriptor blocks, but it was reported readable and nobody else reads it, so this read returns at once.
-    private int ReadOnce(OutputPipe pipe)
+    private int ReadOnce(DrainedSource source)
     {
         fixed (byte* buffer = _buffer)
         {
-            int read = (int)Libc.Read(pipe.Fd, buffer, (nuint)_buffer.Length);
+            int read = source.Read(buffer, _buffer.Length);
             if (read > 0)
             {
-                HandOn(pipe, read);
-                return read;
+                HandOn(source, read);
             }
 
-            return read < 0 && (Libc.Errno == Libc.EINTR || Libc.Errno == Libc.EAGAIN) ? -1 : 0;
+            return read;
         }
     }
 
-    private void Close(OutputPipe pipe)
+    /// <summary>Notes whether a line has begun that has not ended, and since when.</summary>
+    private void NotePartial(DrainedSource source)
     {
-        _pipes.Remove(pipe.Fd);
-        _readiness.Remove(pipe.Fd);
-        CloseDescriptor(pipe);
-        HandOn(pipe, 0);
-        pipe.SetClosed();
+        long ended = source.Ended;
+        if (!source.HasPartial)
+        {
+            source.PartialSince = 0;
+        }
+        else if (source.PartialSince == 0 || source.PartialAfter != ended)
+        {
+            source.PartialSince = _time.GetTimestamp();
+            source.PartialAfter = ended;
+            if (!source.IsAwaited)
+            {
+                source.IsAwaited = true;
+                _partials.Enqueue(source);
+            }
+        }
+    }
+
+    /// <summary>Hands on the unfinished lines that have waited long enough.</summary>
+    /// <returns>Milliseconds until the next one has; -1 when there is none.</returns>
+    private int HandOnPartials()
+    {
+        while (_partials.TryPeek(out DrainedSource? source))
+        {
+            double waitedMs = source.PartialSince == 0 ? double.MaxValue : _time.GetElapsedTime(source.PartialSince).TotalMilliseconds;
+            if (waitedMs < PlatformLimits.PartialLineMs)
+            {
+                return (int)Math.Ceiling(PlatformLimits.PartialLineMs - waitedMs);
+            }
+
+            _partials.Dequeue();
+            source.IsAwaited = false;
+            if (source.PartialSince != 0 && !source.IsMuted)
+            {
+                source.PartialSince = 0;
+                CallbackGuard.Run(source.TakePartial, nameof(OutputDrain));
+            }
+        }
+
+        return Timeout.Infinite;
+    }
+
+    private void Close(DrainedSource source)
+    {
+        _sources.Remove(source.Fd);
+        _readiness.Remove(source.Fd);
+        CloseDescriptor(source);
+        HandOn(source, 0);
+        source.SetClosed();
     }
 
     /// <summary>So many bytes were read; none at the end.</summary>
-    private void HandOn(OutputPipe pipe, int read)
+    private void HandOn(DrainedSource source, int read)
     {
         try
         {
-            if (read > 0 && !pipe.IsMuted)
+            if (read > 0 && !source.IsMuted)
             {
-                pipe.Lines.Feed(_buffer.AsMemory(0, read));
+                source.Take(_buffer.AsMemory(0, read));
+                NotePartial(source);
             }
-            else if (!pipe.IsMuted)
+            else if (!source.IsMuted)
             {
-                pipe.Lines.Complete();
+                source.PartialSince = 0;
+                source.Complete();
             }
         }
         catch (Exception fault)
         {
-            CallbackGuard.OnFault(fault, nameof(OutputDrain), pipe);
+            CallbackGuard.OnFault(fault, nameof(OutputDrain), source);
         }
     }
 
-    private static void CloseDescriptor(OutputPipe pipe)
+    private static void CloseDescriptor(DrainedSource source)
     {
-        Descriptors.Close(pipe.Fd);
+        Descriptors.Close(source.Fd);
         DescriptorBudget.Shared.Release(DescriptorUse.Child);
     }
 }

@@ -22,6 +22,9 @@ internal sealed record SpawnPlan(
     /// <summary>Becomes the child's 0; negative for /dev/null.</summary>
     public int StdinFd { get; init; } = -1;
 
+    /// <summary>Becomes the child's 3, the first that a service manager passes; negative for none.</summary>
+    public int PassedFd { get; init; } = -1;
+
     /// <summary>Signals that the child starts with blocked; what it starts itself would inherit that.</summary>
     public IReadOnlyList<int> BlockedSignals { get; init; } = [];
 }
@@ -29,7 +32,7 @@ internal sealed record SpawnPlan(
 /// <summary>
 /// The one call of <c>posix_spawn</c>. The child leads a session of its own (hence a process group of its own, whose number is its pid),
 /// starts with default handlers and, unless the plan says otherwise, an empty signal mask and /dev/null to read, and has no descriptor
-/// beyond 0-2.
+/// beyond 0-2 and the passed one.
 /// </summary>
 internal static unsafe class PosixSpawn
 {
@@ -80,6 +83,12 @@ internal static unsafe class PosixSpawn
         errno = errno != 0 ? errno : PrepareStdin(plan.StdinFd, actions);
         errno = errno != 0 ? errno : Libc.FileActionsAddDup2(actions, plan.StdoutFd, 1);
         errno = errno != 0 ? errno : Libc.FileActionsAddDup2(actions, plan.StderrFd, 2);
+        if (plan.PassedFd >= 0)
+        {
+            // The last, because one of the others may have this number. If it has it itself, the C library has it stay open.
+            errno = errno != 0 ? errno : Libc.FileActionsAddDup2(actions, plan.PassedFd, PassedSocket.FirstDescriptor);
+        }
+
         if (errno != 0 || plan.WorkingDirectory is null)
         {
             return errno;

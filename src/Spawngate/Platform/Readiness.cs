@@ -11,8 +11,10 @@ internal interface IReadiness : IDisposable
     void Remove(int fd);
 
     /// <summary>Blocks until at least one can be read or has been closed at its other end.</summary>
-    /// <returns>How many descriptors were stored in <paramref name="ready"/>; 0 after an interruption.</returns>
-    int Wait(Span<int> ready);
+    /// <param name="ready">Gets them.</param>
+    /// <param name="timeoutMs">Milliseconds to wait at most; -1 for no limit.</param>
+    /// <returns>How many descriptors were stored in <paramref name="ready"/>; 0 after an interruption, or when the time is over.</returns>
+    int Wait(Span<int> ready, int timeoutMs);
 }
 
 /// <summary>Readiness by epoll: the cost of a wait does not grow with the number of descriptors.</summary>
@@ -27,9 +29,9 @@ internal sealed class EpollReadiness : IReadiness
     public void Remove(int fd) => _epoll.Remove(fd);
 
     /// <inheritdoc/>
-    public int Wait(Span<int> ready)
+    public int Wait(Span<int> ready, int timeoutMs)
     {
-        int count = _epoll.Wait(forever: true, ready.Length);
+        int count = _epoll.WaitAtMost(timeoutMs, ready.Length);
         for (int i = 0; i < count; i++)
         {
             ready[i] = _epoll[i].Fd;
@@ -60,7 +62,7 @@ internal sealed unsafe class PollReadiness : IReadiness
     public void Remove(int fd) => _watched.Remove(fd);
 
     /// <inheritdoc/>
-    public int Wait(Span<int> ready)
+    public int Wait(Span<int> ready, int timeoutMs)
     {
         if (_entries.Length < _watched.Count)
         {
@@ -76,7 +78,7 @@ internal sealed unsafe class PollReadiness : IReadiness
         int left;
         fixed (Libc.PollFd* entries = _entries)
         {
-            left = Libc.Poll(entries, (nuint)total, -1);
+            left = Libc.Poll(entries, (nuint)total, timeoutMs);
         }
 
         // Starts where the last round stopped, so that with more ready ones than fit none is always left out.

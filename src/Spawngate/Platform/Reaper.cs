@@ -10,6 +10,8 @@ namespace Spawngate.Platform;
 internal sealed unsafe class Reaper
 {
     private const int SigInfoSize = 128; // siginfo_t, of that size on every Linux and smaller elsewhere
+    private const int CodeOffset = 8; // si_code
+    private const int CodeExited = 1; // CLD_EXITED
     private const int PrSetChildSubreaper = 36;
     private const int InitPid = 1;
     private const int AllChildren = 0; // P_ALL
@@ -115,10 +117,10 @@ internal sealed unsafe class Reaper
     private void ReapNext()
     {
         long registrations = Interlocked.Read(ref _registrations);
-        int pid = WaitForAny(out int errno);
+        int pid = WaitForAny(out bool exitedWell, out int errno);
         if (pid > 0)
         {
-            Reap(pid);
+            Reap(pid, exitedWell);
         }
         else if (errno == Libc.ECHILD)
         {
@@ -127,7 +129,7 @@ internal sealed unsafe class Reaper
     }
 
     // Leaves the child a zombie (WNOWAIT): as long as it is one, its pid and group number cannot be given to another process.
-    private static int WaitForAny(out int errno)
+    private static int WaitForAny(out bool exitedWell, out int errno)
     {
         byte* info = stackalloc byte[SigInfoSize];
         new Span<byte>(info, SigInfoSize).Clear();
@@ -136,10 +138,12 @@ internal sealed unsafe class Reaper
 
         // si_pid follows three ints; on 64-bit Linux the union it is in is aligned to 8.
         int offset = Libc.IsLinux && sizeof(nint) == 8 ? 16 : 12;
+        int statusOffset = offset + (2 * sizeof(int)); // The user stands in between.
+        exitedWell = *(int*)(info + CodeOffset) == CodeExited && *(int*)(info + statusOffset) == 0;
         return result == 0 ? *(int*)(info + offset) : -1;
     }
 
-    private void Reap(int pid)
+    private void Reap(int pid, bool exitedWell)
     {
         ChildProcess? child;
         lock (_gate)
@@ -159,7 +163,7 @@ internal sealed unsafe class Reaper
         {
             if (child is not null)
             {
-                Settle(child, child.LeaderDied());
+                Settle(child, child.LeaderDied(exitedWell));
             }
             else
             {

@@ -12,6 +12,11 @@ internal static class RootPower
     // its files, processes or users: CAP_DAC_OVERRIDE, CAP_SETUID, CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_PTRACE, CAP_SYS_ADMIN.
     private const ulong Whole = (1UL << 1) | (1UL << 7) | (1UL << 16) | (1UL << 17) | (1UL << 19) | (1UL << 21);
 
+    // CAP_KILL, CAP_SETGID, CAP_SETUID: to start a process as another user, and to end it again.
+    private const ulong Others = (1UL << 5) | (1UL << 6) | (1UL << 7);
+
+    private const ulong Niceness = 1UL << 23; // CAP_SYS_NICE
+
     private static readonly Lazy<string> Users = new(static () => Read("/proc/self/uid_map"));
 
     /// <summary>
@@ -28,8 +33,16 @@ internal static class RootPower
     /// <summary>Whether this process, and so what it starts, is root with all that makes root almighty.</summary>
     public static bool IsAlmighty => Libc.IsLinux && Libc.EffectiveUser() == 0 && HasAll(Read("/proc/self/status")) && !IsConfined;
 
+    /// <summary>Whether this process may start processes as other users, and end them.</summary>
+    public static bool CoversOthers => Libc.IsLinux && HasAll(Read("/proc/self/status"), Others);
+
+    /// <summary>Whether this process may have processes run before those of others.</summary>
+    public static bool CoversNiceness => Libc.IsLinux && HasAll(Read("/proc/self/status"), Niceness);
+
     /// <summary>Whether the text of <c>/proc/PID/status</c> tells of all capabilities that matter.</summary>
-    internal static bool HasAll(string status)
+    internal static bool HasAll(string status) => HasAll(status, Whole);
+
+    private static bool HasAll(string status, ulong wanted)
     {
         string? effective = status.Split('\n').FirstOrDefault(static line => line.StartsWith("CapEff:", StringComparison.Ordinal));
         return effective is not null
@@ -39,7 +52,7 @@ internal static class RootPower
                 CultureInfo.InvariantCulture,
                 out ulong set
             )
-            && (set & Whole) == Whole;
+            && (set & wanted) == wanted;
     }
 
     /// <summary>Whether the text of <c>/proc/PID/uid_map</c> is that of the first namespace: everybody is who he is.</summary>

@@ -17,11 +17,19 @@ internal sealed class Signals : IDisposable
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
     private readonly PosixSignalRegistration[] _registrations;
+    private readonly Func<bool>? _isTerminalGone;
+    private readonly TimeProvider _time;
     private int _interrupts;
 
     /// <summary>Begins to listen.</summary>
-    public Signals()
+    /// <param name="isTerminalGone">
+    /// Says whether the terminal that this process was started from is gone; null when it was not started from one.
+    /// </param>
+    /// <param name="time">The time.</param>
+    public Signals(Func<bool>? isTerminalGone = null, TimeProvider? time = null)
     {
+        _isTerminalGone = isTerminalGone;
+        _time = time ?? TimeProvider.System;
         if (!OperatingSystem.IsWindows())
         {
             // A peer that closed its connection must show as an error of the write, not end the process. The runtime does the same; this
@@ -37,15 +45,17 @@ internal sealed class Signals : IDisposable
         ];
     }
 
-    /// <summary>SIGTERM or the first SIGINT: stop gracefully. The value is the signal's name, for the log.</summary>
+    /// <summary>
+    /// SIGTERM, the first SIGINT, or SIGHUP of a terminal that is gone: stop gracefully. The value is the signal's name, for the log.
+    /// </summary>
     public Task<string> StopRequested => _stop.Task;
 
     /// <summary>A further SIGINT: someone does not want to wait, kill everything at once.</summary>
     public Task KillRequested => _kill.Task;
 
     /// <summary>
-    /// SIGHUP: reload the configuration. One that comes during a reload asks for another; those that come before that one begins are
-    /// answered by it. Ends when this object is disposed of.
+    /// SIGHUP that is not the end of our terminal: reload the configuration. One that comes during a reload asks for another; those that
+    /// come before that one begins are answered by it. Ends when this object is disposed of.
     /// </summary>
     public IAsyncEnumerable<PosixSignal> ReloadsRequested => _reloads.Reader.ReadAllAsync();
 
@@ -60,12 +70,33 @@ internal sealed class Signals : IDisposable
         _reloads.Writer.TryComplete();
     }
 
+    // When a shell ends, the signal comes a moment before the terminal is taken from those that it started.
+    private async Task TakeHangUpAsync(Func<bool> isTerminalGone)
+    {
+        if (!isTerminalGone())
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(PlatformLimits.HangUpLookMs), _time).ConfigureAwait(false);
+        }
+
+        if (isTerminalGone())
+        {
+            _stop.TrySetResult("SIGHUP, the terminal was closed");
+        }
+        else
+        {
+            _reloads.Writer.TryWrite(PosixSignal.SIGHUP);
+        }
+    }
+
     /// <summary>A signal has come. One that was inherited as ignored, as a shell does to what it starts with &amp;, never comes.</summary>
     internal void OnSignal(PosixSignalContext context)
     {
         context.Cancel = true;
         switch (context.Signal)
         {
+            case PosixSignal.SIGHUP when _isTerminalGone is not null:
+                _ = TakeHangUpAsync(_isTerminalGone);
+                break;
             case PosixSignal.SIGHUP:
                 _reloads.Writer.TryWrite(context.Signal);
                 break;

@@ -8,13 +8,21 @@ namespace Spawngate.Platform;
 /// <param name="HasEnded">The peer has ended its side, although bytes may wait in front of that end.</param>
 /// <param name="IsGone">The connection is over: reset, or given up.</param>
 /// <param name="BytesAcked">Bytes that the peer's kernel has taken since the connection began.</param>
-internal readonly record struct TcpInfo(bool HasEnded, bool IsGone, long BytesAcked)
+/// <param name="BytesReceived">Bytes that came from the peer since the connection began.</param>
+/// <param name="SilentMs">Milliseconds since bytes last came, or since the connection was made.</param>
+internal readonly record struct TcpInfo(bool HasEnded, bool IsGone, long BytesAcked, long BytesReceived, long SilentMs)
 {
-    // include/uapi/linux/tcp.h: struct tcp_info begins with its state; tcpi_bytes_acked has been at this place since Linux 4.1.
+    /// <summary>Whether any bytes have come.</summary>
+    public bool HasReceived => BytesReceived > 0;
+
+    // include/uapi/linux/tcp.h: struct tcp_info begins with its state; tcpi_bytes_acked and tcpi_bytes_received have been at these places
+    // since Linux 4.1.
     private const int LevelTcp = 6;
     private const int OptionTcpInfo = 11;
     private const int StateOffset = 0;
+    private const int LastDataReceivedOffset = 52;
     private const int BytesAckedOffset = 120;
+    private const int BytesReceivedOffset = 128;
     private const int StructSize = 232;
     private const byte StateClose = 7;
     private const byte StateCloseWait = 8;
@@ -33,7 +41,7 @@ internal readonly record struct TcpInfo(bool HasEnded, bool IsGone, long BytesAc
         Span<byte> bytes = stackalloc byte[StructSize];
         try
         {
-            if (SocketCalls.GetOption(socket, LevelTcp, OptionTcpInfo, bytes) < BytesAckedOffset + sizeof(long))
+            if (SocketCalls.GetOption(socket, LevelTcp, OptionTcpInfo, bytes) < BytesReceivedOffset + sizeof(long))
             {
                 return false;
             }
@@ -45,7 +53,10 @@ internal readonly record struct TcpInfo(bool HasEnded, bool IsGone, long BytesAc
 
         byte state = bytes[StateOffset];
         long acked = MemoryMarshal.Read<long>(bytes[BytesAckedOffset..]);
-        info = new TcpInfo(state is StateCloseWait or StateLastAck or StateClosing, state == StateClose, acked);
+        long received = MemoryMarshal.Read<long>(bytes[BytesReceivedOffset..]);
+        uint receivedMs = MemoryMarshal.Read<uint>(bytes[LastDataReceivedOffset..]);
+        bool hasEnded = state is StateCloseWait or StateLastAck or StateClosing;
+        info = new TcpInfo(hasEnded, state == StateClose, acked, received, receivedMs);
         return true;
     }
 }

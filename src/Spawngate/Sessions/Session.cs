@@ -136,7 +136,7 @@ internal sealed class Session
             return default;
         }
 
-        long idleMs = _env.Clock.NowMs - Volatile.Read(ref backend.LastUseMs);
+        long idleMs = _env.Clock.NowMs - backend.UsedUntilMs();
         long inUse = backend.Word.InUse;
         return new SessionUse(true, inUse, inUse > 0 ? 0 : Math.Max(0, idleMs / 1000));
     }

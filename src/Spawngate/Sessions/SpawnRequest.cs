@@ -237,7 +237,8 @@ internal sealed record SpawnRequest
     private static bool IsImage(string text) =>
         text.Length is > 0 and <= SessionLimits.ImageCharsMax
         && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' or '/' or ':' or '@')
-        && text[0] != '-';
+        && text[0] != '-'
+        && !text.Split('/').Any(static segment => segment is "" or "." or "..");
 
     private static bool IsKey(string text) => text.Length is > 0 and <= SessionLimits.KeyCharsMax && !text.Any(char.IsControl);
 }

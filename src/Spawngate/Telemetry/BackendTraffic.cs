@@ -132,6 +132,21 @@ internal sealed class BackendTraffic(BackendTraffic? sum = null)
     /// <summary>Requests turned away because they do not wake the backend.</summary>
     public long TurnedAway => _cells.Read(TurnedAwayCell);
 
+    /// <summary>Answers of the backend itself.</summary>
+    public long Answers
+    {
+        get
+        {
+            long sum = 0;
+            for (int cell = 0; cell < Buckets.Upstream.SumCell; cell++)
+            {
+                sum += Latency(cell);
+            }
+
+            return sum;
+        }
+    }
+
     /// <summary>A cell of the latency histogram, see <see cref="Buckets"/>.</summary>
     public long Latency(int cell) => _cells.Read(LatencyCell + cell);
 

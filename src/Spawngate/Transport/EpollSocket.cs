@@ -105,9 +105,9 @@ internal sealed partial class EpollSocket : StreamSocket, IEventTarget, IThreadP
     /// A TCP socket that is not connected yet, on the loop of this thread; null when the system has none left, or only the reserve of
     /// <see cref="DescriptorBudget"/>.
     /// </summary>
-    public static EpollSocket? TryCreate(AddressFamily family)
+    public static EpollSocket? TryCreate(AddressFamily family, bool fromReserve = false)
     {
-        if (!DescriptorBudget.Shared.TryTake(DescriptorUse.Upstream))
+        if (!DescriptorBudget.Shared.TryTake(DescriptorUse.Upstream, fromReserve: fromReserve))
         {
             return null;
         }

@@ -42,9 +42,9 @@ internal sealed class KestrelTransport : StreamTransport
     public override StreamListener Listen(Socket socket) => new KestrelListener(socket, this);
 
     /// <inheritdoc/>
-    public override StreamSocket? TryCreate(AddressFamily family)
+    public override StreamSocket? TryCreate(AddressFamily family, bool fromReserve = false)
     {
-        if (!DescriptorBudget.Shared.TryTake(DescriptorUse.Upstream))
+        if (!DescriptorBudget.Shared.TryTake(DescriptorUse.Upstream, fromReserve: fromReserve))
         {
             return null;
         }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
@@ -94,6 +95,25 @@ internal sealed class SocketChannel : IDisposable
 
     /// <summary>Number of the event loop it belongs to; <see cref="StreamSocket.NoLoop"/> when it belongs to none.</summary>
     public int LoopIndex => _socket.LoopIndex;
+
+    /// <summary>The port of its own end, also after a reset; 0 when it has none.</summary>
+    public int LocalPort
+    {
+        get
+        {
+            // Family, then port, in every address of the internet protocols.
+            Span<byte> address = stackalloc byte[TransportLimits.SocketAddressBytes];
+            try
+            {
+                int length = SocketCalls.LocalAddress(Handle, address);
+                return length >= sizeof(int) ? BinaryPrimitives.ReadUInt16BigEndian(address[sizeof(ushort)..]) : 0;
+            }
+            catch (ObjectDisposedException)
+            {
+                return 0;
+            }
+        }
+    }
 
     /// <summary>Connects the socket. Negative when that failed or the channel was aborted; then <see cref="SendError"/> says why.</summary>
     public ValueTask<int> ConnectAsync(EndPoint endpoint)
@@ -361,6 +381,14 @@ internal sealed class SocketChannel : IDisposable
         return SendAsync(source._buffer, frameStart, writer.Length + count + tail.Length);
     }
 
+    /// <summary>Puts bytes behind those received, as if they had come from the peer; not while a receive is armed.</summary>
+    public void AppendReceived(ReadOnlySpan<byte> bytes)
+    {
+        EnsureRoom(bytes.Length);
+        bytes.CopyTo(_buffer.AsSpan(_end));
+        _end += bytes.Length;
+    }
+
     /// <summary>Writes over received bytes.</summary>
     public void WriteReceived(int offset, ReadOnlySpan<byte> bytes) => bytes.CopyTo(_buffer.AsSpan(_start + offset, bytes.Length));
 
@@ -410,6 +438,11 @@ internal sealed class SocketChannel : IDisposable
         SentTotal += Math.Max(moved, 0);
         return moved;
     }
+
+    /// <summary>
+    /// More of a message of which a part is here is waited for: the peer may keep it back until that part is acknowledged. One system call.
+    /// </summary>
+    public void AcknowledgeNow() => DelayedAcks.SendNow(Handle);
 
     /// <summary>Has the kernel ask the peer from now on whether it is still there, while nothing is sent to it.</summary>
     public void KeepAlive() => _socket.KeepAlive();

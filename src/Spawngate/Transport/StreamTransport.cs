@@ -30,7 +30,9 @@ internal abstract class StreamTransport
     /// A TCP socket that is not connected yet; null when the system has none left, or only the reserve of <see cref="DescriptorBudget"/>,
     /// which happens to many at once, so that it is no exception.
     /// </summary>
-    public abstract StreamSocket? TryCreate(AddressFamily family);
+    /// <param name="family">Its family.</param>
+    /// <param name="fromReserve">Whether it may be one of the reserve: for the few that keep backends going, not for requests.</param>
+    public abstract StreamSocket? TryCreate(AddressFamily family, bool fromReserve = false);
 
     /// <summary>The transport of a name, and what is wrong with the name; then it is the one of the system.</summary>
     /// <param name="name">The value of <see cref="Variable"/>.</param>
@@ -77,5 +79,5 @@ internal sealed class EpollTransport : StreamTransport
     public override StreamListener Listen(Socket socket) => new EpollListener(socket);
 
     /// <inheritdoc/>
-    public override StreamSocket? TryCreate(AddressFamily family) => EpollSocket.TryCreate(family);
+    public override StreamSocket? TryCreate(AddressFamily family, bool fromReserve = false) => EpollSocket.TryCreate(family, fromReserve);
 }

@@ -76,9 +76,13 @@ internal sealed class ListenerTrust(Func<Task<ListenerFinding>> find, Action<str
             Volatile.Write(ref _knownAt, doubts); // A refusal since makes this an old number.
             Volatile.Write(ref _stranger, null);
         }
-        else if (finding.Owner == ListenerOwner.Stranger && Interlocked.Exchange(ref _stranger, finding.Detail) != finding.Detail)
+        else if (finding.Owner == ListenerOwner.Stranger)
         {
-            tell(finding.Detail);
+            Doubt(); // Whatever was known before.
+            if (Interlocked.Exchange(ref _stranger, finding.Detail) != finding.Detail)
+            {
+                tell(finding.Detail);
+            }
         }
 
         return finding;

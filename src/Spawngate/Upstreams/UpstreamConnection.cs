@@ -20,6 +20,7 @@ internal sealed class UpstreamConnection : IReceiveWatcher
 
     private int _state;
     private long _idleSinceBatch;
+    private bool _wasServed;
 
     /// <summary>Makes a connection that is not connected yet.</summary>
     public UpstreamConnection(UpstreamPool pool, StreamSocket socket, int slot)
@@ -38,8 +39,23 @@ internal sealed class UpstreamConnection : IReceiveWatcher
     /// <summary>True once it has carried an exchange: the backend may have closed it in the meantime.</summary>
     public bool IsReused { get; private set; }
 
+    /// <summary>Bytes that had been sent over it when that was last looked at, for a sign of life; null before.</summary>
+    internal long? SentNoted { get; set; }
+
+    /// <summary>Whether an exchange owns it; from any thread, to look at.</summary>
+    public bool IsInUse => Volatile.Read(ref _state) == StateInUse;
+
     /// <summary>When it became idle, on the coarse clock.</summary>
     public long IdleSinceMs { get; private set; }
+
+    /// <summary>When it was made, on the coarse clock.</summary>
+    public long CreatedMs { get; init; }
+
+    /// <summary>True while it waits for a request; from any thread, to look at.</summary>
+    public bool IsIdle => Volatile.Read(ref _state) == StateIdle;
+
+    /// <summary>True once something is known to have come over it.</summary>
+    public bool WasServed => IsReused || Volatile.Read(ref _wasServed);
 
     /// <summary>Its place in the pool's table.</summary>
     internal int Slot { get; }
@@ -56,6 +72,9 @@ internal sealed class UpstreamConnection : IReceiveWatcher
         && loop.Index == Channel.LoopIndex
         && loop.Batch >= _idleSinceBatch
         && loop.HasJustLooked(Channel.Descriptor);
+
+    /// <summary>Something has come over it.</summary>
+    internal void NoteServed() => Volatile.Write(ref _wasServed, true);
 
     /// <summary>Idle → InUse: the caller owns it now, unless it closed meanwhile.</summary>
     internal bool TryClaim() => Interlocked.CompareExchange(ref _state, StateInUse, StateIdle) == StateIdle;

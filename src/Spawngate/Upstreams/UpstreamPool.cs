@@ -15,7 +15,7 @@ namespace Spawngate.Upstreams;
 /// connections, idle or in use, stand in a table of slots; only opening and closing one takes the lock. Closed connections may stay on a
 /// stack; a pop skips them, a trim removes them.
 /// </remarks>
-internal sealed class UpstreamPool
+internal sealed partial class UpstreamPool
 {
     /// <summary>Words from one head to the next: each has a cache line of its own.</summary>
     private const int HeadStride = 8;
@@ -29,9 +29,12 @@ internal sealed class UpstreamPool
     private int _freeCount = 8;
     private readonly long[] _heads;
     private long _nextTrimMs;
+    private readonly IdleBlocking _blocking = new();
     private volatile bool _retired;
+    private volatile bool _isRestricted;
     private bool _aborted;
     private int _unsolicited;
+    private int _blockedTold;
 
     /// <summary>Makes an empty pool.</summary>
     /// <param name="endpoint">Where the instance listens.</param>
@@ -44,6 +47,7 @@ internal sealed class UpstreamPool
         _heads = new long[HeadStride * Math.Max(1, loops ?? EventLoop.Count)];
         Endpoint = endpoint;
         _maxIdle = maxIdle;
+        _isRestricted = maxIdle == 0;
         _idleTimeoutMs = idleTimeoutMs;
         _clock = clock;
         clock.Tick += OnTick;
@@ -73,11 +77,23 @@ internal sealed class UpstreamPool
     /// </summary>
     public bool TakesPorts => Endpoint.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork || OpenCount > 1;
 
+    /// <summary>The listening socket that the instance was started with; null when it made its own.</summary>
+    public ActivationSocket? Listener { get; init; }
+
     /// <summary>Whether it is the instance that listens there; null when nobody can tell.</summary>
     public ListenerTrust? Trust { get; init; }
 
     /// <summary>Whether a request may be sent over a new connection.</summary>
     public bool IsTrusted => Trust is not { IsKnown: false };
+
+    /// <summary>True when each request has a connection of its own.</summary>
+    public bool KeepsNone => _maxIdle == 0;
+
+    /// <summary>Told once when it turns out that idle connections keep the backend from serving others.</summary>
+    public Action? OnBlocked { get; init; }
+
+    /// <summary>True once <see cref="Abort"/> was called: exchanges over its connections were cut by us.</summary>
+    public bool IsAborted => Volatile.Read(ref _aborted);
 
     /// <summary>Open connections, idle and in use.</summary>
     public int OpenCount
@@ -127,9 +143,10 @@ internal sealed class UpstreamPool
     }
 
     /// <summary>Makes a new connection, to be connected by the caller, who owns it; null when the system has none left.</summary>
-    public UpstreamConnection? TryCreate()
+    /// <param name="fromReserve">Whether it is not for a request, and may take a descriptor that none may have.</param>
+    public UpstreamConnection? TryCreate(bool fromReserve = false)
     {
-        if (StreamTransport.Chosen.TryCreate(Endpoint.AddressFamily) is not { } socket)
+        if (StreamTransport.Chosen.TryCreate(Endpoint.AddressFamily, fromReserve) is not { } socket)
         {
             return null;
         }
@@ -144,7 +161,7 @@ internal sealed class UpstreamPool
             }
 
             int slot = _freeSlots[--_freeCount];
-            connection = new UpstreamConnection(this, socket, slot);
+            connection = new UpstreamConnection(this, socket, slot) { CreatedMs = _clock.NowMs };
             _slots[slot] = connection;
             aborted = _aborted;
         }
@@ -152,6 +169,10 @@ internal sealed class UpstreamPool
         if (aborted)
         {
             connection.Channel.Abort(reset: false);
+        }
+        else if (_blocking.IsBlocked)
+        {
+            CloseIdle(); // One may have become idle in this moment.
         }
 
         return connection;
@@ -164,7 +185,7 @@ internal sealed class UpstreamPool
     {
         var channel = connection.Channel;
         channel.ClearOutgoing();
-        if (_retired || channel.ReceivedLength > 0 || channel.IsBounded)
+        if ((_isRestricted && !MayKeep(connection)) || channel.ReceivedLength > 0 || channel.IsBounded)
         {
             Drop(connection);
             return;
@@ -179,10 +200,34 @@ internal sealed class UpstreamPool
         }
 
         Push(connection);
-        if (_retired)
+        if (_isRestricted && !MayKeep(connection))
         {
             CloseIdle();
         }
+    }
+
+    /// <summary>
+    /// Whether a connection may stay, idle, of a pool for which that is in question. Where idle ones block the backend, one may stay while
+    /// there is no other.
+    /// </summary>
+    private bool MayKeep(UpstreamConnection connection)
+    {
+        if (_retired || _maxIdle == 0)
+        {
+            return false;
+        }
+
+        if (OpenCount > 1 && _blocking.IsBlocked && !_blocking.IsRefuted(connection, Volatile.Read(ref _slots)))
+        {
+            return false;
+        }
+
+        lock (_gate)
+        {
+            _isRestricted = _retired || _blocking.IsBlocked;
+        }
+
+        return true;
     }
 
     /// <summary>A connection is closed because of bytes that nobody had asked for.</summary>
@@ -198,7 +243,12 @@ internal sealed class UpstreamPool
     /// <summary>Closes idle connections and keeps none from now on; those in use go on until their exchange ends.</summary>
     public void Retire()
     {
-        _retired = true;
+        lock (_gate)
+        {
+            _retired = true;
+            _isRestricted = true;
+        }
+
         _clock.Tick -= OnTick;
         CloseIdle();
     }
@@ -220,6 +270,13 @@ internal sealed class UpstreamPool
         }
     }
 
+    /// <summary>
+    /// Whether it is known that no process of the instance has accepted this connection, which was reset: what went over it cannot have had
+    /// an effect.
+    /// </summary>
+    public bool WasUnaccepted(UpstreamConnection connection) =>
+        Listener is { } listener && connection.Channel.LocalPort is var port and not 0 && listener.WasUnaccepted(port);
+
     /// <summary>A new connection was of no use.</summary>
     /// <param name="refused">Whether it was refused, and not left because it is not known who accepted it.</param>
     public void Mistrust(bool refused)
@@ -238,12 +295,41 @@ internal sealed class UpstreamPool
     {
         long now = _clock.NowMs;
         Ports?.Report(_slots.Length - Volatile.Read(ref _freeCount));
+        if (!_blocking.IsProven && (_slots.Length - Volatile.Read(ref _freeCount) > 1 || _blocking.IsTrying))
+        {
+            LookForBlocked(now);
+        }
+
         bool low = DescriptorBudget.Shared.IsLow;
         if ((low || now >= _nextTrimMs) && Array.Exists(_heads, static head => head != 0))
         {
             _nextTrimMs = now + UpstreamLimits.PoolTrimPeriodMs;
             Trim(now, low ? 0 : _maxIdle, low ? RuntimeLimits.ClockTickMs : UpstreamLimits.PoolTrimPeriodMs);
         }
+    }
+
+    private void LookForBlocked(long nowMs)
+    {
+        bool wasBlocked = _blocking.IsBlocked;
+        if (!_blocking.OnTick(Volatile.Read(ref _slots), nowMs))
+        {
+            return;
+        }
+
+        if (_blocking.IsBlocked && !wasBlocked)
+        {
+            lock (_gate)
+            {
+                _isRestricted = true;
+            }
+
+            if (Interlocked.Exchange(ref _blockedTold, 1) == 0)
+            {
+                OnBlocked?.Invoke();
+            }
+        }
+
+        CloseIdle();
     }
 
     /// <summary>

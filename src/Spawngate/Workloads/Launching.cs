@@ -1,5 +1,7 @@
 using System.Net;
 using Spawngate.Config;
+using Spawngate.Logging;
+using Spawngate.Platform;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Workloads;
@@ -41,18 +43,32 @@ internal sealed record LaunchRequest(BackendConfig Config, int InstanceNumber, i
 {
     /// <summary>What the launcher is doing, for the message when that takes too long.</summary>
     public LaunchStage Stage { get; } = new();
+
+    /// <summary>
+    /// Called when the instance says by its own means that it is ready (<c>READY=1</c> of sd_notify(3)), on any thread, perhaps more than
+    /// once; does not block. Null when nobody wants to know.
+    /// </summary>
+    public Action? NotifiedReady { get; init; }
 }
 
 /// <summary>What a launcher is doing at this moment. It writes; anybody may read.</summary>
 internal sealed class LaunchStage
 {
     private volatile string? _text;
+    private volatile string? _status;
 
     /// <summary>For people: <c>pulling image x</c>; null for nothing worth telling.</summary>
     public string? Text
     {
         get => _text;
         set => _text = value;
+    }
+
+    /// <summary>What the instance said last that it is doing (<c>STATUS=</c> of sd_notify(3)); null when it said nothing.</summary>
+    public string? Status
+    {
+        get => _status;
+        set => _status = value;
     }
 }
 
@@ -66,6 +82,9 @@ internal sealed record LaunchedAt(IPEndPoint EndPoint, bool IsForwarded)
     /// for requests.
     /// </summary>
     public IPEndPoint? Behind { get; init; }
+
+    /// <summary>The listening socket that the instance was started with; null when it makes its own.</summary>
+    public ActivationSocket? Listener { get; init; }
 }
 
 /// <summary>A started instance, or why there is none.</summary>
@@ -83,12 +102,27 @@ internal sealed record LaunchResult(IWorkload? Workload, string? Error)
 /// <summary>How an instance ended.</summary>
 /// <param name="Description">For people: <c>exited with status 3</c>, <c>killed by signal 9 (SIGKILL)</c>.</param>
 /// <param name="Code">Exit status, or null when a signal or the engine ended it.</param>
-/// <param name="LastStderrLines">The last lines it wrote to stderr, oldest first, bounded.</param>
-internal sealed record ExitReport(string Description, int? Code, IReadOnlyList<string> LastStderrLines)
+/// <param name="LastLines">The last lines it wrote to stdout and stderr, oldest first, bounded.</param>
+internal sealed record ExitReport(string Description, int? Code, IReadOnlyList<StreamLine> LastLines)
 {
+    /// <summary>What to do about it, for people; null when nothing is known.</summary>
+    public string? Advice { get; init; }
+
+    /// <summary>How it ended, with what to do about it, or else when that was.</summary>
+    /// <param name="when">For people: <c>before it was ready</c>; empty for nothing.</param>
+    public string Explain(string when) =>
+        Advice is { } advice ? $"{Description}: {advice}"
+        : when.Length == 0 ? Description
+        : $"{Description} {when}";
+
     /// <summary>The number of the signal that ended it; null when none did, or when that is not known.</summary>
     public int? Signal { get; init; }
 }
+
+/// <summary>What its kind says of an instance's health.</summary>
+/// <param name="IsHealthy">Whether it is healthy; null when that is not known, or not yet.</param>
+/// <param name="Detail">For people.</param>
+internal readonly record struct HealthFinding(bool? IsHealthy, string Detail);
 
 /// <summary>One running process or container.</summary>
 internal interface IWorkload
@@ -111,6 +145,22 @@ internal interface IWorkload
     /// <summary>Finds out who listens where it is reached.</summary>
     /// <param name="at">Where that is.</param>
     Task<ListenerFinding> FindListenerAsync(IPEndPoint at) => Task.FromResult(new ListenerFinding(ListenerOwner.Hidden, ""));
+
+    /// <summary>Finds out where it listens, wherever that is; empty when that cannot be told.</summary>
+    Task<IReadOnlyList<IPEndPoint>> FindListenersAsync() => Task.FromResult<IReadOnlyList<IPEndPoint>>([]);
+
+    /// <summary>
+    /// Whether its kind has it checked in another way than by asking it over its port: then <see cref="FindHealthAsync"/> says whether it
+    /// is ready and healthy, and nothing else is asked.
+    /// </summary>
+    bool TellsHealth => false;
+
+    /// <summary>Completes when <see cref="FindHealthAsync"/> may find something else from now on; then there is another one.</summary>
+    Task HealthChanged => Task.CompletedTask;
+
+    /// <summary>Finds out whether it is healthy.</summary>
+    /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
+    Task<HealthFinding> FindHealthAsync(CancellationToken cancel) => Task.FromResult(new HealthFinding(null, ""));
 
     /// <summary>
     /// Asks it to end: SIGTERM to the whole process group and then to what has left it, or Docker stop. No effect on an ended instance.

@@ -13,6 +13,12 @@ internal static class WorkloadLimits
     /// <summary>Lines of stderr kept of an instance for the report of its end: a stack trace's worth.</summary>
     public const int StderrTailLines = 20;
 
-    /// <summary>Bytes of these: two lines of the greatest length, so the memory per instance stays below 40 KiB.</summary>
+    /// <summary>Bytes of these: two lines of the greatest length.</summary>
     public const int StderrTailBytes = 2 * LoggingLimits.OutputLineBytes;
+
+    /// <summary>Lines of stdout kept beside them: what a program that logs there said last, and the line before it.</summary>
+    public const int StdoutTailLines = 10;
+
+    /// <summary>Bytes of these: one line of the greatest length, so the memory per instance stays below 60 KiB.</summary>
+    public const int StdoutTailBytes = LoggingLimits.OutputLineBytes;
 }

@@ -130,6 +130,10 @@ internal sealed class LifeTests : ContainerTest
             Does.StartWith($"http://{Engine.Gateway}:").And.Contain($"/ready/{Host}?token=")
         );
         Assert.That(
+            (await AskAsync(gateway, "/env?name=SPAWNGATE_BUSY_URL")).Text,
+            Does.StartWith($"http://{Engine.Gateway}:").And.Contain($"/busy/{Host}/")
+        );
+        Assert.That(
             (await AskAsync(gateway, "/env?name=SPAWNGATE_TEST")).Status,
             Is.EqualTo(404),
             "the gateway's own environment is none of its business"

@@ -127,7 +127,14 @@ internal sealed class GatewayProcess : IDisposable
                 throw new TimeoutException($"did not happen within {limit ?? Patience.Default}: {what}");
             }
 
-            await Log.FromAsync(Log.Lines.Count, _ => true).StaysOpenAsync(Patience.Look);
+            try
+            {
+                await Log.FromAsync(Log.Lines.Count, _ => true).StaysOpenAsync(Patience.Look);
+            }
+            catch (EndOfStreamException)
+            {
+                await _process.WaitForExitAsync().StaysOpenAsync(Patience.Look); // It has no stderr, or ends.
+            }
         }
     }
 

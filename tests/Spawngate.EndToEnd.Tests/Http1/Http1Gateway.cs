@@ -40,7 +40,12 @@ internal sealed class Http1Gateway
         ConfigFile config = ScriptedUpstream.Configure(new ConfigFile().Server("header_timeout_secs = 1"), LenientHost);
         foreach ((string host, bool isPatient) in Faulty)
         {
-            ScriptedUpstream.Configure(config, host, $"request_timeout_secs = {(isPatient ? 30 : 1)}");
+            ScriptedUpstream.Configure(
+                config,
+                host,
+                $"request_timeout_secs = {(isPatient ? 30 : 1)}",
+                $"stream_timeout_secs = {(isPatient ? 0 : 1)}"
+            );
         }
 
         _gateway = await _scene.GatewayAsync(config);

@@ -77,7 +77,7 @@ internal sealed class NoWakeTests : GatewayTest
                 StringComparison.Ordinal
             )
         );
-        Assert.That(told, Does.Contain("that does not count as use (no_wake)"));
+        Assert.That(told, Does.Contain("that does not count as use (no_wake, or a quiet WebSocket)"));
         Assert.That(
             (await RawClient.RequestAsync(gateway.Port, Host, "/healthz")).Header("X-Proxy-Error"),
             Is.EqualTo("NOT_RUNNING"),

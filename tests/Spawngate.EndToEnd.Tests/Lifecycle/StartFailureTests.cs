@@ -36,6 +36,21 @@ internal sealed class StartFailureTests : GatewayTest
     }
 
     [Test]
+    public async Task One_that_goes_into_the_background_is_told_to_stay_and_explain_shows_both_streams()
+    {
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Backend(Host, "command = \"sh\"", "args = [\"-c\", \"echo forking; echo aside >&2; sleep 1000 & exit 0\"]")
+        );
+
+        await FailsAsync(gateway, AtOnce);
+
+        await gateway.LogsAsync("spawngate.lifecycle", "exited with status 0 and left 1 process behind: run it in the foreground");
+        Tool explained = await Tool.GatewayAsync(Scene, "explain", Host, "--admin", $"http://127.0.0.1:{gateway.Config.AdminPort}");
+        Assert.That(explained.Out, Does.Contain("left 1 process behind: run it in the foreground"));
+        Assert.That(explained.Out, Does.Contain("stdout | forking\n").And.Contain("stderr | aside\n"));
+    }
+
+    [Test]
     public async Task A_backend_killed_by_a_signal_while_starting_names_the_signal()
     {
         GatewayProcess gateway = await Scene.GatewayAsync(
@@ -121,7 +136,6 @@ internal sealed class StartFailureTests : GatewayTest
 
     [TestCase("--never-listen", TestName = "A_backend_that_never_listens_fails_at_the_timeout_and_is_ended")]
     [TestCase("--health=500", TestName = "A_backend_whose_health_is_500_fails_at_the_timeout_and_is_ended")]
-    [TestCase("--health=redirect", TestName = "A_redirect_is_no_health")]
     [TestCase("--health=hang", TestName = "A_health_check_that_hangs_fails_at_the_timeout_and_is_ended")]
     [TestCase("--health=close", TestName = "A_health_check_that_is_cut_off_fails_at_the_timeout_and_is_ended")]
     [TestCase("--never-listen", "--ignore-sigterm", TestName = "A_failed_start_that_ignores_SIGTERM_is_killed")]
@@ -135,6 +149,43 @@ internal sealed class StartFailureTests : GatewayTest
 
         Assert.That(took.TotalSeconds, Is.GreaterThan(1.8));
         await gateway.LogsAsync("spawngate.lifecycle", Host, "2 s");
+    }
+
+    /// <summary>What was asked, what came, and what may be done about it.</summary>
+    [TestCase("--health=500", "", "GET /health answered 500: below 500 it would be ready")]
+    [TestCase("--health=redirect", "health_path = \"/health\"", "GET /health answered 302, and health_status is")]
+    [TestCase("--health=hang", "", "health_path = ")]
+    [TestCase("--never-listen", "", "connection refused")]
+    public async Task The_failure_says_what_was_asked_and_what_to_do(string arg, string line, string words)
+    {
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile().Defaults("startup_timeout_secs = 6", "shutdown_grace_period_secs = 1").TestBackendWith(Host, [line], arg)
+        );
+
+        await FailsAsync(gateway, TimeSpan.FromSeconds(9));
+
+        await gateway.LogsAsync("spawngate.lifecycle", Host, "not ready within 6 s", words);
+    }
+
+    [Test]
+    public async Task A_program_that_is_not_ready_in_time_is_asked_to_end_and_not_killed_at_once()
+    {
+        string done = Path.Combine(Scene.Folder, "done");
+        GatewayProcess gateway = await Scene.GatewayAsync(
+            new ConfigFile()
+                .Defaults("startup_timeout_secs = 1", "shutdown_grace_period_secs = 30")
+                .Backend(
+                    Host,
+                    "command = \"sh\"",
+                    $"args = [\"-c\", \"trap 'sleep 0.5; echo migrated > {done}; exit 0' TERM; while :; do sleep 0.1; done\"]"
+                )
+        );
+
+        TimeSpan took = await FailsAsync(gateway, TimeSpan.FromSeconds(4));
+
+        Assert.That(took.TotalSeconds, Is.InRange(0.9, 4));
+        await gateway.UntilStateAsync(Host, "stopped");
+        Assert.That(File.Exists(done), "it had the time to end what it was at");
     }
 
     [Test]

@@ -30,9 +30,10 @@ internal sealed class MetricsTests : GatewayTest
         Assert.That(await SampleAsync(gateway, "spawngate_request_body_bytes_total", Host), Is.EqualTo(5));
         Assert.That(await SampleAsync(gateway, "spawngate_response_body_bytes_total", Host), Is.GreaterThanOrEqualTo(1005));
 
-        // The second request may come before the connection of the first has gone back; the third follows on the connection of the second.
+        // The first goes over the connection that was found to be ready. The second may come before that has gone back; the third follows
+        // on the connection of the second.
         double opened = await SampleAsync(gateway, "spawngate_upstream_connections_opened_total", Host);
-        Assert.That(opened, Is.InRange(1, 2));
+        Assert.That(opened, Is.InRange(0, 1));
         Assert.That(opened + await SampleAsync(gateway, "spawngate_upstream_connections_reused_total", Host), Is.EqualTo(3));
         Assert.That(await SampleAsync(gateway, "spawngate_upstream_response_seconds_count", Host), Is.EqualTo(3));
         Assert.That(await SampleAsync(gateway, "spawngate_backend_events_total", Host, "event=\"ready\""), Is.EqualTo(1));

@@ -4,6 +4,7 @@ using Spawngate.Admin;
 using Spawngate.Backends;
 using Spawngate.Clients.Http2;
 using Spawngate.Config;
+using Spawngate.Logging;
 using Spawngate.Runtime;
 using Spawngate.Telemetry.History;
 
@@ -45,6 +46,7 @@ internal sealed class AdminApiTests
                     ListenMs = 4.25,
                     ReadyMs = 5,
                     Signal = "health",
+                    Judged = "GET /health answered 200",
                     Cause = "request from 127.0.0.1",
                 },
                 IdleTimeoutSecs = 600,
@@ -105,7 +107,7 @@ internal sealed class AdminApiTests
             Requests = 1,
             AfterMs = 12,
             Exit = new HistoryExit(null, 9),
-            Stderr = ["out of cheese"],
+            Output = [new(OutputStream.Stderr, "out of cheese")],
         };
         var woken = new HistoryEvent
         {
@@ -127,11 +129,11 @@ internal sealed class AdminApiTests
         AdminAnswer answer = await _admin.SendAsync("GET", "/backends/app.example.com");
         const string expected = """
             {"hostname":"app.example.com","state":"ready","port":4123,"in_flight":2,"no_wake":0,"waiting":0,"max_concurrency":0,"tunnels":0,"requests_total":0,"turned_away_total":0,"kind":"local","session":null,"generation":3,"pid":77,
-            "description":"pid 77","container_id":null,"container_name":null,"image":null,"last_start":{"spawn_ms":0.5,"listen_ms":4.25,"ready_ms":5,"signal":"health","cause":"request from 127.0.0.1"},
-            "ready_since":"2026-01-31T12:00:00.500Z","uptime_secs":9,"failures_in_a_row":0,"retry_after_secs":null,"last_failure":null,"failed_checks":0,"idle_timeout_secs":600,"idle_stop_in_secs":null,
+            "description":"pid 77","container_id":null,"container_name":null,"image":null,"last_start":{"spawn_ms":0.5,"listen_ms":4.25,"ready_ms":5,"signal":"health","judged":"GET /health answered 200","cause":"request from 127.0.0.1"},
+            "ready_since":"2026-01-31T12:00:00.500Z","uptime_secs":9,"failures_in_a_row":0,"retry_after_secs":null,"last_failure":null,"failed_checks":0,"idle_timeout_secs":600,"lease_secs":null,"lease_renewed_at":null,"idle_stop_in_secs":null,
             "stopping_because":null,"last_stop_reason":null,
-            "last_event":{"seq":7,"time":"2026-01-31T12:00:00.500Z","start":3,"event":"crashed","reason":"killed by signal 9 (SIGKILL)","requests":1,"after_ms":12,"exit":{"status":null,"signal":9},"stderr":["out of cheese"]},
-            "time":"2026-01-31T12:00:00.500Z","idle_stop_at":null,"held_by":[{"kind":"tunnel","protocol":"http/2","method":"GET","path":"/socket","client":"10.0.0.7","age_secs":1.5,"no_wake":false}],
+            "last_event":{"seq":7,"time":"2026-01-31T12:00:00.500Z","start":3,"event":"crashed","reason":"killed by signal 9 (SIGKILL)","requests":1,"after_ms":12,"exit":{"status":null,"signal":9},"stderr":["out of cheese"],"output":[{"stream":"stderr","line":"out of cheese"}]},
+            "time":"2026-01-31T12:00:00.500Z","idle_stop_at":null,"held_by":[{"kind":"tunnel","protocol":"http/2","method":"GET","path":"/socket","client":"10.0.0.7","age_secs":1.5,"no_wake":false,"passive":false}],
             "ledger":[{"seq":1,"time":"2026-01-31T12:00:00.500Z","start":3,"event":"woken","reason":"request","by":{"method":"GET","path":"/","client":"10.0.0.7","user_agent":null}}]}
             """;
         Assert.That(answer.Body, Is.EqualTo(expected.ReplaceLineEndings("")));
@@ -218,6 +220,7 @@ internal sealed class AdminApiTests
     [TestCase("GET", "/backends/app.example.com/start", "POST")]
     [TestCase("PUT", "/backends/app.example.com/stop", "POST")]
     [TestCase("GET", "/ready/app.example.com?token=right", "POST")]
+    [TestCase("GET", "/busy/app.example.com/right?secs=1", "POST")]
     public async Task A_wrong_method_is_405_and_told_which_is_right(string method, string path, string allowed)
     {
         AdminAnswer answer = await _admin.SendAsync(method, path);
@@ -320,6 +323,47 @@ internal sealed class AdminApiTests
         await _admin.SendAsync("POST", "/ready/app.example.com", "anything");
         Assert.That(_admin.Backends.ReadyCalls, Is.EqualTo([("app.example.com", (string?)null, false)]));
     }
+
+    [TestCase("", "The query has no secs, allowed is a whole number of seconds from 0 (ends the lease) to 86400, as in ?secs=60.")]
+    [TestCase("?secs=", "secs is \"\", allowed is")]
+    [TestCase("?secs=-1", "secs is \"-1\", allowed is")]
+    [TestCase("?secs=1.5", "secs is \"1.5\", allowed is")]
+    [TestCase("?secs=86401", "secs is \"86401\", allowed is")]
+    [TestCase("?secs=99999999999999999999", "secs is \"99999999999999999999\", allowed is")]
+    [TestCase("?secs=1&secs=2", "secs is there more than once, allowed is")]
+    [TestCase("?secs=1&for=ever", "The query has \"for\", which means nothing here: allowed is secs alone.")]
+    [TestCase("?Sec=1", "The query has \"Sec\", which")]
+    public async Task A_lease_with_a_wrong_query_is_told_what_is_wrong(string query, string message)
+    {
+        AdminAnswer answer = await _admin.SendAsync("POST", "/busy/app.example.com/right" + query);
+        Assert.That((answer.Status, answer.Code), Is.EqualTo((400, "BAD_QUERY")));
+        Assert.That(answer.Json.GetProperty("message").GetString(), Does.StartWith(message));
+        Assert.That(_admin.Backends.LeaseCalls, Is.Empty);
+    }
+
+    [TestCase(LeaseOutcome.Accepted, 200, null)]
+    [TestCase(LeaseOutcome.Unauthorised, 401, "UNAUTHORIZED")]
+    [TestCase(LeaseOutcome.Stopping, 409, "STOPPING")]
+    [TestCase(LeaseOutcome.TooMany, 503, "TOO_MANY_COMMANDS")]
+    public async Task A_lease_is_given_by_name_token_and_seconds(LeaseOutcome outcome, int status, string? code)
+    {
+        _admin.Backends.LeaseAnswer = outcome;
+        AdminAnswer answer = await _admin.SendAsync("POST", "/busy/app.example.com/right?secs=86400");
+        Assert.That(answer.Status, Is.EqualTo(status));
+        if (code is not null)
+        {
+            Assert.That(answer.Code, Is.EqualTo(code));
+        }
+
+        Assert.That(_admin.Backends.LeaseCalls, Is.EqualTo([("app.example.com", "right", 86400)]));
+    }
+
+    [TestCase("/busy")]
+    [TestCase("/busy/app.example.com")]
+    [TestCase("/busy/app.example.com/")]
+    [TestCase("/busy/app.example.com/right/now")]
+    public async Task A_lease_without_its_token_in_the_path_is_no_path(string path) =>
+        Assert.That((await _admin.SendAsync("POST", path + "?secs=1")).Status, Is.EqualTo(404));
 
     [Test]
     public async Task The_ready_url_works_as_it_is()

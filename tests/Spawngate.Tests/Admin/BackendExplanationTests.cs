@@ -1,5 +1,6 @@
 using Spawngate.Admin;
 using Spawngate.Backends;
+using Spawngate.Logging;
 using Spawngate.Sessions;
 using Spawngate.Telemetry.History;
 
@@ -126,6 +127,34 @@ internal sealed class BackendExplanationTests
             Does.Contain($"  held by    {heldBy}\n").And.Contain("stops      60 seconds after the last of them ends")
         );
 
+    [TestCase(
+        0,
+        0,
+        "a lease of 40 s more, renewed at 12:00:00Z",
+        "60 seconds after the lease ends, unless it is renewed or a request comes"
+    )]
+    [TestCase(
+        1,
+        0,
+        "1 request or tunnel in flight; a lease of 40 s more, renewed at 12:00:00Z",
+        "60 seconds after the last of them ends, unless another request comes"
+    )]
+    [TestCase(
+        1,
+        1,
+        "a lease of 40 s more, renewed at 12:00:00Z; besides, 1 request or tunnel that does not count as use "
+            + "(no_wake, or a quiet WebSocket)",
+        "60 seconds after the lease ends, unless it is renewed or a request comes"
+    )]
+    public void A_backend_with_a_lease(int inFlight, int passiveCount, string heldBy, string stops) =>
+        Assert.That(
+            BackendExplanation.Of(
+                new BackendDetails(Ready with { InFlight = inFlight, PassiveCount = passiveCount, LeaseSecs = 40, LeaseRenewedAt = Noon }),
+                "a.b"
+            ),
+            Does.Contain($"  held by    {heldBy}\n").And.Contain($"  stops      {stops}\n")
+        );
+
     [Test]
     public void An_unhealthy_backend() =>
         Assert.That(
@@ -199,7 +228,7 @@ internal sealed class BackendExplanationTests
                         Event = HistoryEventKind.StartFailed,
                         Reason = "exited with status 3",
                         AfterMs = 20,
-                        Stderr = ["out of cheese"],
+                        Output = [new(OutputStream.Stdout, "slicing"), new(OutputStream.Stderr, "out of cheese")],
                     },
                 ],
             },
@@ -215,7 +244,8 @@ internal sealed class BackendExplanationTests
                 2026-01-31 12:00:00.000Z  woken by GET / from 10.0.0.7 (curl/8.5.0)
                 2026-01-31 12:00:00.007Z  ready after 7 ms (spawned after 0.6 ms, listening after 6.1 ms), as its health check said; 2 requests had waited
                 2026-01-31 12:01:10.000Z  start failed after 20 milliseconds: exited with status 3
-                                          | out of cheese
+                                   stdout | slicing
+                                   stderr | out of cheese
 
             """
         );

@@ -95,7 +95,10 @@ internal sealed class BackendConcurrencyTests
     {
         public string? LastDetail => null;
 
-        public Task WaitUntilReadyAsync(Action listening, CancellationToken cancel) => Task.CompletedTask;
+        public Task<ReadyFinding> WaitUntilReadyAsync(Action listening, CancellationToken cancel) =>
+            Task.FromResult(new ReadyFinding(null, "at once"));
+
+        public void TakeItsWord() { }
 
         public Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel) => Task.FromResult(new ProbeResult(true, ""));
 

@@ -44,7 +44,7 @@ internal sealed class BackendInterleavingTests
         private readonly int _seed;
         private readonly bool _mayClose;
         private readonly List<BackendWaiter> _waiters = [];
-        private readonly List<(ReadyInstance Instance, bool Passive, bool Tunnel)> _leases = [];
+        private readonly List<(ReadyInstance Instance, bool Passive, bool Tunnel, WatchedTunnel? Watched)> _leases = [];
         private long _allowed;
         private readonly HashSet<ScriptedWorkload> _terminated = [];
         private int _cutsSeen;
@@ -96,14 +96,20 @@ internal sealed class BackendInterleavingTests
             var live = word.Phase is BackendPhase.Ready or BackendPhase.Unhealthy or BackendPhase.Stopping
                 ? _leases.Where(lease => lease.Instance.InstanceNumber == word.InstanceNumber).ToList()
                 : [];
-            Assert(word.InUse == live.Count(static lease => !lease.Passive), $"in use {word.InUse}, leases {live.Count}");
+            Assert(word.InUse == live.Count(static lease => !CountsPassive(lease)), $"in use {word.InUse}, leases {live.Count}");
             Assert(
-                word.PassiveCount == live.Count(static lease => lease.Passive),
+                word.PassiveCount == live.Count(static lease => CountsPassive(lease)),
                 $"passive requests {word.PassiveCount}, leases {live.Count}"
             );
             Assert(
                 word.Phase != BackendPhase.Stopping || word.InUse == 0 || Backend.GetStatus().StoppingBecause != "idle",
                 "stops for idleness while in use"
+            );
+            Assert(
+                word.Phase != BackendPhase.Stopping
+                    || Backend.GetStatus() is not { StoppingBecause: "idle", LeaseSecs: not null }
+                    || Backend.Lifecycle.Mailbox.HasMessages,
+                "stops for idleness while a lease holds"
             );
             CheckTerminations(word);
             var givenUp = _stage.Log.Records.Count(record => record.Text.Contains("given up after", StringComparison.Ordinal));
@@ -223,7 +229,7 @@ internal sealed class BackendInterleavingTests
                 if (Backend.TryEnter(out var instance))
                 {
                     Assert(Held == 0, "overtook those who wait");
-                    _leases.Add((instance, false, false));
+                    _leases.Add((instance, false, false, null));
                 }
             });
             Add("enter aside", () =>
@@ -231,7 +237,7 @@ internal sealed class BackendInterleavingTests
                 var admission = Backend.EnterPassive(out var countedPassive);
                 if (admission.Instance is { } instance)
                 {
-                    _leases.Add((instance, countedPassive, false));
+                    _leases.Add((instance, countedPassive, false, null));
                 }
                 else if (admission.Outcome == AdmissionOutcome.NoRoom)
                 {
@@ -243,6 +249,8 @@ internal sealed class BackendInterleavingTests
                 Add("leave", () => Leave(_leases[_random.Next(_leases.Count)]));
                 Add("leave", () => Leave(_leases[_random.Next(_leases.Count)]));
                 Add("tunnel", () => BecomeTunnel(_random.Next(_leases.Count)));
+                Add("watched tunnel", () => WatchTunnel(_random.Next(_leases.Count)));
+                Add("data", () => _leases[_random.Next(_leases.Count)].Watched?.OnData());
             }
 
             if (_waiters.Count > 0)
@@ -293,6 +301,11 @@ internal sealed class BackendInterleavingTests
                 AddProbeSteps(probe);
             }
 
+            if (Backend.Lifecycle.Current is not null)
+            {
+                Add("lease", () => Lease(_random.Next(3)));
+            }
+
             Add("tick", () => _stage.Time.AdvanceMs(100));
             Add("second", () => _stage.Time.AdvanceMs(1000));
         }
@@ -339,11 +352,39 @@ internal sealed class BackendInterleavingTests
                 step();
             });
 
-        private void Leave((ReadyInstance Instance, bool Passive, bool Tunnel) lease)
+        private void Leave((ReadyInstance Instance, bool Passive, bool Tunnel, WatchedTunnel? Watched) lease)
         {
             _leases.Remove(lease);
-            Backend.Leave(lease.Instance, lease.Passive, lease.Tunnel);
+            Backend.Leave(lease.Instance, lease.Watched?.End(lease.Passive) ?? lease.Passive, lease.Tunnel);
         }
+
+        private static bool CountsPassive((ReadyInstance Instance, bool Passive, bool Tunnel, WatchedTunnel? Watched) lease) =>
+            lease.Passive || lease.Watched is { IsQuiet: true };
+
+        /// <summary>The instance that was launched last says that it works, for a moment or not any more.</summary>
+        private void Lease(int secs)
+        {
+            if (_stage.Launcher.Launches.Count > 0)
+            {
+                _ = Backend.LeaseAsync(_stage.Launcher.Last.Token, secs);
+            }
+        }
+
+        private void WatchTunnel(int index)
+        {
+            if (!_leases[index].Tunnel && !_leases[index].Passive)
+            {
+                BecomeTunnel(index);
+                var instance = _leases[index].Instance;
+                _leases[index] = _leases[index] with { Watched = Backend.WatchTunnel(instance, 1000, () => Close(instance)) };
+            }
+        }
+
+        private void Close(ReadyInstance instance) =>
+            Assert(
+                instance.InstanceNumber == Backend.Word.InstanceNumber && Backend.Word.Phase == BackendPhase.Stopping,
+                "told to close without a stop"
+            );
 
         private void BecomeTunnel(int index)
         {
@@ -375,7 +416,7 @@ internal sealed class BackendInterleavingTests
                 if (admission.Instance is { } instance)
                 {
                     Assert(instance.InstanceNumber == Backend.Word.InstanceNumber, "admitted to a run that is over");
-                    _leases.Add((instance, waiter.CountedPassive, false));
+                    _leases.Add((instance, waiter.CountedPassive, false, null));
                 }
             }
         }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Spawngate.Backends;
+using Spawngate.Platform;
 using Spawngate.Tests.Fakes;
 using Spawngate.Workloads.Docker;
 
@@ -99,7 +100,7 @@ internal sealed class BackendLifecycleTests
     }
 
     [Test]
-    public void A_start_that_takes_too_long_fails_its_requests_and_is_killed_and_awaited()
+    public void A_start_that_takes_too_long_fails_its_requests_and_is_asked_to_end_and_awaited()
     {
         using var stage = new LifecycleStage();
         var waiter = stage.ToLaunched();
@@ -108,10 +109,12 @@ internal sealed class BackendLifecycleTests
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Held"));
         stage.PassSecs(0.3);
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("StartFailed"));
-        Assert.That(stage.Workload, Has.Property("Killed").EqualTo(1).And.Property("Terminated").Zero);
+        Assert.That(stage.Workload, Has.Property("Killed").Zero.And.Property("Terminated").EqualTo(1), "it may be migrating");
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Stopping));
         Assert.That(stage.Backend.GetStatus().LastFailure, Does.Contain("30 s").And.Contain("status 500"));
         var next = stage.Ask();
+        stage.PassSecs(5.2);
+        Assert.That(stage.Workload.Killed, Is.EqualTo(1), "after its grace period");
         stage.Workload.Exit("killed by signal 9 (SIGKILL)");
         stage.Settle();
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Starting));
@@ -253,7 +256,10 @@ internal sealed class BackendLifecycleTests
         stage.Probe.Ready();
         stage.Time.AdvanceMs(50);
         stage.Settle();
-        Assert.That(stage.Backend.GetStatus().LastStart, Is.EqualTo(new StartTimings(5, 9, 14, ReadySignal.Health)));
+        Assert.That(
+            stage.Backend.GetStatus().LastStart,
+            Is.EqualTo(new StartTimings(5, 9, 14, ReadySignal.Health, "GET /health answered 200"))
+        );
         Assert.That(stage.Log.Records.Select(r => r.Text), Has.Some.Contains("spawn_ms=\"5\" listen_ms=\"9\" ready_ms=\"14\""));
     }
 
@@ -433,6 +439,35 @@ internal sealed class BackendLifecycleTests
     }
 
     [Test]
+    public void A_port_whose_last_connections_are_not_over_is_waited_for_as_long_as_the_start_may_take()
+    {
+        using var stage = new LifecycleStage(config => config with { Port = 8000, StartupTimeoutSecs = 10 });
+        stage.TakenPorts.Add(8000);
+        stage.PortUse = new PortUse(Waiting: 3, Holder: null);
+        var waiter = stage.ToLaunching();
+        stage.PassSecs(9);
+        Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Held"));
+        stage.TakenPorts.Clear();
+        stage.PassSecs(0.2);
+        Assert.That(stage.Launcher.Launches, Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public void A_port_that_does_not_come_free_in_time_is_told_with_the_reason()
+    {
+        using var stage = new LifecycleStage(config => config with { Port = 8000, StartupTimeoutSecs = 10 });
+        stage.TakenPorts.Add(8000);
+        stage.PortUse = new PortUse(Waiting: 3, Holder: null);
+        var waiter = stage.ToLaunching();
+        stage.PassSecs(10.2);
+        Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("StartFailed"));
+        Assert.That(
+            stage.Backend.GetStatus().LastFailure,
+            Is.EqualTo("port 8000 still has 3 connections of the run before in TIME_WAIT, and the program does not set SO_REUSEADDR")
+        );
+    }
+
+    [Test]
     public void A_container_is_reached_at_the_port_that_its_engine_chose()
     {
         using var stage = new LifecycleStage(config =>
@@ -447,8 +482,8 @@ internal sealed class BackendLifecycleTests
         Assert.That(stage.Launcher.Last.Request.Port, Is.Zero, "its own port is none of this machine");
         stage.Launcher.Last.Succeed(port: 41000);
         stage.Settle();
-        Assert.That(stage.Probe.Target.EndPoint.Port, Is.EqualTo(41000));
-        Assert.That(stage.Probe.Target.IsForwarded, "a forwarder accepts before the container listens");
+        Assert.That(stage.Probe.Target.Place.Endpoint.Port, Is.EqualTo(41000));
+        Assert.That(stage.Probe.Target.Place.IsForwarded, "a forwarder accepts before the container listens");
         stage.Probe.Ready();
         stage.Settle();
         Assert.That(LifecycleStage.Decided(waiter).Instance!.Pool.Endpoint.Port, Is.EqualTo(41000));

@@ -62,7 +62,7 @@ internal sealed class BackendMatrixTests
             stage.ToReadyWithOneInFlight();
             stage.Backend.RequestRestart();
         },
-        ["Stopping failed start, killing"] = static stage =>
+        ["Stopping slow start, terminating"] = static stage =>
         {
             stage.ToLaunched();
             stage.PassSecs(30.2);
@@ -88,7 +88,8 @@ internal sealed class BackendMatrixTests
         ["launched"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Launched, new LaunchResult(new ScriptedWorkload(1), null)),
         ["launch failed"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Launched, new LaunchResult(null, "no")),
         ["listening"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Listening, null),
-        ["health ready"] = static (stage, _) => PostCurrent(stage, LifecycleInput.HealthReady, null),
+        ["health ready"] = static (stage, _) =>
+            PostCurrent(stage, LifecycleInput.HealthReady, new ReadyFinding(null, "GET /health answered 200")),
         ["callback ready"] = static (stage, _) => PostCurrent(stage, LifecycleInput.CallbackReady, null),
         ["exited"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Exited, new ExitReport("exited with status 3", 3, [])),
         ["check succeeded"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Checked, new ProbeResult(true, "status 200")),
@@ -110,6 +111,7 @@ internal sealed class BackendMatrixTests
         ["predecessor ended"] = static (stage, _) => PostCurrent(stage, LifecycleInput.PredecessorEnded, null),
         ["reconfigured"] = static (stage, _) => stage.Backend.Reconfigure(stage.Backend.Config with { IdleTimeoutSecs = 70 }),
         ["limit raised"] = static (stage, _) => stage.Backend.Reconfigure(stage.Backend.Config with { MaxConcurrency = 2 }),
+        ["lease"] = static (stage, _) => PostCurrent(stage, LifecycleInput.Lease, new LeaseCall(100)),
         ["stale launched"] = static (stage, _) => PostStale(stage, LifecycleInput.Launched, new LaunchResult(null, "no")),
         ["stale listening"] = static (stage, _) => PostStale(stage, LifecycleInput.Listening, null),
         ["stale health ready"] = static (stage, _) => PostStale(stage, LifecycleInput.HealthReady, null),
@@ -117,6 +119,7 @@ internal sealed class BackendMatrixTests
         ["stale exited"] = static (stage, _) => PostStale(stage, LifecycleInput.Exited, new ExitReport("late", 0, [])),
         ["stale check"] = static (stage, _) => PostStale(stage, LifecycleInput.Checked, new ProbeResult(false, "late")),
         ["stale drained"] = static (stage, _) => PostStale(stage, LifecycleInput.Drained, null),
+        ["stale lease"] = static (stage, _) => PostStale(stage, LifecycleInput.Lease, new LeaseCall(100)),
         ["stale predecessor ended"] = static (stage, _) => PostStale(stage, LifecycleInput.PredecessorEnded, null),
     };
 

@@ -173,7 +173,7 @@ internal sealed class ClientAndBackendFaultTests
             (response.Status, response["X-Proxy-Error"], response["Connection"]),
             Is.EqualTo((502, "CONNECTION_FAILED", (string?)null))
         );
-        Assert.That(stage.HasNewConnection, Is.False, "not tried again");
+        await stage.NothingIsAskedAsync();
     }
 
     /// <summary>
@@ -232,7 +232,7 @@ internal sealed class ClientAndBackendFaultTests
         var answer = client.ReadAsync();
         await stage.AdvanceUntilAsync(answer, 10);
         Assert.That((await answer).Status, Is.EqualTo(isIdempotent ? 200 : 502));
-        Assert.That(stage.HasNewConnection, Is.False);
+        await stage.NothingIsAskedAsync();
     }
 
     /// <summary>The kernel acknowledges late on a connection that has had answers: a reset may come before that.</summary>
@@ -247,7 +247,7 @@ internal sealed class ClientAndBackendFaultTests
         var answer = client.ReadAsync();
         await stage.AdvanceUntilAsync(answer, 10);
         Assert.That((await answer).Status, Is.EqualTo(502));
-        Assert.That(stage.HasNewConnection, Is.False);
+        await stage.NothingIsAskedAsync();
     }
 
     /// <summary>A process that ends resets what it has left unread, also on connections that it has used.</summary>
@@ -432,27 +432,79 @@ internal sealed class ClientAndBackendFaultTests
         Assert.That((await client.ReadAsync()).Text, Is.EqualTo("ok"));
     }
 
+    /// <summary>Its process lives as far as anybody knows: it has as long to start itself anew as for a start.</summary>
     [Test]
-    public async Task A_backend_that_refuses_connections_is_502_after_a_few_tries()
+    public async Task A_backend_that_goes_on_refusing_connections_is_502_after_the_time_of_a_start()
     {
-        await using var stage = await ForwardingStage.StartAsync(config => config with { RequestTimeoutSecs = 0 });
+        await using var stage = await ForwardingStage.StartAsync(static config =>
+            config with
+            {
+                RequestTimeoutSecs = 1,
+                StartupTimeoutSecs = 3,
+            }
+        );
         stage.StopListening();
         var client = await stage.ConnectAsync();
         await client.SendAsync("POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 2\r\n\r\nhi" + Get);
         for (int i = 0; i < 2; i++)
         {
+            var begun = stage.Time.GetUtcNow();
             var answer = client.ReadAsync();
             while (!answer.IsCompleted)
             {
-                // The pauses between the tries pass on the fake clock, but not so fast that the time to take an answer is over while its
-                // sender waits for a processor.
+                // Not so fast that the time to take an answer is over while its sender waits for a processor.
                 stage.Time.AdvanceMs(1);
                 await Task.Yield();
                 Thread.SpinWait(5000);
             }
 
             Assert.That((await answer)["X-Proxy-Error"], Is.EqualTo("CONNECTION_FAILED"));
+            if (i == 0)
+            {
+                Assert.That((stage.Time.GetUtcNow() - begun).TotalSeconds, Is.GreaterThanOrEqualTo(2.9));
+            }
         }
+    }
+
+    [TestCase("GET")]
+    [TestCase("POST")]
+    public async Task A_backend_that_refuses_connections_while_it_starts_itself_anew_is_waited_for(string method)
+    {
+        await using var stage = await StartPatientAsync();
+        stage.StopListening();
+        var client = await stage.ConnectAsync();
+        await client.SendAsync($"{method} / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 2\r\n\r\nhi");
+        Assert.That(() => stage.Backend.Traffic.Retried, Is.EqualTo(1).After(30_000, 1));
+        Assert.That(stage.InFlight, Is.EqualTo(1), "it is in use meanwhile");
+
+        stage.ListenAgain();
+
+        var backend = await stage.AcceptAsync();
+        Assert.That((await backend.ReadAsync()).Text, Is.EqualTo("hi"));
+        await backend.SendAsync(Ok);
+        Assert.That((await client.ReadAsync()).Status, Is.EqualTo(200));
+    }
+
+    /// <summary>The child of a development server is ended with a request in hand, and the next one is not there yet.</summary>
+    [Test]
+    public async Task A_request_whose_server_restarts_below_its_parent_is_sent_to_the_new_one()
+    {
+        await using var stage = await StartPatientAsync();
+        var client = await stage.ConnectAsync();
+        await client.SendAsync(Get);
+        var old = await stage.AcceptAsync();
+        await old.ReadAsync();
+        stage.StopListening();
+        old.Reset();
+        var waits = Task.Run(() => SpinWait.SpinUntil(() => stage.Backend.Traffic.Retried == 3, TimeSpan.FromSeconds(30)));
+        await stage.AdvanceUntilAsync(waits, 1);
+
+        stage.ListenAgain();
+
+        var next = await stage.AcceptAsync();
+        await next.ReadAsync();
+        await next.SendAsync(Ok);
+        Assert.That((await client.ReadAsync()).Status, Is.EqualTo(200));
     }
 
     private static TestCaseData[] WithoutIdempotence() =>

@@ -106,12 +106,12 @@ internal sealed class ClientNoWakeTests
         };
         Assert.That(
             BackendExplanation.Of(new BackendDetails(report), "a.b"),
-            Does.Contain("held by    1 request or tunnel in flight; besides, 2 requests and tunnels that do not count as use (no_wake)\n")
+            Does.Contain("held by    1 request or tunnel in flight; besides, 2 requests and tunnels that do not count as use (no_wake, ")
                 .And.Contain("no_wake    1 request was turned away since the gateway started: they never wake it\n")
         );
         Assert.That(
             BackendExplanation.Of(new BackendDetails(report with { InFlight = 2, TurnedAwayTotal = 4 }), "a.b"),
-            Does.Contain("held by    nothing; besides, 2 requests and tunnels that do not count as use (no_wake)\n")
+            Does.Contain("held by    nothing; besides, 2 requests and tunnels that do not count as use (no_wake, or a quiet WebSocket)\n")
                 .And.Contain("stops      60 seconds after its last use\n")
                 .And.Contain("no_wake    4 requests were turned away since the gateway started: they never wake it\n")
         );
@@ -122,15 +122,15 @@ internal sealed class ClientNoWakeTests
     {
         using var lifecycles = new Fakes.LifecycleStage();
         var search = new Forwarding.ActiveRequestSearch(lifecycles.Backend, 2, 10_000);
-        Assert.That(search.Wants(9_000, noWake: true));
-        search.Add(ActiveRequest("old passive request", 9, noWake: true));
-        search.Add(ActiveRequest("older passive request", 10, noWake: true));
-        Assert.That((search.Wants(9_000, noWake: false), search.Wants(9_000, noWake: true)), Is.EqualTo((true, false)));
-        search.Add(ActiveRequest("young", 1, noWake: false));
+        Assert.That(search.Wants(9_000, isPassive: true));
+        search.Add(ActiveRequest("old passive request", 9, isPassive: true));
+        search.Add(ActiveRequest("older passive request", 10, isPassive: true));
+        Assert.That((search.Wants(9_000, isPassive: false), search.Wants(9_000, isPassive: true)), Is.EqualTo((true, false)));
+        search.Add(ActiveRequest("young", 1, isPassive: false));
         Assert.That(search.Found.Select(static active => active.Path), Is.EqualTo(["young", "older passive request"]));
 
-        static ActiveRequest ActiveRequest(string path, double ageSecs, bool noWake) =>
-            new("request", "http/1.1", "GET", path, "::1", ageSecs, noWake);
+        static ActiveRequest ActiveRequest(string path, double ageSecs, bool isPassive) =>
+            new("request", "http/1.1", "GET", path, "::1", ageSecs, isPassive);
     }
 
     private static Task<ForwardingStage> StartAsync() =>

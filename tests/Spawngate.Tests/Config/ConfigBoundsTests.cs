@@ -24,6 +24,7 @@ internal sealed class ConfigBoundsTests
         ["defaults", "startup_timeout_secs", 0, int.MaxValue],
         ["defaults", "health_check_interval_ms", 0, int.MaxValue],
         ["defaults", "request_timeout_secs", 0, int.MaxValue],
+        ["defaults", "stream_timeout_secs", 0, int.MaxValue],
         ["defaults", "shutdown_grace_period_secs", 0, int.MaxValue],
         ["defaults", "drain_timeout_secs", 0, int.MaxValue],
         ["defaults", "ready_health_check_interval_ms", 0, int.MaxValue],
@@ -183,6 +184,9 @@ internal sealed class ConfigBoundsTests
         "4:15: backends.a.working_dir: found the string \"~/x\", allowed is the path of an existing folder; ~ is not "
             + "expanded, write the home folder out"
     )]
+    [TestCase("stdin = 'pipe'", null)]
+    [TestCase("stdin = 'null'", null)]
+    [TestCase("stdin = 'none'", "4:9: backends.a.stdin: found the string \"none\", allowed is \"pipe\" or \"null\"")]
     [TestCase("env = { A = 'x', B = '' }", null)]
     [TestCase(
         "env = { PORT = 8080 }",
@@ -198,7 +202,33 @@ internal sealed class ConfigBoundsTests
     )]
     [TestCase("env = 'A=B'", "4:7: backends.a.env: found the string \"A=B\", allowed is a table: [backends.a.env] on a line of its own")]
     [TestCase("image = 'x'", "4:1: backends.a.image: found in a local backend, allowed only with type = \"docker\"")]
-    [TestCase("cpus = 1", "4:1: backends.a.cpus: found in a local backend, allowed only with type = \"docker\"")]
+    [TestCase("network = 'x'", "4:1: backends.a.network: found in a local backend, allowed only with type = \"docker\"")]
+    [TestCase("cpus = 1", null)]
+    [TestCase(
+        "cpus = 0.001",
+        "4:8: backends.a.cpus: found the float 0.001, allowed is a number of cores from 0.01 to 8192, such as \"1.0\" or 0.5"
+    )]
+    [TestCase("memory = '4m'", null)]
+    [TestCase(
+        "memory = '1m'",
+        "4:10: backends.a.memory: found the string \"1m\", allowed is a size of at least 4m in b, k, m or g, "
+            + "such as \"512m\", \"1.5g\" or \"2gb\""
+    )]
+    [TestCase("listen = 'fd'", null)]
+    [TestCase("listen = 'port'", "4:10: backends.a.listen: found the string \"port\", allowed is \"fd\", or no such key")]
+    [TestCase("user = 0", null)]
+    [TestCase("user = 'a b'", "4:8: backends.a.user: found the string \"a b\", allowed is a name, or a number from 0 to 4294967294")]
+    [TestCase("group = -1", "4:9: backends.a.group: found -1, allowed is a name, or a number from 0 to 4294967294")]
+    [TestCase("nice = 19", null)]
+    [TestCase("nice = 20", "4:8: backends.a.nice: found 20, allowed is a whole number from -20 to 19")]
+    [TestCase("umask = '77'", null)]
+    [TestCase("umask = 27", "4:9: backends.a.umask: found 27, allowed is 1 to 4 octal digits in quotes, such as \"0027\"")]
+    [TestCase("env_file = '-/x'", null)]
+    [TestCase(
+        "env_file = '--x'",
+        "4:12: backends.a.env_file: found the string \"--x\", allowed is the path of a file of KEY=VALUE lines, "
+            + "with a - before it if it may be missing"
+    )]
     public void A_local_backend_is_checked(string line, string? error) =>
         Assert.That(
             ConfigSource.Errors($"# local\n{ConfigSource.Local(line)}"),

@@ -73,7 +73,7 @@ internal sealed class ConfigLoaderTests
 
         Assert.That(config.Path, Is.EqualTo("c.toml"));
         Assert.That(ServerKeys.Changed(config.Server, new ServerConfig()), Is.EqualTo(["admin_token", "pid_file"]));
-        Assert.That(config.Defaults, Is.EqualTo(new BackendTimings()));
+        Assert.That(config.Defaults, Is.EqualTo(new BackendTimings { HealthPath = "/health" }));
         Assert.That(config.Backends.Select(backend => backend.Hostname), Is.EqualTo(["api.example.com", "app.example.com"]));
         var local = config.Backends[0];
         Assert.That(local.Kind, Is.EqualTo(LocalKind.Shared));
@@ -141,7 +141,7 @@ internal sealed class ConfigLoaderTests
         Assert.That(config.Backends[0].HealthPath, Is.Empty);
         Assert.That(config.Backends[0].RequestTimeoutSecs, Is.EqualTo(8));
         Assert.That(config.Backends[1].IdleTimeoutSecs, Is.EqualTo(7));
-        Assert.That(config.Backends[1].HealthPath, Is.EqualTo("/health"));
+        Assert.That(config.Backends[1].HealthPath, Is.Null);
         Assert.That(config.Backends[1].StartupTimeoutSecs, Is.EqualTo(30));
     }
 

@@ -36,14 +36,25 @@ internal sealed class ConfigPrinterTests
         type                           = "local"
         command                        = "node"
         # working_dir                    that of Spawngate
+        stdin                          = "pipe"
+        # listen                         on $PORT, by itself
+        # user                           that of Spawngate
+        # group                          that of Spawngate
+        # env_file                       none
+        # memory                         no limit
+        # cpus                           no limit
+        # nice                           that of Spawngate
+        # umask                          that of Spawngate
         args                           = ["a b", "\"c\""]
         port                           = 0  # a free port at each start
         # env                            values not shown: KEY, OTHER
         idle_timeout_secs              = 0  # never stops
         startup_timeout_secs           = 30
         health_check_interval_ms       = 100
-        health_path                    = "/health"
+        # health_path                    none: the program decides, by its answer to GET /health
+        health_status                  = "200-299"  # with a health_path
         request_timeout_secs           = 30
+        stream_timeout_secs            = 0  # as long as the client is there
         shutdown_grace_period_secs     = 10
         drain_timeout_secs             = 30
         ready_health_check_interval_ms = 5000
@@ -52,6 +63,7 @@ internal sealed class ConfigPrinterTests
         max_concurrency                = 0  # none
         # no_wake                        none
         waiting_page                   = false
+        websocket_idle_secs            = 0  # in use until it closes
 
         # c.toml is valid: 1 backend
 
@@ -96,6 +108,7 @@ internal sealed class ConfigPrinterTests
             health_path = ""
             no_wake = ["/health", "Some\"Bot"]
             waiting_page = true
+            websocket_idle_secs = 300
             [backends."*.example.com"]
             type = "docker"
             image = "i"
@@ -107,9 +120,27 @@ internal sealed class ConfigPrinterTests
             docker_host = "tcp://far:2375"
             no_new_privileges = false
             pids_limit = 0
+            docker_tls_dir = "/etc/tls"
+            volumes = ["data:/data", "/srv/site/:/www:Z,ro", "cache:/c:nocopy"]
+            tmpfs = ["/run", "/tmp:size=64m,mode=1777"]
+            read_only = true
+            init = false
+            container_user = "1000:app"
+            labels = { "com.example/a" = "x", b = "\"" }
+            extra_hosts = ["db:10.0.0.5", "v6:fd00::1", "host.docker.internal:host-gateway"]
+            healthcheck = "docker"
+            gpus = ["0", "GPU-1"]
             [backends."[::1]"]
             command = "x"
             working_dir = "/opt/api"
+            listen = "fd"
+            user = 1000
+            group = "www-data"
+            env_file = "-/etc/default/api"
+            memory = "1.5g"
+            cpus = 0.25
+            nice = -5
+            umask = "0027"
             args = ["tab\there"]
             """;
         var original = ConfigSource.Valid(text);
@@ -162,6 +193,28 @@ internal sealed class ConfigPrinterTests
         Assert.That(tested.Select(line => line.Split(' ')[0]), Is.EqualTo(ServerKeys.All));
     }
 
+    [TestCase("volumes = ['aa:/a']", "volumes = ['aa:/b']")]
+    [TestCase("volumes = ['aa:/a']", "volumes = ['aa:/a:ro']")]
+    [TestCase("tmpfs = ['/a']", "tmpfs = ['/a:size=1m']")]
+    [TestCase("read_only = true", "read_only = false")]
+    [TestCase("init = false", "")]
+    [TestCase("container_user = '1'", "container_user = '2'")]
+    [TestCase("labels = { a = 'a' }", "labels = { a = 'b' }")]
+    [TestCase("extra_hosts = ['a:1.1.1.1']", "extra_hosts = ['a:1.1.1.2']")]
+    [TestCase("healthcheck = 'docker'", "")]
+    [TestCase("gpus = ['0']", "gpus = ['1']")]
+    [TestCase("gpus = 1", "gpus = 'all'")]
+    [TestCase("docker_host = 'tcp://far:1'\ndocker_tls_dir = '/a'", "docker_host = 'tcp://far:1'\ndocker_tls_dir = '/b'")]
+    public void Two_docker_backends_with_another_value_differ(string line, string otherLine)
+    {
+        var backend = ConfigSource.Valid(ConfigSource.Docker(line)).Backends[0];
+        var same = ConfigSource.Valid("\n\n" + ConfigSource.Docker(line)).Backends[0];
+        var other = ConfigSource.Valid(ConfigSource.Docker(otherLine)).Backends[0];
+
+        Assert.That(backend.HasSameSettings(same));
+        Assert.That(backend.HasSameSettings(other), Is.False);
+    }
+
     [TestCase("args = ['a']", "args = ['b']")]
     [TestCase("env = { A = 'a' }", "env = { A = 'b' }")]
     [TestCase("port = 1", "port = 2")]
@@ -169,6 +222,7 @@ internal sealed class ConfigPrinterTests
     [TestCase("idle_timeout_secs = 1", "idle_timeout_secs = 2")]
     [TestCase("no_wake = ['/a']", "no_wake = ['/b']")]
     [TestCase("waiting_page = true", "waiting_page = false")]
+    [TestCase("websocket_idle_secs = 1", "websocket_idle_secs = 2")]
     public void Two_backends_with_another_value_differ(string line, string otherLine)
     {
         var backend = ConfigSource.Valid(ConfigSource.Local(line)).Backends[0];

@@ -232,27 +232,28 @@ internal sealed class SessionKeysTests
         );
     }
 
+    private const string Printed = """
+        [server]
+        port = 8080
+        [sessions]
+        domain = "session.localhost"
+        allow_images = ["a:*"]
+        [sessions.templates.local]
+        command = "x"
+        [sessions.templates.docker]
+        type = "docker"
+        image = "i"
+        port = 80
+        lifetime_limit_secs = 5
+        [sessions.templates.few]
+        command = "x"
+        allow_env = ["A", "B_*"]
+        """;
+
     [Test]
     public void Check_prints_the_effective_settings_and_they_mean_the_same()
     {
-        const string text = """
-            [server]
-            port = 8080
-            [sessions]
-            domain = "session.localhost"
-            allow_images = ["a:*"]
-            [sessions.templates.local]
-            command = "x"
-            [sessions.templates.docker]
-            type = "docker"
-            image = "i"
-            port = 80
-            lifetime_limit_secs = 5
-            [sessions.templates.few]
-            command = "x"
-            allow_env = ["A", "B_*"]
-            """;
-        var config = ConfigSource.Valid(text);
+        var config = ConfigSource.Valid(Printed);
         using var writer = new StringWriter { NewLine = "\n" };
         ConfigPrinter.Print(config, writer);
         string printed = writer.ToString();
@@ -274,6 +275,15 @@ internal sealed class SessionKeysTests
                 type                           = "local"
                 command                        = "x"
                 # working_dir                    that of Spawngate
+                stdin                          = "pipe"
+                # listen                         on $PORT, by itself
+                # user                           that of Spawngate
+                # group                          that of Spawngate
+                # env_file                       none
+                # memory                         no limit
+                # cpus                           no limit
+                # nice                           that of Spawngate
+                # umask                          that of Spawngate
                 args                           = []
                 port                           = 0  # a free port at each start
                 # env                            none

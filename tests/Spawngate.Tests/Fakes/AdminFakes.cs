@@ -93,6 +93,16 @@ internal sealed class FakeAdminBackends : IAdminBackends
             : ReadyCallbackOutcome.Accepted;
     }
 
+    public List<(string Hostname, string Token, int Secs)> LeaseCalls { get; } = [];
+
+    public LeaseOutcome LeaseAnswer { get; set; } = LeaseOutcome.Accepted;
+
+    public Task<LeaseOutcome> LeaseAsync(string name, string token, int secs)
+    {
+        LeaseCalls.Add((name, token, secs));
+        return Task.FromResult(Report(name) is null ? LeaseOutcome.Unauthorised : LeaseAnswer);
+    }
+
     public IReadOnlyList<BackendLogLine> ReadLog(string hostname) => Logs.GetValueOrDefault(hostname) ?? [];
 
     public IBackendLogFollower? FollowLog(string hostname)

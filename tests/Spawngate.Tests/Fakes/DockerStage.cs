@@ -18,7 +18,12 @@ internal sealed class DockerStage : IAsyncDisposable, ILoggerFactory, IOutputSin
         Engine = engine ?? new FakeEngine();
         Launcher = new DockerLauncher(
             new GatewayIdentity(instance, GatewayIdentity.NewId()),
-            log => new ReadyCallbackListeners((_, _) => ReadyCallbackOutcome.Accepted, log, time ?? TimeProvider.System),
+            log => new ReadyCallbackListeners(
+                (_, _) => ReadyCallbackOutcome.Accepted,
+                (_, _, _) => Task.FromResult(LeaseOutcome.Accepted),
+                log,
+                time ?? TimeProvider.System
+            ),
             this,
             this,
             Variables.GetValueOrDefault,

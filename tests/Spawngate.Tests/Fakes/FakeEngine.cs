@@ -92,6 +92,9 @@ internal sealed class FakeEngine : IDisposable
     /// <summary>Has a call answered with this status line, head and body.</summary>
     public void Answer(string call, Func<string> answer) => _answers[call] = answer;
 
+    /// <summary>Has it answered as if nothing else had been said.</summary>
+    public void AnswerAsAlways(string call) => _answers.TryRemove(call, out _);
+
     /// <summary>Completes when the call has been made, once more than so far.</summary>
     public Task ReachedAsync(string call) =>
         _reached.GetOrAdd(call, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
@@ -123,6 +126,21 @@ internal sealed class FakeEngine : IDisposable
             var attributes = $$"""{"exitCode":"{{status}}"}""";
             var actor = $$"""{"ID":"{{container.Id}}","Attributes":{{attributes}} }""";
             Send("GET /events", $$"""{"Type":"container","Action":"die","Actor":{{actor}} }""" + "\n");
+        }
+    }
+
+    /// <summary>What an image says of itself from now on, as the JSON of its configuration.</summary>
+    public void ImageSays(string config) =>
+        Answer("GET /images/*/json", () => Ok($$"""{"Id":"{{FakeContainer.PlainImage}}","Config":{{config}} }"""));
+
+    /// <summary>The HEALTHCHECK of a container's image has come to a result.</summary>
+    public void Judge(FakeContainer container, string status, string output = "", bool tell = true)
+    {
+        container.Health = $$"""{"Status":"{{status}}","FailingStreak":1,"Log":[{"ExitCode":1,"Output":"{{output}}"}]}""";
+        if (tell)
+        {
+            var actor = $$"""{"ID":"{{container.Id}}","Attributes":{} }""";
+            Send("GET /events", $$"""{"Type":"container","Action":"health_status: {{status}}","Actor":{{actor}} }""" + "\n");
         }
     }
 
@@ -413,6 +431,9 @@ internal sealed class FakeContainer(string id, string name, string image, Dictio
 
     public int ExitCode { get; set; }
 
+    /// <summary>What its engine says of its health, as JSON.</summary>
+    public string Health { get; set; } = "null";
+
     /// <summary>What it was created with.</summary>
     public string Spec { get; set; } = "";
 
@@ -426,7 +447,7 @@ internal sealed class FakeContainer(string id, string name, string image, Dictio
 
     public string Details()
     {
-        var state = $$"""{"Status":"{{State}}","ExitCode":{{ExitCode}},"OOMKilled":false}""";
+        var state = $$"""{"Status":"{{State}}","ExitCode":{{ExitCode}},"OOMKilled":false,"Health":{{Health}} }""";
         const string Network = """{"Ports":{"3000/tcp":[{"HostIp":"127.0.0.1","HostPort":"45678"}]}}""";
         var config = $$"""{"Image":"{{image}}","Labels":{{LabelJson}} }""";
         return $$"""{"Id":"{{id}}","Name":"/{{name}}","Image":"{{ImageId}}","State":{{state}},"Config":{{config}},"NetworkSettings":{{Network}} }""";

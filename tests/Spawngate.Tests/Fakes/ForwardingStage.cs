@@ -115,6 +115,21 @@ internal sealed class ForwardingStage : IAsyncDisposable
     /// <summary>Whether the backend has a connection that was not accepted yet.</summary>
     public bool HasNewConnection => _backend.Poll(0, SelectMode.SelectRead);
 
+    /// <summary>
+    /// Passes when no request waits in a connection that was not accepted yet; it may have been looked whether anybody accepts.
+    /// </summary>
+    public async Task NothingIsAskedAsync()
+    {
+        while (HasNewConnection)
+        {
+            using var socket = await _backend.AcceptAsync().WaitAsync(Patience);
+            Assert.That(await socket.ReceiveAsync(new byte[1].AsMemory()).AsTask().WaitAsync(Patience), Is.Zero, "asked again");
+        }
+    }
+
+    /// <summary>Somebody listens at the backend's port again.</summary>
+    public void ListenAgain() => _backend.Listen();
+
     /// <summary>The backend's run ends, as far as its launcher knows.</summary>
     public void EndRun() => _backends.EndRun();
 

@@ -68,7 +68,12 @@ internal sealed class Http2Stage : IDisposable
     /// <summary>Starts all of it.</summary>
     /// <param name="trusted">Whether the client is a proxy that speaks for others.</param>
     /// <param name="receiveBuffer">Bytes of the client's receive buffer; 0 for what is usual.</param>
-    public static async Task<Http2Stage> StartAsync(bool trusted = true, int receiveBuffer = 0)
+    /// <param name="configure">Changes the backend's settings.</param>
+    public static async Task<Http2Stage> StartAsync(
+        bool trusted = true,
+        int receiveBuffer = 0,
+        Func<BackendConfig, BackendConfig>? configure = null
+    )
     {
         var stage = new Http2Stage();
         if (receiveBuffer > 0)
@@ -76,11 +81,12 @@ internal sealed class Http2Stage : IDisposable
             stage.Client.ReceiveBufferSize = receiveBuffer;
         }
 
+        var config = ReadyBackends.Config(Host, ((IPEndPoint)stage.Backend.LocalEndPoint!).Port);
         stage._backends = await ReadyBackends.StartAsync(
             stage._time,
             NullLogger.Instance,
             stage._server,
-            ReadyBackends.Config(Host, ((IPEndPoint)stage.Backend.LocalEndPoint!).Port)
+            configure?.Invoke(config) ?? config
         );
         stage._connections = new ClientConnections(stage._backends.Clock);
         await stage.Client.ConnectAsync(stage._front.LocalEndPoint!);

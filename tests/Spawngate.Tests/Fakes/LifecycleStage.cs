@@ -1,5 +1,6 @@
 using Spawngate.Backends;
 using Spawngate.Config;
+using Spawngate.Platform;
 using Spawngate.Runtime;
 using Spawngate.Workloads;
 
@@ -34,11 +35,13 @@ internal sealed class LifecycleStage : IDisposable
                 Probes.Add(probe);
                 return probe;
             },
-            Ports = new LoopbackPorts(wanted =>
-                PortFault is { } fault ? throw fault
-                : TakenPorts.Contains(wanted) ? null
-                : wanted == 0 ? ++_port
-                : wanted
+            Ports = new LoopbackPorts(
+                wanted =>
+                    PortFault is { } fault ? throw fault
+                    : TakenPorts.Contains(wanted) ? null
+                    : wanted == 0 ? ++_port
+                    : wanted,
+                _ => PortUse
             ),
             Execute = Executor.Schedule,
             Spread = static () => 1.0,
@@ -50,6 +53,9 @@ internal sealed class LifecycleStage : IDisposable
 
     private readonly SynchronizationContext? _runnersContext = SynchronizationContext.Current;
     private int _port = 40000;
+
+    /// <summary>Why a port is taken.</summary>
+    public PortUse PortUse { get; set; }
 
     public FakeTime Time { get; } = new();
 

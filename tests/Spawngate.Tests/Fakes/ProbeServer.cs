@@ -7,7 +7,7 @@ namespace Spawngate.Tests.Fakes;
 /// <summary>A real socket that answers each request with the next text; when there is none left, it stays silent.</summary>
 internal sealed class ProbeServer : IDisposable
 {
-    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly Socket _listener;
     private readonly Queue<string> _answers;
     private readonly List<Socket> _open = [];
     private readonly TaskCompletionSource _accepted = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -17,6 +17,7 @@ internal sealed class ProbeServer : IDisposable
 
     public ProbeServer(IPEndPoint endPoint, params string[] answers)
     {
+        _listener = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         _answers = new Queue<string>(answers);
         _listener.Bind(endPoint);
         _listener.Listen();

@@ -118,11 +118,13 @@ internal sealed class ReadyBackends : IDisposable
     {
         public string? LastDetail => null;
 
-        public Task WaitUntilReadyAsync(Action listening, CancellationToken cancel)
+        public Task<ReadyFinding> WaitUntilReadyAsync(Action listening, CancellationToken cancel)
         {
             listening();
-            return Task.CompletedTask;
+            return Task.FromResult(new ReadyFinding(null, "status 200"));
         }
+
+        public void TakeItsWord() { }
 
         public Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel) =>
             Task.FromResult(new ProbeResult(true, "status 200"));

@@ -1,3 +1,4 @@
+using Spawngate.Logging;
 using Spawngate.Upstreams;
 using Spawngate.Workloads;
 
@@ -109,7 +110,7 @@ internal sealed class ScriptedWorkload(int pid) : IWorkload
     }
 
     public void Exit(string description = "exited with status 3", params string[] stderr) =>
-        Exit(new ExitReport(description, null, stderr));
+        Exit(new ExitReport(description, null, [.. stderr.Select(static line => new StreamLine(OutputStream.Stderr, line))]));
 
     public void Exit(ExitReport report) => _exited.TrySetResult(report);
 }

@@ -5,7 +5,7 @@ namespace Spawngate.Tests.Fakes;
 /// <summary>A health probe that answers when the test says so.</summary>
 internal sealed class ScriptedProbe(ProbeTarget target) : IHealthProbe
 {
-    private TaskCompletionSource? _ready;
+    private TaskCompletionSource<ReadyFinding>? _ready;
     private TaskCompletionSource<ProbeResult>? _check;
     private Action? _listening;
 
@@ -23,13 +23,18 @@ internal sealed class ScriptedProbe(ProbeTarget target) : IHealthProbe
 
     public int LastTimeoutMs { get; private set; }
 
-    public async Task WaitUntilReadyAsync(Action listening, CancellationToken cancel)
+    /// <summary>Whether the instance has said that it is ready.</summary>
+    public bool HasItsWord { get; private set; }
+
+    public async Task<ReadyFinding> WaitUntilReadyAsync(Action listening, CancellationToken cancel)
     {
         _listening = listening;
-        _ready = new TaskCompletionSource();
+        _ready = new TaskCompletionSource<ReadyFinding>();
         await using var registration = cancel.Register(() => _ready.TrySetCanceled(cancel));
-        await _ready.Task.ConfigureAwait(false);
+        return await _ready.Task.ConfigureAwait(false);
     }
+
+    public void TakeItsWord() => HasItsWord = true;
 
     public async Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel)
     {
@@ -42,9 +47,11 @@ internal sealed class ScriptedProbe(ProbeTarget target) : IHealthProbe
 
     public void Listen() => _listening!();
 
-    public void Ready() => _ready!.SetResult();
+    public void Ready() => _ready!.SetResult(new ReadyFinding(null, "GET /health answered 200") { ByItsWord = HasItsWord });
 
-    public void Answer(bool healthy) => _check!.SetResult(new ProbeResult(healthy, healthy ? "status 200" : "status 500"));
+    public void Answer(bool healthy) => Answer(new ProbeResult(healthy, healthy ? "status 200" : "status 500"));
+
+    public void Answer(ProbeResult result) => _check!.SetResult(result);
 
     /// <summary>The check could not be made at all.</summary>
     public void CannotAsk() => _check!.SetResult(new ProbeResult(false, "no file descriptor is left") { WasAsked = false });

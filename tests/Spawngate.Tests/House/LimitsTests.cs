@@ -280,7 +280,7 @@ internal sealed class LimitsTests
             );
             Assert.That(1000 / ProcessLimits.ScanPauseMs, Is.EqualTo(40));
             Assert.That(2 * CommandLimits.GuardLookMs, Is.EqualTo(RuntimeLimits.ClockTickMs), "a tenth of a second, halved");
-            Assert.That(WorkloadLimits.StderrTailBytes, Is.LessThan(40 * Kilo));
+            Assert.That(WorkloadLimits.StderrTailBytes + WorkloadLimits.StdoutTailBytes, Is.LessThan(60 * Kilo));
         });
 
     [Test]
@@ -332,7 +332,9 @@ internal sealed class LimitsTests
     public void The_state_word_of_backends() =>
         Assert.Multiple(() =>
         {
-            Assert.That(BackendLimits.UsersBits + BackendLimits.PassiveRequestsBits, Is.EqualTo(32));
+            // Four bits of phase, and 23 of instance number.
+            Assert.That(BackendLimits.UsersBits + BackendLimits.PassiveRequestsBits, Is.EqualTo(64 - 4 - 23));
+            Assert.That(BackendLimits.PassiveRequestsMax, Is.EqualTo(65_535), "sockets to one address and port");
             Assert.That(BackendLimits.UsersMax, Is.GreaterThan(ConfigLimits.QueuedRequestsMax + 65_536));
         });
 
@@ -363,7 +365,7 @@ internal sealed class LimitsTests
         Assert.Multiple(() =>
         {
             Assert.That(HistoryCodec.Write(new byte[HistoryLimits.EventBytesMax], longest), Is.InRange(1000, HistoryLimits.EventBytesMax));
-            Assert.That(HistoryLimits.StderrTails * HistoryLimits.StderrLines * HistoryLimits.StderrLineChars * 2, Is.LessThan(10_000));
+            Assert.That(HistoryLimits.OutputTails * HistoryLimits.OutputLines * HistoryLimits.OutputLineChars * 2, Is.LessThan(10_000));
             Assert.That(HistoryLimits.ReaderEventsMax, Is.GreaterThanOrEqualTo(500 * 2));
             Assert.That(BackendLimits.HistoryTotalBytes / 6000, Is.InRange(16_000, 17_000));
             Assert.That(BackendLimits.HistoryTotalBytes / 48_000, Is.InRange(2_000, 2_100));

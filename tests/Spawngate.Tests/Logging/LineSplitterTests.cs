@@ -11,7 +11,7 @@ internal sealed class LineSplitterTests
     public void Lines_do_not_depend_on_where_the_stream_was_split()
     {
         byte[] input = Encoding.UTF8.GetBytes("one\ntwo\r\n\n\r\nthr\ree\twith tab\nümläut 漢字 🙂\n\u001b[31mred\u0007\n\u0085next\nlast");
-        string[] expected = ["one", "two", "", "", "thr\\x0Dee\twith tab", "ümläut 漢字 🙂", "\\x1B[31mred\\x07", "\\x85next", "last"];
+        string[] expected = ["one", "two", "", "", "thr", "ee\twith tab", "ümläut 漢字 🙂", "red\\x07", "\\x85next", "last"];
 
         for (int first = 0; first <= input.Length; first++)
         {
@@ -24,6 +24,75 @@ internal sealed class LineSplitterTests
                 );
             }
         }
+    }
+
+    [Test]
+    public void Progress_that_overwrites_itself_is_a_line_each_time()
+    {
+        byte[] input = Encoding.UTF8.GetBytes("\r10 %\r20 %\r\r\u001b[2K30 %\r\n\u001b[1A\u001b[2K\rdone\r\u001b[K\r\n\r\n\rend\r");
+        string[] expected = ["10 %", "20 %", "30 %", "done", "", "", "end"];
+        for (int first = 0; first <= input.Length; first++)
+        {
+            for (int second = first; second <= input.Length; second++)
+            {
+                Assert.That(
+                    Split(input[..first], input[first..second], input[second..]),
+                    Is.EqualTo(expected),
+                    $"split at {first} and {second}"
+                );
+            }
+        }
+    }
+
+    [TestCase("\u001b[1;38;5;208mwarm\u001b[0m", "warm", TestName = "colour")]
+    [TestCase("\u001b[2J\u001b[H\u001b[?25lup", "up", TestName = "cursor")]
+    [TestCase("\u001b]0;title\u0007text", "text", TestName = "title")]
+    [TestCase("\u001b]8;;http://a/\u001b\\link\u001b]8;;\u001b\\", "link", TestName = "link")]
+    [TestCase("\u001bP1$r\u001b\\a\u001b(Bb\u001b7c\u001bMd", "abcd", TestName = "others")]
+    [TestCase("\u001b[31", "\\x1B[31", TestName = "a sequence without an end shows")]
+    [TestCase("\u001b]0;title", "\\x1B]0;title", TestName = "a title without an end shows")]
+    [TestCase("\u001b[3\u0001m", "\\x1B[3\\x01m", TestName = "what is no sequence shows")]
+    [TestCase("a\u001b", "a\\x1B", TestName = "an escape alone shows")]
+    public void Escape_sequences_are_left_out(string text, string expected) =>
+        Assert.That(Split(Encoding.UTF8.GetBytes(text + "\n")), Is.EqualTo([expected]));
+
+    [Test]
+    public void A_part_of_a_line_is_handed_on_and_its_end_alone_is_nothing()
+    {
+        var collector = new LineCollector();
+        var splitter = new LineSplitter(collector);
+        splitter.Feed("one\n..."u8.ToArray());
+        Assert.That(splitter.HasPartial);
+        long ended = splitter.Ended;
+        splitter.FlushPartial();
+        Assert.That(splitter.HasPartial, Is.False);
+        splitter.Feed(".."u8.ToArray());
+        splitter.FlushPartial();
+        Assert.That(splitter.Ended, Is.EqualTo(ended), "it is the same line still");
+        splitter.Feed("\n\nnext"u8.ToArray());
+        splitter.FlushPartial();
+        splitter.Feed("\r\n"u8.ToArray());
+        splitter.Feed("last"u8.ToArray());
+        splitter.Complete();
+        Assert.That(collector.Lines, Is.EqualTo(["one", "...", "..", "", "next", "last"]));
+    }
+
+    [TestCase("ready 🙂", 9)]
+    [TestCase("a\u001b[31mred", 5)]
+    [TestCase("a\u001b]8;;http://a/\u001b\\link", 13)]
+    public void A_part_of_a_line_tears_nothing(string text, int at)
+    {
+        byte[] input = Encoding.UTF8.GetBytes(text);
+        var collector = new LineCollector();
+        var splitter = new LineSplitter(collector);
+        splitter.Feed(input[..at]);
+        splitter.FlushPartial();
+        Assert.That(splitter.HasPartial, Is.False, "what is torn waits for its rest, and is not asked for again and again");
+        splitter.Feed(input[at..]);
+        Assert.That(splitter.HasPartial);
+        splitter.Feed("\n"u8.ToArray());
+        Assert.That(string.Concat(collector.Lines), Is.EqualTo(Split([.. input, (byte)'\n']).Single()));
+        Assert.That(collector.Lines, Has.Length.EqualTo(2));
     }
 
     [Test]

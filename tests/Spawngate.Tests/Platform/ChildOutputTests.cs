@@ -13,6 +13,25 @@ internal sealed class ChildOutputTests
     [TearDown]
     public void TearDown() => _scene.Dispose();
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task A_line_that_does_not_end_appears_after_a_moment(bool poll)
+    {
+        using OutputDrain drain = poll ? new OutputDrain(new PollReadiness(), TimeProvider.System) : new OutputDrain();
+        var lines = new LineCollector();
+        ChildProcess child = ChildProcess.Start(
+            new ChildCommand("/bin/sh", ["-c", "echo first; printf ...; exec sleep 1000"], PlatformScene.Environment(), null),
+            out _
+        )!;
+        OutputPipe stdout = drain.Add(child.StdoutFd, lines);
+        OutputPipe stderr = drain.Add(child.StderrFd, new LineCollector());
+        await lines.Next(static line => line == "...");
+        Assert.That(lines.Lines, Is.EqualTo(["first", "..."]));
+        child.Kill();
+        await Task.WhenAll(stdout.FinishAsync(), stderr.FinishAsync()).WaitAsync(PlatformScene.Patience);
+        Assert.That(lines.Lines, Has.Length.EqualTo(2));
+    }
+
     [Test]
     public async Task A_child_that_writes_200_MB_is_not_blocked_slows_nobody_and_costs_no_memory()
     {
@@ -47,7 +66,7 @@ internal sealed class ChildOutputTests
     [Test]
     public async Task Two_hundred_pipes_at_once_lose_nothing([Values] bool poll)
     {
-        using OutputDrain drain = poll ? new OutputDrain(new PollReadiness()) : new OutputDrain();
+        using OutputDrain drain = poll ? new OutputDrain(new PollReadiness(), TimeProvider.System) : new OutputDrain();
         var tasks = new List<Task>();
         var counters = new List<Counter>();
         for (int number = 0; number < 100; number++)

@@ -5,6 +5,8 @@ namespace Spawngate.Tests;
 /// <summary>How the limit of open files is shared out, and what is refused when.</summary>
 internal sealed class DescriptorBudgetTests
 {
+    private const int DescriptorsPerBackend = 4;
+
     [TestCase(64, ExpectedResult = 2)]
     [TestCase(256, ExpectedResult = 75)]
     [TestCase(1024, ExpectedResult = 339)]
@@ -71,14 +73,14 @@ internal sealed class DescriptorBudgetTests
         int started = 0;
         while (budget.HasRoomFor(DescriptorUse.Child, PlatformLimits.DescriptorsPerStart))
         {
-            budget.Take(DescriptorUse.Child, 2);
+            budget.Take(DescriptorUse.Child, DescriptorsPerBackend);
             started++;
         }
 
-        Assert.That(started, Is.GreaterThan(80));
-        Assert.That(budget.Room, Is.InRange(0, 4));
-        Assert.That(budget.TryTake(DescriptorUse.Upstream, 5), Is.False);
-        budget.Release(DescriptorUse.Child, 2 * started);
+        Assert.That(started, Is.GreaterThan(40));
+        Assert.That(budget.Room, Is.InRange(0, PlatformLimits.DescriptorsPerStart));
+        Assert.That(budget.TryTake(DescriptorUse.Upstream, PlatformLimits.DescriptorsPerStart), Is.False);
+        budget.Release(DescriptorUse.Child, DescriptorsPerBackend * started);
         Assert.That(budget.Room, Is.EqualTo(room));
     }
 

@@ -41,6 +41,24 @@ internal sealed class SignalsTests
         Assert.That(signals.KillRequested.IsCompleted, Is.False);
     }
 
+    [TestCase(false, false, ExpectedResult = "reload")]
+    [TestCase(true, true, ExpectedResult = "SIGHUP, the terminal was closed")]
+    [TestCase(false, true, ExpectedResult = "SIGHUP, the terminal was closed", Description = "a moment after the signal")]
+    public async Task<string> A_hang_up_of_the_terminal_stops_and_any_other_reloads(bool isGoneAtOnce, bool isGoneThen)
+    {
+        int looks = 0;
+        using var signals = new Signals(() => looks++ == 0 ? isGoneAtOnce : isGoneThen);
+        var reloads = signals.ReloadsRequested.GetAsyncEnumerator();
+        var reload = reloads.MoveNextAsync().AsTask();
+        await SendAsync(Hangup);
+        Task first = await Task.WhenAny(signals.StopRequested, reload).WaitAsync(PlatformScene.Patience);
+        string told = first == reload ? "reload" : await signals.StopRequested;
+        signals.Dispose();
+        await reload;
+        await reloads.DisposeAsync();
+        return told;
+    }
+
     [Test]
     public async Task The_first_interrupt_stops_and_the_second_kills()
     {

@@ -258,6 +258,7 @@ internal sealed class BackendSetTests
             _ when type == typeof(KindSettings) => new DockerSettings { Image = "i", ContainerName = "c" },
             _ when type == typeof(BackendRoute) => new BackendRoute("other.test"),
             _ when type == typeof(NoWakeRules) => NoWakeRules.Of(["bot"])!,
+            _ when type == typeof(StatusRanges) => StatusRanges.Parse(["401"])!,
             _ when type == typeof(TomlPosition) => new TomlPosition(9, 9),
             _ => throw new NotSupportedException($"A value of {type} has to be made here."),
         };

@@ -54,7 +54,7 @@ internal sealed class MemoryBudgetTests
         var histories = new List<EventHistory>(Backends);
         var budget = new MemoryBudget(BackendLimits.HistoryTotalBytes, BackendLimits.HistoryRestBytes) { Members = () => histories };
         string text = new('x', 1000);
-        string[] stderr = [.. Enumerable.Range(0, HistoryLimits.StderrLines).Select(_ => text)];
+        StreamLine[] output = [.. Enumerable.Range(0, HistoryLimits.OutputLines).Select(_ => new StreamLine(OutputStream.Stderr, text))];
         var woken = new HistoryEvent
         {
             Event = HistoryEventKind.Woken,
@@ -79,7 +79,7 @@ internal sealed class MemoryBudgetTests
                     failed with
                     {
                         Start = i,
-                        Stderr = i >= (HistoryLimits.EventsMax / 2) - HistoryLimits.StderrTails ? stderr : null,
+                        Output = i >= (HistoryLimits.EventsMax / 2) - HistoryLimits.OutputTails ? output : null,
                     }
                 );
             }
@@ -92,7 +92,7 @@ internal sealed class MemoryBudgetTests
         );
         Assert.That(held, Is.InRange(BackendLimits.HistoryTotalBytes / 4 * 3L, BackendLimits.HistoryTotalBytes + (Backends * 500L)));
         Assert.That(histories[^1].Snapshot(), Has.Count.EqualTo(HistoryLimits.EventsMax));
-        Assert.That(histories[^1].Snapshot().Count(static entry => entry.Stderr is not null), Is.EqualTo(HistoryLimits.StderrTails));
+        Assert.That(histories[^1].Snapshot().Count(static entry => entry.Output is not null), Is.EqualTo(HistoryLimits.OutputTails));
         var oldest = histories[0].Snapshot();
         Assert.That(
             oldest.Select(static entry => entry.Seq),
@@ -132,7 +132,7 @@ internal sealed class MemoryBudgetTests
                     Event = HistoryEventKind.Crashed,
                     Start = i,
                     Reason = "why",
-                    Stderr = ["a", "b"],
+                    Output = [new(OutputStream.Stdout, "a"), new(OutputStream.Stderr, "b")],
                 }
             );
         }
@@ -140,7 +140,7 @@ internal sealed class MemoryBudgetTests
         history.Shorten(0);
         Assert.That(
             history.Snapshot().Single(),
-            Has.Property("Start").EqualTo(4).And.Property("Seq").EqualTo(5).And.Property("Stderr").Null
+            Has.Property("Start").EqualTo(4).And.Property("Seq").EqualTo(5).And.Property("Output").Null
         );
         history.ReplaceLast(
             new HistoryEvent

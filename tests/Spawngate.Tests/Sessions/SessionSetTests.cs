@@ -121,7 +121,7 @@ internal sealed class SessionSetTests
     }
 
     [Test]
-    public void What_is_never_ready_fails_at_its_timeout_and_is_killed()
+    public void What_is_never_ready_fails_at_its_timeout_and_is_asked_to_end()
     {
         var session = Spawn("""{"template":"a"}""");
         Settle();
@@ -132,8 +132,8 @@ internal sealed class SessionSetTests
         _stage.PassSecs(31);
         Assert.That(session.Status.State, Is.EqualTo(SessionState.Failed));
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("StartFailed"));
-        Assert.That(Answer(session), Is.EqualTo("ShuttingDown"), "while it is being killed");
-        Assert.That(_stage.Workload.Killed, Is.EqualTo(1));
+        Assert.That(Answer(session), Is.EqualTo("ShuttingDown"), "while it ends");
+        Assert.That(_stage.Workload.Terminated, Is.EqualTo(1));
         _stage.Workload.Exit();
         Settle();
         Assert.That(Answer(session), Is.EqualTo("ended"));

@@ -83,6 +83,7 @@ internal sealed class SpawnRequestTests
         "env.SERVERLESS_PROXY_READY_URL",
         "found a variable that Spawngate sets itself"
     )]
+    [TestCase("""{"env":{"SPAWNGATE_BUSY_URL":"x"}}""", "env.SPAWNGATE_BUSY_URL", "found a variable that Spawngate sets itself")]
     [TestCase("""{"env":{"NOTIFY_SOCKET":"x"}}""", "env.NOTIFY_SOCKET", "found a variable that Spawngate sets itself")]
     [TestCase("""{"env":{"SESSION_ID":"x"}}""", "env.SESSION_ID", "found a variable that Spawngate sets itself")]
     [TestCase("""{"env":{"SESSION_KEY":"x"}}""", "env.SESSION_KEY", "found a variable that Spawngate sets itself")]

@@ -139,6 +139,56 @@ internal sealed class ListenerTrustTests
     }
 
     [Test]
+    public async Task All_that_a_run_listens_on_is_found_and_nothing_of_others(CancellationToken cancel)
+    {
+        const string Script = """
+            import socket, sys
+            sockets = []
+            for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET, "127.0.0.2")):
+                sockets.append(socket.socket(family, socket.SOCK_STREAM))
+                sockets[-1].bind((address, 0))
+                sockets[-1].listen()
+            with open(sys.argv[1] + "~", "w") as f: f.write(" ".join(str(s.getsockname()[1]) for s in sockets))
+            import os, time
+            os.rename(sys.argv[1] + "~", sys.argv[1])
+            time.sleep(1000)
+            """;
+        Assume.That(File.Exists("/usr/bin/python3"), "needs python3");
+        using var scene = new PlatformScene();
+        using var stranger = Listen(IPAddress.Loopback);
+        string file = Path.Combine(scene.Folder, "ports");
+        var launcher = new ProcessLauncher(ChildEnvironment.Capture(), scene.Drain, new DroppedOutput(), TimeProvider.System);
+        var config = new BackendConfig(new BackendTimings())
+        {
+            Route = new BackendRoute("app"),
+            Settings = KindsInTests.Runs("/bin/sh"),
+            Args = ["-c", "/usr/bin/python3 -c \"$0\" \"$1\"; :", Script, file],
+        };
+        LaunchResult launched = await launcher.LaunchAsync(
+            new LaunchRequest(config, 1, 1, $"http://x/?token={new string('a', 2 * BackendLimits.ReadyTokenBytes)}"),
+            cancel
+        );
+        Assert.That(() => File.Exists(file), Is.True.After(20_000, 5));
+        int[] ports = [.. (await File.ReadAllTextAsync(file, cancel)).Split(' ').Select(int.Parse)];
+
+        IReadOnlyList<IPEndPoint> found = await launched.Workload!.FindListenersAsync();
+        launched.Workload.Kill();
+        await launched.Workload.Exited;
+
+        Assert.That(
+            found,
+            Is.EquivalentTo(
+                new[]
+                {
+                    new IPEndPoint(IPAddress.Loopback, ports[0]),
+                    new IPEndPoint(IPAddress.Loopback, ports[1]),
+                    new IPEndPoint(IPAddress.Parse("127.0.0.2"), ports[2]),
+                }
+            )
+        );
+    }
+
+    [Test]
     public async Task A_refusal_makes_it_unknown_again_also_when_it_comes_during_a_look()
     {
         var look = new TaskCompletionSource<ListenerFinding>();
@@ -184,7 +234,8 @@ internal sealed class ListenerTrustTests
             },
             static _ => { }
         );
-        using var probe = new HealthProbe(new ProbeTarget(server.EndPoint, "app", "/health", 1) { Trust = trust }, TimeProvider.System);
+        using var place = new ProbePlace(server.EndPoint, trust: trust);
+        using var probe = new HealthProbe(place.Target(), TimeProvider.System);
 
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
 
@@ -198,7 +249,8 @@ internal sealed class ListenerTrustTests
         using var server = new ProbeServer();
         var findings = new Queue<ListenerFinding>([new ListenerFinding(ListenerOwner.Nobody, "not in this moment"), Strange]);
         var trust = new ListenerTrust(() => Task.FromResult(findings.Dequeue()), static _ => { });
-        using var probe = new HealthProbe(new ProbeTarget(server.EndPoint, "app", "/health", 1) { Trust = trust }, TimeProvider.System);
+        using var place = new ProbePlace(server.EndPoint, trust: trust);
+        using var probe = new HealthProbe(place.Target(), TimeProvider.System);
 
         Assert.That(await probe.CheckAsync(10_000, cancel), Is.EqualTo(new ProbeResult(false, "not in this moment") { WasAsked = false }));
         Assert.That(await probe.CheckAsync(10_000, cancel), Is.EqualTo(new ProbeResult(false, Strange.Detail)));
@@ -213,7 +265,8 @@ internal sealed class ListenerTrustTests
         var endPoint = (IPEndPoint)listener.LocalEndPoint!;
         var trust = new ListenerTrust(static () => Task.FromResult(Own), static _ => { });
         await trust.LookAsync();
-        using var probe = new HealthProbe(new ProbeTarget(endPoint, "app", "", 1) { Trust = trust }, TimeProvider.System);
+        using var place = new ProbePlace(endPoint, trust: trust);
+        using var probe = new HealthProbe(place.Target(), TimeProvider.System);
 
         // A queue of one that is full: the kernel answers no more.
         var late = new ProbeResult(true, "");
@@ -236,35 +289,36 @@ internal sealed class ListenerTrustTests
     public void A_callback_counts_only_once_the_run_listens_itself()
     {
         using var stage = new LifecycleStage();
-        var looks = new Queue<TaskCompletionSource<ListenerFinding>>();
         var waiter = stage.ToLaunching();
-        stage.Launcher.Last.Succeed(find: () =>
-        {
-            looks.Enqueue(new TaskCompletionSource<ListenerFinding>());
-            return looks.Last().Task;
-        });
+        stage.Launcher.Last.Succeed(find: static () => Task.FromResult(Strange));
         stage.Settle();
+        Assert.That(stage.Probe.HasItsWord, Is.False);
 
         stage.Backend.ReportReady(null, true);
         stage.Settle();
-        Assert.That((stage.Phase, looks.Count), Is.EqualTo((BackendPhase.Starting, 1)));
-        looks.Last().SetResult(Strange);
-        stage.Settle();
-        stage.Backend.ReportReady(null, true);
-        stage.Settle();
-        Assert.That((stage.Phase, looks.Count), Is.EqualTo((BackendPhase.Starting, 1)), "it is looked at again after a moment");
+        Assert.That((stage.Phase, stage.Probe.HasItsWord), Is.EqualTo((BackendPhase.Starting, true)), "the probe looks who listens");
 
-        stage.Time.AdvanceMs(RuntimeLimits.ClockTickMs);
-        stage.Settle();
-        Assert.That(looks, Has.Count.EqualTo(2));
-        looks.Last().SetResult(Own);
+        stage.Probe.Ready();
         stage.Settle();
         Assert.That(stage.Phase, Is.EqualTo(BackendPhase.Ready));
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Admitted"));
-        Assert.That(
-            stage.Log.Records.Count(static record => record.Text.Contains("Another process listens", StringComparison.Ordinal)),
-            Is.EqualTo(1)
-        );
+        Assert.That(stage.Backend.GetStatus().LastStart!.Signal, Is.EqualTo(ReadySignal.Callback));
+    }
+
+    [Test]
+    public async Task Of_a_run_that_says_it_is_ready_only_who_listens_is_looked_at(CancellationToken cancel)
+    {
+        using var server = new ProbeServer("HTTP/1.1 503 Not yet\r\nContent-Length: 0\r\n\r\n");
+        var findings = new Queue<ListenerFinding>([Strange, Strange, Own]);
+        var told = new List<string>();
+        using var place = new ProbePlace(server.EndPoint, trust: new ListenerTrust(() => Task.FromResult(findings.Dequeue()), told.Add));
+        using var probe = new HealthProbe(place.Target(), TimeProvider.System);
+        probe.TakeItsWord();
+
+        ReadyFinding found = await probe.WaitUntilReadyAsync(static () => { }, cancel);
+
+        Assert.That((found.ByItsWord, found.Place), Is.EqualTo((true, place.Pool)));
+        Assert.That((findings.Count, server.Requests.Count, told.Count), Is.EqualTo((0, 0, 1)));
     }
 
     [Test]

@@ -54,6 +54,76 @@ internal sealed class UpstreamPoolTests
     }
 
     [Test]
+    public async Task Bytes_that_come_and_more_than_a_few_that_go_are_signs_of_life_of_connections_in_use()
+    {
+        Assert.That(_pool.HasPassedWithin(60_000), Is.False);
+        var (connection, end) = await OpenAsync();
+        using (end)
+        {
+            await SendAsync(connection, 10_000);
+            Assert.That(_pool.HasPassedWithin(60_000), Is.False, "the first look knows nothing to compare with");
+            await SendAsync(connection, 20);
+            Assert.That(_pool.HasPassedWithin(60_000), Is.False, "the pings of a WebSocket to one that hangs");
+            await SendAsync(connection, 10_000);
+            Assert.That(_pool.HasPassedWithin(60_000), Is.True, "an upload");
+
+            await end.SendAsync("y"u8.ToArray());
+            await connection.Channel.ReceiveAsync();
+            Assert.That(_pool.HasPassedWithin(60_000), Is.True, "an answer");
+            Assert.That(() => _pool.HasPassedWithin(5), Is.False.After(10_000, 10), "and then no more");
+
+            connection.Channel.Consume(1);
+            _pool.Return(connection);
+            Assert.That(_pool.HasPassedWithin(60_000), Is.False, "nobody uses it");
+        }
+    }
+
+    private static async Task SendAsync(UpstreamConnection connection, int bytes)
+    {
+        connection.Channel.Write(new byte[bytes]);
+        await connection.Channel.FlushAsync();
+        connection.Channel.ReleaseOutgoing();
+    }
+
+    [Test]
+    public async Task All_who_wait_for_it_to_accept_again_share_one_look_and_find_a_connection()
+    {
+        var endpoint = _listener.LocalEndPoint!;
+        _listener.Dispose();
+        Task first = _pool.WhenAcceptingAsync();
+        Assert.That(_pool.WhenAcceptingAsync(), Is.SameAs(first));
+        _listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        _listener.Bind(endpoint);
+        Assert.That(first.IsCompleted, Is.False, "bound is not listening");
+
+        _listener.Listen();
+
+        await first.WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.That(_pool.TryRent(), Is.Not.Null);
+    }
+
+    [Test]
+    public async Task When_the_last_who_waited_has_left_nobody_looks_any_more()
+    {
+        _listener.Dispose();
+        Task first = _pool.WhenAcceptingAsync();
+        Assert.That(_pool.WhenAcceptingAsync(), Is.SameAs(first));
+        _pool.EndWaitForAccept();
+        Assert.That(first.IsCompleted, Is.False);
+        _pool.EndWaitForAccept();
+        await first.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    [Test]
+    public async Task Nobody_waits_for_an_instance_that_has_ended()
+    {
+        _listener.Dispose();
+        Task waiting = _pool.WhenAcceptingAsync();
+        _pool.Retire();
+        await waiting.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    [Test]
     [EventLoops]
     public async Task Who_rents_on_a_loop_gets_a_connection_of_that_loop_else_anothers()
     {
@@ -62,7 +132,7 @@ internal sealed class UpstreamPoolTests
         var made = new List<UpstreamConnection>();
         foreach (var loop in loops)
         {
-            made.Add((await OnAsync(loop, pool.TryCreate))!);
+            made.Add((await OnAsync(loop, () => pool.TryCreate()))!);
             Assert.That(await made[^1].Channel.ConnectAsync(pool.Endpoint), Is.Zero);
         }
 
@@ -285,7 +355,7 @@ internal sealed class UpstreamPoolTests
         var loop = EventLoop.Next();
         for (int i = 1; i <= 3; i++)
         {
-            var connection = (await OnAsync(loop, pool.TryCreate))!;
+            var connection = (await OnAsync(loop, () => pool.TryCreate()))!;
             Assert.That(await connection.Channel.ConnectAsync(pool.Endpoint), Is.GreaterThanOrEqualTo(0));
             var end = new WireEnd(await _listener.AcceptAsync());
             pool.Return(connection);

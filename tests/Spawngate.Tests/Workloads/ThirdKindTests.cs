@@ -130,7 +130,7 @@ internal sealed class ThirdKindTests : IDisposable
         Assert.That(Fields(admin, "play.test"), Is.EqualTo("scripted script=hamlet scene="), "before its start");
         var waiter = backend.Enqueue(default);
         _stage.Settle();
-        Assert.That(_stage.Probe.Target.EndPoint, Is.EqualTo(ScriptLauncher.Place), "where its launcher says");
+        Assert.That(_stage.Probe.Target.Place.Endpoint, Is.EqualTo(ScriptLauncher.Place), "where its launcher says");
         _stage.Probe.Ready();
         _stage.Settle();
         Assert.That(LifecycleStage.Outcome(waiter), Is.EqualTo("Admitted"));

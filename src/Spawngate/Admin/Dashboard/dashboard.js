@@ -202,6 +202,7 @@
     const life = [];
     if (r.ready_since) life.push('up ' + span(Math.max(0, (now() - Date.parse(r.ready_since)) / 1000)));
     if (r.idle_stop_in_secs != null) life.push('stops in ' + span(r.idle_stop_in_secs));
+    if (r.lease_secs != null) life.push('held by a lease');
     if (r.retry_after_secs) life.push('next try in ' + span(r.retry_after_secs));
     put(b.life, life.join(' · '));
   }
@@ -286,7 +287,7 @@
     if (e.requests) parts.push(e.requests + (e.requests === 1 ? ' request' : ' requests'));
     if (e.exit) parts.push(e.exit.signal != null ? 'signal ' + e.exit.signal : e.exit.status != null ? 'exit status ' + e.exit.status : 'ended');
     if (e.holders?.length) parts.push('held by ' + e.holders.join(', '));
-    if (e.stderr?.length) parts.push('stderr: ' + e.stderr.join(' ⏎ '));
+    if (e.output?.length) parts.push(e.output.map((l) => l.stream + ': ' + l.line).join(' ⏎ '));
     return parts.join(' · ');
   }
 
@@ -313,7 +314,8 @@
 
   function showHolders(b, report) {
     if (!b.holders) return;
-    const items = (report.held_by || []).map(h => make('li', '', `${h.kind}: ${h.method} ${h.path} from ${h.client}, ${span(h.age_secs)}${h.no_wake ? ' (does not count: no_wake)' : ''}`));
+    const items = (report.held_by || []).map(h => make('li', '', `${h.kind}: ${h.method} ${h.path} from ${h.client}, ${span(h.age_secs)}${h.no_wake ? ' (does not count: no_wake)' : h.passive ? ` (does not count: quiet for ${span(h.quiet_secs)})` : ''}`));
+    if (report.lease_secs != null) items.unshift(make('li', '', `lease: ${span(report.lease_secs)} more, by its own word`));
     b.holders.replaceChildren(...(items.length ? items : [make('li', 'soft', report.state === 'ready' ? 'Nothing.' : 'It does not run.')]));
     const away = report.turned_away_total;
     if (away) b.holders.append(make('li', 'soft away', `${away} ${away === 1 ? 'request was' : 'requests were'} turned away: they never wake it.`));

@@ -1,34 +1,48 @@
+using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using Spawngate.Platform;
+using Spawngate.Transport;
 using Spawngate.Upstreams;
 
 namespace Spawngate.Backends.Probing;
 
 /// <summary>
-/// Health checks over real sockets. While the port refuses connections it is retried after 1 to 5 ms for the first seconds, because a
-/// refused connection on loopback is nearly free and polling must not cost latency; everything else is retried at the configured interval.
-/// One connection is kept and reused; if the backend closed it meanwhile, the check goes on a new one.
+/// Health checks over real connections, taken from the pool that requests use, or made and given to it when a request may want one. While
+/// the port refuses connections it is retried after 1 to 5 ms for the first seconds, because a refused connection on loopback is nearly
+/// free and polling must not cost latency; everything else is retried at the configured interval.
 /// </summary>
+/// <remarks>
+/// A check holds nothing: a server that serves one connection at a time would serve nobody else as long as one is open. While starting,
+/// the connection that was found to be ready goes to the pool, where the request that waits takes it. Later only one that was idle in the
+/// pool goes back there.
+/// </remarks>
+/// <param name="target">What is asked, and where.</param>
+/// <param name="time">The time.</param>
 internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHealthProbe
 {
-    private ProbeConnection? _connection;
+    private readonly byte[] _first = ProbeConnection.Request(target.Rule.AskedPath, target.Host, isLast: false);
+    private readonly byte[] _last = ProbeConnection.Request(target.Rule.AskedPath, target.Host, isLast: true);
+    private readonly TaskCompletionSource _word = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _lastDetail;
-    private volatile bool _disposed;
+    private volatile HealthWatch _watch = target.Rule.First;
+    private volatile UpstreamPool _place = target.Place;
 
     /// <inheritdoc/>
     public string? LastDetail => _lastDetail;
 
     /// <inheritdoc/>
-    public async Task WaitUntilReadyAsync(Action listening, CancellationToken cancel)
+    public void TakeItsWord() => _word.TrySetResult();
+
+    /// <inheritdoc/>
+    public async Task<ReadyFinding> WaitUntilReadyAsync(Action listening, CancellationToken cancel)
     {
-        var began = time.GetTimestamp();
-        var accepted = false;
+        long began = time.GetTimestamp();
+        bool accepted = false;
         while (true)
         {
             cancel.ThrowIfCancellationRequested();
-            var attempt = await AttemptAsync(ProbeLimits.TimeoutMs, cancel).ConfigureAwait(false);
-            _lastDetail = attempt.Detail;
+            var attempt = await AttemptAnywhereAsync(time.GetElapsedTime(began).TotalMilliseconds, cancel).ConfigureAwait(false);
+            _lastDetail = attempt.Detail + attempt.Remedy;
             if (attempt.Connected && !accepted)
             {
                 accepted = true;
@@ -37,31 +51,40 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
 
             if (attempt.Healthy)
             {
-                return;
+                _place = attempt.Place!;
+                target.Others?.CloseBut(_place);
+                return new ReadyFinding(attempt.Place, attempt.Detail) { ByItsWord = attempt.ByItsWord };
             }
 
-            var pauseMs = PauseMs(attempt.Connected || attempt.IsStranger, time.GetElapsedTime(began).TotalMilliseconds);
-            await Task.Delay(TimeSpan.FromMilliseconds(pauseMs), time, cancel).ConfigureAwait(false);
+            int pauseMs = PauseMs(attempt.Connected || attempt.IsStranger, time.GetElapsedTime(began).TotalMilliseconds);
+            var pause = Task.Delay(TimeSpan.FromMilliseconds(pauseMs), time, cancel);
+            await (_word.Task.IsCompleted ? pause : Task.WhenAny(pause, _word.Task)).ConfigureAwait(false);
         }
     }
 
     /// <inheritdoc/>
     public async Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel)
     {
-        var attempt = await AttemptAsync(timeoutMs, cancel).ConfigureAwait(false);
+        var attempt = await AttemptAsync(_place, timeoutMs, starting: false, cancel).ConfigureAwait(false);
         _lastDetail = attempt.Detail;
-        return new ProbeResult(attempt.Healthy, attempt.Detail) { WasAsked = !attempt.Unasked };
+        return new ProbeResult(attempt.Healthy, attempt.Detail)
+        {
+            WasAsked = !attempt.Unasked,
+            IsRefused = attempt.IsRefused,
+            IsSilent = attempt.IsSilent,
+        };
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _disposed = true;
-        Interlocked.Exchange(ref _connection, null)?.Dispose();
-    }
+    public void Dispose() => target.Others?.CloseBut(null);
 
     private int PauseMs(bool connected, double elapsedMs)
     {
+        if (_word.Task.IsCompleted)
+        {
+            return ProbeLimits.FastRetryMs; // It only has to be seen that it listens.
+        }
+
         if (connected || elapsedMs >= ProbeLimits.FastPhaseMs)
         {
             return Math.Max(1, target.RetryIntervalMs);
@@ -70,141 +93,260 @@ internal sealed class HealthProbe(ProbeTarget target, TimeProvider time) : IHeal
         return elapsedMs < ProbeLimits.EagerPhaseMs ? 1 : ProbeLimits.FastRetryMs;
     }
 
-    /// <summary>One check, with a deadline of its own: an endpoint that hangs must not hang whoever asks.</summary>
-    private async Task<Attempt> AttemptAsync(int timeoutMs, CancellationToken cancel)
+    /// <summary>The places in turn, until somebody accepts; then, when nobody has for a while, where else the instance listens.</summary>
+    private async Task<Attempt> AttemptAnywhereAsync(double elapsedMs, CancellationToken cancel)
     {
-        if (Interlocked.Exchange(ref _connection, null) is { } kept)
+        var first = default(Attempt);
+        bool isClosed = true;
+        foreach (var place in target.Places)
         {
-            var reused = await AskAsync(kept, timeoutMs, cancel).ConfigureAwait(false);
+            var attempt = await AttemptAsync(place, ProbeLimits.TimeoutMs, starting: true, cancel).ConfigureAwait(false);
+            if (attempt.Connected || attempt.Healthy)
+            {
+                target.Others?.Forget();
+                return attempt;
+            }
+
+            isClosed &= attempt.IsRefused;
+            first = place == target.Place || attempt.IsStranger ? attempt : first;
+        }
+
+        if (target.Others is not { } others || !isClosed)
+        {
+            return first;
+        }
+
+        int told = target.Place.Endpoint is IPEndPoint at ? at.Port : 0;
+        foreach (var place in await others.LookAsync(elapsedMs, told).ConfigureAwait(false))
+        {
+            bool needsHttp = others.Count > 1;
+            var attempt = await AttemptAsync(place, ProbeLimits.TimeoutMs, starting: true, cancel, needsHttp).ConfigureAwait(false);
+            if (attempt.Healthy)
+            {
+                return attempt;
+            }
+
+            string found = $"; on port {PortOf(place)}, where it does listen: {attempt.Detail}{attempt.Remedy}";
+            first = attempt with { Detail = first.Detail, Remedy = found };
+        }
+
+        return others.Seen is { Count: > 0 } seen && first.Remedy.Length == 0
+            ? first with
+            {
+                Remedy =
+                    $"; it listens on port {string.Join(", ", seen)} instead: tell it its port, by $PORT or {{port}} in args, or set port",
+            }
+            : first;
+    }
+
+    /// <summary>One check, with a deadline of its own: an endpoint that hangs must not hang whoever asks.</summary>
+    /// <param name="place">Where.</param>
+    /// <param name="timeoutMs">The deadline.</param>
+    /// <param name="starting">Whether it is not ready yet.</param>
+    /// <param name="cancel">Ends it.</param>
+    /// <param name="needsHttp">Whether it must speak HTTP, whatever it says there, even where a connection would be enough.</param>
+    private async Task<Attempt> AttemptAsync(
+        UpstreamPool place,
+        int timeoutMs,
+        bool starting,
+        CancellationToken cancel,
+        bool needsHttp = false
+    )
+    {
+        bool byItsWord = starting && _word.Task.IsCompleted;
+        bool isPortEnough = !needsHttp && (byItsWord || _watch == HealthWatch.Port);
+        if (!starting && isPortEnough && place.Trust is { } trust && (await trust.LookAsync().ConfigureAwait(false)).IsGood)
+        {
+            // Somebody is seen to listen: a connection would only wait beside those of clients, and fill a log of connections.
+            return new Attempt(place, true, $"listens on port {PortOf(place)}") { Connected = true };
+        }
+
+        if (!isPortEnough && place.TryRent() is { } rented)
+        {
+            var reused = await AskAsync(rented, _first, timeoutMs, giveBack: true, starting, cancel).ConfigureAwait(false);
             if (reused is { } answer)
             {
                 return answer;
             }
         }
 
-        var (socket, error) = await ConnectAsync(target.EndPoint, timeoutMs, cancel).ConfigureAwait(false);
-        if (socket is null)
+        if (place.TryCreate(fromReserve: true) is not { } connection)
         {
-            if (error == ProbeConnection.Refused)
-            {
-                target.Trust?.Doubt(); // Nothing else says that nobody listens.
-            }
-
-            return new Attempt(false, false, error ?? OpenFiles.NoneLeft) { Unasked = error is null };
+            return new Attempt(place, false, OpenFiles.NoneLeft) { Unasked = true };
         }
 
-        if (target.Trust is { IsKnown: false } trust && await trust.LookAsync().ConfigureAwait(false) is { IsGood: false } finding)
+        bool isOurs = true;
+        try
         {
-            socket.Dispose();
-            return new Attempt(false, false, finding.Detail)
+            if (await TryReachAsync(connection, timeoutMs, cancel).ConfigureAwait(false) is { } unreached)
+            {
+                return unreached;
+            }
+
+            if (isPortEnough)
+            {
+                return place.IsForwarded && !await IsForwardedAsync(connection, cancel).ConfigureAwait(false)
+                    ? new Attempt(place, false, ConnectFailure.Refused.Detail) { IsRefused = true }
+                    : new Attempt(place, true, byItsWord ? "it said so itself" : "its port accepted a connection")
+                    {
+                        Connected = true,
+                        ByItsWord = byItsWord,
+                    };
+            }
+
+            isOurs = false;
+            var fresh = await AskAsync(connection, starting ? _first : _last, timeoutMs, giveBack: starting, starting, cancel)
+                .ConfigureAwait(false);
+            return fresh
+                ?? new Attempt(place, false, "closed the connection without an answer") { Connected = !place.IsForwarded, IsSilent = true };
+        }
+        finally
+        {
+            if (isOurs)
+            {
+                place.Discard(connection);
+            }
+        }
+    }
+
+    /// <summary>Connects, and looks who has accepted; null when it is the instance.</summary>
+    private async Task<Attempt?> TryReachAsync(UpstreamConnection connection, int timeoutMs, CancellationToken cancel)
+    {
+        var place = connection.Pool;
+        if (await new ProbeConnection(connection, time).ConnectAsync(timeoutMs, cancel).ConfigureAwait(false) is { } failure)
+        {
+            if (failure == ConnectFailure.Refused)
+            {
+                place.Trust?.Doubt(); // Nothing else says that nobody listens.
+            }
+
+            return new Attempt(place, false, failure.Detail) { IsRefused = failure == ConnectFailure.Refused, IsSilent = failure.IsLate };
+        }
+
+        if (place.Trust is { IsKnown: false } trust && await trust.LookAsync().ConfigureAwait(false) is { IsGood: false } finding)
+        {
+            return new Attempt(place, false, finding.Detail)
             {
                 IsStranger = finding.Owner == ListenerOwner.Stranger,
                 Unasked = finding.Owner == ListenerOwner.Nobody,
             };
         }
 
-        if (target.Path.Length == 0)
-        {
-            using (socket)
-            {
-                return target.IsForwarded && !await IsForwardedAsync(socket, cancel).ConfigureAwait(false)
-                    ? new Attempt(false, false, ProbeConnection.Refused)
-                    : new Attempt(true, true, "accepts connections");
-            }
-        }
-
-        var fresh = await AskAsync(new ProbeConnection(socket, target), timeoutMs, cancel).ConfigureAwait(false);
-        return fresh ?? new Attempt(!target.IsForwarded, false, "closed the connection without an answer");
+        return null;
     }
 
     /// <summary>
     /// Whether a connection that a forwarder accepted leads to somebody: at once when the instance itself accepts one. That it refuses
     /// proves nothing, for its address may mean another machine here; then the forwarder's own connection decides.
     /// </summary>
-    private async Task<bool> IsForwardedAsync(Socket socket, CancellationToken cancel)
+    private async Task<bool> IsForwardedAsync(UpstreamConnection connection, CancellationToken cancel)
     {
-        if (target.Behind is { } behind)
+        if (target.Behind is { } behind && StreamTransport.Chosen.TryCreate(behind.AddressFamily, fromReserve: true) is { } socket)
         {
-            var (direct, _) = await ConnectAsync(behind, ProbeLimits.ForwardedMs, cancel).ConfigureAwait(false);
-            if (direct is not null)
+            using var channel = new SocketChannel(socket, null);
+            using var late = new CancellationTokenSource(TimeSpan.FromMilliseconds(ProbeLimits.ForwardedMs), time);
+            using var onLate = late.Token.UnsafeRegister(static state => ((SocketChannel)state!).Abort(reset: false), channel);
+            using var onCancel = cancel.UnsafeRegister(static state => ((SocketChannel)state!).Abort(reset: false), channel);
+            bool isDirect = await channel.ConnectAsync(behind).ConfigureAwait(false) >= 0;
+            cancel.ThrowIfCancellationRequested();
+            if (isDirect)
             {
-                direct.Dispose();
                 return true;
             }
         }
 
-        return await ProbeConnection.StaysOpenAsync(socket, time, cancel).ConfigureAwait(false);
+        return await new ProbeConnection(connection, time).StaysOpenAsync(cancel).ConfigureAwait(false);
     }
 
-    /// <summary>Without a socket and an error there is none left to ask with.</summary>
-    private async Task<(Socket? Socket, string? Error)> ConnectAsync(IPEndPoint endPoint, int timeoutMs, CancellationToken cancel)
+    /// <summary>
+    /// Asks over one connection, which is the pool's or closed afterwards; null when it ended before a byte of an answer.
+    /// </summary>
+    private async Task<Attempt?> AskAsync(
+        UpstreamConnection connection,
+        byte[] request,
+        int timeoutMs,
+        bool giveBack,
+        bool starting,
+        CancellationToken cancel
+    )
     {
+        var place = connection.Pool;
+        bool reusable = false;
         try
         {
-            return await ProbeConnection.ConnectAsync(endPoint, timeoutMs, time, cancel).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            cancel.ThrowIfCancellationRequested();
-            return (
-                null,
-                e is SocketException { SocketErrorCode: SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable }
-                    ? null
-                    : e.Message
-            );
-        }
-    }
-
-    /// <summary>Asks over one connection and keeps it if it can be; null when the connection ended before a byte of an answer.</summary>
-    private async Task<Attempt?> AskAsync(ProbeConnection connection, int timeoutMs, CancellationToken cancel)
-    {
-        using var timeout = new CancellationTokenSource(TimeSpan.FromMilliseconds(timeoutMs), time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancel);
-        var keep = false;
-        try
-        {
-            var answer = await connection.AskAsync(either.Token).ConfigureAwait(false);
-            keep = answer.Reusable;
-            return answer.Status switch
+            var answer = await new ProbeConnection(connection, time).AskAsync(request, timeoutMs, cancel).ConfigureAwait(false);
+            reusable = answer.Reusable && giveBack;
+            return answer switch
             {
-                0 => null,
-                < 0 => new Attempt(true, false, answer.Other ?? "sent no HTTP response"),
-                _ => new Attempt(true, answer.Status is >= 200 and <= 299, $"status {answer.Status}"),
+                { IsLate: true } => new Attempt(place, false, $"GET {target.Rule.Path} got no answer within {timeoutMs} ms")
+                {
+                    Connected = true,
+                    IsSilent = true,
+                    Remedy = target.Rule.Remedy(0),
+                },
+                { Status: 0 } => null,
+                { Status: < 0 } => new Attempt(place, false, answer.Other ?? "sent no HTTP response")
+                {
+                    Connected = true,
+                    Remedy = target.Rule.Remedy(0),
+                },
+                _ => Judge(place, answer.Status, starting),
             };
-        }
-        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
-        {
-            return new Attempt(true, false, $"no answer within {timeoutMs} ms");
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            cancel.ThrowIfCancellationRequested();
-            return null;
         }
         finally
         {
-            Keep(keep ? connection : null, connection);
+            if (reusable)
+            {
+                place.Return(connection);
+            }
+            else
+            {
+                place.Discard(connection);
+            }
         }
     }
 
-    private void Keep(ProbeConnection? kept, ProbeConnection connection)
+    private Attempt Judge(UpstreamPool place, int status, bool starting)
     {
-        if (kept is null || _disposed)
+        bool byItsWord = starting && _word.Task.IsCompleted;
+        if (byItsWord || _watch == HealthWatch.Port)
         {
-            connection.Dispose();
-            return;
+            return new Attempt(place, true, $"it answers HTTP on port {PortOf(place)}") { Connected = true, ByItsWord = byItsWord };
         }
 
-        Volatile.Write(ref _connection, kept);
-        if (_disposed)
+        var verdict = target.Rule.Judge(status, _watch, byItsWord: _word.Task.IsCompleted);
+        _watch = verdict.Watch;
+        return new Attempt(place, verdict.Healthy, verdict.Words)
         {
-            // Disposed between the check and the write: whoever takes it out closes it.
-            Interlocked.Exchange(ref _connection, null)?.Dispose();
-        }
+            Connected = true,
+            Remedy = verdict.Healthy ? "" : target.Rule.Remedy(status),
+        };
     }
 
-    private readonly record struct Attempt(bool Connected, bool Healthy, string Detail)
+    private static string PortOf(UpstreamPool place) =>
+        place.Endpoint is IPEndPoint at ? at.Port.ToString(CultureInfo.InvariantCulture) : place.Endpoint.ToString() ?? "";
+
+    /// <summary>What came of one check.</summary>
+    /// <param name="Place">Where it was made; null when none was.</param>
+    /// <param name="Healthy">Whether it counts as healthy.</param>
+    /// <param name="Detail">For people.</param>
+    private readonly record struct Attempt(UpstreamPool? Place, bool Healthy, string Detail)
     {
+        /// <summary>For people: what may be done about it.</summary>
+        public string Remedy { get; init; } = "";
+
+        /// <summary>Whether somebody accepted.</summary>
+        public bool Connected { get; init; }
+
+        /// <summary>Whether nobody listens.</summary>
+        public bool IsRefused { get; init; }
+
+        /// <summary>Whether there was no answer at all.</summary>
+        public bool IsSilent { get; init; }
+
+        /// <summary>Whether the instance's own word was enough.</summary>
+        public bool ByItsWord { get; init; }
+
         /// <summary>Whether somebody else accepts there; looked at anew every millisecond it would not become another.</summary>
         public bool IsStranger { get; init; }
 

@@ -4,34 +4,48 @@ using Spawngate.Upstreams;
 namespace Spawngate.Backends.Probing;
 
 /// <summary>What a health probe asks, and where.</summary>
-/// <param name="EndPoint">Where the instance listens.</param>
+/// <param name="Places">
+/// The connections to where the instance is to listen, one pool for each address, those that are tried first in front.
+/// </param>
 /// <param name="Host">Value of the Host header.</param>
-/// <param name="Path">Path to ask for; empty means that accepting a TCP connection is healthy.</param>
+/// <param name="Rule">What is asked, and what the answer means.</param>
 /// <param name="RetryIntervalMs">Milliseconds between attempts while starting, once the quick phase is over.</param>
-internal sealed record ProbeTarget(IPEndPoint EndPoint, string Host, string Path, int RetryIntervalMs)
+internal sealed record ProbeTarget(IReadOnlyList<UpstreamPool> Places, string Host, HealthRule Rule, int RetryIntervalMs)
 {
-    /// <summary>
-    /// Whether somebody listens there in the place of the instance, as Docker does for a container: a connection is accepted then before
-    /// the instance listens, and closed again at once.
-    /// </summary>
-    public bool IsForwarded { get; init; }
+    /// <summary>The first of the places.</summary>
+    public UpstreamPool Place => Places[0];
 
-    /// <summary>Where the forwarder passes on to, if that can be asked too; null otherwise.</summary>
+    /// <summary>Where a forwarder passes on to, if that can be asked too; null otherwise.</summary>
     public IPEndPoint? Behind { get; init; }
 
-    /// <summary>Whether it is the instance that listens there: before it is known nothing is sent. Null when nobody can tell.</summary>
-    public ListenerTrust? Trust { get; init; }
+    /// <summary>Where else the instance listens, for one that ignores the port it was told; null when that is not looked for.</summary>
+    public OtherPorts? Others { get; init; }
+}
+
+/// <summary>A start is ready.</summary>
+/// <param name="Place">Where it is reached; null when nobody looked.</param>
+/// <param name="Words">For people: how that was judged.</param>
+internal sealed record ReadyFinding(UpstreamPool? Place, string Words)
+{
+    /// <summary>Whether it said so itself, and the probe has only seen that it listens.</summary>
+    public bool ByItsWord { get; init; }
 }
 
 /// <summary>Outcome of one health check.</summary>
 /// <param name="Healthy">Whether it counts as healthy.</param>
-/// <param name="Detail">For people: <c>status 500</c>, <c>connection refused</c>.</param>
+/// <param name="Detail">For people: <c>GET /health answered 500</c>, <c>connection refused</c>.</param>
 internal readonly record struct ProbeResult(bool Healthy, string Detail)
 {
     /// <summary>
     /// False when this side could not even ask, for want of a descriptor or of knowing who listens: that says nothing about the instance.
     /// </summary>
     public bool WasAsked { get; init; } = true;
+
+    /// <summary>Whether nobody listens: an instance that restarts itself, or is about to end.</summary>
+    public bool IsRefused { get; init; }
+
+    /// <summary>Whether there was no answer at all: an instance that hangs, or is busy with somebody else.</summary>
+    public bool IsSilent { get; init; }
 }
 
 /// <summary>Health checks of one instance: real sockets, or a script in tests. Used by one caller at a time.</summary>
@@ -40,9 +54,14 @@ internal interface IHealthProbe : IDisposable
     /// <summary>Asks until the instance is healthy; returns only then.</summary>
     /// <param name="listening">Called once, when the first TCP connection is accepted.</param>
     /// <param name="cancel">Ends the wait with <see cref="OperationCanceledException"/>.</param>
-    Task WaitUntilReadyAsync(Action listening, CancellationToken cancel);
+    Task<ReadyFinding> WaitUntilReadyAsync(Action listening, CancellationToken cancel);
 
-    /// <summary>Asks once.</summary>
+    /// <summary>
+    /// The instance says that it is ready: from now on <see cref="WaitUntilReadyAsync"/> only looks for where it listens. From any thread.
+    /// </summary>
+    void TakeItsWord();
+
+    /// <summary>Asks once, where the instance was found to be ready.</summary>
     /// <param name="timeoutMs">Milliseconds the check may take; past it, it is unhealthy.</param>
     /// <param name="cancel">Ends the check with <see cref="OperationCanceledException"/>.</param>
     Task<ProbeResult> CheckAsync(int timeoutMs, CancellationToken cancel);

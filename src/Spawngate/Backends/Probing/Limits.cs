@@ -24,6 +24,11 @@ internal static class ProbeLimits
     /// </summary>
     public const int TimeoutMs = 5_000;
 
+    /// <summary>
+    /// Milliseconds after which an instance is asked again whose kind tells its health while it starts: a call to its engine takes one.
+    /// </summary>
+    public const int ToldHealthMs = 1_000;
+
     /// <summary>Bytes of a health response's head: the usual 8 KiB of servers and proxies; past it the check fails.</summary>
     public const int HeadBytesMax = 8_192;
 
@@ -39,4 +44,19 @@ internal static class ProbeLimits
     /// some hundred.
     /// </summary>
     public const int ForwardedMs = 500;
+
+    /// <summary>
+    /// Milliseconds after which it is first looked whether an instance that does not listen where it was told listens elsewhere: later than
+    /// most starts take, which so never pay for it.
+    /// </summary>
+    public const int OtherPortsFirstLookMs = 500;
+
+    /// <summary>Milliseconds between two such looks, each of which reads the table of processes (some ms).</summary>
+    public const int OtherPortsLookMs = 250;
+
+    /// <summary>
+    /// Milliseconds that an instance must have been seen to listen elsewhere, its own port closed all the while, before that counts: longer
+    /// than programs take from their first port (metrics, a debugger) to that of their service.
+    /// </summary>
+    public const int OtherPortMs = 2_000;
 }

@@ -1,198 +1,175 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using Spawngate.Protocols.Http1;
+using Spawngate.Runtime;
+using Spawngate.Transport;
+using Spawngate.Upstreams;
 
 namespace Spawngate.Backends.Probing;
 
 /// <summary>What a health endpoint answered.</summary>
-/// <param name="Status">Status code; 0 when the connection ended before any byte, -1 when what came is not an HTTP/1 response.</param>
-/// <param name="Reusable">Whether the response was read to its end, so that the connection can be asked again.</param>
+/// <param name="Status">
+/// Status code; 0 when the connection ended before any byte, or nothing came in time, -1 when what came is not an HTTP/1 response.
+/// </param>
+/// <param name="Reusable">Whether the response was read to its end, so that the connection can be used again.</param>
 internal readonly record struct ProbeAnswer(int Status, bool Reusable)
 {
     /// <summary>What came instead of a response, if it is known, for people.</summary>
     public string? Other { get; init; }
+
+    /// <summary>Whether nothing came in time.</summary>
+    public bool IsLate { get; init; }
 }
 
 /// <summary>
-/// One connection to a health endpoint. Reads conservatively: the head up to a bound, the body only if a small Content-Length announces it;
-/// after anything else the connection is not used again.
+/// A health check over one connection to an instance. Reads conservatively: the head up to a bound, the body only if a small
+/// Content-Length announces it; after anything else the connection is not used again.
 /// </summary>
-internal sealed class ProbeConnection : IDisposable
+/// <param name="connection">The connection, which the caller owns.</param>
+/// <param name="time">Measures the timeout.</param>
+internal sealed class ProbeConnection(UpstreamConnection connection, TimeProvider time)
 {
-    /// <summary>What a connect comes to where nobody listens.</summary>
-    public const string Refused = "connection refused";
+    private readonly SocketChannel _channel = connection.Channel;
 
-    private readonly Socket _socket;
-    private readonly byte[] _request;
-    private readonly byte[] _buffer = new byte[ProbeLimits.HeadBytesMax];
-
-    public ProbeConnection(Socket socket, ProbeTarget target)
-    {
-        _socket = socket;
-        _request = Encoding.ASCII.GetBytes(
-            $"GET {target.Path} HTTP/1.1\r\nHost: {target.Host}\r\nUser-Agent: spawngate\r\nAccept: */*\r\n\r\n"
+    /// <summary>The request of a check.</summary>
+    /// <param name="path">Its path.</param>
+    /// <param name="host">Its host.</param>
+    /// <param name="isLast">Whether the connection is closed after it, which the instance is told.</param>
+    public static byte[] Request(string path, string host, bool isLast) =>
+        Encoding.ASCII.GetBytes(
+            $"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: spawngate-health/{SpawngateVersion.Text}\r\nAccept: */*\r\n"
+                + $"X-Forwarded-Proto: http\r\n{(isLast ? "Connection: close\r\n" : "")}\r\n"
         );
-    }
 
-    /// <summary>Connects; a refusal is a value, because there may be hundreds of them in one start.</summary>
-    public static async Task<(Socket? Socket, string Error)> ConnectAsync(
-        IPEndPoint endPoint,
-        int timeoutMs,
-        TimeProvider time,
-        CancellationToken cancel
-    )
+    /// <summary>Connects. Null when that worked, else why not.</summary>
+    /// <param name="timeoutMs">Milliseconds it may take.</param>
+    /// <param name="cancel">Ends it.</param>
+    public async ValueTask<ConnectFailure?> ConnectAsync(int timeoutMs, CancellationToken cancel)
     {
-        using var operation = new ConnectOperation(endPoint);
-        var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        if (!socket.ConnectAsync(operation))
-        {
-            operation.Finish();
-        }
-        else
-        {
-            using var timeout = new CancellationTokenSource(TimeSpan.FromMilliseconds(timeoutMs), time);
-            using var onTimeout = timeout.Token.UnsafeRegister(static s => ((Socket)s!).Dispose(), socket);
-            using var onCancel = cancel.UnsafeRegister(static s => ((Socket)s!).Dispose(), socket);
-            await operation.Finished.ConfigureAwait(false);
-        }
-
-        var error = await operation.Finished.ConfigureAwait(false);
-        if (error == SocketError.Success && !cancel.IsCancellationRequested && !IsConnectedToItself(socket))
-        {
-            return (socket, "");
-        }
-
-        socket.Dispose();
+        var connecting = _channel.ConnectAsync(connection.Pool.Endpoint);
+        int result = connecting.IsCompleted
+            ? await connecting.ConfigureAwait(false)
+            : await WithinAsync(connecting, timeoutMs, cancel).ConfigureAwait(false);
         cancel.ThrowIfCancellationRequested();
-        return (
-            null,
-            error switch
-            {
-                SocketError.ConnectionRefused or SocketError.Success => Refused,
-                SocketError.OperationAborted => "no connection in time",
-                _ => error.ToString(),
-            }
-        );
-    }
+        if (result >= 0 && !_channel.IsSelfConnected)
+        {
+            return null;
+        }
 
-    /// <summary>Whether a connection to a forwarder outlives the moment in which it is closed when there is nobody to forward to.</summary>
-    public static async Task<bool> StaysOpenAsync(Socket socket, TimeProvider time, CancellationToken cancel)
-    {
-        using var moment = new CancellationTokenSource(TimeSpan.FromMilliseconds(ProbeLimits.ForwardedMs), time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(moment.Token, cancel);
-        try
-        {
-            return await socket.ReceiveAsync(new byte[1], either.Token).ConfigureAwait(false) > 0;
-        }
-        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
-        {
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
+        var error = _channel.SendError;
+        return result >= 0 || error == System.Net.Sockets.SocketError.ConnectionRefused ? ConnectFailure.Refused
+            : _channel.IsClosed ? new ConnectFailure("no connection in time") { IsLate = true }
+            : new ConnectFailure(error.ToString());
     }
 
     /// <summary>Sends the request and reads the answer.</summary>
-    /// <exception cref="SocketException">The connection broke.</exception>
+    /// <param name="request">Its bytes.</param>
+    /// <param name="timeoutMs">Milliseconds it may take.</param>
+    /// <param name="cancel">Ends it.</param>
     /// <exception cref="OperationCanceledException">It was cancelled; the connection cannot be used again.</exception>
-    public async Task<ProbeAnswer> AskAsync(CancellationToken cancel)
+    public async Task<ProbeAnswer> AskAsync(byte[] request, int timeoutMs, CancellationToken cancel)
     {
-        for (var sent = 0; sent < _request.Length; )
+        using var timeout = new CancellationTokenSource(TimeSpan.FromMilliseconds(timeoutMs), time);
+        ProbeAnswer answer;
+        using (timeout.Token.UnsafeRegister(static channel => ((SocketChannel)channel!).Abort(reset: false), _channel))
+        using (cancel.UnsafeRegister(static channel => ((SocketChannel)channel!).Abort(reset: false), _channel))
         {
-            sent += await _socket.SendAsync(_request.AsMemory(sent), cancel).ConfigureAwait(false);
+            answer = await ExchangeAsync(request).ConfigureAwait(false);
         }
 
-        var filled = 0;
-        for (var responses = 0; responses <= ProbeLimits.InterimResponsesMax; responses++)
+        cancel.ThrowIfCancellationRequested();
+        return timeout.IsCancellationRequested ? new ProbeAnswer(0, false) { IsLate = true } : answer;
+    }
+
+    /// <summary>Whether a connection to a forwarder outlives the moment in which it is closed when there is nobody to forward to.</summary>
+    public async Task<bool> StaysOpenAsync(CancellationToken cancel)
+    {
+        int result = await WithinAsync(_channel.WaitReadableAsync(), ProbeLimits.ForwardedMs, cancel).ConfigureAwait(false);
+        cancel.ThrowIfCancellationRequested();
+        return _channel.IsClosed || (result >= 0 && _channel.HasUnread);
+    }
+
+    private async Task<ProbeAnswer> ExchangeAsync(byte[] request)
+    {
+        _channel.Write(request);
+        if (await _channel.FlushAsync().ConfigureAwait(false) < 0)
+        {
+            return new ProbeAnswer(0, false);
+        }
+
+        _channel.ReleaseOutgoing();
+        for (int responses = 0; responses <= ProbeLimits.InterimResponsesMax; responses++)
         {
             int headLength;
-            while ((headLength = HeadLength(_buffer.AsSpan(0, filled))) < 0)
+            while ((headLength = HeadLength(_channel.Received)) < 0)
             {
-                var read =
-                    filled == _buffer.Length ? 0 : await _socket.ReceiveAsync(_buffer.AsMemory(filled), cancel).ConfigureAwait(false);
-                if (read == 0)
+                bool isOver =
+                    _channel.ReceivedLength >= ProbeLimits.HeadBytesMax || await _channel.ReceiveAsync().ConfigureAwait(false) <= 0;
+                if (isOver)
                 {
-                    return new ProbeAnswer(filled == 0 ? 0 : ProbeHead.ReadStatus(_buffer.AsSpan(0, filled)), false);
+                    return new ProbeAnswer(_channel.ReceivedLength == 0 ? 0 : ProbeHead.ReadStatus(_channel.Received), false);
                 }
 
-                filled += read;
-                if (ResponseHeadParser.FaultOfStart(_buffer.AsSpan(0, filled)) is var fault and not HeadFault.None)
+                if (ResponseHeadParser.FaultOfStart(_channel.Received) is var fault and not HeadFault.None)
                 {
                     return new ProbeAnswer(-1, false) { Other = HeadFaults.Describe(fault) };
                 }
             }
 
-            var head = ProbeHead.Read(_buffer.AsSpan(0, headLength));
-            if (head.Status is >= 100 and <= 199 and not 101)
+            var head = ProbeHead.Read(_channel.Received[..headLength]);
+            _channel.Consume(headLength);
+            if (head.Status is not (>= 100 and <= 199) || head.Status == 101)
             {
-                _buffer.AsSpan(headLength, filled - headLength).CopyTo(_buffer);
-                filled -= headLength;
-                continue;
+                bool reusable = head.BodyLength >= 0 && await SkipAsync(head.BodyLength).ConfigureAwait(false);
+                return new ProbeAnswer(head.Status, reusable);
             }
-
-            var reusable = head.BodyLength >= 0 && await SkipAsync(head.BodyLength - (filled - headLength), cancel).ConfigureAwait(false);
-            return new ProbeAnswer(head.Status, reusable);
         }
 
         return new ProbeAnswer(-1, false);
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _socket.Dispose();
-
     /// <summary>Reads the rest of a body. False when it is not as announced.</summary>
-    private async Task<bool> SkipAsync(long left, CancellationToken cancel)
+    private async ValueTask<bool> SkipAsync(long left)
     {
-        while (left > 0)
+        while (true)
         {
-            var read = await _socket.ReceiveAsync(_buffer.AsMemory(0, (int)Math.Min(left, _buffer.Length)), cancel).ConfigureAwait(false);
-            if (read == 0)
+            int taken = (int)Math.Min(left, _channel.ReceivedLength);
+            _channel.Consume(taken);
+            left -= taken;
+            if (left == 0)
+            {
+                return _channel.ReceivedLength == 0;
+            }
+
+            if (await _channel.ReceiveAsync().ConfigureAwait(false) <= 0)
             {
                 return false;
             }
-
-            left -= read;
         }
-
-        return left == 0;
     }
 
-    /// <summary>
-    /// Nobody listens, but the kernel gave this socket the very port it connects to as its own: TCP then connects it to itself (RFC 9293
-    /// 3.5, simultaneous open). A port chosen for a backend is of the range that this happens in.
-    /// </summary>
-    private static bool IsConnectedToItself(Socket socket)
+    /// <summary>What is pending, cut after a time.</summary>
+    private async Task<int> WithinAsync(ValueTask<int> pending, int timeoutMs, CancellationToken cancel)
     {
-        try
-        {
-            return Equals(socket.LocalEndPoint, socket.RemoteEndPoint);
-        }
-        catch (SocketException)
-        {
-            return false; // Reset by the other side already; the request will show it.
-        }
+        using var timeout = new CancellationTokenSource(TimeSpan.FromMilliseconds(timeoutMs), time);
+        using var onTimeout = timeout.Token.UnsafeRegister(static channel => ((SocketChannel)channel!).Abort(reset: false), _channel);
+        using var onCancel = cancel.UnsafeRegister(static channel => ((SocketChannel)channel!).Abort(reset: false), _channel);
+        return await pending.ConfigureAwait(false);
     }
 
     private static int HeadLength(ReadOnlySpan<byte> bytes)
     {
-        var end = bytes.IndexOf("\r\n\r\n"u8);
+        int end = bytes.IndexOf("\r\n\r\n"u8);
         return end < 0 ? -1 : end + 4;
     }
+}
 
-    /// <summary>A connect that completes with a value instead of an exception.</summary>
-    private sealed class ConnectOperation : SocketAsyncEventArgs
-    {
-        private readonly TaskCompletionSource<SocketError> _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+/// <summary>Why there is no connection to an instance.</summary>
+/// <param name="Detail">For people.</param>
+internal sealed record ConnectFailure(string Detail)
+{
+    /// <summary>What a connect comes to where nobody listens.</summary>
+    public static readonly ConnectFailure Refused = new("connection refused");
 
-        public ConnectOperation(IPEndPoint endPoint) => RemoteEndPoint = endPoint;
-
-        public Task<SocketError> Finished => _finished.Task;
-
-        public void Finish() => _finished.TrySetResult(SocketError);
-
-        protected override void OnCompleted(SocketAsyncEventArgs e) => Finish();
-    }
+    /// <summary>Whether there was no answer to it, neither a yes nor a no.</summary>
+    public bool IsLate { get; init; }
 }

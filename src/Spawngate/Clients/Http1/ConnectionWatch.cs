@@ -40,6 +40,7 @@ internal sealed class ConnectionWatch(
     private PeerWatch _peer;
     private RateFloor _taking;
     private RateFloor _giving;
+    private StreamSilence _silence;
     private volatile ConnectionPhase _phase;
     private volatile bool _receiveShut;
     private bool _inExchange;
@@ -159,6 +160,11 @@ internal sealed class ConnectionWatch(
             _peer.OnProgress(nowMs);
         }
 
+        if (exchange.IsStreaming && _phase == ConnectionPhase.Responding && InExchange)
+        {
+            OnStreaming(nowMs);
+        }
+
         if (_deadline.TryFire(nowMs, out var kind))
         {
             OnDeadline(kind);
@@ -167,6 +173,28 @@ internal sealed class ConnectionWatch(
         OnRates(nowMs);
         if (InExchange && _peer.IsClientGone(client, answer, nowMs, _phase == ConnectionPhase.Tunnelling))
         {
+            exchange.Abort(ProxyError.ClientGone);
+        }
+    }
+
+    /// <summary>
+    /// A response that streams: the silence of its backend has a limit of its own, or none while the client is there. What the client does
+    /// not take, or does not give, is late as in any other.
+    /// </summary>
+    private void OnStreaming(long nowMs)
+    {
+        bool isSilent = answer.AwaitsSource && !client.IsSending && !exchange.IsAborted;
+        if (isSilent)
+        {
+            // A client that has vanished without a word is found out by the kernel only.
+            _peer.KeepAlive(client);
+            _deadline.PutOff(context.DueIn(exchange.TimeoutMs));
+        }
+
+        if (_silence.IsOver(isSilent, exchange.StreamNumber, answer.BodyBytes, nowMs, exchange.StreamTimeoutMs))
+        {
+            ForwardingLog.StreamSilent(context, identity, exchange);
+            Restart(DeadlineKind.Progress, ConnectionLimits.LingerMs);
             exchange.Abort(ProxyError.ClientGone);
         }
     }

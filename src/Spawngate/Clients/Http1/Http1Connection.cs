@@ -120,9 +120,7 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
             else if (TryWriteWholeResponse())
             {
                 // The common case, without another state machine: all of the response is here and goes out in one send.
-                bool sent = await FlushClientAsync().ConfigureAwait(false);
-                EndExchange(reusable: sent);
-                _keep &= sent;
+                EndWhole(sent: await FlushClientAsync().ConfigureAwait(false));
             }
             else
             {
@@ -233,13 +231,19 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
         AfterDispatch(_exchange.AfterWait(received[..headLength], received[headLength..], _identity));
     }
 
+    /// <inheritdoc/>
+    void IExchangeClient.OnHeld()
+    {
+        // No deadline of ours runs, the start has its own. An armed receive tells when the client leaves.
+        _watch.Clear();
+        _watch.WatchClient();
+    }
+
     private void AfterDispatch(ExchangeState state)
     {
         if (state == ExchangeState.Waiting)
         {
-            // Held: no deadline of ours runs, the start has its own. An armed receive tells when the client leaves.
-            _watch.Clear();
-            _watch.WatchClient();
+            ((IExchangeClient)this).OnHeld();
             return;
         }
 
@@ -342,14 +346,32 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
         _end.BeginAnswer();
         var response = _exchange.Response;
         bool chunked = WriteFinalHead();
+        _exchange.NoteStreaming();
         _exchange.Upstream.Consume(response.Length);
-        _responsePump.Begin(_exchange.Upstream, new BodyReader(response.Framing, 0, ofResponse: true), _client, chunked);
+        _responsePump.Begin(
+            _exchange.Upstream,
+            new BodyReader(response.Framing, 0, ofResponse: true),
+            _client,
+            chunked,
+            acknowledges: true
+        );
         if (_upload.IsPending || response.Status == 101)
         {
             return false;
         }
 
         return response.Framing.Kind == BodyKind.None || _responsePump.TryCopyWhole();
+    }
+
+    private void EndWhole(bool sent)
+    {
+        if (!sent)
+        {
+            ForwardingLog.BodyCut(_context, _identity, _exchange, PumpOutcome.SinkFailed);
+        }
+
+        EndExchange(reusable: sent);
+        _keep &= sent;
     }
 
     /// <summary>Decides whether the connection is kept, and writes the head. True when the body goes out chunked.</summary>
@@ -424,13 +446,20 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
 
         _watch.Phase = ConnectionPhase.Tunnelling;
         _watch.Clear();
-        await Tunnel.RunAsync(_client, _exchange, _upload.Pump, _responsePump).ConfigureAwait(false);
+        var webSocket = _exchange.WatchWebSocket();
+        if (webSocket is not null)
+        {
+            webSocket.OnFarewell = () => _watch.Restart(DeadlineKind.Linger, ConnectionLimits.LingerMs);
+        }
+
+        await Tunnel.RunAsync(_client, _exchange, _upload.Pump, _responsePump, webSocket).ConfigureAwait(false);
     }
 
     /// <summary>The client gets a JSON error, if nothing of a response has been sent.</summary>
     private async ValueTask AnswerErrorAsync(ProxyError error, string? detail)
     {
         _keep = false;
+        ForwardingLog.Error(_context, _identity, _exchange, error);
         if (error == ProxyError.ClientGone || _client.IsClosed)
         {
             return;
@@ -439,7 +468,6 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
         bool unread = _upload.IsPending || _upload.IsBegun || !_watch.InExchange;
         bool last = _last || _exchange.IsAborted || _watch.HasFired || _drain.IsOn;
         _keep = !unread && !last && error != ProxyError.Overloaded && _exchange.Request.IsPersistent;
-        ForwardingLog.Error(_context, _identity, _exchange, error);
         _watch.BeginAnswer(ConnectionPhase.Responding);
         _watch.Restart(DeadlineKind.Progress, ConnectionLimits.LingerMs);
         ErrorResponse.Write(_client, error, detail, _exchange, _keep, _context.Time);
@@ -476,10 +504,13 @@ internal sealed partial class Http1Connection : ClientProtocol, IUploadWatcher, 
         {
             var fault = _exchange.Request.Fault;
             ForwardingLog.Refused(_context.Log, _identity.Text, HeadFaults.Describe(fault));
-            await AnswerErrorAsync(ErrorResponse.ForFault(fault), ErrorResponse.Detail(fault)).ConfigureAwait(false);
+            var error = ErrorResponse.ForFault(fault);
+            _exchange.NoteRefused(error, _client.Received);
+            await AnswerErrorAsync(error, ErrorResponse.Detail(fault)).ConfigureAwait(false);
         }
         else if (_watch.HasFired && !_exchange.Request.IsPristine)
         {
+            ForwardingLog.Refused(_context.Log, _identity.Text, "its head did not come in time");
             await AnswerErrorAsync(ProxyError.ClientTimeout, null).ConfigureAwait(false);
         }
         ExchangeCount.CountUnrouted(_context, _exchange);

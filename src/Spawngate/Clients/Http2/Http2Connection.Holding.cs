@@ -55,6 +55,9 @@ internal sealed partial class Http2Connection : ISheddable
     /// <summary>True while the client has yet to take what was sent.</summary>
     public bool IsSendWaiting => _client.IsSendWaiting;
 
+    /// <summary>Has the kernel ask a client that is only waited for whether it is still there; on the tick.</summary>
+    public void KeepAlive() => _peer.KeepAlive(_client);
+
     /// <summary>True while the stream has a request; within the gate.</summary>
     public bool IsServing(StreamExchange stream) => _streams[stream.Slot] == stream;
 

@@ -405,11 +405,7 @@ internal sealed partial class Http2Connection : ClientProtocol, ICallbackOwner
         {
             var fault = stream.Request.Fault;
             ForwardingLog.Refused(_context.Log, Identity.Text, HeadFaults.Describe(fault));
-            stream.Refuse(
-                ErrorResponse.ForFault(fault),
-                ErrorResponse.Detail(fault),
-                StreamFaults.LineOf(stream.Request, Session.HeadBytes)
-            );
+            stream.Refuse(ErrorResponse.ForFault(fault), ErrorResponse.Detail(fault), Session.HeadBytes);
         }
         else if (found.EndStream || found.IsTunnel)
         {

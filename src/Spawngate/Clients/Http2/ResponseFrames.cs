@@ -9,7 +9,7 @@ namespace Spawngate.Clients.Http2;
 internal static class ResponseFrames
 {
     /// <summary>Fields that a head gains: :status, date, x-request-id, and those of an error.</summary>
-    private const int AddedFields = 9;
+    private const int AddedFields = 10;
 
     /// <summary>Bytes of their names and values: the longest request id, a date, names and short values.</summary>
     private const int AddedBytes = ForwardingLimits.RequestIdBytesMax + 256 + ForwardingLimits.ServerTimingBytes;
@@ -79,6 +79,7 @@ internal static class ResponseFrames
         if (error != ProxyError.None)
         {
             writer.Field("x-proxy-error"u8, ProxyErrors.Code(error));
+            writer.Field("vary"u8, "Accept"u8);
         }
 
         foreach (var (name, value) in reply?.Fields ?? [])

@@ -88,10 +88,12 @@ internal sealed partial class StreamExchange
     {
         if (_headKind == HeadKind.Response)
         {
+            _exchange.NoteStreaming();
             _exchange.Upstream.Consume(_exchange.Response.Length);
             if (IsTunnelOpen)
             {
                 _upload.Open(_exchange.Upstream, chunked: false, tunnel: true);
+                WatchWebSocket();
             }
         }
 
@@ -139,6 +141,12 @@ internal sealed partial class StreamExchange
 
     private WriteOutcome AfterInput(int received)
     {
+        _awaitsInput = false;
+        if (_isTunnel && _exchange.WebSocket is { } watch)
+        {
+            received = AfterWatchedInput(watch, received);
+        }
+
         if (!_sender.TakeInput(received))
         {
             ForwardingLog.BodyCut(_context, _connection.Identity, _exchange, PumpOutcome.SourceCut);

@@ -62,6 +62,8 @@ internal sealed partial class StreamExchange : IExchangeClient
     private bool _skipped;
     private volatile bool _responding;
     private volatile bool _awaitsContinue;
+    private volatile bool _awaitsInput;
+    private StreamSilence _silence;
 
     /// <summary>Makes one that waits for <see cref="Begin"/>.</summary>
     public StreamExchange(Http2Connection connection, ForwardingContext context)
@@ -148,6 +150,7 @@ internal sealed partial class StreamExchange : IExchangeClient
         if (!_isBegun)
         {
             _refusal = ProxyError.ClientGone;
+            _exchange.IsTold = true; // By the fault's own line.
             _exchange.FailUnbegun();
             Run();
         }
@@ -156,9 +159,11 @@ internal sealed partial class StreamExchange : IExchangeClient
     /// <summary>Answers a head that the session refused.</summary>
     /// <param name="error">The answer.</param>
     /// <param name="detail">What it says.</param>
-    /// <param name="line">The method and the target, as far as they are known.</param>
-    public void Refuse(ProxyError error, string detail, ReadOnlySpan<byte> line)
+    /// <param name="head">The head, as far as it is known.</param>
+    public void Refuse(ProxyError error, string detail, ReadOnlySpan<byte> head)
     {
+        var line = StreamFaults.LineOf(Request, head);
+        _exchange.NoteRefused(error, head);
         _context.Observer?.OnRefused(_exchange, line, _connection.Identity);
         _refusal = error;
         _detail = detail;
@@ -228,6 +233,14 @@ internal sealed partial class StreamExchange : IExchangeClient
         }
 
         OnRates(nowMs);
+        if (_responding && _exchange.IsStreaming && IsSilentTooLong(nowMs))
+        {
+            ForwardingLog.StreamSilent(_context, _connection.Identity, _exchange);
+            _connection.Session.Reset(Slot, ErrorCode.Cancel);
+            OnGone();
+            return;
+        }
+
         if (!_deadline.TryFire(nowMs, out var kind))
         {
             return;
@@ -236,6 +249,14 @@ internal sealed partial class StreamExchange : IExchangeClient
         if (kind == DeadlineKind.Response && !_responding && !_sender.HeadWaits)
         {
             _exchange.Abort(_upload.AwaitsClient && !_awaitsContinue ? ProxyError.ClientTimeout : ProxyError.RequestTimeout);
+            return;
+        }
+
+        if (kind == DeadlineKind.Linger)
+        {
+            // A WebSocket was told goodbye, and its client does not answer: nobody is at fault.
+            _connection.Session.Reset(Slot, ErrorCode.None);
+            OnGone();
             return;
         }
 
@@ -248,6 +269,31 @@ internal sealed partial class StreamExchange : IExchangeClient
         );
         _connection.Session.Reset(Slot, ErrorCode.Cancel);
         OnGone();
+    }
+
+    /// <summary>Receives more of the response, of which a backend may keep a small rest until what is here is acknowledged.</summary>
+    private ValueTask<int> ReceiveInputAsync()
+    {
+        var receiving = _exchange.Upstream.ReceiveAsync();
+        if (!receiving.IsCompleted && !IsTunnelOpen)
+        {
+            _exchange.Upstream.AcknowledgeNow();
+        }
+
+        return receiving;
+    }
+
+    /// <summary>See <see cref="Http1.ConnectionWatch"/>: the silence of a backend that streams has a limit of its own.</summary>
+    private bool IsSilentTooLong(long nowMs)
+    {
+        bool isSilent = _awaitsInput && !_exchange.IsAborted;
+        if (isSilent)
+        {
+            _connection.KeepAlive();
+            _deadline.PutOff(_context.DueIn(_exchange.TimeoutMs));
+        }
+
+        return _silence.IsOver(isSilent, _exchange.StreamNumber, _sender.BodyBytes, nowMs, _exchange.StreamTimeoutMs);
     }
 
     /// <summary>One task for all requests that it ever serves, with every wait in it: so that none of them allocates.</summary>
@@ -269,7 +315,7 @@ internal sealed partial class StreamExchange : IExchangeClient
                 {
                     outcome =
                         outcome == WriteOutcome.Input
-                            ? AfterInput(await _exchange.Upstream.ReceiveAsync().ConfigureAwait(false))
+                            ? AfterInput(await ReceiveInputAsync().ConfigureAwait(false))
                             : AfterTurn(await _sender.WaitAsync().ConfigureAwait(false));
                 }
 
@@ -278,6 +324,11 @@ internal sealed partial class StreamExchange : IExchangeClient
             catch (Exception e)
             {
                 OnFault(e);
+            }
+
+            if (!complete && !_isTunnel)
+            {
+                ForwardingLog.Unfinished(_context, _connection.Identity, _exchange);
             }
 
             if (!_upload.IsComplete)
@@ -359,6 +410,7 @@ internal sealed partial class StreamExchange : IExchangeClient
         if (outcome == WriteOutcome.Input)
         {
             _sender.PrepareInput();
+            _awaitsInput = true;
         }
         else if (outcome == WriteOutcome.Broken)
         {
@@ -374,6 +426,9 @@ internal sealed partial class StreamExchange : IExchangeClient
 
         return outcome;
     }
+
+    /// <inheritdoc/>
+    void IExchangeClient.OnHeld() => _deadline.Set(DeadlineKind.None, 0);
 
     /// <inheritdoc/>
     void IExchangeClient.OnAdmission()

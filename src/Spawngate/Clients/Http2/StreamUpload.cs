@@ -101,6 +101,11 @@ internal sealed class StreamUpload
             return false;
         }
 
+        if (_tunnel)
+        {
+            _stream.OnTunnelBytes(data);
+        }
+
         if (data.Length > 0 && _gathering.Length - _end < data.Length + TransportLimits.BufferReserveBytes)
         {
             MakeRoom(data.Length);

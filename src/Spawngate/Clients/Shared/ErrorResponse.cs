@@ -5,7 +5,7 @@ using Spawngate.Transport;
 
 namespace Spawngate.Clients.Shared;
 
-/// <summary>The JSON errors of errors.md, and other answers of the gateway's own, as HTTP/1 responses.</summary>
+/// <summary>The errors of errors.md, JSON or a page, and other answers of the gateway's own, as HTTP/1 responses.</summary>
 internal static class ErrorResponse
 {
     /// <summary>The error that answers a refused head.</summary>
@@ -36,6 +36,7 @@ internal static class ErrorResponse
         if (error != ProxyError.None)
         {
             head.Append("X-Proxy-Error: ").Append(Encoding.ASCII.GetString(ProxyErrors.Code(error))).Append("\r\n");
+            head.Append("Vary: Accept\r\n");
         }
 
         foreach (var (name, value) in reply?.Fields ?? [])

@@ -25,6 +25,7 @@ internal struct PeerWatch
     private long _endedMs;
     private int _answer;
     private int _probes;
+    private bool _isKeptAlive;
 
     /// <summary>
     /// Bytes that the client's kernel has taken since the connection began, as of the last look, and one more; 0 when no send was pending
@@ -98,6 +99,16 @@ internal struct PeerWatch
     {
         OnProgress(nowMs);
         Volatile.Write(ref _answer, AnswerNone);
+    }
+
+    /// <summary>Has the kernel ask a client that is only waited for whether it is still there, from the first time on.</summary>
+    public void KeepAlive(SocketChannel client)
+    {
+        if (!_isKeptAlive)
+        {
+            _isKeptAlive = true;
+            client.KeepAlive();
+        }
     }
 
     /// <summary>The client ended its side.</summary>

@@ -18,10 +18,29 @@ internal sealed record ActiveRequest(
     bool NoWake = false
 )
 {
+    /// <summary>
+    /// Seconds since data passed last; null but for a WebSocket that counts as use only while some does (<c>websocket_idle_secs</c>).
+    /// </summary>
+    public double? QuietSecs { get; init; }
+
+    /// <summary>Whether that is so long that it does not count as use.</summary>
+    public bool IsQuiet { get; init; }
+
+    /// <summary>Whether it does not count as use, for whatever reason.</summary>
+    public bool IsPassive => NoWake || IsQuiet;
+
     /// <summary>For people: <c>tunnel GET /socket from 10.0.0.7, 812 s</c>.</summary>
     public string Words =>
         string.Create(
             System.Globalization.CultureInfo.InvariantCulture,
-            $"{Kind} {Method} {Path} from {Client}, {Math.Floor(AgeSecs)} s{(NoWake ? " (no_wake)" : "")}"
+            $"{Kind} {Method} {Path} from {Client}, {Math.Floor(AgeSecs)} s{(NoWake ? " (no_wake)" : "")}{QuietWords}"
         );
+
+    private string QuietWords =>
+        QuietSecs is { } secs
+            ? string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $" (quiet for {Math.Floor(secs)} s{(IsQuiet ? ", does not count" : "")})"
+            )
+            : "";
 }

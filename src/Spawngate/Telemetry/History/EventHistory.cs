@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Spawngate.Logging;
 using Spawngate.Runtime;
 
 namespace Spawngate.Telemetry.History;
@@ -19,14 +20,14 @@ internal sealed class EventHistory : IShortenable
 
     private readonly Lock _gate = new();
     private readonly MemoryBudget? _budget;
-    private readonly List<Tail> _stderr = new(HistoryLimits.StderrTails);
+    private readonly List<Tail> _output = new(HistoryLimits.OutputTails);
     private byte[] _bytes = [];
     private int _start;
     private int _end;
     private int _lastStart;
     private int _count;
     private long _seq;
-    private int _stderrBytes;
+    private int _outputBytes;
     private long _lastAdded;
 
     /// <summary>Makes an empty one.</summary>
@@ -43,7 +44,7 @@ internal sealed class EventHistory : IShortenable
         {
             lock (_gate)
             {
-                return _bytes.Length + _stderrBytes;
+                return _bytes.Length + _outputBytes;
             }
         }
     }
@@ -91,9 +92,9 @@ internal sealed class EventHistory : IShortenable
             }
 
             int used = _end - _start;
-            while (_stderr.Count > 0 && (used + _stderrBytes > bytes || _stderr[0].Seq <= _seq - _count))
+            while (_output.Count > 0 && (used + _outputBytes > bytes || _output[0].Seq <= _seq - _count))
             {
-                DropStderr();
+                DropOutput();
             }
 
             byte[] rest = _bytes.AsSpan(_start, used).ToArray();
@@ -124,7 +125,7 @@ internal sealed class EventHistory : IShortenable
         HistoryEvent kept;
         lock (_gate)
         {
-            int before = _bytes.Length + _stderrBytes;
+            int before = _bytes.Length + _outputBytes;
             if (goesOn)
             {
                 _end = _lastStart;
@@ -137,7 +138,7 @@ internal sealed class EventHistory : IShortenable
             }
 
             kept = Add(entry);
-            grown = _bytes.Length + _stderrBytes - before;
+            grown = _bytes.Length + _outputBytes - before;
             Volatile.Write(ref _lastAdded, _budget?.NextAdded() ?? 0);
         }
 
@@ -156,31 +157,42 @@ internal sealed class EventHistory : IShortenable
         _end += LengthBytes + length;
         _count++;
         _seq++;
-        KeepStderr(entry.Stderr);
+        KeepOutput(entry.Output);
         return ReadAt(_lastStart, _seq);
     }
 
-    private void KeepStderr(IReadOnlyList<string>? lines)
+    private void KeepOutput(IReadOnlyList<StreamLine>? lines)
     {
         if (lines is not { Count: > 0 })
         {
             return;
         }
 
-        if (_stderr.Count == HistoryLimits.StderrTails)
+        if (_output.Count == HistoryLimits.OutputTails)
         {
-            DropStderr();
+            DropOutput();
         }
 
-        _stderr.Add(new Tail(_seq, [.. lines.Skip(lines.Count - HistoryLimits.StderrLines).Select(Cut)]));
-        _stderrBytes += _stderr[^1].Bytes;
-        static string Cut(string line) => line.Length <= HistoryLimits.StderrLineChars ? line : line[..HistoryLimits.StderrLineChars];
+        _output.Add(new Tail(_seq, [.. LastOf(lines).Select(static line => line with { Text = Cut(line.Text) })]));
+        _outputBytes += _output[^1].Bytes;
+        static string Cut(string line) => line.Length <= HistoryLimits.OutputLineChars ? line : line[..HistoryLimits.OutputLineChars];
     }
 
-    private void DropStderr()
+    /// <summary>The last lines, in order, with some of each stream that has any.</summary>
+    private static IEnumerable<StreamLine> LastOf(IReadOnlyList<StreamLine> lines)
     {
-        _stderrBytes -= _stderr[0].Bytes;
-        _stderr.RemoveAt(0);
+        int ofStderr = lines.Count(static line => line.Stream == OutputStream.Stderr);
+        int ofStdout = lines.Count - ofStderr;
+        int stderrMax = Math.Max(HistoryLimits.OutputLinesOfStderr, HistoryLimits.OutputLines - ofStdout);
+        int skipStderr = Math.Max(0, ofStderr - stderrMax);
+        int skipStdout = Math.Max(0, ofStdout - (HistoryLimits.OutputLines - (ofStderr - skipStderr)));
+        return lines.Where(line => line.Stream == OutputStream.Stderr ? --skipStderr < 0 : --skipStdout < 0);
+    }
+
+    private void DropOutput()
+    {
+        _outputBytes -= _output[0].Bytes;
+        _output.RemoveAt(0);
     }
 
     private void DropOldest()
@@ -212,18 +224,18 @@ internal sealed class EventHistory : IShortenable
 
     private HistoryEvent ReadAt(int at, long seq)
     {
-        string[]? stderr = null;
-        foreach (var tail in _stderr)
+        StreamLine[]? output = null;
+        foreach (var tail in _output)
         {
-            stderr = tail.Seq == seq ? tail.Lines : stderr;
+            output = tail.Seq == seq ? tail.Lines : output;
         }
 
-        return HistoryCodec.Read(_bytes.AsSpan(at + LengthBytes, LengthAt(at)), seq, stderr);
+        return HistoryCodec.Read(_bytes.AsSpan(at + LengthBytes, LengthAt(at)), seq, output);
     }
 
-    private sealed record Tail(long Seq, string[] Lines)
+    private sealed record Tail(long Seq, StreamLine[] Lines)
     {
-        /// <summary>Text takes two bytes a character, and each line an object of some 22 bytes and a reference.</summary>
-        public int Bytes { get; } = Lines.Sum(static line => (2 * line.Length) + 30);
+        /// <summary>Text takes two bytes a character, and each line an object of some 22 bytes, a reference and its stream.</summary>
+        public int Bytes { get; } = Lines.Sum(static line => (2 * line.Text.Length) + 38);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Spawngate.Logging;
 
 namespace Spawngate.Telemetry.History;
 
@@ -8,7 +9,7 @@ namespace Spawngate.Telemetry.History;
 ///   kind (1) │ which fields follow (varint) │ time in ms (varint) │ start (varint) │ fields in the order of their bits
 ///   text: bytes (varint), UTF-8      time span: 10 µs (varint)      caller: four texts      exit: status + 1, signal + 1
 /// </code>
-/// The number of an event follows from its place, and lines of stderr are kept apart, so neither is in here.
+/// The number of an event follows from its place, and lines of output are kept apart, so neither is in here.
 /// </summary>
 internal static class HistoryCodec
 {
@@ -65,7 +66,7 @@ internal static class HistoryCodec
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
-    public static HistoryEvent Read(ReadOnlySpan<byte> source, long seq, IReadOnlyList<string>? stderr)
+    public static HistoryEvent Read(ReadOnlySpan<byte> source, long seq, IReadOnlyList<StreamLine>? output)
     {
         var reader = new Reader(source);
         var kind = (HistoryEventKind)reader.Number();
@@ -90,7 +91,7 @@ internal static class HistoryCodec
             Exit = parts.HasFlag(Parts.Exit) ? new HistoryExit(reader.CodeOrNull(), reader.CodeOrNull()) : null,
             ActiveRequests = parts.HasFlag(Parts.ActiveRequests) ? reader.Text() : null,
             Times = parts.HasFlag(Parts.Times) ? (int)reader.Number() : null,
-            Stderr = stderr,
+            Output = output,
         };
     }
 

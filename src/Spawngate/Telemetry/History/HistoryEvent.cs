@@ -1,3 +1,5 @@
+using Spawngate.Logging;
+
 namespace Spawngate.Telemetry.History;
 
 /// <summary>What can happen to a backend, as its history names it.</summary>
@@ -79,8 +81,8 @@ internal sealed record HistoryEvent
     /// <summary>How the process ended.</summary>
     public HistoryExit? Exit { get; init; }
 
-    /// <summary>Its last lines of stderr; kept of the latest failures only.</summary>
-    public IReadOnlyList<string>? Stderr { get; init; }
+    /// <summary>Its last lines of stdout and stderr, in order; kept of the latest failures only.</summary>
+    public IReadOnlyList<StreamLine>? Output { get; init; }
 
     /// <summary>What kept it awake, in words.</summary>
     public string? ActiveRequests { get; init; }

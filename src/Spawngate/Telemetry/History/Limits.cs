@@ -27,14 +27,17 @@ internal static class HistoryLimits
     /// <summary>First size of a history's array: the four events of one start and stop.</summary>
     public const int FirstBytes = 256;
 
-    /// <summary>Failures of which the last lines of stderr are kept.</summary>
-    public const int StderrTails = 3;
+    /// <summary>Failures of which the last lines of output are kept.</summary>
+    public const int OutputTails = 3;
 
     /// <summary>Lines of these: 3 × 10 × 160 characters are 10 KB at most.</summary>
-    public const int StderrLines = 10;
+    public const int OutputLines = 10;
+
+    /// <summary>Lines of stderr among them, if there are as many: most programs say there why they end.</summary>
+    public const int OutputLinesOfStderr = 6;
 
     /// <summary>Characters of each of these lines; the whole line is in the log.</summary>
-    public const int StderrLineChars = 160;
+    public const int OutputLineChars = 160;
 
     /// <summary>Clients that read <c>/events</c> at once: a few people with a few windows.</summary>
     public const int ReadersMax = 32;

@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Net;
 using Docker.DotNet.Models;
+using Spawngate.Config;
 using Spawngate.Logging;
+using Version = System.Version;
 
 namespace Spawngate.Workloads.Docker;
 
@@ -11,7 +13,7 @@ namespace Spawngate.Workloads.Docker;
 ///   (pull) ──▶ create ──▶ attach to its output ──▶ start ──▶ read its port back ──▶ runs
 ///      ▲          │  │ name taken by a left-over of ours: removed, again
 ///      └──────────┘  └ by anybody else: failed
-///   image missing
+///   image missing, or no init
 /// </code>
 /// Create and start are never cut short, because the engine would do them all the same: a cancelled launch lets them end and then removes
 /// what there is.
@@ -25,11 +27,22 @@ internal sealed class ContainerLaunch(
     CancellationToken cancel
 )
 {
+    private const string NoSuchAddress = "cannot assign requested address";
+    private static readonly string[] InitNames = ["docker-init", "container-init", "catatonit"];
+    private static readonly Version StartIntervalFrom = new(1, 44);
+
     private readonly long _began = time.GetTimestamp();
     private readonly string _runId = GatewayIdentity.NewId();
     private double _createMs;
     private double _startMs;
     private double _pullMs;
+    private Task<ImageFacts?>? _image;
+    private bool _isToBeMadeAnew;
+    private bool _asksForInit;
+
+    private ContainerOptions Options => Docker.Options;
+
+    private IPAddress Machine => engine.Client.Machine ?? IPAddress.Loopback;
 
     private DockerSettings Docker => (DockerSettings)request.Config.Settings;
 
@@ -39,6 +52,8 @@ internal sealed class ContainerLaunch(
     public async Task<LaunchResult> RunAsync()
     {
         await engine.RemovalsAsync(Docker.ContainerName).WaitAsync(cancel).ConfigureAwait(false);
+        // Beside the next call: it costs no time of its own.
+        _image = Docker.PullPolicy == PullPolicy.Always ? null : InspectImageAsync();
         var ready = await ReadyPath.FindAsync(request, engine.Client, listeners, cancel).ConfigureAwait(false);
         if (ready.Problem is { } problem)
         {
@@ -54,13 +69,23 @@ internal sealed class ContainerLaunch(
                 return Failed(pullError);
             }
 
-            (workload, var error) = await CreateAsync(ready).ConfigureAwait(false);
-            if (workload is null)
+            LaunchResult result;
+            do
             {
-                return Failed(error!);
-            }
+                _isToBeMadeAnew = false;
+                (workload, var error) = await CreateAsync(ready).ConfigureAwait(false);
+                if (workload is null)
+                {
+                    return Failed(error!);
+                }
 
-            var result = await StartAsync(workload, ready).ConfigureAwait(false);
+                result = await StartAsync(workload, ready).ConfigureAwait(false);
+                if (_isToBeMadeAnew)
+                {
+                    await engine.RemoveAsync(workload).ConfigureAwait(false);
+                }
+            } while (_isToBeMadeAnew);
+
             isKept = result.Workload is not null;
             return result;
         }
@@ -103,20 +128,27 @@ internal sealed class ContainerLaunch(
         request.Stage.Text = $"pulling image {Docker.Image}, which goes on";
         var error = await pull.ConfigureAwait(false);
         _pullMs += time.GetElapsedTime(began).TotalMilliseconds;
+        _image = null; // It may be another one now.
         return error;
     }
 
     private async Task<(ContainerWorkload? Run, string? Error)> CreateAsync(ReadyPath ready)
     {
-        var spec = ContainerPlan.Of(request, engine.Identity, _runId, ready.Url, ready.NeedsHostName);
         var mayPull = Docker.PullPolicy == PullPolicy.IfNotPresent;
         for (var attempt = 0; attempt < DockerLimits.ContainerCreateAttemptsMax; attempt++)
         {
             cancel.ThrowIfCancellationRequested();
+            var image = await (_image ??= InspectImageAsync()).ConfigureAwait(false);
+            if (Options.HasImageHealth && image is { Healthcheck: null })
+            {
+                return (null, $"image {Docker.Image} has no HEALTHCHECK, by which {ContainerKeys.Healthcheck} = \"docker\" goes");
+            }
+
             request.Stage.Text = "creating the container";
-            var reply = await CreateOnceAsync(spec).ConfigureAwait(false);
+            var reply = await CreateOnceAsync(SpecOf(image, ready)).ConfigureAwait(false);
             if (reply.Value is { } created)
             {
+                WarnOfLooseVolumes(image);
                 return (Register(created), null);
             }
 
@@ -124,6 +156,7 @@ internal sealed class ContainerLaunch(
             var cause =
                 IsImageMissing(error) ? (mayPull ? await PullAsync().ConfigureAwait(false) : MissingImage())
                 : error.IsConflict ? await FreeNameAsync().ConfigureAwait(false)
+                : GivesUpInit(error) ? null
                 : $"container {Docker.ContainerName} cannot be created: {error}";
             mayPull &= !IsImageMissing(error);
             if (cause is not null)
@@ -133,6 +166,79 @@ internal sealed class ContainerLaunch(
         }
 
         return (null, $"container name {Docker.ContainerName} is taken again and again");
+    }
+
+    /// <summary>What the image says; null when it is not there, or cannot be told.</summary>
+    private async Task<ImageFacts?> InspectImageAsync()
+    {
+        try
+        {
+            var reply = await engine.Client.InspectImageAsync(Docker.Image, cancel).ConfigureAwait(false);
+            return reply.Value is { } image ? new ImageFacts(image.Config) : null;
+        }
+        catch (OperationCanceledException)
+        {
+            return null; // Whoever waits for it is cancelled, too.
+        }
+    }
+
+    private CreateContainerParameters SpecOf(ImageFacts? image, ReadyPath ready)
+    {
+        var spec = ContainerPlan.Of(request, engine.Identity, _runId, ready.Url, Machine);
+        var init = Options.Init
+            ?? (
+                engine.LacksInit ? false
+                : image is null ? null
+                : !image.BringsInit(request.Config.Args)
+            );
+        _asksForInit = init == true;
+        OptionsPlan.Add(Options, spec, init, ready.NeedsHostName);
+        if (Options.HasImageHealth && image?.Healthcheck is { } check && engine.Client.ApiVersion >= StartIntervalFrom)
+        {
+            spec.Healthcheck = OptionsPlan.WhileStarting(check, request.Config.StartupTimeoutSecs);
+        }
+
+        return spec;
+    }
+
+    /// <summary>Once for each image: it is not this start that is wrong, but the file.</summary>
+    private void WarnOfLooseVolumes(ImageFacts? image)
+    {
+        if (image?.LooseVolumes(Options) is not { Count: > 0 } paths || !engine.MayWarn($"{Docker.Image} {string.Join(' ', paths)}"))
+        {
+            return;
+        }
+
+        var volumes = paths.Select(path => $"{Docker.ContainerName}{path.Replace('/', '-')}:{path}");
+        DockerLog.LooseVolumes(
+            engine.Log,
+            Backend,
+            Docker.Image,
+            string.Join(", ", paths),
+            $"{ContainerKeys.Volumes} = {ConfigLines.List(volumes)}",
+            $"{ContainerKeys.Tmpfs} = {ConfigLines.List(paths)}"
+        );
+    }
+
+    /// <summary>
+    /// An engine is installed with an init in most places, and a container was never refused for want of it before it was asked for: so
+    /// unless the file asks for it, there is none then.
+    /// </summary>
+    private bool GivesUpInit(EngineError error)
+    {
+        if (Options.Init is not null || !Array.Exists(InitNames, error.Message.Contains))
+        {
+            return false;
+        }
+
+        if (engine.LacksInit)
+        {
+            return _asksForInit; // Another start has found it out since this one asked.
+        }
+
+        engine.LacksInit = true;
+        DockerLog.NoInit(engine.Log, engine.Client.Address.Text, error.Message);
+        return true;
     }
 
     private string MissingImage() =>
@@ -210,7 +316,10 @@ internal sealed class ContainerLaunch(
         }
 
         var identity = new ContainerIdentity(created.ID, Docker.ContainerName, Docker.Image);
-        var workload = new ContainerWorkload(engine, _runId, created.ID, Backend, identity, new ContainerOutput(Backend, output));
+        var workload = new ContainerWorkload(engine, _runId, created.ID, Backend, identity, new ContainerOutput(Backend, output))
+        {
+            TellsHealth = Options.HasImageHealth,
+        };
         engine.Register(workload);
         return workload;
     }
@@ -227,7 +336,8 @@ internal sealed class ContainerLaunch(
             ?? await StartOnFreePortAsync(workload).ConfigureAwait(false);
         if (error is not null)
         {
-            return Failed($"container {Docker.ContainerName} cannot be started: {error}");
+            _isToBeMadeAnew = GivesUpInit(error);
+            return Failed($"container {Docker.ContainerName} cannot be started: {error}{AddressNote(error)}");
         }
 
         workload.MarkStarted();
@@ -281,6 +391,12 @@ internal sealed class ContainerLaunch(
         error.Message.Contains("port is already allocated", StringComparison.Ordinal)
         || error.Message.Contains("address already in use", StringComparison.Ordinal);
 
+    private string AddressNote(EngineError error) =>
+        engine.Client.Machine is { } machine && error.Message.Contains(NoSuchAddress, StringComparison.Ordinal)
+            ? $" (the engine was reached at {machine}, which is no address of its machine: "
+                + $"{DockerKind.DockerHost} has to name one at which its containers can be published)"
+            : "";
+
     /// <summary>
     /// Where the container is reached: at the port that the engine gave it, or at its own address if the engine maps no ports on its
     /// network (an internal one) and the network is on this very machine. Null when that is the loopback port of the request, or when it
@@ -290,7 +406,10 @@ internal sealed class ContainerLaunch(
     {
         if (Docker.Network == DockerSettings.HostNetwork)
         {
-            return (null, null);
+            return (
+                engine.Client.Machine is { } far ? new LaunchedAt(new IPEndPoint(far, request.Config.Port), IsForwarded: false) : null,
+                null
+            );
         }
 
         var reply = await engine.Client.InspectAsync(workload.Id, CancellationToken.None).ConfigureAwait(false);
@@ -305,12 +424,14 @@ internal sealed class ContainerLaunch(
         }
 
         var own =
-            ready is { Use: not null, NeedsHostName: false } && ContainerPlan.AddressOf(details) is { } address
+            engine.Client.Machine is null
+            && ready is { Use: not null, NeedsHostName: false }
+            && ContainerPlan.AddressOf(details) is { } address
                 ? new IPEndPoint(address, request.Config.Port)
                 : null;
         if (ContainerPlan.MappedPort(details, request.Config.Port) is { } port)
         {
-            return (new LaunchedAt(new IPEndPoint(IPAddress.Loopback, port), IsForwarded: true) { Behind = own }, null);
+            return (new LaunchedAt(new IPEndPoint(Machine, port), IsForwarded: true) { Behind = own }, null);
         }
 
         if (own is not null)
@@ -318,7 +439,7 @@ internal sealed class ContainerLaunch(
             return (new LaunchedAt(own, IsForwarded: false), null);
         }
 
-        return (null, workload.HasEnded ? null : $"the engine gave it no port on this machine for its port {request.Config.Port}");
+        return (null, workload.HasEnded ? null : $"the engine gave it no port on its machine for its port {request.Config.Port}");
     }
 
     private static string Ms(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);

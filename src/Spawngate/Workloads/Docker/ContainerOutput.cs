@@ -10,7 +10,7 @@ namespace Spawngate.Workloads.Docker;
 /// </summary>
 internal sealed class ContainerOutput
 {
-    private readonly LineRing _tail = new(WorkloadLimits.StderrTailLines, WorkloadLimits.StderrTailBytes);
+    private readonly OutputTail _tail = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly string _backend;
     private readonly IOutputSink _output;
@@ -46,7 +46,7 @@ internal sealed class ContainerOutput
     }
 
     /// <summary>The container has ended: what is on its way still arrives, for a bounded time.</summary>
-    public async Task<IReadOnlyList<string>> FinishAsync(TimeSpan patience)
+    public async Task<IReadOnlyList<StreamLine>> FinishAsync(TimeSpan patience)
     {
         try
         {
@@ -58,12 +58,12 @@ internal sealed class ContainerOutput
             await _reading.ConfigureAwait(false);
         }
 
-        return [.. _tail.ToArray().Select(static line => line.Text)];
+        return _tail.ToArray();
     }
 
     private async Task ReadAsync(MultiplexedStream stream)
     {
-        var stdout = new LineSplitter(new Sink(_backend, OutputStream.Stdout, _output, null));
+        var stdout = new LineSplitter(new Sink(_backend, OutputStream.Stdout, _output, _tail));
         var stderr = new LineSplitter(new Sink(_backend, OutputStream.Stderr, _output, _tail));
         var buffer = new byte[PlatformLimits.OutputReadBytes];
         using (stream)
@@ -88,11 +88,11 @@ internal sealed class ContainerOutput
         stderr.Complete();
     }
 
-    private sealed class Sink(string backend, OutputStream stream, IOutputSink output, LineRing? tail) : ILineSink
+    private sealed class Sink(string backend, OutputStream stream, IOutputSink output, OutputTail tail) : ILineSink
     {
         public void OnLine(ReadOnlyMemory<byte> line)
         {
-            tail?.Append(default, stream, line.Span);
+            tail.Append(stream, line.Span);
             output.OnLine(backend, stream, line);
         }
     }

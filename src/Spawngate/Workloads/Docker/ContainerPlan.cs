@@ -9,6 +9,9 @@ namespace Spawngate.Workloads.Docker;
 /// <summary>The labels by which containers are known for whose they are.</summary>
 internal static class ContainerLabels
 {
+    /// <summary>What all of them begin with.</summary>
+    public const string Prefix = "spawngate.";
+
     /// <summary>The gateway over all its restarts: what an earlier process of it left behind is found by this.</summary>
     public const string Instance = "spawngate.instance";
 
@@ -40,20 +43,19 @@ internal static class ContainerPlan
 {
     private const string NoNewPrivileges = "no-new-privileges";
     private const int AnyNumber = -1;
-    private const string HostGateway = "host.docker.internal:host-gateway";
 
-    /// <summary>Makes the specification.</summary>
+    /// <summary>Makes the specification, but for what <see cref="OptionsPlan"/> adds.</summary>
     /// <param name="request">The start.</param>
     /// <param name="owner">Whose it is.</param>
     /// <param name="runId">What names this start.</param>
     /// <param name="readyUrl">The ready URL as it can be reached from inside.</param>
-    /// <param name="needsHostName">Whether that URL names the machine by the name that Docker gives it.</param>
+    /// <param name="machine">The address of the engine's machine, at which the container's port is published.</param>
     public static CreateContainerParameters Of(
         LaunchRequest request,
         GatewayIdentity owner,
         string runId,
         string readyUrl,
-        bool needsHostName
+        IPAddress machine
     )
     {
         var config = request.Config;
@@ -72,11 +74,6 @@ internal static class ContainerPlan
             host.SecurityOpt = [NoNewPrivileges];
         }
 
-        if (needsHostName)
-        {
-            host.ExtraHosts = [HostGateway];
-        }
-
         var spec = new CreateContainerParameters
         {
             Name = docker.ContainerName,
@@ -87,14 +84,14 @@ internal static class ContainerPlan
         };
         if (config.Args.Count > 0)
         {
-            spec.Cmd = [.. config.Args];
+            spec.Cmd = [.. config.Args.Select(arg => PortWords.Replace(arg, config.Port))];
         }
 
         if (isMapped)
         {
             // The engine chooses the port and so cannot be beaten to it by anybody.
             spec.ExposedPorts = new Dictionary<string, EmptyStruct> { [port] = default };
-            host.PortBindings = new Dictionary<string, IList<PortBinding>> { [port] = [new PortBinding { HostIP = "127.0.0.1" }] };
+            host.PortBindings = new Dictionary<string, IList<PortBinding>> { [port] = [new PortBinding { HostIP = machine.ToString() }] };
         }
 
         return spec;
@@ -125,16 +122,17 @@ internal static class ContainerPlan
         List<string> variables = [];
         foreach (var (name, value) in config.Env)
         {
-            variables.Add($"{name}={value}");
+            variables.Add($"{name}={PortWords.Replace(value, config.Port)}");
         }
 
         variables.Add($"PORT={config.Port.ToString(CultureInfo.InvariantCulture)}");
         variables.Add($"{InstanceToken.Variable}={readyUrl}");
+        variables.Add($"{BusyUrl.Variable}={BusyUrl.Of(readyUrl)}");
         return variables;
     }
 
     private static Dictionary<string, string> LabelsOf(LaunchRequest request, GatewayIdentity owner, string runId) =>
-        new()
+        new(((DockerSettings)request.Config.Settings).Options.Labels)
         {
             [ContainerLabels.Instance] = owner.Instance,
             [ContainerLabels.Process] = owner.Process,

@@ -28,6 +28,7 @@ internal sealed class ContainerWorkload : IWorkload
 {
     private readonly DockerEngine _engine;
     private readonly TaskCompletionSource<ExitReport> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _healthChanged = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _ended;
     private volatile bool _started;
     private volatile bool _outOfMemory;
@@ -83,6 +84,25 @@ internal sealed class ContainerWorkload : IWorkload
 
     /// <inheritdoc/>
     public Task<ExitReport> Exited => _exited.Task;
+
+    /// <inheritdoc/>
+    public bool TellsHealth { get; init; }
+
+    /// <inheritdoc/>
+    public Task HealthChanged => Volatile.Read(ref _healthChanged).Task;
+
+    /// <inheritdoc/>
+    public async Task<HealthFinding> FindHealthAsync(CancellationToken cancel)
+    {
+        var reply = await _engine.Client.InspectAsync(Id, cancel).ConfigureAwait(false);
+        return reply.Value is { } details ? ContainerHealth.Of(details.State?.Health) : new HealthFinding(null, reply.Error!.ToString());
+    }
+
+    /// <summary>The image's check has come to another result.</summary>
+    public void MarkHealthChanged() =>
+        Interlocked
+            .Exchange(ref _healthChanged, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously))
+            .TrySetResult();
 
     /// <summary>The engine has started it.</summary>
     public void MarkStarted() => _started = true;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Docker.DotNet.Models;
 
@@ -9,19 +10,39 @@ namespace Spawngate.Workloads.Docker;
 /// </summary>
 internal sealed class DockerEngine
 {
+    /// <summary>The event that the HEALTHCHECK of an image has come to another result, which stands behind it.</summary>
+    public const string HealthChanged = "health_status";
+
     private const string ExitCode = "exitCode";
 
     private readonly Lock _gate = new();
+    private readonly ConcurrentDictionary<string, bool> _runs;
     private readonly Dictionary<string, ContainerWorkload?> _instances = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (string Name, Task<bool> Task)> _removals = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stop = new();
     private readonly EngineWatch _watch;
     private readonly TimeProvider _time;
+    private readonly HashSet<string> _warned = new(StringComparer.Ordinal);
     private int _unremoved;
+    private volatile bool _lacksInit;
 
     /// <summary>Makes it; nothing is connected yet.</summary>
-    public DockerEngine(EngineAddress address, GatewayIdentity identity, ILogger log, RegistryLogins logins, TimeProvider time)
+    /// <param name="address">Where it is.</param>
+    /// <param name="identity">By what our containers are known.</param>
+    /// <param name="log">Its log.</param>
+    /// <param name="logins">For pulls.</param>
+    /// <param name="time">The time.</param>
+    /// <param name="runs">The runs of all engines of this gateway, of which two may be the same one at two addresses.</param>
+    public DockerEngine(
+        EngineAddress address,
+        GatewayIdentity identity,
+        ILogger log,
+        RegistryLogins logins,
+        TimeProvider time,
+        ConcurrentDictionary<string, bool> runs
+    )
     {
+        _runs = runs;
         Client = new EngineClient(address, time);
         Identity = identity;
         Log = log;
@@ -42,6 +63,22 @@ internal sealed class DockerEngine
     /// <summary>Pulls of images.</summary>
     public ImagePulls Pulls { get; }
 
+    /// <summary>Whether it has no init of its own to put into containers.</summary>
+    public bool LacksInit
+    {
+        get => _lacksInit;
+        set => _lacksInit = value;
+    }
+
+    /// <summary>Whether a warning is due: the first time that it is asked for this one.</summary>
+    public bool MayWarn(string warning)
+    {
+        lock (_gate)
+        {
+            return _warned.Count < DockerLimits.VolumeWarningsMax && _warned.Add(warning);
+        }
+    }
+
     /// <summary>Waits until the engine answers, its events are followed, and left-overs are removed.</summary>
     /// <returns>Why it cannot be used.</returns>
     public Task<EngineError?> ConnectedAsync(CancellationToken cancel) => _watch.ConnectedAsync(cancel);
@@ -52,6 +89,7 @@ internal sealed class DockerEngine
         lock (_gate)
         {
             _instances[runId] = null;
+            _runs[runId] = true;
         }
     }
 
@@ -61,6 +99,7 @@ internal sealed class DockerEngine
         lock (_gate)
         {
             _instances[workload.RunId] = workload;
+            _runs[workload.RunId] = true;
         }
     }
 
@@ -70,6 +109,7 @@ internal sealed class DockerEngine
         lock (_gate)
         {
             _instances.Remove(runId);
+            _runs.TryRemove(runId, out _);
         }
     }
 
@@ -133,7 +173,11 @@ internal sealed class DockerEngine
             return;
         }
 
-        if (message.Action == "oom")
+        if (message.Action?.StartsWith(HealthChanged, StringComparison.Ordinal) == true)
+        {
+            workload.MarkHealthChanged();
+        }
+        else if (message.Action == "oom")
         {
             workload.MarkOutOfMemory();
         }
@@ -268,10 +312,7 @@ internal sealed class DockerEngine
             return false;
         }
 
-        lock (_gate)
-        {
-            return LabelOf(container, ContainerLabels.Run) is not { } runId || !_instances.ContainsKey(runId);
-        }
+        return LabelOf(container, ContainerLabels.Run) is not { } runId || !_runs.ContainsKey(runId);
     }
 
     private async Task CheckAsync(ContainerWorkload workload, ContainerListResponse? listed, CancellationToken cancel)
@@ -294,6 +335,7 @@ internal sealed class DockerEngine
         }
         else
         {
+            workload.MarkHealthChanged(); // Its event may have been missed.
             await workload.Output.ResumeAsync(Client, workload.Id, Log).ConfigureAwait(false);
         }
     }
@@ -304,6 +346,7 @@ internal sealed class DockerEngine
         lock (_gate)
         {
             _instances.Remove(workload.RunId);
+            _runs.TryRemove(workload.RunId, out _);
             _removals.Remove(workload.RunId);
         }
 

@@ -41,20 +41,29 @@ internal sealed class DockerEngines(Func<EngineAddress, DockerEngine> make, Func
 
     /// <summary>Finds an engine that answers.</summary>
     /// <param name="dockerHost">The backend's <c>docker_host</c>; null without one.</param>
+    /// <param name="tlsDir">The backend's <c>docker_tls_dir</c>, which belongs to that; null without one.</param>
     /// <param name="cancel">Ends the search with an <see cref="OperationCanceledException"/>.</param>
-    public Task<FoundEngine> FindAsync(string? dockerHost, CancellationToken cancel)
+    public Task<FoundEngine> FindAsync(string? dockerHost, string? tlsDir, CancellationToken cancel)
     {
         if (dockerHost is not null)
         {
-            return ConnectAsync(dockerHost, "docker_host", cancel);
+            return ConnectAsync(dockerHost, tlsDir, "docker_host", cancel);
         }
 
-        return variable("DOCKER_HOST") is { Length: > 0 } named ? ConnectAsync(named, "DOCKER_HOST", cancel) : SearchAsync(cancel);
+        return variable("DOCKER_HOST") is { Length: > 0 } named
+            ? ConnectAsync(named, TlsDirOfUser(), "DOCKER_HOST", cancel)
+            : SearchAsync(cancel);
     }
 
-    private async Task<FoundEngine> ConnectAsync(string text, string source, CancellationToken cancel)
+    /// <summary>What belongs to <c>DOCKER_HOST</c> for Docker's own client.</summary>
+    private string? TlsDirOfUser() =>
+        variable("DOCKER_TLS_VERIFY") is not { Length: > 0 } ? null
+        : variable("DOCKER_CERT_PATH") is { Length: > 0 } named ? Path.GetFullPath(named)
+        : $"{variable("HOME")}/.docker";
+
+    private async Task<FoundEngine> ConnectAsync(string text, string? tlsDir, string source, CancellationToken cancel)
     {
-        if (EngineAddress.Parse(text) is not { } address)
+        if (EngineAddress.Parse(text, tlsDir) is not { } address)
         {
             return new FoundEngine(
                 null,

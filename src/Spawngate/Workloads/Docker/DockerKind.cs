@@ -36,6 +36,12 @@ internal sealed class DockerKind : BackendKind
     /// <summary>How many processes and threads the container may have.</summary>
     public const string PidsLimit = "pids_limit";
 
+    /// <summary>The engine.</summary>
+    public const string DockerHost = "docker_host";
+
+    /// <summary>What proves the engine to us, and us to it.</summary>
+    public const string TlsDir = "docker_tls_dir";
+
     private DockerKind() { }
 
     /// <inheritdoc/>
@@ -49,7 +55,19 @@ internal sealed class DockerKind : BackendKind
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Keys { get; } =
-    ["image", ContainerName, "pull_policy", "memory", "cpus", Network, "docker_host", NoNewPrivileges, PidsLimit];
+    [
+        "image",
+        ContainerName,
+        "pull_policy",
+        "memory",
+        "cpus",
+        Network,
+        DockerHost,
+        TlsDir,
+        NoNewPrivileges,
+        PidsLimit,
+        .. ContainerKeys.All,
+    ];
 
     /// <inheritdoc/>
     public override string MainKey => "image";
@@ -100,9 +118,11 @@ internal sealed class DockerKind : BackendKind
             MemoryBytes = ReadMemory(table),
             NanoCpus = ReadCpus(table),
             Network = table.Text(Network, null, ConfigText.IsVisibleAscii, "the name of a Docker network, such as \"bridge\""),
-            DockerHost = table.Text("docker_host", null, IsDockerHost, HostAllowed),
+            DockerHost = table.Text(DockerHost, null, IsDockerHost, HostAllowed),
+            TlsDir = ReadTlsDir(table),
             NoNewPrivileges = table.Flag(NoNewPrivileges, true),
             PidsLimit = table.Int(PidsLimit, DockerLimits.PidsUsual, 0, DockerLimits.PidsMax, " (0 = none)"),
+            Options = ContainerKeys.Read(table),
         };
     }
 
@@ -156,6 +176,23 @@ internal sealed class DockerKind : BackendKind
         table.ReportValue(entry, CpusAllowed);
         return null;
     }
+
+    private static string? ReadTlsDir(ConfigTable table)
+    {
+        var folder = table.Text(TlsDir, null, IsTlsDir, "the absolute path of a folder with ca.pem, cert.pem and key.pem");
+        if (folder is not null && table.Find(DockerHost) is not { Value: TomlString { Value: ['t', ..] } })
+        {
+            table.Report(
+                table.PositionOf(TlsDir),
+                TlsDir,
+                $"found without {DockerHost} = \"tcp://HOST:PORT\", allowed only with one: a socket has no TLS"
+            );
+        }
+
+        return folder;
+    }
+
+    private static bool IsTlsDir(string text) => Path.IsPathRooted(text) && !text.Any(char.IsControl);
 
     private static PullPolicy ReadPullPolicy(ConfigTable table)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Spawngate.Config;
 using Spawngate.Logging;
 using Spawngate.Workloads.Processes;
@@ -17,6 +18,7 @@ internal sealed class DockerLauncher : ILauncher
     private readonly CancellationTokenSource _stop = new();
     private readonly GatewayIdentity _identity;
     private readonly Guardian? _guardian;
+    private readonly ConcurrentDictionary<string, bool> _runs = new(StringComparer.Ordinal);
     private Task _beginning = Task.CompletedTask;
 
     /// <summary>Makes the launcher of a gateway.</summary>
@@ -44,7 +46,7 @@ internal sealed class DockerLauncher : ILauncher
         _time = time;
         _listeners = listeners(_log);
         _engines = new DockerEngines(
-            address => new DockerEngine(address, identity, _log, RegistryLogins.OfUser(variable), time),
+            address => new DockerEngine(address, identity, _log, RegistryLogins.OfUser(variable), time, _runs),
             variable,
             time
         );
@@ -59,10 +61,13 @@ internal sealed class DockerLauncher : ILauncher
     /// </summary>
     public void Begin(IEnumerable<KindSettings> possible)
     {
-        string?[] hosts = [.. possible.Cast<DockerSettings>().Select(static settings => settings.DockerHost).Distinct()];
+        (string? Host, string? TlsDir)[] hosts =
+        [
+            .. possible.Cast<DockerSettings>().Select(static each => (each.DockerHost, each.TlsDir)).Distinct(),
+        ];
         if (hosts.Length > 0)
         {
-            _beginning = Task.Run(() => Task.WhenAll(hosts.Select(FindEarlyAsync)), CancellationToken.None);
+            _beginning = Task.Run(() => Task.WhenAll(hosts.Select(each => FindEarlyAsync(each.Host, each.TlsDir))), CancellationToken.None);
         }
     }
 
@@ -72,7 +77,8 @@ internal sealed class DockerLauncher : ILauncher
         try
         {
             request.Stage.Text = "connecting to the Docker engine";
-            var found = await _engines.FindAsync(((DockerSettings)request.Config.Settings).DockerHost, cancel).ConfigureAwait(false);
+            var settings = (DockerSettings)request.Config.Settings;
+            var found = await _engines.FindAsync(settings.DockerHost, settings.TlsDir, cancel).ConfigureAwait(false);
             if (found.Engine is not { } engine)
             {
                 return new LaunchResult(null, found.Error);
@@ -105,13 +111,13 @@ internal sealed class DockerLauncher : ILauncher
         _stop.Dispose();
     }
 
-    private GuardedResource ContainersOn(DockerEngine engine) => new(DockerKind.Shared.Name, _identity.Process, engine.Client.Address.Text);
+    private GuardedResource ContainersOn(DockerEngine engine) => new(DockerKind.Shared.Name, _identity.Process, engine.Client.Address.Line);
 
-    private async Task FindEarlyAsync(string? host)
+    private async Task FindEarlyAsync(string? host, string? tlsDir)
     {
         try
         {
-            var found = await _engines.FindAsync(host, _stop.Token).ConfigureAwait(false);
+            var found = await _engines.FindAsync(host, tlsDir, _stop.Token).ConfigureAwait(false);
             if (found.Error is { } error)
             {
                 DockerLog.Unavailable(_log, error);

@@ -43,6 +43,20 @@ internal static partial class DockerLog
     [LoggerMessage(LogLevel.Warning, "hostname=\"{Hostname}\" container=\"{Container}\" The engine says: {Warning}")]
     public static partial void CreateWarning(ILogger log, string hostname, string container, string warning);
 
+    [LoggerMessage(
+        LogLevel.Warning,
+        "hostname=\"{Hostname}\" image=\"{Image}\" paths=\"{Paths}\" The image keeps data there, and each start gets new, empty folders, "
+            + "which are removed with the container. To keep it: {Keep}; to say that it need not be kept: {Forget}"
+    )]
+    public static partial void LooseVolumes(ILogger log, string hostname, string image, string paths, string keep, string forget);
+
+    [LoggerMessage(
+        LogLevel.Warning,
+        "engine=\"{Engine}\" error=\"{Error}\" The engine has no init for containers: they are started without one, and a program that "
+            + "ignores SIGTERM as PID 1 is killed only after its grace period"
+    )]
+    public static partial void NoInit(ILogger log, string engine, string error);
+
     [LoggerMessage(LogLevel.Debug, "hostname=\"{Hostname}\" container=\"{Container}\" Container removed")]
     public static partial void Removed(ILogger log, string hostname, string container);
 

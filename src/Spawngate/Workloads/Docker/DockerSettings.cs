@@ -1,5 +1,6 @@
 using System.Globalization;
 using Spawngate.Config;
+using Spawngate.Platform;
 using static Spawngate.Config.ConfigLines;
 
 namespace Spawngate.Workloads.Docker;
@@ -50,11 +51,20 @@ internal sealed record DockerSettings : KindSettings
     /// <summary>Engine address (<c>unix://…</c> or <c>tcp://…</c>); null for the usual search.</summary>
     public string? DockerHost { get; init; }
 
+    /// <summary>Folder with what TLS to that engine needs; null for no TLS.</summary>
+    public string? TlsDir { get; init; }
+
+    /// <summary>What is mounted in the container, and how it is run.</summary>
+    public ContainerOptions Options { get; init; } = new();
+
     /// <inheritdoc/>
     public override BackendKind Kind => DockerKind.Shared;
 
     /// <summary>Whether the container shares the machine's network; otherwise the engine chooses a port for it.</summary>
-    public override bool UsesLoopbackPort => Network == HostNetwork;
+    public override bool UsesLoopbackPort => Network == HostNetwork && !IsElsewhere;
+
+    /// <summary>Whether the file says that the engine is one of another machine.</summary>
+    private bool IsElsewhere => DockerHost is not null && EngineAddress.Parse(DockerHost) is { IsElsewhere: true };
 
     /// <inheritdoc/>
     public override string PortAdvice => "allowed is a port of its own, as its container uses the machine's network";
@@ -80,6 +90,20 @@ internal sealed record DockerSettings : KindSettings
         }
     }
 
+    /// <summary>Paths of this machine that are not there: of those of another one nothing is known.</summary>
+    public override IEnumerable<string> FindProblems(BackendConfig config, ChildEnvironment inherited)
+    {
+        foreach (var volume in Options.Volumes.Where(volume => !IsElsewhere && volume.IsHostPath && !Path.Exists(volume.Source)))
+        {
+            yield return $"{ContainerKeys.Volumes}: no such file or folder: {volume.Source}";
+        }
+
+        foreach (var file in TlsDir is null ? [] : EngineTls.Files.Where(file => !File.Exists(Path.Combine(TlsDir, file))))
+        {
+            yield return $"{DockerKind.TlsDir}: no such file: {Path.Combine(TlsDir!, file)}";
+        }
+    }
+
     /// <inheritdoc/>
     public override string? ReportField(string name) => name == DockerKind.ImageField ? Image : null;
 
@@ -98,8 +122,10 @@ internal sealed record DockerSettings : KindSettings
         to.Line("memory", MemoryBytes is { } bytes ? $"\"{Number(bytes)}b\"" : "# no limit");
         to.Line("cpus", NanoCpus is { } nano ? Quoted((nano / 1e9m).ToString("0.0########", CultureInfo.InvariantCulture)) : "# no limit");
         to.Line(DockerKind.Network, Network is null ? "# the engine's default" : Quoted(Network));
-        to.Line("docker_host", DockerHost is null ? "# DOCKER_HOST, else the usual sockets" : Quoted(DockerHost));
+        to.Line(DockerKind.DockerHost, DockerHost is null ? "# DOCKER_HOST, else the usual sockets" : Quoted(DockerHost));
+        to.Line(DockerKind.TlsDir, TlsDir is null ? "# no TLS" : Quoted(TlsDir));
         to.Line(DockerKind.NoNewPrivileges, NoNewPrivileges ? "true" : "false");
         to.Line(DockerKind.PidsLimit, PidsLimit == 0 ? "0  # none" : Number(PidsLimit));
+        Options.Print(to);
     }
 }

@@ -61,8 +61,12 @@ internal sealed class EngineCall
             JsonException => Garbage(),
             InvalidDataException bound => Error(EngineFault.Garbage, bound.Message),
             HttpRequestException { InnerException: SocketException socket } => Error(FaultOf(socket), Describe(socket)),
-            HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError } http =>
-                Error(EngineFault.Unreachable, http.InnerException?.Message ?? http.Message),
+            HttpRequestException
+            {
+                HttpRequestError: HttpRequestError.ConnectionError
+                    or HttpRequestError.NameResolutionError
+                    or HttpRequestError.SecureConnectionError
+            } http => Error(EngineFault.Unreachable, http.InnerException?.Message ?? http.Message),
             HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } => Error(
                 EngineFault.Garbage,
                 "what answers does not speak HTTP"

@@ -20,6 +20,7 @@ internal sealed class EngineClient : IDisposable
     /// <summary>The oldest one with everything that it needs (Docker 1.13, early 2017).</summary>
     private static readonly Version Oldest = new(1, 25);
 
+    private readonly EngineDialer _dialer;
     private readonly EngineTransport _transport;
     private readonly TimeProvider _time;
     private readonly DockerClient _unversioned;
@@ -30,13 +31,20 @@ internal sealed class EngineClient : IDisposable
     {
         Address = address;
         _time = time;
-        _transport = new EngineTransport(address);
+        _dialer = new EngineDialer(address);
+        _transport = new EngineTransport(_dialer);
         _unversioned = Speaking(null);
         _versioned = _unversioned;
     }
 
     /// <summary>Where the engine listens.</summary>
     public EngineAddress Address { get; }
+
+    /// <summary>The address of the machine that it runs on; null when that is this one, or not known before a call.</summary>
+    public IPAddress? Machine => _dialer.Machine;
+
+    /// <summary>The address by which that machine knows this one; null when there is none such.</summary>
+    public IPAddress? OwnAddress => _dialer.OwnAddress;
 
     /// <summary>The version of the API that both sides speak; null before <see cref="ConnectAsync"/>.</summary>
     public Version? ApiVersion { get; private set; }
@@ -144,11 +152,7 @@ internal sealed class EngineClient : IDisposable
 
     /// <summary>All about an image, by id or name.</summary>
     public Task<EngineReply<ImageInspectResponse>> InspectImageAsync(string id, CancellationToken cancel) =>
-        ReadAsync(
-            token => _versioned.Images.InspectImageAsync(Uri.EscapeDataString(id), token),
-            static image => !string.IsNullOrEmpty(image.ID),
-            cancel
-        );
+        ReadAsync(token => _versioned.Images.InspectImageAsync(PathOf(id), token), static image => !string.IsNullOrEmpty(image.ID), cancel);
 
     /// <summary>All about a network.</summary>
     public Task<EngineReply<NetworkResponse>> InspectNetworkAsync(string name, CancellationToken cancel) =>
@@ -181,7 +185,13 @@ internal sealed class EngineClient : IDisposable
         };
         var parameters = new ContainerEventsParameters
         {
-            Filters = Filter(("type", "container"), ("event", "die"), ("event", "oom"), ("label", $"{label}={value}")),
+            Filters = Filter(
+                ("type", "container"),
+                ("event", "die"),
+                ("event", "oom"),
+                ("event", DockerEngine.HealthChanged),
+                ("label", $"{label}={value}")
+            ),
         };
         return await RunAsync(
                 call,
@@ -256,6 +266,9 @@ internal sealed class EngineClient : IDisposable
 
         return filters;
     }
+
+    /// <summary>The name of an image in an address, in which its slashes are what they are.</summary>
+    private static string PathOf(string image) => Uri.EscapeDataString(image).Replace("%2F", "/", StringComparison.Ordinal);
 
     /// <summary>Those that say which ones they are.</summary>
     private static ContainerListResponse[] Named(IEnumerable<ContainerListResponse?>? list) =>

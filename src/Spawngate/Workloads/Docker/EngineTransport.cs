@@ -1,11 +1,10 @@
 using System.Buffers;
-using System.Net.Sockets;
 using Docker.DotNet.Handler.Abstractions;
 
 namespace Spawngate.Workloads.Docker;
 
 /// <summary>
-/// HTTP to one engine, below the library: makes and keeps the connections, reads whole answers within their bound and the deadline of their
+/// HTTP to one engine, below the library: keeps the connections, reads whole answers within their bound and the deadline of their
 /// call, and bounds the messages of those that go on. What follows an answer runs on the thread pool, not on the threads that the proxy's
 /// sockets complete on.
 /// </summary>
@@ -21,11 +20,12 @@ internal sealed class EngineTransport : DelegatingHandler, IDockerHandlerFactory
     private static readonly byte[] NoTerminal = [.. """{"Config":{"Tty":false}}"""u8];
 
     /// <summary>Makes it; nothing is connected yet.</summary>
-    public EngineTransport(EngineAddress address)
+    /// <param name="dialer">Makes its connections.</param>
+    public EngineTransport(EngineDialer dialer)
         : base(
             new SocketsHttpHandler
             {
-                ConnectCallback = (_, cancel) => ConnectAsync(address, cancel),
+                ConnectCallback = (_, cancel) => dialer.ConnectAsync(cancel),
                 ConnectTimeout = TimeSpan.FromMilliseconds(DockerLimits.EngineConnectMs),
                 PooledConnectionIdleTimeout = TimeSpan.FromSeconds(DockerLimits.EngineIdleConnectionSecs),
                 UseProxy = false,
@@ -108,33 +108,6 @@ internal sealed class EngineTransport : DelegatingHandler, IDockerHandlerFactory
     {
         var end = path.StartsWith("/v1.", StringComparison.Ordinal) ? path.IndexOf('/', 1) : 0;
         return end < 0 ? path : path[end..];
-    }
-
-    private static async ValueTask<Stream> ConnectAsync(EngineAddress address, CancellationToken cancel)
-    {
-        var socket = address.SocketPath is null
-            ? new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
-            : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            if (address.SocketPath is { } path)
-            {
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancel).ConfigureAwait(false);
-            }
-            else
-            {
-                // An engine whose machine vanished would otherwise leave its event stream open for ever.
-                socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-                await socket.ConnectAsync(address.Host, address.Port, cancel).ConfigureAwait(false);
-            }
-
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
     }
 
     private static async Task StreamAsync(HttpResponseMessage response, string path, CancellationToken cancel)

@@ -143,6 +143,24 @@ internal static class DockerLimits
     public const long NanoCpusMax = 8192L * 1_000_000_000;
 
     /// <summary>
+    /// Milliseconds between two runs of an image's health check while its container starts: each starts a program in the container, which
+    /// takes some 50 ms of a processor.
+    /// </summary>
+    public const int HealthStartIntervalMs = 500;
+
+    /// <summary>Characters of what a health check says that are passed on: one line of a terminal, twice.</summary>
+    public const int HealthOutputCharsMax = 160;
+
+    /// <summary>Graphics cards that can be asked for by their number: machines have eight at most, and a few have 16.</summary>
+    public const int GpusMax = 64;
+
+    /// <summary>
+    /// Images of which it is remembered that the loss of their data was told; a session may name a new one each time. Past it nothing is
+    /// told.
+    /// </summary>
+    public const int VolumeWarningsMax = 256;
+
+    /// <summary>
     /// Processes and threads of a container unless the file says otherwise: what service managers give a user's services or more, and an
     /// eighth of the kernel's usual 32,768.
     /// </summary>

@@ -25,7 +25,7 @@ internal sealed class OrphanContainers(GuardedResource engine, TimeProvider time
 
     private async Task<string> EndAllAsync()
     {
-        if (EngineAddress.Parse(engine.Address) is not { } place)
+        if (EngineAddress.OfLine(engine.Address) is not { } place)
         {
             return "What was told is no address of an engine";
         }

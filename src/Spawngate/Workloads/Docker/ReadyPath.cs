@@ -16,9 +16,9 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyCallbackLe
     private static readonly Version HostGatewayFrom = new(1, 41);
 
     /// <summary>
-    /// Finds the way: on the host's network loopback is ours; in a network of the engine the machine has an address, if the engine runs on
-    /// this very machine; else (Docker Desktop, where the networks are inside a virtual machine) there is a name that leads to the
-    /// machine's loopback.
+    /// Finds the way: from another machine as that knows this one; on the host's network loopback is ours; in a network of the engine the
+    /// machine has an address, if the engine runs on this very machine; else (Docker Desktop, where the networks are inside a virtual
+    /// machine) there is a name that leads to the machine's loopback.
     /// </summary>
     public static async Task<ReadyPath> FindAsync(
         LaunchRequest request,
@@ -27,13 +27,18 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyCallbackLe
         CancellationToken cancel
     )
     {
+        var path = new Uri(request.ReadyUrl).PathAndQuery;
+        if (client.Machine is not null)
+        {
+            return await FromElsewhereAsync(request, path, client.OwnAddress!, listeners).ConfigureAwait(false);
+        }
+
         var network = ((DockerSettings)request.Config.Settings).Network;
         if (network == DockerSettings.HostNetwork)
         {
             return new ReadyPath(request.ReadyUrl, false, null, null);
         }
 
-        var path = new Uri(request.ReadyUrl).PathAndQuery;
         var details = await client.InspectNetworkAsync(network ?? "bridge", cancel).ConfigureAwait(false);
         foreach (var gateway in GatewaysOf(details.Value))
         {
@@ -48,6 +53,17 @@ internal sealed record ReadyPath(string Url, bool NeedsHostName, ReadyCallbackLe
             ? new ReadyPath(request.ReadyUrl, false, null, "this machine has no address in the container's network")
             : new ReadyPath($"http://{HostName}:{loopback.EndPoint.Port}{path}", true, loopback, null);
     }
+
+    /// <summary>From another machine, whatever its networks are, this one is reached as its engine sees it.</summary>
+    private static async Task<ReadyPath> FromElsewhereAsync(
+        LaunchRequest request,
+        string path,
+        IPAddress own,
+        IReadyCallbackListeners listeners
+    ) =>
+        await listeners.OpenAsync(own).ConfigureAwait(false) is { } use
+            ? new ReadyPath($"http://{use.EndPoint}{path}", false, use, null)
+            : new ReadyPath(request.ReadyUrl, false, null, $"nothing can be opened at {own}, which is this machine for the engine's");
 
     /// <summary>The addresses of the machine in a network, IPv4 first. An address may be followed by the length of its prefix.</summary>
     internal static IReadOnlyList<IPAddress> GatewaysOf(NetworkResponse? network)

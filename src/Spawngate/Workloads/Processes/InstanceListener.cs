@@ -68,6 +68,45 @@ internal sealed class InstanceListener(ChildProcess leader, InstanceToken? token
         return isSure && leader.HasLeader ? new ListenerFinding(ListenerOwner.Instance, "") : Unsure(at);
     }
 
+    /// <summary>
+    /// Finds all addresses that the processes of the instance listen on which can be looked at: where this machine reaches them, so that
+    /// one who listens on all addresses is at those of the loopback. Empty when nothing can be found out in this moment.
+    /// </summary>
+    public async Task<IReadOnlyList<IPEndPoint>> FindAllAsync()
+    {
+        var all = new List<(IPEndPoint At, ListeningSocket Socket)>();
+        if (!IsAvailable || !ListenerTable.TryFindAll(all) || all.Count == 0)
+        {
+            return [];
+        }
+
+        List<ListeningSocket> left = [.. all.Select(static each => each.Socket).Distinct()];
+        _ = StrikeTree(left, []);
+        if (left.Count > 0 && leader.HasLeader)
+        {
+            ProcessSnapshot snapshot = await ProcessScans.Shared.NextAsync().ConfigureAwait(false);
+            _ = Strike(snapshot.MembersOf(token ?? default, leader.Pid).Select(static member => member.Pid), left, []);
+        }
+
+        // As long as the leader was not collected, its number was not another's.
+        return leader.HasLeader
+            ? [.. all.Where(each => !left.Contains(each.Socket)).SelectMany(static each => Reached(each.At)).Distinct()]
+            : [];
+    }
+
+    private static IEnumerable<IPEndPoint> Reached(IPEndPoint bound) =>
+        bound.Address switch
+        {
+            var any when any.Equals(IPAddress.Any) => [new IPEndPoint(IPAddress.Loopback, bound.Port)],
+            var any when any.Equals(IPAddress.IPv6Any) =>
+            [
+                new IPEndPoint(IPAddress.Loopback, bound.Port),
+                new IPEndPoint(IPAddress.IPv6Loopback, bound.Port),
+            ],
+            { IsIPv4MappedToIPv6: true } mapped => Reached(new IPEndPoint(mapped.MapToIPv4(), bound.Port)),
+            _ => [bound],
+        };
+
     private static ListenerFinding Unsure(IPEndPoint at) =>
         new(ListenerOwner.Nobody, $"who listens on port {at.Port} cannot be found out in this moment");
 

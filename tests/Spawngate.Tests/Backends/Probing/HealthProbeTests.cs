@@ -15,7 +15,8 @@ internal sealed class HealthProbeTests
     public async Task Is_ready_at_the_first_2xx_and_sends_host_and_path(CancellationToken cancel)
     {
         using var server = new ProbeServer(Ok);
-        using var probe = Probe(server.EndPoint);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
         var listening = 0;
         await probe.WaitUntilReadyAsync(() => listening++, cancel);
         Assert.That(listening, Is.EqualTo(1));
@@ -26,7 +27,8 @@ internal sealed class HealthProbeTests
     public async Task Reuses_its_connection(CancellationToken cancel)
     {
         using var server = new ProbeServer(Ok, Ok, Ok);
-        using var probe = Probe(server.EndPoint);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
         Assert.That((await probe.CheckAsync(1000, cancel)).Healthy, Is.True);
         Assert.That((await probe.CheckAsync(1000, cancel)).Healthy, Is.True);
@@ -44,7 +46,8 @@ internal sealed class HealthProbeTests
     public async Task Reads_answers_conservatively(string answer, bool healthy, CancellationToken cancel)
     {
         using var server = new ProbeServer(answer, Ok) { CloseAfterAnswer = true };
-        using var probe = Probe(server.EndPoint);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
         Assert.That((await probe.CheckAsync(2000, cancel)).Healthy, Is.EqualTo(healthy));
         Assert.That((await probe.CheckAsync(2000, cancel)).Healthy, Is.True);
     }
@@ -55,7 +58,8 @@ internal sealed class HealthProbeTests
     public async Task Another_protocol_is_called_by_its_name(string answer, string detail, CancellationToken cancel)
     {
         using var server = new ProbeServer(answer) { CloseAfterAnswer = true };
-        using var probe = Probe(server.EndPoint);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
         Assert.That((await probe.CheckAsync(10_000, cancel)).Detail, Is.EqualTo(detail));
     }
 
@@ -67,7 +71,8 @@ internal sealed class HealthProbeTests
             "HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n",
             Ok
         );
-        using var probe = Probe(server.EndPoint);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
         Assert.That(server.Requests, Has.Count.EqualTo(3));
     }
@@ -76,7 +81,8 @@ internal sealed class HealthProbeTests
     public async Task A_connection_that_the_backend_closed_meanwhile_does_not_fail_a_check(CancellationToken cancel)
     {
         using var server = new ProbeServer(Ok, Ok) { CloseAfterAnswer = true };
-        using var probe = Probe(server.EndPoint);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
         Assert.That((await probe.CheckAsync(1000, cancel)).Healthy, Is.True);
         Assert.That((await probe.CheckAsync(1000, cancel)).Healthy, Is.True);
         Assert.That(server.Connections, Is.EqualTo(2));
@@ -86,9 +92,10 @@ internal sealed class HealthProbeTests
     public async Task A_hanging_endpoint_fails_the_check_in_time(CancellationToken cancel)
     {
         using var server = new ProbeServer();
-        using var probe = Probe(server.EndPoint);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
         var result = await probe.CheckAsync(50, cancel);
-        Assert.That(result, Is.EqualTo(new ProbeResult(false, "no answer within 50 ms")));
+        Assert.That(result, Is.EqualTo(new ProbeResult(false, "GET /health got no answer within 50 ms") { IsSilent = true }));
     }
 
     [Test]
@@ -97,8 +104,9 @@ internal sealed class HealthProbeTests
         using var reserved = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         reserved.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         var endPoint = (IPEndPoint)reserved.LocalEndPoint!;
-        using var probe = Probe(endPoint, retryMs: 60_000);
-        Assert.That(await probe.CheckAsync(1000, cancel), Is.EqualTo(new ProbeResult(false, "connection refused")));
+        using var place = new ProbePlace(endPoint);
+        using var probe = Probe(place, retryMs: 60_000);
+        Assert.That(await probe.CheckAsync(1000, cancel), Is.EqualTo(new ProbeResult(false, "connection refused") { IsRefused = true }));
         var ready = probe.WaitUntilReadyAsync(static () => { }, cancel);
         reserved.Dispose();
         using var server = new ProbeServer(endPoint, Ok);
@@ -110,7 +118,8 @@ internal sealed class HealthProbeTests
     public async Task Without_a_path_accepting_is_enough(CancellationToken cancel)
     {
         using var server = new ProbeServer();
-        using var probe = Probe(server.EndPoint, path: "");
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place, path: "");
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
         Assert.That((await probe.CheckAsync(1000, cancel)).Healthy, Is.True);
         Assert.That(server.Requests, Is.Empty);
@@ -124,8 +133,8 @@ internal sealed class HealthProbeTests
         using var forwarder = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         forwarder.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         forwarder.Listen();
-        var target = new ProbeTarget((IPEndPoint)forwarder.LocalEndPoint!, "app.example.com", path, 60_000) { IsForwarded = true };
-        using var probe = new HealthProbe(target, TimeProvider.System);
+        using var place = new ProbePlace((IPEndPoint)forwarder.LocalEndPoint!, isForwarded: true);
+        using var probe = new HealthProbe(place.Target(path, 5), TimeProvider.System);
         var listening = 0;
         var ready = probe.WaitUntilReadyAsync(() => listening++, cancel);
         for (var closed = 0; closed < 3; closed++)
@@ -151,7 +160,8 @@ internal sealed class HealthProbeTests
     {
         using var forwarder = new ProbeServer();
         using var instance = new ProbeServer();
-        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000) { IsForwarded = true, Behind = instance.EndPoint };
+        using var place = new ProbePlace(forwarder.EndPoint, isForwarded: true);
+        var target = place.Target("", 60_000) with { Behind = instance.EndPoint };
         using var probe = new HealthProbe(target, new FakeTime());
         await probe.WaitUntilReadyAsync(static () => { }, cancel);
         await instance.Accepted.WaitAsync(cancel);
@@ -163,11 +173,8 @@ internal sealed class HealthProbeTests
         using var forwarder = new ProbeServer();
         using var nobody = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         nobody.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        var target = new ProbeTarget(forwarder.EndPoint, "app.example.com", "", 60_000)
-        {
-            IsForwarded = true,
-            Behind = (IPEndPoint)nobody.LocalEndPoint!,
-        };
+        using var place = new ProbePlace(forwarder.EndPoint, isForwarded: true);
+        var target = place.Target("", 60_000) with { Behind = (IPEndPoint)nobody.LocalEndPoint! };
         var time = new FakeTime();
         using var probe = new HealthProbe(target, time);
         var ready = probe.WaitUntilReadyAsync(static () => { }, cancel);
@@ -186,7 +193,8 @@ internal sealed class HealthProbeTests
     public async Task Cancelling_ends_a_wait_at_once(CancellationToken cancel)
     {
         using var server = new ProbeServer();
-        using var probe = Probe(server.EndPoint);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
         using var mine = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var waiting = probe.WaitUntilReadyAsync(static () => { }, mine.Token);
         await server.Accepted.WaitAsync(cancel);
@@ -204,6 +212,115 @@ internal sealed class HealthProbeTests
         Assert.That(ProbeHead.Read("HTTP/1.1 200 OK\r\nconnection: Keep-Alive\r\ncontent-length:  7 \r\n\r\n"u8).BodyLength, Is.EqualTo(7));
     }
 
-    private static HealthProbe Probe(IPEndPoint endPoint, string path = "/health", int retryMs = 5) =>
-        new(new ProbeTarget(endPoint, "app.example.com", path, retryMs), TimeProvider.System);
+    [TestCase("200 OK", true, "GET /health answered 200: watched by that path")]
+    [TestCase("404 Not Found", true, "GET /health answered 404: it serves HTTP and has no health page there, so it is watched by its port")]
+    [TestCase("401 Unauthorized", true, "")]
+    [TestCase("302 Found", true, "")]
+    [TestCase("405 Method Not Allowed", true, "")]
+    [TestCase("500 Oh", false, "GET /health answered 500")]
+    [TestCase("503 Wait", false, "")]
+    public async Task Without_a_health_path_the_program_decides(string answer, bool ready, string words, CancellationToken cancel)
+    {
+        using var server = new ProbeServer($"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n", Ok);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place, path: null);
+        ReadyFinding found = await probe.WaitUntilReadyAsync(static () => { }, cancel);
+        Assert.That(server.Requests, Has.Count.EqualTo(ready ? 1 : 2));
+        Assert.That(server.Requests[0], Does.StartWith("GET /health HTTP/1.1\r\n"));
+        Assert.That(found.Words, ready ? Does.StartWith(words) : Does.StartWith("GET /health answered 200"));
+    }
+
+    [Test]
+    public async Task A_program_with_a_health_page_is_held_to_it_and_one_without_is_not(CancellationToken cancel)
+    {
+        const string NotFound = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+        using var with = new ProbeServer(Ok, NotFound);
+        using var withPlace = new ProbePlace(with.EndPoint);
+        using var withProbe = Probe(withPlace, path: null);
+        await withProbe.WaitUntilReadyAsync(static () => { }, cancel);
+        Assert.That(await withProbe.CheckAsync(10_000, cancel), Is.EqualTo(new ProbeResult(false, "GET /health answered 404")));
+
+        using var without = new ProbeServer(NotFound);
+        using var withoutPlace = new ProbePlace(without.EndPoint);
+        using var withoutProbe = Probe(withoutPlace, path: null);
+        await withoutProbe.WaitUntilReadyAsync(static () => { }, cancel);
+        Assert.That((await withoutProbe.CheckAsync(10_000, cancel)).Healthy, Is.True, "it is not asked any more");
+        Assert.That(without.Requests, Has.Count.EqualTo(1));
+    }
+
+    [TestCase("200-299", "302 Found", false)]
+    [TestCase("200-299,302", "302 Found", true)]
+    [TestCase("200-499", "401 No", true)]
+    [TestCase("401", "200 OK", false)]
+    public async Task With_a_health_path_the_statuses_of_the_file_count(
+        string statuses,
+        string answer,
+        bool healthy,
+        CancellationToken cancel
+    )
+    {
+        using var server = new ProbeServer($"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = new HealthProbe(place.Target("/up", statuses: statuses), TimeProvider.System);
+        Assert.That((await probe.CheckAsync(10_000, cancel)).Healthy, Is.EqualTo(healthy));
+        Assert.That(server.Requests[0], Does.StartWith("GET /up HTTP/1.1\r\n"));
+    }
+
+    /// <summary>A page that needs a login is no health page: who said itself that it is ready is watched by its port then.</summary>
+    [TestCase("404 Not Found", true)]
+    [TestCase("500 Oh", false)]
+    public async Task Ready_by_its_own_word_it_is_held_to_a_path_only_if_that_is_one(string answer, bool healthy, CancellationToken cancel)
+    {
+        using var server = new ProbeServer($"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
+        probe.TakeItsWord();
+        Assert.That((await probe.WaitUntilReadyAsync(static () => { }, cancel)).ByItsWord, Is.True);
+        Assert.That((await probe.CheckAsync(10_000, cancel)).Healthy, Is.EqualTo(healthy));
+        Assert.That((await probe.CheckAsync(50, cancel)).IsSilent, Is.EqualTo(!healthy), "the next asks again, or only connects");
+    }
+
+    [Test]
+    public async Task The_connection_that_was_found_ready_is_left_for_the_request_that_waits(CancellationToken cancel)
+    {
+        using var server = new ProbeServer(Ok);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
+        await probe.WaitUntilReadyAsync(static () => { }, cancel);
+        var rented = place.Pool.TryRent();
+        Assert.That((rented is not null, place.Pool.OpenCount, server.Connections), Is.EqualTo((true, 1, 1)));
+    }
+
+    [Test]
+    public async Task A_later_check_holds_no_connection_of_its_own_and_gives_one_of_the_pool_back(CancellationToken cancel)
+    {
+        using var server = new ProbeServer(Ok, Ok, Ok);
+        using var place = new ProbePlace(server.EndPoint);
+        using var probe = Probe(place);
+        Assert.That((await probe.CheckAsync(10_000, cancel)).Healthy, Is.True);
+        Assert.That(place.Pool.OpenCount, Is.Zero);
+        Assert.That(server.Requests[0], Does.Contain("\r\nConnection: close\r\n"));
+
+        await probe.WaitUntilReadyAsync(static () => { }, cancel);
+        Assert.That((await probe.CheckAsync(10_000, cancel)).Healthy, Is.True);
+        Assert.That((place.Pool.OpenCount, server.Connections), Is.EqualTo((1, 2)));
+        Assert.That(server.Requests[2], Does.Not.Contain("Connection:"));
+    }
+
+    [Test]
+    public async Task A_server_on_the_other_loopback_address_is_found(CancellationToken cancel)
+    {
+        Assume.That(Socket.OSSupportsIPv6, "this machine has no IPv6");
+        using var reserved = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        reserved.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        int port = ((IPEndPoint)reserved.LocalEndPoint!).Port;
+        using var server = new ProbeServer(new IPEndPoint(IPAddress.IPv6Loopback, port), Ok);
+        using var place = new ProbePlace(new IPEndPoint(IPAddress.Loopback, port));
+        using var probe = new HealthProbe(place.Target(others: place.Open(server.EndPoint)), TimeProvider.System);
+        ReadyFinding found = await probe.WaitUntilReadyAsync(static () => { }, cancel);
+        Assert.That(found.Place!.Endpoint, Is.EqualTo(server.EndPoint));
+    }
+
+    private static HealthProbe Probe(ProbePlace place, string? path = "/health", int retryMs = 5) =>
+        new(place.Target(path, retryMs), TimeProvider.System);
 }

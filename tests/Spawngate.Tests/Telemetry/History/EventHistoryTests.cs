@@ -1,3 +1,4 @@
+using Spawngate.Logging;
 using Spawngate.Telemetry.History;
 
 namespace Spawngate.Tests;
@@ -143,20 +144,56 @@ internal sealed class EventHistoryTests
     }
 
     [Test]
-    public void Stderr_is_kept_of_the_latest_failures_only_and_cut()
+    public void Output_is_kept_of_the_latest_failures_only_and_cut()
     {
         var history = new EventHistory();
         for (int i = 0; i < 5; i++)
         {
-            string[] lines = [.. Enumerable.Range(0, 30).Select(line => $"{i}/{line}" + new string('e', 500))];
-            history.Append(Full with { Event = HistoryEventKind.Crashed, Stderr = lines });
+            StreamLine[] lines =
+            [
+                .. Enumerable.Range(0, 30).Select(line => new StreamLine(OutputStream.Stderr, $"{i}/{line}" + new string('e', 500))),
+            ];
+            history.Append(Full with { Event = HistoryEventKind.Crashed, Output = lines });
             history.Append(Full);
         }
 
-        var kept = history.Snapshot().Where(entry => entry.Stderr is not null).ToList();
+        var kept = history.Snapshot().Where(entry => entry.Output is not null).ToList();
         Assert.That(kept.Select(entry => entry.Seq), Is.EqualTo(new[] { 5L, 7L, 9L }));
-        Assert.That(kept[^1].Stderr, Has.Count.EqualTo(HistoryLimits.StderrLines).And.All.Length.EqualTo(HistoryLimits.StderrLineChars));
-        Assert.That(kept[^1].Stderr![^1], Does.StartWith("4/29"));
+        Assert.That(kept[^1].Output, Has.Count.EqualTo(HistoryLimits.OutputLines));
+        Assert.That(kept[^1].Output!.Select(static line => line.Text), Has.All.Length.EqualTo(HistoryLimits.OutputLineChars));
+        Assert.That(kept[^1].Output![^1].Text, Does.StartWith("4/29"));
+    }
+
+    [TestCase(20, 20, 4, 6)]
+    [TestCase(20, 2, 8, 2)]
+    [TestCase(2, 20, 2, 8)]
+    [TestCase(0, 20, 0, 10)]
+    [TestCase(20, 0, 10, 0)]
+    [TestCase(3, 2, 3, 2)]
+    public void Of_two_streams_the_last_lines_of_both_are_kept_in_order(int stdout, int stderr, int ofStdout, int ofStderr)
+    {
+        var lines = Enumerable
+            .Range(0, Math.Max(stdout, stderr))
+            .SelectMany(i => new[] { (OutputStream.Stdout, i < stdout, $"o{i:00}"), (OutputStream.Stderr, i < stderr, $"e{i:00}") })
+            .Where(static line => line.Item2)
+            .Select(static line => new StreamLine(line.Item1, line.Item3))
+            .ToArray();
+        var history = new EventHistory();
+        history.Append(Full with { Event = HistoryEventKind.Crashed, Output = lines });
+        var kept = history.Last!.Output!;
+        Assert.That(kept.Count(static line => line.Stream == OutputStream.Stdout), Is.EqualTo(ofStdout));
+        Assert.That(kept.Count(static line => line.Stream == OutputStream.Stderr), Is.EqualTo(ofStderr));
+        Assert.That(kept, Is.EqualTo(lines.Where(kept.Contains)), "in the order in which they came");
+        Assert.That(
+            kept,
+            Is.SupersetOf(
+                lines
+                    .Where(static line => line.Stream == OutputStream.Stderr)
+                    .TakeLast(ofStderr)
+                    .Concat(lines.Where(static line => line.Stream == OutputStream.Stdout).TakeLast(ofStdout))
+            ),
+            "the last ones"
+        );
     }
 
     /// <summary>What one start, its use and its end leave.</summary>

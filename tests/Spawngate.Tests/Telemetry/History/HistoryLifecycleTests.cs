@@ -1,5 +1,6 @@
 using Spawngate.Backends;
 using Spawngate.Clients.Http2;
+using Spawngate.Logging;
 using Spawngate.Telemetry.History;
 using Spawngate.Tests.Fakes;
 using Spawngate.Workloads;
@@ -34,7 +35,9 @@ internal sealed class HistoryLifecycleTests
         stage.Backend.Leave(instance!);
         stage.Backend.Leave(instance!);
         stage.PassSecs(61);
-        stage.Workload.Exit(new ExitReport("killed by signal 15 (SIGTERM)", null, ["last words"]) { Signal = 15 });
+        stage.Workload.Exit(
+            new ExitReport("killed by signal 15 (SIGTERM)", null, [new(OutputStream.Stderr, "last words")]) { Signal = 15 }
+        );
         stage.Settle();
         var history = stage.Backend.ReadHistory();
         Assert.That(
@@ -53,7 +56,7 @@ internal sealed class HistoryLifecycleTests
         Assert.That(history[1].Requests, Is.EqualTo(1));
         Assert.That(history[2].AfterMs, Is.InRange(60_000, 61_000));
         Assert.That(history[3].Exit, Is.EqualTo(new HistoryExit(null, 15)));
-        Assert.That(history[3].Stderr, Is.Null, "its end was wanted");
+        Assert.That(history[3].Output, Is.Null, "its end was wanted");
         Assert.That(News(reader).Select(news => news.Entry!.Seq), Is.EqualTo(new[] { 1L, 2, 3, 4 }));
         Assert.That(stage.Backend.ReadNumbers()!.CountOf(HistoryEventKind.Stopped), Is.EqualTo(1));
     }
@@ -63,20 +66,21 @@ internal sealed class HistoryLifecycleTests
     {
         using var stage = new LifecycleStage();
         stage.ToLaunched();
-        stage.Workload.Exit(new ExitReport("exited with status 3", 3, ["no config"]));
+        stage.Workload.Exit(new ExitReport("exited with status 3", 3, [new(OutputStream.Stderr, "no config")]));
         stage.Settle();
         var failed = stage.Backend.ReadHistory()[^1];
         Assert.That((failed.Event, failed.Exit, failed.Requests), Is.EqualTo((HistoryEventKind.StartFailed, new HistoryExit(3, null), 1L)));
-        Assert.That(failed.Stderr, Is.EqualTo(new[] { "no config" }));
+        Assert.That(failed.Output, Is.EqualTo(new[] { new StreamLine(OutputStream.Stderr, "no config") }));
         stage.ToReadyWithOneInFlight();
-        stage.Workload.Exit(new ExitReport("exited with status 4", 4, ["out of cheese"]));
+        stage.Workload.Exit(new ExitReport("exited with status 4", 4, [new(OutputStream.Stdout, "out of cheese")]));
         stage.Settle();
         var crashed = stage.Backend.ReadHistory()[^1];
         Assert.That(
             (crashed.Event, crashed.Start, crashed.Requests, crashed.Reason),
             Is.EqualTo((HistoryEventKind.Crashed, 2, 1L, "exited with status 4"))
         );
-        Assert.That(crashed.Stderr, Is.EqualTo(new[] { "out of cheese" }));
+        Assert.That(crashed.Reason, Is.EqualTo("exited with status 4"));
+        Assert.That(crashed.Output, Is.EqualTo(new[] { new StreamLine(OutputStream.Stdout, "out of cheese") }));
     }
 
     [Test]

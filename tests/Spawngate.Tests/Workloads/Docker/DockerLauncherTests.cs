@@ -54,7 +54,7 @@ internal sealed class DockerLauncherTests
         stage.Engine.End(container, 3);
         var exit = await result.Workload.Exited.WaitAsync(cancel);
         Assert.That((exit.Description, exit.Code), Is.EqualTo(("exited with status 3", 3)));
-        Assert.That(exit.LastStderrLines, Is.EqualTo(["two"]));
+        Assert.That(exit.LastLines.Select(static line => $"{line.Stream}: {line.Text}"), Is.EqualTo(["Stdout: one", "Stderr: two"]));
         Assert.That(stage.Lines, Is.EqualTo(["Stdout: one", "Stderr: two"]));
         await RemovedAsync(stage, cancel);
     }
@@ -497,6 +497,11 @@ internal sealed class DockerLauncherTests
                     : host == "app.test" ? ReadyCallbackOutcome.Unauthorised
                     : ReadyCallbackOutcome.UnknownHost;
             },
+            (host, token, secs) =>
+            {
+                seen.Add($"{host} {token} for {secs} s");
+                return Task.FromResult(token == "good" ? LeaseOutcome.Accepted : LeaseOutcome.Unauthorised);
+            },
             log,
             TimeProvider.System
         );
@@ -513,13 +518,20 @@ internal sealed class DockerLauncherTests
         Assert.That(await Status(HttpMethod.Post, "/ready/app.test?token=bad"), Is.EqualTo(401));
         Assert.That(await Status(HttpMethod.Post, "/ready/unknown.test"), Is.EqualTo(401), "which hosts there are is not told");
         Assert.That(await Status(HttpMethod.Get, "/ready/app.test?token=good"), Is.EqualTo(405));
+        Assert.That(await Status(HttpMethod.Post, "/busy/app.test/good?secs=60"), Is.EqualTo(200));
+        Assert.That(await Status(HttpMethod.Post, "/busy/app.test/bad?secs=60"), Is.EqualTo(401));
+        Assert.That(await Status(HttpMethod.Post, "/busy/app.test/good"), Is.EqualTo(400));
+        Assert.That(await Status(HttpMethod.Get, "/busy/app.test/good?secs=60"), Is.EqualTo(405));
         foreach (var path in new[] { "/", "/health", "/version", "/metrics", "/backends", "/backends/app.test", "/backends/app.test/logs" })
         {
             Assert.That(await Status(HttpMethod.Get, path), Is.EqualTo(404), path);
         }
 
         Assert.That(await Status(HttpMethod.Post, "/backends/app.test/stop"), Is.EqualTo(404));
-        Assert.That(seen, Is.EqualTo(["app.test good", "app.test bad", "unknown.test "]));
+        Assert.That(
+            seen,
+            Is.EqualTo(["app.test good", "app.test bad", "unknown.test ", "app.test good for 60 s", "app.test bad for 60 s"])
+        );
         use.Leave();
         use.Leave();
         Assert.That(await Status(HttpMethod.Post, "/ready/app.test?token=good"), Is.EqualTo(200), "the second still uses it");
@@ -532,6 +544,7 @@ internal sealed class DockerLauncherTests
     {
         await using var listeners = new ReadyCallbackListeners(
             static (_, _) => ReadyCallbackOutcome.Accepted,
+            static (_, _, _) => Task.FromResult(LeaseOutcome.Accepted),
             new RecordingLog(),
             TimeProvider.System
         );

@@ -73,7 +73,13 @@ internal sealed class DockerPartsTests
         Assert.That(spec.Cmd, Is.EqualTo(["--workers", "4"]));
         Assert.That(
             spec.Env,
-            Is.EqualTo(["A=b", "PORT=1", "PORT=3000", "SERVERLESS_PROXY_READY_URL=http://ready"]),
+            Is.EqualTo([
+                "A=b",
+                "PORT=1",
+                "PORT=3000",
+                "SERVERLESS_PROXY_READY_URL=http://h/ready/a?token=t",
+                "SPAWNGATE_BUSY_URL=http://h/busy/a/t",
+            ]),
             "the last of a name holds"
         );
         var host = spec.HostConfig!;
@@ -262,8 +268,8 @@ internal sealed class DockerPartsTests
             new LaunchRequest(config, 7, 0, "http://admin"),
             new GatewayIdentity("inst", "proc"),
             "run",
-            "http://ready",
-            false
+            "http://h/ready/a?token=t",
+            IPAddress.Loopback
         );
     }
 }
