@@ -40,8 +40,8 @@ internal sealed class OutputTests : ContainerTest
 
         Assert.That(await FailureAsync(gateway), Is.EqualTo("exited with status 7 before it was ready"));
 
-        LogLine last = await gateway.LogsAsync("Last output:");
-        Assert.That(last.Message, Does.EndWith("Last output: no database"));
+        await gateway.LogsAsync("stream=\"stdout\"", "Last output: all is well");
+        await gateway.LogsAsync("stream=\"stderr\"", "Last output: no database");
         await StoppedAsync(gateway);
     }
 

@@ -46,7 +46,7 @@ internal sealed class ClientTunnelTests
     {
         await using var stage = await ForwardingStage.StartAsync();
         var (client, backend) = await TunnelAsync(stage);
-        Assert.That(stage.Backend.Traffic.Tunnels, Is.EqualTo(1));
+        Assert.That(() => stage.Backend.Traffic.Tunnels, Is.EqualTo(1).After(30_000, 1), "it is one once its answer has been sent");
         client.Dispose();
         await backend.ReadToResetOrEndAsync();
         backend.Dispose();
