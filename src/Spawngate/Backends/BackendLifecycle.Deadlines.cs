@@ -65,7 +65,7 @@ internal sealed partial class BackendLifecycle
         }
         else if (current.StartDeadlineMs != 0 && nowMs >= current.StartDeadlineMs)
         {
-            FailSlowStart(current);
+            FailStart(current.TooSlow, null, isSlow: true);
         }
     }
 }

@@ -311,19 +311,11 @@ internal sealed partial class BackendLifecycle
         Report.Ready(current, current.Timings(signal, found?.Words ?? "it said so itself", timestamp), held);
     }
 
-    private void FailSlowStart(BackendInstance current)
-    {
-        // Whoever waits is told now. The instance gets its time to end: it may be in the middle of a migration.
-        var held = Queue.FailStart(current.InstanceNumber, current.HasSomethingToEnd, CountFailure());
-        Report.StartFailed(current, current.TooSlow, _backoff.Failures, held, null);
-        _stop = new StopProgress(StopReason.StartFailed, current, _backend, _env, Report);
-        if (!_stop.Begin(0))
-        {
-            EndInstance(StopReason.StartFailed);
-        }
-    }
-
-    private void FailStart(string reason, ExitReport? exit)
+    /// <summary>The start has failed: whoever waits is told now, and what is left of it is ended.</summary>
+    /// <param name="reason">Why.</param>
+    /// <param name="exit">How it ended by itself; null when it did not.</param>
+    /// <param name="isSlow">Whether it only took too long: then it has time to end, for it may be in the middle of a migration.</param>
+    private void FailStart(string reason, ExitReport? exit, bool isSlow = false)
     {
         var current = _current!;
         var somethingLeft = exit is null && current.HasSomethingToEnd;
@@ -336,7 +328,7 @@ internal sealed partial class BackendLifecycle
         }
 
         _stop = new StopProgress(StopReason.StartFailed, current, _backend, _env, Report);
-        _stop.Begin(0, reason);
+        _stop.Begin(0, isSlow ? null : reason);
     }
 
     private long CountFailure()

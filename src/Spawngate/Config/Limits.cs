@@ -153,4 +153,10 @@ internal static class ConfigLimits
 
     /// <summary>Codes and ranges that one <c>health_status</c> may list: there are 63 codes in the registry of HTTP.</summary>
     public const int StatusRangesMax = 64;
+
+    /// <summary>Most cores of a limit: what Linux is built for at most.</summary>
+    public const int CpusMax = 8192;
+
+    /// <summary>Parts of a core of which a limit is at least one: the Docker engine accepts no less than a hundredth.</summary>
+    public const int CpuShareMin = 100;
 }

@@ -79,17 +79,30 @@ internal sealed partial class UpstreamPool
     {
         try
         {
-            for (int looks = 0; IsAcceptAwaited && !await AcceptsAsync().ConfigureAwait(false); looks++)
+            for (int looks = 0; IsAcceptAwaited; looks++)
             {
+                if (await AcceptsAsync().ConfigureAwait(false))
+                {
+                    EndAccepting();
+                    return;
+                }
+
                 await Task.Delay(looks < UpstreamLimits.AcceptPollsEager ? 1 : UpstreamLimits.AcceptPollMs).ConfigureAwait(false);
             }
         }
-        finally
+        catch
         {
-            lock (_gate)
-            {
-                _accepting = null;
-            }
+            EndAccepting(); // Or all who wait later would be told of this fault.
+            throw;
+        }
+    }
+
+    /// <summary>Whoever has to wait from now on begins anew. By the look that is the current one, and once.</summary>
+    private void EndAccepting()
+    {
+        lock (_gate)
+        {
+            _accepting = null;
         }
     }
 

@@ -18,9 +18,6 @@ internal sealed class DockerKind : BackendKind
     /// <summary>Field of a report: the configured image.</summary>
     public const string ImageField = "image";
 
-    private const long NanoPerCpu = 1_000_000_000;
-    private const string MemoryAllowed = "a size of at least 6m in b, k, m or g, such as \"512m\", \"1.5g\" or \"2gb\"";
-    private const string CpusAllowed = "a number of cores from 0.01 to 8192, such as \"1.0\" or 0.5";
     private const string NameAllowed = "a letter or digit, then at least one letter, digit, _, . or -";
     private const string HostAllowed = "\"unix:///path/of/docker.sock\" or \"tcp://host:port\"";
 
@@ -59,8 +56,8 @@ internal sealed class DockerKind : BackendKind
         "image",
         ContainerName,
         "pull_policy",
-        "memory",
-        "cpus",
+        ResourceKeys.Memory,
+        ResourceKeys.Cpus,
         Network,
         DockerHost,
         TlsDir,
@@ -115,8 +112,8 @@ internal sealed class DockerKind : BackendKind
             Image = table.Text("image", "", ConfigText.IsVisibleAscii, "an image reference, such as \"myapp:latest\"")!,
             ContainerName = table.Text(ContainerName, null, IsContainerName, NameAllowed) ?? DefaultContainerName(name),
             PullPolicy = ReadPullPolicy(table),
-            MemoryBytes = ReadMemory(table),
-            NanoCpus = ReadCpus(table),
+            MemoryBytes = ResourceKeys.ReadMemory(table, DockerLimits.MemoryMegabytesMin),
+            NanoCpus = ResourceKeys.ReadCpus(table),
             Network = table.Text(Network, null, ConfigText.IsVisibleAscii, "the name of a Docker network, such as \"bridge\""),
             DockerHost = table.Text(DockerHost, null, IsDockerHost, HostAllowed),
             TlsDir = ReadTlsDir(table),
@@ -135,47 +132,6 @@ internal sealed class DockerKind : BackendKind
                     target[i] = IsNameCharacter(name[i]) ? name[i] : '-';
                 }
             }));
-
-    private static long? ReadMemory(ConfigTable table)
-    {
-        if (table.Find("memory") is not { } entry)
-        {
-            return null;
-        }
-
-        if (entry.Value is TomlString text && ByteSize.TryParse(text.Value, out var bytes) && bytes >= DockerLimits.MemoryBytesMin)
-        {
-            return bytes;
-        }
-
-        table.ReportValue(entry, MemoryAllowed);
-        return null;
-    }
-
-    private static long? ReadCpus(ConfigTable table)
-    {
-        if (table.Find("cpus") is not { } entry)
-        {
-            return null;
-        }
-
-        var amount = entry.Value switch
-        {
-            TomlString text when ByteSize.TryParseAmount(text.Value, out var parsed) => parsed,
-            TomlInteger integer => integer.Value,
-            TomlFloat { Value: > 0 and <= int.MaxValue } number => (decimal)number.Value,
-            _ => 0,
-        };
-        var isBelowMax = amount <= DockerLimits.NanoCpusMax / NanoPerCpu;
-        var nanoCpus = isBelowMax ? (long)(amount * NanoPerCpu) : 0;
-        if (nanoCpus >= DockerLimits.NanoCpusMin)
-        {
-            return nanoCpus;
-        }
-
-        table.ReportValue(entry, CpusAllowed);
-        return null;
-    }
 
     private static string? ReadTlsDir(ConfigTable table)
     {

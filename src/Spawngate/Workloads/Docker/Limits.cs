@@ -133,14 +133,8 @@ internal static class DockerLimits
     /// </summary>
     public const int OrphanQuietLooks = 20;
 
-    /// <summary>Smallest memory limit the Docker engine accepts, 6 MiB.</summary>
-    public const long MemoryBytesMin = 6L * 1024 * 1024;
-
-    /// <summary>Smallest CPU limit the Docker engine accepts: a hundredth of a core, in billionths of a core.</summary>
-    public const long NanoCpusMin = 10_000_000;
-
-    /// <summary>Largest CPU limit: 8,192 cores, the most that Linux is built for, in billionths of a core.</summary>
-    public const long NanoCpusMax = 8192L * 1_000_000_000;
+    /// <summary>Smallest memory limit the Docker engine accepts, in mebibytes.</summary>
+    public const int MemoryMegabytesMin = 6;
 
     /// <summary>
     /// Milliseconds between two runs of an image's health check while its container starts: each starts a program in the container, which

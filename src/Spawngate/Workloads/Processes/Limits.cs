@@ -17,18 +17,15 @@ internal static class ProcessLimits
     public const int ScanPauseMs = 25;
 
     /// <summary>
-    /// Smallest memory limit in bytes: what a shell and the program behind it need to be executed at all, with room to spare.
+    /// Smallest memory limit in mebibytes: what a shell and the program behind it need to be executed at all, with room to spare.
     /// </summary>
-    public const long MemoryBytesMin = 4L * 1024 * 1024;
+    public const int MemoryMegabytesMin = 4;
 
     /// <summary>Least niceness that Linux knows: everybody else waits.</summary>
     public const int NiceMin = -20;
 
     /// <summary>Greatest niceness that Linux knows.</summary>
     public const int NiceMax = 19;
-
-    /// <summary>Most cores of a limit: what Linux can have.</summary>
-    public const int CpusMax = 8192;
 
     /// <summary>
     /// Processes below a leader that are looked at one by one for who listens, 0.1 ms each; beyond them reading the table of processes is

@@ -22,10 +22,10 @@ internal static class UnitKeys
     public const string EnvFile = "env_file";
 
     /// <summary>The memory limit, called as that of containers.</summary>
-    public const string Memory = "memory";
+    public const string Memory = ResourceKeys.Memory;
 
     /// <summary>The limit of processor time, called as that of containers.</summary>
-    public const string Cpus = "cpus";
+    public const string Cpus = ResourceKeys.Cpus;
 
     /// <summary>The niceness.</summary>
     public const string Nice = "nice";
@@ -33,7 +33,6 @@ internal static class UnitKeys
     /// <summary>The mask of permissions.</summary>
     public const string Umask = "umask";
 
-    private const long NanoPerCpu = 1_000_000_000;
     private const string AccountAllowed = "a name, or a number from 0 to 4294967294";
 
     /// <summary>All of them.</summary>
@@ -55,8 +54,8 @@ internal static class UnitKeys
             Group = ReadAccount(table, Group),
             EnvFile = file?.TrimStart('-'),
             IsEnvFileOptional = file?[0] == '-',
-            MemoryBytes = ReadMemory(table),
-            NanoCpus = ReadCpus(table),
+            MemoryBytes = ResourceKeys.ReadMemory(table, ProcessLimits.MemoryMegabytesMin),
+            NanoCpus = ResourceKeys.ReadCpus(table),
             Nice = table.Find(Nice) is null ? null : table.Int(Nice, 0, ProcessLimits.NiceMin, ProcessLimits.NiceMax),
             Umask = table.Text(Umask, null, IsUmask, "1 to 4 octal digits in quotes, such as \"0027\""),
         };
@@ -78,43 +77,4 @@ internal static class UnitKeys
     }
 
     private static bool IsAccountCharacter(char c) => c > ' ' && c is not (':' or ',' or '/' or '\x7f');
-
-    private static long? ReadMemory(ConfigTable table)
-    {
-        if (table.Find(Memory) is not { } entry)
-        {
-            return null;
-        }
-
-        if (entry.Value is TomlString text && ByteSize.TryParse(text.Value, out long bytes) && bytes >= ProcessLimits.MemoryBytesMin)
-        {
-            return bytes;
-        }
-
-        table.ReportValue(entry, "a size of at least 4m in b, k, m or g, such as \"512m\", \"1.5g\" or \"2gb\"");
-        return null;
-    }
-
-    private static long? ReadCpus(ConfigTable table)
-    {
-        if (table.Find(Cpus) is not { } entry)
-        {
-            return null;
-        }
-
-        decimal amount = entry.Value switch
-        {
-            TomlString text when ByteSize.TryParseAmount(text.Value, out decimal parsed) => parsed,
-            TomlInteger integer => integer.Value,
-            TomlFloat { Value: > 0 and <= int.MaxValue } number => (decimal)number.Value,
-            _ => 0,
-        };
-        if (amount * 100 >= 1 && amount <= ProcessLimits.CpusMax)
-        {
-            return (long)(amount * NanoPerCpu);
-        }
-
-        table.ReportValue(entry, "a number of cores from 0.01 to 8192, such as \"1.0\" or 0.5");
-        return null;
-    }
 }
